@@ -1,0 +1,87 @@
+"""Reading and writing datasets; the suffix of the name chooses the format."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from os import PathLike
+from pathlib import Path
+from typing import Literal, Protocol, cast
+
+from ..errors import InputError, OutputError
+from ..stack import Dataset
+from .files import check_output, check_readable, replacing
+
+__all__ = ["SUFFIXES", "SectionAxis", "check_output", "format_of", "read", "write"]
+
+SectionAxis = Literal["auto", "x", "y", "z"]
+SUFFIXES = {".tif": "tiff", ".tiff": "tiff", ".btf": "tiff", ".nii": "nifti", ".nii.gz": "nifti"}
+
+
+class _Format(Protocol):
+    def read(self, path: Path, *, axis: SectionAxis, axes: str | None) -> Dataset: ...
+    def write(self, path: Path, dataset: Dataset, *, float_output: bool) -> None: ...
+
+
+def read(path: str | PathLike[str], *, axis: SectionAxis = "auto", axes: str | None = None) -> Dataset:
+    """Read a TIFF or NIfTI file.
+
+    Parameters
+    ----------
+    path : path
+        ``.tif``, ``.tiff``, ``.btf``, ``.nii`` or ``.nii.gz``.
+    axis : {"auto", "x", "y", "z"}
+        NIfTI only: the axis along which the sections lie; ``"auto"`` takes the coarsest one.
+    axes : str, optional
+        TIFF only: the names of the file's axes, such as ``"TZYX"``, where the file does not say.
+
+    Returns
+    -------
+    Dataset
+        Voxels (t, c, z, y, x); its grid has no depths where the file gives no z spacing.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, no image, or an image without sections (RGB, complex ...).
+    """
+    path = Path(path)
+    check_readable(path)
+    return _format(path, InputError).read(path, axis=axis, axes=axes)
+
+
+def write(path: str | PathLike[str], dataset: Dataset, *, overwrite: bool = False, float_output: bool = False) -> None:
+    """Write a dataset; a failed or interrupted write leaves no file behind.
+
+    Parameters
+    ----------
+    path : path
+        The suffix chooses the format, as in :func:`read`.
+    dataset : Dataset
+        Its depths must be known. NIfTI holds even depths and one channel only; TIFF holds anything.
+    overwrite : bool
+        Replace an existing file.
+    float_output : bool
+        Write real values as float32, even where the source file stored scaled integers.
+
+    Raises
+    ------
+    OutputError
+        If the file exists, the folder is missing or not writable, or the disk is full.
+    """
+    path = Path(path)
+    writer = _format(path, OutputError)
+    with replacing(path, overwrite=overwrite) as temporary:
+        writer.write(temporary, dataset, float_output=float_output)
+
+
+def format_of(path: str | PathLike[str]) -> str | None:
+    """Return ``"tiff"``, ``"nifti"`` or None, judged by the name alone."""
+    name = Path(path).name.lower()
+    return next((kind for suffix, kind in SUFFIXES.items() if name.endswith(suffix)), None)
+
+
+def _format(path: Path, error: type[InputError | OutputError]) -> _Format:
+    kind = format_of(path)
+    if kind is None:
+        raise error(f"'{path.name}' has no known suffix; use one of {', '.join(SUFFIXES)}")
+    return cast(_Format, import_module(f".{kind}", __name__))

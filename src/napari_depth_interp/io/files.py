@@ -1,0 +1,82 @@
+"""Checks before reading, and writing that leaves either the whole file or nothing."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import InputError, OutputError
+
+
+def check_readable(path: Path) -> None:
+    """Raise an :class:`InputError` unless ``path`` is a file with something in it that may be read."""
+    try:
+        if path.is_dir():
+            raise InputError(f"'{path}' is a folder, not an image file; give the file inside it")
+        if not path.exists():
+            raise InputError(f"there is no file '{path}'; check the name and the folder")
+        if path.stat().st_size == 0:
+            raise InputError(f"'{path}' is empty (0 bytes); copy or export it again")
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from error
+
+
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """Raise an :class:`OutputError` if ``path`` cannot be written, before hours of work are spent."""
+    if path.is_dir():
+        raise OutputError(f"'{path}' is a folder; give the name of a file in it")
+    if path.exists() and not overwrite:
+        raise OutputError(f"'{path}' exists already; choose another name, or add --overwrite to replace it")
+    if not path.parent.is_dir():
+        raise OutputError(f"the folder '{path.parent}' does not exist; create it first, or choose another one")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise OutputError(f"no permission to write into the folder '{path.parent}'; choose another one")
+
+
+@contextmanager
+def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Give a temporary name beside ``path`` and rename it to ``path`` when all went well.
+
+    Whatever happens inside, nothing half-written remains under either name.
+    """
+    check_output(path, overwrite=overwrite)
+    double = path.name.lower().endswith((".nii.gz", ".ome.tif", ".ome.tiff"))
+    suffix = "".join(path.suffixes[-2:]) if double else path.suffix
+    temporary: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=".depth-interp-", suffix=suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        _apply_umask(temporary)
+        _flush(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(_explain(path, error)) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _apply_umask(path: Path) -> None:
+    """``mkstemp`` makes private files; a result gets the rights of any other new file."""
+    umask = os.umask(0)
+    os.umask(umask)
+    path.chmod(0o666 & ~umask)
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _explain(path: Path, error: OSError) -> str:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return f"'{path}' was not written: disk full ({error.strerror}); free some space or choose another folder"
+    return f"'{path}' was not written: {error.strerror or error}"

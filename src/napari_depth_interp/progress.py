@@ -1,0 +1,63 @@
+"""How long work tells where it is, and how it is told to stop.
+
+A long function takes ``report`` and calls it with a :class:`Progress` at least once per tile,
+section or training step. The caller stops the work by raising :class:`Cancelled` from it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+
+class Cancelled(Exception):
+    """Raised out of ``report`` when the user cancelled; never caught by a method."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where the work is: a fraction of the whole in [0, 1] and what is being done."""
+
+    fraction: float
+    message: str = ""
+
+
+Report = Callable[[Progress], None]
+
+
+def silent(_progress: Progress) -> None:
+    """Report to nobody."""
+
+
+def part(report: Report, start: float, stop: float, prefix: str = "") -> Report:
+    """Return a report whose 0..1 fills ``start..stop`` of the outer one."""
+
+    def inner(progress: Progress) -> None:
+        fraction = start + (stop - start) * min(max(progress.fraction, 0.0), 1.0)
+        message = f"{prefix}: {progress.message}" if prefix and progress.message else prefix or progress.message
+        report(replace(progress, fraction=fraction, message=message))
+
+    return inner
+
+
+@contextmanager
+def terminal_report(description: str) -> Iterator[Report]:
+    """Show a progress bar with the time left on standard error, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield silent
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(description, total=1.0)
+
+        def report(progress: Progress) -> None:
+            label = f"{description}: {progress.message}" if progress.message else description
+            bar.update(task, completed=progress.fraction, description=label)
+
+        yield report
