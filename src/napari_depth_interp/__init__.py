@@ -1,1 +1,36 @@
+"""Fill in the missing depth of microscopy and medical volumes.
+
+>>> import numpy as np
+>>> import napari_depth_interp as ndi
+>>> sparse = np.arange(3 * 4 * 4, dtype="uint16").reshape(3, 4, 4)
+>>> result = ndi.interpolate(sparse, z_spacing="2um", factor=4)
+>>> result.dataset.voxels.shape
+(1, 1, 9, 4, 4)
+>>> result.dataset.grid.spacing
+0.5
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0.dev0"
+
+if TYPE_CHECKING:
+    from .api import evaluate, interpolate
+    from .io import read, write
+    from .stack import Dataset
+
+_HOMES = {"Dataset": "stack", "evaluate": "api", "interpolate": "api", "read": "io", "write": "io"}
+
+__all__ = ["Dataset", "__version__", "evaluate", "interpolate", "read", "write"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use, so that ``import napari_depth_interp`` costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -123,11 +123,13 @@ class Source:
     """Where a dataset was read from.
 
     ``header`` belongs to the reader and writer of that format; nobody else looks inside.
+    ``reversed_sections`` says that the reader turned the order of the sections round.
     """
 
     path: Path | None
     format: str
     header: Any = None
+    reversed_sections: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,9 +160,24 @@ class Stack:
         assert self.grid.depths is not None
         return self.grid.depths
 
+    def fine_depths(self) -> NDArray[np.float64]:
+        """Return (Z, n): the depths of the n sections that each observed image is the mean of.
+
+        They fill the median gap around the image's depth without overlap; a slice gives itself.
+        """
+        return fine_depths(self.grid, self.acquisition.n)
+
     def crop_rows(self, rows: slice) -> Stack:
         """Return the same sections with only these rows (a view)."""
         return replace(self, voxels=self.voxels[:, rows])
+
+
+def fine_depths(grid: Grid, n: int) -> NDArray[np.float64]:
+    """Return (Z, n) depths that fill the median gap around each section with n even steps."""
+    if grid.depths is None:
+        raise missing_spacing()
+    steps = (np.arange(n) - (n - 1) / 2) / n
+    return grid.depths[:, None] + steps * (grid.spacing or 0.0)
 
 
 def _check_section_count(grid: Grid, sections: int) -> None:
@@ -220,6 +237,11 @@ class Dataset:
         if self.channel_names and len(self.channel_names) != self.voxels.shape[1]:
             raise InputError(f"{len(self.channel_names)} channel names for {self.voxels.shape[1]} channels")
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the axes that the file really has, in the order T, C, Z, Y, X."""
+        return tuple(size for axis, size in zip("TCZYX", self.voxels.shape, strict=True) if axis in self.axes)
+
     @classmethod
     def from_array(
         cls,
@@ -273,8 +295,12 @@ class Dataset:
         return replace(self, grid=self.grid.with_depths(depths, unit))
 
     def with_depths(self, depths: ArrayLike, unit: str | None = None) -> Dataset:
-        """Return the dataset with one given depth per section."""
-        return replace(self, grid=self.grid.with_depths(depths, unit))
+        """Return the dataset with one given depth per section, in the order of the file."""
+        values = np.asarray(depths, dtype=float)
+        _check_section_count(Grid(values), self.voxels.shape[2])
+        if self.source is not None and self.source.reversed_sections:
+            values = values[-1] + values[0] - values[::-1]  # the same gaps, seen from the other end
+        return replace(self, grid=self.grid.with_depths(values, unit))
 
     def select_channel(self, channel: str) -> Dataset:
         """Return one channel, chosen by its name or its index from 0."""

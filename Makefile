@@ -1,0 +1,41 @@
+# Everything happens in .venv; scripts/bootstrap.sh makes it and installs what the machine lacks.
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHON
+
+.PHONY: help demo test lint format benchmarks clean
+
+help:
+	@echo "make demo        fill in hidden sections of a real MRI and of simulated tissue, into demo-output/"
+	@echo "make test        lint and all tests"
+	@echo "make lint        ruff, mypy, import-linter, manifest check"
+	@echo "make benchmarks  speed beside scipy, and start-up times"
+	@echo "make clean       remove .venv and what the tools left"
+
+demo:
+	@scripts/bootstrap.sh demo
+	$(BIN)/depth-interp demo
+
+test: lint
+	scripts/with-display.sh $(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint:
+	@scripts/bootstrap.sh test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/npe2 validate napari-depth-interp
+
+format:
+	@scripts/bootstrap.sh test
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+benchmarks:
+	@scripts/bootstrap.sh test
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/classical.py
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output

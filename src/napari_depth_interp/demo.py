@@ -1,0 +1,131 @@
+"""The demonstration: hide sections of a real MRI and of simulated tissue, fill them, score them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from . import io
+from .errors import OutputError
+from .evaluate import Scores, evaluate
+from .holdout import Protocol, Trial
+from .methods import registry
+from .progress import Report, part, silent
+from .report import Montage, save_montages, write_csv
+from .result import Result
+from .settings import Settings
+from .simulate import simulate
+from .stack import Dataset
+
+
+@dataclass(frozen=True, eq=False)
+class DemoStack:
+    """A dense stack with known truth, how it is thinned out, and the suffix its results are saved with."""
+
+    name: str
+    title: str
+    dataset: Dataset
+    keep_every: int
+    suffix: str
+
+
+def demo_stacks() -> list[DemoStack]:
+    """Return the MRI that nibabel carries (first volume) and a simulated organoid."""
+    return [
+        DemoStack("mri", "MRI of a head (carried by nibabel)", example_mri(), 2, ".nii.gz"),
+        DemoStack("organoid", "Simulated organoid", simulate("organoid").observed, 4, ".tif"),
+    ]
+
+
+def example_mri() -> Dataset:
+    """Return the first volume of nibabel's ``example4d.nii.gz``: 24 sections of 96 x 128 pixels."""
+    from nibabel.testing import data_path
+
+    dataset = io.read(Path(str(data_path)) / "example4d.nii.gz")
+    return replace(dataset, voxels=dataset.voxels[:1], axes="ZYX", time_step=None)
+
+
+def default_methods() -> list[str]:
+    """Return the methods that need no trained model."""
+    return [spec.name for spec in registry.specs() if not spec.needs_training]
+
+
+def run_demo(
+    out: Path, methods: Sequence[str] | None = None, settings: Settings | None = None, report: Report = silent
+) -> list[tuple[DemoStack, Scores]]:
+    """Write sparse and dense stacks, ``scores.csv`` and ``figure.png`` to the folder ``out``.
+
+    Parameters
+    ----------
+    out : Path
+        Made if missing; files of an earlier demonstration are replaced.
+    methods : sequence of str, optional
+        Default: all that need no trained model.
+    settings : Settings, optional
+        Preset, device, threads and seed.
+    report : callable
+
+    Returns
+    -------
+    list of (DemoStack, Scores)
+    """
+    _make_folder(out)
+    methods = list(methods or default_methods())
+    stacks = demo_stacks()
+    done: list[tuple[DemoStack, Scores]] = []
+    montages = []
+    for i, stack in enumerate(stacks):
+        inner = part(report, i / len(stacks), (i + 1) / len(stacks), stack.name)
+        scores, montage = _run_stack(stack, out, methods, settings or Settings(preset="fast"), inner)
+        done.append((stack, scores))
+        montages.append(montage)
+    write_csv(out / "scores.csv", [(stack.name, scores) for stack, scores in done], overwrite=True)
+    save_montages(out / "figure.png", montages, overwrite=True)
+    return done
+
+
+def _run_stack(
+    stack: DemoStack, out: Path, methods: Sequence[str], settings: Settings, report: Report
+) -> tuple[Scores, Montage]:
+    truth = stack.dataset
+    # Half-way between two observed sections, in the middle of the stack: the hardest place.
+    index = (truth.voxels.shape[2] // 2 // stack.keep_every) * stack.keep_every + stack.keep_every // 2
+    images = {}
+
+    def keep(method: str, trial: Trial, result: Result) -> None:
+        k = int(np.flatnonzero(trial.reference == index)[0])
+        images[method] = result.dataset.voxels[0, 0, k]
+        dense = replace(result, dataset=replace(result.dataset, source=truth.source))
+        dense.save(out / f"{stack.name}_{method}{stack.suffix}", overwrite=True)
+        sparse = replace(trial.visible, source=truth.source)
+        io.write(out / f"{stack.name}_sparse{stack.suffix}", sparse, overwrite=True)
+
+    protocol = Protocol("keep_every", every=stack.keep_every)
+    scores = evaluate(truth, methods, protocol, settings, report=report, on_result=keep)
+    return scores, _montage(stack, scores, index, images)
+
+
+def _montage(stack: DemoStack, scores: Scores, index: int, images: dict[str, np.ndarray]) -> Montage:
+    below = index // stack.keep_every * stack.keep_every
+    above = below + stack.keep_every
+    voxels = stack.dataset.voxels[0, 0]
+    size = stack.dataset.grid.pixel_size or (1.0, 1.0)
+    return Montage(
+        f"{stack.title}: section {index}, {scores.protocol.describe()}",
+        (f"observed section {below}", voxels[below]),
+        (f"truth, hidden section {index}", voxels[index]),
+        (f"observed section {above}", voxels[above]),
+        images,
+        scores.data_range[0],
+        pixel_aspect=size[0] / size[1],
+    )
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"the folder '{out}' cannot be made: {error.strerror}; choose another with --out") from error

@@ -1,0 +1,190 @@
+"""Hiding sections whose truth is known: the one place, so that no method can see them.
+
+A :class:`Trial` is a dataset that a method may see, the depths it is asked for, and which of
+those depths are scored against which sections of the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import RequestError
+from .stack import SPACING_RTOL, Acquisition, Dataset, missing_spacing
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One question to a method whose answer is known.
+
+    Attributes
+    ----------
+    visible : Dataset
+        A copy that holds nothing of the hidden sections, not even the path they were read from.
+    depths : (K,) float64 array
+        Depths to ask for, in the unit of the grid.
+    reference : (K,) int array
+        For each depth the index of its true section in the reference, or -1 where it is not scored.
+    """
+
+    visible: Dataset
+    depths: NDArray[np.float64]
+    reference: NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How sections are hidden.
+
+    Attributes
+    ----------
+    kind : str
+        ``keep_every``, ``hold_out``, ``leave_one_out``, ``reference`` or ``projection``.
+    every : int or None
+        keep_every: the gap factor k. projection: the number n of sections averaged.
+    sections : tuple of int
+        hold_out: the indices (from 0) of the hidden sections.
+    """
+
+    kind: str
+    every: int | None = None
+    sections: tuple[int, ...] = ()
+
+    def describe(self) -> str:
+        """Return the protocol in words, as it stands beside every score."""
+        words = {
+            "keep_every": f"every {self.every}th section kept, others hidden: measured at {self.every} times your gap",
+            "hold_out": f"sections {', '.join(map(str, self.sections))} hidden",
+            "leave_one_out": "each inner section hidden in turn: measured at twice your gap",
+            "reference": "compared with a reference file",
+            "projection": f"means of {self.every} sections recorded, the sections hidden",
+        }
+        return words[self.kind]
+
+
+def keep_every(dataset: Dataset, k: int) -> list[Trial]:
+    """Keep sections 0, k, 2k ...; hide those in between. What lies after the last kept one is left out."""
+    count = _section_count(dataset)
+    if k < 2:
+        raise RequestError(f"keep-every must be 2 or more, got {k}; 4 hides 3 of 4 sections")
+    if count <= k:
+        raise RequestError(
+            f"keeping every {k}th of {count} sections leaves one section only; choose {count - 1} or less"
+        )
+    kept = np.arange(0, count, k)
+    return [_trial(dataset, kept, np.arange(kept[-1] + 1))]
+
+
+def hold_out(dataset: Dataset, sections: Sequence[int]) -> list[Trial]:
+    """Hide the given sections (indices from 0); the first and the last section cannot be hidden."""
+    count = _section_count(dataset)
+    hidden = sorted(set(sections))
+    bad = [i for i in hidden if not 0 < i < count - 1]
+    if bad or not hidden:
+        raise RequestError(
+            f"sections to hide must lie between the first (0) and the last ({count - 1}), got {bad or 'none'}"
+        )
+    kept = np.setdiff1d(np.arange(count), hidden)
+    return [_trial(dataset, kept, np.arange(count))]
+
+
+def leave_one_out(dataset: Dataset) -> list[Trial]:
+    """Hide each inner section in turn, all others kept."""
+    count = _section_count(dataset)
+    if count < 3:
+        raise RequestError(f"leave-one-out needs 3 sections or more, got {count}")
+    everything = np.arange(count)
+    return [_trial(dataset, np.delete(everything, i), np.array([i])) for i in range(1, count - 1)]
+
+
+def projections(dataset: Dataset, n: int) -> list[Trial]:
+    """Average every n sections of a dense dataset, as a Bessel beam would; hide all sections."""
+    count = _section_count(dataset)
+    images = count // n if n > 1 else 0
+    if images < 2:
+        raise RequestError(
+            f"projections need n of 2 or more and at least 2n sections, got n = {n} for {count} sections"
+        )
+    if not dataset.grid.is_even:
+        raise RequestError("projections of unevenly spaced sections are not defined; use --keep-every")
+    t, c, _, y, x = dataset.voxels.shape
+    groups = dataset.voxels[:, :, : images * n].reshape(t, c, images, n, y, x)
+    depths = _depths(dataset)[: images * n]
+    visible = _stripped(
+        dataset, groups.mean(axis=3, dtype=np.float64).astype(np.float32), depths.reshape(images, n).mean(axis=1)
+    )
+    return [Trial(replace(visible, acquisition=Acquisition(n)), depths, np.arange(images * n))]
+
+
+def against_reference(dataset: Dataset, reference: Dataset) -> list[Trial]:
+    """Ask for the depths of a denser reference of the same scene; score those that were not observed."""
+    if dataset.voxels.shape[:2] != reference.voxels.shape[:2] or dataset.voxels.shape[3:] != reference.voxels.shape[3:]:
+        raise RequestError(
+            f"the reference has the shape (t, c, z, y, x) {reference.voxels.shape}, the input {dataset.voxels.shape}; "
+            "all but z must agree"
+        )
+    observed, depths = _depths(dataset), _depths(reference)
+    reach = (dataset.grid.spacing or 0.0) * (0.5 if dataset.acquisition.is_projection else SPACING_RTOL)
+    inside = np.flatnonzero((depths >= observed[0] - reach) & (depths <= observed[-1] + reach))
+    if not dataset.acquisition.is_projection:
+        inside = inside[
+            np.abs(depths[inside, None] - observed[None]).min(axis=1) > SPACING_RTOL * np.diff(observed).min()
+        ]
+    if not len(inside):
+        raise RequestError(
+            f"no section of the reference ({depths[0]:g} to {depths[-1]:g}) lies between observed sections "
+            f"({observed[0]:g} to {observed[-1]:g}); check spacing and origin of both files"
+        )
+    visible = _stripped(dataset, dataset.voxels.copy(), observed)
+    return [Trial(visible, depths[inside], inside)]
+
+
+def make_trials(dataset: Dataset, protocol: Protocol, reference: Dataset | None = None) -> list[Trial]:
+    """Return the trials of a protocol.
+
+    Raises
+    ------
+    RequestError
+        If the dataset has too few sections for it.
+    """
+    if protocol.kind == "reference":
+        if reference is None:
+            raise RequestError("the protocol 'reference' needs a reference file")
+        return against_reference(dataset, reference)
+    if protocol.kind == "hold_out":
+        return hold_out(dataset, protocol.sections)
+    if protocol.kind == "leave_one_out":
+        return leave_one_out(dataset)
+    return {"keep_every": keep_every, "projection": projections}[protocol.kind](dataset, protocol.every or 0)
+
+
+def scored_sections(trials: Sequence[Trial]) -> Iterator[int]:
+    """Yield the reference index of every scored section."""
+    for trial in trials:
+        yield from (int(i) for i in trial.reference[trial.reference >= 0])
+
+
+def _trial(dataset: Dataset, kept: NDArray[np.intp], asked: NDArray[np.intp]) -> Trial:
+    """Show only the sections ``kept``; ask for ``asked`` and score those that are not kept."""
+    depths = _depths(dataset)
+    visible = _stripped(dataset, dataset.voxels[:, :, kept], depths[kept])  # an index array copies
+    return Trial(visible, depths[asked], np.where(np.isin(asked, kept), -1, asked))
+
+
+def _stripped(dataset: Dataset, voxels: NDArray[np.generic], depths: NDArray[np.float64]) -> Dataset:
+    """Return other sections on the same grid, without a path or a record that would lead to the hidden ones."""
+    grid = replace(dataset.grid, depths=depths)
+    return replace(dataset, voxels=voxels, grid=grid, source=None, record={}, notes=())
+
+
+def _depths(dataset: Dataset) -> NDArray[np.float64]:
+    if dataset.grid.depths is None:
+        raise missing_spacing()
+    return dataset.grid.depths
+
+
+def _section_count(dataset: Dataset) -> int:
+    return len(_depths(dataset))

@@ -1,0 +1,146 @@
+"""Scores as a table for the terminal, a CSV file and a figure."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .evaluate import MethodScores, Scores
+from .io.files import replacing
+from .metrics import METRICS
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+BASELINE = "linear"
+
+
+def describe_range(scores: Scores) -> str:
+    """Return the data range in words, one per channel."""
+    return ", ".join(f"{low:g} to {high:g}" for low, high in scores.data_range)
+
+
+def score_table(scores: Scores, title: str = "") -> Table:
+    """Return the mean scores of all methods as a terminal table; the best of each column is bold."""
+    from rich.table import Table
+
+    table = Table(title=title or None, title_justify="left")
+    table.add_column("method")
+    names = [name for metric in METRICS for name in (metric, f"{metric}_fg")]
+    for name in names:
+        table.add_column(_heading(name), justify="right")
+    for heading in ("time [s]", "memory [MB]"):
+        table.add_column(heading, justify="right")
+    best = {name: _best(scores.methods, name) for name in names}
+    for each in scores.methods:
+        cells = [_cell(each.mean[name], bold=each.mean[name] == best[name]) for name in names]
+        table.add_row(each.method, *cells, f"{each.seconds:.2f}", f"{each.peak_memory_mb:.0f}")
+    return table
+
+
+def verdicts(scores: Scores) -> list[str]:
+    """Say in plain words which methods are worse than linear interpolation on this stack."""
+    baseline = next((each.mean["psnr"] for each in scores.methods if each.method == BASELINE), None)
+    if baseline is None:
+        return []
+    lines = []
+    for each in scores.methods:
+        psnr = each.mean["psnr"]
+        if psnr is not None and psnr < baseline - 0.005:
+            lines.append(f"{each.method} is worse than linear interpolation on this stack, by {baseline - psnr:.2f} dB")
+    return lines
+
+
+def write_csv(path: Path, scores: Sequence[tuple[str, Scores]], *, overwrite: bool = False) -> None:
+    """Write one row per stack, method and hidden section."""
+    rows = [
+        {"stack": name, "method": each.method, **row}
+        for name, group in scores
+        for each in group.methods
+        for row in each.sections
+    ]
+    fields = list(dict.fromkeys(field for row in rows for field in row))
+    with replacing(path, overwrite=overwrite) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fields)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Montage:
+    """One hidden section, its observed neighbours, its truth and what each method made of it.
+
+    Attributes
+    ----------
+    below, truth, above : (label, (Y, X) array)
+    methods : mapping of label -> (Y, X) array
+    data_range : (low, high)
+    pixel_aspect : float
+        Height over width of a pixel.
+    """
+
+    title: str
+    below: tuple[str, NDArray[Any]]
+    truth: tuple[str, NDArray[Any]]
+    above: tuple[str, NDArray[Any]]
+    methods: dict[str, NDArray[Any]]
+    data_range: tuple[float, float]
+    pixel_aspect: float = 1.0
+
+
+def save_montages(path: Path, montages: Sequence[Montage], *, overwrite: bool = False) -> None:
+    """Draw each montage as two rows: images, and below each method its absolute error on one scale."""
+    from matplotlib.figure import Figure
+
+    columns = 3 + max(len(montage.methods) for montage in montages)
+    figure = Figure(figsize=(2.3 * columns, 5.4 * len(montages)), layout="constrained")
+    for part, montage in zip(figure.subfigures(len(montages), 1, squeeze=False)[:, 0], montages, strict=True):
+        _draw(part, montage, columns)
+    with replacing(path, overwrite=overwrite) as temporary:
+        figure.savefig(temporary, dpi=110)
+
+
+def _draw(figure: Any, montage: Montage, columns: int) -> None:
+    figure.suptitle(montage.title, fontsize=11, x=0.01, ha="left")
+    axes = figure.subplots(2, columns)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    low, high = montage.data_range
+    truth = montage.truth[1].astype(float)
+    shown = [montage.below, montage.truth, montage.above, *montage.methods.items()]
+    for axis, (label, image) in zip(axes[0], shown, strict=False):
+        axis.imshow(image, cmap="gray", vmin=low, vmax=high, aspect=montage.pixel_aspect)
+        axis.set_title(label, fontsize=9)
+    errors = {name: np.abs(image - truth) for name, image in montage.methods.items()}
+    limit = max(float(np.percentile(error, 99.5)) for error in errors.values()) or 1.0
+    for axis, (name, error) in zip(axes[1, 3:], errors.items(), strict=False):
+        drawn = axis.imshow(error, cmap="inferno", vmin=0, vmax=limit, aspect=montage.pixel_aspect)
+        axis.set_title(f"{name}: absolute error", fontsize=9)
+    figure.colorbar(drawn, ax=axes[1, :3].tolist(), location="left", fraction=0.05, label="absolute error, input units")
+
+
+def _heading(name: str) -> str:
+    metric = METRICS[name.removesuffix("_fg")]
+    unit = f" [{metric.unit}]" if metric.unit == "dB" else ""
+    return f"{metric.heading}{unit}" + (" fg" if name.endswith("_fg") else "")
+
+
+def _best(methods: Sequence[MethodScores], name: str) -> float | None:
+    values = [each.mean[name] for each in methods]
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
+        return None
+    return max(known) if METRICS[name.removesuffix("_fg")].higher_is_better else min(known)
+
+
+def _cell(value: float | None, *, bold: bool) -> str:
+    if value is None:
+        return "-"
+    text = f"{value:.4g}" if abs(value) >= 1000 else f"{value:.2f}" if abs(value) >= 10 else f"{value:.4f}"
+    return f"[bold]{text}[/bold]" if bold else text

@@ -1,0 +1,322 @@
+"""What the user asked for, resolved against the data: checked, complete, frozen.
+
+``resolve(dataset, settings)`` is the only way to a :class:`Request`; ``execute`` runs it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from . import __version__
+from .devices import default_threads, resolve_device
+from .errors import InputError, RequestError
+from .method import MethodConfig, MethodSpec, Preset, Runtime
+from .methods import registry
+from .settings import Settings, explain_validation
+from .stack import SPACING_RTOL, Acquisition, Dataset, Grid, fine_depths, missing_spacing
+from .units import convert, parse_length
+
+MAX_SECTIONS = 100_000
+"""More target sections than this is a slip of the keyboard, not a stack."""
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """One run: a dataset, the depths wanted, a method with its config, and where it computes.
+
+    Attributes
+    ----------
+    dataset : Dataset
+        With known depths, the wanted channels only.
+    depths : (K,) float64 array
+        Target depths, strictly increasing, in the unit of the dataset's grid.
+    observed : (K,) int array
+        For each target the index of the observed section at that depth, or -1 for a new one.
+    fill_nan, float_output : bool
+        Fill voxels that are not a number for the computation; give float32 whatever the input was.
+    notes : tuple of str
+        What the user should know about how the request was understood.
+    """
+
+    dataset: Dataset
+    depths: NDArray[np.float64]
+    observed: NDArray[np.intp]
+    spec: MethodSpec
+    config: MethodConfig
+    runtime: Runtime
+    fill_nan: bool = False
+    float_output: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def grid(self) -> Grid:
+        """The grid of the result."""
+        return replace(self.dataset.grid, depths=self.depths)
+
+    @property
+    def output_dtype(self) -> np.dtype[Any]:
+        return np.dtype(np.float32) if self.float_output else self.dataset.voxels.dtype
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        times, channels, _, rows, columns = self.dataset.voxels.shape
+        return times, channels, len(self.depths), rows, columns
+
+    def record(self) -> dict[str, Any]:
+        """Return the history of the run as JSON-ready values; equal runs give equal records."""
+        source = self.dataset.source
+        return {
+            "version": __version__,
+            "method": self.spec.name,
+            "config": self.config.model_dump(mode="json"),
+            "acquisition": str(self.dataset.acquisition),
+            "seed": self.runtime.seed,
+            "device": self.runtime.device,
+            "dtype": "float32" if self.float_output else "keep",
+            "nan": "fill" if self.fill_nan else "refuse",
+            "depths": [float(z) for z in self.depths],
+            "unit": self.dataset.grid.unit,
+            "observed": [int(i) for i in np.flatnonzero(self.observed >= 0)],
+            "input": {
+                "file": source.path.name if source and source.path else None,
+                "shape": list(self.dataset.voxels.shape),
+                "dtype": str(self.dataset.voxels.dtype),
+                "sha256": signature(self.dataset.voxels),
+                "depths": [float(z) for z in self.dataset.stack().depths],
+            },
+        }
+
+
+def signature(voxels: NDArray[Any]) -> str:
+    """Return the SHA-256 of the voxel values in (t, c, z, y, x) order, plane by plane."""
+    digest = hashlib.sha256()
+    for plane in voxels.reshape(-1, *voxels.shape[-2:]):
+        digest.update(np.ascontiguousarray(plane).data)
+    return digest.hexdigest()
+
+
+def resolve(
+    dataset: Dataset, settings: Settings, *, depths: Sequence[float] | None = None, extrapolate: bool = False
+) -> Request:
+    """Check what was asked for against the data and complete it.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        As read; acquisition, channel and spacing of the settings are applied here.
+    settings : Settings
+    depths : sequence of float, optional
+        Explicit target depths instead of the settings' factor, spacing or isotropic.
+    extrapolate : bool
+        Allow explicit depths beyond the first and the last section.
+
+    Raises
+    ------
+    InputError
+        If the stack cannot be interpolated: one section, no spacing, NaN, Inf.
+    RequestError
+        If the settings do not fit each other, the method or the data.
+    DeviceError
+        If this machine lacks the device.
+    """
+    dataset = prepare_dataset(dataset, settings)
+    check_voxels(dataset, fill_nan=settings.nan == "fill")
+    spec, config, notes = resolve_method(settings.method, settings.preset, settings.parameters)
+    _check_acquisition(spec, dataset.acquisition)
+    device, warning = resolve_device(settings.device, spec.devices)
+    if depths is None:
+        targets, grid_notes = target_depths(dataset, settings)
+    else:
+        targets, grid_notes = _explicit_depths(dataset, depths, extrapolate=extrapolate), []
+    return Request(
+        dataset,
+        targets,
+        match_observed(dataset, targets),
+        spec,
+        config,
+        Runtime(device, settings.threads or default_threads(), settings.seed),
+        fill_nan=settings.nan == "fill",
+        float_output=settings.dtype == "float32",
+        notes=(*dataset.notes, *notes, *grid_notes, *([warning] if warning else [])),
+    )
+
+
+def prepare_dataset(dataset: Dataset, settings: Settings) -> Dataset:
+    """Apply what the settings say about the input: channel, spacing or depths, acquisition."""
+    if settings.channel is not None:
+        dataset = dataset.select_channel(settings.channel)
+    if settings.depths is not None and settings.z_spacing is not None:
+        raise RequestError("--depths and --z-spacing exclude each other; give one of them")
+    if settings.depths is not None:
+        dataset = dataset.with_depths(settings.depths)
+    if settings.z_spacing is not None:
+        dataset = dataset.with_z_spacing(*parse_length(settings.z_spacing))
+    if settings.acquisition is not None:
+        dataset = replace(dataset, acquisition=Acquisition.parse(settings.acquisition))
+    return dataset
+
+
+def check_voxels(dataset: Dataset, *, fill_nan: bool) -> None:
+    """Refuse what cannot be interpolated: one section, unknown depths, Inf, NaN (unless filled)."""
+    times, channels, sections = dataset.voxels.shape[:3]
+    if sections < 2:
+        hint = f", not {times} time points and {channels} channels" if times * channels > 1 else ""
+        raise InputError(
+            f"the stack has {sections} section, so there is nothing to interpolate between; "
+            f"give 2 or more sections along z{hint}"
+        )
+    if dataset.grid.depths is None:
+        raise missing_spacing()
+    if dataset.voxels.dtype.kind != "f":
+        return
+    missing = 0
+    for plane in dataset.voxels.reshape(-1, *dataset.voxels.shape[-2:]):
+        if np.isinf(plane).any():
+            raise InputError("the stack holds infinite values; replace them by numbers (or by NaN, with --nan fill)")
+        missing += int(np.isnan(plane).sum())
+    if missing == dataset.voxels.size:
+        raise InputError("every voxel of the stack is NaN (not a number); there is no image in it")
+    if missing and not fill_nan:
+        raise InputError(
+            f"{missing} of {dataset.voxels.size} voxels are NaN (not a number); correct them, or add --nan fill "
+            "to fill them for the computation and keep them NaN in the result"
+        )
+
+
+def resolve_method(
+    name: str, preset: Preset, parameters: Mapping[str, Any]
+) -> tuple[MethodSpec, MethodConfig, list[str]]:
+    """Return the spec and the config: defaults, then the preset, then the parameters given.
+
+    Raises
+    ------
+    RequestError
+        For an unknown method or parameter, or a value that does not fit.
+    """
+    spec = registry.get(name)
+    notes = []
+    if preset != "balanced" and preset not in spec.presets:
+        notes.append(f"{spec.name} has no presets; '{preset}' changes nothing")
+    try:
+        config = spec.config(**{**spec.presets.get(preset, {}), **parameters})
+    except ValidationError as error:
+        known = ", ".join(spec.config.model_fields) or "none"
+        raise RequestError(f"{name}: {explain_validation(error)}; its parameters are: {known}") from error
+    return spec, config, notes
+
+
+def _check_acquisition(spec: MethodSpec, acquisition: Acquisition) -> None:
+    kind = "projection" if acquisition.is_projection else "slice"
+    if kind not in spec.acquisitions:
+        raise RequestError(f"{spec.name} cannot work on a {kind} acquisition; choose another method, such as linear")
+
+
+def target_depths(dataset: Dataset, settings: Settings) -> tuple[NDArray[np.float64], list[str]]:
+    """Return the depths that factor, spacing or isotropic ask for, and notes on how they were understood."""
+    given = {"factor": settings.factor, "spacing": settings.spacing, "isotropic": settings.isotropic or None}
+    chosen = [f"--{name}" for name, value in given.items() if value is not None]
+    if len(chosen) > 1:
+        raise RequestError(f"{' and '.join(chosen)} exclude each other; give one of them")
+    grid = dataset.grid
+    if settings.spacing is not None:
+        return _spaced(grid, _in_unit(settings.spacing, grid.unit)), []
+    if settings.isotropic:
+        if grid.pixel_size is None:
+            raise RequestError("the file gives no pixel size, so isotropic has no meaning; use --factor or --spacing")
+        return _spaced(grid, min(grid.pixel_size)), []
+    factor = settings.factor
+    if factor is None and dataset.acquisition.is_projection:
+        factor = dataset.acquisition.n
+    if factor is None:
+        raise RequestError("say how dense the result should be: --factor 4, --spacing 2um or --isotropic")
+    if factor < 2:
+        raise RequestError(f"the factor must be 2 or more, got {factor}; 4 gives 3 new sections in each gap")
+    return _multiplied(dataset, factor)
+
+
+def _multiplied(dataset: Dataset, factor: int) -> tuple[NDArray[np.float64], list[str]]:
+    """Return the grid of median gap / factor: (N-1)*factor+1 sections, or N*factor for projections."""
+    grid = dataset.grid
+    assert grid.depths is not None
+    assert grid.spacing is not None
+    _check_count(len(grid.depths) * factor)
+    if dataset.acquisition.is_projection:
+        return _fine_projections(grid, factor), []
+    if grid.is_even:
+        steps = np.arange((len(grid.depths) - 1) * factor + 1) / factor
+        return np.interp(steps, np.arange(len(grid.depths)), grid.depths), []
+    step = grid.spacing / factor
+    note = f"the sections are unevenly spaced; the result is regular, {step:.6g} {grid.unit or ''} apart".rstrip()
+    return _spaced(grid, step), [note]
+
+
+def _fine_projections(grid: Grid, factor: int) -> NDArray[np.float64]:
+    if not grid.is_even:
+        gaps = np.diff(_known(grid))
+        raise RequestError(
+            f"projections must be evenly spaced, each the mean of the sections up to the next one; "
+            f"got gaps from {gaps.min():g} to {gaps.max():g}; correct --depths, or use --acquisition slice"
+        )
+    return fine_depths(grid, factor).ravel()
+
+
+def _known(grid: Grid) -> NDArray[np.float64]:
+    if grid.depths is None:
+        raise missing_spacing()
+    return grid.depths
+
+
+def _spaced(grid: Grid, step: float) -> NDArray[np.float64]:
+    """Return first + i*step up to the last observed depth (rounding of the file's spacing forgiven)."""
+    depths = _known(grid)
+    length = float(depths[-1] - depths[0])
+    _check_count(length / step + 1)
+    count = int(np.floor(length / step * (1 + 1e-9) + SPACING_RTOL)) + 1
+    if count < 2:
+        raise RequestError(f"a spacing of {step:g} is longer than the whole stack ({length:g}); ask for a smaller one")
+    spaced: NDArray[np.float64] = depths[0] + np.arange(count) * step
+    return spaced
+
+
+def _check_count(count: float) -> None:
+    if count > MAX_SECTIONS:
+        raise RequestError(f"that makes {count:.3g} sections, more than {MAX_SECTIONS}; ask for fewer")
+
+
+def _in_unit(length: str, unit: str | None) -> float:
+    value, given = parse_length(length)
+    if given is None or given == unit:
+        return value
+    if unit is None:
+        raise RequestError(f"the file gives no unit, so '{length}' cannot be compared with it; leave the unit out")
+    return convert(value, given, unit)
+
+
+def _explicit_depths(dataset: Dataset, depths: Sequence[float], *, extrapolate: bool) -> NDArray[np.float64]:
+    wanted = _known(Grid(np.asarray(depths, float)))
+    grid = dataset.grid
+    margin = (grid.spacing or 0.0) * (0.5 if dataset.acquisition.is_projection else SPACING_RTOL)
+    first, last = _known(grid)[[0, -1]]
+    if not extrapolate and (wanted[0] < first - margin or wanted[-1] > last + margin):
+        raise RequestError(
+            f"depths {wanted[0]:g} to {wanted[-1]:g} reach beyond the observed {first:g} to {last:g}; "
+            "ask for depths in between, or in Python pass extrapolate=True"
+        )
+    return wanted
+
+
+def match_observed(dataset: Dataset, depths: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return for each depth the index of the observed section there, or -1. A projection is at no depth."""
+    observed = _known(dataset.grid)
+    if dataset.acquisition.is_projection:
+        return np.full(len(depths), -1)
+    nearest = np.searchsorted((observed[1:] + observed[:-1]) / 2, depths)
+    tolerance = SPACING_RTOL * float(np.diff(observed).min())
+    return np.where(np.abs(depths - observed[nearest]) <= tolerance, nearest, -1)

@@ -1,0 +1,56 @@
+"""Memory: how much a run takes, and whether it fits."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+
+from .errors import TooLargeError
+
+_MB = 1e6
+
+
+class PeakMemory:
+    """Context that watches the resident memory of this process; ``peak_mb`` is its largest value."""
+
+    def __init__(self, interval: float = 0.02) -> None:
+        import psutil
+
+        self._process = psutil.Process()
+        self._interval = interval
+        self._done = threading.Event()
+        self._peak = 0
+        self._thread = threading.Thread(target=self._watch, name="peak-memory", daemon=True)
+
+    def __enter__(self) -> PeakMemory:
+        self._sample()
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._done.set()
+        self._thread.join()
+        self._sample()
+
+    @property
+    def peak_mb(self) -> float:
+        return self._peak / _MB
+
+    def _watch(self) -> None:
+        while not self._done.wait(self._interval):
+            self._sample()
+
+    def _sample(self) -> None:
+        self._peak = max(self._peak, self._process.memory_info().rss)
+
+
+def check_fits(needed_bytes: int, what: str) -> None:
+    """Raise a :class:`TooLargeError` if ``needed_bytes`` more do not fit into the free memory."""
+    import psutil
+
+    free = psutil.virtual_memory().available
+    if needed_bytes > free:
+        raise TooLargeError(
+            f"{what} needs {needed_bytes / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB is free; "
+            "use a smaller factor or one --channel, or crop the stack"
+        )

@@ -1,0 +1,85 @@
+"""What a run gives, with its history; it can be saved and opened again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from os import PathLike
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import io
+from .errors import InputError
+from .stack import Dataset
+
+RECORD_KEY = "depth_interp"
+"""Where the history stands in a dataset's record, a file's metadata and a layer's metadata."""
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The dense dataset and how it came about.
+
+    Attributes
+    ----------
+    dataset : Dataset
+        Voxels (t, c, z, y, x) on the target grid; its record holds the history.
+    uncertainty : (T, C, Z, Y, X) float32 array or None
+        Expected absolute error per voxel, in the units of the input; 0 at observed sections.
+    warnings : tuple of str
+        What the user should know, in plain words.
+    seconds, peak_memory_mb : float or None
+        Wall time, and the largest resident memory of the process during the run. None for a reopened result.
+    """
+
+    dataset: Dataset
+    uncertainty: NDArray[np.float32] | None = None
+    warnings: tuple[str, ...] = ()
+    seconds: float | None = None
+    peak_memory_mb: float | None = None
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """The history: method, config, seed, versions, input signature, depths."""
+        record: Mapping[str, Any] = self.dataset.record[RECORD_KEY]
+        return record
+
+    @property
+    def is_observed(self) -> NDArray[np.bool_]:
+        """(Z,) True where a section is an observed one, unchanged; False where it is new."""
+        flags = np.zeros(self.dataset.voxels.shape[2], bool)
+        flags[list(self.record["observed"])] = True
+        return flags
+
+    def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the dense dataset with its history; the suffix chooses TIFF or NIfTI."""
+        io.write(path, self.dataset, overwrite=overwrite, float_output=self.record["dtype"] == "float32")
+
+    def save_uncertainty(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the expected absolute error as float32 on the same grid.
+
+        Raises
+        ------
+        InputError
+            If the method gave none.
+        """
+        if self.uncertainty is None:
+            raise InputError(f"{self.record['method']} gives no uncertainty; there is nothing to save")
+        io.write(path, replace(self.dataset, voxels=self.uncertainty), overwrite=overwrite, float_output=True)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Result:
+        """Open a saved result with its history.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read, or was not written by :meth:`save`.
+        """
+        dataset = io.read(path)
+        record = dataset.record.get(RECORD_KEY)
+        if not isinstance(record, Mapping) or "observed" not in record:
+            raise InputError(f"'{path}' holds no history of a depth interpolation; open it as an ordinary stack")
+        return cls(dataset, warnings=tuple(record.get("warnings", ())))

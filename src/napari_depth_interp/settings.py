@@ -1,0 +1,116 @@
+"""What a user may choose for a run: the one model behind command line, widget and settings files."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import RequestError
+from .method import Preset
+
+DEFAULT_METHOD = "linear"
+
+
+class Settings(BaseModel):
+    """Everything about a run but the input and the output.
+
+    A settings file is this model as YAML; what a file leaves out has the default.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: str = Field(
+        DEFAULT_METHOD, description="Method that makes the new sections; `depth-interp methods` lists them."
+    )
+    preset: Preset = Field("balanced", description="Time against quality, for methods that have presets.")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="Parameters of the method, over its preset.")
+    factor: int | None = Field(
+        None, description="How many times denser: N sections become (N-1)*factor+1. Default for projection:N is N."
+    )
+    spacing: str | None = Field(None, description="Wanted distance of the sections, such as 2um, instead of a factor.")
+    isotropic: bool = Field(False, description="Make the sections as close as the pixels, instead of a factor.")
+    acquisition: str | None = Field(
+        None, description="What one image is: slice, or projection:N, the mean of N sections. Default: as in the file."
+    )
+    axis: Literal["auto", "x", "y", "z"] = Field(
+        "auto", description="Section axis of a NIfTI file; auto takes the one with the coarsest spacing."
+    )
+    z_spacing: str | None = Field(
+        None, description="Distance of the observed sections, such as 2um, where the file has none or a wrong one."
+    )
+    depths: list[float] | None = Field(
+        None, description="Depth of each observed section, in the unit of the file, for uneven stacks."
+    )
+    channel: str | None = Field(None, description="One channel by name or index from 0. Default: all channels.")
+    dtype: Literal["keep", "float32"] = Field(
+        "keep", description="Type of the result: keep the input's (rounded and clipped), or float32."
+    )
+    nan: Literal["refuse", "fill"] = Field(
+        "refuse", description="Voxels that are not a number: refuse the stack, or fill them for the computation only."
+    )
+    device: str = Field("auto", description="Where to compute: auto, cpu, cuda, cuda:N or mps.")
+    threads: int | None = Field(None, ge=1, description="CPU threads to use. Default: all cores.")
+    seed: int = Field(0, ge=0, description="Seed of everything random: the same seed gives the same result.")
+
+
+def describe(name: str) -> str:
+    """Return the help text of one setting."""
+    return Settings.model_fields[name].description or ""
+
+
+def make_settings(**values: Any) -> Settings:
+    """Build settings, turning what pydantic finds wrong into one line.
+
+    Raises
+    ------
+    RequestError
+        For an unknown setting or a value that does not fit.
+    """
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise RequestError(f"the settings do not fit: {explain_validation(error)}") from error
+
+
+def explain_validation(error: ValidationError) -> str:
+    """Return what pydantic found wrong as one line: name, problem, value got."""
+    parts = []
+    for item in error.errors():
+        name = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            parts.append(f"'{name}' is not known")
+        else:
+            parts.append(f"{name}: {item['msg'][0].lower()}{item['msg'][1:]}, got {item['input']!r}")
+    return "; ".join(parts)
+
+
+def load_settings(path: str | PathLike[str]) -> dict[str, Any]:
+    """Read a YAML settings file; checked, but only what the file says (so that options can be laid over it).
+
+    Raises
+    ------
+    RequestError
+        If the file is missing, no YAML, or holds unknown settings.
+    """
+    import yaml
+
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = getattr(error, "strerror", None) or str(error).replace("\n", " ")
+        raise RequestError(f"the settings file '{path}' cannot be read: {reason}") from error
+    if not isinstance(values, dict):
+        raise RequestError(f"the settings file '{path}' must hold 'name: value' lines, such as 'factor: 4'")
+    make_settings(**{str(key): value for key, value in values.items()})
+    return values
+
+
+def save_settings(path: str | PathLike[str], settings: Settings) -> None:
+    """Write the settings that differ from the defaults as YAML."""
+    import yaml
+
+    text = yaml.safe_dump(settings.model_dump(exclude_defaults=True), sort_keys=False, allow_unicode=True)
+    Path(path).write_text(text, encoding="utf-8")
