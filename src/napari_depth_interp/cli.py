@@ -6,6 +6,7 @@ import json as json_module
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -136,6 +137,10 @@ def run(
     result.save(output, overwrite=overwrite)
     if uncertainty is not None:
         result.save_uncertainty(uncertainty, overwrite=overwrite)
+    if preset is not None and not request.spec.presets:
+        result = replace(
+            result, warnings=(*result.warnings, f"{request.spec.name} has no presets; --preset does nothing")
+        )
     _warn(result.warnings)
     grid = result.dataset.grid
     summary = {
@@ -343,13 +348,14 @@ def _check_output(path: Path, source: Path, overwrite: bool) -> None:
 
 def _print_scores(groups: Sequence[tuple[str, Any]]) -> None:
     from rich.console import Console
+    from rich.markup import escape
 
     from .report import describe_range, score_table, verdicts
 
     console = Console(width=None if sys.stdout.isatty() else 140)
     for title, scores in groups:
-        console.print(f"[bold]{title}[/bold]: {scores.protocol.describe()}; data range {describe_range(scores)}; "
-                      f"{scores.device}", highlight=False)  # fmt: skip
+        heading = f"[bold]{escape(title)}[/bold]: {scores.protocol.describe()}"
+        console.print(f"{heading}; data range {describe_range(scores)}; {scores.device}", highlight=False)
         console.print(score_table(scores))
         for line in verdicts(scores):
             console.print(line, highlight=False)

@@ -31,7 +31,7 @@ def resolve_device(name: str, supported: tuple[str, ...]) -> tuple[str, str | No
         return "cpu", None
     available = available_devices()
     if name == "auto":
-        return next(device for device in available if device.split(":")[0] in supported), None
+        return next((device for device in available if device.split(":")[0] in supported), "cpu"), None
     wanted = "cuda:0" if name == "cuda" else name
     if wanted not in available:
         raise DeviceError(f"device '{name}' is not there; this machine has: {', '.join(reversed(available))}")

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import RequestError
+from .errors import InputError, RequestError
 from .execute import execute
 from .holdout import Protocol, Trial, make_trials
 from .metrics import METRICS, Comparison, above_otsu, data_range_of, score_section
 from .metrics.pooled import Pooled
-from .progress import Report, part, silent
+from .progress import Progress, Report, part, silent
 from .request import check_voxels, prepare_dataset, resolve
 from .result import Result
 from .settings import Settings
@@ -132,17 +132,21 @@ def evaluate(
     if not methods:
         raise RequestError("no methods to evaluate; name some, such as --methods linear,cubic")
     dataset = prepare_dataset(dataset, settings)
+    if reference is not None and settings.channel is not None and reference.voxels.shape[1] > 1:
+        reference = reference.select_channel(settings.channel)
     check_voxels(dataset, fill_nan=settings.nan == "fill")
     trials = make_trials(dataset, protocol, reference)
     truth = Truth.of(dataset if reference is None else reference, data_range)
     plans = [_plan(name, settings) for name in methods]
     _check_requests(trials[0], plans)
     done = []
+    report(Progress(0.0))
     for i, plan in enumerate(plans):
         inner = part(report, i / len(plans), (i + 1) / len(plans), plan.method)
         done.append(_score_method(plan, trials, truth, inner, on_result))
     source = dataset.source.path.name if dataset.source and dataset.source.path else None
-    return Scores(source, protocol, truth.ranges, done[0][1], tuple(scores for scores, _ in done))
+    devices = ", ".join(dict.fromkeys(device for _, device in done))
+    return Scores(source, protocol, truth.ranges, devices, tuple(scores for scores, _ in done))
 
 
 def _plan(name: str, settings: Settings) -> Settings:
@@ -185,15 +189,13 @@ def _score_method(
 
 def _pairs(trial: Trial, result: Result, truth: Truth) -> Iterator[tuple[dict[str, Any], Comparison]]:
     times, channels = truth.dataset.voxels.shape[:2]
-    depths = truth.dataset.grid.depths
-    assert depths is not None
     for t in range(times):
         for c in range(channels):
             several = ({"time": t} if times > 1 else {}) | ({"channel": c} if channels > 1 else {})
             for k in np.flatnonzero(trial.reference >= 0):
                 index = int(trial.reference[k])
                 yield (
-                    {"index": index, "z": float(depths[index]), **several},
+                    {"index": index, "z": float(trial.depths[k]), **several},
                     Comparison(
                         truth.dataset.voxels[t, c, index],
                         result.dataset.voxels[t, c, k],
@@ -216,6 +218,9 @@ def _checked_range(data_range: tuple[float, float]) -> tuple[float, float]:
 
 
 def _own_range(channel: NDArray[Any]) -> tuple[float, float]:
+    finite = channel[np.isfinite(channel)] if channel.dtype.kind == "f" else channel
+    if not finite.size:
+        raise InputError("the truth of a channel holds no numbers, so there is nothing to score")
     if channel.dtype.kind == "i" and channel.min() <= -500:
         raise RequestError(
             f"integers from {channel.min()} to {channel.max()} look like CT in Hounsfield units, where percentiles "
@@ -223,7 +228,7 @@ def _own_range(channel: NDArray[Any]) -> tuple[float, float]:
         )
     low, high = data_range_of(channel)
     if low == high:
-        low, high = float(channel.min()), float(channel.max())
+        low, high = float(finite.min()), float(finite.max())
     if low == high:
         raise RequestError(f"the truth is constant ({low:g}), so it has no data range; give --data-range LOW HIGH")
     return low, high

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import RequestError
 from .stack import SPACING_RTOL, Acquisition, Dataset, missing_spacing
+from .units import convert
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,14 +51,15 @@ class Protocol:
         hold_out: the indices (from 0) of the hidden sections.
     """
 
-    kind: str
+    kind: Literal["keep_every", "hold_out", "leave_one_out", "reference", "projection"]
     every: int | None = None
     sections: tuple[int, ...] = ()
 
     def describe(self) -> str:
         """Return the protocol in words, as it stands beside every score."""
+        gap = f"measured at {self.every} times your gap"
         words = {
-            "keep_every": f"every {self.every}th section kept, others hidden: measured at {self.every} times your gap",
+            "keep_every": f"one section in {self.every} kept, the others hidden: {gap}",
             "hold_out": f"sections {', '.join(map(str, self.sections))} hidden",
             "leave_one_out": "each inner section hidden in turn: measured at twice your gap",
             "reference": "compared with a reference file",
@@ -70,10 +73,10 @@ def keep_every(dataset: Dataset, k: int) -> list[Trial]:
     count = _section_count(dataset)
     if k < 2:
         raise RequestError(f"keep-every must be 2 or more, got {k}; 4 hides 3 of 4 sections")
+    if count < 3:
+        raise RequestError(f"keep-every needs 3 sections or more, got {count}")
     if count <= k:
-        raise RequestError(
-            f"keeping every {k}th of {count} sections leaves one section only; choose {count - 1} or less"
-        )
+        raise RequestError(f"keeping one section in {k} of {count} leaves a single one; choose {count - 1} or less")
     kept = np.arange(0, count, k)
     return [_trial(dataset, kept, np.arange(kept[-1] + 1))]
 
@@ -91,13 +94,33 @@ def hold_out(dataset: Dataset, sections: Sequence[int]) -> list[Trial]:
     return [_trial(dataset, kept, np.arange(count))]
 
 
-def leave_one_out(dataset: Dataset) -> list[Trial]:
+class _LeaveOneOut(Sequence[Trial]):
+    """Trials made when asked for: each is a copy of nearly the whole dataset."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+
+    def __len__(self) -> int:
+        return _section_count(self._dataset) - 2
+
+    @overload
+    def __getitem__(self, index: int) -> Trial: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Trial]: ...
+    def __getitem__(self, index: int | slice) -> Trial | list[Trial]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(len(self))[index]]
+        hidden = range(1, len(self) + 1)[index]
+        everything = np.arange(len(self) + 2)
+        return _trial(self._dataset, np.delete(everything, hidden), np.array([hidden]))
+
+
+def leave_one_out(dataset: Dataset) -> Sequence[Trial]:
     """Hide each inner section in turn, all others kept."""
     count = _section_count(dataset)
     if count < 3:
         raise RequestError(f"leave-one-out needs 3 sections or more, got {count}")
-    everything = np.arange(count)
-    return [_trial(dataset, np.delete(everything, i), np.array([i])) for i in range(1, count - 1)]
+    return _LeaveOneOut(dataset)
 
 
 def projections(dataset: Dataset, n: int) -> list[Trial]:
@@ -127,6 +150,8 @@ def against_reference(dataset: Dataset, reference: Dataset) -> list[Trial]:
             "all but z must agree"
         )
     observed, depths = _depths(dataset), _depths(reference)
+    if dataset.grid.unit and reference.grid.unit:
+        depths = convert(1.0, reference.grid.unit, dataset.grid.unit) * depths
     reach = (dataset.grid.spacing or 0.0) * (0.5 if dataset.acquisition.is_projection else SPACING_RTOL)
     inside = np.flatnonzero((depths >= observed[0] - reach) & (depths <= observed[-1] + reach))
     if not dataset.acquisition.is_projection:
@@ -142,23 +167,30 @@ def against_reference(dataset: Dataset, reference: Dataset) -> list[Trial]:
     return [Trial(visible, depths[inside], inside)]
 
 
-def make_trials(dataset: Dataset, protocol: Protocol, reference: Dataset | None = None) -> list[Trial]:
+def make_trials(dataset: Dataset, protocol: Protocol, reference: Dataset | None = None) -> Sequence[Trial]:
     """Return the trials of a protocol.
 
     Raises
     ------
     RequestError
-        If the dataset has too few sections for it.
+        If the dataset has too few sections for it, or holds projections: the sections behind them are not known.
     """
     if protocol.kind == "reference":
         if reference is None:
             raise RequestError("the protocol 'reference' needs a reference file")
         return against_reference(dataset, reference)
+    if dataset.acquisition.is_projection:
+        raise RequestError(
+            f"the stack is {dataset.acquisition}: no section is known, so none can be hidden; "
+            "compare with a dense --reference FILE, or give a dense stack and --protocol projection:N"
+        )
     if protocol.kind == "hold_out":
         return hold_out(dataset, protocol.sections)
     if protocol.kind == "leave_one_out":
         return leave_one_out(dataset)
-    return {"keep_every": keep_every, "projection": projections}[protocol.kind](dataset, protocol.every or 0)
+    if protocol.kind == "projection":
+        return projections(dataset, protocol.every or 0)
+    return keep_every(dataset, protocol.every or 0)
 
 
 def scored_sections(trials: Sequence[Trial]) -> Iterator[int]:

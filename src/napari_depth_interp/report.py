@@ -26,16 +26,16 @@ def describe_range(scores: Scores) -> str:
     return ", ".join(f"{low:g} to {high:g}" for low, high in scores.data_range)
 
 
-def score_table(scores: Scores, title: str = "") -> Table:
+def score_table(scores: Scores) -> Table:
     """Return the mean scores of all methods as a terminal table; the best of each column is bold."""
     from rich.table import Table
 
-    table = Table(title=title or None, title_justify="left")
+    table = Table()
     table.add_column("method")
     names = [name for metric in METRICS for name in (metric, f"{metric}_fg")]
     for name in names:
         table.add_column(_heading(name), justify="right")
-    for heading in ("time [s]", "memory [MB]"):
+    for heading in ("time (s)", "memory (MB)"):
         table.add_column(heading, justify="right")
     best = {name: _best(scores.methods, name) for name in names}
     for each in scores.methods:
@@ -46,13 +46,17 @@ def score_table(scores: Scores, title: str = "") -> Table:
 
 def verdicts(scores: Scores) -> list[str]:
     """Say in plain words which methods are worse than linear interpolation on this stack."""
-    baseline = next((each.mean["psnr"] for each in scores.methods if each.method == BASELINE), None)
-    if baseline is None:
+    linear = next((each.mean for each in scores.methods if each.method == BASELINE), None)
+    if linear is None:
         return []
     lines = []
     for each in scores.methods:
-        psnr = each.mean["psnr"]
-        if psnr is not None and psnr < baseline - 0.005:
+        psnr, baseline = each.mean["psnr"], linear["psnr"]
+        if psnr is None:
+            continue
+        if baseline is None:
+            lines.append(f"{each.method} is worse than linear interpolation, which is exact on this stack")
+        elif psnr < baseline - 0.005:
             lines.append(f"{each.method} is worse than linear interpolation on this stack, by {baseline - psnr:.2f} dB")
     return lines
 
@@ -95,15 +99,15 @@ class Montage:
 
 
 def save_montages(path: Path, montages: Sequence[Montage], *, overwrite: bool = False) -> None:
-    """Draw each montage as two rows: images, and below each method its absolute error on one scale."""
+    """Draw each montage as two rows: neighbours, truth and methods; below each method its absolute error."""
     from matplotlib.figure import Figure
 
-    columns = 3 + max(len(montage.methods) for montage in montages)
-    figure = Figure(figsize=(2.3 * columns, 5.4 * len(montages)), layout="constrained")
+    columns = 2 + max(len(montage.methods) for montage in montages)
+    figure = Figure(figsize=(2.4 * columns + 0.8, 5.2 * len(montages)), layout="constrained")
     for part, montage in zip(figure.subfigures(len(montages), 1, squeeze=False)[:, 0], montages, strict=True):
         _draw(part, montage, columns)
     with replacing(path, overwrite=overwrite) as temporary:
-        figure.savefig(temporary, dpi=110)
+        figure.savefig(temporary, dpi=110, format=path.suffix[1:].lower() or "png")
 
 
 def _draw(figure: Any, montage: Montage, columns: int) -> None:
@@ -112,29 +116,31 @@ def _draw(figure: Any, montage: Montage, columns: int) -> None:
     for axis in axes.flat:
         axis.set_axis_off()
     low, high = montage.data_range
-    truth = montage.truth[1].astype(float)
-    shown = [montage.below, montage.truth, montage.above, *montage.methods.items()]
-    for axis, (label, image) in zip(axes[0], shown, strict=False):
+    below, truth, above = montage.below[1].astype(float), montage.truth[1].astype(float), montage.above[1].astype(float)
+    images = [(axes[0, 0], *montage.below), (axes[1, 0], *montage.above), (axes[0, 1], *montage.truth)]
+    images += [(axis, *item) for axis, item in zip(axes[0, 2:], montage.methods.items(), strict=False)]
+    for axis, label, image in images:
         axis.imshow(image, cmap="gray", vmin=low, vmax=high, aspect=montage.pixel_aspect)
         axis.set_title(label, fontsize=9)
-    errors = {name: np.abs(image - truth) for name, image in montage.methods.items()}
+    errors = {"change between the neighbours": np.abs(above - below)}
+    errors |= {f"{name}: absolute error": np.abs(image - truth) for name, image in montage.methods.items()}
     limit = max(float(np.percentile(error, 99.5)) for error in errors.values()) or 1.0
-    for axis, (name, error) in zip(axes[1, 3:], errors.items(), strict=False):
+    for axis, (label, error) in zip(axes[1, 1:], errors.items(), strict=False):
         drawn = axis.imshow(error, cmap="inferno", vmin=0, vmax=limit, aspect=montage.pixel_aspect)
-        axis.set_title(f"{name}: absolute error", fontsize=9)
-    figure.colorbar(drawn, ax=axes[1, :3].tolist(), location="left", fraction=0.05, label="absolute error, input units")
+        axis.set_title(label, fontsize=9)
+    figure.colorbar(drawn, ax=axes[1, :].tolist(), fraction=0.02, pad=0.01, label="input units")
 
 
 def _heading(name: str) -> str:
     metric = METRICS[name.removesuffix("_fg")]
-    unit = f" [{metric.unit}]" if metric.unit == "dB" else ""
+    unit = " (dB)" if metric.unit == "dB" else ""
     return f"{metric.heading}{unit}" + (" fg" if name.endswith("_fg") else "")
 
 
 def _best(methods: Sequence[MethodScores], name: str) -> float | None:
     values = [each.mean[name] for each in methods]
     known = [value for value in values if value is not None]
-    if len(known) < 2:
+    if len(known) < max(2, len(values)):  # without a PSNR stands also what is exact: no best then
         return None
     return max(known) if METRICS[name.removesuffix("_fg")].higher_is_better else min(known)
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -97,9 +97,14 @@ class Request:
 def signature(voxels: NDArray[Any]) -> str:
     """Return the SHA-256 of the voxel values in (t, c, z, y, x) order, plane by plane."""
     digest = hashlib.sha256()
-    for plane in voxels.reshape(-1, *voxels.shape[-2:]):
-        digest.update(np.ascontiguousarray(plane).data)
+    for plane in _planes(voxels):
+        digest.update(np.ascontiguousarray(plane, voxels.dtype.newbyteorder("<")).data)
     return digest.hexdigest()
+
+
+def _planes(voxels: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Yield every (y, x) plane as a view; ``reshape`` would copy a whole strided dataset."""
+    return (voxels[index] for index in np.ndindex(*voxels.shape[:3]))
 
 
 def resolve(
@@ -128,12 +133,13 @@ def resolve(
     """
     dataset = prepare_dataset(dataset, settings)
     check_voxels(dataset, fill_nan=settings.nan == "fill")
-    spec, config, notes = resolve_method(settings.method, settings.preset, settings.parameters)
+    spec, config = resolve_method(settings.method, settings.preset, settings.parameters)
     _check_acquisition(spec, dataset.acquisition)
     device, warning = resolve_device(settings.device, spec.devices)
     if depths is None:
         targets, grid_notes = target_depths(dataset, settings)
     else:
+        _check_no_target(settings)
         targets, grid_notes = _explicit_depths(dataset, depths, extrapolate=extrapolate), []
     return Request(
         dataset,
@@ -144,7 +150,7 @@ def resolve(
         Runtime(device, settings.threads or default_threads(), settings.seed),
         fill_nan=settings.nan == "fill",
         float_output=settings.dtype == "float32",
-        notes=(*dataset.notes, *notes, *grid_notes, *([warning] if warning else [])),
+        notes=(*dataset.notes, *grid_notes, *([warning] if warning else [])),
     )
 
 
@@ -177,7 +183,7 @@ def check_voxels(dataset: Dataset, *, fill_nan: bool) -> None:
     if dataset.voxels.dtype.kind != "f":
         return
     missing = 0
-    for plane in dataset.voxels.reshape(-1, *dataset.voxels.shape[-2:]):
+    for plane in _planes(dataset.voxels):
         if np.isinf(plane).any():
             raise InputError("the stack holds infinite values; replace them by numbers (or by NaN, with --nan fill)")
         missing += int(np.isnan(plane).sum())
@@ -190,9 +196,7 @@ def check_voxels(dataset: Dataset, *, fill_nan: bool) -> None:
         )
 
 
-def resolve_method(
-    name: str, preset: Preset, parameters: Mapping[str, Any]
-) -> tuple[MethodSpec, MethodConfig, list[str]]:
+def resolve_method(name: str, preset: Preset, parameters: Mapping[str, Any]) -> tuple[MethodSpec, MethodConfig]:
     """Return the spec and the config: defaults, then the preset, then the parameters given.
 
     Raises
@@ -201,15 +205,12 @@ def resolve_method(
         For an unknown method or parameter, or a value that does not fit.
     """
     spec = registry.get(name)
-    notes = []
-    if preset != "balanced" and preset not in spec.presets:
-        notes.append(f"{spec.name} has no presets; '{preset}' changes nothing")
     try:
         config = spec.config(**{**spec.presets.get(preset, {}), **parameters})
     except ValidationError as error:
         known = ", ".join(spec.config.model_fields) or "none"
         raise RequestError(f"{name}: {explain_validation(error)}; its parameters are: {known}") from error
-    return spec, config, notes
+    return spec, config
 
 
 def _check_acquisition(spec: MethodSpec, acquisition: Acquisition) -> None:
@@ -220,8 +221,7 @@ def _check_acquisition(spec: MethodSpec, acquisition: Acquisition) -> None:
 
 def target_depths(dataset: Dataset, settings: Settings) -> tuple[NDArray[np.float64], list[str]]:
     """Return the depths that factor, spacing or isotropic ask for, and notes on how they were understood."""
-    given = {"factor": settings.factor, "spacing": settings.spacing, "isotropic": settings.isotropic or None}
-    chosen = [f"--{name}" for name, value in given.items() if value is not None]
+    chosen = _chosen_targets(settings)
     if len(chosen) > 1:
         raise RequestError(f"{' and '.join(chosen)} exclude each other; give one of them")
     grid = dataset.grid
@@ -239,6 +239,17 @@ def target_depths(dataset: Dataset, settings: Settings) -> tuple[NDArray[np.floa
     if factor < 2:
         raise RequestError(f"the factor must be 2 or more, got {factor}; 4 gives 3 new sections in each gap")
     return _multiplied(dataset, factor)
+
+
+def _chosen_targets(settings: Settings) -> list[str]:
+    given = {"factor": settings.factor, "spacing": settings.spacing, "isotropic": settings.isotropic or None}
+    return [f"--{name}" for name, value in given.items() if value is not None]
+
+
+def _check_no_target(settings: Settings) -> None:
+    chosen = _chosen_targets(settings)
+    if chosen:
+        raise RequestError(f"explicit depths and {' and '.join(chosen)} exclude each other; give one of them")
 
 
 def _multiplied(dataset: Dataset, factor: int) -> tuple[NDArray[np.float64], list[str]]:
@@ -277,7 +288,7 @@ def _spaced(grid: Grid, step: float) -> NDArray[np.float64]:
     """Return first + i*step up to the last observed depth (rounding of the file's spacing forgiven)."""
     depths = _known(grid)
     length = float(depths[-1] - depths[0])
-    _check_count(length / step + 1)
+    _check_count(length / step + 1 if step > 0 else np.inf)  # 1e-320nm in mm is 0
     count = int(np.floor(length / step * (1 + 1e-9) + SPACING_RTOL)) + 1
     if count < 2:
         raise RequestError(f"a spacing of {step:g} is longer than the whole stack ({length:g}); ask for a smaller one")
@@ -317,6 +328,9 @@ def match_observed(dataset: Dataset, depths: NDArray[np.float64]) -> NDArray[np.
     observed = _known(dataset.grid)
     if dataset.acquisition.is_projection:
         return np.full(len(depths), -1)
-    nearest = np.searchsorted((observed[1:] + observed[:-1]) / 2, depths)
+    nearest = np.searchsorted((depths[1:] + depths[:-1]) / 2, observed)  # one target for each: they may be very dense
     tolerance = SPACING_RTOL * float(np.diff(observed).min())
-    return np.where(np.abs(depths - observed[nearest]) <= tolerance, nearest, -1)
+    there = np.abs(depths[nearest] - observed) <= tolerance
+    matched = np.full(len(depths), -1)
+    matched[nearest[there]] = np.flatnonzero(there)
+    return matched

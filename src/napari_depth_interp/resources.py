@@ -46,11 +46,15 @@ class PeakMemory:
 
 def check_fits(needed_bytes: int, what: str) -> None:
     """Raise a :class:`TooLargeError` if ``needed_bytes`` more do not fit into the free memory."""
-    import psutil
-
-    free = psutil.virtual_memory().available
+    free = _free_memory()
     if needed_bytes > free:
         raise TooLargeError(
             f"{what} needs {needed_bytes / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB is free; "
             "use a smaller factor or one --channel, or crop the stack"
         )
+
+
+def _free_memory() -> int:
+    import psutil
+
+    return int(psutil.virtual_memory().available)

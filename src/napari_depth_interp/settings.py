@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
+from reprlib import Repr
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -20,7 +21,7 @@ class Settings(BaseModel):
     A settings file is this model as YAML; what a file leaves out has the default.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     method: str = Field(
         DEFAULT_METHOD, description="Method that makes the new sections; `depth-interp methods` lists them."
@@ -78,12 +79,13 @@ def make_settings(**values: Any) -> Settings:
 def explain_validation(error: ValidationError) -> str:
     """Return what pydantic found wrong as one line: name, problem, value got."""
     parts = []
+    short = Repr(maxstring=80, maxother=80)
     for item in error.errors():
         name = ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
-            parts.append(f"'{name}' is not known")
+            parts.append(f"{name!r} is not known")
         else:
-            parts.append(f"{name}: {item['msg'][0].lower()}{item['msg'][1:]}, got {item['input']!r}")
+            parts.append(f"{name}: {item['msg'][0].lower()}{item['msg'][1:]}, got {short.repr(item['input'])}")
     return "; ".join(parts)
 
 
@@ -99,8 +101,8 @@ def load_settings(path: str | PathLike[str]) -> dict[str, Any]:
 
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or str(error).replace("\n", " ")
+    except (OSError, ValueError, KeyError, RecursionError, yaml.YAMLError) as error:  # "!!int x" is a ValueError
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise RequestError(f"the settings file '{path}' cannot be read: {reason}") from error
     if not isinstance(values, dict):
         raise RequestError(f"the settings file '{path}' must hold 'name: value' lines, such as 'factor: 4'")
@@ -109,8 +111,17 @@ def load_settings(path: str | PathLike[str]) -> dict[str, Any]:
 
 
 def save_settings(path: str | PathLike[str], settings: Settings) -> None:
-    """Write the settings that differ from the defaults as YAML."""
+    """Write the settings that differ from the defaults as YAML; an existing file is replaced.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
     import yaml
 
-    text = yaml.safe_dump(settings.model_dump(exclude_defaults=True), sort_keys=False, allow_unicode=True)
-    Path(path).write_text(text, encoding="utf-8")
+    from .io.files import replacing
+
+    text = yaml.safe_dump(settings.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
+    with replacing(Path(path), overwrite=True) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError, MissingSpacingError, RequestError
-from .units import convert
+from .units import convert, normalise_unit
 
 SPACING_RTOL = 1e-3
 """Gaps that differ by less than this fraction of the median gap count as even (files round)."""
@@ -36,7 +36,7 @@ class Acquisition:
     def parse(cls, text: str) -> Acquisition:
         """Read ``slice`` or ``projection:N`` (N >= 2)."""
         match = re.fullmatch(r"slice|projection:(\d{1,6})", text.strip())
-        if match is None or match[1] in {"0", "1"}:
+        if match is None or (match[1] and int(match[1]) < 2):
             raise RequestError(f"acquisition '{text}' is not known; write slice, or projection:6 (means of 6 sections)")
         return cls(int(match[1] or 1))
 
@@ -76,6 +76,7 @@ class Grid:
     def __post_init__(self) -> None:
         if self.depths is not None:
             object.__setattr__(self, "depths", _checked_depths(self.depths))
+        object.__setattr__(self, "unit", _checked_unit(self.unit))
         if self.pixel_size is not None and not all(np.isfinite(s) and s > 0 for s in self.pixel_size):
             raise InputError(f"the pixel size (y, x) must be positive, got {self.pixel_size}; correct it in the file")
 
@@ -95,10 +96,17 @@ class Grid:
 
     def with_depths(self, depths: ArrayLike, unit: str | None = None) -> Grid:
         """Return the grid with other section depths, given in ``unit`` (default: the grid's own)."""
-        values = np.asarray(depths, dtype=float)
-        if unit and self.unit and unit != self.unit:
+        values, unit = np.asarray(depths, dtype=float), _checked_unit(unit)
+        if unit and self.unit:
             values = values * convert(1.0, unit, self.unit)
         return replace(self, depths=values, unit=self.unit or unit)
+
+
+def _checked_unit(unit: str | None) -> str | None:
+    known = normalise_unit(unit)
+    if unit and known is None:
+        raise InputError(f"the unit '{unit}' is not known; use nm, um, mm, cm, m, inch, angstrom, or none at all")
+    return known
 
 
 def _checked_depths(depths: ArrayLike) -> NDArray[np.float64]:
@@ -265,7 +273,9 @@ class Dataset:
                 f"axes '{axes}' do not fit an array of shape {voxels.shape}; name each axis once, out of T, C, Z, Y, X"
             )
         voxels = to_tczyx(voxels, axes)
-        if depths is None and z_spacing is not None:
+        if depths is not None and z_spacing is not None:
+            raise InputError("depths and z_spacing exclude each other; give one of them")
+        if z_spacing is not None:
             depths = (np.arange(voxels.shape[2]) * _checked_spacing(z_spacing)).tolist()
         grid = Grid(None if depths is None else np.asarray(depths, float), pixel_size, unit)
         return cls(voxels, grid, acquisition, axes)
@@ -289,6 +299,7 @@ class Dataset:
     def with_z_spacing(self, spacing: float, unit: str | None = None) -> Dataset:
         """Return the dataset with evenly spaced sections; the first one stays where it was."""
         first = 0.0 if self.grid.depths is None else float(self.grid.depths[0])
+        unit = _checked_unit(unit)
         if unit and self.grid.unit:
             spacing, unit = convert(spacing, unit, self.grid.unit), self.grid.unit
         depths = first + np.arange(self.voxels.shape[2]) * _checked_spacing(spacing)

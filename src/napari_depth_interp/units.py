@@ -5,7 +5,8 @@ import re
 
 from .errors import RequestError
 
-_METRES = {"nm": 1e-9, "um": 1e-6, "mm": 1e-3, "cm": 1e-2, "m": 1.0, "inch": 0.0254}
+_ANGSTROMS = {"nm": 10, "um": 10**4, "mm": 10**7, "cm": 10**8, "m": 10**10, "inch": 254 * 10**6, "angstrom": 1}
+"""Whole numbers, so that 1 mm is 1000 um exactly."""
 _SPELLINGS = {
     "µm": "um", "μm": "um", "\\u00b5m": "um", "\\xb5m": "um", "micron": "um", "microns": "um",
     "micrometer": "um", "micrometre": "um", "micrometers": "um", "micrometres": "um",
@@ -15,7 +16,6 @@ _SPELLINGS = {
     "meter": "m", "metre": "m", "meters": "m", "metres": "m",
     "in": "inch", "inches": "inch", "å": "angstrom", "angstroms": "angstrom",
 }  # fmt: skip
-_METRES["angstrom"] = 1e-10
 _LENGTH = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)\s*([^\d\s]*)\s*", re.IGNORECASE)
 
 
@@ -26,15 +26,15 @@ def normalise_unit(name: object) -> str | None:
     ``"pixel"`` and ``"voxel"`` give None.
     """
     key = str(name or "").strip().strip("\x00")
-    if key in _METRES:
+    if key in _ANGSTROMS:
         return key
     key = _SPELLINGS.get(key.lower(), key.lower())
-    return key if key in _METRES else None
+    return key if key in _ANGSTROMS else None
 
 
 def convert(value: float, unit: str, to: str) -> float:
     """Convert a length between two units that :func:`normalise_unit` knows."""
-    return value if unit == to else value * (_METRES[unit] / _METRES[to])
+    return value if unit == to else value * _ANGSTROMS[unit] / _ANGSTROMS[to]
 
 
 def parse_length(text: str) -> tuple[float, str | None]:
@@ -52,5 +52,5 @@ def parse_length(text: str) -> tuple[float, str | None]:
         return value, None
     unit = normalise_unit(match[2])
     if unit is None:
-        raise RequestError(f"the unit '{match[2]}' in '{text}' is not known; use one of {', '.join(_METRES)}")
+        raise RequestError(f"the unit '{match[2]}' in '{text}' is not known; use one of {', '.join(_ANGSTROMS)}")
     return value, unit

@@ -29,14 +29,17 @@ def check_readable(path: Path) -> None:
 
 def check_output(path: Path, *, overwrite: bool) -> None:
     """Raise an :class:`OutputError` if ``path`` cannot be written, before hours of work are spent."""
-    if path.is_dir():
-        raise OutputError(f"'{path}' is a folder; give the name of a file in it")
-    if path.exists() and not overwrite:
-        raise OutputError(f"'{path}' exists already; choose another name, or add --overwrite to replace it")
-    if not path.parent.is_dir():
-        raise OutputError(f"the folder '{path.parent}' does not exist; create it first, or choose another one")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise OutputError(f"no permission to write into the folder '{path.parent}'; choose another one")
+    try:
+        if path.is_dir():
+            raise OutputError(f"'{path}' is a folder; give the name of a file in it")
+        if path.exists() and not overwrite:
+            raise OutputError(f"'{path}' exists already; choose another name, or add --overwrite to replace it")
+        if not path.parent.is_dir():
+            raise OutputError(f"the folder '{path.parent}' does not exist; create it first, or choose another one")
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise OutputError(f"no permission to write into the folder '{path.parent}'; choose another one")
+    except OSError as error:  # a name too long, a folder that may not be entered
+        raise OutputError(_explain(path, error)) from error
 
 
 @contextmanager

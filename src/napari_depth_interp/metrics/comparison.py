@@ -84,8 +84,15 @@ def above_otsu(image: NDArray[Any]) -> NDArray[np.bool_]:
     """Return where an image exceeds its Otsu threshold (Otsu 1979); a constant image has no objects."""
     from skimage.filters import threshold_otsu
 
-    finite = image[np.isfinite(image)] if image.dtype.kind == "f" else image
+    finite = image[np.isfinite(image)] if image.dtype.kind == "f" else image.ravel()
     if finite.size == 0 or finite.min() == finite.max():
         return np.zeros(image.shape, bool)
-    mask: NDArray[np.bool_] = image > threshold_otsu(finite)
+    low, high = finite.min(), finite.max()
+    if image.dtype.kind in "iu" and int(high) - int(low) >= 2**16:
+        finite = finite.astype(np.float64)  # 256 bins; integers get one bin per value, gigabytes for 32 bits
+    try:
+        threshold = threshold_otsu(finite)
+    except ValueError:  # a range of a few rounding errors cannot be cut into bins
+        threshold = low
+    mask: NDArray[np.bool_] = image > threshold
     return mask

@@ -30,7 +30,7 @@ def psnr(pair: Comparison, where: NDArray[np.bool_]) -> float | None:
 
 def psnr_of(error: float, peak: float) -> float | None:
     """``10 log10(R^2 / MSE)``; None for a mean squared error of 0."""
-    return 10 * math.log10(peak * peak / error) if error > 0 else None
+    return 20 * math.log10(peak) - 10 * math.log10(error) if error > 0 else None
 
 
 def data_range_of(volume: NDArray[Any]) -> tuple[float, float]:

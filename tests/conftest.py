@@ -1,0 +1,21 @@
+"""Data that many tests share: small, made here, with known truth."""
+
+import numpy as np
+import pytest
+
+from napari_depth_interp.simulate import simulate
+from napari_depth_interp.stack import Dataset
+
+
+@pytest.fixture(scope="session")
+def tissue() -> Dataset:
+    """A small simulated organoid: uint16, 9 sections of 40 x 36 pixels, 2 x 0.5 x 0.5 um; not writable."""
+    dataset = simulate("organoid", shape=(9, 40, 36), voxel_size=(2.0, 0.5, 0.5)).observed
+    dataset.voxels.flags.writeable = False
+    return dataset
+
+
+@pytest.fixture
+def sections() -> np.ndarray:
+    """Three sections of 4 x 5 pixels with different values, uint16."""
+    return np.arange(60, dtype=np.uint16).reshape(3, 4, 5) * 7 % 101

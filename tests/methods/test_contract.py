@@ -1,0 +1,256 @@
+"""What every method of the registry has to keep, run over all of them."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from napari_depth_interp import execute as execute_module
+from napari_depth_interp.cli import _parse_parameter
+from napari_depth_interp.errors import RequestError
+from napari_depth_interp.execute import execute
+from napari_depth_interp.method import MethodConfig
+from napari_depth_interp.methods import registry
+from napari_depth_interp.progress import Cancelled
+from napari_depth_interp.request import resolve
+from napari_depth_interp.settings import make_settings
+from napari_depth_interp.stack import Acquisition, Dataset
+
+EVERY_METHOD = pytest.mark.parametrize("name", registry.names())
+
+
+def run(dataset, name, *, at=None, **settings):
+    settings = {"method": name, "preset": "fast", "threads": 2, **settings}
+    if at is None and not {"factor", "spacing", "isotropic"} & settings.keys():
+        settings["factor"] = 2
+    return execute(resolve(dataset, make_settings(**settings), depths=at))
+
+
+@EVERY_METHOD
+class TestOutput:
+    @pytest.mark.parametrize(
+        "dtype", ["uint8", "uint16", "uint32", "int8", "int16", "int32", "float16", "float32", "float64"]
+    )
+    def test_keeps_dtype_and_intensity_units(self, tissue, name, dtype):
+        high = 120 if np.dtype(dtype).itemsize == 1 else 3000
+        scaled = tissue.voxels / tissue.voxels.max() * high
+        dataset = replace(tissue, voxels=scaled.astype(dtype))
+        result = run(dataset, name, factor=3)
+        assert result.dataset.voxels.shape == (1, 1, 25, 40, 36)
+        assert result.dataset.voxels.dtype == dtype
+        new = result.dataset.voxels[0, 0, ~result.is_observed].astype(float)
+        assert abs(new.mean() - dataset.voxels.astype(float).mean()) < 0.1 * high
+        assert new.min() > -0.3 * high
+        assert new.max() < 1.3 * high
+
+    def test_float_output_is_not_rounded(self, tissue, name):
+        result = run(tissue, name, dtype="float32", factor=4)
+        assert result.dataset.voxels.dtype == np.float32
+        rounded = run(tissue, name, factor=4)
+        np.testing.assert_allclose(result.dataset.voxels, rounded.dataset.voxels, atol=0.51)
+
+    def test_grid_of_the_result(self, tissue, name):
+        grid = run(tissue, name, factor=4).dataset.grid
+        np.testing.assert_allclose(grid.depths, np.arange(33) * 0.5)
+        assert (grid.unit, grid.pixel_size) == ("um", (0.5, 0.5))
+
+    def test_observed_sections_come_back_unchanged(self, tissue, name):
+        result = run(tissue, name, factor=2)
+        if registry.get(name).keeps_observed:
+            np.testing.assert_array_equal(result.dataset.voxels[:, :, ::2], tissue.voxels)
+            np.testing.assert_array_equal(np.flatnonzero(result.is_observed), np.arange(0, 17, 2))
+        else:
+            assert not result.is_observed.any()
+
+    def test_does_not_change_its_input(self, tissue, name):
+        before = tissue.voxels.copy()  # the fixture is read-only, so writing would raise too
+        run(tissue, name)
+        np.testing.assert_array_equal(tissue.voxels, before)
+
+    def test_new_section_lies_between_its_neighbours(self, name):
+        """Between a dark and a bright half of a stack, the middle is not brighter than the bright half."""
+        voxels = np.repeat([10.0, 10.0, 200.0, 200.0], 24 * 20).reshape(4, 24, 20)
+        voxels += np.random.default_rng(0).normal(0, 1, voxels.shape)
+        result = run(Dataset.from_array(voxels, z_spacing=1.0, pixel_size=(1, 1), unit="um"), name)
+        assert 5 < result.dataset.voxels[0, 0, 3].mean() < 205
+
+    def test_uncertainty_only_where_it_is_promised(self, tissue, name):
+        result = run(tissue, name)
+        assert (result.uncertainty is not None) == registry.get(name).gives_uncertainty
+        if result.uncertainty is not None:
+            assert result.uncertainty.shape == result.dataset.voxels.shape
+            assert (result.uncertainty >= 0).all()
+
+
+@EVERY_METHOD
+class TestRepeatable:
+    def test_same_seed_same_result(self, tissue, name):
+        first, second = (run(tissue, name, seed=3).dataset.voxels for _ in range(2))
+        np.testing.assert_array_equal(first, second)
+
+    def test_thread_count_does_not_matter(self, tissue, name):
+        one, two = (run(tissue, name, threads=n, dtype="float32").dataset.voxels for n in (1, 2))
+        np.testing.assert_allclose(one, two, atol=1e-4 * float(np.ptp(tissue.voxels)))
+
+    def test_tiled_equals_untiled(self, tissue, name, monkeypatch):
+        whole = run(tissue, name, dtype="float32", factor=4).dataset.voxels
+        monkeypatch.setattr(execute_module, "_TILE_BYTES", 36 * 4 * 40)
+        tiled = run(tissue, name, dtype="float32", factor=4).dataset.voxels
+        np.testing.assert_allclose(tiled, whole, atol=1e-3 * float(np.ptp(tissue.voxels)))
+
+    def test_one_by_one_equals_all_at_once(self, tissue, name):
+        if registry.get(name).sampled:
+            return  # a sample of one section is not the sample of a stack
+        all_at_once = run(tissue, name, at=[1.0, 5.0, 9.0], dtype="float32").dataset.voxels
+        alone = run(tissue, name, at=[5.0], dtype="float32").dataset.voxels
+        np.testing.assert_allclose(alone[0, 0, 0], all_at_once[0, 0, 1], atol=1e-3 * float(np.ptp(tissue.voxels)))
+
+
+@EVERY_METHOD
+class TestOddStacks:
+    def test_two_sections(self, tissue, name):
+        two = replace(tissue, voxels=tissue.voxels[:, :, :2], grid=replace(tissue.grid, depths=[0.0, 2.0]))
+        assert run(two, name, factor=4).dataset.voxels.shape[2] == 5
+
+    @pytest.mark.parametrize("shape", [(3, 1, 1), (3, 5, 7), (4, 64, 3)])
+    def test_small_images(self, name, shape):
+        voxels = np.random.default_rng(1).random(shape).astype(np.float32)
+        result = run(Dataset.from_array(voxels, z_spacing=1.0, pixel_size=(1, 1)), name)
+        assert result.dataset.voxels.shape[2:] == (2 * shape[0] - 1, *shape[1:])
+        assert np.isfinite(result.dataset.voxels).all()
+
+    def test_uneven_depths(self, tissue, name):
+        depths = np.array([0, 1, 3, 6, 10, 11, 12, 16, 20.0])
+        uneven = replace(tissue, grid=replace(tissue.grid, depths=depths))
+        result = run(uneven, name, at=[0.0, 2.0, 3.0, 8.0, 18.0])
+        if registry.get(name).keeps_observed:
+            np.testing.assert_array_equal(result.dataset.voxels[0, 0, [0, 2]], tissue.voxels[0, 0, [0, 2]])
+        # Half-way between two sections the result resembles both more than a section far away.
+        middle = result.dataset.voxels[0, 0, 3].astype(float).ravel()
+        neighbours, far = (tissue.voxels[0, 0, i].astype(float).ravel() for i in ([3, 4], 8))
+        near = np.corrcoef(middle, neighbours.reshape(2, -1).mean(0))[0, 1]
+        assert near > np.corrcoef(middle, far)[0, 1]
+
+    def test_constant_stack_is_linear_with_a_warning(self, name):
+        dataset = Dataset.from_array(np.full((4, 12, 12), 7, np.uint8), z_spacing=1.0, pixel_size=(1, 1))
+        result = run(dataset, name)
+        assert (result.dataset.voxels == 7).all()
+        assert name == "linear" or any("constant" in warning for warning in result.warnings)
+
+    def test_channels_and_time_points_stay_apart(self, tissue, name):
+        volumes = [tissue.voxels[0, 0].astype(np.float32) * scale for scale in (1, 2, 3, 4)]
+        voxels = np.stack(volumes).reshape(2, 2, *tissue.voxels.shape[2:])
+        dataset = replace(tissue, voxels=voxels, axes="TCZYX", channel_names=("a", "b"))
+        result = run(dataset, name).dataset
+        assert result.voxels.shape == (2, 2, 17, 40, 36)
+        assert (result.channel_names, result.axes) == (("a", "b"), "TCZYX")
+        alone = run(replace(tissue, voxels=voxels[1:, 1:]), name).dataset.voxels[0, 0]
+        np.testing.assert_allclose(result.voxels[1, 1], alone, atol=1e-2 * float(alone.max()))
+
+    def test_nan_is_filled_for_the_computation_and_restored(self, tissue, name):
+        voxels = tissue.voxels.astype(np.float32)
+        voxels[0, 0, 3, 10:20, 10:20] = np.nan
+        result = run(replace(tissue, voxels=voxels), name, nan="fill").dataset.voxels[0, 0]
+        assert np.isnan(result[6, 10:20, 10:20]).all()
+        assert not np.isnan(result[6, :10]).any()
+        assert not np.isnan(result[[5, 7]]).any()  # the other neighbour is known there
+        assert not np.isnan(result[[0, 4, 8]]).any()
+
+
+@EVERY_METHOD
+class TestProjections:
+    def projected(self, tissue, n=3):
+        means = tissue.voxels.astype(np.float32).reshape(1, 1, 3, 3, 40, 36).mean(axis=3)
+        grid = replace(tissue.grid, depths=tissue.grid.depths.reshape(3, n).mean(axis=1))
+        return replace(tissue, voxels=means, grid=grid, acquisition=Acquisition(n))
+
+    def test_gives_n_sections_each_or_refuses_in_words(self, tissue, name):
+        dataset = self.projected(tissue)
+        if "projection" not in registry.get(name).acquisitions:
+            with pytest.raises(RequestError, match="choose another method"):
+                run(dataset, name, factor=3)
+            return
+        result = execute(resolve(dataset, make_settings(method=name, preset="fast")))
+        np.testing.assert_allclose(result.dataset.grid.depths, tissue.grid.depths)
+        assert not result.is_observed.any()
+        again = result.dataset.voxels.reshape(1, 1, 3, 3, 40, 36).mean(axis=3)
+        np.testing.assert_allclose(again, dataset.voxels, atol=1e-3 * float(dataset.voxels.max()))
+
+
+@EVERY_METHOD
+class TestCancel:
+    def test_stops_at_the_report_that_cancels(self, tissue, name, monkeypatch):
+        monkeypatch.setattr(execute_module, "_TILE_BYTES", 36 * 4 * 40)
+        request = resolve(tissue, make_settings(method=name, preset="fast", factor=4, threads=1))
+        seen = []
+        execute(request, seen.append)
+        fractions = [progress.fraction for progress in seen]
+        assert len(fractions) >= 2
+        assert fractions == sorted(fractions)
+        assert fractions[-1] == pytest.approx(1.0)
+        for stop_at in (1, len(seen) // 2):
+            calls = []
+
+            def cancel(progress, calls=calls, stop_at=stop_at):
+                calls.append(progress)
+                if len(calls) >= stop_at:
+                    raise Cancelled
+
+            with pytest.raises(Cancelled):
+                execute(request, cancel)
+            assert len(calls) == stop_at
+
+
+@EVERY_METHOD
+class TestConfig:
+    def test_every_parameter_explains_itself(self, name):
+        for parameter, field in registry.get(name).config.model_fields.items():
+            assert field.title, parameter
+            assert field.description, parameter
+            assert len(field.description) > 30, parameter
+            assert not field.is_required(), parameter
+
+    def test_round_trips_through_json_and_the_command_line(self, name):
+        spec = registry.get(name)
+        for preset in [{}, *spec.presets.values()]:
+            config = spec.config(**preset)
+            assert spec.config.model_validate_json(config.model_dump_json()) == config
+            words = [f"{key}={_as_word(value)}" for key, value in config.model_dump(mode="json").items()]
+            assert spec.config(**dict(map(_parse_parameter, words))) == config
+
+    def test_is_frozen_and_refuses_unknown_parameters(self, name):
+        assert issubclass(registry.get(name).config, MethodConfig)
+        with pytest.raises(RequestError, match="no_such_parameter"):
+            resolve_with(name, no_such_parameter=1)
+
+    def test_spec_is_complete(self, name):
+        spec = registry.get(name)
+        assert spec.name == name
+        assert spec.summary.endswith(".")
+        assert "\n" not in spec.summary
+        assert spec.cost
+        assert spec.acquisitions <= {"slice", "projection"}
+        assert "cpu" in spec.devices
+
+
+def _as_word(value):
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def resolve_with(name, **parameters):
+    dataset = Dataset.from_array(np.eye(3)[:, None, :] + np.zeros((3, 4, 3)), z_spacing=1.0)
+    return resolve(dataset, make_settings(method=name, factor=2, parameters=parameters))
+
+
+def test_listing_methods_imports_neither_torch_nor_qt():
+    code = (
+        "import sys; from napari_depth_interp.methods import registry; registry.specs();"
+        "from napari_depth_interp.cli import main; main(['methods']); main(['--help']);"
+        "heavy = {'torch', 'qtpy', 'PyQt6', 'PySide6', 'napari', 'scipy', 'matplotlib'} & set(sys.modules);"
+        "sys.exit(repr(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

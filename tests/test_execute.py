@@ -1,0 +1,172 @@
+"""What execute does once for all methods, seen through a method made to watch it."""
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from napari_depth_interp import execute as execute_module
+from napari_depth_interp import resources
+from napari_depth_interp.errors import TooLargeError
+from napari_depth_interp.execute import execute
+from napari_depth_interp.method import MethodConfig, MethodSpec, Sections
+from napari_depth_interp.methods import registry
+from napari_depth_interp.progress import Cancelled, Progress
+from napari_depth_interp.request import resolve
+from napari_depth_interp.settings import make_settings
+from napari_depth_interp.stack import Dataset
+
+
+class BoxBlur:
+    """Linear along z, then a mean over 5 rows: needs a halo of 2 rows, and gives an uncertainty."""
+
+    def __init__(self):
+        self.tiles, self.prepared = [], []
+
+    def prepare(self, stack, *, report):
+        self.prepared.append(stack.voxels.shape)
+
+    def sections_at(self, stack, z, *, report):
+        self.tiles.append((len(z), stack.voxels.shape[1]))
+        report(Progress(0.5))
+        linear = np.stack(
+            [np.interp(z, stack.depths, column) for column in stack.voxels.reshape(len(stack.depths), -1).T]
+        )
+        values = linear.T.reshape(len(z), *stack.voxels.shape[1:])
+        padded = np.pad(values, ((0, 0), (2, 2), (0, 0)), mode="edge")
+        blurred = sum(padded[:, i : i + values.shape[1]] for i in range(5)) / 5
+        return Sections(blurred, np.abs(blurred - values).astype(np.float32))
+
+
+def spec_for(method, **fields):
+    return MethodSpec("box", "Box", "For tests.", MethodConfig, lambda config, runtime: method, "none", **fields)
+
+
+def request_for(monkeypatch, method, dataset, *, at=None, fields=None, **settings):
+    monkeypatch.setattr(registry, "get", lambda name, real=registry.get: spec if name == "box" else real(name))
+    spec = spec_for(method, **(fields or {}))
+    return resolve(dataset, make_settings(method="box", **({} if at else {"factor": 3}), **settings), depths=at)
+
+
+@pytest.fixture
+def noise():
+    return Dataset.from_array(np.random.default_rng(0).random((6, 60, 7)), z_spacing=1.0, pixel_size=(1, 1))
+
+
+class TestTiles:
+    def test_halo_makes_tiled_equal_to_untiled(self, monkeypatch, noise):
+        whole, tiled = BoxBlur(), BoxBlur()
+        fields = {"tile_halo": 2, "gives_uncertainty": True}
+        expected = execute(request_for(monkeypatch, whole, noise, fields=fields))
+        monkeypatch.setattr(execute_module, "_TILE_BYTES", 8 * 7 * 16 * 16)
+        got = execute(request_for(monkeypatch, tiled, noise, fields=fields))
+        assert len(whole.tiles) == 1
+        assert len(tiled.tiles) > 4
+        np.testing.assert_allclose(got.dataset.voxels, expected.dataset.voxels)
+        np.testing.assert_allclose(got.uncertainty, expected.uncertainty)
+
+    def test_without_the_halo_they_differ(self, monkeypatch, noise):
+        expected = execute(request_for(monkeypatch, BoxBlur(), noise, fields={"tile_halo": 0}))
+        monkeypatch.setattr(execute_module, "_TILE_BYTES", 8 * 7 * 16 * 16)
+        got = execute(request_for(monkeypatch, BoxBlur(), noise, fields={"tile_halo": 0}))
+        assert np.abs(got.dataset.voxels - expected.dataset.voxels).max() > 0.01
+
+    def test_a_method_without_tiles_sees_whole_sections_in_portions(self, monkeypatch, noise):
+        method = BoxBlur()
+        monkeypatch.setattr(execute_module, "_TILE_BYTES", 8 * 7 * 60 * 10)
+        execute(request_for(monkeypatch, method, noise))
+        assert {rows for _, rows in method.tiles} == {60}
+        assert len(method.tiles) > 1
+        assert sum(count for count, _ in method.tiles) == 10
+
+    def test_only_new_sections_are_asked_for(self, monkeypatch, noise):
+        method = BoxBlur()
+        execute(request_for(monkeypatch, method, noise))
+        assert sum(count for count, _ in method.tiles) == 16 - 6
+
+    def test_prepared_once_on_the_whole_stack(self, monkeypatch, noise):
+        method = BoxBlur()
+        monkeypatch.setattr(execute_module, "_TILE_BYTES", 8 * 7 * 16 * 16)
+        execute(request_for(monkeypatch, method, noise, fields={"tile_halo": 2}))
+        assert method.prepared == [(6, 60, 7)]
+
+    def test_parallel_tiles_run_in_threads_and_cancel(self, monkeypatch, noise):
+        names = set()
+
+        class Watched(BoxBlur):
+            def sections_at(self, stack, z, *, report):
+                names.add(threading.current_thread().name)
+                return super().sections_at(stack, z, report=report)
+
+        monkeypatch.setattr(execute_module, "_TILE_BYTES", 8 * 7 * 16 * 32)
+        fields = {"tile_halo": 2, "parallel_tiles": True}
+        execute(request_for(monkeypatch, Watched(), noise, fields=fields, threads=2))
+        assert threading.main_thread().name not in names
+
+        def cancel(progress):
+            raise Cancelled
+
+        before = threading.active_count()
+        with pytest.raises(Cancelled):
+            execute(request_for(monkeypatch, Watched(), noise, fields=fields, threads=2), cancel)
+        assert threading.active_count() == before
+
+
+class TestOutput:
+    def test_uncertainty_is_zero_at_observed_sections(self, monkeypatch, noise):
+        result = execute(request_for(monkeypatch, BoxBlur(), noise, fields={"gives_uncertainty": True}))
+        assert (result.uncertainty[:, :, ::3] == 0).all()
+        assert (result.uncertainty[:, :, 1] > 0).any()
+
+    def test_a_method_may_change_observed_sections_if_it_says_so(self, monkeypatch, noise):
+        result = execute(request_for(monkeypatch, BoxBlur(), noise, fields={"keeps_observed": False}))
+        assert np.abs(result.dataset.voxels[:, :, ::3] - noise.voxels).max() > 0.01
+
+    @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint32", "int64", "uint64"])
+    def test_integers_are_rounded_and_clipped(self, monkeypatch, dtype):
+        limits = np.iinfo(dtype)
+
+        class TooFar(BoxBlur):
+            def sections_at(self, stack, z, *, report):
+                values = np.array([-1e30, 41.6, 1e30])
+                return Sections(np.broadcast_to(values[:, None, None], (3, 2, 2)).copy())
+
+        ramp = Dataset.from_array(np.arange(8).reshape(2, 2, 2).astype(dtype), z_spacing=4.0)
+        result = execute(request_for(monkeypatch, TooFar(), ramp, at=[1.0, 2.0, 3.0])).dataset.voxels[0, 0, :, 0, 0]
+        assert result[0] == limits.min
+        assert result[1] == 42
+        assert int(result[2]) >= int(limits.max) - 2048  # the largest float below a 64-bit limit
+        assert result.dtype == dtype
+
+    def test_repeats_the_notes_and_records_the_history(self, tissue):
+        request = resolve(replace(tissue, notes=("the reader assumed something",)), make_settings(factor=2, seed=5))
+        result = execute(request)
+        assert "the reader assumed something" in result.warnings
+        assert result.record["seed"] == 5
+        assert result.record["method"] == "linear"
+        assert result.record["observed"] == list(range(0, 17, 2))
+        assert result.record["input"]["shape"] == [1, 1, 9, 40, 36]
+        assert execute(request).record == result.record
+        assert result.seconds > 0
+        assert result.peak_memory_mb > 10
+
+
+class TestNan:
+    def test_whole_sections_of_nan_take_the_nearest_section(self):
+        voxels = np.ones((4, 3, 3)) * np.array([1.0, 2, 3, 4])[:, None, None]
+        voxels[1] = np.nan
+        voxels[3, 0, 0] = np.nan
+        result = execute(resolve(Dataset.from_array(voxels, z_spacing=1), make_settings(factor=2, nan="fill")))
+        middle = result.dataset.voxels[0, 0, :, 1, 1]
+        np.testing.assert_allclose(middle, [1, 1, np.nan, 2, 3, 3.5, 4])
+        corner = result.dataset.voxels[0, 0, :, 0, 0]
+        np.testing.assert_allclose(corner, [1, 1, np.nan, 2, 3, 3.5, np.nan])
+
+
+class TestMemory:
+    def test_a_result_that_does_not_fit_is_refused_before_it_is_made(self, monkeypatch, noise):
+        request = resolve(noise, make_settings(factor=2))
+        monkeypatch.setattr(resources, "_free_memory", lambda: 10**8)
+        with pytest.raises(TooLargeError, match=r"needs 0\.3 GB of memory and 0\.1 GB is free"):
+            execute(request)
