@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from reprlib import Repr
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -34,7 +33,7 @@ class Settings(BaseModel):
     spacing: str | None = Field(None, description="Wanted distance of the sections, such as 2um, instead of a factor.")
     isotropic: bool = Field(False, description="Make the sections as close as the pixels, instead of a factor.")
     acquisition: str | None = Field(
-        None, description="What one image is: slice, or projection:N, the mean of N sections. Default: as in the file."
+        None, description="What one image is: slice (default), or projection:N, the mean of N sections."
     )
     axis: Literal["auto", "x", "y", "z"] = Field(
         "auto", description="Section axis of a NIfTI file; auto takes the one with the coarsest spacing."
@@ -79,13 +78,13 @@ def make_settings(**values: Any) -> Settings:
 def explain_validation(error: ValidationError) -> str:
     """Return what pydantic found wrong as one line: name, problem, value got."""
     parts = []
-    short = Repr(maxstring=80, maxother=80)
     for item in error.errors():
         name = ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
             parts.append(f"{name!r} is not known")
         else:
-            parts.append(f"{name}: {item['msg'][0].lower()}{item['msg'][1:]}, got {short.repr(item['input'])}")
+            got = repr(item["input"])
+            parts.append(f"{name}: {item['msg'][0].lower()}{item['msg'][1:]}, got {got if len(got) <= 80 else got[:77] + '...'}")
     return "; ".join(parts)
 
 

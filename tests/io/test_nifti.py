@@ -860,3 +860,13 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, volume: np.ndarray, name:
         io.write(tmp_path / name, dataset)
     assert [p.name for p in tmp_path.iterdir()] == ["in.nii"]
     assert (tmp_path / "in.nii").read_bytes() == before
+
+
+def test_depths_are_given_in_the_order_of_the_file(tmp_path):
+    """A file stored from top to bottom is turned round on reading; the user's list follows the file."""
+    voxels = np.arange(4, dtype=np.int16) * np.ones((3, 3, 1), np.int16)
+    nibabel.save(nibabel.Nifti1Image(voxels, np.diag([1, 1, -2, 1])), tmp_path / "down.nii")
+    dataset = io.read(tmp_path / "down.nii")
+    np.testing.assert_array_equal(dataset.voxels[0, 0, :, 0, 0], [3, 2, 1, 0])
+    uneven = dataset.with_depths([0, 1, 3, 7])  # 1 between the file's first two sections, our last two
+    np.testing.assert_array_equal(np.diff(uneven.grid.depths), [4, 2, 1])

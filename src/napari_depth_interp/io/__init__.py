@@ -57,7 +57,7 @@ def write(path: str | PathLike[str], dataset: Dataset, *, overwrite: bool = Fals
     path : path
         The suffix chooses the format, as in :func:`read`.
     dataset : Dataset
-        Its depths must be known. NIfTI holds even depths and one channel only; TIFF holds anything.
+        NIfTI needs even depths and a pixel size, and loses channel names; TIFF holds anything.
     overwrite : bool
         Replace an existing file.
     float_output : bool

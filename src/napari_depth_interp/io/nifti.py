@@ -254,6 +254,7 @@ def _dataset(path: Path, origin: NiftiOrigin, stored: NDArray[Any]) -> Dataset:
     times, channels = voxels.shape[:2]
     unit = LENGTHS.get(int(header["xyzt_units"]) & 7)
     grid = _grid(origin, voxels.shape[2], unit)
+    kind = "NIfTI-2" if isinstance(header, nibabel.Nifti2Header) else "NIfTI-1"
     notes = [] if unit else ["the file does not say in which unit its lengths are; mm is not assumed"]
     if grid.pixel_size is None:
         notes.append("the file does not say how large its pixels are")
@@ -262,7 +263,7 @@ def _dataset(path: Path, origin: NiftiOrigin, stored: NDArray[Any]) -> Dataset:
         grid,
         axes="TCZYX" if times > 1 < channels else "TZYX" if times > 1 else "CZYX" if channels > 1 else "ZYX",
         time_step=time_step_of(header) if times > 1 else None,
-        source=Source(path, "NIfTI-2" if isinstance(header, nibabel.Nifti2Header) else "NIfTI-1", origin),
+        source=Source(path, kind, origin, reversed_sections=origin.is_reversed),
         record=_record(header),
         notes=tuple(notes),
     )

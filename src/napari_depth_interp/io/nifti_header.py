@@ -63,6 +63,11 @@ class NiftiOrigin:
         return self.section_axis, rows, columns
 
     @property
+    def is_reversed(self) -> bool:
+        """Whether the first section is the last one stored."""
+        return bool(self.orientation[self.orientation[:, 0] == self.section_axis, 1][0] < 0)
+
+    @property
     def canonical(self) -> NDArray[np.float64]:
         """The affine after the reorientation."""
         turned: NDArray[np.float64] = self.affine @ orientations.inv_ornt_aff(self.orientation, self.shape)

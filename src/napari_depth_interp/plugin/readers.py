@@ -1,0 +1,39 @@
+"""Readers that napari calls: like napari's own, but with spacing, unit and channels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from napari.types import LayerData
+from napari.utils.notifications import show_info
+
+from .. import io
+
+Paths = str | Sequence[str]
+
+
+def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
+    """Return the reader for TIFF and NIfTI files, None for others."""
+    paths = [path] if isinstance(path, str) else list(path)
+    return read_files if all(io.format_of(each) for each in paths) else None
+
+
+def read_files(path: Paths) -> list[LayerData]:
+    """Read files into layers, one per channel.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read; napari shows the message.
+    """
+    from .layers import to_layers
+
+    layers: list[LayerData] = []
+    for each in [path] if isinstance(path, str) else path:
+        dataset = io.read(each)
+        name = Path(each).name
+        for note in dataset.notes:
+            show_info(f"{name}: {note}")
+        layers += to_layers(dataset, name.split(".")[0])
+    return layers

@@ -1,0 +1,62 @@
+"""Writers that napari calls: spacing, unit and history go into the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from napari.layers import Image
+from napari.types import FullLayerData
+
+from .. import io
+from ..errors import OutputError
+from ..stack import Dataset
+from .layers import to_dataset
+
+
+def write_image(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Write one image layer as TIFF or NIfTI, by the suffix of ``path``."""
+    io.write(path, _dataset(data, meta), overwrite=True)
+    return [path]
+
+
+def write_images(path: str, layers: Sequence[FullLayerData]) -> list[str]:
+    """Write several image layers of one shape as the channels of one file.
+
+    Raises
+    ------
+    OutputError
+        If the layers differ in shape or position.
+    """
+    datasets = [_dataset(data, meta) for data, meta, _kind in layers]
+    first = datasets[0]
+    for dataset, (_data, meta, _kind) in zip(datasets, layers, strict=True):
+        if dataset.voxels.shape != first.voxels.shape or not _same_place(dataset, first):
+            raise OutputError(
+                f"layer '{meta['name']}' has another shape or spacing than '{layers[0][1]['name']}'; "
+                "save them one by one"
+            )
+    together = replace(
+        first,
+        voxels=np.concatenate([dataset.voxels for dataset in datasets], axis=1),
+        channel_names=tuple(str(meta["name"]) for _data, meta, _kind in layers),
+        axes="TCZYX" if first.voxels.shape[0] > 1 else "CZYX",
+    )
+    io.write(path, together, overwrite=True)
+    return [path]
+
+
+def _dataset(data: Any, meta: dict[str, Any]) -> Dataset:
+    """Rebuild the layer that napari has taken apart."""
+    known = ("name", "metadata", "scale", "translate", "units", "axis_labels", "rgb", "multiscale")
+    return to_dataset(Image(data, **{key: meta[key] for key in known if key in meta}))
+
+
+def _same_place(one: Dataset, other: Dataset) -> bool:
+    a, b = one.grid, other.grid
+    same_depths = a.depths is None and b.depths is None
+    if a.depths is not None and b.depths is not None:
+        same_depths = bool(np.allclose(a.depths, b.depths))
+    return same_depths and (a.pixel_size, a.unit, a.origin) == (b.pixel_size, b.unit, b.origin)
