@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ import typer
 
 from . import __version__
 from .errors import DepthInterpError, RequestError
-from .settings import Settings, describe, load_settings, make_settings
+from .settings import DEFAULT_METHOD, Settings, describe, load_settings, make_settings
 
 app = typer.Typer(
     name="depth-interp",
@@ -26,31 +27,36 @@ app = typer.Typer(
 
 _ClickError: Any = typer.BadParameter.__mro__[2]
 """The base of typer's usage errors, which typer itself does not name."""
+_INTERRUPTED = 130
+"""Exit status; some versions of typer return it for Ctrl-C, others raise Abort."""
+_EXCLUSIVE = (("factor", "spacing", "isotropic"), ("depths", "z_spacing"))
+"""Settings that answer the same question: an option replaces all that the settings file says about it."""
 
 
 def _setting(name: str, *flags: str, **extra: Any) -> Any:
     """Make the option of one setting: name, help text and default come from the settings model."""
     default = Settings.model_fields[name].default
-    shown = "" if default in (None, False) else f" [default: {default}]"
+    shown = "" if default is None or default is False else f" Default: {default}."  # in [] it would be taken for a style
     flag = f"--{name.replace('_', '-')}"
     return typer.Option(*(flags or (flag,)), help=describe(name) + shown, show_default=False, **extra)
 
 
-Input = Annotated[Path, typer.Argument(metavar="IN", help="TIFF or NIfTI stack.", show_default=False)]
+_FILE: dict[str, Any] = {"metavar": "FILE", "readable": False}
+"""That a file cannot be read is said by whoever reads it, not by the parser of the options."""
+
+Input = Annotated[Path, typer.Argument(metavar="IN", help="TIFF or NIfTI stack.", show_default=False, readable=False)]
 Preset = Annotated[str | None, _setting("preset", metavar="fast|balanced|best")]
 Acquisition = Annotated[str | None, _setting("acquisition", metavar="slice|projection:N")]
 Axis = Annotated[str | None, _setting("axis", metavar="auto|x|y|z")]
 ZSpacing = Annotated[str | None, _setting("z_spacing", metavar="LENGTH")]
-DepthsFile = Annotated[
-    Path | None, typer.Option("--depths", metavar="FILE", help=describe("depths") + " One per line.")
-]
+DepthsFile = Annotated[Path | None, typer.Option("--depths", help=describe("depths") + " One per line.", **_FILE)]
 Channel = Annotated[str | None, _setting("channel")]
 Parameters = Annotated[
     list[str] | None, typer.Option("-p", "--param", metavar="KEY=VALUE", help=describe("parameters") + " Repeatable.")
 ]
 SettingsFile = Annotated[
     Path | None,
-    typer.Option("--settings", metavar="FILE", help="YAML file of settings; options given here win over it."),
+    typer.Option("--settings", help="YAML file of settings; options given here win over it.", **_FILE),
 ]
 Nan = Annotated[str | None, _setting("nan", metavar="refuse|fill")]
 Device = Annotated[str | None, _setting("device")]
@@ -88,7 +94,9 @@ def methods(json: Json = False, debug: Debug = False) -> None:
 @app.command()
 def run(
     source: Input,
-    output: Annotated[Path, typer.Argument(metavar="OUT", help="File to write; its suffix chooses the format.")],
+    output: Annotated[
+        Path, typer.Argument(metavar="OUT", help="File to write; its suffix chooses the format.", readable=False)
+    ],
     method: Annotated[str | None, _setting("method")] = None,
     preset: Preset = None,
     factor: Annotated[int | None, _setting("factor")] = None,
@@ -102,7 +110,7 @@ def run(
     parameters: Parameters = None,
     settings: SettingsFile = None,
     uncertainty: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also write the expected absolute error per voxel.")
+        Path | None, typer.Option(help="Also write the expected absolute error per voxel.", **_FILE)
     ] = None,
     dtype: Annotated[str | None, _setting("dtype", metavar="keep|float32")] = None,
     nan: Nan = None,
@@ -124,14 +132,15 @@ def run(
         isotropic=isotropic or None, acquisition=acquisition, axis=axis, z_spacing=z_spacing, channel=channel,
         dtype=dtype, nan=nan, device=device, threads=threads, seed=seed,
     )  # fmt: skip
-    outputs = [output] if uncertainty is None else [output, uncertainty]
-    for path in outputs:
-        _check_output(path, source, overwrite)
+    _check_outputs([output] if uncertainty is None else [output, uncertainty], source, overwrite)
     request = resolve(io.read(source, axis=chosen.axis), chosen)
     if uncertainty is not None and not request.spec.gives_uncertainty:
         raise RequestError(
             f"{request.spec.name} gives no uncertainty; leave --uncertainty out, or choose another method"
         )
+    io.check_format(output, request.dataset, request.grid, float_output=request.float_output)
+    if uncertainty is not None:
+        io.check_format(uncertainty, request.dataset, request.grid, float_output=True)
     with terminal_report(request.spec.name) as report:
         result = execute(request, report)
     result.save(output, overwrite=overwrite)
@@ -169,7 +178,7 @@ def evaluate(
     ] = None,
     hold_out: Annotated[str | None, typer.Option(metavar="I,J", help="Hide these sections, counted from 0.")] = None,
     leave_one_out: Annotated[bool, typer.Option("--leave-one-out", help="Hide each inner section in turn.")] = False,
-    reference: Annotated[Path | None, typer.Option(metavar="FILE", help="Dense truth of the same scene.")] = None,
+    reference: Annotated[Path | None, typer.Option(help="Dense truth of the same scene.", **_FILE)] = None,
     protocol: Annotated[
         str | None, typer.Option(metavar="projection:N", help="Average every N sections, hide them all.")
     ] = None,
@@ -243,20 +252,35 @@ def demo(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status: 0 done, 1 failed, 2 usage, 130 interrupted."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):  # a file name may hold what the terminal cannot show
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        return int(app(arguments, standalone_mode=False) or 0)
+        status = int(app(arguments, standalone_mode=False) or 0)
+        return status if status != _INTERRUPTED else _interrupted(arguments)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; nothing was written", 130, arguments)
+        return _interrupted(arguments)
     except typer.Exit as error:
         return error.exit_code
     except _ClickError as error:
         return _fail(f"{error.format_message()} Try --help.", error.exit_code, arguments)
     except DepthInterpError as error:
         return _fail(str(error), error.exit_code, arguments)
+    except OSError as error:
+        return _fail(f"{_explain_os(error)}; check the disk and the permissions", 1, arguments)
     except MemoryError:
         return _fail("not enough memory; use a smaller factor or one --channel, or crop the stack", 1, arguments)
     except Exception as error:
         return _fail(f"unexpected {type(error).__name__}: {error}; please report it with --debug", 1, arguments)
+
+
+def _interrupted(arguments: Sequence[str]) -> int:
+    return _fail("interrupted; no file was left half-written", _INTERRUPTED, arguments)
+
+
+def _explain_os(error: OSError) -> str:
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"'{error.filename}': {reason}" if error.filename else reason
 
 
 def _fail(message: str, status: int, arguments: Sequence[str]) -> int:
@@ -272,9 +296,15 @@ def _fail(message: str, status: int, arguments: Sequence[str]) -> int:
 def _settings(file: Path | None, parameters: Sequence[str] | None, depths: Path | None, **options: Any) -> Settings:
     """Lay the options over the settings file, and both over the defaults."""
     values: dict[str, Any] = dict(load_settings(file)) if file else {}
-    values |= {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None}
     if depths is not None:
-        values["depths"] = _read_depths(depths)
+        given["depths"] = _read_depths(depths)
+    for group in _EXCLUSIVE:
+        if given.keys() & set(group):
+            values = {name: value for name, value in values.items() if name not in group}
+    if given.get("method") not in (None, values.get("method", DEFAULT_METHOD)):
+        values.pop("parameters", None)  # they are the other method's
+    values |= given
     if parameters:
         values["parameters"] = {**values.get("parameters", {}), **dict(_parse_parameter(item) for item in parameters)}
     return make_settings(**values)
@@ -294,7 +324,7 @@ def _parse_parameter(text: str) -> tuple[str, Any]:
 
 def _read_depths(path: Path) -> list[float]:
     try:
-        lines = [line.split("#")[0] for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [line.split("#")[0] for line in path.read_text(encoding="utf-8-sig").splitlines()]
         return [float(word) for line in lines for word in line.replace(",", " ").split()]
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -318,10 +348,9 @@ def _protocol(
     if hold_out is not None:
         return Protocol("hold_out", sections=_indices(hold_out))
     if protocol is not None:
-        kind = Kind.parse(protocol)
-        if not kind.is_projection:
-            raise RequestError(f"the protocol '{protocol}' hides nothing; use projection:N")
-        return Protocol("projection", every=kind.n)
+        if not protocol.startswith("projection:"):
+            raise RequestError(f"the protocol '{protocol}' is not known; write projection:N, for example projection:6")
+        return Protocol("projection", every=Kind.parse(protocol).n)
     return Protocol("reference" if reference is not None else "leave_one_out")
 
 
@@ -336,14 +365,24 @@ def _split(names: str | None) -> list[str]:
     return [name.strip() for name in (names or "").split(",") if name.strip()]
 
 
-def _check_output(path: Path, source: Path, overwrite: bool) -> None:
+def _check_outputs(paths: Sequence[Path], source: Path, overwrite: bool) -> None:
     from . import io
 
-    if path.exists() and source.exists() and path.samefile(source):
-        raise RequestError(f"'{path}' is the input; give the output another name")
-    if io.format_of(path) is None:
-        raise RequestError(f"'{path.name}' has no known suffix; use one of {', '.join(io.SUFFIXES)}")
-    io.check_output(path, overwrite=overwrite)
+    if len(paths) == 2 and paths[0].resolve() == paths[1].resolve():
+        raise RequestError(f"'{paths[0]}' is given for the result and for the uncertainty; give two different names")
+    for path in paths:
+        if _same_file(path, source):
+            raise RequestError(f"'{path}' is the input; give the output another name")
+        if io.format_of(path) is None:
+            raise RequestError(f"'{path}' has no known suffix; use one of {', '.join(io.SUFFIXES)}")
+        io.check_output(path, overwrite=overwrite)
+
+
+def _same_file(path: Path, source: Path) -> bool:
+    try:
+        return path.samefile(source)
+    except OSError:  # one is missing or may not be looked at: for the checks of reading and writing to say
+        return False
 
 
 def _print_scores(groups: Sequence[tuple[str, Any]]) -> None:

@@ -72,8 +72,10 @@ def run_demo(
     -------
     list of (DemoStack, Scores)
     """
-    _make_folder(out)
     methods = list(methods or default_methods())
+    for name in methods:
+        registry.get(name)  # an unknown one: before anything is made
+    _make_folder(out)
     stacks = demo_stacks()
     done: list[tuple[DemoStack, Scores]] = []
     montages = []

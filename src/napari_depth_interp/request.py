@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -73,7 +74,11 @@ class Request:
         """Return the history of the run as JSON-ready values; equal runs give equal records."""
         source = self.dataset.source
         return {
-            "version": __version__,
+            "versions": {
+                "napari-depth-interp": __version__,
+                "numpy": np.__version__,
+                "python": platform.python_version(),
+            },
             "method": self.spec.name,
             "config": self.config.model_dump(mode="json"),
             "acquisition": str(self.dataset.acquisition),
@@ -264,7 +269,8 @@ def _multiplied(dataset: Dataset, factor: int) -> tuple[NDArray[np.float64], lis
         steps = np.arange((len(grid.depths) - 1) * factor + 1) / factor
         return np.interp(steps, np.arange(len(grid.depths)), grid.depths), []
     step = grid.spacing / factor
-    note = f"the sections are unevenly spaced; the result is regular, {step:.6g} {grid.unit or ''} apart".rstrip()
+    distance = f"{step:.6g} {grid.unit}" if grid.unit else f"{step:.6g}"
+    note = f"the sections are unevenly spaced; the result is regular, {distance} apart"
     return _spaced(grid, step), [note]
 
 

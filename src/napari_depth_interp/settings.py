@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
@@ -84,8 +85,28 @@ def explain_validation(error: ValidationError) -> str:
             parts.append(f"{name!r} is not known")
         else:
             got = repr(item["input"])
-            parts.append(f"{name}: {item['msg'][0].lower()}{item['msg'][1:]}, got {got if len(got) <= 80 else got[:77] + '...'}")
+            parts.append(
+                f"{name}: {item['msg'][0].lower()}{item['msg'][1:]}, got {got if len(got) <= 80 else got[:77] + '...'}"
+            )
     return "; ".join(parts)
+
+
+def to_arguments(settings: Settings) -> list[str]:
+    """Return the options of ``depth-interp run`` that give these settings."""
+    words: list[str] = []
+    for name, value in settings.model_dump(exclude_defaults=True).items():
+        flag = f"--{name.replace('_', '-')}"
+        if name == "parameters":
+            words += [word for key, given in value.items() for word in ("-p", f"{key}={_as_word(given)}")]
+        elif name == "depths":
+            words += [flag, ",".join(f"{depth!r}" for depth in value)]
+        else:
+            words += [flag] if value is True else [flag, str(value)]
+    return words
+
+
+def _as_word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def load_settings(path: str | PathLike[str]) -> dict[str, Any]:

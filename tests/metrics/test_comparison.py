@@ -29,9 +29,9 @@ def test_otsu_of_integers_is_the_cut_of_largest_variance_between(seed):
 
 
 def test_one_threshold_for_a_whole_volume():
-    volume = np.zeros((2, 4, 4))
-    volume[0, 0] = 100.0
-    volume[1, 0] = 10.0  # an object by its own section's threshold, background by the volume's
+    volume = np.zeros((2, 4, 4), np.uint8)
+    volume[0, 0] = 100
+    volume[1, 0] = 10  # an object by its own section's threshold, background by the volume's
     assert above_otsu(volume)[0, 0].all()
     assert not above_otsu(volume)[1].any()
     assert above_otsu(volume[1])[0].all()

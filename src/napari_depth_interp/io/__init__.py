@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Literal, Protocol, cast
 
 from ..errors import InputError, OutputError
-from ..stack import Dataset
+from ..stack import Dataset, Grid
 from .files import check_output, check_readable, replacing
 
-__all__ = ["SUFFIXES", "SectionAxis", "check_output", "format_of", "read", "write"]
+__all__ = ["SUFFIXES", "SectionAxis", "check_format", "check_output", "format_of", "read", "write"]
 
 SectionAxis = Literal["auto", "x", "y", "z"]
 SUFFIXES = {".tif": "tiff", ".tiff": "tiff", ".btf": "tiff", ".nii": "nifti", ".nii.gz": "nifti"}
@@ -20,6 +20,7 @@ SUFFIXES = {".tif": "tiff", ".tiff": "tiff", ".btf": "tiff", ".nii": "nifti", ".
 class _Format(Protocol):
     def read(self, path: Path, *, axis: SectionAxis, axes: str | None) -> Dataset: ...
     def write(self, path: Path, dataset: Dataset, *, float_output: bool) -> None: ...
+    def check(self, dataset: Dataset, grid: Grid, *, float_output: bool) -> None: ...
 
 
 def read(path: str | PathLike[str], *, axis: SectionAxis = "auto", axes: str | None = None) -> Dataset:
@@ -72,6 +73,30 @@ def write(path: str | PathLike[str], dataset: Dataset, *, overwrite: bool = Fals
     writer = _format(path, OutputError)
     with replacing(path, overwrite=overwrite) as temporary:
         writer.write(temporary, dataset, float_output=float_output)
+
+
+def check_format(
+    path: str | PathLike[str], dataset: Dataset, grid: Grid | None = None, *, float_output: bool = False
+) -> None:
+    """Ask before a long computation whether :func:`write` could store its result.
+
+    Parameters
+    ----------
+    path : path
+    dataset : Dataset
+        The input; type and range of the result are taken to be the same.
+    grid : Grid, optional
+        Of the result. Default: that of ``dataset``.
+    float_output : bool
+        As for :func:`write`.
+
+    Raises
+    ------
+    OutputError
+        If the format cannot hold the type of the voxels or the grid.
+    """
+    path = Path(path)
+    _format(path, OutputError).check(dataset, grid or dataset.grid, float_output=float_output)
 
 
 def format_of(path: str | PathLike[str]) -> str | None:

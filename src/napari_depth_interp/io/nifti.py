@@ -44,9 +44,9 @@ from .nifti_header import (
     time_step_of,
     voxel_sizes,
 )
-from .nifti_write import write
+from .nifti_write import check, write
 
-__all__ = ["NiftiOrigin", "read", "write"]
+__all__ = ["NiftiOrigin", "check", "read", "write"]
 
 _forms: Any = nibabel.nifti1.xform_codes
 _CHUNK = 1 << 24

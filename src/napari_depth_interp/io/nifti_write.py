@@ -54,14 +54,7 @@ def write(path: Path, dataset: Dataset, *, float_output: bool = False) -> None:
         If the sections are unevenly spaced or the pixel size is not known.
     """
     grid = dataset.grid
-    if grid.depths is None:
-        raise missing_spacing()
-    if not grid.is_even:
-        gaps = np.diff(grid.depths)
-        raise OutputError(
-            f"NIfTI holds evenly spaced sections only, but here the gaps go from {gaps.min():g} to {gaps.max():g}; "
-            "write TIFF instead, or ask for a regular spacing"
-        )
+    check(dataset, grid)
     origin = dataset.source.header if dataset.source else None
     if not isinstance(origin, NiftiOrigin):
         origin = _plain_origin(grid)
@@ -77,12 +70,22 @@ def write(path: Path, dataset: Dataset, *, float_output: bool = False) -> None:
         _write_voxels(file, stored, header.get_data_dtype(), scaling)
 
 
+def check(dataset: Dataset, grid: Grid, *, float_output: bool = False) -> None:
+    """Raise an :class:`OutputError` if NIfTI cannot hold what is made of ``dataset`` on the grid ``grid``."""
+    if grid.depths is None:
+        raise missing_spacing()
+    if not grid.is_even:
+        gaps = np.diff(grid.depths)
+        raise OutputError(
+            f"NIfTI holds evenly spaced sections only, but here the gaps go from {gaps.min():g} to {gaps.max():g}; "
+            "write TIFF instead, or ask for a regular spacing"
+        )
+    if grid.pixel_size is None and not (dataset.source and isinstance(dataset.source.header, NiftiOrigin)):
+        raise OutputError("NIfTI needs a pixel size, and the input does not give one; write TIFF instead")
+
+
 def _plain_origin(grid: Grid) -> NiftiOrigin:
     """Return the origin of data that never were NIfTI: unit voxels at the world's origin, RAS+."""
-    if grid.pixel_size is None:
-        raise OutputError(
-            "NIfTI needs a pixel size, and the input does not give one; write TIFF instead, or give the pixel size"
-        )
     header: Header = HEADERS[348](None, "<")
     header["sform_code"] = header["qform_code"] = _ALIGNED
     header["srow_x"][0] = header["srow_y"][1] = header["srow_z"][2] = 1

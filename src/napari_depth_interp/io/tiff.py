@@ -19,12 +19,12 @@ from ..units import normalise_unit
 from .calibration import Calibration, Length, number, record_from, seconds
 from .ome import Ome, parse_ome
 from .tiff_damage import check_data, check_structure, damaged
-from .tiff_write import RECORD_PREFIX, write
+from .tiff_write import RECORD_PREFIX, check, write
 
 if TYPE_CHECKING:
     from . import SectionAxis
 
-__all__ = ["read", "write"]
+__all__ = ["check", "read", "write"]
 
 _FORMATS = {"ome": "OME-TIFF", "imagej": "ImageJ TIFF"}
 _COLOURS = {2, 5, 6, 8}  # RGB, CMYK, YCbCr, CIELab

@@ -64,6 +64,12 @@ def write(path: Path, dataset: Dataset, *, float_output: bool) -> None:
         )
 
 
+def check(dataset: Dataset, _grid: Grid, *, float_output: bool = False) -> None:
+    """Raise an :class:`OutputError` if TIFF has no type for the voxels; it holds any grid."""
+    if not float_output:
+        _output_dtype(dataset.voxels)
+
+
 def _planes(voxels: NDArray[Any], dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
     """Planes in the order T, Z, C, each converted on its own: no copy of the whole."""
     for time in voxels:

@@ -24,6 +24,9 @@ from ..units import normalise_unit
 ORIGIN_KEY = "depth_interp_origin"
 """Where a layer's metadata holds its dataset without voxels."""
 
+CHANNEL_KEY = "depth_interp_channel"
+"""Where a layer's metadata holds which channel of its file it is; None for a file with one channel."""
+
 
 def to_layers(dataset: Dataset, name: str) -> list[LayerData]:
     """Return one image layer per channel.
@@ -47,7 +50,11 @@ def _channel_layer(dataset: Dataset, channel: int, name: str) -> LayerData:
     label = dataset.channel_names[channel] if dataset.channel_names else f"channel {channel}"
     alone = dataset.select_channel(str(channel)) if several else dataset
     voxels = alone.voxels[:, 0] if _has_time(alone) else alone.voxels[0, 0]
-    kwargs = {"name": f"{name} {label}" if several else name, "metadata": _metadata(alone), **placement(alone)}
+    kwargs = {
+        "name": f"{name} {label}" if several else name,
+        "metadata": _metadata(alone, channel if several else None),
+    }
+    kwargs |= placement(alone)
     if several:
         kwargs |= {
             "blending": "additive",
@@ -104,12 +111,28 @@ def to_dataset(layer: Layer) -> Dataset:
     return replace(_origin(layer, voxels), voxels=voxels)
 
 
+def adopt(layer: Layer) -> Dataset:
+    """Return the dataset of a layer; if its file had to be read again, put the layer where the file says.
+
+    Raises
+    ------
+    InputError
+        As :func:`to_dataset`.
+    """
+    dataset = to_dataset(layer)
+    if ORIGIN_KEY not in layer.metadata and _reread_path(layer) is not None and dataset.grid.spacing:
+        layer.metadata[ORIGIN_KEY] = _without_voxels(dataset)
+        for name, value in placement(dataset).items():
+            setattr(layer, name, value[-layer.ndim :])
+    return dataset
+
+
 def _origin(layer: Image, voxels: NDArray[Any]) -> Dataset:
     """Return what is known about the layer's voxels, from the best source there is."""
     origin = layer.metadata.get(ORIGIN_KEY)
     if isinstance(origin, Dataset) and origin.voxels.shape == voxels.shape:
         return _moved(origin, layer)
-    from_file = _read_again(layer, voxels.shape)
+    from_file = _read_again(layer, voxels)
     return from_file if from_file is not None else _from_scale(layer, voxels)
 
 
@@ -119,45 +142,54 @@ def _moved(origin: Dataset, layer: Image) -> Dataset:
     if np.allclose(layer.scale[-3:], expected):
         return origin
     z, y, x = (float(size) for size in layer.scale[-3:])
-    return replace(origin.with_z_spacing(z), grid=replace(origin.with_z_spacing(z).grid, pixel_size=(y, x)))
+    spaced = origin.with_z_spacing(z)
+    return replace(spaced, grid=replace(spaced.grid, pixel_size=(y, x)))
 
 
-def _read_again(layer: Image, shape: tuple[int, ...]) -> Dataset | None:
+def _reread_path(layer: Image) -> Path | None:
+    """Return the file of a layer that another reader opened without its spacing."""
     path = layer.source.path
     if path is None or io.format_of(path) is None or not np.allclose(layer.scale, 1):
+        return None
+    return Path(path)
+
+
+def _read_again(layer: Image, voxels: NDArray[Any]) -> Dataset | None:
+    """Return what the file says about voxels that another reader has loaded."""
+    path = _reread_path(layer)
+    if path is None:
         return None
     try:
         dataset = io.read(path)
     except DepthInterpError:
         return None
-    if dataset.voxels.shape[0] != shape[0] or dataset.voxels.shape[2:] != shape[2:]:
+    if dataset.voxels.shape[2:] != voxels.shape[2:]:
         return None
-    note = f"spacing and unit were read again from {Path(path).name}"
-    return replace(_without_voxels(dataset, shape), notes=(*dataset.notes, note))
+    note = f"spacing and unit were read again from {path.name}"
+    axes = "TZYX" if voxels.shape[0] > 1 else "ZYX"
+    return Dataset(voxels, dataset.grid, axes=axes, source=dataset.source, notes=(*dataset.notes, note))
 
 
 def _from_scale(layer: Image, voxels: NDArray[Any]) -> Dataset:
     z, y, x = (float(size) for size in layer.scale[-3:])
     unit = normalise_unit(layer.units[-1])
     known = unit is not None or z != 1.0
-    depths = float(layer.translate[-3]) + np.arange(voxels.shape[2]) * z if known else None
+    depths = np.arange(voxels.shape[2], dtype=np.float64) * z + float(layer.translate[-3])
     pixel_size = (y, x) if unit is not None or (y, x) != (1.0, 1.0) else None
-    grid = Grid(depths, pixel_size, unit, (float(layer.translate[-2]), float(layer.translate[-1])))
+    grid = Grid(depths if known else None, pixel_size, unit, (float(layer.translate[-2]), float(layer.translate[-1])))
     return Dataset(voxels, grid, axes="TZYX" if voxels.shape[0] > 1 else "ZYX")
 
 
-def _metadata(dataset: Dataset) -> dict[str, Any]:
+def _metadata(dataset: Dataset, channel: int | None) -> dict[str, Any]:
     record = {RECORD_KEY: dict(dataset.record[RECORD_KEY])} if RECORD_KEY in dataset.record else {}
-    return {ORIGIN_KEY: _without_voxels(dataset, dataset.voxels.shape), **record}
+    return {ORIGIN_KEY: _without_voxels(dataset), CHANNEL_KEY: channel, **record}
 
 
-def _without_voxels(dataset: Dataset, shape: tuple[int, ...]) -> Dataset:
+def _without_voxels(dataset: Dataset) -> Dataset:
     """Return the dataset with one voxel shown everywhere: all that is known, and no memory held."""
-    shape = (shape[0], 1, *shape[2:])
-    names = dataset.channel_names if len(dataset.channel_names) == 1 else ()
-    hollow = np.broadcast_to(np.zeros((), dataset.voxels.dtype), shape)
-    return replace(dataset, voxels=hollow, channel_names=names, axes=dataset.axes.replace("C", ""))
+    hollow = np.broadcast_to(np.zeros((), dataset.voxels.dtype), dataset.voxels.shape)
+    return replace(dataset, voxels=hollow)
 
 
 def _has_time(dataset: Dataset) -> bool:
-    return dataset.voxels.shape[0] > 1
+    return int(dataset.voxels.shape[0]) > 1

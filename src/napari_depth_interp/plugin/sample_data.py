@@ -6,6 +6,7 @@ from napari.types import LayerData
 
 from ..demo import example_mri
 from ..errors import InputError
+from ..holdout import keep_every
 from ..simulate import simulate
 from ..stack import Dataset
 from .layers import to_layers
@@ -18,17 +19,17 @@ def mri() -> list[LayerData]:
 
 def organoid() -> list[LayerData]:
     """Open a sparse simulated organoid: every 4th section of a confocal stack."""
-    return _sparse("organoid", "organoid (every 4th section)")
+    return _sparse("organoid")
 
 
 def vessels() -> list[LayerData]:
     """Open a sparse simulated vessel tree: every 4th section."""
-    return _sparse("vessels", "vessels (every 4th section)")
+    return _sparse("vessels")
 
 
 def dendrites() -> list[LayerData]:
     """Open sparse simulated dendrites: every 4th section."""
-    return _sparse("dendrites", "dendrites (every 4th section)")
+    return _sparse("dendrites")
 
 
 def cells() -> list[LayerData]:
@@ -56,7 +57,5 @@ def cells() -> list[LayerData]:
     ]
 
 
-def _sparse(specimen: str, name: str) -> list[LayerData]:
-    from ..holdout import keep_every
-
-    return to_layers(keep_every(simulate(specimen).observed, 4)[0].visible, name)
+def _sparse(specimen: str) -> list[LayerData]:
+    return to_layers(keep_every(simulate(specimen).observed, 4)[0].visible, specimen)

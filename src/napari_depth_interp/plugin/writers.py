@@ -59,4 +59,5 @@ def _same_place(one: Dataset, other: Dataset) -> bool:
     same_depths = a.depths is None and b.depths is None
     if a.depths is not None and b.depths is not None:
         same_depths = bool(np.allclose(a.depths, b.depths))
-    return same_depths and (a.pixel_size, a.unit, a.origin) == (b.pixel_size, b.unit, b.origin)
+    same_pixels: bool = (a.pixel_size, a.unit, a.origin) == (b.pixel_size, b.unit, b.origin)
+    return same_depths and same_pixels

@@ -1,0 +1,108 @@
+"""Which method, with which preset and parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QFormLayout, QGroupBox, QLabel, QPushButton, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from ...method import MethodConfig, MethodSpec
+from ...methods import registry
+from ...settings import Settings, describe
+from ..forms import ConfigForm
+
+
+class MethodBox(QGroupBox):
+    """Edits method, preset and parameters; the form is made from the method's config."""
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Method", parent)
+        self._form: ConfigForm | None = None
+        self._methods = QComboBox()
+        for spec in registry.specs():
+            self._methods.addItem(spec.title, spec.name)
+            self._methods.setItemData(self._methods.count() - 1, spec.summary, 3)
+        self._methods.setToolTip(f"<qt>{describe('method').replace('`', '')}</qt>")
+        self._summary = QLabel()
+        self._summary.setWordWrap(True)
+        self._presets = QComboBox()
+        self._presets.setToolTip(f"<qt>{describe('preset')}</qt>")
+        self._preset_row = QWidget()
+        row = QFormLayout(self._preset_row)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addRow("preset", self._presets)
+        self._collapsible = QCollapsible("Parameters")
+        self._restore = QPushButton("Restore defaults")
+        self._restore.setToolTip("Set all parameters of this method back to those of the preset.")
+        self._restore.clicked.connect(self.restore_defaults)
+        layout = QVBoxLayout(self)
+        for widget in (self._methods, self._summary, self._preset_row, self._collapsible):
+            layout.addWidget(widget)
+        self._methods.currentIndexChanged.connect(self._method_chosen)
+        self._presets.currentTextChanged.connect(self.restore_defaults)
+        self._method_chosen()
+
+    @property
+    def spec(self) -> MethodSpec:
+        """The chosen method."""
+        return registry.get(self._methods.currentData())
+
+    def values(self) -> dict[str, Any]:
+        """Return the settings that this box edits; parameters only where they differ from the preset."""
+        assert self._form is not None
+        default = self._default().model_dump(mode="json")
+        shown = self._form.config().model_dump(mode="json")
+        changed = {name: value for name, value in shown.items() if value != default[name]}
+        return {"method": self.spec.name, "preset": self._preset(), "parameters": changed}
+
+    def set_values(self, settings: Settings) -> None:
+        """Show these settings."""
+        self._methods.setCurrentIndex(max(0, self._methods.findData(settings.method)))
+        if self._presets.findText(settings.preset) >= 0:
+            self._presets.setCurrentText(settings.preset)
+        assert self._form is not None
+        self._form.set_config(self.spec.config(**{**self._default().model_dump(), **settings.parameters}))
+
+    def restore_defaults(self, *_: Any) -> None:
+        """Show the parameters of the preset."""
+        if self._form is not None:
+            self._form.set_config(self._default())
+            self.changed.emit()
+
+    def _preset(self) -> Any:
+        return self._presets.currentText() or "balanced"
+
+    def _default(self) -> MethodConfig:
+        return self.spec.config(**self.spec.presets.get(self._preset(), {}))
+
+    def _method_chosen(self, *_: Any) -> None:
+        spec = self.spec
+        self._summary.setText(f"{spec.summary} <i>Time: {spec.cost}.</i>")
+        self._presets.blockSignals(True)
+        self._presets.clear()
+        self._presets.addItems(list(spec.presets))
+        if "balanced" in spec.presets:
+            self._presets.setCurrentText("balanced")
+        self._presets.blockSignals(False)
+        self._preset_row.setVisible(bool(spec.presets))
+        self._show_form(ConfigForm(self._default()))
+        self._collapsible.setVisible(bool(spec.config.model_fields))
+        self.changed.emit()
+
+    def _show_form(self, form: ConfigForm) -> None:
+        inner = QWidget()
+        layout = QVBoxLayout(inner)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(form)
+        layout.addWidget(self._restore)
+        old = self._collapsible.content()
+        self._collapsible.setContent(inner)
+        if old is not None:
+            old.hide()  # it may live on until the event loop is idle
+            old.deleteLater()
+        form.changed.connect(self.changed)
+        self._form = form

@@ -1,0 +1,173 @@
+"""The runs so far: a table whose rows show their layers, and a plot of the scores along z."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import napari
+import numpy as np
+from napari.utils.theme import get_theme
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import (
+    QApplication,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ...report import BASELINE, verdicts
+from ..plots import BASELINE_COLOUR, COLOURS, SectionPlot
+from ..preferences import preference
+from .results import Run, row_of
+
+_HEADINGS = ["run", "time (s)", "PSNR", "SSIM", "RMSE", "over linear"]
+
+
+class RunsPanel(QWidget):
+    """Lists runs; the chosen one's layers are in view and its sections are told apart in the canvas."""
+
+    def __init__(self, viewer: napari.Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self.runs: list[Run] = []
+        self._protocol = QLabel("Runs are listed here. Tick <i>Score</i> to see how good they are on your own data.")
+        self._protocol.setWordWrap(True)
+        self._table = QTableWidget(0, len(_HEADINGS))
+        self._table.setHorizontalHeaderLabels(_HEADINGS)
+        self._table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
+        self._table.setSelectionMode(QTableWidget.SelectionMode.SingleSelection)
+        self._table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+        self._table.verticalHeader().hide()
+        self._table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self._table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self._table.setToolTip("Click a row to see the layers of that run.")
+        self._table.itemSelectionChanged.connect(self._row_chosen)
+        self._copy = QPushButton("Copy as command")
+        self._copy.setToolTip("<qt>Copy the command line that repeats the chosen run exactly.</qt>")
+        self._copy.setEnabled(False)
+        self._copy.clicked.connect(self.copy_command)
+        self.plot = SectionPlot()
+        self.plot.depth_chosen.connect(self._go_to)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 4, 0, 0)
+        layout.addWidget(self._protocol)
+        layout.addWidget(self._table, 1)
+        row = QHBoxLayout()
+        row.addStretch(1)
+        row.addWidget(self._copy)
+        layout.addLayout(row)
+        layout.addWidget(self.plot, 2)
+        viewer.dims.events.point.connect(self._section_changed)
+        viewer.events.theme.connect(self._follow_theme)
+        self._follow_theme()
+
+    @property
+    def chosen(self) -> Run | None:
+        """The run of the chosen row."""
+        row = self._table.currentRow()
+        return self.runs[row] if 0 <= row < len(self.runs) and self._table.selectedItems() else None
+
+    def add(self, run: Run) -> None:
+        """List a run and choose it."""
+        self.runs.append(run)
+        row = self._table.rowCount()
+        self._table.insertRow(row)
+        for column, text in enumerate(row_of(run)):
+            item = QTableWidgetItem(text)
+            item.setToolTip(text)
+            if column:
+                item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            if "worse" in text:
+                item.setForeground(QColor("#e0803a"))
+            self._table.setItem(row, column, item)
+        self._draw()
+        self._table.selectRow(row)
+
+    def copy_command(self) -> None:
+        """Put the chosen run's command line on the clipboard."""
+        if self.chosen is not None:
+            QApplication.clipboard().setText(self.chosen.command())
+
+    def _row_chosen(self) -> None:
+        run = self.chosen
+        self._copy.setEnabled(run is not None)
+        if run is None:
+            return
+        for other in self.runs:
+            for layer in other.layers:
+                if layer in self._viewer.layers and other is not run:
+                    layer.visible = False
+        for layer in run.layers[:1]:
+            if layer in self._viewer.layers:
+                layer.visible = True
+        if run.outcome.held_out is not None:
+            scores = run.outcome.held_out.scores
+            low, high = scores.data_range[0]
+            words = [f"{scores.protocol.describe()}; data range {low:g} to {high:g}", *verdicts(scores)]
+            self._protocol.setText(f"<b>{run.name}</b>: {'. '.join(words)}.")
+        else:
+            self._protocol.setText(f"<b>{run.name}</b>: not scored.")
+        self._section_changed()
+
+    def _draw(self) -> None:
+        curves = []
+        baseline_drawn = False
+        unit = "no unit"
+        for i, run in enumerate(self.runs):
+            held_out = run.outcome.held_out
+            if held_out is None:
+                continue
+            unit = held_out.truth.grid.unit or unit
+            for scores in held_out.scores.methods:
+                is_baseline = scores.method == BASELINE
+                if is_baseline and baseline_drawn:
+                    continue
+                baseline_drawn |= is_baseline
+                points = [(row["z"], row["psnr"]) for row in scores.sections if row["psnr"] is not None]
+                colour = BASELINE_COLOUR if is_baseline else COLOURS[i % len(COLOURS)]
+                curves.append((BASELINE if is_baseline else run.name, colour, points))
+        self.plot.show_curves(curves, unit)
+
+    # The section in view
+
+    def _go_to(self, depth: float) -> None:
+        self._viewer.dims.set_point(self._viewer.dims.ndim - 3, depth)
+
+    def _section_changed(self, _event: Any = None) -> None:
+        if self._viewer.dims.ndim < 3:
+            return
+        depth = float(self._viewer.dims.point[-3])
+        self.plot.move_cursor(depth)
+        overlay = self._viewer.canvas.overlays.text
+        run = self.chosen
+        shown = run is not None and bool(run.layers) and run.layers[0] in self._viewer.layers and run.layers[0].visible
+        if run is None or not shown or self._viewer.dims.ndisplay != 2:
+            overlay.visible = False
+            return
+        overlay.text, observed = describe_section(run, depth)
+        overlay.color = preference("observed_colour" if observed else "new_colour")
+        overlay.box_color = (0, 0, 0, 0.7)
+        overlay.position = "top_left"
+        overlay.font_size = 10
+        overlay.visible = True
+
+    def _follow_theme(self, _event: Any = None) -> None:
+        theme = get_theme(self._viewer.theme)
+        self.plot.set_colours(str(theme.background), str(theme.text))
+
+
+def describe_section(run: Run, depth: float) -> tuple[str, bool]:
+    """Return what the result's section nearest to a depth is, in words, and whether it is an observed one."""
+    result = run.outcome.result
+    depths = result.dataset.stack().depths
+    index = int(np.abs(depths - depth).argmin())
+    observed = bool(result.is_observed[index])
+    unit = result.dataset.grid.unit or ""
+    kind = "observed" if observed else "new"
+    return f"{kind} section, z = {depths[index]:.5g} {unit} ({index} of 0 to {len(depths) - 1})", observed

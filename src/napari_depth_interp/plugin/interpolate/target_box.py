@@ -1,0 +1,106 @@
+"""How dense the result should be, and what that makes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QGroupBox, QHBoxLayout, QLabel, QLineEdit, QSpinBox, QVBoxLayout, QWidget
+
+from ...errors import DepthInterpError
+from ...request import target_depths
+from ...settings import Settings, describe
+from ...stack import Dataset
+
+_KINDS = {"factor": "Factor", "spacing": "Spacing", "isotropic": "Isotropic"}
+
+
+class TargetBox(QGroupBox):
+    """Edits factor, spacing or isotropic."""
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Target", parent)
+        self._kind = QComboBox()
+        for kind, label in _KINDS.items():
+            self._kind.addItem(label, kind)
+            self._kind.setItemData(self._kind.count() - 1, describe(kind), 3)
+        self._kind.setToolTip("<qt>How the density of the result is given.</qt>")
+        self._factor = QSpinBox()
+        self._factor.setRange(2, 1000)
+        self._factor.setValue(4)
+        self._factor.setToolTip(f"<qt>{describe('factor')}</qt>")
+        self._spacing = QLineEdit()
+        self._spacing.setPlaceholderText("for example 0.5um")
+        self._spacing.setToolTip(f"<qt>{describe('spacing')}</qt>")
+        self._summary = QLabel()
+        self._summary.setWordWrap(True)
+        row = QHBoxLayout()
+        for widget in (self._kind, self._factor, self._spacing):
+            row.addWidget(widget, 1)
+        layout = QVBoxLayout(self)
+        layout.addLayout(row)
+        layout.addWidget(self._summary)
+        self._kind.currentIndexChanged.connect(self._changed)
+        self._factor.valueChanged.connect(self._changed)
+        self._spacing.textChanged.connect(self._changed)
+        self._changed()
+
+    def values(self) -> dict[str, Any]:
+        """Return the settings that this box edits."""
+        kind = self._kind.currentData()
+        return {
+            "factor": self._factor.value() if kind == "factor" else None,
+            "spacing": self._spacing.text().strip() if kind == "spacing" else None,
+            "isotropic": kind == "isotropic",
+        }
+
+    def set_values(self, settings: Settings) -> None:
+        """Show these settings."""
+        kind = "isotropic" if settings.isotropic else "spacing" if settings.spacing else "factor"
+        self._kind.setCurrentIndex(list(_KINDS).index(kind))
+        if settings.factor:
+            self._factor.setValue(settings.factor)
+        self._spacing.setText(settings.spacing or "")
+
+    def show_summary(self, dataset: Dataset, settings: Settings) -> None:
+        """Say how many sections and how much memory the target makes.
+
+        Raises
+        ------
+        DepthInterpError
+            If the target does not fit the stack.
+        """
+        try:
+            depths, notes = target_depths(dataset, settings)
+        except DepthInterpError as error:
+            self.show_problem(str(error))
+            raise
+        itemsize = 4 if settings.dtype == "float32" else dataset.voxels.dtype.itemsize
+        times, channels, sections, rows, columns = dataset.voxels.shape
+        size = len(depths) * times * channels * rows * columns * itemsize
+        step = float(np.median(np.diff(depths)))
+        words = f"{sections} → {len(depths)} sections, {step:.4g} {dataset.grid.unit or ''} apart, {_size(size)}"
+        self._summary.setStyleSheet("")
+        self._summary.setText("<br>".join([words, *(f"<i>{note}</i>" for note in notes)]))
+
+    def show_problem(self, text: str) -> None:
+        """Say why there is no target."""
+        self._summary.setStyleSheet("color: #e0803a;")
+        self._summary.setText(text)
+
+    def clear(self) -> None:
+        """Say nothing: there is no stack yet."""
+        self._summary.setText("")
+
+    def _changed(self, *_: Any) -> None:
+        kind = self._kind.currentData()
+        self._factor.setVisible(kind == "factor")
+        self._spacing.setVisible(kind == "spacing")
+        self.changed.emit()
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

@@ -1,0 +1,149 @@
+"""What a click on Run or Preview computes. No Qt here: it runs off the GUI thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...evaluate import MethodScores, Scores, evaluate
+from ...execute import execute
+from ...holdout import Protocol, Trial
+from ...progress import Report, part
+from ...report import BASELINE
+from ...request import match_observed, prepare_dataset, resolve, target_depths
+from ...result import Result
+from ...settings import Settings
+from ...stack import Dataset
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """The scored side of a run: sections restored from the kept ones, beside their truth.
+
+    Attributes
+    ----------
+    scores : Scores
+        Of linear interpolation and of the method, in this order (once, if the method is linear).
+    restored, truth, error : Dataset
+        The same sections, restored from the kept ones, as recorded, and their absolute difference (float32).
+    """
+
+    scores: Scores
+    restored: Dataset
+    truth: Dataset
+    error: Dataset
+
+    @property
+    def method(self) -> MethodScores:
+        """Scores of the method that ran."""
+        return self.scores.methods[-1]
+
+    @property
+    def gain(self) -> float | None:
+        """Mean PSNR above linear interpolation, in dB; 0 for linear itself."""
+        psnr, baseline = self.method.mean["psnr"], self.scores.methods[0].mean["psnr"]
+        return None if psnr is None or baseline is None else psnr - baseline
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a run gives back to the window."""
+
+    settings: Settings
+    result: Result
+    held_out: HeldOut | None = None
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How a run is scored: one section in ``keep_every`` stays visible; the range may be given."""
+
+    keep_every: int
+    data_range: tuple[float, float] | None = None
+
+
+def run_task(dataset: Dataset, settings: Settings, scoring: Scoring | None, report: Report) -> Outcome:
+    """Score the method on hidden sections if asked to, then run it on all sections.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        As the layer shows it.
+    settings : Settings
+    scoring : Scoring or None
+    report : callable
+
+    Returns
+    -------
+    Outcome
+    """
+    request = resolve(dataset, settings)  # fails before the scoring is paid for
+    if scoring is None:
+        return Outcome(settings, execute(request, report))
+    held_out = _score(dataset, settings, scoring, part(report, 0.0, 0.5, "scoring"))
+    result = execute(request, part(report, 0.5, 1.0, settings.method))
+    scores = {"protocol": held_out.scores.protocol.describe(), "mean": held_out.method.mean, "gain_db": held_out.gain}
+    record = {key: dict(value, scores=scores) for key, value in result.dataset.record.items()}
+    return Outcome(settings, replace(result, dataset=replace(result.dataset, record=record)), held_out)
+
+
+def _score(dataset: Dataset, settings: Settings, scoring: Scoring, report: Report) -> HeldOut:
+    kept: dict[str, tuple[Trial, Result]] = {}
+    methods = list(dict.fromkeys([BASELINE, settings.method]))
+    scores = evaluate(
+        dataset,
+        methods,
+        Protocol("keep_every", every=scoring.keep_every),
+        settings,
+        data_range=scoring.data_range,
+        report=report,
+        on_result=lambda name, trial, result: kept.update({name: (trial, result)}),
+    )
+    trial, result = kept[settings.method]
+    whole = prepare_dataset(dataset, settings)
+    sections = len(trial.depths)  # from the first to the last kept section
+    grid = replace(whole.grid, depths=trial.depths)
+    truth = replace(whole, voxels=whole.voxels[:, :, :sections], grid=grid)
+    error = np.abs(result.dataset.voxels.astype(np.float32) - truth.voxels.astype(np.float32))
+    return HeldOut(scores, result.dataset, truth, replace(truth, voxels=error))
+
+
+def preview_task(
+    dataset: Dataset, settings: Settings, depth: float, rows: slice, columns: slice, report: Report
+) -> Outcome:
+    """Run the method on one gap and on some rows and columns only.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    settings : Settings
+    depth : float
+        The gap around this depth is filled, in the unit of the grid.
+    rows, columns : slice
+        The visible part of the image.
+    report : callable
+
+    Returns
+    -------
+    Outcome
+        Its dataset begins and ends with the observed sections around the gap.
+    """
+    plain = settings.model_copy(update={"channel": None, "z_spacing": None, "depths": None, "acquisition": None})
+    dataset = prepare_dataset(dataset, settings)
+    observed = dataset.stack().depths
+    gap = int(np.clip(np.searchsorted(observed, depth, side="right") - 1, 0, len(observed) - 2))
+    targets, _ = target_depths(dataset, settings)
+    low, high = observed[gap], observed[gap + 1]
+    edges = targets[(targets >= low) & (targets <= high)]
+    if match_observed(dataset, edges).max(initial=-1) < 0:
+        edges = np.unique(np.concatenate([[low], edges, [high]]))
+    cropped = _cropped(dataset, rows, columns)
+    return Outcome(settings, execute(resolve(cropped, plain, depths=edges.tolist()), report))
+
+
+def _cropped(dataset: Dataset, rows: slice, columns: slice) -> Dataset:
+    y, x = dataset.grid.pixel_size or (1.0, 1.0)
+    origin = dataset.grid.origin[0] + rows.start * y, dataset.grid.origin[1] + columns.start * x
+    voxels = np.ascontiguousarray(dataset.voxels[..., rows, columns])
+    return replace(dataset, voxels=voxels, grid=replace(dataset.grid, origin=origin), source=None)

@@ -1,0 +1,251 @@
+"""Puts the boxes together; the one place that starts and ends runs."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import napari
+import numpy as np
+from napari.layers import Layer
+from napari.utils.notifications import notification_manager, show_warning
+from qtpy.QtCore import QSize
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+
+from ...errors import DepthInterpError
+from ...settings import Settings, load_settings, make_settings, save_settings
+from ..jobs import Job
+from ..layers import CHANNEL_KEY
+from ..preferences import remember_settings, remembered_settings
+from .method_box import MethodBox
+from .results import Run, add_layers, unique_name
+from .run_box import ComputeBox, RunBar
+from .runs_panel import RunsPanel
+from .stack_box import StackBox
+from .target_box import TargetBox
+from .task import Outcome, preview_task, run_task
+
+_YAML = "Settings (*.yaml *.yml)"
+
+
+class DepthInterpolation(QWidget):
+    """Fill in the missing sections of a stack.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+    """
+
+    def __init__(self, napari_viewer: napari.Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.viewer = napari_viewer
+        self.job: Job[Outcome] | None = None
+        self._extra: dict[str, Any] = {}
+        self.stack = StackBox(napari_viewer)
+        self.target = TargetBox()
+        self.method = MethodBox()
+        self.compute = ComputeBox()
+        self.bar = RunBar()
+        self.runs = RunsPanel(napari_viewer)
+        self._boxes = (self.stack, self.target, self.method, self.compute)
+        self._build()
+        self.set_settings(remembered_settings())
+        for box in self._boxes:
+            box.changed.connect(self._check)
+        self.bar.run_clicked.connect(self.run)
+        self.bar.preview_clicked.connect(self.preview)
+        self.bar.cancel_clicked.connect(self.cancel)
+        self._check()
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Leave the larger part of a 1280 x 800 window to the canvas."""
+        return QSize(410, 700)
+
+    # Settings
+
+    def settings(self) -> Settings:
+        """Return what the boxes show.
+
+        Raises
+        ------
+        RequestError
+            If a value does not fit.
+        """
+        values = dict(self._extra)
+        for box in self._boxes:
+            values |= box.values()
+        return make_settings(**values)
+
+    def set_settings(self, settings: Settings) -> None:
+        """Show these settings; what no box edits (seed, threads ...) is kept for the next run."""
+        self._extra = {name: getattr(settings, name) for name in ("dtype", "nan", "threads", "seed")}
+        for box in self._boxes:
+            box.set_values(settings)
+
+    def save_settings(self, path: str) -> None:
+        """Write the settings as the YAML that ``depth-interp run --settings`` reads."""
+        save_settings(path, self.settings())
+
+    def load_settings(self, path: str) -> None:
+        """Read settings that this widget or a person has written."""
+        try:
+            self.set_settings(make_settings(**load_settings(path)))
+        except DepthInterpError as error:
+            self.bar.say(str(error), problem=True)
+
+    # Running
+
+    def run(self) -> None:
+        """Start a run on all sections."""
+        layer = self.stack.layer
+        try:
+            settings, scoring, dataset = self.settings(), self.compute.scoring(), self.stack.dataset()
+        except DepthInterpError as error:
+            self._failed(error)
+            return
+        remember_settings(settings)
+        self._start(partial(run_task, dataset, settings, scoring), layer, "running", preview=False)
+
+    def preview(self) -> None:
+        """Fill the gap around the section in view, on the part of the image in view."""
+        layer = self.stack.layer
+        try:
+            settings, dataset = self.settings(), self.stack.dataset()
+        except DepthInterpError as error:
+            self._failed(error)
+            return
+        rows, columns = visible_part(layer)
+        depth = float(self.viewer.dims.point[-3]) if self.viewer.dims.ndim >= 3 else 0.0
+        self._start(partial(preview_task, dataset, settings, depth, rows, columns), layer, "preview", preview=True)
+
+    def cancel(self) -> None:
+        """Ask the run to stop; it does at its next report."""
+        if self.job is not None:
+            self.job.quit()
+
+    def _start(self, function: Any, layer: Layer | None, what: str, *, preview: bool) -> None:
+        if self.job is not None:
+            return
+        job: Job[Outcome] = Job(function)
+        data = None if layer is None else layer.data
+        job.progressed.connect(self.bar.show_progress)
+        job.returned.connect(partial(self._returned, layer, data, preview))
+        job.errored.connect(self._failed)
+        job.cancelled.connect(self._cancelled)
+        job.finished.connect(self._finished)
+        self.job = job
+        self.bar.start(what)
+        job.start()
+
+    def _returned(self, layer: Layer | None, data: Any, preview: bool, outcome: Outcome) -> None:
+        source = layer.name if layer is not None else "stack"
+        settings = outcome.settings
+        name = unique_name(self.viewer, f"{source} {settings.method}{' preview' if preview else ''}")
+        run = Run(name, outcome)
+        if layer is not None:
+            run.input_path, run.input_channel = layer.source.path, layer.metadata.get(CHANNEL_KEY)
+        add_layers(self.viewer, run, layer)
+        notes = list(outcome.result.warnings)
+        if layer is not None and (layer not in self.viewer.layers or layer.data is not data):
+            notes.append("the input layer was changed or removed during the run; the result belongs to the old data")
+        for note in notes:
+            show_warning(note)
+        self.bar.say("; ".join([f"{name}: done in {outcome.result.seconds or 0:.2g} s", *notes]))
+        if not preview:
+            self.runs.add(run)
+            if outcome.held_out is not None:
+                self.tabs.setCurrentWidget(self.runs)
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, DepthInterpError):
+            self.bar.say(str(error), problem=True)
+            show_warning(str(error))
+            return
+        out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+        advice = "; use a smaller factor, one channel, or a crop of the stack" if out_of_memory else ""
+        self.bar.say(f"{type(error).__name__}: {error}{advice}", problem=True)
+        notification_manager.receive_error(type(error), error, error.__traceback__)
+
+    def _cancelled(self, *_: Any) -> None:
+        self.bar.say("cancelled; nothing was changed")
+
+    def _finished(self, *_: Any) -> None:
+        self.job = None
+        self.bar.stop()
+        self._check()
+
+    # Checking what the boxes show
+
+    def _check(self, *_: Any) -> None:
+        self.compute.show_device(self.method.spec)
+        try:
+            settings = self.settings()
+            dataset = self.stack.described(settings)
+            self._check_spacing(dataset)
+            self.target.show_summary(dataset, settings)
+        except DepthInterpError as error:
+            self.bar.set_ready(False, str(error))
+        else:
+            self.bar.set_ready(True)
+
+    def _check_spacing(self, dataset: Any) -> None:
+        if dataset.grid.depths is None:
+            self.target.clear()
+        dataset.stack()
+
+    # Building
+
+    def _build(self) -> None:
+        controls = QWidget()
+        column = QVBoxLayout(controls)
+        column.setContentsMargins(0, 4, 4, 0)
+        for box in self._boxes:
+            column.addWidget(box)
+        column.addLayout(self._build_files())
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidget(controls)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.tabs = QTabWidget()
+        self.tabs.addTab(scroll, "Set up")
+        self.tabs.addTab(self.runs, "Runs and scores")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(self.tabs, 1)
+        layout.addWidget(self.bar)
+        QShortcut(QKeySequence("Ctrl+Return"), self).activated.connect(self.run)
+
+    def _build_files(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        load, save = QPushButton("Load settings…"), QPushButton("Save settings…")
+        load.setToolTip("<qt>Read a YAML file of settings, from here or for the command line.</qt>")
+        save.setToolTip("<qt>Write these settings as the YAML that <i>depth-interp run --settings</i> reads.</qt>")
+        load.clicked.connect(self._ask_load)
+        save.clicked.connect(self._ask_save)
+        row.addWidget(load)
+        row.addWidget(save)
+        return row
+
+    def _ask_load(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Load settings", "", _YAML)
+        if path:
+            self.load_settings(path)
+
+    def _ask_save(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Save settings", "depth-interp.yaml", _YAML)
+        if path:
+            self.save_settings(path)
+
+
+def visible_part(layer: Layer | None) -> tuple[slice, slice]:
+    """Return the rows and columns of a layer that the canvas shows; all of them if none are in view."""
+    if layer is None:
+        return slice(0, 1), slice(0, 1)
+    height, width = layer.data.shape[-2:]
+    (top, left), (bottom, right) = np.asarray(layer.corner_pixels)[:, -2:]
+    rows, columns = slice(max(0, top), min(height, bottom + 1)), slice(max(0, left), min(width, right + 1))
+    if rows.stop - rows.start < 2 or columns.stop - columns.start < 2:
+        return slice(0, height), slice(0, width)
+    return rows, columns

@@ -1,0 +1,58 @@
+"""Work off the GUI thread: the one place, so that a process could replace the thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from qtpy.QtCore import Signal
+from superqt.utils import WorkerBase
+from superqt.utils._qthreading import WorkerBaseSignals
+
+from ..progress import Cancelled, Progress, Report
+
+T = TypeVar("T")
+
+REPORT_INTERVAL = 0.1
+"""Seconds between two reports to the GUI thread; more would only make it redraw."""
+
+
+class JobSignals(WorkerBaseSignals):
+    """Qt signals, so that slots run in the GUI thread."""
+
+    progressed = Signal(object)
+    cancelled = Signal()
+
+
+class Job(WorkerBase[T]):
+    """Runs ``function(report)`` in a thread.
+
+    Signals: ``progressed(Progress)``, then exactly one of ``returned(result)``,
+    ``errored(exception)`` and ``cancelled()``, then ``finished()``. ``quit()`` cancels: the
+    function stops at its next report. napari quits all jobs when its window closes.
+    """
+
+    def __init__(self, function: Callable[[Report], T]) -> None:
+        super().__init__(SignalsClass=JobSignals)
+        self._function = function
+        self._last_report = 0.0
+
+    def work(self) -> T | Exception:
+        """Run the function; called by Qt in the thread."""
+        result = None
+        try:
+            result = self._function(self._report)
+        except Cancelled:
+            self._abort_requested = True
+        if self.abort_requested:
+            self.cancelled.emit()
+        return cast(T, result)  # the base class drops it if the job was cancelled
+
+    def _report(self, progress: Progress) -> None:
+        if self.abort_requested:
+            raise Cancelled
+        now = time.monotonic()
+        if now - self._last_report >= REPORT_INTERVAL or progress.fraction >= 1:
+            self._last_report = now
+            self.progressed.emit(progress)

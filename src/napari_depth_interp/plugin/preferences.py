@@ -1,0 +1,40 @@
+"""The plugin's page in napari's Preferences, and what the widget remembers between starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from ..errors import DepthInterpError
+from ..settings import Settings, load_settings, make_settings, save_settings
+
+PLUGIN = "napari-depth-interp"
+_STACK_SPECIFIC = {"z_spacing", "depths", "channel", "axis", "acquisition"}
+
+
+def preference(name: str) -> Any:
+    """Return one value of the Preferences page: ``device``, ``preset`` or a colour."""
+    from napari.settings import get_plugin_settings
+
+    return getattr(get_plugin_settings(PLUGIN).defaults, name)
+
+
+def remembered_settings() -> Settings:
+    """Return the settings of the last run, or the defaults of the Preferences page."""
+    try:
+        return make_settings(**load_settings(_memory()))
+    except DepthInterpError:  # first start, or a file that somebody edited
+        return Settings(factor=4, device=preference("device"), preset=preference("preset"))
+
+
+def remember_settings(settings: Settings) -> None:
+    """Keep the settings for the next start, without what belongs to one stack only."""
+    path = _memory()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_settings(path, settings.model_copy(update={name: Settings().model_dump()[name] for name in _STACK_SPECIFIC}))
+
+
+def _memory() -> Path:
+    return Path(platformdirs.user_config_dir(PLUGIN, appauthor=False)) / "last-run.yaml"

@@ -1,0 +1,93 @@
+"""The real command line in a process of its own, for the tests of it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import tifffile
+
+MODULE = (sys.executable, "-m", "napari_depth_interp")
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("PYTHONWARNINGS", "FORCE_COLOR")} | {
+    "CUDA_VISIBLE_DEVICES": "",  # a machine without a GPU, whatever this one is
+    "COLUMNS": "120",
+    "PYTHONIOENCODING": "utf-8",
+}
+
+
+def depth_interp(*arguments, command=MODULE, cwd=None):
+    """Run the command line and return what it printed and its exit status."""
+    return subprocess.run(
+        [*map(str, command), *map(str, arguments)],
+        capture_output=True, text=True, encoding="utf-8", cwd=cwd, env=ENVIRONMENT, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def succeed(*arguments, **options):
+    """Run it, require exit status 0, return the process."""
+    done = depth_interp(*arguments, **options)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def run_json(*arguments, **options):
+    """Run it with ``--json`` and return the object printed."""
+    return json.loads(succeed(*arguments, "--json", **options).stdout)
+
+
+def fail(status, *arguments, **options):
+    """Run it with ``--json``, require this failure in one line, return the message."""
+    return check_failure(depth_interp(*arguments, "--json", **options), status)
+
+
+def check_failure(done, status):
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("warning: ")]
+    assert done.returncode == status, done.stderr
+    assert len(lines) == 1, done.stderr
+    message = lines[0].removeprefix("depth-interp: ")
+    assert message != lines[0]
+    assert json.loads(done.stdout) == {"error": message}
+    return message
+
+
+_MANY = """
+import contextlib, io, json, sys
+from napari_depth_interp.cli import main
+
+done = []
+for arguments in json.load(sys.stdin):
+    with contextlib.redirect_stdout(io.StringIO()) as output, contextlib.redirect_stderr(io.StringIO()) as errors:
+        status = main(arguments)
+    done.append([arguments, status, output.getvalue(), errors.getvalue()])
+json.dump(done, sys.stdout)
+"""
+
+
+def many(commands):
+    """Run many command lines, one after the other, in one process: most of the time goes into starting it."""
+    texts = [[*map(str, arguments), "--json"] for arguments in commands]
+    done = subprocess.run(
+        [sys.executable, "-c", _MANY],
+        input=json.dumps(texts), capture_output=True, text=True, encoding="utf-8", env=ENVIRONMENT, timeout=120,
+        check=True,
+    )  # fmt: skip
+    return [subprocess.CompletedProcess(*each) for each in json.loads(done.stdout)]
+
+
+def files(folder: Path) -> set[str]:
+    """Return the names of all files and folders in ``folder``, hidden ones too."""
+    return {path.name for path in folder.iterdir()}
+
+
+def write_imagej(path, voxels, *, spacing=2.0, pixel=0.5, unit="um", axes="ZYX", **metadata):
+    """Write a stack as Fiji does, by plain tifffile."""
+    words = {"axes": axes, "unit": unit, **({"spacing": spacing} if spacing else {}), **metadata}
+    tifffile.imwrite(path, voxels, imagej=True, resolution=(1 / pixel, 1 / pixel), metadata=words)
+    return path
+
+
+def noise(shape, dtype="uint16", seed=0):
+    return np.random.default_rng(seed).integers(0, 200, shape).astype(dtype)

@@ -1,0 +1,133 @@
+"""The demonstration, run by the real command line."""
+
+import csv
+import json
+
+import nibabel
+import numpy as np
+import pytest
+import tifffile
+
+from command_line import fail, files, succeed
+from napari_depth_interp.demo import default_methods, demo_stacks
+from napari_depth_interp.result import Result
+
+METHODS = ["nearest", "linear"]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A demonstration of two methods, run twice: folder and JSON of the first run, text of the second."""
+    out = tmp_path_factory.mktemp("demo") / "new" / "results"
+    first = succeed("demo", "--out", out, "--methods", ",".join(METHODS), "--json")
+    names = files(out)
+    second = succeed("demo", "--out", out, "--methods", ",".join(METHODS))
+    assert (first.stderr, second.stderr) == ("", "")
+    assert files(out) == names, "the second run replaces the files of the first"
+    return out, json.loads(first.stdout), second.stdout
+
+
+@pytest.fixture(scope="module")
+def stacks():
+    return {stack.name: stack for stack in demo_stacks()}
+
+
+def test_files(done):
+    out, _, _ = done
+    kinds = ["sparse", *METHODS]
+    expected = {f"mri_{kind}.nii.gz" for kind in kinds} | {f"organoid_{kind}.tif" for kind in kinds}
+    assert files(out) == expected | {"scores.csv", "figure.png"}
+
+
+def test_table(done):
+    out, scores, text = done
+    assert "MRI of a head" in text
+    assert "Simulated organoid: one section in 4 kept, the others hidden: measured at 4 times your gap" in text
+    assert "nearest is worse than linear interpolation on this stack" in text
+    assert str(out) in text.replace("\n", "")
+    for stack in scores["stacks"].values():
+        for each in stack["methods"]:
+            assert f"{each['mean']['ssim']:.4f}" in text
+
+
+def test_json(done):
+    out, scores, _ = done
+    assert list(scores) == ["out", "stacks"]
+    assert scores["out"] == str(out)
+    assert list(scores["stacks"]) == ["mri", "organoid"]
+    for stack in scores["stacks"].values():
+        psnr = {each["method"]: each["mean"]["psnr"] for each in stack["methods"]}
+        assert list(psnr) == METHODS
+        assert psnr["linear"] > psnr["nearest"] > 10
+
+
+def test_csv_holds_the_same_numbers(done):
+    out, scores, _ = done
+    with (out / "scores.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    expected = [
+        {"stack": name, "method": each["method"]} | section
+        for name, stack in scores["stacks"].items()
+        for each in stack["methods"]
+        for section in each["sections"]
+    ]
+    assert len(expected) > 20
+    texts = [{key: "" if value is None else str(value) for key, value in row.items()} for row in expected]
+    assert rows == texts
+
+
+def test_figure_is_drawn(done):
+    from matplotlib.image import imread
+
+    image = imread(done[0] / "figure.png")
+    assert image.shape[0] > 500
+    assert image.shape[1] > 500
+    grey = image[..., :3].mean(axis=2)
+    assert grey.std() > 0.1
+    assert len(np.unique(grey.round(2))) > 50
+
+
+def test_dense_mri(done, stacks):
+    out, _, _ = done
+    truth = stacks["mri"].dataset
+    assert truth.grid.spacing is not None
+    sparse, dense = (nibabel.load(out / f"mri_{kind}.nii.gz") for kind in ("sparse", "linear"))
+    assert dense.shape == (128, 96, 23), "from the first kept section to the last"
+    np.testing.assert_allclose(dense.header.get_zooms()[2], truth.grid.spacing, rtol=1e-6)
+    np.testing.assert_allclose(sparse.header.get_zooms()[2], 2 * truth.grid.spacing, rtol=1e-6)
+    np.testing.assert_array_equal(np.asarray(dense.dataobj)[..., ::2], np.asarray(sparse.dataobj))
+    np.testing.assert_allclose(
+        Result.load(out / "mri_linear.nii.gz").dataset.voxels[:, :, ::2], truth.voxels[:, :, :24:2]
+    )
+
+
+def test_dense_organoid(done, stacks):
+    out, _, _ = done
+    truth = stacks["organoid"].dataset
+    kept = truth.voxels[0, 0, ::4]
+    np.testing.assert_array_equal(tifffile.imread(out / "organoid_sparse.tif"), kept)
+    for method in METHODS:
+        with tifffile.TiffFile(out / f"organoid_{method}.tif") as file:
+            dense, metadata = file.asarray(), file.imagej_metadata
+        assert len(dense) == 4 * (len(kept) - 1) + 1
+        np.testing.assert_array_equal(dense[::4], kept)
+        assert metadata["spacing"] == pytest.approx(truth.grid.spacing)
+        assert Result.load(out / f"organoid_{method}.tif").is_observed.sum() == len(kept)
+
+
+def test_default_methods_need_no_training():
+    assert {"nearest", "linear", "cubic"} <= set(default_methods())
+
+
+def test_unknown_method_before_anything_is_made(tmp_path):
+    assert "no method 'magic'" in fail(2, "demo", "--out", tmp_path / "out", "--methods", "linear,magic")
+    assert files(tmp_path) == set()
+
+
+def test_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("precious")
+    message = fail(1, "demo", "--out", tmp_path / "file" / "out", "--methods", "linear")
+    assert "cannot be made" in message
+    assert "--out" in message
+    assert "cannot be made" in fail(1, "demo", "--out", tmp_path / "file", "--methods", "linear")
+    assert (tmp_path / "file").read_text() == "precious"
