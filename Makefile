@@ -3,13 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHON
 
-.PHONY: help demo test lint format benchmarks clean
+.PHONY: help demo test lint format benchmarks screenshots clean
 
 help:
 	@echo "make demo        fill in hidden sections of a real MRI and of simulated tissue, into demo-output/"
 	@echo "make test        lint and all tests"
 	@echo "make lint        ruff, mypy, import-linter, manifest check"
-	@echo "make benchmarks  speed beside scipy, and start-up times"
+	@echo "make benchmarks  speed beside scipy, start-up times, delay of the window"
+	@echo "make screenshots take the pictures of README and docs from the real window"
 	@echo "make clean       remove .venv and what the tools left"
 
 demo:
@@ -36,6 +37,11 @@ benchmarks:
 	@scripts/bootstrap.sh test
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/classical.py
+	scripts/with-display.sh $(BIN)/python benchmarks/gui_latency.py
+
+screenshots:
+	@scripts/bootstrap.sh test
+	scripts/with-display.sh $(BIN)/python scripts/screenshots.py
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output

@@ -332,3 +332,11 @@ def test_the_input_is_not_changed(noise):
     noise.voxels.flags.writeable = False
     evaluate(noise, ["linear", "nearest", "cubic"], EVERY_2)
     np.testing.assert_array_equal(noise.voxels, before)
+
+
+def test_parameters_belong_to_the_method_of_the_settings():
+    """Linear runs beside cubic with its own defaults, though the parameters are cubic's."""
+    dataset = Dataset.from_array(np.random.default_rng(0).random((9, 16, 16)), z_spacing=1.0)
+    settings = make_settings(method="cubic", parameters={"kind": "spline"})
+    scores = evaluate(dataset, ["linear", "cubic"], Protocol("keep_every", every=2), settings)
+    assert [each.config.get("kind") for each in scores.methods] == [None, "spline"]

@@ -36,7 +36,9 @@ _EXCLUSIVE = (("factor", "spacing", "isotropic"), ("depths", "z_spacing"))
 def _setting(name: str, *flags: str, **extra: Any) -> Any:
     """Make the option of one setting: name, help text and default come from the settings model."""
     default = Settings.model_fields[name].default
-    shown = "" if default is None or default is False else f" Default: {default}."  # in [] it would be taken for a style
+    shown = (
+        "" if default is None or default is False else f" Default: {default}."
+    )  # in [] it would be taken for a style
     flag = f"--{name.replace('_', '-')}"
     return typer.Option(*(flags or (flag,)), help=describe(name) + shown, show_default=False, **extra)
 

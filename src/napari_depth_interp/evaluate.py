@@ -110,7 +110,7 @@ def evaluate(
         Names of methods.
     protocol : Protocol
     settings : Settings, optional
-        Preset, parameters, device, seed ... of all methods; its method and target are not used.
+        Preset, device, seed ... of all methods; its parameters belong to its method, its target is not used.
     reference : Dataset, optional
         The dense truth, for the protocol ``reference``.
     data_range : (low, high), optional
@@ -153,7 +153,8 @@ def _plan(name: str, settings: Settings) -> Settings:
     """Return the settings of one method's runs: what concerns the input has been applied already."""
     applied = {"channel": None, "z_spacing": None, "depths": None, "acquisition": None}
     target = {"factor": None, "spacing": None, "isotropic": False}
-    return settings.model_copy(update={"method": name, **applied, **target})
+    own: dict[str, Any] = {} if name == settings.method else {"parameters": {}}
+    return settings.model_copy(update={"method": name, **applied, **target, **own})
 
 
 def _check_requests(trial: Trial, plans: Sequence[Settings]) -> None:

@@ -93,9 +93,10 @@ def _run_stack(request: Request, stack: Stack, output: _Output, warnings: list[s
     if mask is not None and mask.any():
         stack = replace(stack, voxels=_filled(stack.voxels, mask))
     method = _make_method(request, stack, warnings)
-    method.prepare(stack, report=part(report, 0.0, 0.5 if request.spec.tile_halo is None else 0.02))
+    prepared = 0.5 if request.spec.tile_halo is None else 0.02  # share of the time, roughly
+    method.prepare(stack, report=part(report, 0.0, prepared))
     new = np.flatnonzero(request.observed < 0) if request.spec.keeps_observed else np.arange(len(request.depths))
-    _run_tiles(request, method, stack, new, output, part(report, 0.02, 1.0))
+    _run_tiles(request, method, stack, new, output, part(report, prepared, 1.0))
     if mask is not None and mask.any():
         _restore_nan(request, stack, mask, output.voxels)
     if request.spec.keeps_observed:

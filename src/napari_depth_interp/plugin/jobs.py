@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+import importlib.util
+import os
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar, cast
 
 from qtpy.QtCore import Signal
@@ -56,3 +61,19 @@ class Job(WorkerBase[T]):
         if now - self._last_report >= REPORT_INTERVAL or progress.fraction >= 1:
             self._last_report = now
             self.progressed.emit(progress)
+
+
+def import_torch() -> None:
+    """Import torch without stopping the window for more than a moment.
+
+    Python holds its lock while the system loads an extension's libraries, half a second for
+    torch. Called through ctypes the system loads them with the lock released; the import then finds them.
+    """
+    spec = importlib.util.find_spec("torch")
+    if sys.platform == "linux" and spec is not None and spec.submodule_search_locations:
+        libraries = Path(spec.submodule_search_locations[0]) / "lib"
+        load = ctypes.CDLL(None).dlopen
+        load.argtypes, load.restype = [ctypes.c_char_p, ctypes.c_int], ctypes.c_void_p
+        for name in ("libtorch_global_deps.so", "libtorch_python.so"):
+            load(str(libraries / name).encode(), ctypes.RTLD_GLOBAL | os.RTLD_NOW)
+    importlib.import_module("torch")

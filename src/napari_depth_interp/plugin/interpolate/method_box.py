@@ -99,8 +99,9 @@ class MethodBox(QGroupBox):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(form)
         layout.addWidget(self._restore)
-        old = self._collapsible.content()
+        old, expanded = self._collapsible.content(), self._collapsible.isExpanded()
         self._collapsible.setContent(inner)
+        (self._collapsible.expand if expanded else self._collapsible.collapse)(animate=False)
         if old is not None:
             old.hide()  # it may live on until the event loop is idle
             old.deleteLater()

@@ -24,9 +24,9 @@ from qtpy.QtWidgets import (
 from ...devices import available_devices, resolve_device
 from ...errors import DepthInterpError, RequestError
 from ...method import MethodSpec
-from ...progress import Progress
+from ...progress import Progress, Report
 from ...settings import Settings, describe
-from ..jobs import Job
+from ..jobs import Job, import_torch
 from .task import Scoring
 
 
@@ -79,6 +79,11 @@ class ComputeBox(QGroupBox):
             self._device.addItem(settings.device)
         self._device.setCurrentText(settings.device)
 
+    def set_scoring(self, keep_every: int) -> None:
+        """Score the next runs with one section in ``keep_every`` kept."""
+        self._every.setValue(keep_every)
+        self._score.setChecked(True)
+
     def scoring(self) -> Scoring | None:
         """Return how to score, or None.
 
@@ -123,7 +128,7 @@ class ComputeBox(QGroupBox):
 
     def _search_devices(self) -> None:
         """Ask torch in a thread: importing it takes seconds."""
-        self._search = Job(lambda report: available_devices())
+        self._search = Job(_find_devices)
         self._search.returned.connect(self._add_devices)
         self._search.start()
 
@@ -228,6 +233,11 @@ class RunBar(QWidget):
         self._run.setText("Cancel" if self._running else "Run")
         self._run.setEnabled(self._running or self._ready)
         self._preview.setEnabled(self._ready and not self._running)
+
+
+def _find_devices(_report: Report) -> list[str]:
+    import_torch()
+    return available_devices()
 
 
 def _duration(seconds: float) -> str:

@@ -170,4 +170,4 @@ def describe_section(run: Run, depth: float) -> tuple[str, bool]:
     observed = bool(result.is_observed[index])
     unit = result.dataset.grid.unit or ""
     kind = "observed" if observed else "new"
-    return f"{kind} section, z = {depths[index]:.5g} {unit} ({index} of 0 to {len(depths) - 1})", observed
+    return f"result: {kind} section, z = {depths[index]:.5g} {unit} ({index} of 0 to {len(depths) - 1})", observed

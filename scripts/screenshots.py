@@ -1,0 +1,89 @@
+"""Take the pictures that README and docs show, from the real window at 1280 x 800, in both themes.
+
+Run by ``make screenshots``; writes docs/images/. One process per theme, so that each starts clean.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+IMAGES = Path(__file__).parent.parent / "docs" / "images"
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Run the event loop until the condition holds."""
+    from qtpy.QtWidgets import QApplication
+
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        QApplication.processEvents()
+        time.sleep(0.01)
+
+
+def settle() -> None:
+    """Let the window draw itself."""
+    end = time.monotonic() + 1.5
+    wait_until(lambda: time.monotonic() > end)
+
+
+def save(viewer: Any, name: str) -> None:
+    """Write the whole window."""
+    settle()
+    path = IMAGES / f"{name}.png"
+    viewer.window._qt_window.grab().save(str(path))
+    print(path.relative_to(IMAGES.parent.parent))
+
+
+def run(widget: Any, method: str) -> None:
+    """Run and score a method as a user would."""
+    widget.method.set_values(widget.settings().model_copy(update={"method": method, "parameters": {}}))
+    widget.run()
+    wait_until(lambda: widget.job is None)
+
+
+def take(theme: str) -> None:
+    """Open the sample, run two methods, look at a new section and at the error."""
+    import napari
+
+    viewer = napari.Viewer(show=False)
+    viewer.theme = theme
+    window = viewer.window._qt_window
+    window.resize(1280, 800)
+    window.show()
+    viewer.open_sample("napari-depth-interp", "organoid")
+    _, widget = viewer.window.add_plugin_dock_widget("napari-depth-interp", "Depth interpolation")
+    settle()
+    viewer.reset_view()
+    save(viewer, f"setup-{theme}")
+    widget.compute.set_scoring(2)
+    run(widget, "linear")
+    run(widget, "cubic")
+    viewer.dims.set_point(0, 30.0)
+    save(viewer, f"runs-{theme}")
+    error = next(layer for layer in viewer.layers if layer.name == "organoid cubic absolute error")
+    error.visible = True
+    viewer.dims.set_point(0, 28.0)
+    save(viewer, f"error-{theme}")
+    viewer.close()
+
+
+def main() -> None:
+    if len(sys.argv) == 2:
+        take(sys.argv[1])
+        return
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    for theme in ("dark", "light"):
+        with tempfile.TemporaryDirectory() as config:  # the user's own settings stay out of the pictures
+            environment = os.environ | {"XDG_CONFIG_HOME": config}
+            subprocess.run([sys.executable, __file__, theme], check=True, env=environment)
+
+
+if __name__ == "__main__":
+    main()
