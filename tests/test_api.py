@@ -1,12 +1,14 @@
 """The library in two calls."""
 
 import doctest
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import napari_depth_interp as ndi
-from command_line import noise, write_imagej
+from command_line import ENVIRONMENT, noise, write_imagej
 from napari_depth_interp.errors import DepthInterpError, MissingSpacingError, RequestError
 from napari_depth_interp.holdout import Protocol
 from napari_depth_interp.progress import Cancelled
@@ -27,6 +29,17 @@ def test_public_names():
     assert all(getattr(ndi, name) is not None for name in ndi.__all__)
     with pytest.raises(AttributeError, match="nothing"):
         _ = ndi.nothing
+
+
+@pytest.mark.parametrize(
+    "first", ["napari_depth_interp.evaluate", "napari_depth_interp.api", "napari_depth_interp.demo"]
+)
+def test_evaluate_stays_the_function(first):
+    """There is a submodule of the same name."""
+    code = f"import {first}, napari_depth_interp as ndi; print(ndi.evaluate.__module__, ndi.evaluate.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENVIRONMENT)
+    assert done.stdout == "napari_depth_interp.api evaluate\n"
+    assert done.stderr == ""
 
 
 class TestInterpolate:

@@ -418,9 +418,8 @@ class TestEvaluate:
             (["--keep-every", "2", "--data-range", "5", "5"], "low < high"),
             (["--keep-every", "2", "--acquisition", "projection:2"], "--reference FILE"),
         ]
-        for done, (options, words) in zip(
-            many(["evaluate", tif, *options] for options, _ in cases), cases, strict=True
-        ):
+        processes = many(["evaluate", tif, *options] for options, _ in cases)
+        for done, (options, words) in zip(processes, cases, strict=True):
             assert words in check_failure(done, 2), options
 
     def test_missing_files(self, tif, tmp_path):

@@ -51,7 +51,12 @@ Preset = Annotated[str | None, _setting("preset", metavar="fast|balanced|best")]
 Acquisition = Annotated[str | None, _setting("acquisition", metavar="slice|projection:N")]
 Axis = Annotated[str | None, _setting("axis", metavar="auto|x|y|z")]
 ZSpacing = Annotated[str | None, _setting("z_spacing", metavar="LENGTH")]
-DepthsFile = Annotated[Path | None, typer.Option("--depths", help=describe("depths") + " One per line.", **_FILE)]
+Depths = Annotated[
+    str | None,
+    typer.Option(
+        "--depths", metavar="FILE|A,B,C", help=describe("depths") + " A list, or a file with one number per line."
+    ),
+]
 Channel = Annotated[str | None, _setting("channel")]
 Parameters = Annotated[
     list[str] | None, typer.Option("-p", "--param", metavar="KEY=VALUE", help=describe("parameters") + " Repeatable.")
@@ -107,7 +112,7 @@ def run(
     acquisition: Acquisition = None,
     axis: Axis = None,
     z_spacing: ZSpacing = None,
-    depths: DepthsFile = None,
+    depths: Depths = None,
     channel: Channel = None,
     parameters: Parameters = None,
     settings: SettingsFile = None,
@@ -192,7 +197,7 @@ def evaluate(
     acquisition: Acquisition = None,
     axis: Axis = None,
     z_spacing: ZSpacing = None,
-    depths: DepthsFile = None,
+    depths: Depths = None,
     channel: Channel = None,
     nan: Nan = None,
     device: Device = None,
@@ -295,7 +300,7 @@ def _fail(message: str, status: int, arguments: Sequence[str]) -> int:
     return status
 
 
-def _settings(file: Path | None, parameters: Sequence[str] | None, depths: Path | None, **options: Any) -> Settings:
+def _settings(file: Path | None, parameters: Sequence[str] | None, depths: str | None, **options: Any) -> Settings:
     """Lay the options over the settings file, and both over the defaults."""
     values: dict[str, Any] = dict(load_settings(file)) if file else {}
     given = {name: value for name, value in options.items() if value is not None}
@@ -324,13 +329,18 @@ def _parse_parameter(text: str) -> tuple[str, Any]:
     return name.strip(), value
 
 
-def _read_depths(path: Path) -> list[float]:
+def _read_depths(given: str) -> list[float]:
+    """Read a list such as ``0,1,3.5``, or a file with one number per line and ``#`` comments."""
+    path = Path(given)
     try:
-        lines = [line.split("#")[0] for line in path.read_text(encoding="utf-8-sig").splitlines()]
+        text = path.read_text(encoding="utf-8-sig") if "," not in given or path.exists() else given
+        lines = [line.split("#")[0] for line in text.splitlines()]
         return [float(word) for line in lines for word in line.replace(",", " ").split()]
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise RequestError(f"the depths file '{path}' must hold one number per line: {reason}") from error
+        raise RequestError(
+            f"--depths '{given}' must be numbers, or a file with one number per line: {reason}"
+        ) from error
 
 
 def _protocol(
