@@ -19,7 +19,9 @@ NAMES = [f"{name}{suffix}" for name in METRICS for suffix in ("", "_fg")]
 
 
 def scored(method, *, seconds=1.0, memory=100.0, **mean):
-    return MethodScores(method, {}, seconds, memory, dict.fromkeys(NAMES) | mean, {}, ())
+    """Scores that are the same for the mean and for all sections together."""
+    both = dict.fromkeys(NAMES) | mean
+    return MethodScores(method, {}, seconds, memory, both, both, ())
 
 
 def scores(*methods, ranges=((0.0, 1.0),)):
@@ -49,19 +51,19 @@ def test_the_best_of_each_column_is_bold_whatever_its_direction():
         score_table(scores(scored("linear", psnr=30.0, rmse=2.0, ssim=0.9), scored("b", psnr=31.0, rmse=3.0, ssim=0.9)))
     )
     assert table["method"] == ["linear", "b"]
-    assert table["PSNR (dB)"] == ["30.00", "[bold]31.00[/bold]"]
-    assert table["RMSE"] == ["[bold]2.0000[/bold]", "3.0000"]
-    assert table["SSIM"] == ["[bold]0.9000[/bold]"] * 2
-    assert table["Dice"] == ["-", "-"]
+    assert table["PSNR (dB)\nmean"] == ["30.00", "[bold]31.00[/bold]"]
+    assert table["RMSE\nmean"] == ["[bold]2.0000[/bold]", "3.0000"]
+    assert table["SSIM\nmean"] == ["[bold]0.9000[/bold]"] * 2
+    assert table["Dice\nmean"] == ["-", "-"]
 
 
 def test_one_method_alone_is_not_the_best():
-    assert cells(score_table(scores(scored("linear", psnr=30.0))))["PSNR (dB)"] == ["30.00"]
+    assert cells(score_table(scores(scored("linear", psnr=30.0))))["PSNR (dB)\npooled"] == ["30.00"]
 
 
 def test_what_has_no_psnr_because_it_is_exact_is_not_beaten():
     table = cells(score_table(scores(scored("linear", rmse=0.0), scored("b", psnr=5.0, rmse=1.0), scored("c", psnr=4))))
-    assert table["PSNR (dB)"] == ["-", "5.0000", "4.0000"]
+    assert table["PSNR (dB)\nmean"] == ["-", "5.0000", "4.0000"]
 
 
 def test_the_table_prints_all_methods_with_time_and_memory():
@@ -93,6 +95,14 @@ def test_worse_than_linear_is_said_in_words():
 )
 def test_no_verdict_where_there_is_nothing_to_say(methods):
     assert verdicts(scores(*methods)) == []
+
+
+def test_verdicts_are_about_all_sections_together():
+    """A mean of PSNR is ruled by empty sections; the pooled one is not."""
+    linear = replace(scored("linear", psnr=50.0), volume={"psnr": 23.5})
+    better = replace(scored("better", psnr=49.0), volume={"psnr": 24.0})
+    assert better.gain_over(linear) == pytest.approx(0.5)
+    assert verdicts(scores(linear, better)) == []
 
 
 def test_nothing_beats_an_exact_linear_interpolation():

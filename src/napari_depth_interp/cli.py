@@ -411,7 +411,10 @@ def _print_scores(groups: Sequence[tuple[str, Any]]) -> None:
         for line in verdicts(scores):
             console.print(line, highlight=False)
         _warn(dict.fromkeys(line for each in scores.methods for line in each.warnings))
-    console.print("Mean over hidden sections only; fg: on the Otsu foreground of the truth.", highlight=False)
+    console.print(
+        "Hidden sections only: mean over sections, or pooled over all of them; fg: Otsu foreground of the truth.",
+        highlight=False,
+    )
 
 
 def _describe_spec(spec: Any) -> dict[str, Any]:

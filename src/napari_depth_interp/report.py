@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .evaluate import MethodScores, Scores
+from .evaluate import Scores
 from .io.files import replacing
 from .metrics import METRICS
 
@@ -32,32 +32,32 @@ def score_table(scores: Scores) -> Table:
 
     table = Table()
     table.add_column("method")
-    names = [name for metric in METRICS for name in (metric, f"{metric}_fg")]
-    for name in names:
-        table.add_column(_heading(name), justify="right")
-    for heading in ("time (s)", "memory (MB)"):
+    columns = [("volume", "psnr")]
+    columns += [("mean", name) for metric in METRICS for name in (metric, f"{metric}_fg")]
+    for average, name in columns:
+        table.add_column(_heading(name, pooled=average == "volume"), justify="right")
+    for heading in ("time\n(s)", "memory\n(MB)"):
         table.add_column(heading, justify="right")
-    best = {name: _best(scores.methods, name) for name in names}
-    for each in scores.methods:
-        cells = [_cell(each.mean[name], bold=each.mean[name] == best[name]) for name in names]
+    values = [[getattr(each, average)[name] for average, name in columns] for each in scores.methods]
+    best = [_best(list(column), name) for column, (_, name) in zip(zip(*values, strict=True), columns, strict=True)]
+    for each, row in zip(scores.methods, values, strict=True):
+        cells = [_cell(value, bold=value == top) for value, top in zip(row, best, strict=True)]
         table.add_row(each.method, *cells, f"{each.seconds:.2f}", f"{each.peak_memory_mb:.0f}")
     return table
 
 
 def verdicts(scores: Scores) -> list[str]:
     """Say in plain words which methods are worse than linear interpolation on this stack."""
-    linear = next((each.mean for each in scores.methods if each.method == BASELINE), None)
+    linear = next((each for each in scores.methods if each.method == BASELINE), None)
     if linear is None:
         return []
     lines = []
     for each in scores.methods:
-        psnr, baseline = each.mean["psnr"], linear["psnr"]
-        if psnr is None:
-            continue
-        if baseline is None:
+        gain = each.gain_over(linear)
+        if gain is None and linear.volume["psnr"] is None and each.volume["psnr"] is not None:
             lines.append(f"{each.method} is worse than linear interpolation, which is exact on this stack")
-        elif psnr < baseline - 0.005:
-            lines.append(f"{each.method} is worse than linear interpolation on this stack, by {baseline - psnr:.2f} dB")
+        elif gain is not None and gain < -0.005:
+            lines.append(f"{each.method} is worse than linear interpolation on this stack, by {-gain:.2f} dB")
     return lines
 
 
@@ -131,14 +131,13 @@ def _draw(figure: Any, montage: Montage, columns: int) -> None:
     figure.colorbar(drawn, ax=axes[1, :].tolist(), fraction=0.02, pad=0.01, label="input units")
 
 
-def _heading(name: str) -> str:
+def _heading(name: str, *, pooled: bool) -> str:
     metric = METRICS[name.removesuffix("_fg")]
     unit = " (dB)" if metric.unit == "dB" else ""
-    return f"{metric.heading}{unit}" + (" fg" if name.endswith("_fg") else "")
+    return f"{metric.heading}{unit}\n" + ("pooled" if pooled else "fg" if name.endswith("_fg") else "mean")
 
 
-def _best(methods: Sequence[MethodScores], name: str) -> float | None:
-    values = [each.mean[name] for each in methods]
+def _best(values: Sequence[float | None], name: str) -> float | None:
     known = [value for value in values if value is not None]
     if len(known) < max(2, len(values)):  # without a PSNR stands also what is exact: no best then
         return None
