@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -42,9 +43,8 @@ def demo_stacks() -> list[DemoStack]:
 
 def example_mri() -> Dataset:
     """Return the first volume of nibabel's ``example4d.nii.gz``: 24 sections of 96 x 128 pixels."""
-    from nibabel.testing import data_path
-
-    dataset = io.read(Path(str(data_path)) / "example4d.nii.gz")
+    # Not nibabel.testing.data_path: importing it needs pytest.
+    dataset = io.read(Path(str(files("nibabel"))) / "tests" / "data" / "example4d.nii.gz")
     return replace(dataset, voxels=dataset.voxels[:1], axes="ZYX", time_step=None)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from napari_depth_interp import execute as execute_module
-from napari_depth_interp.cli import _parse_parameter
+from napari_depth_interp.cli.options import parse_parameter
 from napari_depth_interp.errors import RequestError
 from napari_depth_interp.execute import execute
 from napari_depth_interp.method import MethodConfig
@@ -219,7 +219,7 @@ class TestConfig:
             config = spec.config(**preset)
             assert spec.config.model_validate_json(config.model_dump_json()) == config
             words = [f"{key}={_as_word(value)}" for key, value in config.model_dump(mode="json").items()]
-            assert spec.config(**dict(map(_parse_parameter, words))) == config
+            assert spec.config(**dict(map(parse_parameter, words))) == config
 
     def test_is_frozen_and_refuses_unknown_parameters(self, name):
         assert issubclass(registry.get(name).config, MethodConfig)

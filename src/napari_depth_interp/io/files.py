@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import InputError, OutputError
@@ -51,27 +51,18 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
     check_output(path, overwrite=overwrite)
     double = path.name.lower().endswith((".nii.gz", ".ome.tif", ".ome.tiff"))
     suffix = "".join(path.suffixes[-2:]) if double else path.suffix
-    temporary: Path | None = None
+    # The name is known before the file is there, so that an interrupt in between leaves nothing.
+    temporary = path.parent / f".depth-interp-{secrets.token_hex(8)}{suffix}"
     try:
-        handle, name = tempfile.mkstemp(prefix=".depth-interp-", suffix=suffix, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+        temporary.touch(exist_ok=False)
         yield temporary
-        _apply_umask(temporary)
         _flush(temporary)
         temporary.replace(path)
     except OSError as error:
         raise OutputError(_explain(path, error)) from error
     finally:
-        if temporary is not None:
+        with suppress(OSError):  # a folder that has vanished meanwhile: the first error is the one to tell
             temporary.unlink(missing_ok=True)
-
-
-def _apply_umask(path: Path) -> None:
-    """``mkstemp`` makes private files; a result gets the rights of any other new file."""
-    umask = os.umask(0)
-    os.umask(umask)
-    path.chmod(0o666 & ~umask)
 
 
 def _flush(path: Path) -> None:

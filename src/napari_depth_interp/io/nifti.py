@@ -49,6 +49,7 @@ from .nifti_write import check, write
 __all__ = ["NiftiOrigin", "check", "read", "write"]
 
 _forms: Any = nibabel.nifti1.xform_codes
+_AXIAL, _PLANES = 2, ("sagittal", "coronal", "axial")  # canonical section axis
 _CHUNK = 1 << 24
 _DEFLATE_LIMIT = 1032  # zlib cannot shrink anything more than that
 _SINGULAR = 1e-6  # volume that three unit vectors along the axes must span
@@ -258,6 +259,10 @@ def _dataset(path: Path, origin: NiftiOrigin, stored: NDArray[Any]) -> Dataset:
     notes = [] if unit else ["the file does not say in which unit its lengths are; mm is not assumed"]
     if grid.pixel_size is None:
         notes.append("the file does not say how large its pixels are")
+    if origin.section_axis != _AXIAL:
+        notes.append(
+            f"the sections are {_PLANES[origin.section_axis]}: they lie along the axis {'xyz'[origin.section_axis]}"
+        )
     return Dataset(
         voxels,
         grid,

@@ -1,0 +1,286 @@
+"""The command line. Each command: options -> settings -> the same functions that the library offers."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .. import __version__
+from ..errors import DepthInterpError, RequestError
+from .options import (
+    FILE,
+    Acquisition,
+    Axis,
+    Channel,
+    Debug,
+    Depths,
+    Device,
+    Input,
+    Json,
+    Methods,
+    Nan,
+    Overwrite,
+    Parameters,
+    Preset,
+    Seed,
+    SettingsFile,
+    Threads,
+    ZSpacing,
+    collect_settings,
+    protocol_of,
+    setting,
+    split,
+)
+from .output import describe_result, describe_spec, print_json, print_scores, summarise, warn
+
+app = typer.Typer(
+    name="depth-interp",
+    help="Fill in the missing depth of microscopy and medical volumes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_ClickError: Any = typer.BadParameter.__mro__[2]
+"""The base of typer's usage errors, which typer itself does not name."""
+_INTERRUPTED = 130
+"""Exit status; some versions of typer return it for Ctrl-C, others raise Abort."""
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def methods(json: Json = False, debug: Debug = False) -> None:
+    """List the methods: what they do, when to use them, their parameters."""
+    from ..methods import registry
+
+    specs = registry.specs()
+    if json:
+        print_json({"methods": [describe_spec(spec) for spec in specs]})
+        return
+    for spec in specs:
+        typer.echo(f"{spec.name}: {spec.title}. {spec.summary}")
+        typer.echo(f"    time: {spec.cost}; needs training data: {'yes' if spec.needs_training else 'no'}")
+        for name, field in spec.config.model_fields.items():
+            typer.echo(f"    -p {name}={field.default}: {field.description}")
+
+
+@app.command()
+def run(
+    source: Input,
+    output: Annotated[
+        Path, typer.Argument(metavar="OUT", help="File to write; its suffix chooses the format.", readable=False)
+    ],
+    method: Annotated[str | None, setting("method")] = None,
+    preset: Preset = None,
+    factor: Annotated[int | None, setting("factor")] = None,
+    spacing: Annotated[str | None, setting("spacing", metavar="LENGTH")] = None,
+    isotropic: Annotated[bool, setting("isotropic")] = False,
+    acquisition: Acquisition = None,
+    axis: Axis = None,
+    z_spacing: ZSpacing = None,
+    depths: Depths = None,
+    channel: Channel = None,
+    parameters: Parameters = None,
+    settings: SettingsFile = None,
+    uncertainty: Annotated[
+        Path | None, typer.Option(help="Also write the expected absolute error per voxel.", **FILE)
+    ] = None,
+    dtype: Annotated[str | None, setting("dtype", metavar="keep|float32")] = None,
+    nan: Nan = None,
+    device: Device = None,
+    threads: Threads = None,
+    seed: Seed = None,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+    json: Json = False,
+) -> None:
+    """Make a dense stack from a sparse one."""
+    from .. import io
+    from ..execute import execute
+    from ..progress import terminal_report
+    from ..request import resolve
+
+    chosen = collect_settings(
+        settings, parameters, depths, method=method, preset=preset, factor=factor, spacing=spacing,
+        isotropic=isotropic or None, acquisition=acquisition, axis=axis, z_spacing=z_spacing, channel=channel,
+        dtype=dtype, nan=nan, device=device, threads=threads, seed=seed,
+    )  # fmt: skip
+    _check_outputs([output] if uncertainty is None else [output, uncertainty], source, overwrite)
+    request = resolve(io.read(source, axis=chosen.axis), chosen)
+    if uncertainty is not None and not request.spec.gives_uncertainty:
+        raise RequestError(
+            f"{request.spec.name} gives no uncertainty; leave --uncertainty out, or choose another method"
+        )
+    io.check_format(output, request.dataset, request.grid, float_output=request.float_output)
+    if uncertainty is not None:
+        io.check_format(uncertainty, request.dataset, request.grid, float_output=True)
+    with terminal_report(request.spec.name) as report:
+        result = execute(request, report)
+    result.save(output, overwrite=overwrite)
+    if uncertainty is not None:
+        result.save_uncertainty(uncertainty, overwrite=overwrite)
+    if preset is not None and not request.spec.presets:
+        result = replace(
+            result, warnings=(*result.warnings, f"{request.spec.name} has no presets; --preset does nothing")
+        )
+    warn(result.warnings)
+    if json:
+        print_json(summarise(source, output, request, result))
+    else:
+        typer.echo(describe_result(output, request, result))
+
+
+@app.command()
+def evaluate(
+    source: Input,
+    methods: Methods = None,
+    keep_every: Annotated[
+        int | None, typer.Option(metavar="K", help="Keep every K-th section, hide the others.")
+    ] = None,
+    hold_out: Annotated[str | None, typer.Option(metavar="I,J", help="Hide these sections, counted from 0.")] = None,
+    leave_one_out: Annotated[bool, typer.Option("--leave-one-out", help="Hide each inner section in turn.")] = False,
+    reference: Annotated[Path | None, typer.Option(help="Dense truth of the same scene.", **FILE)] = None,
+    protocol: Annotated[
+        str | None, typer.Option(metavar="projection:N", help="Average every N sections, hide them all.")
+    ] = None,
+    data_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option(metavar="LO HI", help="Full range of intensities. Default: percentiles 0.1 to 99.9 of the truth."),
+    ] = None,
+    preset: Preset = None,
+    acquisition: Acquisition = None,
+    axis: Axis = None,
+    z_spacing: ZSpacing = None,
+    depths: Depths = None,
+    channel: Channel = None,
+    nan: Nan = None,
+    device: Device = None,
+    threads: Threads = None,
+    seed: Seed = None,
+    debug: Debug = False,
+    json: Json = False,
+) -> None:
+    """Score methods on sections of your own stack that they have not seen."""
+    from .. import io
+    from ..evaluate import evaluate as score
+    from ..progress import terminal_report
+
+    chosen = collect_settings(
+        None, None, depths, preset=preset, acquisition=acquisition, axis=axis, z_spacing=z_spacing, channel=channel,
+        nan=nan, device=device, threads=threads, seed=seed,
+    )  # fmt: skip
+    names = split(methods) or ["linear", "cubic"]
+    how = protocol_of(keep_every, hold_out, leave_one_out, reference, protocol)
+    truth = None if reference is None else io.read(reference, axis=chosen.axis)
+    dataset = io.read(source, axis=chosen.axis)
+    with terminal_report("evaluate") as report:
+        scores = score(dataset, names, how, chosen, reference=truth, data_range=data_range, report=report)
+    if json:
+        print_json(scores.as_json())
+        return
+    print_scores([(source.name, scores)])
+
+
+@app.command()
+def demo(
+    methods: Methods = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")] = Path("demo-output"),
+    view: Annotated[bool, typer.Option("--view", help="Open the results in napari afterwards.")] = False,
+    device: Device = None,
+    threads: Threads = None,
+    seed: Seed = None,
+    debug: Debug = False,
+    json: Json = False,
+) -> None:
+    """Hide sections of a real MRI and a simulated organoid, fill them, score them."""
+    from ..demo import run_demo
+    from ..progress import terminal_report
+
+    chosen = collect_settings(None, None, None, preset="fast", device=device, threads=threads, seed=seed)
+    with terminal_report("demo") as report:
+        done = run_demo(out, split(methods), chosen, report)
+    if json:
+        print_json({"out": str(out), "stacks": {stack.name: scores.as_json() for stack, scores in done}})
+    else:
+        print_scores([(stack.title, scores) for stack, scores in done])
+        typer.echo(f"Dense stacks, scores.csv and figure.png are in {out}")
+    if view:
+        from ..plugin.view import view_demo
+
+        view_demo(out, [stack for stack, _ in done])
+
+
+def run_command_line(arguments: Sequence[str]) -> int:
+    """Run a command; turn every failure into one line and an exit status."""
+    for stream in (sys.stdout, sys.stderr):  # a file name may hold what the terminal cannot show
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = int(app(list(arguments), standalone_mode=False) or 0)
+        return status if status != _INTERRUPTED else _interrupted(arguments)
+    except (KeyboardInterrupt, typer.Abort):
+        return _interrupted(arguments)
+    except typer.Exit as error:
+        return error.exit_code
+    except _ClickError as error:
+        return _fail(f"{error.format_message()} Try --help.", error.exit_code, arguments)
+    except DepthInterpError as error:
+        return _fail(str(error), error.exit_code, arguments)
+    except OSError as error:
+        return _fail(f"{_explain_os(error)}; check the disk and the permissions", 1, arguments)
+    except MemoryError:
+        return _fail("not enough memory; use a smaller factor or one --channel, or crop the stack", 1, arguments)
+    except Exception as error:
+        return _fail(f"unexpected {type(error).__name__}: {error}; please report it with --debug", 1, arguments)
+
+
+def _interrupted(arguments: Sequence[str]) -> int:
+    return _fail("interrupted; no file was left half-written", _INTERRUPTED, arguments)
+
+
+def _explain_os(error: OSError) -> str:
+    reason = error.strerror or str(error) or type(error).__name__
+    return f"'{error.filename}': {reason}" if error.filename else reason
+
+
+def _fail(message: str, status: int, arguments: Sequence[str]) -> int:
+    if "--debug" in arguments:
+        traceback.print_exc()
+    line = " ".join(message.split())
+    print(f"depth-interp: {line}", file=sys.stderr)
+    if "--json" in arguments:
+        print_json({"error": line})
+    return status
+
+
+def _check_outputs(paths: Sequence[Path], source: Path, overwrite: bool) -> None:
+    from .. import io
+
+    if len(paths) == 2 and paths[0].resolve() == paths[1].resolve():
+        raise RequestError(f"'{paths[0]}' is given for the result and for the uncertainty; give two different names")
+    for path in paths:
+        if _same_file(path, source):
+            raise RequestError(f"'{path}' is the input; give the output another name")
+        if io.format_of(path) is None:
+            raise RequestError(f"'{path}' has no known suffix; use one of {', '.join(io.SUFFIXES)}")
+        io.check_output(path, overwrite=overwrite)
+
+
+def _same_file(path: Path, source: Path) -> bool:
+    try:
+        return path.samefile(source)
+    except OSError:  # one is missing or may not be looked at: for the checks of reading and writing to say
+        return False

@@ -1,0 +1,143 @@
+"""The options of the commands, and how they become settings: help texts and defaults come from the settings model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import RequestError
+from ..holdout import Protocol
+from ..settings import DEFAULT_METHOD, Settings, describe, load_settings, make_settings
+from ..stack import Acquisition as Kind
+
+_EXCLUSIVE = (("factor", "spacing", "isotropic"), ("depths", "z_spacing"))
+"""Settings that answer the same question: an option replaces all that the settings file says about it."""
+
+
+def setting(name: str, *flags: str, **extra: Any) -> Any:
+    """Make the option of one setting: name, help text and default come from the settings model."""
+    default = Settings.model_fields[name].default
+    # In square brackets rich would take the default for a style.
+    shown = "" if default is None or default is False else f" Default: {default}."
+    flag = f"--{name.replace('_', '-')}"
+    return typer.Option(*(flags or (flag,)), help=describe(name) + shown, show_default=False, **extra)
+
+
+FILE: dict[str, Any] = {"metavar": "FILE", "readable": False}
+"""That a file cannot be read is said by whoever reads it, not by the parser of the options."""
+
+Input = Annotated[Path, typer.Argument(metavar="IN", help="TIFF or NIfTI stack.", show_default=False, readable=False)]
+Preset = Annotated[str | None, setting("preset", metavar="fast|balanced|best")]
+Acquisition = Annotated[str | None, setting("acquisition", metavar="slice|projection:N")]
+Axis = Annotated[str | None, setting("axis", metavar="auto|x|y|z")]
+ZSpacing = Annotated[str | None, setting("z_spacing", metavar="LENGTH")]
+Depths = Annotated[
+    str | None,
+    typer.Option(
+        "--depths", metavar="FILE|A,B,C", help=describe("depths") + " A list, or a file with one number per line."
+    ),
+]
+Channel = Annotated[str | None, setting("channel")]
+Parameters = Annotated[
+    list[str] | None, typer.Option("-p", "--param", metavar="KEY=VALUE", help=describe("parameters") + " Repeatable.")
+]
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", help="YAML file of settings; options given here win over it.", **FILE),
+]
+Nan = Annotated[str | None, setting("nan", metavar="refuse|fill")]
+Device = Annotated[str | None, setting("device")]
+Threads = Annotated[int | None, setting("threads")]
+Seed = Annotated[int | None, setting("seed")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
+Methods = Annotated[str | None, typer.Option("--methods", metavar="A,B,C", help="Methods, separated by commas.")]
+
+
+def collect_settings(
+    file: Path | None, parameters: Sequence[str] | None, depths: str | None, **options: Any
+) -> Settings:
+    """Lay the options over the settings file, and both over the defaults."""
+    values: dict[str, Any] = dict(load_settings(file)) if file else {}
+    given = {name: value for name, value in options.items() if value is not None}
+    if depths is not None:
+        given["depths"] = _read_depths(depths)
+    for group in _EXCLUSIVE:
+        if given.keys() & set(group):
+            values = {name: value for name, value in values.items() if name not in group}
+    if given.get("method") not in (None, values.get("method", DEFAULT_METHOD)):
+        values.pop("parameters", None)  # they are the other method's
+    values |= given
+    if parameters:
+        values["parameters"] = {**values.get("parameters", {}), **dict(parse_parameter(item) for item in parameters)}
+    return make_settings(**values)
+
+
+def parse_parameter(text: str) -> tuple[str, Any]:
+    """Read ``key=value``; a value in brackets, or null, is JSON."""
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise RequestError(f"'-p {text}' is not key=value; write for example -p kind=spline")
+    if value[:1] in ("[", "{") or value == "null":
+        try:
+            return name.strip(), json.loads(value)
+        except ValueError as error:
+            raise RequestError(f"'-p {text}': {value} is not valid JSON ({error})") from error
+    return name.strip(), value
+
+
+def _read_depths(given: str) -> list[float]:
+    """Read a list such as ``0,1,3.5``, or a file with one number per line and ``#`` comments."""
+    path = Path(given)
+    try:
+        text = path.read_text(encoding="utf-8-sig") if "," not in given or path.exists() else given
+        lines = [line.split("#")[0] for line in text.splitlines()]
+        return [float(word) for line in lines for word in line.replace(",", " ").split()]
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RequestError(
+            f"--depths '{given}' must be numbers, or a file with one number per line: {reason}"
+        ) from error
+
+
+def protocol_of(
+    keep_every: int | None, hold_out: str | None, leave_one_out: bool, reference: Path | None, protocol: str | None
+) -> Protocol:
+    """Return the one protocol that the options choose."""
+    given = [value for value in (keep_every, hold_out, leave_one_out or None, reference, protocol) if value is not None]
+    if len(given) != 1:
+        raise RequestError(
+            "choose one protocol: --keep-every K, --hold-out I,J, --leave-one-out, --reference FILE "
+            f"or --protocol projection:N; got {len(given)}"
+        )
+    if keep_every is not None:
+        return Protocol("keep_every", every=keep_every)
+    if hold_out is not None:
+        return Protocol("hold_out", sections=_indices(hold_out))
+    if protocol is not None:
+        if not protocol.startswith("projection:"):
+            raise RequestError(f"the protocol '{protocol}' is not known; write projection:N, for example projection:6")
+        return Protocol("projection", every=Kind.parse(protocol).n)
+    return Protocol("reference" if reference is not None else "leave_one_out")
+
+
+def _indices(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in text.split(","))
+    except ValueError:
+        raise RequestError(f"'{text}' is not a list of sections; write for example --hold-out 3,7,9") from None
+
+
+def split(names: str | None) -> list[str]:
+    """Return the names of a comma-separated list, each once; empty if the option was not given."""
+    if names is None:
+        return []
+    found = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+    if not found:
+        raise RequestError(f"'{names}' names no method; write for example --methods linear,cubic")
+    return found

@@ -1,0 +1,90 @@
+"""What the commands print: tables and words for people, one JSON object for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..method import MethodSpec
+
+if TYPE_CHECKING:
+    from ..evaluate import Scores
+    from ..request import Request
+    from ..result import Result
+
+
+def summarise(source: Path, output: Path, request: Request, result: Result) -> dict[str, Any]:
+    """Return what ``run --json`` prints."""
+    grid = result.dataset.grid
+    return {
+        "input": str(source),
+        "output": str(output),
+        "method": request.spec.name,
+        "config": request.config.model_dump(mode="json"),
+        "shape": list(result.dataset.shape),
+        "spacing": grid.spacing,
+        "unit": grid.unit,
+        "seconds": result.seconds,
+        "device": request.runtime.device,
+        "seed": request.runtime.seed,
+        "warnings": list(result.warnings),
+        "expected_gain_db": None,  # no method predicts its gain yet
+    }
+
+
+def describe_result(output: Path, request: Request, result: Result) -> str:
+    """Return what ``run`` prints for people."""
+    grid, observed = result.dataset.grid, int(result.is_observed.sum())
+    sizes = " x ".join(map(str, result.dataset.voxels.shape[2:]))
+    return (
+        f"{output}: {sizes} voxels (z, y, x), sections {grid.spacing:g} {grid.unit or '(no unit)'} apart, "
+        f"{observed} observed and {len(result.is_observed) - observed} new, "
+        f"{request.spec.name}, {result.seconds:.1f} s"
+    )
+
+
+def print_scores(groups: Sequence[tuple[str, Scores]]) -> None:
+    """Print a table per stack, and in words which methods are worse than linear."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from ..report import describe_range, score_table, verdicts
+
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    for title, scores in groups:
+        heading = f"[bold]{escape(title)}[/bold]: {scores.protocol.describe()}"
+        console.print(f"{heading}; data range {describe_range(scores)}; {scores.device}", highlight=False)
+        console.print(score_table(scores))
+        for line in verdicts(scores):
+            console.print(line, highlight=False)
+        warn(dict.fromkeys(line for each in scores.methods for line in each.warnings))
+    console.print(
+        "Hidden sections only: mean over sections, or pooled over all of them; fg: Otsu foreground of the truth.",
+        highlight=False,
+    )
+
+
+def describe_spec(spec: MethodSpec) -> dict[str, Any]:
+    """Return what ``methods --json`` prints of a method."""
+    fields = spec.config.model_json_schema().get("properties", {})
+    return {
+        "name": spec.name, "title": spec.title, "summary": spec.summary, "cost": spec.cost,
+        "needs_training": spec.needs_training, "acquisitions": sorted(spec.acquisitions),
+        "keeps_observed": spec.keeps_observed, "sampled": spec.sampled, "gives_uncertainty": spec.gives_uncertainty,
+        "devices": list(spec.devices), "presets": {name: dict(values) for name, values in spec.presets.items()},
+        "parameters": fields,
+    }  # fmt: skip
+
+
+def warn(messages: Iterable[str]) -> None:
+    """Print warnings on standard error."""
+    for message in messages:
+        print(f"warning: {message}", file=sys.stderr)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Print one JSON object on standard output."""
+    print(json.dumps(value, allow_nan=False))
