@@ -34,7 +34,9 @@ def resolve_device(name: str, supported: tuple[str, ...]) -> tuple[str, str | No
         return next((device for device in available if device.split(":")[0] in supported), "cpu"), None
     wanted = "cuda:0" if name == "cuda" else name
     if wanted not in available:
-        raise DeviceError(f"device '{name}' is not there; this machine has: {', '.join(reversed(available))}")
+        raise DeviceError(
+            f"device '{name}' is not there; use auto, or what this machine has: {', '.join(reversed(available))}"
+        )
     if wanted.split(":")[0] not in supported:
         return "cpu", f"this method has no code for {name}; it runs on the CPU"
     return wanted, None

@@ -149,6 +149,8 @@ def against_reference(dataset: Dataset, reference: Dataset) -> list[Trial]:
             f"the reference has the shape (t, c, z, y, x) {reference.voxels.shape}, the input {dataset.voxels.shape}; "
             "all but z must agree"
         )
+    if reference.grid.depths is None:
+        raise RequestError("the reference does not say how far apart its sections are; save it with its z spacing")
     observed, depths = _depths(dataset), _depths(reference)
     if dataset.grid.unit and reference.grid.unit:
         depths = convert(1.0, reference.grid.unit, dataset.grid.unit) * depths

@@ -181,7 +181,7 @@ def check_voxels(dataset: Dataset, *, fill_nan: bool) -> None:
         hint = f", not {times} time points and {channels} channels" if times * channels > 1 else ""
         raise InputError(
             f"the stack has {sections} section, so there is nothing to interpolate between; "
-            f"give 2 or more sections along z{hint}"
+            + "; ".join([f"give 2 or more sections along z{hint}", *dataset.notes])
         )
     if dataset.grid.depths is None:
         raise missing_spacing()
@@ -231,11 +231,11 @@ def target_depths(dataset: Dataset, settings: Settings) -> tuple[NDArray[np.floa
         raise RequestError(f"{' and '.join(chosen)} exclude each other; give one of them")
     grid = dataset.grid
     if settings.spacing is not None:
-        return _spaced(grid, _in_unit(settings.spacing, grid.unit)), []
+        return _regular(grid, _in_unit(settings.spacing, grid.unit))
     if settings.isotropic:
         if grid.pixel_size is None:
             raise RequestError("the file gives no pixel size, so isotropic has no meaning; use --factor or --spacing")
-        return _spaced(grid, min(grid.pixel_size)), []
+        return _regular(grid, min(grid.pixel_size))
     factor = settings.factor
     if factor is None and dataset.acquisition.is_projection:
         factor = dataset.acquisition.n
@@ -262,9 +262,9 @@ def _multiplied(dataset: Dataset, factor: int) -> tuple[NDArray[np.float64], lis
     grid = dataset.grid
     assert grid.depths is not None
     assert grid.spacing is not None
-    _check_count(len(grid.depths) * factor)
     if dataset.acquisition.is_projection:
         return _fine_projections(grid, factor), []
+    _check_count((len(grid.depths) - 1) * factor + 1)
     if grid.is_even:
         steps = np.arange((len(grid.depths) - 1) * factor + 1) / factor
         return np.interp(steps, np.arange(len(grid.depths)), grid.depths), []
@@ -281,7 +281,15 @@ def _fine_projections(grid: Grid, factor: int) -> NDArray[np.float64]:
             f"projections must be evenly spaced, each the mean of the sections up to the next one; "
             f"got gaps from {gaps.min():g} to {gaps.max():g}; correct --depths, or use --acquisition slice"
         )
+    _check_count(len(_known(grid)) * factor)
     return fine_depths(grid, factor).ravel()
+
+
+def _regular(grid: Grid, step: float) -> tuple[NDArray[np.float64], list[str]]:
+    depths = _spaced(grid, step)
+    if grid.spacing is None or step <= grid.spacing * (1 + SPACING_RTOL):
+        return depths, []
+    return depths, [f"sections {step:.6g} apart are coarser than the stack's, {grid.spacing:.6g}; some are left out"]
 
 
 def _known(grid: Grid) -> NDArray[np.float64]:

@@ -209,6 +209,10 @@ def demo(
     from ..demo import run_demo
     from ..progress import terminal_report
 
+    if view:
+        from ..plugin.view import check_viewer, view_demo
+
+        check_viewer()
     chosen = collect_settings(None, None, None, preset="fast", device=device, threads=threads, seed=seed)
     with terminal_report("demo") as report:
         done = run_demo(out, split(methods), chosen, report)
@@ -218,8 +222,6 @@ def demo(
         print_scores([(stack.title, scores) for stack, scores in done])
         typer.echo(f"Dense stacks, scores.csv and figure.png are in {out}")
     if view:
-        from ..plugin.view import view_demo
-
         view_demo(out, [stack for stack, _ in done])
 
 

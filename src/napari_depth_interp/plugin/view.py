@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,20 +11,21 @@ from ..demo import DemoStack
 from ..errors import DepthInterpError
 
 
-def view_demo(out: Path, stacks: Sequence[DemoStack]) -> None:
-    """Open the sparse and dense stacks of a demonstration and wait until the window is closed.
-
-    Raises
-    ------
-    DepthInterpError
-        If no Qt binding is installed.
-    """
+def check_viewer() -> None:
+    """Raise a :class:`DepthInterpError` if no window can be opened: no Qt binding, or no screen."""
     try:
         import qtpy  # noqa: F401
     except Exception as error:  # qtpy raises its own kinds
         raise DepthInterpError(
             'the viewer needs a Qt binding, and none is installed; pip install "napari-depth-interp[all]"'
         ) from error
+    screens = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    if sys.platform == "linux" and not any(os.environ.get(name) for name in screens):
+        raise DepthInterpError("the viewer needs a screen, and there is none (DISPLAY is not set); leave --view out")
+
+
+def view_demo(out: Path, stacks: Sequence[DemoStack]) -> None:
+    """Open the sparse and dense stacks of a demonstration and wait until the window is closed."""
     import napari
 
     viewer = napari.Viewer(title="depth-interp demo")
