@@ -9,7 +9,7 @@ help:
 	@echo "make demo        fill in hidden sections of a real MRI and of simulated tissue, into demo-output/"
 	@echo "make test        lint and all tests"
 	@echo "make lint        ruff, mypy, import-linter, manifest check"
-	@echo "make benchmarks  speed beside scipy, start-up times, delay of the window"
+	@echo "make benchmarks  start-up times, speed beside scipy, quality on simulated tissue, delay of the window"
 	@echo "make screenshots take the pictures of README and docs from the real window"
 	@echo "make clean       remove .venv and what the tools left"
 
@@ -37,6 +37,7 @@ benchmarks:
 	@scripts/bootstrap.sh test
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/classical.py
+	$(BIN)/python benchmarks/quality.py
 	scripts/with-display.sh $(BIN)/python benchmarks/gui_latency.py
 
 screenshots:

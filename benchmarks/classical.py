@@ -1,9 +1,9 @@
-"""Classical methods beside ``scipy.ndimage.zoom``: time, peak memory, agreement; and their quality.
+"""Classical methods beside ``scipy.ndimage.zoom``: time, peak memory, agreement.
 
 Every timed run has a process of its own, ours and scipy's in turn. A time covers everything
 between the array in memory and the result in memory: checks, interpolation, rounding, history.
 
-Run: python benchmarks/classical.py [--shape 64,1024,1024] [--factor 4] [--data DIR] [--out FILE]
+Run: python benchmarks/classical.py [--shape 64,1024,1024] [--factor 4] [--out FILE]
 """
 
 from __future__ import annotations
@@ -21,14 +21,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from _tools import in_fresh_process, machine, markdown_table, peak_memory_mb, verdict
-from napari_depth_interp import io
 from napari_depth_interp.devices import default_threads
-from napari_depth_interp.evaluate import Scores, evaluate
 from napari_depth_interp.execute import execute
-from napari_depth_interp.holdout import Protocol
 from napari_depth_interp.request import resolve
 from napari_depth_interp.settings import Settings
-from napari_depth_interp.simulate import SPECIMENS, simulate
 from napari_depth_interp.stack import Dataset
 
 SPEEDUP = 5.0
@@ -202,62 +198,6 @@ def _peak(runs: Sequence[Run]) -> float:
     return max(run.peak_mb for run in runs)
 
 
-def quality_report(folder: Path | None) -> Iterator[str]:
-    """Yield tables of PSNR and SSIM on hidden sections of simulated tissue and of the files of ``folder``."""
-    yield "Quality: mean over the hidden sections, PSNR in dB / SSIM; the truth is as recorded, noise included."
-    specimens = [(name, simulate(name).observed) for name in SPECIMENS]
-    yield _quality_table("simulated tissue", specimens)
-    if folder is not None:
-        files, skipped = _read_folder(folder)
-        yield _quality_table("file", files)
-        yield from skipped
-
-
-def _quality_table(heading: str, stacks: Sequence[tuple[str, Dataset]]) -> str:
-    titles = ("nearest", "linear", "cubic, catmull-rom", "cubic, spline")
-    rows = [(name, k, *_scores(dataset, k)) for name, dataset in stacks for k in KEEP_EVERY]
-    return markdown_table((heading, "keep every", *titles), rows)
-
-
-def _scores(dataset: Dataset, every: int) -> list[str]:
-    """Return one cell per method; the best PSNR and the best SSIM are bold."""
-    hidden = Protocol("keep_every", every=every)
-    voxels = dataset.voxels
-    data_range = (-1000.0, 1000.0) if voxels.dtype.kind == "i" and voxels.min() <= -500 else None  # CT
-
-    def score(methods: Sequence[str], **parameters: str) -> Scores:
-        settings = Settings(method=methods[-1], parameters=parameters)
-        return evaluate(dataset, methods, hidden, settings, data_range=data_range)
-
-    means = [
-        each.mean
-        for scores in (score(["nearest", "linear", "cubic"]), score(["cubic"], kind="spline"))
-        for each in scores.methods
-    ]
-    columns = [_with_best([mean[name] for mean in means], digits) for name, digits in (("psnr", 2), ("ssim", 3))]
-    return [f"{psnr} / {ssim}" for psnr, ssim in zip(*columns, strict=True)]
-
-
-def _with_best(values: Sequence[float | None], digits: int) -> list[str]:
-    texts = ["-" if value is None else f"{value:.{digits}f}" for value in values]
-    best = max((text for text in texts if text != "-"), key=float, default="-")
-    return [f"**{text}**" if text == best else text for text in texts]
-
-
-def _read_folder(folder: Path) -> tuple[list[tuple[str, Dataset]], list[str]]:
-    """Return the stacks of a folder, sections along z, and a line for each file that is none."""
-    stacks, skipped = [], []
-    for path in sorted(folder.iterdir()):
-        if io.format_of(path) is None:
-            continue
-        dataset = io.read(path, axis="z")
-        if dataset.voxels.shape[2] == 1:
-            skipped.append(f"{path.name}: skipped, it has 1 section")
-            continue
-        stacks.append((path.name, dataset if dataset.grid.depths is not None else dataset.with_z_spacing(1.0)))
-    return stacks, skipped
-
-
 def _shape(text: str) -> Shape:
     sections, height, width = (int(word) for word in text.replace("x", ",").split(","))
     return sections, height, width
@@ -265,22 +205,20 @@ def _shape(text: str) -> Shape:
 
 def main() -> None:
     """Print the report; write it to a file as well where asked for."""
-    parser = argparse.ArgumentParser(description="Classical methods beside scipy.ndimage.zoom, and their quality.")
+    parser = argparse.ArgumentParser(description="Classical methods beside scipy.ndimage.zoom.")
     parser.add_argument("--shape", type=_shape, default=(64, 1024, 1024), metavar="Z,Y,X")
     parser.add_argument("--factor", type=int, default=4)
     parser.add_argument("--repeats", type=int, default=3, help="runs of each contender")
     parser.add_argument(
         "--threads", type=int, default=default_threads(), help="ours; scipy has one. Default: all cores"
     )
-    parser.add_argument("--data", type=Path, metavar="DIR", help="also score the TIFF and NIfTI files of a folder")
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write the report to a Markdown file")
     args = parser.parse_args()
     paragraphs = [machine()]
     print(paragraphs[0], flush=True)
-    for report in (speed_report(args), quality_report(args.data)):
-        for paragraph in report:
-            paragraphs.append(paragraph)
-            print(f"\n{paragraph}", flush=True)
+    for paragraph in speed_report(args):
+        paragraphs.append(paragraph)
+        print(f"\n{paragraph}", flush=True)
     if args.out is not None:
         args.out.write_text("\n\n".join(paragraphs) + "\n", encoding="utf-8")
 

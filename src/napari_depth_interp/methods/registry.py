@@ -17,6 +17,7 @@ _BUILT_IN = {
     "nearest": "classical:NEAREST",
     "linear": "classical:LINEAR",
     "cubic": "classical:CUBIC",
+    "flow": "flow:FLOW",
 }
 
 _log = logging.getLogger(__name__)

@@ -1,0 +1,258 @@
+"""Symmetric dense optical flow between neighbouring observed sections.
+
+Both sections are warped to the new depth and blended. Where the forward and the backward flow disagree, or
+warping does not bring the two sections closer together, the result falls back to plain interpolation.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ..method import Method, MethodConfig, MethodSpec, Runtime, Sections
+from ..progress import Progress, Report, part, silent
+from ..stack import Stack
+from . import registry
+
+Image = NDArray[np.float32]
+
+_SMALLEST = 32
+"""Pixels per side that the solver needs; smaller images are continued at their edges."""
+_CHECKED = 8
+"""Sections left out in the self-check, spread over the stack."""
+_BLUR = 3.0
+"""Pixels: over how large a neighbourhood it is judged whether warping helps."""
+_EDGE = 1.0
+"""Pixels: how softly flow gives way to the fallback."""
+
+
+class FlowConfig(MethodConfig):
+    """Parameters of optical-flow interpolation."""
+
+    smoothness: float = Field(
+        default=40.0,
+        ge=1.0,
+        le=500.0,
+        title="Smoothness",
+        description="How strongly neighbouring pixels are made to move alike. Higher: steadier on noise, misses "
+        "small structures that move on their own.",
+    )
+    finest_scale: int = Field(
+        default=0,
+        ge=0,
+        le=4,
+        title="Finest scale",
+        description="The motion is found on images halved this many times. 0: every pixel; 1 or 2: several times "
+        "faster on large images, coarser motion.",
+    )
+    tolerance: float = Field(
+        default=5.0,
+        gt=0.0,
+        le=100.0,
+        title="Tolerance (pixels)",
+        description="How far forward and backward motion may disagree before the result falls back to plain "
+        "interpolation. Lower: more cautious.",
+    )
+    resampling: Literal["mixed", "linear", "cubic"] = Field(
+        default="mixed",
+        title="Resampling",
+        description="How pixels are read between pixels. linear: smoothest, good on noise; cubic: sharpest, good on "
+        "clean data; mixed: the mean of both.",
+    )
+    self_check: bool = Field(
+        default=True,
+        title="Check on own sections",
+        description="Leave some observed sections out, restore them from their neighbours, and trust the motion "
+        "only as far as it helps there. Off: a little faster, but worse than linear where structures are confused.",
+    )
+    fallback: Literal["linear", "cubic"] = Field(
+        default="linear",
+        title="Fallback",
+        description="What stands where the motion is not trusted: linear, or cubic for smooth, finely sampled stacks.",
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Motion:
+    """Flow between two sections, (Y, X, 2) in pixels (x, y), and how far the two directions disagree, (Y, X)."""
+
+    forward: Image
+    backward: Image
+    forward_error: Image
+    backward_error: Image
+
+
+class _Flow:
+    def __init__(self, config: FlowConfig, runtime: Runtime) -> None:
+        self._config = config
+        self._runtime = runtime
+        spec = registry.get(config.fallback)
+        self._fallback: Method = spec.create(spec.config(), runtime)
+        self._low, self._range = 0.0, 1.0
+        self._trust = 1.0
+        self._known: OrderedDict[int, _Motion] = OrderedDict()
+
+    def prepare(self, stack: Stack, *, report: Report = silent) -> None:
+        step = max(1, stack.voxels.size // 1_000_000)
+        low, high = np.percentile(stack.voxels.reshape(-1)[::step], (0.1, 99.9))
+        if low == high:
+            low, high = float(stack.voxels.min()), float(stack.voxels.max())
+        self._low, self._range = float(low), float(high - low) or 1.0
+        self._fallback.prepare(stack, report=part(report, 0.0, 0.1))
+        if self._config.self_check and len(stack.depths) > 2:
+            self._trust = self._check_on(stack, part(report, 0.1, 1.0))
+
+    def _check_on(self, stack: Stack, report: Report) -> float:
+        """Return the share of the flow's correction that fits left-out sections best (least squares), 0 to 1."""
+        inner = np.unique(np.linspace(1, len(stack.depths) - 2, _CHECKED).round().astype(int))
+        helped, size = 0.0, 0.0
+        with _single_threaded_cv2():
+            for done, i in enumerate(inner.tolist()):
+                below, truth, above = (self._normalised(stack.voxels[j]) for j in (i - 1, i, i + 1))
+                t = float((stack.depths[i] - stack.depths[i - 1]) / (stack.depths[i + 1] - stack.depths[i - 1]))
+                plain = (1 - t) * below + t * above
+                warped, trust = _between(below, above, _find_motion(below, above, self._config), t, self._config)
+                correction = trust * (warped - plain)
+                helped += float(np.vdot(correction, truth - plain))
+                size += float(np.vdot(correction, correction))
+                report(Progress((done + 1) / len(inner)))
+        return float(np.clip(helped / size, 0, 1)) if size > 0 else 0.0
+
+    def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report = silent) -> Sections:
+        depths = np.clip(np.asarray(z, float), stack.depths[0], stack.depths[-1])
+        values = self._fallback.sections_at(stack, z, report=part(report, 0.0, 0.1)).values
+        gaps = np.clip(np.searchsorted(stack.depths, depths, side="right") - 1, 0, len(stack.depths) - 2)
+        chosen = np.unique(gaps)
+
+        def fill(gap: int) -> None:
+            rows = np.flatnonzero(gaps == gap)
+            share = (depths[rows] - stack.depths[gap]) / (stack.depths[gap + 1] - stack.depths[gap])
+            self._fill_gap(stack, gap, share, rows, values)
+
+        with _single_threaded_cv2(), ThreadPoolExecutor(self._runtime.threads) as pool:
+            try:
+                for done, _ in enumerate(pool.map(fill, chosen.tolist())):
+                    report(Progress(0.1 + 0.9 * (done + 1) / len(chosen)))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        self._forget()
+        return Sections(values)
+
+    def _fill_gap(
+        self, stack: Stack, gap: int, share: NDArray[np.float64], rows: NDArray[np.intp], values: NDArray[Any]
+    ) -> None:
+        """Blend warped sections into the fallback's ``values[rows]``; ``share`` is the depth as part of the gap."""
+        below, above = (self._normalised(stack.voxels[i]) for i in (gap, gap + 1))
+        motion = self._motion(gap, below, above)
+        for row, t in zip(rows, share.astype(np.float32), strict=True):
+            plain = values[row]
+            warped, trust = _between(below, above, motion, float(t), self._config)
+            plain += self._trust * trust * (warped.astype(values.dtype) * self._range + self._low - plain)
+
+    def _normalised(self, section: NDArray[Any]) -> Image:
+        return ((section.astype(np.float64) - self._low) / self._range).astype(np.float32)
+
+    def _motion(self, gap: int, below: Image, above: Image) -> _Motion:
+        """Return the motion of a gap; the last few are kept, as a gap may be asked for in portions."""
+        if gap not in self._known:
+            self._known[gap] = _find_motion(below, above, self._config)
+        return self._known[gap]
+
+    def _forget(self) -> None:
+        while len(self._known) > self._runtime.threads + 1:
+            self._known.popitem(last=False)
+
+
+def _find_motion(below: Image, above: Image, config: FlowConfig) -> _Motion:
+    """Dense inverse search flow (Kroeger et al., ECCV 2016) with variational refinement, both ways."""
+    import cv2
+
+    height, width = below.shape
+    margins = (0, max(0, _SMALLEST - height), 0, max(0, _SMALLEST - width))
+    first, second = (
+        cv2.copyMakeBorder(np.clip(np.rint(image * 255), 0, 255).astype(np.uint8), *margins, cv2.BORDER_REPLICATE)
+        for image in (below, above)
+    )
+    solver: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    solver.setFinestScale(config.finest_scale)
+    solver.setVariationalRefinementIterations(20)
+    solver.setVariationalRefinementAlpha(config.smoothness)
+    forward = np.ascontiguousarray(solver.calc(first, second, None)[:height, :width])
+    backward = np.ascontiguousarray(solver.calc(second, first, None)[:height, :width])
+    return _Motion(forward, backward, _disagreement(forward, backward), _disagreement(backward, forward))
+
+
+def _disagreement(there: Image, back: Image) -> Image:
+    """Return how far a pixel that goes there and back ends from where it began, in pixels."""
+    return np.asarray(np.linalg.norm(there + _sample(back, there), axis=2), np.float32)
+
+
+def _between(below: Image, above: Image, motion: _Motion, t: float, config: FlowConfig) -> tuple[Image, Image]:
+    """Return the blend of both warped sections at share ``t`` of the gap, and how far it is trusted, 0 to 1.
+
+    The flow at the new depth is taken from both directions as in Jiang et al., CVPR 2018 (Super SloMo), eq. 4.
+    """
+    import cv2
+
+    to_below = t * t * motion.backward - (1 - t) * t * motion.forward
+    to_above = (1 - t) ** 2 * motion.forward - t * (1 - t) * motion.backward
+    warped_below = _resample(below, to_below, config.resampling)
+    warped_above = _resample(above, to_above, config.resampling)
+    error = (1 - t) * _sample(motion.forward_error, to_below) + t * _sample(motion.backward_error, to_above)
+    before = cv2.GaussianBlur((below - above) ** 2, (0, 0), _BLUR)
+    after = cv2.GaussianBlur((warped_below - warped_above) ** 2, (0, 0), _BLUR)
+    explained = np.clip((before - after) / (before + 1e-8), 0, 1)
+    trust = np.exp(-((error / config.tolerance) ** 2)) * np.sqrt(explained)
+    blend = (1 - t) * warped_below + t * warped_above
+    return np.asarray(blend, np.float32), np.asarray(cv2.GaussianBlur(trust, (0, 0), _EDGE), np.float32)
+
+
+def _resample(image: Image, flow: Image, how: str) -> Image:
+    import cv2
+
+    kernels = {"linear": [cv2.INTER_LINEAR], "cubic": [cv2.INTER_CUBIC], "mixed": [cv2.INTER_LINEAR, cv2.INTER_CUBIC]}
+    images = [_sample(image, flow, kernel) for kernel in kernels[how]]
+    return images[0] if len(images) == 1 else np.asarray((images[0] + images[1]) / 2)
+
+
+def _sample(image: Image, flow: Image, kernel: int = 1) -> Image:
+    """Return ``image`` at each pixel moved by ``flow``; 1 is cv2.INTER_LINEAR. Edges are continued."""
+    import cv2
+
+    rows, columns = np.indices(flow.shape[:2], dtype=np.float32)
+    moved = cv2.remap(image, columns + flow[..., 0], rows + flow[..., 1], kernel, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.float32)
+
+
+@contextmanager
+def _single_threaded_cv2() -> Iterator[None]:
+    """The solver's result depends on its number of threads, so gaps run in parallel, not rows."""
+    import cv2
+
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
+
+
+FLOW = MethodSpec(
+    name="flow",
+    title="Optical flow",
+    summary="Moves structures from one section to the next instead of cross-fading them; falls back to linear where "
+    "it cannot. Use it when structures shift sideways along z.",
+    config=FlowConfig,
+    create=_Flow,
+    cost="seconds; about 20 ms per gap and 100 x 100 pixels",
+    acquisitions=frozenset({"slice"}),
+)
