@@ -95,7 +95,7 @@ def make_editor(annotation: Any, field: FieldInfo) -> Editor:
         return _choice_editor([str(choice) for choice in get_args(annotation)])
     makers: dict[Any, Callable[[], Editor]] = {
         bool: _bool_editor,
-        int: lambda: _int_editor(*_bounds(field, -_INT_LIMIT, _INT_LIMIT)),
+        int: lambda: _int_editor(*_bounds(field, -_INT_LIMIT, _INT_LIMIT, beside=1)),
         float: lambda: _float_editor(field, *_bounds(field, -_FLOAT_LIMIT, _FLOAT_LIMIT)),
         str: _text_editor,
         Path: _path_editor,
@@ -113,10 +113,11 @@ def _optional(annotation: Any) -> Any:
     return inner[0] if len(inner) == 1 and len(get_args(annotation)) == 2 else None
 
 
-def _bounds(field: FieldInfo, low: float, high: float) -> tuple[float, float]:
+def _bounds(field: FieldInfo, low: float, high: float, beside: float = 0.0) -> tuple[float, float]:
+    """Return the closed range; ``beside`` is the distance of the first value that an open bound allows."""
     for limit in field.metadata:
-        low = max(low, getattr(limit, "ge", low), getattr(limit, "gt", low))
-        high = min(high, getattr(limit, "le", high), getattr(limit, "lt", high))
+        low = max(low, getattr(limit, "ge", low), getattr(limit, "gt", low - beside) + beside)
+        high = min(high, getattr(limit, "le", high), getattr(limit, "lt", high + beside) - beside)
     return low, high
 
 
@@ -143,12 +144,16 @@ def _float_editor(field: FieldInfo, low: float, high: float) -> Editor:
     box.setRange(low, high)
     default = field.default if isinstance(field.default, float) and field.default else 1.0
     box.setSingleStep(10.0 ** math.floor(math.log10(abs(default)) - 0.5))
+    fewest = max(2, *(_decimals(number) for number in (box.singleStep(), low, high)))  # Qt rounds the range, too
+    exact: dict[float, float] = {}  # what the box shows -> what it was given, with all digits
 
     def show(value: float) -> None:
-        box.setDecimals(max(2, _decimals(value), _decimals(box.singleStep())))
+        box.setDecimals(max(fewest, _decimals(value)))
         box.setValue(value)
+        exact.clear()
+        exact[box.value()] = value
 
-    return Editor(box, box.value, show, box.valueChanged)
+    return Editor(box, lambda: exact.get(box.value(), box.value()), show, box.valueChanged)
 
 
 def _decimals(value: float) -> int:

@@ -8,8 +8,9 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Generic, TypeVar, cast
 
 from qtpy.QtCore import Signal
 from superqt.utils import WorkerBase
@@ -43,16 +44,29 @@ class Job(WorkerBase[T]):
         self._function = function
         self._last_report = 0.0
 
-    def work(self) -> T | Exception:
-        """Run the function; called by Qt in the thread."""
-        result = None
+    def run(self) -> None:
+        """Run the function; called by Qt in the thread.
+
+        Not the base class's ``run``: that one sends no signal at all if ``quit`` comes between
+        two of its steps, and replaces ``warnings.showwarning`` for all threads meanwhile.
+        """
+        self._running = True
+        self.started.emit()
+        send = self._send()
+        self._running = False
+        send()
+        self.finished.emit()
+        self._finished.emit(self)
+
+    def _send(self) -> Callable[[], None]:
+        """Run the function and return the one signal that tells how it ended."""
         try:
             result = self._function(self._report)
         except Cancelled:
-            self._abort_requested = True
-        if self.abort_requested:
-            self.cancelled.emit()
-        return cast(T, result)  # the base class drops it if the job was cancelled
+            return cast(Callable[[], None], self.cancelled.emit)
+        except BaseException as error:  # an exception that leaves a Qt thread ends the whole program
+            return partial(self.errored.emit, cast(Exception, error))
+        return self.cancelled.emit if self.abort_requested else partial(self.returned.emit, result)
 
     def _report(self, progress: Progress) -> None:
         if self.abort_requested:
@@ -61,6 +75,31 @@ class Job(WorkerBase[T]):
         if now - self._last_report >= REPORT_INTERVAL or progress.fraction >= 1:
             self._last_report = now
             self.progressed.emit(progress)
+
+
+def make_job(function: Callable[[Report], T], description: str) -> Job[T]:
+    """Return a job that napari knows of: it asks before its window closes during the job, and then cancels it."""
+    from napari.qt.threading import create_worker
+
+    once = _Once(function, description)
+    job: Job[T] = create_worker(once, _worker_class=Job, _start_thread=False, _ignore_errors=True)
+    return job
+
+
+class _Once(Generic[T]):
+    """A function that is forgotten when it is called, and whose ``str`` can be shown to the user.
+
+    napari keeps every job until its window closes; the voxels that belong to the function need not stay.
+    """
+
+    def __init__(self, function: Callable[[Report], T], description: str) -> None:
+        self._functions, self._description = [function], description
+
+    def __call__(self, report: Report) -> T:
+        return self._functions.pop()(report)
+
+    def __str__(self) -> str:
+        return self._description
 
 
 def import_torch() -> None:

@@ -25,7 +25,10 @@ ORIGIN_KEY = "depth_interp_origin"
 """Where a layer's metadata holds its dataset without voxels."""
 
 CHANNEL_KEY = "depth_interp_channel"
-"""Where a layer's metadata holds which channel of its file it is; None for a file with one channel."""
+"""Where a layer's metadata holds ``--channel`` of the command line; None for a file with one channel."""
+
+REAL_KEY = "depth_interp_real_values"
+"""True in the metadata of a layer whose values are to be saved as float32, whatever its file stored."""
 
 
 def to_layers(dataset: Dataset, name: str) -> list[LayerData]:
@@ -48,11 +51,12 @@ def to_layers(dataset: Dataset, name: str) -> list[LayerData]:
 def _channel_layer(dataset: Dataset, channel: int, name: str) -> LayerData:
     several = dataset.voxels.shape[1] > 1
     label = dataset.channel_names[channel] if dataset.channel_names else f"channel {channel}"
-    alone = dataset.select_channel(str(channel)) if several else dataset
+    alone = _one_channel(dataset, channel) if several else dataset
     voxels = alone.voxels[:, 0] if _has_time(alone) else alone.voxels[0, 0]
     kwargs = {
         "name": f"{name} {label}" if several else name,
-        "metadata": _metadata(alone, channel if several else None),
+        "metadata": _metadata(alone, _channel_word(dataset, channel) if several else None),
+        "rgb": False,  # napari would take 3 columns of pixels for colours
     }
     kwargs |= placement(alone)
     if several:
@@ -61,6 +65,21 @@ def _channel_layer(dataset: Dataset, channel: int, name: str) -> LayerData:
             "colormap": ["green", "magenta", "cyan", "yellow", "red", "blue"][channel % 6],
         }
     return voxels, kwargs, "image"
+
+
+def _one_channel(dataset: Dataset, channel: int) -> Dataset:
+    """Return one channel by its place: a channel may be named "1" without being number 1."""
+    return replace(
+        dataset,
+        voxels=dataset.voxels[:, channel : channel + 1],
+        channel_names=dataset.channel_names[channel : channel + 1],
+        axes=dataset.axes.replace("C", ""),
+    )
+
+
+def _channel_word(dataset: Dataset, channel: int) -> str:
+    """Return what ``--channel`` takes for a channel: its index, or its name where a name looks like the index."""
+    return dataset.channel_names[channel] if str(channel) in dataset.channel_names else str(channel)
 
 
 def placement(dataset: Dataset) -> dict[str, Any]:
@@ -120,11 +139,16 @@ def adopt(layer: Layer) -> Dataset:
         As :func:`to_dataset`.
     """
     dataset = to_dataset(layer)
-    if ORIGIN_KEY not in layer.metadata and _reread_path(layer) is not None and dataset.grid.spacing:
+    if ORIGIN_KEY not in layer.metadata and _reread_path(layer) is not None:
         layer.metadata[ORIGIN_KEY] = _without_voxels(dataset)
-        for name, value in placement(dataset).items():
-            setattr(layer, name, value[-layer.ndim :])
+        place(layer, dataset)
     return dataset
+
+
+def place(layer: Layer, dataset: Dataset) -> None:
+    """Put a layer where its dataset says."""
+    for name, value in placement(dataset).items():
+        setattr(layer, name, value[-layer.ndim :])
 
 
 def _origin(layer: Image, voxels: NDArray[Any]) -> Dataset:
@@ -137,13 +161,28 @@ def _origin(layer: Image, voxels: NDArray[Any]) -> Dataset:
 
 
 def _moved(origin: Dataset, layer: Image) -> Dataset:
-    """Follow a scale that the user has changed since the layer was made."""
-    expected = placement(origin)["scale"][-3:]
-    if np.allclose(layer.scale[-3:], expected):
+    """Follow a scale, position or unit that the user has changed since the layer was made."""
+    expected = placement(origin)
+    scale, start = _numbers(layer.scale), _numbers(layer.translate)
+    unit = normalise_unit(layer.units[-1])
+    same_scale = np.allclose(scale, expected["scale"][-3:], rtol=1e-6, atol=0)
+    same_start = np.allclose(start, expected["translate"][-3:], rtol=1e-6, atol=1e-9 * max(scale))
+    if same_scale and same_start and unit == origin.grid.unit:
         return origin
-    z, y, x = (float(size) for size in layer.scale[-3:])
-    spaced = origin.with_z_spacing(z)
-    return replace(spaced, grid=replace(spaced.grid, pixel_size=(y, x)))
+    grid = origin.grid
+    if grid.depths is not None and np.isclose(scale[0], expected["scale"][-3], rtol=1e-6, atol=0):
+        depths = grid.depths - grid.depths[0] + start[0]  # the same gaps, even or not
+    elif grid.depths is not None or unit is not None or scale[0] != 1.0:
+        depths = start[0] + np.arange(origin.voxels.shape[2]) * scale[0]
+    else:
+        depths = None
+    pixel_size = grid.pixel_size if same_scale else (scale[1], scale[2])
+    return replace(origin, grid=replace(grid, depths=depths, pixel_size=pixel_size, unit=unit, origin=start[1:]))
+
+
+def _numbers(values: Any) -> tuple[float, float, float]:
+    z, y, x = (float(value) for value in values[-3:])
+    return z, y, x
 
 
 def _reread_path(layer: Image) -> Path | None:
@@ -163,11 +202,16 @@ def _read_again(layer: Image, voxels: NDArray[Any]) -> Dataset | None:
         dataset = io.read(path)
     except DepthInterpError:
         return None
-    if dataset.voxels.shape[2:] != voxels.shape[2:]:
+    if dataset.voxels.shape[1] > 1 and dataset.voxels.size == voxels.size:
+        raise InputError(
+            f"'{layer.name}' holds {dataset.voxels.shape[1]} channels in one layer, because another reader opened it; "
+            "open or drop the file here: each channel then gets its own layer"
+        )
+    if dataset.voxels.shape[2:] != voxels.shape[2:] or dataset.voxels.shape[0] != voxels.shape[0]:
         return None
     note = f"spacing and unit were read again from {path.name}"
     axes = "TZYX" if voxels.shape[0] > 1 else "ZYX"
-    return Dataset(voxels, dataset.grid, axes=axes, source=dataset.source, notes=(*dataset.notes, note))
+    return replace(dataset, voxels=voxels, axes=axes, channel_names=(), notes=(*dataset.notes, note))
 
 
 def _from_scale(layer: Image, voxels: NDArray[Any]) -> Dataset:
@@ -180,7 +224,7 @@ def _from_scale(layer: Image, voxels: NDArray[Any]) -> Dataset:
     return Dataset(voxels, grid, axes="TZYX" if voxels.shape[0] > 1 else "ZYX")
 
 
-def _metadata(dataset: Dataset, channel: int | None) -> dict[str, Any]:
+def _metadata(dataset: Dataset, channel: str | None) -> dict[str, Any]:
     record = {RECORD_KEY: dict(dataset.record[RECORD_KEY])} if RECORD_KEY in dataset.record else {}
     return {ORIGIN_KEY: _without_voxels(dataset), CHANNEL_KEY: channel, **record}
 

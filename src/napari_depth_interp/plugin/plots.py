@@ -32,6 +32,8 @@ class SectionPlot(QWidget):
         self._plot.addItem(self._cursor, ignoreBounds=True)
         self._cursor.sigPositionChangeFinished.connect(lambda line: self.depth_chosen.emit(float(line.value())))
         self._plot.scene().sigMouseClicked.connect(self._clicked)
+        for menu in (self._plot.getPlotItem().ctrlMenu, self._plot.getViewBox().menu):
+            menu.setParent(self, menu.windowFlags())  # pyqtgraph leaves them alone in the world when the plot goes
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._plot)

@@ -21,12 +21,27 @@ def preference(name: str) -> Any:
     return getattr(get_plugin_settings(PLUGIN).defaults, name)
 
 
+def colour(name: str) -> str:
+    """Return a colour of the Preferences page; its default where somebody has written no colour there."""
+    from napari.settings import get_plugin_settings
+    from qtpy.QtGui import QColor
+
+    value = str(preference(name))
+    default = type(get_plugin_settings(PLUGIN).defaults).model_fields[name].default
+    return value if QColor(value).isValid() else str(default)
+
+
 def remembered_settings() -> Settings:
     """Return the settings of the last run, or the defaults of the Preferences page."""
     try:
         return make_settings(**load_settings(_memory()))
     except DepthInterpError:  # first start, or a file that somebody edited
-        return Settings(factor=4, device=preference("device"), preset=preference("preset"))
+        return default_settings()
+
+
+def default_settings() -> Settings:
+    """Return the defaults of the Preferences page."""
+    return Settings(factor=4, device=preference("device"), preset=preference("preset"))
 
 
 def remember_settings(settings: Settings) -> None:

@@ -35,5 +35,6 @@ def read_files(path: Paths) -> list[LayerData]:
         name = Path(each).name
         for note in dataset.notes:
             show_info(f"{name}: {note}")
-        layers += to_layers(dataset, name.split(".")[0])
+        suffix = max((suffix for suffix in io.SUFFIXES if name.lower().endswith(suffix)), key=len)
+        layers += to_layers(dataset, name[: -len(suffix)] or name)
     return layers

@@ -12,13 +12,14 @@ from napari.types import FullLayerData
 
 from .. import io
 from ..errors import OutputError
+from ..result import RECORD_KEY
 from ..stack import Dataset
-from .layers import to_dataset
+from .layers import REAL_KEY, to_dataset
 
 
 def write_image(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """Write one image layer as TIFF or NIfTI, by the suffix of ``path``."""
-    io.write(path, _dataset(data, meta), overwrite=True)
+    io.write(path, _dataset(data, meta), overwrite=True, float_output=_is_real(meta))
     return [path]
 
 
@@ -30,6 +31,8 @@ def write_images(path: str, layers: Sequence[FullLayerData]) -> list[str]:
     OutputError
         If the layers differ in shape or position.
     """
+    if len(layers) == 1:
+        return write_image(path, *layers[0][:2])
     datasets = [_dataset(data, meta) for data, meta, _kind in layers]
     first = datasets[0]
     for dataset, (_data, meta, _kind) in zip(datasets, layers, strict=True):
@@ -41,11 +44,24 @@ def write_images(path: str, layers: Sequence[FullLayerData]) -> list[str]:
     together = replace(
         first,
         voxels=np.concatenate([dataset.voxels for dataset in datasets], axis=1),
-        channel_names=tuple(str(meta["name"]) for _data, meta, _kind in layers),
+        channel_names=_channel_names(datasets, layers),
         axes="TCZYX" if first.voxels.shape[0] > 1 else "CZYX",
     )
-    io.write(path, together, overwrite=True)
+    io.write(path, together, overwrite=True, float_output=any(_is_real(meta) for _data, meta, _kind in layers))
     return [path]
+
+
+def _channel_names(datasets: Sequence[Dataset], layers: Sequence[FullLayerData]) -> tuple[str, ...]:
+    """Return the names that the channels had in their file, or those of the layers if that is not possible."""
+    names = [name for dataset in datasets for name in dataset.channel_names]
+    if len(set(names)) == len(datasets) == len(names):
+        return tuple(names)
+    return tuple(str(meta["name"]) for _data, meta, _kind in layers)
+
+
+def _is_real(meta: dict[str, Any]) -> bool:
+    metadata = meta.get("metadata", {})
+    return bool(metadata.get(REAL_KEY)) or metadata.get(RECORD_KEY, {}).get("dtype") == "float32"
 
 
 def _dataset(data: Any, meta: dict[str, Any]) -> Dataset:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import ValidationError
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QGroupBox, QLabel, QPushButton, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
+from ...errors import RequestError
 from ...method import MethodConfig, MethodSpec
 from ...methods import registry
-from ...settings import Settings, describe
+from ...settings import Settings, describe, explain_validation
 from ..forms import ConfigForm
 
 
@@ -22,6 +24,7 @@ class MethodBox(QGroupBox):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Method", parent)
         self._form: ConfigForm | None = None
+        self._wanted_preset = "balanced"  # kept for methods without presets
         self._methods = QComboBox()
         for spec in registry.specs():
             self._methods.addItem(spec.title, spec.name)
@@ -43,7 +46,7 @@ class MethodBox(QGroupBox):
         for widget in (self._methods, self._summary, self._preset_row, self._collapsible):
             layout.addWidget(widget)
         self._methods.currentIndexChanged.connect(self._method_chosen)
-        self._presets.currentTextChanged.connect(self.restore_defaults)
+        self._presets.currentTextChanged.connect(self._preset_chosen)
         self._method_chosen()
 
     @property
@@ -52,18 +55,27 @@ class MethodBox(QGroupBox):
         return registry.get(self._methods.currentData())
 
     def values(self) -> dict[str, Any]:
-        """Return the settings that this box edits; parameters only where they differ from the preset."""
+        """Return the settings that this box edits; parameters only where they differ from the preset.
+
+        Raises
+        ------
+        RequestError
+            If a parameter does not fit.
+        """
         assert self._form is not None
         default = self._default().model_dump(mode="json")
-        shown = self._form.config().model_dump(mode="json")
+        try:
+            shown = self._form.config().model_dump(mode="json")
+        except ValidationError as error:
+            raise RequestError(f"{self.spec.title}: {explain_validation(error)}") from error
         changed = {name: value for name, value in shown.items() if value != default[name]}
         return {"method": self.spec.name, "preset": self._preset(), "parameters": changed}
 
     def set_values(self, settings: Settings) -> None:
         """Show these settings."""
+        self._wanted_preset = settings.preset
         self._methods.setCurrentIndex(max(0, self._methods.findData(settings.method)))
-        if self._presets.findText(settings.preset) >= 0:
-            self._presets.setCurrentText(settings.preset)
+        self._show_presets()
         assert self._form is not None
         self._form.set_config(self.spec.config(**{**self._default().model_dump(), **settings.parameters}))
 
@@ -73,8 +85,20 @@ class MethodBox(QGroupBox):
             self._form.set_config(self._default())
             self.changed.emit()
 
+    def _preset_chosen(self, preset: str) -> None:
+        self._wanted_preset = preset
+        self.restore_defaults()
+
+    def _show_presets(self) -> None:
+        """Offer the method's presets and choose the wanted one, if there are any."""
+        self._presets.blockSignals(True)
+        self._presets.clear()
+        self._presets.addItems(list(self.spec.presets))
+        self._presets.setCurrentIndex(max(0, self._presets.findText(self._wanted_preset)))
+        self._presets.blockSignals(False)
+
     def _preset(self) -> Any:
-        return self._presets.currentText() or "balanced"
+        return self._presets.currentText() or self._wanted_preset
 
     def _default(self) -> MethodConfig:
         return self.spec.config(**self.spec.presets.get(self._preset(), {}))
@@ -82,12 +106,7 @@ class MethodBox(QGroupBox):
     def _method_chosen(self, *_: Any) -> None:
         spec = self.spec
         self._summary.setText(f"{spec.summary} <i>Time: {spec.cost}.</i>")
-        self._presets.blockSignals(True)
-        self._presets.clear()
-        self._presets.addItems(list(spec.presets))
-        if "balanced" in spec.presets:
-            self._presets.setCurrentText("balanced")
-        self._presets.blockSignals(False)
+        self._show_presets()
         self._preset_row.setVisible(bool(spec.presets))
         self._show_form(ConfigForm(self._default()))
         self._collapsible.setVisible(bool(spec.config.model_fields))

@@ -38,6 +38,8 @@ class ComputeBox(QGroupBox):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Run", parent)
         self._search: Job[list[str]] | None = None
+        self._found = False
+        self._search_note = "looking for a GPU …"
         self._device = QComboBox()
         self._device.addItems(["auto", "cpu"])
         self._device.setToolTip(f"<qt>{describe('device')}</qt>")
@@ -110,10 +112,13 @@ class ComputeBox(QGroupBox):
 
     def show_device(self, spec: MethodSpec) -> None:
         """Say what the chosen device means for a method, and list this machine's devices if it could use them."""
-        if spec.devices != ("cpu",) and self._search is None:
+        chosen = self._device.currentText()
+        if chosen != "cpu" and (spec.devices != ("cpu",) or chosen != "auto") and not self._found:
             self._search_devices()
+            self._device_note.setText(self._search_note)
+            return
         try:
-            device, warning = resolve_device(self._device.currentText(), spec.devices)
+            device, warning = resolve_device(chosen, spec.devices)
         except DepthInterpError as error:
             self._device_note.setText(f"<span style='color: #e0803a'>{error}</span>")
             return
@@ -128,11 +133,19 @@ class ComputeBox(QGroupBox):
 
     def _search_devices(self) -> None:
         """Ask torch in a thread: importing it takes seconds."""
+        if self._search is not None:
+            return
         self._search = Job(_find_devices)
         self._search.returned.connect(self._add_devices)
+        self._search.errored.connect(self._no_devices)
         self._search.start()
 
+    def _no_devices(self, error: Exception) -> None:
+        self._search_note = f"<span style='color: #e0803a'>torch cannot be loaded: {error}</span>"
+        self.changed.emit()
+
     def _add_devices(self, devices: list[str]) -> None:
+        self._found = True
         for device in reversed(devices):
             if self._device.findText(device) < 0:
                 self._device.addItem(device)
@@ -155,7 +168,9 @@ class RunBar(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._running = False
+        self._cancelling = False
         self._ready = False
+        self._said = ""
         self._started = 0.0
         self._preview = QPushButton("Preview")
         self._preview.setToolTip(
@@ -180,9 +195,13 @@ class RunBar(QWidget):
         self._preview.clicked.connect(self.preview_clicked)
         self._run.clicked.connect(self._clicked)
 
-    def set_ready(self, ready: bool, reason: str = "") -> None:
-        """Enable the buttons, or say why not."""
+    def set_ready(self, ready: bool, reason: str = "", *, aloud: bool = False) -> None:
+        """Enable the buttons, or say why not: in the tool tip, and ``aloud`` if no other box says it."""
         self._ready = ready
+        said = reason if aloud else ""
+        if not self._running and (said or (self._said and self._message.text() == self._said)):
+            self.say(said, problem=True)
+        self._said = said
         self._run.setToolTip(reason or "Make the dense stack. The window stays usable meanwhile.")
         self._update()
 
@@ -196,14 +215,14 @@ class RunBar(QWidget):
 
     def stop(self) -> None:
         """Show that work has ended: the progress bar closes and Run is ready again."""
-        self._running = False
+        self._running = self._cancelling = False
         self._progress.hide()
         self._update()
 
     def cancelling(self) -> None:
         """Show that Cancel was understood."""
-        self._run.setText("Cancelling…")
-        self._run.setEnabled(False)
+        self._cancelling = True
+        self._update()
 
     def show_progress(self, progress: Progress) -> None:
         """Show the fraction done and the time left."""
@@ -230,8 +249,8 @@ class RunBar(QWidget):
             self.run_clicked.emit()
 
     def _update(self) -> None:
-        self._run.setText("Cancel" if self._running else "Run")
-        self._run.setEnabled(self._running or self._ready)
+        self._run.setText("Cancelling…" if self._cancelling else "Cancel" if self._running else "Run")
+        self._run.setEnabled((self._running or self._ready) and not self._cancelling)
         self._preview.setEnabled(self._ready and not self._running)
 
 

@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 
 from ...report import BASELINE, verdicts
 from ..plots import BASELINE_COLOUR, COLOURS, SectionPlot
-from ..preferences import preference
+from ..preferences import colour
 from .results import Run, row_of
 
 _HEADINGS = ["run", "time (s)", "PSNR", "SSIM", "RMSE", "over linear"]
@@ -46,7 +46,10 @@ class RunsPanel(QWidget):
         self._table.verticalHeader().hide()
         self._table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self._table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self._table.setToolTip("Click a row to see the layers of that run.")
+        self._table.setToolTip(
+            "<qt>Click a row to see the layers of that run. PSNR (dB) and RMSE of all hidden sections together, "
+            "SSIM as their mean, and the PSNR above linear interpolation.</qt>"
+        )
         self._table.itemSelectionChanged.connect(self._row_chosen)
         self._copy = QPushButton("Copy as command")
         self._copy.setToolTip("<qt>Copy the command line that repeats the chosen run exactly.</qt>")
@@ -63,9 +66,20 @@ class RunsPanel(QWidget):
         row.addWidget(self._copy)
         layout.addLayout(row)
         layout.addWidget(self.plot, 2)
-        viewer.dims.events.point.connect(self._section_changed)
-        viewer.events.theme.connect(self._follow_theme)
+        for event, slot in self._followed():
+            event.connect(slot)
         self._follow_theme()
+
+    def leave(self) -> None:
+        """Follow the viewer no longer, and take the words out of its canvas."""
+        for event, slot in self._followed():
+            event.disconnect(slot)
+        self._viewer.canvas.overlays.text.visible = False
+
+    def _followed(self) -> tuple[tuple[Any, Any], ...]:
+        dims = self._viewer.dims.events
+        changed = (dims.point, dims.ndisplay, self._viewer.layers.events.removed)
+        return (*((event, self._section_changed) for event in changed), (self._viewer.events.theme, self._follow_theme))
 
     @property
     def chosen(self) -> Run | None:
@@ -76,6 +90,7 @@ class RunsPanel(QWidget):
     def add(self, run: Run) -> None:
         """List a run and choose it."""
         self.runs.append(run)
+        run.layers[0].events.visible.connect(self._section_changed)
         row = self._table.rowCount()
         self._table.insertRow(row)
         for column, text in enumerate(row_of(run)):
@@ -151,7 +166,7 @@ class RunsPanel(QWidget):
             overlay.visible = False
             return
         overlay.text, observed = describe_section(run, depth)
-        overlay.color = preference("observed_colour" if observed else "new_colour")
+        overlay.color = colour("observed_colour" if observed else "new_colour")
         overlay.box_color = (0, 0, 0, 0.7)
         overlay.position = "top_left"
         overlay.font_size = 10

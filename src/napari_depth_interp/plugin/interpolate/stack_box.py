@@ -9,6 +9,7 @@ from typing import Any
 import napari
 import numpy as np
 from napari.layers import Layer
+from napari.utils.notifications import show_warning
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
@@ -28,14 +29,15 @@ from qtpy.QtWidgets import (
 from superqt import QCollapsible
 
 from ... import io
-from ...errors import DepthInterpError
+from ...errors import DepthInterpError, InputError
 from ...request import prepare_dataset
 from ...settings import Settings, describe
-from ...stack import Dataset
+from ...stack import Acquisition, Dataset
 from ..layers import adopt, to_dataset
 
 PLUGIN = "napari-depth-interp"
 _FILES = "Stacks (*.tif *.tiff *.btf *.nii *.nii.gz)"
+_PROBLEM = "color: #e0803a;"
 _MISSING = "border: 2px solid #e0803a;"
 
 
@@ -54,19 +56,27 @@ class StackBox(QGroupBox):
         self._problem = ""
         self._depths: list[float] | None = None
         self._watched: Layer | None = None
+        self._shown: list[float] = []  # what the table of depths holds, with all digits
+        self._told: dict[Any, dict[str, Any]] = {}  # per layer, what the user has added
         self.setAcceptDrops(True)
         self._build()
-        for event in (viewer.layers.events.inserted, viewer.layers.events.removed, viewer.layers.events.reordered):
+        for event in self._list_events():
             event.connect(self._refresh_layers)
         self._refresh_layers()
+
+    def leave(self) -> None:
+        """Follow the viewer no longer."""
+        for event in self._list_events():
+            event.disconnect(self._refresh_layers)
+        self._watch(None)
 
     # What the other boxes ask for
 
     @property
     def layer(self) -> Layer | None:
         """The chosen layer, or None."""
-        name = self._layers.currentText()
-        return next((layer for layer in self._viewer.layers if layer.name == name), None)
+        chosen = self._layers.currentData()
+        return next((layer for layer in self._viewer.layers if layer.unique_id == chosen), None)
 
     def dataset(self) -> Dataset:
         """Return the stack as the layer shows it, read anew.
@@ -97,23 +107,30 @@ class StackBox(QGroupBox):
 
     def set_values(self, settings: Settings) -> None:
         """Show these settings."""
-        kind, _, n = (settings.acquisition or "slice").partition(":")
-        self._acquisition.setCurrentText(kind)
-        if n:
-            self._count.setValue(int(n))
-        self._spacing.setText(settings.z_spacing or "")
-        self._depths = settings.depths
+        self._show(settings)
         self._describe()
+
+    def _show(self, settings: Settings) -> None:
+        self._depths = settings.depths
+        self._spacing.setText(settings.z_spacing or "")
+        acquisition = Acquisition.parse(settings.acquisition or "slice")
+        if acquisition.is_projection:
+            self._count.setValue(acquisition.n)
+        self._acquisition.setCurrentText("projection" if acquisition.is_projection else "slice")
 
     def open_files(self, paths: Sequence[str | Path]) -> None:
         """Open files with this plugin's readers, whatever other plugins offer, and choose the first."""
-        try:
-            layers = self._viewer.open([str(path) for path in paths], plugin=PLUGIN)
-        except DepthInterpError as error:
-            self._show_problem(str(error))
-            return
-        if layers:
-            self._layers.setCurrentText(layers[0].name)
+        opened, problems = [], []
+        for path in paths:
+            try:
+                opened += self._viewer.open(str(path), plugin=PLUGIN)
+            except (DepthInterpError, OSError) as error:
+                problems.append(str(error))
+        if opened:
+            self._layers.setCurrentIndex(self._layers.findData(opened[0].unique_id))
+        if problems:
+            show_warning("; ".join(problems))
+            self._show_problem("<br>".join(problems))
 
     # Building
 
@@ -123,7 +140,7 @@ class StackBox(QGroupBox):
         self._layers.setToolTip("The image layer whose sections are the input.")
         self._layers.setMinimumContentsLength(12)
         self._layers.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self._layers.currentTextChanged.connect(self._layer_chosen)
+        self._layers.currentIndexChanged.connect(self._layer_chosen)
         open_button = QPushButton("Open…")
         open_button.setToolTip("Open a TIFF or NIfTI file with its spacing and units.")
         open_button.clicked.connect(self._ask_for_files)
@@ -143,6 +160,7 @@ class StackBox(QGroupBox):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._spacing = QLineEdit()
         self._spacing.setToolTip(f"<qt>{describe('z_spacing')} Leave empty to keep the file's.</qt>")
+        self._spacing.textEdited.connect(self._forget_depths)
         self._spacing.textChanged.connect(self._describe)
         form.addRow("z spacing", self._spacing)
         self._acquisition = QComboBox()
@@ -199,21 +217,31 @@ class StackBox(QGroupBox):
     # Following the layers
 
     def _refresh_layers(self, _event: Any = None) -> None:
-        chosen = self._layers.currentText()
-        names = [layer.name for layer in self._viewer.layers]
+        chosen = self._layers.currentData()
         self._layers.blockSignals(True)
         self._layers.clear()
-        self._layers.addItems(names)
-        if chosen in names:
-            self._layers.setCurrentText(chosen)
+        for layer in self._viewer.layers:
+            self._layers.addItem(layer.name, layer.unique_id)
+            layer.events.name.connect(self._refresh_layers)  # once: napari knows it already
+        self._layers.setCurrentIndex(max(0, self._layers.findData(chosen)))
         self._layers.blockSignals(False)
-        if self._layers.currentText() != chosen or not names:
+        if self._layers.currentData() != chosen or chosen is None:
             self._layer_chosen()
 
-    def _layer_chosen(self, _name: str = "") -> None:
-        self._depths = None
-        self._watch(self.layer)
+    def _layer_chosen(self, _index: int = 0) -> None:
+        """Show another layer, with what the user has said about it before, not about the last one."""
+        before, layer = self._watched, self.layer
+        if before is not None:
+            self._told[before.unique_id] = self.values()
+        self._watch(layer)
+        self._dataset = None
+        if before is not None and layer is not None and not _same_file(before, layer):
+            self._show(Settings(**self._told.get(layer.unique_id, {})))
         self._read_layer()
+
+    def _list_events(self) -> tuple[Any, ...]:
+        events = self._viewer.layers.events
+        return events.inserted, events.removed, events.reordered
 
     def _watch(self, layer: Layer | None) -> None:
         """Follow changes of the chosen layer, and of no other."""
@@ -238,7 +266,7 @@ class StackBox(QGroupBox):
 
     def _show_problem(self, text: str) -> None:
         self._info.setText(text)
-        self._info.setStyleSheet("color: #e0803a;")
+        self._info.setStyleSheet(_PROBLEM)
 
     def _describe(self, *_: Any) -> None:
         self._count.setVisible(self._acquisition.currentText() == "projection")
@@ -248,16 +276,17 @@ class StackBox(QGroupBox):
             self._show_problem(str(error))
             missing = self._dataset is not None
         else:
-            self._info.setStyleSheet("")
-            self._info.setText(describe_stack(dataset))
+            few = dataset.voxels.shape[2] < 2
+            self._info.setStyleSheet(_PROBLEM if few else "")
+            self._info.setText(describe_stack(dataset) + ("<br>two sections or more are needed" if few else ""))
             missing = dataset.grid.depths is None
             self._fill_table(dataset)
         self._spacing.setStyleSheet(_MISSING if missing else "")
-        self._spacing.setPlaceholderText("needed: for example 2um" if missing else "as in the file")
+        self._spacing.setPlaceholderText("needed: for example 2um" if missing else "as in the layer")
         self.changed.emit()
 
     def _fill_table(self, dataset: Dataset) -> None:
-        depths = [] if dataset.grid.depths is None else dataset.grid.depths.tolist()
+        depths = self._shown = [] if dataset.grid.depths is None else dataset.grid.depths.tolist()
         self._table.blockSignals(True)
         self._table.setRowCount(len(depths))
         self._table.setHorizontalHeaderLabels([f"depth ({dataset.grid.unit or 'no unit'})"])
@@ -266,21 +295,37 @@ class StackBox(QGroupBox):
             self._table.setItem(i, 0, QTableWidgetItem(f"{depth:.6g}"))
         self._table.blockSignals(False)
 
-    def _depth_edited(self, _item: QTableWidgetItem) -> None:
+    def _depth_edited(self, item: QTableWidgetItem) -> None:
         try:
-            self._depths = [float(self._table.item(i, 0).text()) for i in range(self._table.rowCount())]
+            self._shown[item.row()] = float(item.text())
         except ValueError:
-            self._show_problem("a depth must be a number")
+            self._show_problem(f"a depth must be a number, got '{item.text()}'")
             return
+        depths = np.array(self._shown)
+        if self._dataset is not None and self._dataset.source is not None and self._dataset.source.reversed_sections:
+            depths = depths[-1] + depths[0] - depths[::-1]  # settings count the sections as the file does
+        self._depths = depths.tolist()
         self._describe()
 
-    def _forget_depths(self) -> None:
+    def _forget_depths(self, *_: Any) -> None:
         self._depths = None
         self._describe()
 
 
 def _events(layer: Layer) -> tuple[Any, ...]:
-    return layer.events.data, layer.events.scale, layer.events.units
+    return layer.events.data, layer.events.scale, layer.events.translate, layer.events.units
+
+
+def _same_file(one: Layer, other: Layer) -> bool:
+    """Whether two layers are channels of one file, so that what is known of one holds for the other."""
+    return one.source.path is not None and one.source.path == other.source.path and one.data.shape == other.data.shape
+
+
+def check_sections(dataset: Dataset) -> None:
+    """Raise if the stack cannot be interpolated, as far as that is seen without looking at the voxels."""
+    if dataset.voxels.shape[2] < 2:
+        raise InputError("the stack has one section; two or more are needed")
+    dataset.stack()
 
 
 def describe_stack(dataset: Dataset) -> str:

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QComboBox, QGroupBox, QHBoxLayout, QLabel, QLineEdit,
 from ...errors import DepthInterpError
 from ...request import target_depths
 from ...settings import Settings, describe
-from ...stack import Dataset
+from ...stack import Acquisition, Dataset
 
 _KINDS = {"factor": "Factor", "spacing": "Spacing", "isotropic": "Isotropic"}
 
@@ -61,8 +61,9 @@ class TargetBox(QGroupBox):
         """Show these settings."""
         kind = "isotropic" if settings.isotropic else "spacing" if settings.spacing else "factor"
         self._kind.setCurrentIndex(list(_KINDS).index(kind))
-        if settings.factor:
-            self._factor.setValue(settings.factor)
+        n = Acquisition.parse(settings.acquisition or "slice").n
+        if settings.factor or n > 1:
+            self._factor.setValue(settings.factor or n)  # the factor of a projection is n until you say otherwise
         self._spacing.setText(settings.spacing or "")
 
     def show_summary(self, dataset: Dataset, settings: Settings) -> None:

@@ -41,9 +41,8 @@ class HeldOut:
 
     @property
     def gain(self) -> float | None:
-        """Mean PSNR above linear interpolation, in dB; 0 for linear itself."""
-        psnr, baseline = self.method.mean["psnr"], self.scores.methods[0].mean["psnr"]
-        return None if psnr is None or baseline is None else psnr - baseline
+        """PSNR above linear interpolation, all hidden sections together, in dB; 0 for linear itself."""
+        return self.method.gain_over(self.scores.methods[0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +82,13 @@ def run_task(dataset: Dataset, settings: Settings, scoring: Scoring | None, repo
         return Outcome(settings, execute(request, report))
     held_out = _score(dataset, settings, scoring, part(report, 0.0, 0.5, "scoring"))
     result = execute(request, part(report, 0.5, 1.0, settings.method))
-    scores = {"protocol": held_out.scores.protocol.describe(), "mean": held_out.method.mean, "gain_db": held_out.gain}
+    scores = {
+        "protocol": held_out.scores.protocol.describe(),
+        "data_range": held_out.scores.data_range[0],
+        "mean": held_out.method.mean,
+        "volume": held_out.method.volume,
+        "gain_db": held_out.gain,
+    }
     record = {key: dict(value, scores=scores) for key, value in result.dataset.record.items()}
     return Outcome(settings, replace(result, dataset=replace(result.dataset, record=record)), held_out)
 
@@ -110,7 +115,7 @@ def _score(dataset: Dataset, settings: Settings, scoring: Scoring, report: Repor
 
 
 def preview_task(
-    dataset: Dataset, settings: Settings, depth: float, rows: slice, columns: slice, report: Report
+    dataset: Dataset, settings: Settings, section: float, rows: slice, columns: slice, report: Report
 ) -> Outcome:
     """Run the method on one gap and on some rows and columns only.
 
@@ -118,8 +123,8 @@ def preview_task(
     ----------
     dataset : Dataset
     settings : Settings
-    depth : float
-        The gap around this depth is filled, in the unit of the grid.
+    section : float
+        The gap around this section is filled; an index that may lie between two sections.
     rows, columns : slice
         The visible part of the image.
     report : callable
@@ -129,10 +134,11 @@ def preview_task(
     Outcome
         Its dataset begins and ends with the observed sections around the gap.
     """
-    plain = settings.model_copy(update={"channel": None, "z_spacing": None, "depths": None, "acquisition": None})
+    applied = {"channel": None, "z_spacing": None, "depths": None, "acquisition": None}
+    plain = settings.model_copy(update={**applied, "factor": None, "spacing": None, "isotropic": False})
     dataset = prepare_dataset(dataset, settings)
     observed = dataset.stack().depths
-    gap = int(np.clip(np.searchsorted(observed, depth, side="right") - 1, 0, len(observed) - 2))
+    gap = int(np.clip(np.floor(section + 1e-6), 0, len(observed) - 2))
     targets, _ = target_depths(dataset, settings)
     low, high = observed[gap], observed[gap + 1]
     edges = targets[(targets >= low) & (targets <= high)]

@@ -9,20 +9,22 @@ import napari
 import numpy as np
 from napari.layers import Layer
 from napari.utils.notifications import notification_manager, show_warning
-from qtpy.QtCore import QSize
+from qtpy.QtCore import QEvent, QSize, Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from ...errors import DepthInterpError
+from ...request import prepare_dataset, resolve_method
 from ...settings import Settings, load_settings, make_settings, save_settings
-from ..jobs import Job
-from ..layers import CHANNEL_KEY
-from ..preferences import remember_settings, remembered_settings
+from ...stack import Acquisition
+from ..jobs import Job, make_job
+from ..layers import place
+from ..preferences import default_settings, remember_settings, remembered_settings
 from .method_box import MethodBox
 from .results import Run, add_layers, unique_name
 from .run_box import ComputeBox, RunBar
 from .runs_panel import RunsPanel
-from .stack_box import StackBox
+from .stack_box import StackBox, check_sections
 from .target_box import TargetBox
 from .task import Outcome, preview_task, run_task
 
@@ -41,6 +43,7 @@ class DepthInterpolation(QWidget):
         super().__init__(parent)
         self.viewer = napari_viewer
         self.job: Job[Outcome] | None = None
+        self._input: tuple[Layer | None, Any, bool] = (None, None, False)
         self._extra: dict[str, Any] = {}
         self.stack = StackBox(napari_viewer)
         self.target = TargetBox()
@@ -50,7 +53,10 @@ class DepthInterpolation(QWidget):
         self.runs = RunsPanel(napari_viewer)
         self._boxes = (self.stack, self.target, self.method, self.compute)
         self._build()
-        self.set_settings(remembered_settings())
+        try:
+            self.set_settings(remembered_settings())
+        except DepthInterpError:  # remembered by another version, or with a package that is no longer installed
+            self.set_settings(default_settings())
         for box in self._boxes:
             box.changed.connect(self._check)
         self.bar.run_clicked.connect(self.run)
@@ -78,46 +84,75 @@ class DepthInterpolation(QWidget):
         return make_settings(**values)
 
     def set_settings(self, settings: Settings) -> None:
-        """Show these settings; what no box edits (seed, threads ...) is kept for the next run."""
+        """Show these settings; what no box edits (seed, threads ...) is kept for the next run.
+
+        Raises
+        ------
+        RequestError
+            If a value does not fit; nothing has changed then.
+        """
+        resolve_method(settings.method, settings.preset, settings.parameters)
+        Acquisition.parse(settings.acquisition or "slice")
         self._extra = {name: getattr(settings, name) for name in ("dtype", "nan", "threads", "seed")}
         for box in self._boxes:
             box.set_values(settings)
 
     def save_settings(self, path: str) -> None:
         """Write the settings as the YAML that ``depth-interp run --settings`` reads."""
-        save_settings(path, self.settings())
+        try:
+            save_settings(path, self.settings())
+        except DepthInterpError as error:
+            self.bar.say(str(error), problem=True)
+        else:
+            self.bar.say(f"settings saved in {path}")
 
     def load_settings(self, path: str) -> None:
         """Read settings that this widget or a person has written."""
         try:
-            self.set_settings(make_settings(**load_settings(path)))
+            settings = make_settings(**load_settings(path))
+            self.set_settings(settings)
         except DepthInterpError as error:
             self.bar.say(str(error), problem=True)
+            return
+        left_out = [name for name in ("channel", "axis") if getattr(settings, name) != getattr(Settings(), name)]
+        note = f"; not used here: {', '.join(left_out)} (choose the layer instead)" if left_out else ""
+        self.bar.say(f"settings read from {path}{note}")
 
     # Running
 
     def run(self) -> None:
         """Start a run on all sections."""
+        if self.job is not None:
+            return
         layer = self.stack.layer
         try:
             settings, scoring, dataset = self.settings(), self.compute.scoring(), self.stack.dataset()
         except DepthInterpError as error:
             self._failed(error)
             return
-        remember_settings(settings)
+        try:
+            remember_settings(settings)
+        except (DepthInterpError, OSError) as error:  # a full or read-only home folder
+            show_warning(f"the settings could not be remembered: {error}")
+        if layer is not None and settings.z_spacing is not None:
+            place(layer, prepare_dataset(dataset, settings))  # so that the result lies over it
         self._start(partial(run_task, dataset, settings, scoring), layer, "running", preview=False)
 
     def preview(self) -> None:
         """Fill the gap around the section in view, on the part of the image in view."""
         layer = self.stack.layer
+        if self.job is not None:
+            return
         try:
             settings, dataset = self.settings(), self.stack.dataset()
+            section = section_in_view(self.viewer, layer)  # of the layer as it stands
+            if layer is not None and settings.z_spacing is not None:
+                place(layer, prepare_dataset(dataset, settings))
         except DepthInterpError as error:
             self._failed(error)
             return
         rows, columns = visible_part(layer)
-        depth = float(self.viewer.dims.point[-3]) if self.viewer.dims.ndim >= 3 else 0.0
-        self._start(partial(preview_task, dataset, settings, depth, rows, columns), layer, "preview", preview=True)
+        self._start(partial(preview_task, dataset, settings, section, rows, columns), layer, "preview", preview=True)
 
     def cancel(self) -> None:
         """Ask the run to stop; it does at its next report."""
@@ -125,12 +160,11 @@ class DepthInterpolation(QWidget):
             self.job.quit()
 
     def _start(self, function: Any, layer: Layer | None, what: str, *, preview: bool) -> None:
-        if self.job is not None:
-            return
-        job: Job[Outcome] = Job(function)
-        data = None if layer is None else layer.data
+        job: Job[Outcome] = make_job(function, f"depth interpolation: {what}")
+        self._input = layer, None if layer is None else layer.data, preview
+        # Methods of Qt objects only: Qt takes them off the signals when the widget is gone.
         job.progressed.connect(self.bar.show_progress)
-        job.returned.connect(partial(self._returned, layer, data, preview))
+        job.returned.connect(self._returned)
         job.errored.connect(self._failed)
         job.cancelled.connect(self._cancelled)
         job.finished.connect(self._finished)
@@ -138,13 +172,17 @@ class DepthInterpolation(QWidget):
         self.bar.start(what)
         job.start()
 
-    def _returned(self, layer: Layer | None, data: Any, preview: bool, outcome: Outcome) -> None:
+    def _returned(self, outcome: Outcome) -> None:
+        if self.job is None or self.job.abort_requested:  # cancelled while the result was on its way
+            self._cancelled()
+            return
+        layer, data, preview = self._input
         source = layer.name if layer is not None else "stack"
         settings = outcome.settings
         name = unique_name(self.viewer, f"{source} {settings.method}{' preview' if preview else ''}")
         run = Run(name, outcome)
         if layer is not None:
-            run.input_path, run.input_channel = layer.source.path, layer.metadata.get(CHANNEL_KEY)
+            run.remember_input(layer)
         add_layers(self.viewer, run, layer)
         notes = list(outcome.result.warnings)
         if layer is not None and (layer not in self.viewer.layers or layer.data is not data):
@@ -172,8 +210,17 @@ class DepthInterpolation(QWidget):
 
     def _finished(self, *_: Any) -> None:
         self.job = None
+        self._input = (None, None, False)
         self.bar.stop()
         self._check()
+
+    def changeEvent(self, event: Any) -> None:  # noqa: N802
+        """Stop when napari has closed the dock: it takes the widget out and may keep it in memory."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.cancel()
+            self.stack.leave()
+            self.runs.leave()
 
     # Checking what the boxes show
 
@@ -181,18 +228,22 @@ class DepthInterpolation(QWidget):
         self.compute.show_device(self.method.spec)
         try:
             settings = self.settings()
+        except DepthInterpError as error:
+            self.bar.set_ready(False, str(error), aloud=True)
+            return
+        try:
             dataset = self.stack.described(settings)
-            self._check_spacing(dataset)
+            check_sections(dataset)
+        except DepthInterpError as error:
+            self.target.clear()
+            self.bar.set_ready(False, str(error))
+            return
+        try:
             self.target.show_summary(dataset, settings)
         except DepthInterpError as error:
             self.bar.set_ready(False, str(error))
         else:
             self.bar.set_ready(True)
-
-    def _check_spacing(self, dataset: Any) -> None:
-        if dataset.grid.depths is None:
-            self.target.clear()
-        dataset.stack()
 
     # Building
 
@@ -215,7 +266,9 @@ class DepthInterpolation(QWidget):
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.bar)
-        QShortcut(QKeySequence("Ctrl+Return"), self).activated.connect(self.run)
+        shortcut = QShortcut(QKeySequence("Ctrl+Return"), self)
+        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        shortcut.activated.connect(self.run)
 
     def _build_files(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -237,6 +290,14 @@ class DepthInterpolation(QWidget):
         path, _ = QFileDialog.getSaveFileName(self, "Save settings", "depth-interp.yaml", _YAML)
         if path:
             self.save_settings(path)
+
+
+def section_in_view(viewer: napari.Viewer, layer: Layer | None) -> float:
+    """Return which section of a layer the slider shows, as an index that may lie between two sections."""
+    if layer is None or viewer.dims.ndim < 3:
+        return 0.0
+    point = np.asarray(viewer.dims.point[-layer.ndim :])
+    return float(layer.world_to_data(point)[-3])
 
 
 def visible_part(layer: Layer | None) -> tuple[slice, slice]:

@@ -1,0 +1,129 @@
+"""The real viewer with a configuration folder of its own, a slow method, and a watch over threads."""
+
+import threading
+import time
+
+import napari.settings
+import numpy as np
+import platformdirs
+import pytest
+from napari.utils.notifications import notification_manager
+from pydantic import Field
+from qtpy.QtCore import QThreadPool
+
+from napari_depth_interp.method import MethodConfig, MethodSpec, Sections
+from napari_depth_interp.methods import registry
+from napari_depth_interp.plugin.interpolate import DepthInterpolation
+from napari_depth_interp.progress import Progress
+
+PLUGIN = "napari-depth-interp"
+STEP = 0.05
+"""Seconds between two reports of the slow method."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _napari_settings(tmp_path_factory):
+    """Keep napari's and the plugins' settings out of the user's folder."""
+    folder = tmp_path_factory.mktemp("napari")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(napari.settings, "_CFG_PATH", str(folder / "settings.yaml"))
+        patch.setattr(napari.settings, "_SETTINGS", None)
+        napari.settings.get_settings(folder / "settings.yaml")
+        yield
+
+
+@pytest.fixture(autouse=True)
+def config_folder(tmp_path_factory, monkeypatch):
+    """A fresh folder for what the widget remembers."""
+    folder = tmp_path_factory.mktemp("config")
+    monkeypatch.setattr(platformdirs, "user_config_dir", lambda *_args, **_kwargs: str(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _clean_notifications():
+    notification_manager.records.clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left():
+    """Every test ends with as many Python threads as it began with, and with an idle thread pool."""
+    before = set(threading.enumerate())
+    yield
+    assert QThreadPool.globalInstance().waitForDone(3000)
+    limit = time.monotonic() + 3
+    while (left := _running(before)) and time.monotonic() < limit:
+        time.sleep(0.02)
+    assert not left
+
+
+def _running(before):
+    """Return new threads, less those that Qt's pool lends to Python and takes back itself."""
+    return [
+        thread
+        for thread in threading.enumerate()
+        if thread not in before and not isinstance(thread, threading._DummyThread)
+    ]
+
+
+@pytest.fixture
+def viewer(make_napari_viewer_proxy):
+    """The viewer as a plugin sees it."""
+    return make_napari_viewer_proxy()
+
+
+@pytest.fixture
+def open_widget(viewer):
+    """A function that docks a new widget through the plugin's manifest and returns it."""
+
+    def make() -> DepthInterpolation:
+        _dock, widget = viewer.window.add_plugin_dock_widget(PLUGIN)
+        return widget
+
+    return make
+
+
+@pytest.fixture
+def widget(open_widget):
+    return open_widget()
+
+
+class StepConfig(MethodConfig):
+    """Parameters of the methods for tests."""
+
+    steps: int = Field(3, ge=1, le=1000, title="Steps", description="How many reports.")
+    outcome: str = Field("done", title="Outcome", description="How it ends.")
+
+
+class Stepwise:
+    """Reports every 50 ms, then ends as its config says."""
+
+    def __init__(self, config, _runtime):
+        self.config = config
+
+    def prepare(self, stack, *, report):
+        for step in range(self.config.steps):
+            report(Progress(step / self.config.steps, "fitting"))
+            time.sleep(STEP)
+        if self.config.outcome == "error":
+            raise RuntimeError("the fit went wrong")
+        if self.config.outcome == "memory":
+            raise MemoryError("no room")
+
+    def sections_at(self, stack, z, *, report):
+        values = np.full((len(z), *stack.voxels.shape[1:]), 7.0)
+        return Sections(values, values / 7)
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """Register the method ``slow``, which also gives an uncertainty and has presets."""
+    spec = MethodSpec(
+        "slow", "Slow", "For tests.", StepConfig, Stepwise, "as long as you like",
+        presets={"fast": {"steps": 1}, "balanced": {"steps": 3}, "best": {"steps": 200}},
+        gives_uncertainty=True, acquisitions=frozenset({"slice"}),
+    )  # fmt: skip
+    real_get, real_names = registry.get, registry.names()
+    monkeypatch.setattr(registry, "names", lambda: [*real_names, "slow"])
+    monkeypatch.setattr(registry, "get", lambda name: spec if name == "slow" else real_get(name))
+    return spec

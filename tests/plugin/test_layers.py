@@ -1,0 +1,191 @@
+"""Layers to datasets and back, for layers of every origin."""
+
+from dataclasses import replace
+
+import nibabel
+import numpy as np
+import pytest
+import tifffile
+from drive import sparse_tiff
+from napari.layers import Image, Labels
+
+from napari_depth_interp import interpolate, io
+from napari_depth_interp.errors import InputError
+from napari_depth_interp.plugin.layers import ORIGIN_KEY, adopt, placement, to_dataset, to_layers
+from napari_depth_interp.stack import Dataset, Source
+
+UNEVEN = [0.0, 2.0, 5.0, 6.0]
+
+
+def image_of(dataset, name="a"):
+    [(data, kwargs, kind)] = to_layers(dataset, name)
+    assert kind == "image"
+    return Image(data, **kwargs)
+
+
+@pytest.fixture
+def uneven(sections):
+    stack = np.concatenate([sections, sections[:1]])
+    return Dataset.from_array(stack, depths=UNEVEN, pixel_size=(0.5, 0.25), unit="um")
+
+
+class TestRoundTrip:
+    def test_everything_comes_back(self, uneven):
+        full = replace(
+            uneven,
+            grid=replace(uneven.grid, origin=(3.0, 4.0), thickness=1.5),
+            source=Source(None, "tiff"),
+            record={"depth_interp": {"method": "x"}, "other": 1},
+        )
+        back = to_dataset(image_of(full))
+        assert back.grid is full.grid
+        assert back.source is full.source
+        assert back.record == full.record
+        np.testing.assert_array_equal(back.voxels, full.voxels)
+
+    def test_uneven_sections_are_drawn_with_their_median_gap(self, uneven):
+        layer = image_of(uneven)
+        assert layer.scale[0] == 2.0
+        np.testing.assert_allclose(to_dataset(layer).grid.depths, UNEVEN)
+
+    def test_the_metadata_holds_no_second_copy_of_the_voxels(self, tissue):
+        layer = image_of(tissue)
+        assert layer.metadata[ORIGIN_KEY].voxels.strides == (0,) * 5
+
+    def test_time_points_and_channels(self):
+        voxels = np.arange(2 * 3 * 4 * 5 * 6, dtype=np.float32).reshape(2, 3, 4, 5, 6)
+        many = Dataset.from_array(voxels, axes="TCZYX", z_spacing=2.0)
+        many = replace(many, channel_names=("1", "0", "x"), time_step=5.0)
+        layers = [Image(data, **kwargs) for data, kwargs, _ in to_layers(many, "m")]
+        for c, layer in enumerate(layers):
+            back = to_dataset(layer)
+            np.testing.assert_array_equal(back.voxels, voxels[:, c : c + 1])
+            assert back.channel_names == (many.channel_names[c],)
+            assert back.time_step == 5.0
+            assert layer.scale[0] == 5.0
+
+
+class TestUserChanges:
+    def test_a_changed_scale_wins(self, tissue):
+        layer = image_of(tissue)
+        layer.scale = (3.0, 0.25, 0.125)
+        grid = to_dataset(layer).grid
+        np.testing.assert_allclose(np.diff(grid.depths), 3.0)
+        assert grid.pixel_size == (0.25, 0.125)
+        assert grid.unit == "um"
+
+    def test_a_changed_position_wins_and_uneven_gaps_stay(self, uneven):
+        layer = image_of(uneven)
+        layer.translate = (10.0, 1.0, 2.0)
+        grid = to_dataset(layer).grid
+        np.testing.assert_allclose(grid.depths, np.array(UNEVEN) + 10)
+        assert grid.origin == (1.0, 2.0)
+
+    def test_a_changed_unit_wins(self, tissue):
+        layer = image_of(tissue)
+        layer.units = "mm"
+        assert to_dataset(layer).grid.unit == "mm"
+
+    def test_a_scale_for_a_stack_without_spacing(self, sections):
+        layer = image_of(Dataset.from_array(sections))
+        assert to_dataset(layer).grid.depths is None
+        layer.scale = (4.0, 1.0, 1.0)
+        np.testing.assert_allclose(to_dataset(layer).grid.depths, [0, 4, 8])
+
+    def test_data_of_another_shape_forget_the_file(self, tissue):
+        layer = image_of(tissue)
+        layer.data = np.zeros((3, 4, 5))
+        dataset = to_dataset(layer)
+        assert dataset.source is None
+        np.testing.assert_allclose(dataset.grid.depths, [0, 2, 4])
+
+
+class TestForeignLayers:
+    def test_scale_and_translate_are_used(self):
+        grid = to_dataset(Image(np.zeros((3, 4, 5)), scale=(2, 1, 1), translate=(5, 6, 7), units="mm")).grid
+        np.testing.assert_allclose(grid.depths, [5, 7, 9])
+        assert grid.origin == (6.0, 7.0)
+        assert grid.unit == "mm"
+        assert grid.pixel_size == (1.0, 1.0)
+
+    def test_a_scale_of_one_pixel_is_not_known(self):
+        grid = to_dataset(Image(np.zeros((3, 4, 5)))).grid
+        assert grid.depths is None
+        assert grid.pixel_size is None
+
+    def test_the_finest_level_of_a_pyramid(self):
+        levels = [np.ones((4, 16, 16)), np.zeros((4, 8, 8))]
+        dataset = to_dataset(Image(levels, multiscale=True, scale=(3, 1, 1)))
+        np.testing.assert_array_equal(dataset.voxels[0, 0], levels[0])
+
+    def test_a_file_that_another_reader_opened_is_read_again(self, viewer, tmp_path):
+        sparse_tiff(tmp_path / "a.tif")
+        [layer] = viewer.open(tmp_path / "a.tif", plugin="napari")
+        np.testing.assert_allclose(layer.scale, 1)
+        dataset = adopt(layer)
+        assert any("were read again from a.tif" in note for note in dataset.notes)
+        np.testing.assert_allclose(layer.scale, (2.0, 0.5, 0.5))
+        assert [str(unit) for unit in layer.units] == ["micrometer"] * 3
+        assert layer.axis_labels == ("z", "y", "x")
+        np.testing.assert_allclose(to_dataset(layer).grid.depths, np.arange(7) * 2.0)
+
+    def test_a_file_without_spacing_is_read_again_once_only(self, viewer, tmp_path, monkeypatch):
+        sparse_tiff(tmp_path / "a.tif", spacing=None)
+        [layer] = viewer.open(tmp_path / "a.tif", plugin="napari")
+        assert adopt(layer).grid.pixel_size == (0.5, 0.5)
+        monkeypatch.setattr(io, "read", lambda path: pytest.fail("read twice"))
+        assert adopt(layer).grid.depths is None
+
+    def test_channels_in_one_layer_are_refused(self, viewer, tmp_path):
+        tifffile.imwrite(
+            tmp_path / "c.tif", np.zeros((4, 2, 5, 6), np.uint8), imagej=True, metadata={"axes": "ZCYX", "spacing": 2.0}
+        )
+        [layer] = viewer.open(tmp_path / "c.tif", plugin="napari")
+        assert layer.ndim == 4
+        with pytest.raises(InputError, match="holds 2 channels in one layer"):
+            adopt(layer)
+
+    def test_a_file_that_is_gone_leaves_the_layer_usable(self, viewer, tmp_path):
+        sparse_tiff(tmp_path / "a.tif")
+        [layer] = viewer.open(tmp_path / "a.tif", plugin="napari")
+        (tmp_path / "a.tif").unlink()
+        assert adopt(layer).grid.depths is None
+
+
+@pytest.mark.parametrize(
+    ("layer", "hint"),
+    [
+        (Labels(np.zeros((3, 4, 5), int), name="seg"), "'seg' is a Labels layer .*choose an Image layer"),
+        (Image(np.zeros((9, 9, 3), np.uint8), rgb=True, name="rgb"), "'rgb' is an RGB image; split"),
+        (Image(np.zeros((9, 9)), name="flat"), r"'flat' has 2 axes; choose a layer with the axes \(z, y, x\)"),
+        (Image(np.zeros((2, 2, 2, 9, 9)), name="five"), "'five' has 5 axes"),
+        (Image(np.zeros((3, 4, 5), bool), name="mask"), "type bool"),
+        (Image(np.zeros((3, 4, 5), complex).real, name="fine"), None),
+    ],
+)
+def test_what_is_no_stack_is_refused_with_a_hint(layer, hint):
+    if hint is None:
+        assert to_dataset(layer).voxels.shape == (1, 1, 3, 4, 5)
+        return
+    with pytest.raises(InputError, match=hint):
+        to_dataset(layer)
+
+
+def test_a_processed_nifti_keeps_its_orientation_when_saved(viewer, tmp_path):
+    voxels = np.random.default_rng(1).integers(0, 999, (8, 9, 5)).astype(np.int16)
+    affine = np.array([[0, -1.5, 0, 20], [1.25, 0, 0, -7], [0, 0, 6.0, 3], [0, 0, 0, 1]])
+    nibabel.save(nibabel.Nifti1Image(voxels, affine), tmp_path / "a.nii.gz")
+    result = interpolate(tmp_path / "a.nii.gz", factor=3)
+    [(data, kwargs, _)] = to_layers(result.dataset, "dense")
+    layer = viewer.add_image(data, **kwargs)
+    layer.save(str(tmp_path / "dense.nii.gz"), plugin="napari-depth-interp")
+    saved = nibabel.load(tmp_path / "dense.nii.gz")
+    assert nibabel.aff2axcodes(saved.affine) == nibabel.aff2axcodes(affine)
+    assert saved.shape == (8, 9, 13)
+    np.testing.assert_array_equal(np.asarray(saved.dataobj)[:, :, ::3], voxels)
+    np.testing.assert_allclose(saved.affine[:3, 3], affine[:3, 3])
+    np.testing.assert_allclose(saved.header.get_zooms(), (1.25, 1.5, 2.0))
+
+
+def test_placement_of_sections_without_units(sections):
+    assert placement(Dataset.from_array(sections))["units"] == ("pixel",) * 3

@@ -1,0 +1,76 @@
+"""The same widget with the other Qt binding, in a process of its own."""
+
+import os
+import subprocess
+import sys
+
+SCRIPT = """
+import ctypes, sys, threading, time
+import napari
+import numpy as np
+import platformdirs
+import qtpy
+from qtpy.QtCore import QThreadPool
+from qtpy.QtWidgets import QApplication
+
+assert qtpy.API_NAME == "PySide6" and "PyQt6" not in sys.modules
+platformdirs.user_config_dir = lambda *args, **kwargs: sys.argv[1]
+if sys.version_info < (3, 12):  # None is not immortal yet, and PySide6 6.12 drops a reference to it in most calls
+    ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
+failures = []
+sys.excepthook = lambda *error: failures.append(error)
+
+def wait_until(true, seconds=20):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, widget.bar._message.text()
+        QApplication.processEvents()
+        time.sleep(0.01)
+
+viewer = napari.Viewer()
+[source] = viewer.open_sample("napari-depth-interp", "organoid")
+_, widget = viewer.window.add_plugin_dock_widget("napari-depth-interp")
+threads = []
+plain = widget.runs.add
+widget.runs.add = lambda run: (threads.append(threading.current_thread()), plain(run))
+widget.compute.set_scoring(2)
+for method in ("linear", "cubic"):
+    widget.method.set_values(widget.settings().model_copy(update={"method": method}))
+    widget.bar._run.click()
+    wait_until(lambda: widget.job is None)
+assert threads == [threading.main_thread()] * 2, threads
+result = viewer.layers[source.name + " linear"]
+assert result.data.shape[0] == (source.data.shape[0] - 1) * 4 + 1
+np.testing.assert_array_equal(result.data[::4], source.data)
+np.testing.assert_allclose(result.scale, np.array(source.scale) / (4, 1, 1))
+assert result.units == source.units and result.metadata["depth_interp"]["method"] == "linear"
+assert viewer.layers.units is not None
+viewer.dims.set_point(0, float(result.scale[0]))
+assert "new section" in viewer.canvas.overlays.text.text
+widget.bar._preview.click()
+wait_until(lambda: widget.job is None)
+assert source.name + " cubic preview" in viewer.layers
+widget.bar._run.click()
+viewer.close()
+assert QThreadPool.globalInstance().waitForDone(5000)
+end = time.monotonic() + 0.3
+while time.monotonic() < end:
+    QApplication.processEvents()
+assert not failures, failures
+print("all is well")
+"""
+
+
+def test_the_widget_works_with_pyside6(tmp_path):
+    environment = os.environ | {
+        "QT_API": "pyside6",
+        "PYTEST_QT_API": "",
+        "NAPARI_CONFIG": str(tmp_path / "napari" / "settings.yaml"),
+        "XDG_CONFIG_HOME": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path)],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "all is well" in done.stdout

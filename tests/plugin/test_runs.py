@@ -1,0 +1,234 @@
+"""Runs in the real viewer: what comes out, where it lies, how it is repeated."""
+
+import shlex
+
+import nibabel
+import numpy as np
+import pytest
+import tifffile
+from drive import choose, finish, run, said, sparse_tiff
+from qtpy.QtWidgets import QApplication
+
+from command_line import depth_interp
+from napari_depth_interp import __version__, interpolate, io
+from napari_depth_interp.request import signature
+
+PLUGIN = "napari-depth-interp"
+
+
+@pytest.fixture
+def stack(widget, tmp_path):
+    """The voxels of an open stack of 7 sections."""
+    voxels = sparse_tiff(tmp_path / "a.tif")
+    widget.stack.open_files([tmp_path / "a.tif"])
+    return voxels
+
+
+def repeat(widget, tmp_path):
+    """Copy the chosen run as a command, run it in a process, return the voxels written."""
+    widget.runs._copy.click()
+    words = shlex.split(QApplication.clipboard().text())
+    assert words[:2] == ["depth-interp", "run"]
+    done = depth_interp(*words[1:], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    return io.read(tmp_path / words[3]).voxels
+
+
+class TestResult:
+    def test_lies_over_the_input(self, qtbot, viewer, widget, stack):
+        source = viewer.layers["a"]
+        source.contrast_limits, source.colormap, source.gamma = (100, 20000), "magenta", 0.8
+        layer = run(qtbot, widget, factor=4).layers[0]
+        assert layer.name == "a linear"
+        assert layer.data.shape == (25, 40, 50)
+        assert layer.data.dtype == np.uint16
+        np.testing.assert_allclose(layer.scale, (0.5, 0.5, 0.5))
+        assert layer.axis_labels == ("z", "y", "x")
+        assert [str(unit) for unit in layer.units] == ["micrometer"] * 3
+        assert viewer.layers.units is not None
+        assert tuple(layer.contrast_limits) == (100, 20000)
+        assert (layer.colormap.name, layer.gamma) == ("magenta", 0.8)
+        for index in ((0, 0, 0), (3, 11, 17), (6, 39, 49)):
+            there = layer.world_to_data(source.data_to_world(index))
+            np.testing.assert_allclose(there, (4 * index[0], *index[1:]), atol=1e-9)
+            assert layer.data[tuple(np.rint(there).astype(int))] == stack[index]
+        assert widget.bar._message.text().startswith("a linear: done in")
+        assert viewer.layers.selection.active.name == "a linear"
+
+    @pytest.mark.parametrize("how", ["translate", "rotate", "affine"])
+    def test_lies_over_an_input_that_was_moved_or_turned(self, qtbot, viewer, widget, stack, how):
+        source = viewer.layers["a"]
+        turned = {
+            "translate": (5.0, -3.0, 2.0),
+            "rotate": np.array([[1, 0, 0], [0, 0.8, -0.6], [0, 0.6, 0.8]]),
+            "affine": np.array([[1.5, 0, 0, 4], [0, 1, 0.2, 5], [0, 0, 1, 6], [0, 0, 0, 1.0]]),
+        }[how]
+        setattr(source, how, turned)
+        done = run(qtbot, widget, factor=2)
+        for i in (0, 3, 6):
+            there = done.layers[0].data_to_world((2 * i, 11, 17))
+            np.testing.assert_allclose(there, source.data_to_world((i, 11, 17)), atol=1e-9)
+
+    def test_holds_its_history(self, qtbot, viewer, widget, stack):
+        widget.compute.set_scoring(2)
+        layer = run(qtbot, widget, method="cubic", factor=3, seed=8, parameters={"kind": "spline"}).layers[0]
+        record = layer.metadata["depth_interp"]
+        assert (record["method"], record["seed"], record["config"]["kind"]) == ("cubic", 8, "spline")
+        assert record["versions"]["napari-depth-interp"] == __version__
+        assert record["input"]["sha256"] == signature(stack[None, None])
+        assert record["input"]["file"] == "a.tif"
+        assert record["observed"] == list(range(0, 19, 3))
+        assert record["scores"]["mean"]["psnr"] > 0
+        assert "measured at 2 times your gap" in record["scores"]["protocol"]
+
+    def test_history_is_saved_with_the_layer(self, qtbot, viewer, widget, stack, tmp_path):
+        layer = run(qtbot, widget, factor=3).layers[0]
+        layer.save(str(tmp_path / "dense.tif"), plugin=PLUGIN)
+        [again] = viewer.open(tmp_path / "dense.tif", plugin=PLUGIN)
+        assert again.metadata["depth_interp"]["input"]["sha256"] == signature(stack[None, None])
+        np.testing.assert_array_equal(again.data, layer.data)
+
+    def test_same_voxels_as_the_library(self, qtbot, widget, stack, tmp_path):
+        layer = run(qtbot, widget, method="cubic", factor=5).layers[0]
+        expected = interpolate(tmp_path / "a.tif", method="cubic", factor=5).dataset.voxels[0, 0]
+        np.testing.assert_array_equal(layer.data, expected)
+
+    def test_two_runs_keep_both(self, qtbot, viewer, widget, stack):
+        first, second = run(qtbot, widget), run(qtbot, widget, factor=2)
+        assert [first.layers[0].name, second.layers[0].name] == ["a linear", "a linear #2"]
+        assert len(viewer.layers["a linear"].data) == 25
+        assert len(viewer.layers["a linear #2"].data) == 13
+
+    def test_a_result_can_be_the_next_input(self, qtbot, viewer, widget, stack):
+        run(qtbot, widget, factor=2)
+        widget.stack._layers.setCurrentText("a linear")
+        layer = run(qtbot, widget, method="nearest").layers[0]
+        assert layer.name == "a linear nearest"
+        assert layer.data.shape[0] == 25
+        np.testing.assert_allclose(layer.scale[0], 0.5)
+
+    def test_time_points(self, qtbot, viewer, widget, tmp_path):
+        voxels = np.random.default_rng(0).integers(0, 999, (2, 4, 9, 10)).astype(np.uint16)
+        tifffile.imwrite(
+            tmp_path / "t.tif", voxels, imagej=True, resolution=(1, 1),
+            metadata={"axes": "TZYX", "spacing": 3.0, "unit": "um", "finterval": 10.0},
+        )  # fmt: skip
+        widget.stack.open_files([tmp_path / "t.tif"])
+        assert "2 time points" in widget.stack._info.text()
+        layer = run(qtbot, widget, factor=3).layers[0]
+        assert layer.data.shape == (2, 10, 9, 10)
+        np.testing.assert_allclose(layer.scale, (10.0, 1.0, 1.0, 1.0))
+        np.testing.assert_array_equal(layer.data[:, ::3], voxels)
+        assert viewer.canvas.overlays.text.text.startswith("result:")
+
+    def test_uncertainty(self, qtbot, slow, viewer, open_widget, tmp_path):
+        widget = open_widget()
+        sparse_tiff(tmp_path / "a.tif")
+        widget.stack.open_files([tmp_path / "a.tif"])
+        result, uncertainty = run(qtbot, widget, method="slow", preset="fast", factor=2).layers
+        assert uncertainty.name == "a slow uncertainty"
+        assert not uncertainty.visible
+        assert uncertainty.data.dtype == np.float32
+        np.testing.assert_array_equal(uncertainty.data[::2], 0)
+        np.testing.assert_array_equal(uncertainty.data[1::2], 1)
+        np.testing.assert_allclose(uncertainty.scale, result.scale)
+
+
+class TestCommand:
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {"method": "cubic", "factor": 3, "parameters": {"kind": "spline", "overshoot": "keep"}},
+            {"method": "linear", "factor": None, "spacing": "0.7um", "dtype": "float32"},
+            {"method": "nearest", "factor": None, "isotropic": True, "seed": 5, "threads": 1},
+            {"method": "cubic", "factor": 6, "acquisition": "projection:6"},
+            {"method": "linear", "factor": 2, "z_spacing": "3um"},
+        ],
+    )
+    def test_gives_the_same_voxels(self, qtbot, widget, stack, tmp_path, settings):
+        layer = run(qtbot, widget, **settings).layers[0]
+        np.testing.assert_array_equal(repeat(widget, tmp_path)[0, 0], layer.data)
+
+    def test_of_a_changed_scale(self, qtbot, viewer, widget, stack, tmp_path):
+        viewer.layers["a"].scale = (3.0, 0.5, 0.5)
+        layer = run(qtbot, widget, factor=None, spacing="1um").layers[0]
+        assert layer.data.shape[0] == 19
+        np.testing.assert_array_equal(repeat(widget, tmp_path)[0, 0], layer.data)
+
+    def test_of_edited_depths(self, qtbot, viewer, widget, stack, tmp_path):
+        widget.stack._table.item(2, 0).setText("4.7")
+        layer = run(qtbot, widget, factor=2).layers[0]
+        np.testing.assert_array_equal(repeat(widget, tmp_path)[0, 0], layer.data)
+
+    @pytest.mark.parametrize("labels", [None, ["2", "1"] * 5])
+    def test_of_a_channel(self, qtbot, viewer, widget, tmp_path, labels):
+        voxels = np.random.default_rng(1).integers(0, 9999, (5, 2, 12, 11)).astype(np.uint16)
+        tags = {"axes": "ZCYX", "spacing": 2.0, "unit": "um"} | ({"Labels": labels} if labels else {})
+        tifffile.imwrite(tmp_path / "two.tif", voxels, imagej=True, resolution=(1, 1), metadata=tags)
+        widget.stack.open_files([tmp_path / "two.tif"])
+        for c in (0, 1):
+            widget.stack._layers.setCurrentIndex(c)
+            layer = run(qtbot, widget, factor=2).layers[0]
+            np.testing.assert_array_equal(layer.data[::2], voxels[:, c])
+            np.testing.assert_array_equal(repeat(widget, tmp_path)[0, 0], layer.data)
+
+    def test_of_a_nifti_file_writes_nifti(self, qtbot, widget, tmp_path):
+        voxels = np.random.default_rng(2).integers(0, 999, (9, 8, 5)).astype(np.int16)
+        nibabel.save(nibabel.Nifti1Image(voxels, np.diag([1.0, 1.0, -4.0, 1.0])), tmp_path / "my scan.nii.gz")
+        widget.stack.open_files([tmp_path / "my scan.nii.gz"])
+        layer = run(qtbot, widget, factor=2).layers[0]
+        np.testing.assert_array_equal(repeat(widget, tmp_path)[0, 0], layer.data)
+        assert (tmp_path / "my_scan_linear.nii.gz").exists()
+
+    def test_of_a_layer_without_a_file_says_where_to_put_one(self, qtbot, viewer, widget):
+        viewer.add_image(np.random.default_rng(0).random((4, 9, 9)), scale=(3, 1, 1), units="um", name="x/y")
+        words = shlex.split(run(qtbot, widget, factor=2).command())
+        assert words[2:4] == ["INPUT.tif", "x_y_linear.tif"]
+        assert words[words.index("--z-spacing") + 1] == "3.0um"
+
+
+class TestPreview:
+    def test_fills_one_gap(self, qtbot, viewer, widget, stack):
+        viewer.dims.set_point(0, 5.0)  # between sections 2 and 3
+        widget.bar._preview.click()
+        finish(qtbot, widget)
+        layer = viewer.layers["a linear preview"]
+        assert layer.data.shape == (5, 40, 50)
+        np.testing.assert_array_equal(layer.data[[0, -1]], stack[[2, 3]])
+        assert layer.translate[0] == 4.0
+        assert widget.runs.runs == []
+
+    def test_the_gap_is_found_by_section_where_the_layer_has_no_spacing(self, qtbot, viewer, widget, tmp_path):
+        voxels = sparse_tiff(tmp_path / "b.tif", spacing=None)
+        widget.stack.open_files([tmp_path / "b.tif"])
+        choose(widget, z_spacing="3um")
+        viewer.dims.set_point(0, 5.0)  # section 5 as long as the layer is drawn with 1 um
+        widget.bar._preview.click()
+        finish(qtbot, widget)
+        np.testing.assert_array_equal(viewer.layers["b linear preview"].data[[0, -1]], voxels[[5, 6]])
+
+    def test_takes_what_is_in_view(self, qtbot, make_napari_viewer_proxy, tmp_path):
+        viewer = make_napari_viewer_proxy(show=True)
+        _, widget = viewer.window.add_plugin_dock_widget(PLUGIN)
+        voxels = sparse_tiff(tmp_path / "a.tif", shape=(200, 240))
+        widget.stack.open_files([tmp_path / "a.tif"])
+        viewer.dims.set_point(0, 0.0)
+        viewer.scene.camera.center, viewer.scene.camera.zoom = (0, 50, 60), 40
+        layer = viewer.layers["a"]
+        qtbot.waitUntil(lambda: 2 < np.ptp(np.asarray(layer.corner_pixels)[:, -1]) < 100, timeout=5000)
+        (top, left), (bottom, right) = np.asarray(layer.corner_pixels)[:, -2:]
+        widget.bar._preview.click()
+        finish(qtbot, widget)
+        preview = viewer.layers["a linear preview"]
+        assert preview.data.shape[1:] == (bottom - top + 1, right - left + 1)
+        np.testing.assert_array_equal(preview.data[0], voxels[0, top : bottom + 1, left : right + 1])
+        np.testing.assert_allclose(preview.translate[1:], (top * 0.5, left * 0.5))
+        assert preview.data[0].size < voxels[0].size / 4
+
+    @pytest.mark.parametrize("target", [{"spacing": "0.7um"}, {"isotropic": True}, {"acquisition": "projection:4"}])
+    def test_every_kind_of_target(self, qtbot, viewer, widget, stack, target):
+        choose(widget, **{"factor": None} | target)
+        widget.bar._preview.click()
+        finish(qtbot, widget)
+        assert "a linear preview" in viewer.layers, widget.bar._message.text()
+        assert not said("warning")
