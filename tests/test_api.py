@@ -142,3 +142,10 @@ class TestEvaluate:
     def test_no_methods(self, voxels):
         with pytest.raises(RequestError, match="no methods"):
             ndi.evaluate(voxels, [], z_spacing="2um")
+
+
+def test_evaluate_takes_one_name_and_refuses_two_protocols(voxels):
+    dataset = ndi.Dataset.from_array(voxels, z_spacing=1.0)
+    assert [each.method for each in ndi.evaluate(dataset, "nearest", keep_every=2).methods] == ["nearest"]
+    with pytest.raises(RequestError, match="exclude each other"):
+        ndi.evaluate(dataset, "nearest", keep_every=2, hold_out=[3])

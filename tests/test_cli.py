@@ -579,3 +579,43 @@ class TestInterrupt:
         check_interrupted(*interrupt(arguments, writing))
         assert files(tmp_path) == {"in.tif", name}
         assert (tmp_path / name).read_bytes() == b"precious"
+
+
+def test_depths_may_be_a_long_list(tmp_path):
+    depths = np.cumsum(np.tile([1.0, 2.0, 1.25], 40)).tolist()
+    source = write_imagej(tmp_path / "in.tif", noise((120, 4, 4)))
+    text = ",".join(map(repr, depths))
+    assert len(text) > 255  # longer than a file name may be
+    succeed("run", source, tmp_path / "out.tif", "--depths", text, "--factor", "2")
+    assert "must be numbers" in fail(2, "run", source, tmp_path / "o.tif", "--depths", "1,2,x", "--factor", "2")
+
+
+def test_sigterm_leaves_nothing_half_written(tmp_path):
+    """Schedulers end jobs with SIGTERM; the hidden temporary file must go."""
+    write_imagej(tmp_path / "big.tif", np.random.default_rng(0).integers(0, 4000, (60, 700, 700), np.uint16))
+    command = [*MODULE, "run", "big.tif", "out.nii.gz", "--factor", "4"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob(".depth-interp-*")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert process.poll() is None, "it finished before it could be stopped"
+    process.terminate()
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM, errors
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["big.tif"]
+
+
+def test_an_output_that_is_a_link_keeps_the_link(tmp_path, tif):
+    target = tmp_path / "elsewhere.tif"
+    target.write_bytes(b"old")
+    (tmp_path / "link.tif").symlink_to(target)
+    succeed("run", tif, tmp_path / "link.tif", "--factor", "2", "--overwrite")
+    assert (tmp_path / "link.tif").is_symlink()
+    assert tifffile.imread(target).ndim == 3
+
+
+def test_no_command_prints_the_help_and_nothing_else():
+    done = depth_interp()
+    assert done.returncode == 2
+    assert "Usage" in done.stdout + done.stderr
+    assert "depth-interp: " not in done.stderr

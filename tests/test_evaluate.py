@@ -179,7 +179,9 @@ def test_hounsfield_units_need_a_range():
     with pytest.raises(RequestError, match=r"Hounsfield units.*--data-range -1000 1000"):
         evaluate(make(voxels), ["linear"], EVERY_2)
     assert evaluate(make(voxels), ["linear"], EVERY_2, data_range=(-1000, 1000)).data_range == ((-1000, 1000),)
-    evaluate(make(voxels.astype(np.float32)), ["linear"], EVERY_2)
+    with pytest.raises(RequestError, match="Hounsfield units"):  # stored as scaled integers, read as floats
+        evaluate(make(voxels.astype(np.float32)), ["linear"], EVERY_2)
+    evaluate(make(voxels + np.float32(0.25)), ["linear"], EVERY_2)
     evaluate(make(voxels // 3), ["linear"], EVERY_2)  # not as low as air
 
 

@@ -170,3 +170,32 @@ class TestMemory:
         monkeypatch.setattr(resources, "_free_memory", lambda: 10**8)
         with pytest.raises(TooLargeError, match=r"needs 0\.3 GB of memory and 0\.1 GB is free"):
             execute(request)
+
+
+class TestTileMemory:
+    """Tiles of all threads together stay within their budget, whatever the shape of the stack."""
+
+    @pytest.mark.parametrize("shape", [(200, 128, 256), (400, 16, 512), (3, 600, 600), (40, 3, 2000)])
+    @pytest.mark.parametrize("threads", [1, 2, 16])
+    @pytest.mark.parametrize("budget", [2**18, 2**20, 2**24])
+    def test_floats_in_memory_at_once(self, monkeypatch, shape, threads, budget):
+        monkeypatch.setattr(execute_module, "_TILE_BYTES", budget)
+        voxels = np.broadcast_to(np.arange(shape[0], dtype=np.uint16)[:, None, None], shape)
+        request = resolve(Dataset.from_array(voxels, z_spacing=1.0), make_settings(factor=3, threads=threads))
+        stack = request.dataset.stack()
+        tiles = list(execute_module._tiles(request, stack, np.flatnonzero(request.observed < 0)))
+        workers = execute_module._workers(request, tiles, stack)
+        one_row = 4 * shape[2] * max(tile.count_rows() // (tile.padded.stop - tile.padded.start) for tile in tiles)
+        used = workers * max(4 * shape[2] * tile.count_rows() for tile in tiles)
+        assert used <= max(budget, one_row)
+        covered = sum(len(tile.targets) * (tile.rows.stop - tile.rows.start) for tile in tiles)
+        assert covered == 2 * (shape[0] - 1) * shape[1]
+
+    def test_a_tile_has_only_the_sections_it_needs(self, monkeypatch):
+        voxels = np.broadcast_to(np.arange(500, dtype=np.uint16)[:, None, None], (500, 8, 8))
+        request = resolve(Dataset.from_array(voxels, z_spacing=1.0), make_settings(factor=4))
+        stack = request.dataset.stack()
+        tiles = list(execute_module._tiles(request, stack, np.flatnonzero(request.observed < 0)))
+        assert max(tile.sections.stop - tile.sections.start for tile in tiles) < 90
+        result = execute(request).dataset.voxels[0, 0, :, 0, 0]
+        np.testing.assert_array_equal(result, np.rint(np.arange(1997) / 4))

@@ -1,7 +1,7 @@
 """What was asked for, resolved: grids, observed sections, every refusal."""
 
 import json
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from napari_depth_interp.method import MethodConfig, MethodSpec
 from napari_depth_interp.methods import registry
 from napari_depth_interp.request import match_observed, resolve, signature
 from napari_depth_interp.settings import make_settings
-from napari_depth_interp.stack import Acquisition, Dataset, Grid
+from napari_depth_interp.stack import Acquisition, Dataset, Grid, Source
 
 
 def make(depths=(10.0, 12.0, 14.0, 16.0), unit="um", pixel_size=(0.5, 0.4), dtype=np.uint8, n=1, voxels=None):
@@ -52,7 +52,10 @@ def test_uneven_sections_give_a_regular_grid_of_the_median_gap():
     request = asked(make([0, 2, 4, 10, 12.5]), factor=2)  # gaps 2 2 6 2.5: median 2.25
     np.testing.assert_allclose(request.depths, np.arange(12) * 1.125)
     assert request.observed.tolist() == [0] + [-1] * 11
-    assert request.notes == ("the sections are unevenly spaced; the result is regular, 1.125 um apart",)
+    assert request.notes == (
+        "the sections are unevenly spaced; the result is regular, 1.125 um apart",
+        "4 of 5 observed sections are not at a target depth and are left out",
+    )
     assert asked(make([0, 2, 4, 10], unit=None), factor=2).notes[0].endswith("1 apart")
 
 
@@ -340,3 +343,29 @@ def test_one_section_brings_up_what_the_reader_noticed():
     )
     with pytest.raises(InputError, match=r"1 section, .*; 7 time points may be sections"):
         resolve(dataset, make_settings(factor=2))
+
+
+def test_a_target_that_brings_nothing_new_says_so():
+    dataset = Dataset.from_array(np.arange(20.0).reshape(5, 2, 2), z_spacing=2.0, unit="um")
+    notes = resolve(dataset, make_settings(spacing="2um")).notes
+    assert notes == ("all target sections are observed ones; nothing new is made",)
+
+
+def test_a_file_stored_from_top_to_bottom_keeps_its_own_first_section():
+    """The reader turns the order round; a spacing that does not divide the stack starts at the file's first section."""
+    dataset = Dataset.from_array(np.arange(20.0).reshape(5, 2, 2), z_spacing=2.0, unit="um")
+    turned = replace(dataset, source=Source(None, "NIfTI-1", reversed_sections=True))
+    np.testing.assert_allclose(resolve(turned, make_settings(spacing="3um")).depths, [2, 5, 8])
+    np.testing.assert_allclose(resolve(dataset, make_settings(spacing="3um")).depths, [0, 3, 6])
+
+
+def test_values_whose_squares_overflow_are_refused():
+    dataset = Dataset.from_array(np.full((3, 2, 2), 1e200) * np.arange(3)[:, None, None], z_spacing=1.0)
+    with pytest.raises(InputError, match=r"beyond 1e\+100"):
+        resolve(dataset, make_settings(factor=2))
+
+
+def test_a_unit_that_becomes_that_of_the_pixels_is_said():
+    dataset = Dataset.from_array(np.zeros((3, 2, 2)), pixel_size=(0.5, 0.5))
+    assert "pixel size without a unit" in dataset.with_z_spacing(2.0, "um").notes[0]
+    assert dataset.with_z_spacing(2.0).notes == ()

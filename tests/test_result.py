@@ -1,7 +1,9 @@
 """A result can be saved and opened again with its history."""
 
+import json
 from dataclasses import replace
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -11,6 +13,9 @@ from napari_depth_interp.execute import execute
 from napari_depth_interp.request import resolve
 from napari_depth_interp.result import Result
 from napari_depth_interp.settings import make_settings
+
+SAGITTAL = np.array([[0, 0, -4, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1.0]])
+"""Stored axes: front, up, left; 4 mm between sagittal sections."""
 
 
 @pytest.fixture
@@ -57,3 +62,44 @@ def test_an_ordinary_file_has_no_history(tmp_path, tissue):
     io.write(tmp_path / "plain.tif", tissue)
     with pytest.raises(InputError, match="no history"):
         Result.load(tmp_path / "plain.tif")
+
+
+@pytest.mark.parametrize(
+    "affine", [np.diag([1, 1, 5, 1.0]), np.diag([-1, -1, -5, 1.0]), SAGITTAL, np.diag([3, 2, 4, 1])]
+)
+@pytest.mark.parametrize("target", [{"factor": 2}, {"factor": 4}, {"spacing": "2"}])
+def test_a_dense_nifti_opens_along_its_own_section_axis(tmp_path, affine, target):
+    """Filled in, the section axis is no longer the coarsest one; and files may be stored from top to bottom."""
+    voxels = np.random.default_rng(0).integers(0, 99, (6, 7, 8), dtype=np.int16)
+    nibabel.save(nibabel.Nifti1Image(voxels, affine), tmp_path / "sparse.nii")
+    sparse = io.read(tmp_path / "sparse.nii")
+    result = execute(resolve(sparse, make_settings(**target)))
+    result.save(tmp_path / "dense.nii")
+    again = Result.load(tmp_path / "dense.nii")
+    np.testing.assert_array_equal(again.dataset.voxels, result.dataset.voxels)
+    np.testing.assert_allclose(again.dataset.grid.depths, result.dataset.grid.depths, atol=1e-4)
+    assert again.record == result.record
+    assert again.is_observed.sum() == result.is_observed.sum()
+
+
+def test_observed_sections_are_named_in_the_order_of_the_file(tmp_path):
+    """Checked with nibabel alone: the sections that the record names are those of the input."""
+    voxels = np.random.default_rng(0).integers(0, 9999, (4, 5, 8), dtype=np.int16)
+    nibabel.save(nibabel.Nifti1Image(voxels, np.diag([-1, -1, -5, 1.0])), tmp_path / "sparse.nii")
+    execute(resolve(io.read(tmp_path / "sparse.nii"), make_settings(spacing="2"))).save(tmp_path / "dense.nii")
+    dense = nibabel.load(tmp_path / "dense.nii")
+    text = next(each.get_content() for each in dense.header.extensions if each.get_code() == 6)
+    text = text.decode() if isinstance(text, bytes) else text
+    record = json.loads(text[text.index("{") :])["depth_interp"]
+    stored = np.asarray(dense.dataobj)
+    sources = [i for k in record["observed_in_file"] for i in range(8) if (stored[..., k] == voxels[..., i]).all()]
+    assert sources == [0, 2, 4, 6]  # every 10 mm of 5
+    np.testing.assert_allclose(dense.affine[:3, 3], [0, 0, 0], atol=1e-5)  # the first stored section has not moved
+
+
+def test_a_history_that_no_longer_fits_the_file_is_refused(tmp_path, result):
+    grid = replace(result.dataset.grid, depths=range(5))
+    shorter = replace(result.dataset, voxels=result.dataset.voxels[:, :, :5], grid=grid)
+    io.write(tmp_path / "cut.tif", shorter)
+    with pytest.raises(InputError, match="17 sections, but the file has 5"):
+        Result.load(tmp_path / "cut.tif")

@@ -147,7 +147,7 @@ def test_a_stack_checks_its_axes_and_depths():
 
 def test_some_rows_of_a_stack_are_a_view():
     stack = Stack(VOXELS, Grid(np.arange(2.0)), Acquisition(2))
-    rows = stack.crop_rows(slice(1, 3))
+    rows = stack.crop(slice(0, len(stack.depths)), slice(1, 3))
     assert rows.voxels.shape == (2, 2, 4)
     assert rows.voxels.base is not None
     assert np.shares_memory(rows.voxels, VOXELS)

@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from . import io
+from .errors import RequestError
 from .evaluate import Scores
 from .evaluate import evaluate as _evaluate
 from .execute import execute
@@ -63,7 +64,7 @@ def interpolate(
 
 def evaluate(
     image: Image,
-    methods: Sequence[str],
+    methods: str | Sequence[str],
     *,
     keep_every: int | None = None,
     hold_out: Sequence[int] = (),
@@ -76,7 +77,7 @@ def evaluate(
     Parameters
     ----------
     image : path, Dataset or (Z, Y, X) array
-    methods : sequence of str
+    methods : str or sequence of str
     keep_every, hold_out : int, sequence of int
         Keep every k-th section, or hide the given ones (counted from 0); with neither, each inner
         section is left out in turn.
@@ -91,6 +92,9 @@ def evaluate(
     Scores
     """
     chosen = make_settings(**settings)
+    methods = [methods] if isinstance(methods, str) else methods
+    if keep_every is not None and hold_out:
+        raise RequestError("keep_every and hold_out exclude each other; give one of them")
     if keep_every is not None:
         protocol = Protocol("keep_every", every=keep_every)
     elif hold_out:

@@ -230,9 +230,9 @@ def _own_range(channel: NDArray[Any]) -> tuple[float, float]:
     finite = channel[np.isfinite(channel)] if channel.dtype.kind == "f" else channel
     if not finite.size:
         raise InputError("the truth of a channel holds no numbers, so there is nothing to score")
-    if channel.dtype.kind == "i" and channel.min() <= -500:
+    if finite.dtype.kind != "u" and finite.min() <= -500 and bool((finite == np.rint(finite)).all()):
         raise RequestError(
-            f"integers from {channel.min()} to {channel.max()} look like CT in Hounsfield units, where percentiles "
+            f"integers from {finite.min():g} to {finite.max():g} look like CT in Hounsfield units, where percentiles "
             "are a poor range; give it, for example --data-range -1000 1000"
         )
     low, high = data_range_of(channel)

@@ -26,6 +26,8 @@ from .stack import Dataset, Stack
 
 _TILE_BYTES = 96 * 2**20
 """Working memory of all tiles together: float copies of input and output rows."""
+_PORTION = 64
+"""Target sections of one tile, for methods that need only some observed sections for them."""
 _OVERHEAD_BYTES = 300 * 10**6
 
 
@@ -88,17 +90,16 @@ def _allocate(request: Request) -> tuple[NDArray[Any], NDArray[np.float32] | Non
 
 def _run_stack(request: Request, stack: Stack, output: _Output, warnings: list[str], report: Report) -> None:
     """Fill ``output`` with one channel at one time point."""
-    mask = np.isnan(stack.voxels) if request.fill_nan and stack.voxels.dtype.kind == "f" else None
-    observed = stack
-    if mask is not None and mask.any():
-        stack = replace(stack, voxels=_filled(stack.voxels, mask))
+    observed, has_nan = stack, request.fill_nan and _has_nan(stack)
+    if has_nan:
+        stack = replace(stack, voxels=_filled(stack.voxels))
     method = _make_method(request, stack, warnings)
     prepared = 0.5 if request.spec.tile_halo is None else 0.02  # share of the time, roughly
     method.prepare(stack, report=part(report, 0.0, prepared))
     new = np.flatnonzero(request.observed < 0) if request.spec.keeps_observed else np.arange(len(request.depths))
     _run_tiles(request, method, stack, new, output, part(report, prepared, 1.0))
-    if mask is not None and mask.any():
-        _restore_nan(request, stack, mask, output.voxels)
+    if has_nan:
+        _restore_nan(request, observed, output.voxels)
     if request.spec.keeps_observed:
         for k in np.flatnonzero(request.observed >= 0):
             output.voxels[k] = observed.voxels[request.observed[k]]
@@ -123,11 +124,12 @@ def _run_tiles(
         report(Progress(1.0))
         return
     jobs = list(_tiles(request, stack, new))
-    parallel = request.spec.parallel_tiles and request.runtime.threads > 1 and len(jobs) > 1
+    workers = _workers(request, jobs, stack)
+    parallel = workers > 1
 
     def run(job: _Tile) -> None:
         inner = silent if parallel else part(report, job.number / len(jobs), (job.number + 1) / len(jobs))
-        tile = stack.crop_rows(job.padded)
+        tile = stack.crop(job.sections, job.padded)
         sections = method.sections_at(tile, request.depths[job.targets].tolist(), report=inner)
         _store(sections.values[:, job.inside], output.voxels, job)
         if output.uncertainty is not None and sections.uncertainty is not None:
@@ -137,7 +139,7 @@ def _run_tiles(
         for job in jobs:
             run(job)
         return
-    with ThreadPoolExecutor(request.runtime.threads) as pool:
+    with ThreadPoolExecutor(workers) as pool:
         try:
             for done, _ in enumerate(pool.map(run, jobs)):
                 report(Progress((done + 1) / len(jobs)))
@@ -148,32 +150,73 @@ def _run_tiles(
 
 @dataclass(frozen=True)
 class _Tile:
-    """Some target sections and some rows of them; ``padded`` rows are read, ``inside`` those are kept."""
+    """Some target sections and some rows of them.
+
+    ``sections`` and ``padded`` are the observed sections and the rows that are read; of the
+    rows that are computed, those ``inside`` are kept.
+    """
 
     number: int
     targets: NDArray[np.intp]
+    sections: slice
     rows: slice
     padded: slice
     inside: slice
 
+    def count_rows(self) -> int:
+        """Return how many rows of sections are in memory as floats at once, input and output together."""
+        deep = self.sections.stop - self.sections.start + len(self.targets)
+        return int(deep * (self.padded.stop - self.padded.start))
+
 
 def _tiles(request: Request, stack: Stack, new: NDArray[np.intp]) -> Iterator[_Tile]:
-    sections, height, width = stack.voxels.shape
-    itemsize = np.dtype(working_dtype(stack.voxels.dtype)).itemsize
-    parallel = request.runtime.threads if request.spec.parallel_tiles else 1
-    budget = _TILE_BYTES // (parallel * itemsize * width)  # section rows, input and output together
-    halo = request.spec.tile_halo
-    smallest = height if halo is None else min(height, 8 + 2 * halo)
-    per_tile = max(1, min(len(new), budget // smallest - sections))
-    rows = height if halo is None else max(8, budget // (sections + per_tile) - 2 * halo)
+    """Divide the work so that the tiles of all threads together stay within the memory for tiles."""
+    height, halo = stack.voxels.shape[1], request.spec.tile_halo
+    budget = _row_budget(stack) // (request.runtime.threads if request.spec.parallel_tiles else 1)
     number = 0
-    for first in range(0, len(new), per_tile):
+    for targets in _portions(request, stack, new, budget):
+        sections = _needed_sections(request, stack, targets)
+        deep = sections.stop - sections.start + len(targets)
+        rows = height if halo is None else max(1, budget // deep - 2 * halo)
         for top in range(0, height, rows):
             bottom = min(top + rows, height)
             upper, lower = max(0, top - (halo or 0)), min(height, bottom + (halo or 0))
             inside = slice(top - upper, bottom - upper)
-            yield _Tile(number, new[first : first + per_tile], slice(top, bottom), slice(upper, lower), inside)
+            yield _Tile(number, targets, sections, slice(top, bottom), slice(upper, lower), inside)
             number += 1
+
+
+def _row_budget(stack: Stack) -> int:
+    """Return how many rows of sections, as floats, the memory for tiles holds."""
+    itemsize = np.dtype(working_dtype(stack.voxels.dtype)).itemsize
+    return int(_TILE_BYTES // (itemsize * stack.voxels.shape[2]))
+
+
+def _portions(request: Request, stack: Stack, new: NDArray[np.intp], budget: int) -> list[NDArray[np.intp]]:
+    """Divide the target sections along z: a method of limited reach then needs few observed ones at a time."""
+    if request.spec.z_reach is not None:
+        size = _PORTION
+    elif request.spec.tile_halo is None:
+        size = max(1, budget // stack.voxels.shape[1] - len(stack.depths))
+    else:
+        size = len(new)
+    return [new[start : start + size] for start in range(0, len(new), size)]
+
+
+def _needed_sections(request: Request, stack: Stack, targets: NDArray[np.intp]) -> slice:
+    reach = request.spec.z_reach
+    if reach is None:
+        return slice(0, len(stack.depths))
+    first, last = np.searchsorted(stack.depths, request.depths[targets[[0, -1]]])
+    return slice(max(0, int(first) - 1 - reach), min(len(stack.depths), int(last) + 1 + reach))
+
+
+def _workers(request: Request, jobs: list[_Tile], stack: Stack) -> int:
+    """Return how many tiles may be computed at once: fewer than threads where a single row of each is too much."""
+    if not request.spec.parallel_tiles:
+        return 1
+    largest = max(job.count_rows() for job in jobs)
+    return max(1, min(request.runtime.threads, len(jobs), _row_budget(stack) // largest))
 
 
 def _store(values: NDArray[Any], voxels: NDArray[Any], job: _Tile) -> None:
@@ -192,7 +235,11 @@ def _to_integers(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     return rounded
 
 
-def _filled(voxels: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
+def _has_nan(stack: Stack) -> bool:
+    return stack.voxels.dtype.kind == "f" and any(np.isnan(section).any() for section in stack.voxels)
+
+
+def _filled(voxels: NDArray[Any]) -> NDArray[Any]:
     """Return a copy with each NaN replaced by the nearest number in its section.
 
     A section without any number takes the nearest section that has some.
@@ -200,23 +247,24 @@ def _filled(voxels: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
     from scipy.ndimage import distance_transform_edt
 
     filled = voxels.copy()
-    usable = np.flatnonzero(~mask.all(axis=(1, 2)))
+    usable = np.flatnonzero([not np.isnan(section).all() for section in voxels])
     for k in usable:
-        if mask[k].any():
-            nearest = distance_transform_edt(mask[k], return_distances=False, return_indices=True)
+        mask = np.isnan(voxels[k])
+        if mask.any():
+            nearest = distance_transform_edt(mask, return_distances=False, return_indices=True)
             filled[k] = voxels[k][tuple(nearest)]
     for k in np.setdiff1d(np.arange(len(voxels)), usable):
         filled[k] = filled[usable[np.abs(usable - k).argmin()]]
     return filled
 
 
-def _restore_nan(request: Request, stack: Stack, mask: NDArray[np.bool_], voxels: NDArray[Any]) -> None:
+def _restore_nan(request: Request, stack: Stack, voxels: NDArray[Any]) -> None:
     """Make the result NaN where the nearest observed section is, or both are at the same distance."""
     middles = (stack.depths[1:] + stack.depths[:-1]) / 2
     below = np.searchsorted(middles, request.depths, side="left")
     above = np.searchsorted(middles, request.depths, side="right")
     for k, (i, j) in enumerate(zip(below, above, strict=True)):
-        voxels[k][mask[i] & mask[j]] = np.nan
+        voxels[k][np.isnan(stack.voxels[i]) & np.isnan(stack.voxels[j])] = np.nan
 
 
 def _dense_dataset(request: Request, voxels: NDArray[Any], warnings: list[str]) -> Dataset:

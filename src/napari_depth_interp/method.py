@@ -64,8 +64,8 @@ class Method(Protocol):
     def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report) -> Sections:
         """Return the sections at depths ``z`` (unit of the grid).
 
-        ``stack`` is the prepared one or some of its rows (a tile). Depths beyond the first and
-        the last section hold the end. The voxels of ``stack`` must not be changed.
+        ``stack`` is the prepared one or, where the spec allows tiles, some of its sections and rows.
+        Depths beyond the first and the last section hold the end. The voxels of ``stack`` must not be changed.
         """
 
 
@@ -88,6 +88,8 @@ class MethodSpec:
         The observed sections stand unchanged in the result.
     tile_halo : int or None
         Rows that a tile needs on each side so that tiled equals untiled; None: not tileable.
+    z_reach : int or None
+        Observed sections on each side of a gap that a tile needs; None: all of them.
     parallel_tiles : bool
         ``sections_at`` may run in several threads at once after ``prepare``.
     sampled : bool
@@ -110,6 +112,7 @@ class MethodSpec:
     acquisitions: frozenset[str] = frozenset({"slice", "projection"})
     keeps_observed: bool = True
     tile_halo: int | None = None
+    z_reach: int | None = None
     parallel_tiles: bool = False
     sampled: bool = False
     gives_uncertainty: bool = False

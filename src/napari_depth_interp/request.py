@@ -24,6 +24,8 @@ from .settings import Settings, explain_validation
 from .stack import SPACING_RTOL, Acquisition, Dataset, Grid, fine_depths, missing_spacing
 from .units import convert, parse_length
 
+LARGEST = 1e100
+"""Values beyond this overflow when squared and summed."""
 MAX_SECTIONS = 100_000
 """More target sections than this is a slip of the keyboard, not a stack."""
 
@@ -146,10 +148,13 @@ def resolve(
     else:
         _check_no_target(settings)
         targets, grid_notes = _explicit_depths(dataset, depths, extrapolate=extrapolate), []
+    observed = match_observed(dataset, targets)
+    if depths is None:
+        grid_notes += _observed_notes(dataset, observed)
     return Request(
         dataset,
         targets,
-        match_observed(dataset, targets),
+        observed,
         spec,
         config,
         Runtime(device, settings.threads or default_threads(), settings.seed),
@@ -191,6 +196,8 @@ def check_voxels(dataset: Dataset, *, fill_nan: bool) -> None:
     for plane in _planes(dataset.voxels):
         if np.isinf(plane).any():
             raise InputError("the stack holds infinite values; replace them by numbers (or by NaN, with --nan fill)")
+        if float(np.nan_to_num(np.abs(plane)).max()) > LARGEST:
+            raise InputError(f"the stack holds values beyond {LARGEST:g}, whose squares overflow; scale them down")
         missing += int(np.isnan(plane).sum())
     if missing == dataset.voxels.size:
         raise InputError("every voxel of the stack is NaN (not a number); there is no image in it")
@@ -218,6 +225,17 @@ def resolve_method(name: str, preset: Preset, parameters: Mapping[str, Any]) -> 
     return spec, config
 
 
+def _observed_notes(dataset: Dataset, observed: NDArray[np.intp]) -> list[str]:
+    """Say where the target leaves observed sections out, or brings nothing new."""
+    if dataset.acquisition.is_projection:
+        return []
+    kept, sections = int((observed >= 0).sum()), dataset.voxels.shape[2]
+    if kept == len(observed):
+        return ["all target sections are observed ones; nothing new is made"]
+    lost = sections - kept
+    return [f"{lost} of {sections} observed sections are not at a target depth and are left out"] if lost else []
+
+
 def _check_acquisition(spec: MethodSpec, acquisition: Acquisition) -> None:
     kind = "projection" if acquisition.is_projection else "slice"
     if kind not in spec.acquisitions:
@@ -231,11 +249,11 @@ def target_depths(dataset: Dataset, settings: Settings) -> tuple[NDArray[np.floa
         raise RequestError(f"{' and '.join(chosen)} exclude each other; give one of them")
     grid = dataset.grid
     if settings.spacing is not None:
-        return _regular(grid, _in_unit(settings.spacing, grid.unit))
+        return _regular(dataset, _in_unit(settings.spacing, grid.unit))
     if settings.isotropic:
         if grid.pixel_size is None:
             raise RequestError("the file gives no pixel size, so isotropic has no meaning; use --factor or --spacing")
-        return _regular(grid, min(grid.pixel_size))
+        return _regular(dataset, min(grid.pixel_size))
     factor = settings.factor
     if factor is None and dataset.acquisition.is_projection:
         factor = dataset.acquisition.n
@@ -271,7 +289,7 @@ def _multiplied(dataset: Dataset, factor: int) -> tuple[NDArray[np.float64], lis
     step = grid.spacing / factor
     distance = f"{step:.6g} {grid.unit}" if grid.unit else f"{step:.6g}"
     note = f"the sections are unevenly spaced; the result is regular, {distance} apart"
-    return _spaced(grid, step), [note]
+    return _spaced(dataset, step), [note]
 
 
 def _fine_projections(grid: Grid, factor: int) -> NDArray[np.float64]:
@@ -285,11 +303,11 @@ def _fine_projections(grid: Grid, factor: int) -> NDArray[np.float64]:
     return fine_depths(grid, factor).ravel()
 
 
-def _regular(grid: Grid, step: float) -> tuple[NDArray[np.float64], list[str]]:
-    depths = _spaced(grid, step)
+def _regular(dataset: Dataset, step: float) -> tuple[NDArray[np.float64], list[str]]:
+    grid, depths = dataset.grid, _spaced(dataset, step)
     if grid.spacing is None or step <= grid.spacing * (1 + SPACING_RTOL):
         return depths, []
-    return depths, [f"sections {step:.6g} apart are coarser than the stack's, {grid.spacing:.6g}; some are left out"]
+    return depths, [f"sections {step:.6g} apart are coarser than the stack's, {grid.spacing:.6g}"]
 
 
 def _known(grid: Grid) -> NDArray[np.float64]:
@@ -298,16 +316,21 @@ def _known(grid: Grid) -> NDArray[np.float64]:
     return grid.depths
 
 
-def _spaced(grid: Grid, step: float) -> NDArray[np.float64]:
-    """Return first + i*step up to the last observed depth (rounding of the file's spacing forgiven)."""
-    depths = _known(grid)
+def _spaced(dataset: Dataset, step: float) -> NDArray[np.float64]:
+    """Return first + i*step up to the last observed depth (rounding of the file's spacing forgiven).
+
+    The file's first section stays where it is, so a file stored from top to bottom begins at the top.
+    """
+    depths = _known(dataset.grid)
     length = float(depths[-1] - depths[0])
     _check_count(length / step + 1 if step > 0 else np.inf)  # 1e-320nm in mm is 0
     count = int(np.floor(length / step * (1 + 1e-9) + SPACING_RTOL)) + 1
     if count < 2:
         raise RequestError(f"a spacing of {step:g} is longer than the whole stack ({length:g}); ask for a smaller one")
-    spaced: NDArray[np.float64] = depths[0] + np.arange(count) * step
-    return spaced
+    steps = np.arange(count) * step
+    if dataset.source is not None and dataset.source.reversed_sections:
+        return np.asarray((depths[-1] - steps)[::-1])
+    return np.asarray(depths[0] + steps)
 
 
 def _check_count(count: float) -> None:

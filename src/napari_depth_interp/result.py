@@ -17,6 +17,9 @@ from .stack import Dataset
 RECORD_KEY = "depth_interp"
 """Where the history stands in a dataset's record, a file's metadata and a layer's metadata."""
 
+_IN_FILE = "observed_in_file"
+"""In files only: the indices of the observed sections in the order in which the file stores them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Result:
@@ -55,7 +58,17 @@ class Result:
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write the dense dataset with its history; the suffix chooses TIFF or NIfTI."""
-        io.write(path, self.dataset, overwrite=overwrite, float_output=self.record["dtype"] == "float32")
+        record = dict(self.record) | {_IN_FILE: self._observed_in_file(path)}
+        dataset = replace(self.dataset, record={RECORD_KEY: record})
+        io.write(path, dataset, overwrite=overwrite, float_output=self.record["dtype"] == "float32")
+
+    def _observed_in_file(self, path: str | PathLike[str]) -> list[int]:
+        """Return the indices of the observed sections as stored: NIfTI may count from the other end."""
+        observed: list[int] = self.record["observed"]
+        source = self.dataset.source
+        if io.format_of(path) != "nifti" or source is None or not source.reversed_sections:
+            return observed
+        return [self.dataset.voxels.shape[2] - 1 - i for i in reversed(observed)]
 
     def save_uncertainty(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write the expected absolute error as float32 on the same grid.
@@ -82,4 +95,10 @@ class Result:
         record = dataset.record.get(RECORD_KEY)
         if not isinstance(record, Mapping) or "observed" not in record:
             raise InputError(f"'{path}' holds no history of a depth interpolation; open it as an ordinary stack")
-        return cls(dataset, warnings=tuple(record.get("warnings", ())))
+        if len(record.get("depths", ())) != dataset.voxels.shape[2]:
+            raise InputError(
+                f"the history in '{path}' is of {len(record.get('depths', ()))} sections, but the file has "
+                f"{dataset.voxels.shape[2]}; it was changed since, open it as an ordinary stack"
+            )
+        own = {key: value for key, value in record.items() if key != _IN_FILE}
+        return cls(replace(dataset, record={RECORD_KEY: own}), warnings=tuple(record.get("warnings", ())))

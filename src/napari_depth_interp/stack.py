@@ -175,9 +175,10 @@ class Stack:
         """
         return fine_depths(self.grid, self.acquisition.n)
 
-    def crop_rows(self, rows: slice) -> Stack:
-        """Return the same sections with only these rows (a view)."""
-        return replace(self, voxels=self.voxels[:, rows])
+    def crop(self, sections: slice, rows: slice) -> Stack:
+        """Return some of the sections and rows (a view)."""
+        grid = replace(self.grid, depths=self.depths[sections])
+        return replace(self, voxels=self.voxels[sections, rows], grid=grid)
 
 
 def fine_depths(grid: Grid, n: int) -> NDArray[np.float64]:
@@ -303,7 +304,7 @@ class Dataset:
         if unit and self.grid.unit:
             spacing, unit = convert(spacing, unit, self.grid.unit), self.grid.unit
         depths = first + np.arange(self.voxels.shape[2]) * _checked_spacing(spacing)
-        return replace(self, grid=self.grid.with_depths(depths, unit))
+        return replace(self, grid=self.grid.with_depths(depths, unit), notes=self.notes + self._unit_note(unit))
 
     def with_depths(self, depths: ArrayLike, unit: str | None = None) -> Dataset:
         """Return the dataset with one given depth per section, in the order of the file."""
@@ -311,7 +312,13 @@ class Dataset:
         _check_section_count(Grid(values), self.voxels.shape[2])
         if self.source is not None and self.source.reversed_sections:
             values = values[-1] + values[0] - values[::-1]  # the same gaps, seen from the other end
-        return replace(self, grid=self.grid.with_depths(values, unit))
+        return replace(self, grid=self.grid.with_depths(values, unit), notes=self.notes + self._unit_note(unit))
+
+    def _unit_note(self, unit: str | None) -> tuple[str, ...]:
+        """Say so where a unit given for the sections becomes that of the pixels too."""
+        if unit is None or self.grid.unit is not None or self.grid.pixel_size is None:
+            return ()
+        return (f"the file gives its pixel size without a unit; it is taken to be in {unit}",)
 
     def select_channel(self, channel: str) -> Dataset:
         """Return one channel, chosen by its name or its index from 0."""
@@ -348,5 +355,5 @@ def _checked_spacing(spacing: float) -> float:
 def _check_dtype(dtype: np.dtype[Any]) -> None:
     if dtype.kind == "c":
         raise InputError(f"the image is complex ({dtype}); take its magnitude or its real part first")
-    if dtype.kind not in "iuf":
+    if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise InputError(f"voxels of type {dtype} cannot be interpolated; convert the image to integers or floats")

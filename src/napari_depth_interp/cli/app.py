@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -227,9 +229,7 @@ def demo(
 
 def run_command_line(arguments: Sequence[str]) -> int:
     """Run a command; turn every failure into one line and an exit status."""
-    for stream in (sys.stdout, sys.stderr):  # a file name may hold what the terminal cannot show
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_process()
     try:
         status = int(app(list(arguments), standalone_mode=False) or 0)
         return status if status != _INTERRUPTED else _interrupted(arguments)
@@ -238,7 +238,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
     except typer.Exit as error:
         return error.exit_code
     except _ClickError as error:
-        return _fail(f"{error.format_message()} Try --help.", error.exit_code, arguments)
+        return _usage(error, arguments)
     except DepthInterpError as error:
         return _fail(str(error), error.exit_code, arguments)
     except OSError as error:
@@ -247,6 +247,26 @@ def run_command_line(arguments: Sequence[str]) -> int:
         return _fail("not enough memory; use a smaller factor or one --channel, or crop the stack", 1, arguments)
     except Exception as error:
         return _fail(f"unexpected {type(error).__name__}: {error}; please report it with --debug", 1, arguments)
+
+
+def _usage(error: Any, arguments: Sequence[str]) -> int:
+    message = error.format_message().rstrip(".")
+    if not message:  # no command given: the help has been printed
+        return int(error.exit_code)
+    return _fail(f"{message}. Try --help.", error.exit_code, arguments)
+
+
+def _prepare_process() -> None:
+    for stream in (sys.stdout, sys.stderr):  # a file name may hold what the terminal cannot show
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(_number: int, _frame: object) -> NoReturn:
+    """Leave as from Ctrl-C, so that nothing half-written stays: schedulers end jobs with SIGTERM."""
+    raise SystemExit(128 + signal.SIGTERM)
 
 
 def _interrupted(arguments: Sequence[str]) -> int:

@@ -93,15 +93,15 @@ def parse_parameter(text: str) -> tuple[str, Any]:
 
 def _read_depths(given: str) -> list[float]:
     """Read a list such as ``0,1,3.5``, or a file with one number per line and ``#`` comments."""
-    path = Path(given)
+    shown = given if len(given) <= 60 else f"{given[:57]}..."
     try:
-        text = path.read_text(encoding="utf-8-sig") if "," not in given or path.exists() else given
+        text = given if "," in given else Path(given).read_text(encoding="utf-8-sig")
         lines = [line.split("#")[0] for line in text.splitlines()]
         return [float(word) for line in lines for word in line.replace(",", " ").split()]
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise RequestError(
-            f"--depths '{given}' must be numbers, or a file with one number per line: {reason}"
+            f"--depths '{shown}' must be numbers, or a file with one number per line: {reason}"
         ) from error
 
 

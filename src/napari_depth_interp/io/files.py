@@ -49,6 +49,7 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
     Whatever happens inside, nothing half-written remains under either name.
     """
     check_output(path, overwrite=overwrite)
+    path = path.resolve() if path.is_symlink() else path  # the link stays, what it points to is replaced
     double = path.name.lower().endswith((".nii.gz", ".ome.tif", ".ome.tiff"))
     suffix = "".join(path.suffixes[-2:]) if double else path.suffix
     # The name is known before the file is there, so that an interrupt in between leaves nothing.

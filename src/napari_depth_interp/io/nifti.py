@@ -43,6 +43,7 @@ from .nifti_header import (
     stored_dtype,
     time_step_of,
     voxel_sizes,
+    written_section_axis,
 )
 from .nifti_write import check, write
 
@@ -65,7 +66,8 @@ def read(path: Path, *, axis: Literal["auto", "x", "y", "z"] = "auto", axes: str
         ``.nii`` or ``.nii.gz``; compression is recognised by the content.
     axis : {"auto", "x", "y", "z"}
         The canonical axis along which the sections lie: x for sagittal, y for coronal, z for axial
-        sections. ``"auto"`` takes the axis with the largest voxel size, in doubt the last one stored.
+        sections. ``"auto"`` takes the axis with the largest voxel size, in doubt the last one stored; in a
+        file with the history of a run, the axis of that run.
     axes : None
         For TIFF only.
 
@@ -178,8 +180,10 @@ def _origin(header: Header, shape: tuple[int, ...], axis: str) -> NiftiOrigin:
         missing[:] = False  # the sform says it all, and the qform has no voxel size
         header["qform_code"] = 0
     orientation = orientations.io_orientation(affine)
-    stored_axis = _stored_section_axis(sizes, shape, missing) if axis == "auto" else None
-    if stored_axis is None:
+    if axis == "auto":
+        own = written_section_axis(header)
+        stored_axis = _stored_section_axis(sizes, shape, missing) if own is None else own
+    else:
         stored_axis = int(np.flatnonzero(orientation[:, 0] == "xyz".index(axis))[0])
     if missing[stored_axis]:
         orientation[stored_axis, 1] = 1  # nobody knows where the last section is: begin with the first one stored

@@ -139,5 +139,11 @@ def normalise_quaternion(header: Header, shortest: float = 1.0) -> None:
             header[name] = float(header[name]) / length
 
 
+def written_section_axis(header: Header) -> int | None:
+    """Return the stored section axis of a file that this package wrote: filled in, it need not be the coarsest."""
+    ours = any(is_record(extension) for extension in header.extensions)
+    return header.get_dim_info()[2] if ours else None
+
+
 def is_record(extension: Any) -> bool:
     return bool(extension.get_code() == COMMENT and extension.content.startswith(RECORD))

@@ -62,6 +62,10 @@ def write(path: Path, dataset: Dataset, *, float_output: bool = False) -> None:
     header = _fitting_header(origin.header, stored.shape)
     _set_geometry(header, origin, grid, stored.shape[:3])
     _set_axes(header, dataset, stored.shape)
+    frequency, phase, _ = header.get_dim_info()
+    section_axis = int(np.flatnonzero(origin.orientation[:, 0] == origin.section_axis)[0])
+    others = (None if axis == section_axis else axis for axis in (frequency, phase))
+    header.set_dim_info(*others, section_axis)
     _set_record(header, dataset.record)
     scaling = _set_dtype(header, stored.dtype, float_output)
     with _created(path) as file:
@@ -205,7 +209,7 @@ def _set_dtype(header: Header, dtype: np.dtype[Any], float_output: bool) -> tupl
     if scaling and dtype.kind == "f" and not float_output:
         return scaling  # type, slope and intercept of the source
     stored = np.dtype(np.float32 if float_output or dtype == np.float16 else dtype)
-    header.set_data_dtype(np.dtype(np.float64) if stored.itemsize > 8 else stored)
+    header.set_data_dtype(stored)
     if scaling:
         header["scl_slope"], header["scl_inter"] = 1, 0
     return None

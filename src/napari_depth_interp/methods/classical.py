@@ -124,12 +124,12 @@ class _Interpolator:
 
     def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report = silent) -> Sections:
         dtype = working_dtype(stack.voxels.dtype)
-        flat = stack.voxels.reshape(len(stack.voxels), -1).astype(dtype, copy=False)
+        flat = stack.voxels.reshape(len(stack.voxels), -1)
         values = np.empty((len(z), flat.shape[1]), dtype)
         for start in range(0, len(z), _CHUNK):
             rows = slice(start, start + _CHUNK)
             window, weights = self._weights(stack, np.asarray(z[rows], float))
-            np.matmul(weights.astype(dtype), flat[window], out=values[rows])
+            np.matmul(weights.astype(dtype), flat[window].astype(dtype, copy=False), out=values[rows])
             report(Progress(min(1.0, rows.stop / len(z))))
         if self._bounds is not None:
             np.clip(values, *self._bounds, out=values)
@@ -160,7 +160,12 @@ def _cubic(config: CubicConfig, _runtime: Runtime) -> Method:
     return _Interpolator(config.kind, config.match_projections, clip=config.overshoot == "clip")
 
 
-_SHARED: dict[str, Any] = {"tile_halo": 0, "parallel_tiles": True, "cost": "seconds, even for large stacks"}
+_SHARED: dict[str, Any] = {
+    "tile_halo": 0,
+    "z_reach": _REACH,
+    "parallel_tiles": True,
+    "cost": "seconds, even for large stacks",
+}
 
 NEAREST = MethodSpec(
     name="nearest",
