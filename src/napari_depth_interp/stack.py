@@ -338,6 +338,11 @@ class Dataset:
         )
 
 
+def without_voxels(dataset: Dataset) -> Dataset:
+    """Return the dataset with one voxel shown everywhere: all that is known about it, and no memory held."""
+    return replace(dataset, voxels=np.broadcast_to(np.zeros((), dataset.voxels.dtype), dataset.voxels.shape))
+
+
 def to_tczyx(voxels: NDArray[Any], axes: str) -> NDArray[Any]:
     """Bring an array with named axes (a subset of TCZYX) into the order T, C, Z, Y, X (a view)."""
     present = [axis for axis in "TCZYX" if axis in axes]

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 SCRIPT = """
-import ctypes, sys, threading, time
+import sys, threading, time
 import napari
 import numpy as np
 import platformdirs
@@ -15,8 +15,6 @@ from qtpy.QtWidgets import QApplication
 
 assert qtpy.API_NAME == "PySide6" and "PyQt6" not in sys.modules
 platformdirs.user_config_dir = lambda *args, **kwargs: sys.argv[1]
-if sys.version_info < (3, 12):  # None is not immortal yet, and PySide6 6.12 drops a reference to it in most calls
-    ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
 failures = []
 sys.excepthook = lambda *error: failures.append(error)
 

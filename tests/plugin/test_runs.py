@@ -225,6 +225,30 @@ class TestPreview:
         np.testing.assert_allclose(preview.translate[1:], (top * 0.5, left * 0.5))
         assert preview.data[0].size < voxels[0].size / 4
 
+    def test_the_next_preview_takes_the_place_of_the_last(self, qtbot, viewer, widget, stack):
+        before = len(viewer.layers)
+        for _ in range(3):
+            widget.bar._preview.click()
+            finish(qtbot, widget)
+        assert len(viewer.layers) == before + 1
+        viewer.layers.remove("a linear preview")
+        widget.bar._preview.click()
+        finish(qtbot, widget)
+        assert "a linear preview" in viewer.layers
+
+    def test_only_the_time_point_in_view(self, qtbot, viewer, widget):
+        voxels = np.arange(3 * 4 * 20 * 20, dtype=np.uint16).reshape(3, 4, 20, 20)
+        viewer.add_image(voxels, name="film", scale=(1, 2, 0.5, 0.5), units=("second", "um", "um", "um"))
+        widget.stack._layers.setCurrentText("film")
+        viewer.dims.set_current_step(0, 2)
+        widget.bar._preview.click()
+        finish(qtbot, widget)
+        preview = viewer.layers["film linear preview"].data
+        assert preview.ndim == 3
+        np.testing.assert_array_equal(
+            preview[0], voxels[2, np.flatnonzero((voxels[2] == preview[0][None]).all((1, 2)))[0]]
+        )
+
     @pytest.mark.parametrize("target", [{"spacing": "0.7um"}, {"isotropic": True}, {"acquisition": "projection:4"}])
     def test_every_kind_of_target(self, qtbot, viewer, widget, stack, target):
         choose(widget, **{"factor": None} | target)
@@ -232,3 +256,14 @@ class TestPreview:
         finish(qtbot, widget)
         assert "a linear preview" in viewer.layers, widget.bar._message.text()
         assert not said("warning")
+
+
+def test_removed_layers_free_their_memory(qtbot, viewer, widget, stack):
+    """The list of runs keeps what a run was, not its voxels."""
+    widget.compute.set_scoring(2)
+    done = run(qtbot, widget, method="cubic")
+    kept = [
+        done.outcome.result.dataset,
+        *(getattr(done.outcome.held_out, name) for name in ("truth", "restored", "error")),
+    ]
+    assert all(dataset.voxels.strides == (0,) * 5 for dataset in kept)

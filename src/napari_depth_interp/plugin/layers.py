@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from .. import io
 from ..errors import DepthInterpError, InputError
 from ..result import RECORD_KEY
-from ..stack import Dataset, Grid
+from ..stack import Dataset, Grid, without_voxels
 from ..units import normalise_unit
 
 ORIGIN_KEY = "depth_interp_origin"
@@ -140,7 +140,7 @@ def adopt(layer: Layer) -> Dataset:
     """
     dataset = to_dataset(layer)
     if ORIGIN_KEY not in layer.metadata and _reread_path(layer) is not None:
-        layer.metadata[ORIGIN_KEY] = _without_voxels(dataset)
+        layer.metadata[ORIGIN_KEY] = without_voxels(dataset)
         place(layer, dataset)
     return dataset
 
@@ -226,13 +226,7 @@ def _from_scale(layer: Image, voxels: NDArray[Any]) -> Dataset:
 
 def _metadata(dataset: Dataset, channel: str | None) -> dict[str, Any]:
     record = {RECORD_KEY: dict(dataset.record[RECORD_KEY])} if RECORD_KEY in dataset.record else {}
-    return {ORIGIN_KEY: _without_voxels(dataset), CHANNEL_KEY: channel, **record}
-
-
-def _without_voxels(dataset: Dataset) -> Dataset:
-    """Return the dataset with one voxel shown everywhere: all that is known, and no memory held."""
-    hollow = np.broadcast_to(np.zeros((), dataset.voxels.dtype), dataset.voxels.shape)
-    return replace(dataset, voxels=hollow)
+    return {ORIGIN_KEY: without_voxels(dataset), CHANNEL_KEY: channel, **record}
 
 
 def _has_time(dataset: Dataset) -> bool:

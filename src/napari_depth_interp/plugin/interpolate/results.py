@@ -86,6 +86,7 @@ def add_layers(viewer: napari.Viewer, run: Run, source: Layer | None) -> None:
     if source is not None:
         _turn_like(source, run.layers)
     viewer.layers.selection.active = run.layers[0]
+    run.outcome = run.outcome.without_voxels()
 
 
 def _add_held_out(viewer: napari.Viewer, run: Run, held_out: HeldOut, look: dict[str, Any]) -> list[Layer]:

@@ -14,7 +14,7 @@ from ...report import BASELINE
 from ...request import match_observed, prepare_dataset, resolve, target_depths
 from ...result import Result
 from ...settings import Settings
-from ...stack import Dataset
+from ...stack import Dataset, without_voxels
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +52,15 @@ class Outcome:
     settings: Settings
     result: Result
     held_out: HeldOut | None = None
+
+    def without_voxels(self) -> Outcome:
+        """Return all but the voxels: the layers hold those, and free them when the user removes them."""
+        held_out = self.held_out
+        if held_out is not None:
+            restored, truth, error = map(without_voxels, (held_out.restored, held_out.truth, held_out.error))
+            held_out = HeldOut(held_out.scores, restored, truth, error)
+        result = replace(self.result, dataset=without_voxels(self.result.dataset), uncertainty=None)
+        return replace(self, result=result, held_out=held_out)
 
 
 @dataclass(frozen=True)
@@ -114,19 +123,25 @@ def _score(dataset: Dataset, settings: Settings, scoring: Scoring, report: Repor
     return HeldOut(scores, result.dataset, truth, replace(truth, voxels=error))
 
 
-def preview_task(
-    dataset: Dataset, settings: Settings, section: float, rows: slice, columns: slice, report: Report
-) -> Outcome:
-    """Run the method on one gap and on some rows and columns only.
+@dataclass(frozen=True)
+class View:
+    """What of a stack is in view: a section (an index that may lie between two), rows, columns, a time point."""
+
+    section: float
+    rows: slice
+    columns: slice
+    time: int = 0
+
+
+def preview_task(dataset: Dataset, settings: Settings, view: View, report: Report) -> Outcome:
+    """Run the method on the gap and the part of the image in view, at the time point in view.
 
     Parameters
     ----------
     dataset : Dataset
     settings : Settings
-    section : float
-        The gap around this section is filled; an index that may lie between two sections.
-    rows, columns : slice
-        The visible part of the image.
+    view : View
+        The gap around its section is filled.
     report : callable
 
     Returns
@@ -138,18 +153,19 @@ def preview_task(
     plain = settings.model_copy(update={**applied, "factor": None, "spacing": None, "isotropic": False})
     dataset = prepare_dataset(dataset, settings)
     observed = dataset.stack().depths
-    gap = int(np.clip(np.floor(section + 1e-6), 0, len(observed) - 2))
+    gap = int(np.clip(np.floor(view.section + 1e-6), 0, len(observed) - 2))
     targets, _ = target_depths(dataset, settings)
     low, high = observed[gap], observed[gap + 1]
     edges = targets[(targets >= low) & (targets <= high)]
     if match_observed(dataset, edges).max(initial=-1) < 0:
         edges = np.unique(np.concatenate([[low], edges, [high]]))
-    cropped = _cropped(dataset, rows, columns)
+    cropped = _cropped(dataset, view)
     return Outcome(settings, execute(resolve(cropped, plain, depths=edges.tolist()), report))
 
 
-def _cropped(dataset: Dataset, rows: slice, columns: slice) -> Dataset:
+def _cropped(dataset: Dataset, view: View) -> Dataset:
+    rows, columns, times = view.rows, view.columns, slice(view.time, view.time + 1)
     y, x = dataset.grid.pixel_size or (1.0, 1.0)
     origin = dataset.grid.origin[0] + rows.start * y, dataset.grid.origin[1] + columns.start * x
-    voxels = np.ascontiguousarray(dataset.voxels[..., rows, columns])
+    voxels = np.ascontiguousarray(dataset.voxels[times, :, :, rows, columns])
     return replace(dataset, voxels=voxels, grid=replace(dataset.grid, origin=origin), source=None)

@@ -26,7 +26,7 @@ from .run_box import ComputeBox, RunBar
 from .runs_panel import RunsPanel
 from .stack_box import StackBox, check_sections
 from .target_box import TargetBox
-from .task import Outcome, preview_task, run_task
+from .task import Outcome, View, preview_task, run_task
 
 _YAML = "Settings (*.yaml *.yml)"
 
@@ -45,6 +45,7 @@ class DepthInterpolation(QWidget):
         self.job: Job[Outcome] | None = None
         self._input: tuple[Layer | None, Any, bool] = (None, None, False)
         self._extra: dict[str, Any] = {}
+        self._preview_layer: Layer | None = None
         self.stack = StackBox(napari_viewer)
         self.target = TargetBox()
         self.method = MethodBox()
@@ -151,8 +152,9 @@ class DepthInterpolation(QWidget):
         except DepthInterpError as error:
             self._failed(error)
             return
-        rows, columns = visible_part(layer)
-        self._start(partial(preview_task, dataset, settings, section, rows, columns), layer, "preview", preview=True)
+        time = int(self.viewer.dims.current_step[-4]) if layer is not None and layer.ndim == 4 else 0
+        view = View(section, *visible_part(layer), time)
+        self._start(partial(preview_task, dataset, settings, view), layer, "preview", preview=True)
 
     def cancel(self) -> None:
         """Ask the run to stop; it does at its next report."""
@@ -179,11 +181,15 @@ class DepthInterpolation(QWidget):
         layer, data, preview = self._input
         source = layer.name if layer is not None else "stack"
         settings = outcome.settings
+        if preview:
+            self._remove_preview()
         name = unique_name(self.viewer, f"{source} {settings.method}{' preview' if preview else ''}")
         run = Run(name, outcome)
         if layer is not None:
             run.remember_input(layer)
         add_layers(self.viewer, run, layer)
+        if preview:
+            self._preview_layer = run.layers[0]
         notes = list(outcome.result.warnings)
         if layer is not None and (layer not in self.viewer.layers or layer.data is not data):
             notes.append("the input layer was changed or removed during the run; the result belongs to the old data")
@@ -194,6 +200,12 @@ class DepthInterpolation(QWidget):
             self.runs.add(run)
             if outcome.held_out is not None:
                 self.tabs.setCurrentWidget(self.runs)
+
+    def _remove_preview(self) -> None:
+        """Take away the last preview: the next one takes its place."""
+        if self._preview_layer in self.viewer.layers:
+            self.viewer.layers.remove(self._preview_layer)
+        self._preview_layer = None
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, DepthInterpError):
