@@ -49,7 +49,7 @@ def run(widget: Any, method: str) -> None:
 
 
 def take(theme: str) -> None:
-    """Open the sample, run two methods, look at a new section and at the error."""
+    """Show a sparse organoid before the run; run three methods on the MRI; show a new section, then the error."""
     import napari
 
     viewer = napari.Viewer(show=False)
@@ -62,14 +62,18 @@ def take(theme: str) -> None:
     settle()
     viewer.reset_view()
     save(viewer, f"setup-{theme}")
+    viewer.layers.clear()
+    viewer.open_sample("napari-depth-interp", "mri")
+    viewer.reset_view()
     widget.compute.set_scoring(2)
-    run(widget, "linear")
-    run(widget, "cubic")
-    viewer.dims.set_point(0, 30.0)
+    for method in ("linear", "cubic", "flow"):
+        run(widget, method)
+    result = viewer.layers["MRI head flow"]
+    viewer.dims.set_point(0, result.translate[0] + 50.5 * result.scale[0])
     save(viewer, f"runs-{theme}")
-    error = next(layer for layer in viewer.layers if layer.name == "organoid cubic absolute error")
+    error = viewer.layers["MRI head flow absolute error"]
     error.visible = True
-    viewer.dims.set_point(0, 28.0)
+    viewer.dims.set_point(0, error.translate[0] + 13 * error.scale[0])
     save(viewer, f"error-{theme}")
     viewer.close()
 

@@ -165,7 +165,8 @@ class RunsPanel(QWidget):
         if run is None or not shown or self._viewer.dims.ndisplay != 2:
             overlay.visible = False
             return
-        overlay.text, observed = describe_section(run, depth)
+        words, observed = describe_section(run, depth)
+        overlay.text = words + 2 * "\N{NO-BREAK SPACE}"  # napari draws the box behind it a little too short
         overlay.color = colour("observed_colour" if observed else "new_colour")
         overlay.box_color = (0, 0, 0, 0.7)
         overlay.position = "top_left"
@@ -185,4 +186,4 @@ def describe_section(run: Run, depth: float) -> tuple[str, bool]:
     observed = bool(result.is_observed[index])
     unit = result.dataset.grid.unit or ""
     kind = "observed" if observed else "new"
-    return f"result: {kind} section, z = {depths[index]:.5g} {unit} ({index} of 0 to {len(depths) - 1})", observed
+    return f"result: {kind} section, z = {depths[index]:.5g} {unit}", observed
