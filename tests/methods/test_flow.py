@@ -113,6 +113,13 @@ class TestParameters:
     def test_others_matter(self, parameters):
         assert error(run(self.voxels, [0.5], **parameters), run(self.voxels, [0.5])) > 0.5
 
+    def test_large_images_are_halved_unless_told_otherwise(self):
+        large = np.tile(self.voxels, (1, 1, 6))  # 96 x 576 pixels
+        automatic, fine, halved = (run(large, [0.5], finest_scale=scale) for scale in (None, 0, 1))
+        np.testing.assert_array_equal(automatic, halved)
+        assert error(fine, halved) > 0.5
+        np.testing.assert_array_equal(run(self.voxels, [0.5]), run(self.voxels, [0.5], finest_scale=0))
+
     def test_cubic_resampling_is_sharper_than_linear(self):
         sharp, soft = (run(self.voxels, [0.5], resampling=how) for how in ("cubic", "linear"))
         assert np.abs(np.diff(sharp, axis=-1)).mean() > np.abs(np.diff(soft, axis=-1)).mean()
