@@ -34,6 +34,7 @@ from ...request import prepare_dataset
 from ...settings import Settings, describe
 from ...stack import Acquisition, Dataset
 from ..layers import adopt, to_dataset
+from .words import for_window
 
 PLUGIN = "napari-depth-interp"
 _FILES = "Stacks (*.tif *.tiff *.btf *.nii *.nii.gz)"
@@ -125,7 +126,7 @@ class StackBox(QGroupBox):
             try:
                 opened += self._viewer.open(str(path), plugin=PLUGIN)
             except (DepthInterpError, OSError) as error:
-                problems.append(str(error))
+                problems.append(for_window(error))
         if opened:
             self._layers.setCurrentIndex(self._layers.findData(opened[0].unique_id))
         if problems:
@@ -259,7 +260,7 @@ class StackBox(QGroupBox):
             try:
                 self._dataset = adopt(self.layer)
             except DepthInterpError as error:
-                self._problem = str(error)
+                self._problem = for_window(error)
         self._describe()
 
     # Describing
@@ -273,7 +274,7 @@ class StackBox(QGroupBox):
         try:
             dataset = self.described(Settings(**self.values()))
         except DepthInterpError as error:
-            self._show_problem(str(error))
+            self._show_problem(for_window(error))
             missing = self._dataset is not None
         else:
             few = dataset.voxels.shape[2] < 2

@@ -12,6 +12,7 @@ from ...errors import DepthInterpError
 from ...request import target_depths
 from ...settings import Settings, describe
 from ...stack import Acquisition, Dataset
+from .words import for_window
 
 _KINDS = {"factor": "Factor", "spacing": "Spacing", "isotropic": "Isotropic"}
 
@@ -77,7 +78,7 @@ class TargetBox(QGroupBox):
         try:
             depths, notes = target_depths(dataset, settings)
         except DepthInterpError as error:
-            self.show_problem(str(error))
+            self.show_problem(for_window(error))
             raise
         itemsize = 4 if settings.dtype == "float32" else dataset.voxels.dtype.itemsize
         times, channels, sections, rows, columns = dataset.voxels.shape

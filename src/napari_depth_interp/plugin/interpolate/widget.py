@@ -27,6 +27,7 @@ from .runs_panel import RunsPanel
 from .stack_box import StackBox, check_sections
 from .target_box import TargetBox
 from .task import Outcome, View, preview_task, run_task
+from .words import for_window
 
 _YAML = "Settings (*.yaml *.yml)"
 
@@ -103,7 +104,7 @@ class DepthInterpolation(QWidget):
         try:
             save_settings(path, self.settings())
         except DepthInterpError as error:
-            self.bar.say(str(error), problem=True)
+            self.bar.say(for_window(error), problem=True)
         else:
             self.bar.say(f"settings saved in {path}")
 
@@ -113,7 +114,7 @@ class DepthInterpolation(QWidget):
             settings = make_settings(**load_settings(path))
             self.set_settings(settings)
         except DepthInterpError as error:
-            self.bar.say(str(error), problem=True)
+            self.bar.say(for_window(error), problem=True)
             return
         left_out = [name for name in ("channel", "axis") if getattr(settings, name) != getattr(Settings(), name)]
         note = f"; not used here: {', '.join(left_out)} (choose the layer instead)" if left_out else ""
@@ -209,8 +210,8 @@ class DepthInterpolation(QWidget):
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, DepthInterpError):
-            self.bar.say(str(error), problem=True)
-            show_warning(str(error))
+            self.bar.say(for_window(error), problem=True)
+            show_warning(for_window(error))
             return
         out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
         advice = "; use a smaller factor, one channel, or a crop of the stack" if out_of_memory else ""
@@ -241,19 +242,19 @@ class DepthInterpolation(QWidget):
         try:
             settings = self.settings()
         except DepthInterpError as error:
-            self.bar.set_ready(False, str(error), aloud=True)
+            self.bar.set_ready(False, for_window(error), aloud=True)
             return
         try:
             dataset = self.stack.described(settings)
             check_sections(dataset)
         except DepthInterpError as error:
             self.target.clear()
-            self.bar.set_ready(False, str(error))
+            self.bar.set_ready(False, for_window(error))
             return
         try:
             self.target.show_summary(dataset, settings)
         except DepthInterpError as error:
-            self.bar.set_ready(False, str(error))
+            self.bar.set_ready(False, for_window(error))
         else:
             self.bar.set_ready(True)
 
