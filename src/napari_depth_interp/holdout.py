@@ -6,7 +6,7 @@ those depths are scored against which sections of the reference.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, overload
 
@@ -193,12 +193,6 @@ def make_trials(dataset: Dataset, protocol: Protocol, reference: Dataset | None 
     if protocol.kind == "projection":
         return projections(dataset, protocol.every or 0)
     return keep_every(dataset, protocol.every or 0)
-
-
-def scored_sections(trials: Sequence[Trial]) -> Iterator[int]:
-    """Yield the reference index of every scored section."""
-    for trial in trials:
-        yield from (int(i) for i in trial.reference[trial.reference >= 0])
 
 
 def _trial(dataset: Dataset, kept: NDArray[np.intp], asked: NDArray[np.intp]) -> Trial:

@@ -52,8 +52,8 @@ class FlowConfig(MethodConfig):
         ge=0,
         le=4,
         title="Finest scale",
-        description="The motion is found on images halved this many times. 0: every pixel; 1: eight times faster, "
-        "nearly as good; 2 and more: coarser motion. Not set: 0 for images up to 512 pixels wide or high, else 1.",
+        description="The motion is found on images halved this many times. 0: every pixel; 1: several times faster; "
+        "2 and more: coarser motion. Not set: 0 for images up to 512 pixels wide or high, else 1.",
     )
     tolerance: float = Field(
         default=5.0,
@@ -146,7 +146,6 @@ class _Flow:
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
-        self._forget()
         return Sections(values)
 
     def _fill_gap(
@@ -165,13 +164,12 @@ class _Flow:
 
     def _motion(self, gap: int, below: Image, above: Image) -> _Motion:
         """Return the motion of a gap; the last few are kept, as a gap may be asked for in portions."""
-        if gap not in self._known:
-            self._known[gap] = _find_motion(below, above, self._config)
-        return self._known[gap]
-
-    def _forget(self) -> None:
-        while len(self._known) > self._runtime.threads + 1:
-            self._known.popitem(last=False)
+        motion = self._known.get(gap)
+        if motion is None:
+            motion = self._known[gap] = _find_motion(below, above, self._config)
+            if len(self._known) > self._runtime.threads + 1:
+                self._known.popitem(last=False)
+        return motion
 
 
 def _find_motion(below: Image, above: Image, config: FlowConfig) -> _Motion:
@@ -256,6 +254,6 @@ FLOW = MethodSpec(
     "it cannot. Use it when structures shift sideways along z.",
     config=FlowConfig,
     create=_Flow,
-    cost="seconds to minutes; per gap about 0.6 s at 512 x 512 pixels and 1.5 s at 2048 x 2048",
+    cost="seconds for small images, minutes for stacks of thousands of pixels per side",
     acquisitions=frozenset({"slice"}),
 )
