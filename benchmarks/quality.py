@@ -29,6 +29,7 @@ CLASSICAL = ("nearest", "linear", "cubic")
 HOUNSFIELD = (-1000.0, 1000.0)
 FIELDS = (
     "volume", "keep_every", "method", "psnr", "ssim", "psnr_fg", "gain", "gain_fg", "gain_over_classical",
+    "expected_gain", "coverage_90", "spearman",
     "seconds", "peak_memory_mb",
 )  # fmt: skip
 
@@ -95,6 +96,8 @@ def _row(
         "gain": each.gain_over(linear),
         "gain_fg": foreground[0] - foreground[1],
         "gain_over_classical": each.gain_over(best),
+        "expected_gain": each.expected_gain_db,
+        **(each.uncertainty or {"coverage_90": None, "spearman": None}),
         "seconds": each.seconds,
         "peak_memory_mb": each.peak_memory_mb,
     }
@@ -118,6 +121,33 @@ def table(rows: Sequence[dict[str, Any]], methods: Sequence[str]) -> str:
         gains = [f"{how([cells[name, method]['gain'] for name in names]):+.2f}" for method in learned]
         lines.append([f"**{title}**", *means, *gains, ""])
     return markdown_table(header, lines)
+
+
+def self_knowledge(rows: Sequence[dict[str, Any]]) -> str:
+    """Return how well methods foretold their gain and their errors, and their gain on the foreground."""
+    own = [row for row in rows if row["expected_gain"] is not None and row["coverage_90"] is not None]
+    if not own:
+        return ""
+    lines = [
+        [row["volume"], row["method"], f"{row['gain']:+.2f}", f"{row['expected_gain']:+.2f}",
+         f"{row['gain_fg']:+.2f}", f"{row['gain_over_classical']:+.2f}", f"{100 * row['coverage_90']:.1f}",
+         f"{row['spearman'] or 0:.2f}", f"{row['peak_memory_mb']:.0f}"]
+        for row in own
+    ]  # fmt: skip
+    off = np.mean([abs(row["expected_gain"] - row["gain"]) for row in own])
+    means = [
+        np.mean([row[name] or 0 for row in own])
+        for name in ("gain_fg", "gain_over_classical", "coverage_90", "spearman")
+    ]
+    lines.append(
+        ["**mean**", "", "", f"off by {off:.2f}", f"{means[0]:+.2f}", f"{means[1]:+.2f}", f"{100 * means[2]:.1f}",
+         f"{means[3]:.2f}", ""]
+    )  # fmt: skip
+    header = [
+        "volume", "method", "gain", "expected", "foreground gain", "over best classical", "in 90 % interval, %",
+        "rank correlation", "peak MB",
+    ]  # fmt: skip
+    return "\n\n" + markdown_table(header, lines)
 
 
 def main() -> None:
@@ -146,7 +176,8 @@ def main() -> None:
                 rows += score(volume, methods, every, Settings(preset=args.preset))
         everything += rows
         print(
-            f"\nKeep every {every}, pooled PSNR, mean SSIM, gain over linear in dB:\n\n{table(rows, methods)}",
+            f"\nKeep every {every}, pooled PSNR, mean SSIM, gain over linear in dB:\n\n"
+            f"{table(rows, methods)}{self_knowledge(rows)}",
             flush=True,
         )
     if args.csv is not None:

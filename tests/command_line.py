@@ -18,7 +18,9 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in 
 
 
 def depth_interp(*arguments, command=MODULE, cwd=None):
-    """Run the command line and return what it printed and its exit status."""
+    """Run the command line and return what it printed and its exit status; ``run`` is linear unless told otherwise."""
+    if arguments[:1] == ("run",) and not {"--method", "--settings", "--help"} & set(arguments):
+        arguments = ("run", "--method", "linear", *arguments[1:])
     return subprocess.run(
         [*map(str, command), *map(str, arguments)],
         capture_output=True, text=True, encoding="utf-8", cwd=cwd, env=ENVIRONMENT, timeout=120, check=False,

@@ -1,10 +1,14 @@
 """Data that many tests share: small, made here, with known truth."""
 
+import os
+
 import numpy as np
 import pytest
 
 from napari_depth_interp.simulate import simulate
 from napari_depth_interp.stack import Dataset
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait must not take the other tests' cores
 
 
 @pytest.fixture(scope="session")

@@ -43,11 +43,11 @@ class TestInterpolate:
     def test_array_path_and_dataset_give_the_same(self, tmp_path, voxels):
         path = write_imagej(tmp_path / "in.tif", voxels)
         results = [
-            ndi.interpolate(voxels, z_spacing="2um", factor=4),
-            ndi.interpolate(path, factor=4),
-            ndi.interpolate(str(path), factor=4),
-            ndi.interpolate(ndi.read(path), spacing="500nm"),
-            ndi.interpolate(voxels.tolist(), depths=[0, 2, 4, 6, 8], factor=4, dtype="float32"),
+            ndi.interpolate(voxels, z_spacing="2um", factor=4, method="linear"),
+            ndi.interpolate(path, factor=4, method="linear"),
+            ndi.interpolate(str(path), factor=4, method="linear"),
+            ndi.interpolate(ndi.read(path), spacing="500nm", method="linear"),
+            ndi.interpolate(voxels.tolist(), depths=[0, 2, 4, 6, 8], factor=4, dtype="float32", method="linear"),
         ]
         for result in results:
             assert result.dataset.voxels.shape == (1, 1, 17, 12, 14)
@@ -64,7 +64,7 @@ class TestInterpolate:
         np.testing.assert_array_equal(voxels, before)
 
     def test_at_chosen_depths(self, voxels):
-        result = ndi.interpolate(voxels.astype(float), z_spacing="2um", at=[1, 2, 6.5])
+        result = ndi.interpolate(voxels.astype(float), z_spacing="2um", at=[1, 2, 6.5], method="linear")
         np.testing.assert_array_equal(result.is_observed, [False, True, False])
         dense = result.dataset.voxels[0, 0]
         np.testing.assert_allclose(dense[0], (voxels[0] + voxels[1].astype(float)) / 2)
@@ -73,13 +73,13 @@ class TestInterpolate:
 
     def test_beyond_the_ends_only_if_asked(self, voxels):
         with pytest.raises(RequestError, match="extrapolate=True"):
-            ndi.interpolate(voxels, z_spacing="2um", at=[-1, 4])
-        result = ndi.interpolate(voxels, z_spacing="2um", at=[-1, 4, 99], extrapolate=True)
+            ndi.interpolate(voxels, z_spacing="2um", at=[-1, 4], method="linear")
+        result = ndi.interpolate(voxels, z_spacing="2um", at=[-1, 4, 99], extrapolate=True, method="linear")
         np.testing.assert_array_equal(result.dataset.voxels[0, 0], voxels[[0, 2, 4]])
 
     def test_depths_and_a_factor_exclude_each_other(self, voxels):
         with pytest.raises(RequestError, match="exclude"):
-            ndi.interpolate(voxels, z_spacing="2um", at=[1], factor=2)
+            ndi.interpolate(voxels, z_spacing="2um", at=[1], factor=2, method="linear")
 
     def test_save_and_load(self, tmp_path, voxels):
         from napari_depth_interp.result import Result
@@ -92,14 +92,14 @@ class TestInterpolate:
 
     def test_progress_and_cancelling(self, voxels):
         seen = []
-        ndi.interpolate(voxels, z_spacing="2um", factor=2, report=seen.append)
+        ndi.interpolate(voxels, z_spacing="2um", factor=2, report=seen.append, method="linear")
         assert seen[-1].fraction == 1
 
         def cancel(_progress):
             raise Cancelled
 
         with pytest.raises(Cancelled):
-            ndi.interpolate(voxels, z_spacing="2um", factor=2, report=cancel)
+            ndi.interpolate(voxels, z_spacing="2um", factor=2, report=cancel, method="linear")
 
     @pytest.mark.parametrize(
         ("settings", "kind", "words"),
@@ -111,7 +111,7 @@ class TestInterpolate:
     )
     def test_errors(self, voxels, settings, kind, words):
         with pytest.raises(kind, match=words) as caught:
-            ndi.interpolate(voxels, **settings)
+            ndi.interpolate(voxels, **{"method": "linear", **settings})
         assert isinstance(caught.value, DepthInterpError)
 
 

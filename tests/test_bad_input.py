@@ -183,7 +183,7 @@ def refused(tmp_path_factory):
     """All of ``OPTIONS`` run in one process: name -> (process, what its folder holds afterwards)."""
     folders = {name: tmp_path_factory.mktemp("option") for name in OPTIONS}
     commands = [
-        ["run", stack(folders[name] / "in.tif"), folders[name] / "out.tif", *options]
+        ["run", stack(folders[name] / "in.tif"), folders[name] / "out.tif", "--method", "linear", *options]
         for name, (options, *_) in OPTIONS.items()
     ]
     return {name: (done, files(folders[name])) for name, done in zip(OPTIONS, many(commands), strict=True)}
@@ -218,7 +218,7 @@ def test_depths(tmp_path, tif, text, words):
 
 def test_depths_files_that_are_none(tmp_path, tif):
     (tmp_path / "depths.txt").write_text("0\none\n2\n3\n")
-    options = ["run", tif, tmp_path / "out.tif", "--factor", 2, "--depths"]
+    options = ["run", tif, tmp_path / "out.tif", "--method", "linear", "--factor", 2, "--depths"]
     assert "one number per line" in fail(2, *options, tmp_path / "depths.txt")
     assert "No such file" in fail(2, *options, tmp_path / "none.txt")
 
@@ -255,7 +255,17 @@ class TestFormatThatCannotHoldTheResult:
 
     def test_integers_beyond_32_bits(self, tmp_path):
         tifffile.imwrite(tmp_path / "in.tif", noise(SHAPE, "int64") * 10**12, photometric="minisblack")
-        options = ["run", tmp_path / "in.tif", tmp_path / "out.tif", "--factor", 2, "--z-spacing", "2um"]
+        options = [
+            "run",
+            tmp_path / "in.tif",
+            tmp_path / "out.tif",
+            "--method",
+            "linear",
+            "--factor",
+            2,
+            "--z-spacing",
+            "2um",
+        ]
         assert "float32" in fail(1, *options)
         assert files(tmp_path) == {"in.tif"}
         succeed(*options, "--dtype", "float32")

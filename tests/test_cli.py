@@ -564,7 +564,7 @@ class TestInterrupt:
         def busy(process):  # the input is 160 MB
             return psutil.Process(process.pid).memory_info().rss > 300e6
 
-        check_interrupted(*interrupt(["run", big, tmp_path / "out.tif", *BIG, "--json"], busy))
+        check_interrupted(*interrupt(["run", big, tmp_path / "out.tif", "--method", "linear", *BIG, "--json"], busy))
         assert files(tmp_path) == set()
 
     @pytest.mark.parametrize("name", ["out.tif", "out.nii.gz"])
@@ -575,7 +575,7 @@ class TestInterrupt:
         def writing(_process):
             return any(path.name.startswith(".depth-interp-") for path in tmp_path.iterdir())
 
-        arguments = ["run", source, tmp_path / name, "--factor", 20, "--overwrite", "--json"]
+        arguments = ["run", source, tmp_path / name, "--method", "linear", "--factor", 20, "--overwrite", "--json"]
         check_interrupted(*interrupt(arguments, writing))
         assert files(tmp_path) == {"in.tif", name}
         assert (tmp_path / name).read_bytes() == b"precious"
@@ -593,7 +593,7 @@ def test_depths_may_be_a_long_list(tmp_path):
 def test_sigterm_leaves_nothing_half_written(tmp_path):
     """Schedulers end jobs with SIGTERM; the hidden temporary file must go."""
     write_imagej(tmp_path / "big.tif", np.random.default_rng(0).integers(0, 4000, (60, 700, 700), np.uint16))
-    command = [*MODULE, "run", "big.tif", "out.nii.gz", "--factor", "4"]
+    command = [*MODULE, "run", "big.tif", "out.nii.gz", "--method", "linear", "--factor", "4"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob(".depth-interp-*")) and process.poll() is None and time.monotonic() < deadline:
@@ -619,3 +619,59 @@ def test_no_command_prints_the_help_and_nothing_else():
     assert done.returncode == 2
     assert "Usage" in done.stdout + done.stderr
     assert "depth-interp: " not in done.stderr
+
+
+class TestAuto:
+    """The method that trains on the stack, explains itself and says how sure it is."""
+
+    QUICK = ("--method", "auto", "-p", "training_steps=10", "--factor", 2, "--threads", 1)
+
+    @pytest.fixture
+    def waves(self, tmp_path):
+        """7 sections of a smooth pattern, 2 um apart, pixels of 0.5 um."""
+        z, y, x = np.indices((7, 20, 24))
+        voxels = 500 + 300 * np.sin(z / 2 + x / 8) + 200 * np.cos(y / 6 - z / 3)
+        return write_imagej(tmp_path / "waves.tif", voxels.astype(np.uint16))
+
+    def test_json_has_the_expected_gain_and_the_uncertainty_its_file(self, waves, out, tmp_path):
+        summary = run_json("run", waves, out, *self.QUICK, "--uncertainty", tmp_path / "error.tif")
+        assert list(summary) == RUN_KEYS
+        assert summary["config"]["training_steps"] == 10
+        assert summary["expected_gain_db"] > 0
+        error = tifffile.imread(tmp_path / "error.tif")
+        assert error.dtype == np.float32
+        assert error.shape == (13, 20, 24)
+        assert (error[::2] == 0).all()
+        assert (error[1::2] > 0).any()
+        assert imagej(tmp_path / "error.tif")[1]["spacing"] == 1
+
+    def test_words_say_what_it_found(self, waves, out):
+        done = succeed("run", waves, out, *self.QUICK, "-p", "candidates=cubic")
+        assert "6 new, auto" in done.stdout
+        assert "expected gain over linear +" in done.stdout
+        assert "mixed from" in done.stdout
+
+    def test_few_sections_are_a_warning(self, tmp_path, out):
+        write_imagej(tmp_path / "three.tif", noise((3, 12, 14)))
+        summary = run_json("run", tmp_path / "three.tif", out, *self.QUICK, "-p", "candidates=cubic")
+        assert summary["expected_gain_db"] is None
+        assert any("3 sections" in line for line in summary["warnings"])
+
+    def test_candidates_that_are_not_there(self, waves, out):
+        message = fail(2, "run", waves, out, "--method", "auto", "--factor", 2, "-p", "candidates=cubic,magic")
+        assert "'magic' cannot be a candidate" in message
+
+    def test_evaluate_says_how_well_it_foretold(self, tmp_path):
+        """Images too small to train on: the other candidates take a moment."""
+        z, y, x = np.indices((9, 12, 14))
+        voxels = 500 + 300 * np.sin(z / 3 + x / 8) + 20 * np.cos(y / 2 - z / 3)
+        path = write_imagej(tmp_path / "small.tif", voxels.astype(np.uint16))
+        options = ["evaluate", path, "--methods", "linear,auto", "--keep-every", 2, "--threads", 1]
+        linear, auto = run_json(*options)["methods"]
+        assert (linear["uncertainty"], linear["expected_gain_db"]) == (None, None)
+        assert 0.3 < auto["uncertainty"]["coverage_90"] <= 1
+        assert -1 <= auto["uncertainty"]["spearman"] <= 1
+        assert isinstance(auto["expected_gain_db"], float)
+        words = succeed(*options).stdout
+        assert "auto: uncertainty against true error: rank correlation" in words
+        assert f"auto had expected {auto['expected_gain_db']:+.2f} dB over linear" in words

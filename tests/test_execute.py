@@ -10,7 +10,7 @@ from napari_depth_interp import execute as execute_module
 from napari_depth_interp import resources
 from napari_depth_interp.errors import TooLargeError
 from napari_depth_interp.execute import execute
-from napari_depth_interp.method import MethodConfig, MethodSpec, Sections
+from napari_depth_interp.method import Findings, MethodConfig, MethodSpec, Sections
 from napari_depth_interp.methods import registry
 from napari_depth_interp.progress import Cancelled, Progress
 from napari_depth_interp.request import resolve
@@ -74,7 +74,7 @@ class TestTiles:
 
     def test_a_method_without_tiles_sees_whole_sections_in_portions(self, monkeypatch, noise):
         method = BoxBlur()
-        monkeypatch.setattr(execute_module, "_TILE_BYTES", 8 * 7 * 60 * 10)
+        monkeypatch.setattr(execute_module, "_WHOLE_BYTES", 8 * 7 * 60 * 10)
         execute(request_for(monkeypatch, method, noise))
         assert {rows for _, rows in method.tiles} == {60}
         assert len(method.tiles) > 1
@@ -140,7 +140,9 @@ class TestOutput:
         assert result.dtype == dtype
 
     def test_repeats_the_notes_and_records_the_history(self, tissue):
-        request = resolve(replace(tissue, notes=("the reader assumed something",)), make_settings(factor=2, seed=5))
+        request = resolve(
+            replace(tissue, notes=("the reader assumed something",)), make_settings(method="linear", factor=2, seed=5)
+        )
         result = execute(request)
         assert "the reader assumed something" in result.warnings
         assert result.record["seed"] == 5
@@ -157,7 +159,9 @@ class TestNan:
         voxels = np.ones((4, 3, 3)) * np.array([1.0, 2, 3, 4])[:, None, None]
         voxels[1] = np.nan
         voxels[3, 0, 0] = np.nan
-        result = execute(resolve(Dataset.from_array(voxels, z_spacing=1), make_settings(factor=2, nan="fill")))
+        result = execute(
+            resolve(Dataset.from_array(voxels, z_spacing=1), make_settings(method="linear", factor=2, nan="fill"))
+        )
         middle = result.dataset.voxels[0, 0, :, 1, 1]
         np.testing.assert_allclose(middle, [1, 1, np.nan, 2, 3, 3.5, 4])
         corner = result.dataset.voxels[0, 0, :, 0, 0]
@@ -166,7 +170,7 @@ class TestNan:
 
 class TestMemory:
     def test_a_result_that_does_not_fit_is_refused_before_it_is_made(self, monkeypatch, noise):
-        request = resolve(noise, make_settings(factor=2))
+        request = resolve(noise, make_settings(method="linear", factor=2))
         monkeypatch.setattr(resources, "_free_memory", lambda: 10**8)
         with pytest.raises(TooLargeError, match=r"needs 0\.3 GB of memory and 0\.1 GB is free"):
             execute(request)
@@ -181,7 +185,9 @@ class TestTileMemory:
     def test_floats_in_memory_at_once(self, monkeypatch, shape, threads, budget):
         monkeypatch.setattr(execute_module, "_TILE_BYTES", budget)
         voxels = np.broadcast_to(np.arange(shape[0], dtype=np.uint16)[:, None, None], shape)
-        request = resolve(Dataset.from_array(voxels, z_spacing=1.0), make_settings(factor=3, threads=threads))
+        request = resolve(
+            Dataset.from_array(voxels, z_spacing=1.0), make_settings(method="linear", factor=3, threads=threads)
+        )
         stack = request.dataset.stack()
         tiles = list(execute_module._tiles(request, stack, np.flatnonzero(request.observed < 0)))
         workers = execute_module._workers(request, tiles, stack)
@@ -193,9 +199,116 @@ class TestTileMemory:
 
     def test_a_tile_has_only_the_sections_it_needs(self, monkeypatch):
         voxels = np.broadcast_to(np.arange(500, dtype=np.uint16)[:, None, None], (500, 8, 8))
-        request = resolve(Dataset.from_array(voxels, z_spacing=1.0), make_settings(factor=4))
+        request = resolve(Dataset.from_array(voxels, z_spacing=1.0), make_settings(method="linear", factor=4))
         stack = request.dataset.stack()
         tiles = list(execute_module._tiles(request, stack, np.flatnonzero(request.observed < 0)))
         assert max(tile.sections.stop - tile.sections.start for tile in tiles) < 90
         result = execute(request).dataset.voxels[0, 0, :, 0, 0]
         np.testing.assert_array_equal(result, np.rint(np.arange(1997) / 4))
+
+
+class Explaining(BoxBlur):
+    """Says what it found out: the mean of the stack, as a gain."""
+
+    def prepare(self, stack, *, report):
+        super().prepare(stack, report=report)
+        self.mean = float(stack.voxels.mean())
+
+    def findings(self):
+        return Findings(self.mean, 0.5, {"linear": 0.25, "box": 0.75}, {"box": 12.3}, (f"the mean is {self.mean:g}",))
+
+
+class Learning(Explaining):
+    """Knows how often it was taught, and gives that everywhere."""
+
+    lessons = 0
+
+    def prepare(self, stack, *, report):
+        super().prepare(stack, report=report)
+        self.lessons = 1
+
+    def refit(self, stack, *, report):
+        Explaining.prepare(self, stack, report=report)
+        self.lessons += 1
+
+    def sections_at(self, stack, z, *, report):
+        return Sections(np.full((len(z), *stack.voxels.shape[1:]), float(self.lessons)))
+
+
+def request_for_each(monkeypatch, make, dataset, **settings):
+    """A request whose method is made anew for every stack, as real ones are."""
+    spec = MethodSpec("box", "Box", "For tests.", MethodConfig, lambda config, runtime: make(), "none")
+    monkeypatch.setattr(registry, "get", lambda name, real=registry.get: spec if name == "box" else real(name))
+    return resolve(dataset, make_settings(method="box", factor=2, **settings))
+
+
+def levels(*values):
+    """Time points and channels (t, c) with these means, not constant."""
+    ripple = np.tile([[-1.0, 1.0], [1.0, -1.0]], (4, 2, 2))
+    voxels = np.array(values, float)[:, :, None, None, None] + ripple
+    return Dataset.from_array(voxels, z_spacing=1.0, axes="TCZYX")
+
+
+class TestFindings:
+    def test_they_stand_in_the_record_and_their_warnings_among_the_warnings(self, monkeypatch):
+        result = execute(request_for_each(monkeypatch, Explaining, levels([7])))
+        assert result.record["findings"] == [
+            {
+                "time": 0,
+                "channel": 0,
+                "expected_gain_db": 7.0,
+                "gain_spread_db": 0.5,
+                "shares": {"linear": 0.25, "box": 0.75},
+            }
+        ]
+        assert result.warnings == ("the mean is 7",)
+        assert result.record["warnings"] == ["the mean is 7"]
+        assert result.expected_gain_db == 7
+
+    def test_each_channel_and_time_point_is_named(self, monkeypatch):
+        result = execute(request_for_each(monkeypatch, Explaining, levels([1, 2], [3, 8])))
+        found = [(each["time"], each["channel"], each["expected_gain_db"]) for each in result.record["findings"]]
+        assert found == [(0, 0, 1), (0, 1, 2), (1, 0, 3), (1, 1, 8)]
+        assert result.warnings[2] == "time 2 of 2, channel 1 of 2: the mean is 3"
+        assert result.expected_gain_db == 3.5
+
+    def test_one_of_several_channels(self, monkeypatch):
+        result = execute(request_for_each(monkeypatch, Explaining, levels([1, 2]), channel="1"))
+        assert result.warnings == ("the mean is 2",)
+
+    def test_methods_without_have_none(self, monkeypatch):
+        result = execute(request_for_each(monkeypatch, BoxBlur, levels([7])))
+        assert "findings" not in result.record
+        assert result.expected_gain_db is None
+
+    def test_a_constant_channel_has_none(self, monkeypatch):
+        dataset = levels([1, 2])
+        dataset.voxels[0, 0] = 5.0
+        result = execute(request_for_each(monkeypatch, Explaining, dataset))
+        assert [each["channel"] for each in result.record["findings"]] == [1]
+        assert any("constant" in line for line in result.warnings)
+
+
+class TestTimePoints:
+    def middle(self, result):
+        return result.dataset.voxels[:, :, 1, 0, 0].tolist()
+
+    def test_what_was_learned_is_built_upon_channel_by_channel(self, monkeypatch):
+        result = execute(request_for_each(monkeypatch, Learning, levels([1, 2], [3, 4], [5, 6])))
+        assert self.middle(result) == [[1, 1], [2, 2], [3, 3]]
+        assert [each["expected_gain_db"] for each in result.record["findings"]] == [1, 2, 3, 4, 5, 6]
+
+    def test_other_methods_begin_anew(self, monkeypatch):
+        methods = []
+
+        def make():
+            methods.append(BoxBlur())
+            return methods[-1]
+
+        execute(request_for_each(monkeypatch, make, levels([1], [2], [3])))
+        assert [len(method.prepared) for method in methods] == [1, 1, 1]
+
+    def test_a_constant_time_point_between_is_linear_and_forgotten(self, monkeypatch):
+        dataset = levels([1], [2], [3])
+        dataset.voxels[1] = 9.0
+        assert self.middle(execute(request_for_each(monkeypatch, Learning, dataset))) == [[1], [9], [1]]

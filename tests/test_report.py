@@ -12,7 +12,16 @@ from napari_depth_interp.errors import OutputError
 from napari_depth_interp.evaluate import MethodScores, Scores, evaluate
 from napari_depth_interp.holdout import Protocol
 from napari_depth_interp.metrics import METRICS
-from napari_depth_interp.report import Montage, describe_range, save_montages, score_table, verdicts, write_csv
+from napari_depth_interp.report import (
+    Montage,
+    describe_finding,
+    describe_range,
+    describe_uncertainty,
+    save_montages,
+    score_table,
+    verdicts,
+    write_csv,
+)
 from napari_depth_interp.stack import Dataset, Grid
 
 NAMES = [f"{name}{suffix}" for name in METRICS for suffix in ("", "_fg")]
@@ -213,3 +222,50 @@ def test_a_figure_that_cannot_be_written_leaves_the_old_one(tmp_path):
         save_montages(path, [broken], overwrite=True)
     assert path.read_bytes() == b"mine"
     assert list(tmp_path.iterdir()) == [path]
+
+
+# What methods foretold
+
+
+def foretold(method, *, spearman=None, coverage=None, gain=None):
+    return replace(scored(method), uncertainty={"spearman": spearman, "coverage_90": coverage}, expected_gain_db=gain)
+
+
+def test_uncertainty_in_words():
+    assert describe_uncertainty(
+        scores(scored("linear"), foretold("a", spearman=0.618, coverage=0.8765, gain=-0.25))
+    ) == [
+        "a: uncertainty against true error: rank correlation 0.62; the 90 % interval holds 88 % of the voxels",
+        "a had expected -0.25 dB over linear",
+    ]
+
+
+def test_an_uncertainty_that_does_not_vary():
+    (line,) = describe_uncertainty(scores(foretold("a", coverage=1.0)))
+    assert "no correlation; the 90 % interval holds 100 %" in line
+
+
+@pytest.mark.parametrize("method", [scored("linear"), foretold("a")])
+def test_nothing_foretold_nothing_said(method):
+    assert describe_uncertainty(scores(method)) == []
+
+
+def finding(gain=None, spread=None, **shares):
+    return {"time": 0, "channel": 0, "expected_gain_db": gain, "gain_spread_db": spread, "shares": shares}
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (
+            finding(1.26, 0.52, linear=0.0, cubic=0.251, section_sr=0.749),
+            "expected gain over linear +1.3 dB (give or take 0.5); mixed from cubic 25 %, section_sr 75 %",
+        ),
+        (finding(-0.3, linear=1.0), "expected gain over linear -0.3 dB; mixed from linear 100 %"),
+        (finding(linear=1.0), "mixed from linear 100 %"),
+        (finding(2.0, 0.1), "expected gain over linear +2.0 dB (give or take 0.1)"),
+        (finding(), ""),
+    ],
+)
+def test_findings_in_words(found, words):
+    assert describe_finding(found) == words

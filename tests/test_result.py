@@ -20,7 +20,7 @@ SAGITTAL = np.array([[0, 0, -4, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1.0]])
 
 @pytest.fixture
 def result(tissue):
-    return execute(resolve(tissue, make_settings(factor=2)))
+    return execute(resolve(tissue, make_settings(method="linear", factor=2)))
 
 
 @pytest.mark.parametrize("name", ["dense.tif", "dense.ome.tif", "dense.nii", "dense.nii.gz"])
@@ -73,7 +73,7 @@ def test_a_dense_nifti_opens_along_its_own_section_axis(tmp_path, affine, target
     voxels = np.random.default_rng(0).integers(0, 99, (6, 7, 8), dtype=np.int16)
     nibabel.save(nibabel.Nifti1Image(voxels, affine), tmp_path / "sparse.nii")
     sparse = io.read(tmp_path / "sparse.nii")
-    result = execute(resolve(sparse, make_settings(**target)))
+    result = execute(resolve(sparse, make_settings(method="linear", **target)))
     result.save(tmp_path / "dense.nii")
     again = Result.load(tmp_path / "dense.nii")
     np.testing.assert_array_equal(again.dataset.voxels, result.dataset.voxels)
@@ -86,7 +86,9 @@ def test_observed_sections_are_named_in_the_order_of_the_file(tmp_path):
     """Checked with nibabel alone: the sections that the record names are those of the input."""
     voxels = np.random.default_rng(0).integers(0, 9999, (4, 5, 8), dtype=np.int16)
     nibabel.save(nibabel.Nifti1Image(voxels, np.diag([-1, -1, -5, 1.0])), tmp_path / "sparse.nii")
-    execute(resolve(io.read(tmp_path / "sparse.nii"), make_settings(spacing="2"))).save(tmp_path / "dense.nii")
+    execute(resolve(io.read(tmp_path / "sparse.nii"), make_settings(method="linear", spacing="2"))).save(
+        tmp_path / "dense.nii"
+    )
     dense = nibabel.load(tmp_path / "dense.nii")
     text = next(each.get_content() for each in dense.header.extensions if each.get_code() == 6)
     text = text.decode() if isinstance(text, bytes) else text
@@ -103,3 +105,38 @@ def test_a_history_that_no_longer_fits_the_file_is_refused(tmp_path, result):
     io.write(tmp_path / "cut.tif", shorter)
     with pytest.raises(InputError, match="17 sections, but the file has 5"):
         Result.load(tmp_path / "cut.tif")
+
+
+# What the method expected
+
+
+def with_findings(result, *gains):
+    found = [{"time": 0, "channel": c, "expected_gain_db": gain} for c, gain in enumerate(gains)]
+    record = {**result.record, "findings": found}
+    return replace(result, dataset=replace(result.dataset, record={"depth_interp": record}))
+
+
+@pytest.mark.parametrize(
+    ("gains", "mean"),
+    [((), None), ((None,), None), ((1.5,), 1.5), ((1.0, -4.0), -1.5), ((None, 2.0), 2.0), ((0.0,), 0)],
+)
+def test_the_expected_gain_is_the_mean_of_those_known(result, gains, mean):
+    assert with_findings(result, *gains).expected_gain_db == mean
+
+
+def test_methods_that_expect_nothing(result):
+    assert result.expected_gain_db is None
+
+
+@pytest.mark.parametrize("name", ["dense.tif", "dense.nii.gz"])
+def test_the_expected_gain_is_saved(tmp_path, result, name):
+    with_findings(result, 1.25, 0.75).save(tmp_path / name)
+    assert Result.load(tmp_path / name).expected_gain_db == 1
+
+
+@pytest.mark.parametrize("name", ["u.tif", "u.nii"])
+def test_an_unknown_uncertainty_is_saved_as_such(tmp_path, result, name):
+    error = np.zeros(result.dataset.voxels.shape, np.float32)
+    error[:, :, 1::2] = np.nan
+    replace(result, uncertainty=error).save_uncertainty(tmp_path / name)
+    np.testing.assert_array_equal(io.read(tmp_path / name).voxels, error)

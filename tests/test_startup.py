@@ -47,7 +47,9 @@ def test_a_run_imports_neither_torch_nor_qt(tmp_path):
     from command_line import noise, write_imagej
 
     source = write_imagej(tmp_path / "in.tif", noise((3, 8, 8)))
-    status, _, loaded = python(COMMAND, "run", str(source), str(tmp_path / "out.tif"), "--factor", "2")
+    status, _, loaded = python(
+        COMMAND, "run", str(source), str(tmp_path / "out.tif"), "--factor", "2", "--method", "linear"
+    )
     assert status == 0
     assert not set(loaded) & HEAVY
 

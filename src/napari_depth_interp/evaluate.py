@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from .execute import execute
 from .holdout import Protocol, Trial, make_trials
 from .metrics import METRICS, Comparison, above_otsu, data_range_of, score_section
 from .metrics.pooled import Pooled
+from .metrics.uncertainty import Calibration
 from .progress import Progress, Report, part, silent
 from .request import check_voxels, prepare_dataset, resolve
 from .result import Result
@@ -36,6 +37,11 @@ class MethodScores:
         Each score averaged over the sections that have it.
     volume : dict
         Scores from the pooled squared error and the pooled objects of all hidden sections.
+    uncertainty : dict or None
+        Of methods that give one: ``spearman``, its rank correlation with the true absolute error, and
+        ``coverage_90``, the share of voxels within its 90 % interval.
+    expected_gain_db : float or None
+        The gain over linear that the method itself foretold from the visible sections.
     """
 
     method: str
@@ -46,6 +52,8 @@ class MethodScores:
     volume: dict[str, float | None]
     sections: tuple[dict[str, Any], ...]
     warnings: tuple[str, ...] = ()
+    uncertainty: dict[str, float | None] | None = None
+    expected_gain_db: float | None = None
 
     def gain_over(self, baseline: MethodScores) -> float | None:
         """Return how much higher the PSNR of all hidden sections together is, in dB; None if one is exact.
@@ -177,13 +185,16 @@ def _score_method(
     pooled = Pooled()
     rows: list[dict[str, Any]] = []
     seconds, peak, warnings, device = 0.0, 0.0, dict[str, None](), "cpu"
+    calibration, foretold = Calibration(), list[float]()
     for i, trial in enumerate(trials):
         request = resolve(trial.visible, plan, depths=trial.depths.tolist())
         result = execute(request, part(report, i / len(trials), (i + 1) / len(trials)))
         for row, pair in _pairs(trial, result, truth):
             pooled.add(pair)
             rows.append(row | score_section(pair))
+            _add_uncertainty(calibration, row, pair, trial, result)
         seconds += result.seconds or 0.0
+        foretold += [] if result.expected_gain_db is None else [result.expected_gain_db]
         peak = max(peak, result.peak_memory_mb or 0.0)
         warnings |= dict.fromkeys(result.warnings)
         device = request.runtime.device
@@ -193,6 +204,11 @@ def _score_method(
     mean = {name: _mean([row[name] for row in rows]) for name in names}
     config = request.config.model_dump(mode="json")
     scores = MethodScores(plan.method, config, seconds, peak, mean, pooled.scores(), tuple(rows), tuple(warnings))
+    scores = replace(
+        scores,
+        uncertainty=calibration.scores() if request.spec.gives_uncertainty else None,
+        expected_gain_db=_mean(foretold),
+    )
     return scores, device
 
 
@@ -212,6 +228,15 @@ def _pairs(trial: Trial, result: Result, truth: Truth) -> Iterator[tuple[dict[st
                         truth.foreground[c][t, index],
                     ),
                 )
+
+
+def _add_uncertainty(
+    calibration: Calibration, row: dict[str, Any], pair: Comparison, trial: Trial, result: Result
+) -> None:
+    if result.uncertainty is None:
+        return
+    k = int(np.flatnonzero(trial.reference == row["index"])[0])
+    calibration.add(pair.reference, pair.test, result.uncertainty[row.get("time", 0), row.get("channel", 0), k])
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -10,13 +10,13 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .method import Method, working_dtype
+from .method import Explains, Findings, Method, MethodSpec, Refits, working_dtype
 from .methods import registry
 from .progress import Progress, Report, part, silent
 from .request import Request
@@ -26,6 +26,8 @@ from .stack import Dataset, Stack
 
 _TILE_BYTES = 96 * 2**20
 """Working memory of all tiles together: float copies of input and output rows."""
+_WHOLE_BYTES = 512 * 2**20
+"""The same for methods that need whole sections: they start anew for every portion of sections."""
 _PORTION = 64
 """Target sections of one tile, for methods that need only some observed sections for them."""
 _OVERHEAD_BYTES = 300 * 10**6
@@ -54,16 +56,23 @@ def execute(request: Request, report: Report = silent) -> Result:
     """
     voxels, uncertainty = _allocate(request)
     warnings = list(request.notes)
+    findings: list[dict[str, Any]] = []
     start = time.perf_counter()
     blas_threads = 1 if request.spec.parallel_tiles else request.runtime.threads
     with PeakMemory() as memory, _limited_threads(blas_threads):
         stacks = list(request.dataset.stacks())
+        known: dict[int, Method] = {}
         for number, (t, c, stack) in enumerate(stacks):
             inner = part(report, number / len(stacks), (number + 1) / len(stacks), _label(request.dataset, t, c))
             output = _Output(voxels[t, c], None if uncertainty is None else uncertainty[t, c])
-            _run_stack(request, stack, output, warnings, inner)
+            method, found = _run_stack(request, stack, output, warnings, known.get(c), inner)
+            known[c] = method
+            if found is not None:
+                words = _label(request.dataset, t, c)
+                warnings += [f"{words}: {line}" if words else line for line in found.warnings]
+                findings.append({"time": t, "channel": c, **_as_record(found)})
     return Result(
-        _dense_dataset(request, voxels, warnings),
+        _dense_dataset(request, voxels, warnings, findings),
         uncertainty,
         tuple(warnings),
         seconds=time.perf_counter() - start,
@@ -88,14 +97,18 @@ def _allocate(request: Request) -> tuple[NDArray[Any], NDArray[np.float32] | Non
     return np.empty(shape, dtype), uncertainty
 
 
-def _run_stack(request: Request, stack: Stack, output: _Output, warnings: list[str], report: Report) -> None:
-    """Fill ``output`` with one channel at one time point."""
+def _run_stack(
+    request: Request, stack: Stack, output: _Output, warnings: list[str], known: Method | None, report: Report
+) -> tuple[Method, Findings | None]:
+    """Fill ``output`` with one channel at one time point; return the method and what it found out.
+
+    ``known`` is the method as prepared on the time point before.
+    """
     observed, has_nan = stack, request.fill_nan and _has_nan(stack)
     if has_nan:
         stack = replace(stack, voxels=_filled(stack.voxels))
-    method = _make_method(request, stack, warnings)
-    prepared = 0.5 if request.spec.tile_halo is None else 0.02  # share of the time, roughly
-    method.prepare(stack, report=part(report, 0.0, prepared))
+    prepared = _share_of_prepare(request.spec)
+    method = _prepared(request, stack, warnings, known, part(report, 0.0, prepared))
     new = np.flatnonzero(request.observed < 0) if request.spec.keeps_observed else np.arange(len(request.depths))
     _run_tiles(request, method, stack, new, output, part(report, prepared, 1.0))
     if has_nan:
@@ -103,6 +116,30 @@ def _run_stack(request: Request, stack: Stack, output: _Output, warnings: list[s
     if request.spec.keeps_observed:
         for k in np.flatnonzero(request.observed >= 0):
             output.voxels[k] = observed.voxels[request.observed[k]]
+    return method, method.findings() if isinstance(method, Explains) else None
+
+
+def _prepared(request: Request, stack: Stack, warnings: list[str], known: Method | None, report: Report) -> Method:
+    """Return a method prepared on the stack: a new one, or the one of the time point before, refitted."""
+    method = _make_method(request, stack, warnings)
+    if isinstance(known, Refits) and type(known) is type(method):
+        known.refit(stack, report=report)
+        return known
+    method.prepare(stack, report=report)
+    return method
+
+
+def _as_record(findings: Findings) -> dict[str, Any]:
+    """Return what belongs into the history: nothing that differs between equal runs."""
+    values = asdict(findings)
+    return {key: values[key] for key in ("expected_gain_db", "gain_spread_db", "shares")}
+
+
+def _share_of_prepare(spec: MethodSpec) -> float:
+    """Return the share of the time that ``prepare`` takes, roughly."""
+    if spec.trains_on_stack:
+        return 0.9
+    return 0.5 if spec.tile_halo is None else 0.02
 
 
 def _make_method(request: Request, stack: Stack, warnings: list[str]) -> Method:
@@ -186,10 +223,10 @@ def _tiles(request: Request, stack: Stack, new: NDArray[np.intp]) -> Iterator[_T
             number += 1
 
 
-def _row_budget(stack: Stack) -> int:
-    """Return how many rows of sections, as floats, the memory for tiles holds."""
+def _row_budget(stack: Stack, memory: int | None = None) -> int:
+    """Return how many rows of sections, as floats, fit into a memory (bytes; default: that for tiles)."""
     itemsize = np.dtype(working_dtype(stack.voxels.dtype)).itemsize
-    return int(_TILE_BYTES // (itemsize * stack.voxels.shape[2]))
+    return int((_TILE_BYTES if memory is None else memory) // (itemsize * stack.voxels.shape[2]))
 
 
 def _portions(request: Request, stack: Stack, new: NDArray[np.intp], budget: int) -> list[NDArray[np.intp]]:
@@ -197,7 +234,7 @@ def _portions(request: Request, stack: Stack, new: NDArray[np.intp], budget: int
     if request.spec.z_reach is not None:
         size = _PORTION
     elif request.spec.tile_halo is None:
-        size = max(1, budget // stack.voxels.shape[1] - len(stack.depths))
+        size = max(1, _row_budget(stack, _WHOLE_BYTES) // stack.voxels.shape[1] - len(stack.depths))
     else:
         size = len(new)
     return [new[start : start + size] for start in range(0, len(new), size)]
@@ -267,8 +304,10 @@ def _restore_nan(request: Request, stack: Stack, voxels: NDArray[Any]) -> None:
         voxels[k][np.isnan(stack.voxels[i]) & np.isnan(stack.voxels[j])] = np.nan
 
 
-def _dense_dataset(request: Request, voxels: NDArray[Any], warnings: list[str]) -> Dataset:
-    record = request.record() | {"warnings": warnings}
+def _dense_dataset(
+    request: Request, voxels: NDArray[Any], warnings: list[str], findings: list[dict[str, Any]]
+) -> Dataset:
+    record = request.record() | {"warnings": warnings} | ({"findings": findings} if findings else {})
     return replace(request.dataset, voxels=voxels, grid=request.grid, record={RECORD_KEY: record}, notes=())
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,11 +48,50 @@ class Sections:
     ----------
     values : (len(z), Y, X) float array, in the units of the input.
     uncertainty : (len(z), Y, X) float array or None
-        Expected absolute error of each voxel, in the units of the input.
+        Expected absolute error of each voxel, in the units of the input; NaN where it is not known.
     """
 
     values: NDArray[Any]
     uncertainty: NDArray[Any] | None = None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a method found out about a stack on the stack itself, for people.
+
+    Attributes
+    ----------
+    expected_gain_db, gain_spread_db : float or None
+        By how much the PSNR of new sections is expected to be above linear interpolation's, and the standard
+        deviation of that estimate, in dB.
+    shares : mapping of method name -> share
+        What each method contributed to the result; they sum to 1.
+    seconds : mapping of method name -> seconds
+        How long each method took to prepare.
+    warnings : tuple of str
+        What the user should know, in plain words.
+    """
+
+    expected_gain_db: float | None = None
+    gain_spread_db: float | None = None
+    shares: Mapping[str, float] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A method that can say, once prepared, what it found out."""
+
+    def findings(self) -> Findings: ...
+
+
+@runtime_checkable
+class Refits(Protocol):
+    """A method that, prepared on one time point, learns the next one of the same channel faster."""
+
+    def refit(self, stack: Stack, *, report: Report) -> None:
+        """Fit on another stack, beginning from what is known."""
 
 
 class Method(Protocol):
@@ -64,7 +103,8 @@ class Method(Protocol):
     def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report) -> Sections:
         """Return the sections at depths ``z`` (unit of the grid).
 
-        ``stack`` is the prepared one or, where the spec allows tiles, some of its sections and rows.
+        ``stack`` is the prepared one, or some of its sections (a method is checked on sections that are left
+        out) or, where the spec allows tiles, some of its rows.
         Depths beyond the first and the last section hold the end. The voxels of ``stack`` must not be changed.
         """
 
@@ -95,6 +135,9 @@ class MethodSpec:
     sampled : bool
         The result is a random sample that depends on the seed.
     gives_uncertainty : bool
+    trains_on_stack : bool
+        ``prepare`` trains on the stack itself and takes most of the time; the result depends a little on the
+        number of threads and on the device.
     needs_training : bool
         Works only with a model trained on other data.
     devices : tuple of {"cpu", "cuda", "mps"}
@@ -116,6 +159,7 @@ class MethodSpec:
     parallel_tiles: bool = False
     sampled: bool = False
     gives_uncertainty: bool = False
+    trains_on_stack: bool = False
     needs_training: bool = False
     devices: tuple[str, ...] = ("cpu",)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +59,33 @@ def verdicts(scores: Scores) -> list[str]:
         elif gain is not None and gain < -0.005:
             lines.append(f"{each.method} is worse than linear interpolation on this stack, by {-gain:.2f} dB")
     return lines
+
+
+def describe_uncertainty(scores: Scores) -> list[str]:
+    """Say how well each method foretold its own errors and its own gain."""
+    lines = []
+    for each in scores.methods:
+        if each.uncertainty is not None and each.uncertainty["coverage_90"] is not None:
+            rank = each.uncertainty["spearman"]
+            words = "no correlation" if rank is None else f"rank correlation {rank:.2f}"
+            lines.append(
+                f"{each.method}: uncertainty against true error: {words}; "
+                f"the 90 % interval holds {100 * each.uncertainty['coverage_90']:.0f} % of the voxels"
+            )
+        if each.expected_gain_db is not None:
+            lines.append(f"{each.method} had expected {each.expected_gain_db:+.2f} dB over linear")
+    return lines
+
+
+def describe_finding(finding: Mapping[str, Any]) -> str:
+    """Return in words what a method found out about one channel and time point of a stack."""
+    parts = []
+    if finding["expected_gain_db"] is not None:
+        spread = finding["gain_spread_db"]
+        give_or_take = "" if spread is None else f" (give or take {spread:.1f})"
+        parts.append(f"expected gain over linear {finding['expected_gain_db']:+.1f} dB{give_or_take}")
+    shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in finding["shares"].items() if share > 0.005)
+    return "; ".join([*parts, *([f"mixed from {shares}"] if shares else [])])
 
 
 def write_csv(path: Path, scores: Sequence[tuple[str, Scores]], *, overwrite: bool = False) -> None:

@@ -30,7 +30,7 @@ class Result:
     dataset : Dataset
         Voxels (t, c, z, y, x) on the target grid; its record holds the history.
     uncertainty : (T, C, Z, Y, X) float32 array or None
-        Expected absolute error per voxel, in the units of the input; 0 at observed sections.
+        Expected absolute error per voxel, in the units of the input; 0 at observed sections, NaN where not known.
     warnings : tuple of str
         What the user should know, in plain words.
     seconds, peak_memory_mb : float or None
@@ -48,6 +48,13 @@ class Result:
         """The history: method, config, seed, versions, input signature, depths."""
         record: Mapping[str, Any] = self.dataset.record[RECORD_KEY]
         return record
+
+    @property
+    def expected_gain_db(self) -> float | None:
+        """Mean over channels and time points of the gain over linear that the method expects, in dB."""
+        gains = [each["expected_gain_db"] for each in self.record.get("findings", ())]
+        known = [gain for gain in gains if gain is not None]
+        return float(np.mean(known)) if known else None
 
     @property
     def is_observed(self) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from .errors import RequestError
 from .method import Preset
 
-DEFAULT_METHOD = "linear"
+DEFAULT_METHOD = "auto"
 
 
 class Settings(BaseModel):

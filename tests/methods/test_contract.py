@@ -18,12 +18,14 @@ from napari_depth_interp.progress import Cancelled
 from napari_depth_interp.request import resolve
 from napari_depth_interp.settings import make_settings
 from napari_depth_interp.stack import Acquisition, Dataset
+from quick import QUICK
 
 EVERY_METHOD = pytest.mark.parametrize("name", registry.names())
 
 
 def run(dataset, name, *, at=None, **settings):
-    settings = {"method": name, "preset": "fast", "threads": 2, **settings}
+    threads = 1 if registry.get(name).trains_on_stack else 2  # other tests run beside this one
+    settings = {"method": name, "preset": "fast", "threads": threads, "parameters": QUICK.get(name, {}), **settings}
     if at is None and not {"factor", "spacing", "isotropic"} & settings.keys():
         settings["factor"] = 2
     return execute(resolve(dataset, make_settings(**settings), depths=at))
@@ -93,11 +95,13 @@ class TestRepeatable:
 
     def test_thread_count_does_not_matter(self, tissue, name):
         one, two = (run(tissue, name, threads=n, dtype="float32").dataset.voxels for n in (1, 2))
-        np.testing.assert_allclose(one, two, atol=1e-4 * float(np.ptp(tissue.voxels)))
+        tolerance = 0.05 if registry.get(name).trains_on_stack else 1e-4
+        np.testing.assert_allclose(one, two, atol=tolerance * float(np.ptp(tissue.voxels)))
 
     def test_tiled_equals_untiled(self, tissue, name, monkeypatch):
         whole = run(tissue, name, dtype="float32", factor=4).dataset.voxels
         monkeypatch.setattr(execute_module, "_TILE_BYTES", 36 * 4 * 40)
+        monkeypatch.setattr(execute_module, "_WHOLE_BYTES", 36 * 4 * 40 * 20)
         tiled = run(tissue, name, dtype="float32", factor=4).dataset.voxels
         np.testing.assert_allclose(tiled, whole, atol=1e-3 * float(np.ptp(tissue.voxels)))
 
@@ -149,7 +153,8 @@ class TestOddStacks:
         assert result.voxels.shape == (2, 2, 17, 40, 36)
         assert (result.channel_names, result.axes) == (("a", "b"), "TCZYX")
         alone = run(replace(tissue, voxels=voxels[1:, 1:]), name).dataset.voxels[0, 0]
-        np.testing.assert_allclose(result.voxels[1, 1], alone, atol=1e-2 * float(alone.max()))
+        tolerance = 0.1 if registry.get(name).trains_on_stack else 1e-2  # a later time point is refitted
+        np.testing.assert_allclose(result.voxels[1, 1], alone, atol=tolerance * float(alone.max()))
 
     def test_nan_is_filled_for_the_computation_and_restored(self, tissue, name):
         voxels = tissue.voxels.astype(np.float32)
@@ -185,7 +190,10 @@ class TestProjections:
 class TestCancel:
     def test_stops_at_the_report_that_cancels(self, tissue, name, monkeypatch):
         monkeypatch.setattr(execute_module, "_TILE_BYTES", 36 * 4 * 40)
-        request = resolve(tissue, make_settings(method=name, preset="fast", factor=4, threads=1))
+        monkeypatch.setattr(execute_module, "_WHOLE_BYTES", 36 * 4 * 40 * 20)
+        request = resolve(
+            tissue, make_settings(method=name, preset="fast", factor=4, threads=1, parameters=QUICK.get(name, {}))
+        )
         seen = []
         execute(request, seen.append)
         fractions = [progress.fraction for progress in seen]

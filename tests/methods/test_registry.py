@@ -48,11 +48,11 @@ def third_party(tmp_path, monkeypatch):
 
 
 def test_built_in_methods_come_first():
-    assert registry.names()[:3] == ["nearest", "linear", "cubic"]
+    assert registry.names()[:4] == ["auto", "nearest", "linear", "cubic"]
 
 
 def test_unknown_method_names_the_known_ones():
-    with pytest.raises(RequestError, match="there is no method 'linar'; choose one of nearest, linear, cubic"):
+    with pytest.raises(RequestError, match="there is no method 'linar'; choose one of auto, nearest, linear, cubic"):
         registry.get("linar")
 
 

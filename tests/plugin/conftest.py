@@ -13,7 +13,9 @@ from qtpy.QtCore import QThreadPool
 
 from napari_depth_interp.method import MethodConfig, MethodSpec, Sections
 from napari_depth_interp.methods import registry
+from napari_depth_interp.plugin import preferences
 from napari_depth_interp.plugin.interpolate import DepthInterpolation
+from napari_depth_interp.plugin.interpolate import widget as widget_module
 from napari_depth_interp.progress import Progress
 
 PLUGIN = "napari-depth-interp"
@@ -38,6 +40,18 @@ def config_folder(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("config")
     monkeypatch.setattr(platformdirs, "user_config_dir", lambda *_args, **_kwargs: str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _linear_by_default(monkeypatch):
+    """Open widgets with linear interpolation: the real default trains on the stack for a minute."""
+    defaults = preferences.default_settings
+
+    def linear():
+        return defaults().model_copy(update={"method": "linear"})
+
+    for module in (preferences, widget_module):
+        monkeypatch.setattr(module, "default_settings", linear)
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,7 @@
 """The widget before a run: which stack, which target, which method, and what is wrong."""
 
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 
@@ -17,7 +19,7 @@ from command_line import run_json
 from napari_depth_interp import devices
 from napari_depth_interp.methods import registry
 from napari_depth_interp.methods.classical import CubicConfig
-from napari_depth_interp.plugin.interpolate import run_box
+from napari_depth_interp.plugin.interpolate import method_box, run_box
 from napari_depth_interp.settings import make_settings
 
 PLUGIN = "napari-depth-interp"
@@ -389,7 +391,7 @@ class TestSettings:
     @pytest.mark.parametrize("text", ["method: gone", "method: linear\nparameters: {gone: 1}", "::", "factor: [1]"])
     def test_old_or_broken_memory_does_no_harm(self, open_widget, config_folder, text):
         (config_folder / "last-run.yaml").write_text(text)
-        assert open_widget().settings() == make_settings(factor=4)
+        assert open_widget().settings() == make_settings(method="linear", factor=4)
 
     def test_a_read_only_home_does_not_stop_a_run(self, qtbot, widget, tmp_path, config_folder):
         (config_folder / "last-run.yaml").mkdir()
@@ -417,3 +419,14 @@ def test_ctrl_return_runs_from_anywhere_in_the_widget(qtbot, widget, tmp_path):
     shortcut.activated.emit()
     finish(qtbot, widget)
     assert len(widget.runs.runs) == 1
+
+
+def test_the_method_offered_first_is_the_automatic_one():
+    assert method_box.MethodBox().spec.name == "auto"
+
+
+def test_triton_stays_out_of_the_window_process():
+    """Beside the LLVM of a software OpenGL driver, loading it ends the process."""
+    code = "from napari_depth_interp.plugin.jobs import import_torch; import_torch(); import torch._dynamo, sys;"
+    code += "sys.exit(sys.modules['triton'] is not None)"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -31,7 +31,7 @@ def summarise(source: Path, output: Path, request: Request, result: Result) -> d
         "device": request.runtime.device,
         "seed": request.runtime.seed,
         "warnings": list(result.warnings),
-        "expected_gain_db": None,  # no method predicts its gain yet
+        "expected_gain_db": result.expected_gain_db,
     }
 
 
@@ -42,8 +42,15 @@ def describe_result(output: Path, request: Request, result: Result) -> str:
     return (
         f"{output}: {sizes} voxels (z, y, x), sections {grid.spacing:g} {grid.unit or '(no unit)'} apart, "
         f"{observed} observed and {len(result.is_observed) - observed} new, "
-        f"{request.spec.name}, {result.seconds:.1f} s"
+        f"{request.spec.name}, {result.seconds:.1f} s" + "".join(f"\n{line}" for line in describe_findings(result))
     )
+
+
+def describe_findings(result: Result) -> list[str]:
+    """Return what the method found out about the stack, a line per channel and time point."""
+    from ..report import describe_finding
+
+    return [describe_finding(each) for each in result.record.get("findings", ())]
 
 
 def print_scores(groups: Sequence[tuple[str, Scores]]) -> None:
@@ -51,14 +58,14 @@ def print_scores(groups: Sequence[tuple[str, Scores]]) -> None:
     from rich.console import Console
     from rich.markup import escape
 
-    from ..report import describe_range, score_table, verdicts
+    from ..report import describe_range, describe_uncertainty, score_table, verdicts
 
     console = Console(width=None if sys.stdout.isatty() else 140)
     for title, scores in groups:
         heading = f"[bold]{escape(title)}[/bold]: {scores.protocol.describe()}"
         console.print(f"{heading}; data range {describe_range(scores)}; {scores.device}", highlight=False)
         console.print(score_table(scores))
-        for line in verdicts(scores):
+        for line in [*verdicts(scores), *describe_uncertainty(scores)]:
             console.print(line, highlight=False)
         warn(dict.fromkeys(line for each in scores.methods for line in each.warnings))
     console.print(

@@ -19,6 +19,7 @@ from pydantic import Field
 
 from ..method import Method, MethodConfig, MethodSpec, Runtime, Sections
 from ..progress import Progress, Report, part, silent
+from ..scaling import Scaling
 from ..stack import Stack
 from . import registry
 
@@ -98,16 +99,12 @@ class _Flow:
         self._runtime = runtime
         spec = registry.get(config.fallback)
         self._fallback: Method = spec.create(spec.config(), runtime)
-        self._low, self._range = 0.0, 1.0
+        self._scaling = Scaling(0.0, 1.0)
         self._trust = 1.0
-        self._known: OrderedDict[int, _Motion] = OrderedDict()
+        self._known: OrderedDict[tuple[int, int], _Motion] = OrderedDict()
 
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
-        step = max(1, stack.voxels.size // 1_000_000)
-        low, high = np.percentile(stack.voxels.reshape(-1)[::step], (0.1, 99.9))
-        if low == high:
-            low, high = float(stack.voxels.min()), float(stack.voxels.max())
-        self._low, self._range = float(low), float(high - low) or 1.0
+        self._scaling = Scaling.of(stack.voxels)
         self._fallback.prepare(stack, report=part(report, 0.0, 0.1))
         if self._config.self_check and len(stack.depths) > 2:
             self._trust = self._check_on(stack, part(report, 0.1, 1.0))
@@ -118,7 +115,7 @@ class _Flow:
         helped, size = 0.0, 0.0
         with _single_threaded_cv2():
             for done, i in enumerate(inner.tolist()):
-                below, truth, above = (self._normalised(stack.voxels[j]) for j in (i - 1, i, i + 1))
+                below, truth, above = (self._scaling.apply(stack.voxels[j]) for j in (i - 1, i, i + 1))
                 t = float((stack.depths[i] - stack.depths[i - 1]) / (stack.depths[i + 1] - stack.depths[i - 1]))
                 plain = (1 - t) * below + t * above
                 warped, trust = _between(below, above, _find_motion(below, above, self._config), t, self._config)
@@ -152,21 +149,19 @@ class _Flow:
         self, stack: Stack, gap: int, share: NDArray[np.float64], rows: NDArray[np.intp], values: NDArray[Any]
     ) -> None:
         """Blend warped sections into the fallback's ``values[rows]``; ``share`` is the depth as part of the gap."""
-        below, above = (self._normalised(stack.voxels[i]) for i in (gap, gap + 1))
-        motion = self._motion(gap, below, above)
+        below, above = (self._scaling.apply(stack.voxels[i]) for i in (gap, gap + 1))
+        motion = self._motion(below, above)
         for row, t in zip(rows, share.astype(np.float32), strict=True):
             plain = values[row]
             warped, trust = _between(below, above, motion, float(t), self._config)
-            plain += self._trust * trust * (warped.astype(values.dtype) * self._range + self._low - plain)
+            plain += self._trust * trust * (self._scaling.undo(warped.astype(values.dtype)) - plain)
 
-    def _normalised(self, section: NDArray[Any]) -> Image:
-        return ((section.astype(np.float64) - self._low) / self._range).astype(np.float32)
-
-    def _motion(self, gap: int, below: Image, above: Image) -> _Motion:
-        """Return the motion of a gap; the last few are kept, as a gap may be asked for in portions."""
-        motion = self._known.get(gap)
+    def _motion(self, below: Image, above: Image) -> _Motion:
+        """Return the motion between two sections; the last few are kept, as a gap may be asked for in portions."""
+        key = hash(below.tobytes()), hash(above.tobytes())
+        motion = self._known.get(key)
         if motion is None:
-            motion = self._known[gap] = _find_motion(below, above, self._config)
+            motion = self._known[key] = _find_motion(below, above, self._config)
             if len(self._known) > self._runtime.threads + 1:
                 self._known.popitem(last=False)
         return motion

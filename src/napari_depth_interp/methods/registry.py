@@ -14,10 +14,12 @@ ENTRY_POINT_GROUP = "napari_depth_interp.methods"
 """An entry point ``my_method = my_package.module:SPEC`` names a :class:`MethodSpec`."""
 
 _BUILT_IN = {
+    "auto": "auto:AUTO",
     "nearest": "classical:NEAREST",
     "linear": "classical:LINEAR",
     "cubic": "classical:CUBIC",
     "flow": "flow:FLOW",
+    "section_sr": "section_sr:SECTION_SR",
 }
 
 _log = logging.getLogger(__name__)

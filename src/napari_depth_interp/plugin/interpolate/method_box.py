@@ -12,7 +12,7 @@ from superqt import QCollapsible
 from ...errors import RequestError
 from ...method import MethodConfig, MethodSpec
 from ...methods import registry
-from ...settings import Settings, describe, explain_validation
+from ...settings import DEFAULT_METHOD, Settings, describe, explain_validation
 from ..forms import ConfigForm
 
 
@@ -29,6 +29,7 @@ class MethodBox(QGroupBox):
         for spec in registry.specs():
             self._methods.addItem(spec.title, spec.name)
             self._methods.setItemData(self._methods.count() - 1, spec.summary, 3)
+        self._methods.setCurrentIndex(self._methods.findData(DEFAULT_METHOD))
         self._methods.setToolTip(f"<qt>{describe('method').replace('`', '')}</qt>")
         self._summary = QLabel()
         self._summary.setWordWrap(True)

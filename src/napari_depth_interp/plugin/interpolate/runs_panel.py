@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...report import BASELINE, verdicts
+from ...report import BASELINE, describe_finding, describe_uncertainty, verdicts
 from ..plots import BASELINE_COLOUR, COLOURS, SectionPlot
 from ..preferences import colour
 from .results import Run, row_of
@@ -125,9 +125,11 @@ class RunsPanel(QWidget):
             scores = run.outcome.held_out.scores
             low, high = scores.data_range[0]
             words = [f"{scores.protocol.describe()}; data range {low:g} to {high:g}", *verdicts(scores)]
-            self._protocol.setText(f"<b>{run.name}</b>: {'. '.join(words)}.")
+            words += describe_uncertainty(scores)
         else:
-            self._protocol.setText(f"<b>{run.name}</b>: not scored.")
+            words = ["not scored"]
+        words += [describe_finding(each) for each in run.outcome.result.record.get("findings", ())]
+        self._protocol.setText(f"<b>{run.name}</b>: {'. '.join(words)}.")
         self._section_changed()
 
     def _draw(self) -> None:

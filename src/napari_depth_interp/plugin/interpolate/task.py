@@ -15,6 +15,7 @@ from ...request import match_observed, prepare_dataset, resolve, target_depths
 from ...result import Result
 from ...settings import Settings
 from ...stack import Dataset, without_voxels
+from ..jobs import import_torch
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +88,8 @@ def run_task(dataset: Dataset, settings: Settings, scoring: Scoring | None, repo
     Outcome
     """
     request = resolve(dataset, settings)  # fails before the scoring is paid for
+    if "cuda" in request.spec.devices:
+        import_torch()
     if scoring is None:
         return Outcome(settings, execute(request, report))
     held_out = _score(dataset, settings, scoring, part(report, 0.0, 0.5, "scoring"))
@@ -160,7 +163,10 @@ def preview_task(dataset: Dataset, settings: Settings, view: View, report: Repor
     if match_observed(dataset, edges).max(initial=-1) < 0:
         edges = np.unique(np.concatenate([[low], edges, [high]]))
     cropped = _cropped(dataset, view)
-    return Outcome(settings, execute(resolve(cropped, plain, depths=edges.tolist()), report))
+    request = resolve(cropped, plain, depths=edges.tolist())
+    if "cuda" in request.spec.devices:
+        import_torch()
+    return Outcome(settings, execute(request, report))
 
 
 def _cropped(dataset: Dataset, view: View) -> Dataset:

@@ -1,0 +1,106 @@
+"""Mixing the candidates: weights that fit known sections, drawn towards a mixture that has proved itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .trials import Answer
+
+PROVEN: Mapping[str, float] = {"section_sr": 0.85, "flow": 0.15}
+"""A mixture that was near the best on ten real volumes (benchmarks/quality.py)."""
+
+_TINY = 1e-12
+_FITS = 0.6
+"""Share of what a mixture adds that must fit; below, it is made smaller in proportion."""
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What known sections say about mixtures: all sums of products that a squared error needs.
+
+    With D the candidates minus linear and r the truth minus linear: ``gram`` (S, C, C) is D D', ``gain`` (S, C)
+    is D r and ``error`` (S,) is r r, each a mean over the voxels of one section.
+    """
+
+    gram: Vector
+    gain: Vector
+    error: Vector
+
+    @classmethod
+    def of(cls, answers: Iterable[Answer], span: float) -> Evidence:
+        """Collect from known sections; values are divided by ``span``."""
+        gram, gain, error = [], [], []
+        for answer in answers:
+            missed = ((answer.truth - answer.linear) / span).ravel().astype(np.float64)
+            added = ((answer.others - answer.linear) / span).reshape(len(answer.others), -1).astype(np.float64)
+            gram.append(added @ added.T / missed.size)
+            gain.append(added @ missed / missed.size)
+            error.append(missed @ missed / missed.size)
+        return cls(np.array(gram), np.array(gain), np.array(error))
+
+    def errors(self, weights: Vector) -> Vector:
+        """Return the mean squared error of a mixture in each section (S,)."""
+        mixed = self.error - 2 * self.gain @ weights + np.einsum("i,sij,j->s", weights, self.gram, weights)
+        return np.asarray(np.maximum(mixed, 0.0))
+
+    def gain_db(self, weights: Vector) -> float:
+        """Return the gain of a mixture over linear, all sections pooled, in dB."""
+        return _decibels(self.error.sum(), self.errors(weights).sum())
+
+    @property
+    def sections(self) -> int:
+        """How many known sections there are."""
+        return len(self.error)
+
+
+def _decibels(before: float, after: float) -> float:
+    return float(10 * np.log10(max(before, _TINY) / max(after, _TINY)))
+
+
+def proven(names: Sequence[str]) -> Vector:
+    """Return the proven mixture of these candidates; those it does not know get no weight."""
+    weights = np.array([PROVEN.get(name, 0.0) for name in names])
+    total = weights.sum()
+    return np.asarray(weights / total) if total > 0 else weights
+
+
+def fit(evidence: Evidence, prior: Vector, caution: float) -> Vector:
+    """Return weights (C,) that are 0 or more and sum to at most 1; what is missing to 1 belongs to linear.
+
+    They make the squared error small, plus ``caution`` times the squared distance of the mixture from that of
+    ``prior``: at a caution of 1 the result lies about half-way.
+    """
+    from scipy.optimize import minimize
+
+    gram, gain = evidence.gram.mean(axis=0), evidence.gain.mean(axis=0)
+    unit = max(float(evidence.error.mean()), float(np.trace(gram)), _TINY)
+
+    def loss(weights: Vector) -> tuple[float, Vector]:
+        away = weights - prior
+        value = weights @ gram @ weights - 2 * gain @ weights + caution * away @ gram @ away
+        slope = 2 * (gram @ weights - gain + caution * gram @ away)
+        return float(value / unit), slope / unit
+
+    sum_to_one = {"type": "ineq", "fun": lambda w: 1 - w.sum(), "jac": lambda w: -np.ones_like(w)}
+    found = minimize(loss, prior, jac=True, bounds=[(0.0, 1.0)] * len(prior), constraints=[sum_to_one], method="SLSQP")
+    return np.asarray(np.clip(np.asarray(found.x, float), 0.0, 1.0))
+
+
+def held_back(evidence: Evidence, weights: Vector, exact: float = _TINY) -> Vector:
+    """Return the weights, smaller where the mixture adds far more than fits: down to linear interpolation.
+
+    Across the doubled gap, at which the evidence was collected, even a good mixture adds a little too much. Where
+    linear interpolation misses no more than ``exact`` (mean square; rounding), nothing is added.
+    """
+    if evidence.error.mean() <= exact:
+        return np.zeros_like(weights)
+    added = weights @ evidence.gram.mean(axis=0) @ weights
+    helped = weights @ evidence.gain.mean(axis=0)
+    factor = float(np.clip(helped / added / _FITS, 0, 1)) if added > _TINY else 0.0
+    return np.asarray(weights * factor)

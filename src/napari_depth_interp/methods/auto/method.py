@@ -1,0 +1,235 @@
+"""Prepare all candidates, try them on known sections, mix them, say what to expect."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...method import Explains, Findings, Method, Refits, Runtime, Sections
+from ...progress import Progress, Report, part, silent
+from ...scaling import Scaling
+from ...stack import Stack
+from .. import registry
+from . import names_in
+from .blend import Evidence, fit, held_back, proven
+from .expectation import expect, mismatch
+from .trials import Answer, answers, change_between, hidden_rows, left_out, middle_rows
+from .uncertainty import ErrorModel, features
+
+if TYPE_CHECKING:
+    from . import AutoConfig
+
+_FEWEST = 4
+"""Sections under which nothing can be left out."""
+_ON_PROJECTIONS = "cubic interpolation with back-projection"
+_SLOW = 20.0
+"""Weight of a candidate that trains, in the share of the progress bar."""
+_GAPS, _ROWS = 4, 96
+"""Gaps and image rows in which the expected error at the real gap is looked up."""
+_ROUNDING = 0.6
+"""Grey levels: error of linear interpolation where only rounding is missed."""
+_LARGEST_ROUNDING = 1e-4
+"""The same for stacks of few grey levels, as mean square of the range: more than that is structure."""
+_VOXELS = 200_000
+"""Voxels of known sections on which the uncertainty is fitted."""
+
+
+class Auto:
+    """A mixture of methods that is fitted on the stack itself."""
+
+    def __init__(self, config: AutoConfig, runtime: Runtime) -> None:
+        self._config = config
+        self._runtime = runtime
+        self._linear = self._create("linear")
+        self._candidates: dict[str, Method] = {}
+        self._known: dict[str, Method] = {}
+        self._weights = np.zeros(0)
+        self._errors: ErrorModel | None = None
+        self._findings = Findings(shares={"linear": 1.0})
+
+    def _create(self, name: str) -> Method:
+        spec = registry.get(name)
+        values = dict(spec.presets.get(self._config.effort, {}))
+        if self._config.training_steps is not None and "iterations" in spec.config.model_fields:
+            values["iterations"] = self._config.training_steps
+        return spec.create(spec.config(**values), self._runtime)
+
+    def findings(self) -> Findings:
+        """Return the expected gain, the shares and what is odd about the stack."""
+        return self._findings
+
+    def prepare(self, stack: Stack, *, report: Report = silent) -> None:
+        """Prepare the candidates and mix them as known sections of the stack tell."""
+        if stack.acquisition.is_projection:
+            self._linear = self._create("cubic")
+            self._linear.prepare(stack, report=silent)
+            self._give_up(f"auto does not try methods on projections yet and is {_ON_PROJECTIONS} here", "cubic")
+            report(Progress(1.0))
+            return
+        self._linear.prepare(stack, report=silent)
+        if len(stack.depths) < _FEWEST:
+            few = f"the stack has {len(stack.depths)} sections; with fewer than {_FEWEST} auto is linear interpolation"
+            self._give_up(few, "linear")
+            report(Progress(1.0))
+            return
+        if not names_in(self._config.candidates):
+            report(Progress(1.0))
+            return
+        seconds = self._prepare_candidates(stack, part(report, 0.0, 0.85))
+        self._judge(stack, seconds, part(report, 0.85, 1.0, "trying the methods on left-out sections"))
+        report(Progress(1.0))
+
+    def refit(self, stack: Stack, *, report: Report = silent) -> None:
+        """Prepare on another time point; candidates that can begin from what they know."""
+        known, self._candidates = self._candidates, {}
+        self._known = known
+        self.prepare(stack, report=report)
+
+    def _give_up(self, why: str, name: str) -> None:
+        self._findings = Findings(shares={name: 1.0}, warnings=(f"{why}; how sure it is remains unknown",))
+
+    def _prepare_candidates(self, stack: Stack, report: Report) -> dict[str, float]:
+        names = names_in(self._config.candidates)
+        costs = np.array([_SLOW if registry.get(name).trains_on_stack else 1.0 for name in names])
+        ends = np.concatenate([[0.0], np.cumsum(costs) / costs.sum()])
+        seconds = {}
+        for number, name in enumerate(names):
+            start = time.perf_counter()
+            inner = part(report, ends[number], ends[number + 1])
+            known = self._known.get(name)
+            if isinstance(known, Refits):
+                known.refit(stack, report=inner)
+                self._candidates[name] = known
+            else:
+                self._candidates[name] = self._create(name)
+                self._candidates[name].prepare(stack, report=inner)
+            seconds[name] = time.perf_counter() - start
+        return seconds
+
+    def _judge(self, stack: Stack, seconds: dict[str, float], report: Report) -> None:
+        """Fit the weights, the expected gain and the uncertainty."""
+        names = list(self._candidates)
+        scaling = Scaling.of(stack.voxels)
+        known = list(self._left_out(stack, part(report, 0.0, 0.6)))
+        evidence = Evidence.of(known, scaling.span)
+        prior = proven(names)
+        self._weights = held_back(evidence, fit(evidence, prior, self._config.caution), _exact(stack, scaling))
+        rows = self._rows_evidence(stack, scaling.span, part(report, 0.6, 0.9))
+        expectation = expect(evidence, rows, self._weights)
+        self._errors = self._fit_errors(stack, known, rows, part(report, 0.9, 1.0))
+        shares = {name: float(weight) for name, weight in zip(names, self._weights, strict=True)}
+        inner = [method.findings() for method in self._candidates.values() if isinstance(method, Explains)]
+        warnings = [line for each in inner for line in each.warnings]
+        self._findings = Findings(
+            expectation.gain_db,
+            expectation.spread_db,
+            {"linear": max(0.0, 1.0 - sum(shares.values()))} | shares,
+            seconds,
+            (*warnings, *mismatch(stack)),
+        )
+
+    def _left_out(self, stack: Stack, report: Report) -> Iterator[Answer]:
+        questions = left_out(stack)
+        for number, question in enumerate(questions):
+            inner = part(report, number / len(questions), (number + 1) / len(questions))
+            yield from answers(question, self._linear, self._candidates, inner)
+
+    def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report = silent) -> Sections:
+        """Return the mixture and how wrong it probably is; NaN where nothing could be tried."""
+        if not self._candidates:
+            values = self._linear.sections_at(stack, z, report=report).values
+            return Sections(values, np.full(values.shape, np.nan, np.float32))
+        values = self._linear.sections_at(stack, z, report=silent).values
+        uncertainty = np.zeros(values.shape, np.float32)
+        self._mix(stack, z, values, uncertainty, report)
+        return Sections(values, uncertainty)
+
+    def _mix(
+        self,
+        stack: Stack,
+        z: Sequence[float],
+        values: NDArray[Any],
+        uncertainty: NDArray[np.float32],
+        report: Report,
+    ) -> None:
+        """Turn linear ``values`` into the mixture and fill in its ``uncertainty``."""
+        others = []
+        for number, method in enumerate(self._candidates.values()):
+            inner = part(report, number / len(self._candidates), (number + 1) / len(self._candidates))
+            others.append(method.sections_at(stack, z, report=inner).values)
+        depths = stack.depths
+        below = np.clip(np.searchsorted(depths, z, side="right") - 1, 0, len(depths) - 2)
+        shares = np.clip((np.asarray(z) - depths[below]) / (depths[below + 1] - depths[below]), 0, 1)
+        for k, share in enumerate(shares.tolist()):
+            each = np.stack([found[k] for found in others])
+            values[k], found = self._features(values[k], each, change_between(stack, int(below[k])), share)
+            beyond = not depths[0] <= z[k] <= depths[-1]
+            uncertainty[k] = np.nan if self._errors is None or beyond else self._errors.expect(found)
+
+    def _fit_errors(
+        self, stack: Stack, known: Sequence[Answer], rows: tuple[Evidence, Evidence] | None, report: Report
+    ) -> ErrorModel:
+        step = max(1, sum(answer.truth.size for answer in known) // _VOXELS)
+        foretold, errors = [], []
+        for answer in known:
+            mixture, found = self._features(answer.linear, answer.others, answer.change, 0.5)
+            foretold.append(found.reshape(len(found), -1)[:, ::step].T)
+            errors.append(np.abs(answer.truth - mixture).ravel()[::step])
+        model = ErrorModel.fit(np.concatenate(foretold), np.concatenate(errors))
+        if rows is None:
+            return model
+        real, double = (float(np.sqrt(each.errors(self._weights).mean())) for each in rows)
+        there = float(np.mean(np.concatenate(foretold) @ model.weights))
+        here = self._mean_expected(stack, model, report)
+        return model.moved(here / max(there, 1e-12), real / double) if double > 0 and there > 0 else model
+
+    def _mean_expected(self, stack: Stack, model: ErrorModel, report: Report) -> float:
+        """Return the mean expected error in the middle of some real gaps."""
+        part_of_it = stack.crop(slice(None), middle_rows(stack, _ROWS))
+        gaps = np.unique(np.linspace(0, len(stack.depths) - 2, _GAPS).round().astype(int))
+        z = ((stack.depths[gaps] + stack.depths[gaps + 1]) / 2).tolist()
+        plain = self._linear.sections_at(part_of_it, z, report=silent).values
+        others = [each.sections_at(part_of_it, z, report=silent).values for each in self._candidates.values()]
+        report(Progress(1.0))
+        expected = []
+        for k, gap in enumerate(gaps.tolist()):
+            each = np.stack([found[k] for found in others])
+            expected.append(
+                model.expect(self._features(plain[k], each, change_between(part_of_it, gap), 0.5)[1]).mean()
+            )
+        return float(np.mean(expected))
+
+    def _features(
+        self, plain: NDArray[Any], others: NDArray[Any], change: NDArray[np.float32], share: float
+    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        """Return the mixture (Y, X) and what its errors go with."""
+        mixture = plain + np.tensordot(self._weights.astype(plain.dtype), others - plain, axes=1)
+        return mixture, features(plain, others, mixture, change, share)
+
+    def _rows_evidence(self, stack: Stack, span: float, report: Report) -> tuple[Evidence, Evidence] | None:
+        """Return what rows hidden in the XY images say, at the real and at the doubled gap."""
+        sizes = stack.grid.pixel_size
+        spacing = float(np.median(np.diff(stack.depths)))
+        pixel = spacing / 4 if sizes is None else float(np.sqrt(sizes[0] * sizes[1]))
+        found = []
+        for number, gap in enumerate((max(2, round(spacing / pixel)), max(4, round(2 * spacing / pixel)))):
+            inner = part(report, number / 2, (number + 1) / 2)
+            known = [
+                answer
+                for question in hidden_rows(stack, gap, pixel)
+                for answer in answers(question, self._linear, self._candidates, silent)
+            ]
+            inner(Progress(1.0))
+            if not known:
+                return None
+            found.append(Evidence.of(known, span))
+        return found[0], found[1]
+
+
+def _exact(stack: Stack, scaling: Scaling) -> float:
+    """Return the mean squared error, in scaled intensities, that is no more than rounding."""
+    return min((_ROUNDING / scaling.span) ** 2, _LARGEST_ROUNDING) if stack.voxels.dtype.kind in "iu" else 1e-12

@@ -1,0 +1,108 @@
+"""Asking the candidates for sections that are known: left-out sections, and rows of the XY images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...method import Method, working_dtype
+from ...progress import Progress, Report, silent
+from ...stack import Grid, Stack
+
+_SECTIONS = 6
+"""Left-out sections per half of the stack."""
+_VOXELS = 4_000_000
+"""Voxels of a thinned stack that are looked at; of larger sections, rows around the middle."""
+_IMAGES = 6
+_GAPS = 24
+"""XY images, and gaps between their rows, in which rows are hidden."""
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A stack that is seen, the depths asked for and the sections that stand there."""
+
+    seen: Stack
+    z: list[float]
+    truth: NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """One known section: ``truth`` and what linear interpolation and each candidate made of it, all (Y, X).
+
+    ``change`` is the absolute difference of the two sections between which it lies.
+    """
+
+    truth: NDArray[Any]
+    linear: NDArray[Any]
+    others: NDArray[Any]
+    change: NDArray[Any]
+
+
+def left_out(stack: Stack) -> list[Question]:
+    """Return the even sections with odd ones asked for, and the other way round: twice the real gap."""
+    rows = middle_rows(stack, max(64, _VOXELS // (len(stack.depths) * stack.voxels.shape[2])))
+    questions = []
+    for first in (0, 1):
+        seen = stack.crop(slice(first, None, 2), rows)
+        inner = np.arange(first + 1, len(stack.depths) - 1, 2)
+        if len(inner) and len(seen.depths) > 1:
+            few = inner[np.unique(np.linspace(0, len(inner) - 1, _SECTIONS).round().astype(int))]
+            questions.append(Question(seen, stack.depths[few].tolist(), stack.voxels[few, rows]))
+    return questions
+
+
+def middle_rows(stack: Stack, rows: int) -> slice:
+    """Return at most so many image rows around the middle."""
+    height = stack.voxels.shape[1]
+    rows = min(height, rows)
+    start = (height - rows) // 2
+    return slice(start, start + rows)
+
+
+def hidden_rows(stack: Stack, gap: int, pixel: float) -> list[Question]:
+    """Return some XY images as if their rows were sections, ``gap`` pixels apart, with the rows between asked for.
+
+    The neighbouring images stand side by side, as far apart as the sections are.
+    """
+    few = np.unique(np.linspace(0, len(stack.depths) - 1, _IMAGES).round().astype(int))
+    questions = []
+    for axis in (1, 2):
+        rows = stack.voxels[few].transpose(axis, 0, 3 - axis)
+        count = min((len(rows) - 1) // gap, _GAPS)
+        if count < 2:
+            continue
+        rows = np.ascontiguousarray(rows[: count * gap + 1])
+        depths = np.arange(len(rows), dtype=np.float64) * pixel
+        between = np.flatnonzero(np.arange(len(rows)) % gap)
+        grid = Grid(depths[::gap], (float(stack.grid.spacing or pixel), pixel), stack.grid.unit)
+        seen = replace(stack, voxels=rows[::gap], grid=grid)
+        questions.append(Question(seen, depths[between].tolist(), rows[between]))
+    return questions
+
+
+def answers(
+    question: Question, linear: Method, candidates: Mapping[str, Method], report: Report = silent
+) -> Iterator[Answer]:
+    """Yield what each candidate makes of the question, section by section."""
+    z = question.z
+    plain = linear.sections_at(question.seen, z, report=silent).values
+    found = []
+    for number, method in enumerate(candidates.values()):
+        found.append(method.sections_at(question.seen, z, report=silent).values)
+        report(Progress((number + 1) / len(candidates)))
+    below = np.searchsorted(question.seen.depths, z).clip(1, len(question.seen.depths) - 1) - 1
+    for i, truth in enumerate(question.truth):
+        change = change_between(question.seen, int(below[i]))
+        yield Answer(truth.astype(working_dtype(truth.dtype)), plain[i], np.stack([each[i] for each in found]), change)
+
+
+def change_between(stack: Stack, gap: int) -> NDArray[np.float32]:
+    """Return the absolute difference (Y, X) of the sections below and above a gap."""
+    below, above = (stack.voxels[gap + i].astype(working_dtype(stack.voxels.dtype)) for i in (0, 1))
+    return np.asarray(np.abs(above - below), np.float32)

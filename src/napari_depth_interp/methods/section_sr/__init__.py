@@ -1,0 +1,101 @@
+"""Zero-shot section super-resolution: what the stack's sharp XY images teach about its coarse Z direction.
+
+A small network learns, on the XY images of this very stack, to put back image rows that are as far apart as
+the sections are; it then puts back rows of the XZ and the YZ planes, which are new sections. The principle is
+that of SMORE (Zhao et al., IEEE TMI 2021) and ECLARE (Remedios et al., 2025).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ...method import Method, MethodConfig, MethodSpec, Runtime
+
+
+class SectionSRConfig(MethodConfig):
+    """Parameters of section super-resolution; the defaults are the preset balanced."""
+
+    iterations: int = Field(
+        default=2400,
+        ge=10,
+        le=200_000,
+        title="Training steps",
+        description="How many steps the network is trained for. More: better and slower, with small returns beyond "
+        "a few thousand.",
+    )
+    batch: int = Field(
+        default=8,
+        ge=1,
+        le=256,
+        title="Patches per step",
+        description="Image patches (14 rows of 64 pixels) looked at in one training step. More: steadier, slower.",
+    )
+    channels: int = Field(
+        default=32,
+        ge=4,
+        le=256,
+        title="Network width",
+        description="Channels of the network. Time grows with about its square.",
+    )
+    blocks: int = Field(
+        default=4,
+        ge=1,
+        le=32,
+        title="Network depth",
+        description="Residual blocks of the network. More: sees farther sideways, slower.",
+    )
+    loss: Literal["auto", "l1", "l2"] = Field(
+        default="auto",
+        title="Loss",
+        description="What training makes small. l1: the absolute error, sharper; l2: the squared error, steadier on "
+        "noise and on sparse bright structure; auto: l2 where noise makes up most of the change between rows.",
+    )
+    scale: float | None = Field(
+        default=None,
+        ge=0.25,
+        le=4.0,
+        title="Scale",
+        description="How much finer (above 1) or coarser the structure along z is than that in XY. Not set: chosen "
+        "between 0.66 and 1.52 on sections of the stack that are left out.",
+    )
+    flips: bool = Field(
+        default=True,
+        title="Average flips",
+        description="Average the results of four mirrored versions. A little better; rendering takes four times as "
+        "long, training as long as before.",
+    )
+    axial_blur: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1e6,
+        title="Axial blur (FWHM)",
+        description="Full width at half maximum of the axial point spread function beyond the lateral one, in the "
+        "unit of the section depths: the training rows are blurred by it. 0: not known.",
+    )
+
+
+def _create(config: SectionSRConfig, runtime: Runtime) -> Method:
+    from .method import SectionSR
+
+    return SectionSR(config, runtime)
+
+
+SECTION_SR = MethodSpec(
+    name="section_sr",
+    title="Section super-resolution",
+    summary="Trains a small network on the sharp XY images of this very stack and applies it along z. Use it when "
+    "tissue looks alike in XY and in Z; needs no other data.",
+    config=SectionSRConfig,
+    create=_create,
+    cost="10 s (fast), 40 s (balanced) or 4 min (best) for 192 x 192 x 31 sections on two cores",
+    presets={
+        "fast": {"iterations": 500, "flips": False},
+        "balanced": {},
+        "best": {"iterations": 7000, "channels": 48, "blocks": 6},
+    },
+    acquisitions=frozenset({"slice"}),
+    trains_on_stack=True,
+    devices=("cpu", "cuda", "mps"),
+)

@@ -1,0 +1,199 @@
+"""Fit on a stack, choose the scale that it prefers, render sections at any depths."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...method import Findings, Runtime, Sections
+from ...nn.runtime import torch_on
+from ...progress import Progress, Report, part, silent
+from ...scaling import Scaling
+from ...stack import Stack
+from .. import registry
+from .fit import Plan, train
+from .network import RowNet
+from .patches import Patches
+from .render import Targets, corrections
+
+if TYPE_CHECKING:
+    from . import SectionSRConfig
+
+_SCALES = np.exp(np.linspace(math.log(0.5), math.log(2.0), 7))
+"""Multiples of the physical gap among which the stack chooses."""
+_BELIEVED = 0.6
+"""Share of the chosen scale's logarithm that is believed: the choice is made at the doubled gap."""
+_CHECKED = 6
+"""Sections left out to choose the scale."""
+_REFIT = 4
+"""A further time point is trained on for this part of the steps."""
+_ALIKE = 1.5
+"""Planes whose pixels differ from the images' by more than this factor are not what the network knows."""
+_NARROW = 8
+"""Planes narrower than this many pixels show no structure."""
+_SMALLEST_IMAGE = 16
+"""Pixels of the longer image side under which nothing can be learned."""
+_FWHM = 2 * math.sqrt(2 * math.log(2))
+"""Full width at half maximum of a Gaussian of standard deviation 1."""
+_NOISY = 0.5
+"""Share of noise in what linear interpolation misses, above which the squared error is the better loss."""
+_UNKNOWN_GAP = 4.0
+"""Pixels that sections are taken to be apart where the file gives no pixel size."""
+
+
+class SectionSR:
+    """Zero-shot section super-resolution on one stack."""
+
+    def __init__(self, config: SectionSRConfig, runtime: Runtime) -> None:
+        self._config = config
+        self._runtime = runtime
+        linear = registry.get("linear")
+        self._linear = linear.create(linear.config(), runtime)
+        self._scaling = Scaling(0.0, 1.0)
+        self._bounds = -math.inf, math.inf
+        self._network: RowNet | None = None
+        self._pixel = 1.0
+        self.scale = config.scale or 1.0
+
+    def prepare(self, stack: Stack, *, report: Report = silent) -> None:
+        """Train on the XY images of the stack, then leave sections out to choose the scale."""
+        self._network = None
+        self._fit(stack, self._config.iterations, report)
+
+    def refit(self, stack: Stack, *, report: Report = silent) -> None:
+        """Train on another time point of the same channel, beginning from what is known: a quarter of the time."""
+        self._fit(stack, max(1, self._config.iterations // _REFIT), report)
+
+    def _fit(self, stack: Stack, iterations: int, report: Report) -> None:
+        self._linear.prepare(stack, report=silent)
+        self._pixel = _pixel_of(stack)
+        if max(stack.voxels.shape[1:]) < _SMALLEST_IMAGE or not self._usable_axes(stack):
+            self._network = None
+            report(Progress(1.0))
+            return
+        self._scaling = Scaling.of(stack.voxels)
+        self._bounds = float(stack.voxels.min()), float(stack.voxels.max())
+        gap = float(np.median(np.diff(stack.depths))) / self._pixel
+        with torch_on(self._runtime) as device:
+            images = torch.from_numpy(self._scaling.apply(stack.voxels)).to(device)
+            network = self._network or RowNet(
+                self._config.channels, self._dilations(), float(images.mean()), float(images.std())
+            )
+            rng = np.random.default_rng(self._runtime.seed)
+            patches = Patches(images, self._config.batch, rng, self._config.axial_blur / _FWHM / self._pixel)
+            plan = Plan(iterations, self._config.batch, gap, self._is_squared(images, gap))
+            training = part(report, 0.0, 0.95, "training on the sections of this stack")
+            self._network = train(network.train().to(device), patches, plan, rng, _reporting(training))
+            if self._config.scale is None and len(stack.depths) >= 5:
+                self.scale = self._choose_scale(stack, device, part(report, 0.95, 1.0))
+        report(Progress(1.0))
+
+    def findings(self) -> Findings:
+        """Say so where nothing could be learned."""
+        if self._network is not None:
+            return Findings()
+        return Findings(
+            warnings=(
+                "section_sr is linear interpolation here: the images are too small, or their pixels far from square",
+            )
+        )
+
+    def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report = silent) -> Sections:
+        """Return linear interpolation plus the mean of what the XZ and the YZ planes add, within the stack's range."""
+        values = self._linear.sections_at(stack, z, report=silent).values
+        if self._network is None or len(stack.depths) < 2:
+            report(Progress(1.0))
+            return Sections(values)
+        with torch_on(self._runtime) as device:
+            self._add(values, stack, z, self.scale, device, report)
+        np.clip(values, *self._bounds, out=values)
+        return Sections(values)
+
+    def _add(
+        self, values: NDArray[Any], stack: Stack, z: Sequence[float], scale: float, device: torch.device, report: Report
+    ) -> None:
+        assert self._network is not None
+        axes = self._usable_axes(stack)
+        targets = Targets.at(stack.depths, z, self._pixel, scale)
+        voxels = torch.from_numpy(self._scaling.apply(stack.voxels))
+        span = values.dtype.type(self._scaling.span / max(1, len(axes)))
+        flips = 4 if self._config.flips else 1
+        for number, axis in enumerate(axes):
+            inner = part(report, number / len(axes), (number + 1) / len(axes))
+            planes = voxels.movedim(axis, 0).to(device)
+            found = corrections(self._network, planes, targets, flips=flips, each_chunk=_reporting(inner))
+            for where, correction in found:
+                if axis == 1:  # (p, K, X) belongs to rows of the image
+                    values[:, where] += span * correction.transpose(1, 0, 2)
+                else:
+                    values[:, :, where] += span * correction.transpose(1, 2, 0)
+
+    def _usable_axes(self, stack: Stack) -> list[int]:
+        """Return the image axes along which planes are cut: 1 gives XZ planes, 2 gives YZ planes."""
+        sizes = stack.grid.pixel_size or (self._pixel, self._pixel)
+        _, height, width = stack.voxels.shape
+        columns = {1: (width, sizes[1]), 2: (height, sizes[0])}
+        return [
+            axis
+            for axis, (count, size) in columns.items()
+            if count >= _NARROW and 1 / _ALIKE < size / self._pixel < _ALIKE
+        ]
+
+    def _choose_scale(self, stack: Stack, device: torch.device, report: Report) -> float:
+        """Return the bounded scale at which left-out sections come back best, drawn towards the physical one."""
+        thinned = [stack.crop(slice(first, None, 2), slice(None)) for first in (0, 1)]
+        hidden = [stack.crop(slice(1 + first, None, 2), slice(None)) for first in (0, 1)]
+        errors = np.zeros(len(_SCALES))
+        for half, (seen, truth) in enumerate(zip(thinned, hidden, strict=True)):
+            inside = np.flatnonzero((truth.depths > seen.depths[0]) & (truth.depths < seen.depths[-1]))
+            inside = inside[np.unique(np.linspace(0, len(inside) - 1, _CHECKED // 2).round().astype(int))]
+            for number, scale in enumerate(_SCALES):
+                z = truth.depths[inside].tolist()
+                values = self._linear.sections_at(seen, z, report=silent).values
+                self._add(values, seen, z, float(scale), device, silent)
+                errors[number] += float(np.square((values - truth.voxels[inside]) / self._scaling.span).sum())
+                report(Progress((half + (number + 1) / len(_SCALES)) / 2))
+        return float(_SCALES[errors.argmin()] ** _BELIEVED)
+
+    def _dilations(self) -> tuple[int, ...]:
+        """Every second block looks twice as far along the rows."""
+        return tuple(1 + number % 2 for number in range(self._config.blocks))
+
+    def _is_squared(self, images: Tensor, gap: float) -> bool:
+        if self._config.loss != "auto":
+            return self._config.loss == "l2"
+        return _noise_share(images, gap) > _NOISY
+
+
+def _reporting(report: Report) -> Callable[[float], None]:
+    return lambda done: report(Progress(done))
+
+
+def _pixel_of(stack: Stack) -> float:
+    """Return the pixel size; without one, as if the sections were four pixels apart."""
+    if stack.grid.pixel_size is None:
+        return float(np.median(np.diff(stack.depths))) / _UNKNOWN_GAP
+    return math.sqrt(stack.grid.pixel_size[0] * stack.grid.pixel_size[1])
+
+
+def _noise_share(images: Tensor, gap: float) -> float:
+    """Return how much of what linear interpolation between rows misses is noise, 0 to about 1.
+
+    The noise is estimated from a mask that straight edges do not pass (Immerkaer, CVIU 1996).
+    """
+    height = images.shape[1]
+    step = max(1, min(round(gap / 2), (height - 1) // 2))
+    if height < 3 or images.shape[2] < 3:
+        return 0.0
+    missed = (images[:, : -2 * step] + images[:, 2 * step :]) / 2 - images[:, step:-step]
+    rows = images[:, :-2] - 2 * images[:, 1:-1] + images[:, 2:]
+    mask = rows[:, :, :-2] - 2 * rows[:, :, 1:-1] + rows[:, :, 2:]
+    few = mask.abs().flatten()[:: max(1, mask.numel() // 1_000_000)]
+    noise = 1.4826 * float(few.median()) / 6
+    return noise * math.sqrt(1.5) / max(float(missed.std()), 1e-9)

@@ -1,0 +1,113 @@
+"""The network of section super-resolution: observed rows in, rows at any share of a gap out."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+BASES = 5
+"""Images per gap from which a row at any share of the gap is mixed (Chebyshev polynomials of the share)."""
+_HEAD = (4, 5)
+"""Observed rows and columns around a gap that the head looks at."""
+_USUAL_GAP = 4.0
+"""Pixels: the gap at which the network's knowledge of the gap is 0."""
+_USUAL_CORRECTION = 0.05
+"""Typical size of what linear interpolation misses, with images at about 0 to 1."""
+
+
+class RowNet(nn.Module):
+    """A residual network for what linear interpolation between image rows misses.
+
+    It works on the observed rows only, so its cost does not grow with the number of new rows. It is told how
+    many pixels the rows are apart: the same structure looks different across a narrow and a wide gap.
+
+    Parameters
+    ----------
+    channels : int
+        Width of the network.
+    dilations : sequence of int
+        One residual block each, with this step between the columns that it looks at.
+    mean, spread : float
+        Mean and standard deviation of the images.
+    """
+
+    def __init__(self, channels: int, dilations: tuple[int, ...], mean: float, spread: float) -> None:
+        super().__init__()
+        self.reach = 1 + _HEAD[1] // 2 + sum(dilation + 1 for dilation in dilations)
+        self._mean, self._spread = mean, spread or 1.0
+        self.entry = nn.Conv2d(1, channels, 3, padding=1)
+        self.blocks = nn.ModuleList(_Block(channels, dilation) for dilation in dilations)
+        self.head = nn.Conv2d(channels, BASES, _HEAD, padding=(_HEAD[0] // 2 - 1, _HEAD[1] // 2))
+        nn.init.normal_(self.head.weight, std=0.03)
+
+    def forward(self, rows: Tensor, gap: float) -> Tensor:
+        """Return what the corrections of each gap are mixed from.
+
+        Parameters
+        ----------
+        rows : (B, 1, N, X) tensor, the observed rows.
+        gap : float
+            Distance of the observed rows in pixels.
+
+        Returns
+        -------
+        (B, BASES, N-1, X) tensor
+        """
+        told = torch.full((1, 1), math.log(gap / _USUAL_GAP), device=rows.device)
+        features = self.entry((rows - self._mean) / self._spread)
+        for block in self.blocks:
+            features = block(features, told)
+        bases: Tensor = self.head(functional.relu(features))
+        return bases
+
+
+def mixing(shares: Tensor) -> Tensor:
+    """Return (T, BASES): how much of each base goes into a row at each share (0 to 1) of a gap; 0 at its ends."""
+    angle = torch.arccos((2 * shares - 1).clamp(-1, 1))
+    polynomials = torch.cos(angle[:, None] * torch.arange(BASES, device=shares.device))
+    return _USUAL_CORRECTION * (4 * shares * (1 - shares))[:, None] * polynomials
+
+
+def interpolate(rows: Tensor, bases: Tensor, shares: Tensor) -> Tensor:
+    """Return the rows at ``shares`` (T,) of every gap, (B, T, N-1, X): linear interpolation and correction."""
+    below, above = rows[:, :, :-1], rows[:, :, 1:]
+    correction = torch.einsum("tb,nbyx->ntyx", mixing(shares), bases.float())
+    return below + shares.view(1, -1, 1, 1) * (above - below) + correction
+
+
+def unflip(bases: Tensor, flips: tuple[int, ...]) -> Tensor:
+    """Return the bases of images whose rows (2) or columns (3) were flipped as those of the images themselves."""
+    bases = bases.flip(flips)
+    if 2 not in flips:
+        return bases
+    signs = (-1.0) ** torch.arange(BASES, device=bases.device)  # odd polynomials change sign with the share
+    return bases * signs.view(1, -1, 1, 1)
+
+
+class _Block(nn.Module):
+    """Two convolutions; their weights are matrices, as the optimiser Muon wants them."""
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__()
+        self._shape = (channels, channels, 3, 3)
+        self._dilation = dilation
+        self.first = nn.Parameter(torch.randn(channels, channels * 9) * math.sqrt(2 / (channels * 9)))
+        self.second = nn.Parameter(torch.zeros(channels, channels * 9))
+        self.biases = nn.Parameter(torch.zeros(2, channels))
+        last = nn.Linear(16, 2 * channels)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.gate = nn.Sequential(nn.Linear(1, 16), nn.SiLU(), last)
+
+    def forward(self, features: Tensor, told: Tensor) -> Tensor:
+        scale, shift = self.gate(told)[:, :, None, None].chunk(2, dim=1)
+        wide = {"padding": (1, self._dilation), "dilation": (1, self._dilation)}
+        inner = functional.conv2d(
+            functional.relu(features), self.first.view(self._shape), self.biases[0], padding=wide["padding"],
+            dilation=wide["dilation"],
+        )  # fmt: skip
+        inner = functional.relu(inner * (1 + scale) + shift)
+        return features + functional.conv2d(inner, self.second.view(self._shape), self.biases[1], padding=1)

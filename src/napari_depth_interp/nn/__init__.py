@@ -1,0 +1,1 @@
+"""What two or more learned methods share. Imports torch: import it only when a method runs."""

@@ -1,0 +1,301 @@
+"""Section super-resolution on whole stacks: it gains where XY is like Z, and stands by its promises elsewhere."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from blobs import blobs
+
+from napari_depth_interp.errors import RequestError
+from napari_depth_interp.execute import execute
+from napari_depth_interp.method import Runtime
+from napari_depth_interp.methods import registry
+from napari_depth_interp.request import resolve
+from napari_depth_interp.settings import make_settings
+from napari_depth_interp.stack import Dataset, Grid, Stack
+
+SPEC = registry.get("section_sr")
+TINY = {"iterations": 20, "channels": 4, "blocks": 1}
+"""Enough to see that something changes."""
+LEARNED = {"iterations": 200, "channels": 8, "blocks": 1}
+"""Enough to gain."""
+TRUTH = blobs((41, 48, 48))
+HIDDEN = [k for k in range(41) if k % 4]
+
+
+def stack_of(voxels, depths=None, pixel_size=(1.0, 1.0)):
+    depths = 4.0 * np.arange(len(voxels)) if depths is None else np.asarray(depths, float)
+    return Stack(np.asarray(voxels), Grid(depths, pixel_size, "um"))
+
+
+def prepared(stack, *, seed=0, method="section_sr", **parameters):
+    spec = registry.get(method)
+    made = spec.create(spec.config(**parameters), Runtime(seed=seed))
+    made.prepare(stack)
+    return made
+
+
+def sections(stack, z, **options):
+    """Sections of a method prepared on the stack itself."""
+    return prepared(stack, **options).sections_at(stack, z).values
+
+
+def gain(method, stack, z, truth):
+    """Decibels over linear interpolation."""
+    linear = sections(stack, z, method="linear")
+    return 10 * np.log10(np.mean((linear - truth) ** 2) / np.mean((method.sections_at(stack, z).values - truth) ** 2))
+
+
+@pytest.fixture(scope="module")
+def sparse():
+    """One section in four of the blobs; not writable."""
+    voxels = TRUTH[::4].copy()
+    voxels.flags.writeable = False
+    return stack_of(voxels)
+
+
+@pytest.fixture(scope="module")
+def trained(sparse):
+    return prepared(sparse, **LEARNED)
+
+
+class TestQuality:
+    def test_what_xy_teaches_helps_along_z(self, sparse, trained):
+        assert gain(trained, sparse, HIDDEN, TRUTH[HIDDEN]) > 0.8
+
+    def test_other_sections_of_the_stack_may_be_left_out(self, trained):
+        """As the automatic choice does; the gaps are uneven then, 4 to 8 pixels."""
+        kept = [0, 4, 8, 16, 20, 28, 32, 40]
+        hidden = [k for k in range(41) if k not in kept]
+        assert gain(trained, stack_of(TRUTH[kept], kept), hidden, TRUTH[hidden]) > 0.15
+
+    def test_uneven_stacks(self):
+        kept = [0, 2, 5, 9, 12, 16, 18, 22, 25, 29, 33, 36, 40]
+        hidden = [k for k in range(41) if k not in kept]
+        stack = stack_of(TRUTH[kept], kept)
+        assert gain(prepared(stack, **LEARNED), stack, hidden, TRUTH[hidden]) > 0.5
+
+    def test_more_training_is_better(self, sparse, trained):
+        little = prepared(sparse, iterations=40, channels=8, blocks=1)
+        assert gain(trained, sparse, HIDDEN, TRUTH[HIDDEN]) > gain(little, sparse, HIDDEN, TRUTH[HIDDEN]) + 0.2
+
+
+class TestSections:
+    def test_observed_depths_and_beyond_are_the_sections(self, sparse, trained):
+        found = trained.sections_at(sparse, [-5.0, 0.0, 8.0, 40.0, 44.0]).values
+        np.testing.assert_allclose(found, sparse.voxels[[0, 0, 2, 10, 10]], atol=1e-3)
+
+    def test_one_at_a_time_is_all_at_once(self, sparse, trained):
+        z = [1.0, 6.5, 18.0, 39.0]
+        together = trained.sections_at(sparse, z).values
+        alone = np.concatenate([trained.sections_at(sparse, [depth]).values for depth in z])
+        np.testing.assert_allclose(alone, together, atol=0.01)
+
+    def test_the_order_of_the_depths_does_not_matter(self, sparse, trained):
+        z = np.array([18.0, 1.0, 39.0, 6.5])
+        found = trained.sections_at(sparse, z.tolist()).values
+        np.testing.assert_allclose(found, trained.sections_at(sparse, np.sort(z)).values[[2, 0, 3, 1]], atol=0.01)
+
+    @pytest.mark.parametrize(
+        "turn", [lambda v: v.swapaxes(1, 2), lambda v: v[:, ::-1], lambda v: v[:, :, ::-1], lambda v: v[::-1]]
+    )
+    def test_turned_stacks_give_turned_sections(self, sparse, trained, turn):
+        z = [2.0, 17.0, 38.0]
+        found = trained.sections_at(sparse, z).values
+        turned = stack_of(turn(sparse.voxels).copy())
+        mirrored = [40 - depth for depth in z] if turned.voxels[0, 0, 0] == sparse.voxels[-1, 0, 0] else z
+        again = trained.sections_at(turned, mirrored).values
+        expected = found if mirrored != z else turn(found)
+        np.testing.assert_allclose(again, expected, atol=8)  # bfloat16 of what is added, out of 1000
+
+    def test_the_stack_is_not_changed(self, sparse, trained):
+        """It is read-only, too: writing would raise."""
+        np.testing.assert_array_equal(sparse.voxels, TRUTH[::4])
+
+    @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "float32", "float64"])
+    def test_intensities_of_any_type_and_range(self, dtype):
+        voxels = (TRUTH[::8] * (0.2 if dtype == "uint8" else 1.0)).astype(dtype)
+        found = sections(stack_of(voxels), [6.0, 14.0], **TINY)
+        assert found.dtype == (np.float64 if dtype == "float64" else np.float32)
+        assert abs(found.mean() - voxels.mean(dtype=float)) < 0.1 * np.ptp(voxels)
+
+    def test_brightness_and_contrast_do_not_matter(self):
+        voxels = TRUTH[::8]
+        plain, shifted = (sections(stack_of(v), [6.0, 14.0], **TINY) for v in (voxels, 50 * voxels - 3e5))
+        np.testing.assert_allclose((shifted + 3e5) / 50, plain, atol=1)
+
+    def test_lengths_count_relative_to_each_other_only(self, sparse):
+        micrometres = stack_of(sparse.voxels, sparse.depths, (0.8, 0.8))
+        nanometres = stack_of(sparse.voxels, 1000 * sparse.depths, (800.0, 800.0))
+        found = sections(micrometres, [6.0], axial_blur=3.0, **TINY)
+        np.testing.assert_allclose(sections(nanometres, [6000.0], axial_blur=3000.0, **TINY), found, atol=1)
+
+
+class TestRepeatable:
+    def test_same_seed_same_sections(self, sparse):
+        first, second, other = (sections(sparse, [6.0], seed=seed, **TINY) for seed in (3, 3, 4))
+        np.testing.assert_array_equal(first, second)
+        assert np.abs(first - other).max() > 0.5
+
+
+class TestRefit:
+    """A further time point begins from what is known of the one before."""
+
+    def test_it_is_better_than_as_little_training_from_the_start(self, sparse):
+        later = blobs((41, 48, 48), seed=5)
+        stack = stack_of(later[::4])
+        method = prepared(sparse, **LEARNED)
+        steps = []
+        method.refit(stack, report=steps.append)
+        short = prepared(stack, **LEARNED | {"iterations": 40})
+        assert gain(method, stack, HIDDEN, later[HIDDEN]) > gain(short, stack, HIDDEN, later[HIDDEN]) + 0.2
+        assert len(steps) < 80
+
+    def test_brightness_may_have_changed(self, sparse):
+        dark = stack_of(TRUTH[::4] / 50 + 3)
+        method = prepared(sparse, **LEARNED)
+        method.refit(dark, report=lambda progress: None)
+        assert gain(method, dark, HIDDEN, TRUTH[HIDDEN] / 50 + 3) > 0.5
+
+    def test_preparing_anew_forgets(self, sparse):
+        method = prepared(stack_of(blobs((21, 48, 48), seed=5)[::4]), **TINY)
+        method.prepare(sparse)
+        np.testing.assert_array_equal(method.sections_at(sparse, [6.0]).values, sections(sparse, [6.0], **TINY))
+
+
+class TestScale:
+    @pytest.mark.parametrize(("spacing", "low", "high"), [(2.0, 1.2, 2.0), (8.0, 0.5, 0.8)])
+    def test_a_wrong_z_spacing_is_noticed(self, spacing, low, high):
+        """The sections are 4 pixels apart; the file says 2, or 8."""
+        voxels = blobs((49, 64, 64), sigma=4)[::4]
+        method = prepared(stack_of(voxels, spacing * np.arange(13)), iterations=150, channels=8, blocks=1)
+        assert low < method.scale < high
+
+    def test_a_given_scale_is_kept_and_used(self, sparse):
+        methods = [prepared(sparse, **TINY | {"iterations": 100, "scale": scale}) for scale in (0.5, 2.0)]
+        assert [method.scale for method in methods] == [0.5, 2.0]
+        assert np.abs(np.subtract(*(method.sections_at(sparse, [6.0]).values for method in methods))).max() > 0.2
+
+    def test_a_few_sections_cannot_tell(self, sparse):
+        assert prepared(sparse.crop(slice(0, 4), slice(None)), **TINY).scale == 1.0
+
+
+class TestLoss:
+    def test_the_squared_error_is_chosen_on_noise_only(self, sparse):
+        noise = stack_of(np.random.default_rng(0).normal(500, 100, (5, 40, 40)))
+        for stack, chosen, other in ((noise, "l2", "l1"), (sparse, "l1", "l2")):
+            automatic, same, not_same = (sections(stack, [6.0], loss=loss, **TINY) for loss in ("auto", chosen, other))
+            np.testing.assert_array_equal(automatic, same)
+            assert np.abs(automatic - not_same).max() > 0.1
+
+    def test_noise_is_told_from_structure_at_any_contrast(self, sparse):
+        """Noise on blobs counts by its share of what linear interpolation misses."""
+        noise = np.random.default_rng(0).normal(0, 1, sparse.voxels.shape)
+        for level, chosen in ((20.0, "l1"), (600.0, "l2")):
+            stack = replace(sparse, voxels=1e3 * (sparse.voxels + level * noise))
+            automatic, same = (sections(stack, [6.0], loss=loss, **TINY) for loss in ("auto", chosen))
+            np.testing.assert_array_equal(automatic, same)
+
+
+class TestParameters:
+    @pytest.mark.parametrize(
+        "parameters",
+        [{"iterations": 40}, {"batch": 2}, {"channels": 8}, {"blocks": 2}, {"flips": False}, {"axial_blur": 6.0}],
+    )
+    def test_each_changes_the_result(self, sparse, parameters):
+        plain, changed = (sections(sparse, [6.0], scale=1.0, **{**TINY, **more}) for more in ({}, parameters))
+        assert np.abs(plain - changed).max() > 0.2
+
+    def test_a_known_axial_blur_helps_where_the_stack_is_blurred_along_z(self):
+        """The sections are blurred along z only, the images are sharp."""
+        from scipy.ndimage import gaussian_filter1d
+
+        blurred = gaussian_filter1d(TRUTH, 2.0, axis=0)
+        stack = stack_of(blurred[::4])
+        unknown, known = (
+            gain(prepared(stack, axial_blur=blur, scale=1.0, **LEARNED), stack, HIDDEN, blurred[HIDDEN])
+            for blur in (0.0, 2.0 * 2.355)
+        )
+        assert known > unknown + 0.3
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("iterations", 0),
+            ("batch", 0),
+            ("channels", 1),
+            ("blocks", 0),
+            ("loss", "l3"),
+            ("scale", 0.1),
+            ("scale", 5.0),
+            ("axial_blur", -1.0),
+        ],
+    )
+    def test_values_out_of_bounds_are_refused(self, name, value):
+        dataset = Dataset.from_array(TRUTH[::8], z_spacing=1.0)
+        with pytest.raises(RequestError, match=name):
+            resolve(dataset, make_settings(method="section_sr", factor=2, parameters={name: value}))
+
+    def test_presets_go_from_quick_to_thorough(self):
+        fast, balanced, best = (SPEC.config(**SPEC.presets[name]) for name in ("fast", "balanced", "best"))
+        assert fast.iterations < balanced.iterations < best.iterations
+        assert balanced == SPEC.config()
+
+
+class TestOddStacks:
+    @pytest.mark.parametrize("shape", [(4, 15, 15), (5, 1, 1), (2, 3, 12)])
+    def test_images_too_small_to_learn_from_give_linear_interpolation(self, shape):
+        stack = stack_of(np.random.default_rng(0).random(shape))
+        z = [1.0, 3.0]
+        np.testing.assert_array_equal(sections(stack, z, **TINY), sections(stack, z, method="linear"))
+
+    @pytest.mark.parametrize("shape", [(2, 40, 40), (6, 64, 5), (6, 5, 64), (6, 1, 64), (5, 17, 9), (3, 300, 8)])
+    def test_few_sections_and_narrow_images(self, shape):
+        stack = stack_of(blobs(shape, sigma=1.5))
+        found = sections(stack, [1.0, 2.0], **TINY)
+        linear = sections(stack, [1.0, 2.0], method="linear")
+        assert np.isfinite(found).all()
+        assert 0 < np.abs(found - linear).max() < 300
+
+    @pytest.mark.parametrize("pixel_size", [(1.0, 1.6), (1.6, 1.0)])
+    def test_pixels_that_are_not_square(self, pixel_size):
+        voxels = blobs((21, 40, 40), sigma=(2.5, 2.5 / pixel_size[0], 2.5 / pixel_size[1]))
+        stack, hidden = stack_of(voxels[::4], pixel_size=pixel_size), [k for k in range(21) if k % 4]
+        assert gain(prepared(stack, iterations=120, channels=8, blocks=1), stack, hidden, voxels[hidden]) > 0.1
+
+    def test_no_pixel_size(self):
+        """The sections are taken to be a few pixels apart, whatever their distance in the file."""
+        near, far = (
+            sections(stack_of(TRUTH[::4], spacing * np.arange(11.0), None), [1.5 * spacing], **TINY)
+            for spacing in (1.0, 700.0)
+        )
+        np.testing.assert_allclose(near, far, atol=0.5)
+        assert np.abs(near - sections(stack_of(TRUTH[::4]), [6.0], method="linear")).max() > 0.5
+
+    @pytest.mark.parametrize("spacing", [0.3, 1.0, 60.0])
+    def test_sections_nearer_than_pixels_or_very_far_apart(self, spacing):
+        stack = stack_of(TRUTH[::8], spacing * np.arange(6))
+        found = sections(stack, [0.5 * spacing, 2.5 * spacing], **TINY)
+        assert np.isfinite(found).all()
+        assert np.abs(found - TRUTH[::8].mean()).max() < 1500
+
+    def test_a_point_in_the_dark(self):
+        voxels = np.zeros((5, 24, 24), np.uint16)
+        voxels[2, 10, 10] = 1000
+        assert np.isfinite(sections(stack_of(voxels), [6.0, 10.0], **TINY)).all()
+
+
+def test_through_the_front_door(sparse):
+    """Depths, dtype and grid as for any other method; the network does work."""
+    dataset = Dataset.from_array(TRUTH[::8].astype(np.uint16), z_spacing=8.0, pixel_size=(1, 1), unit="um")
+    settings = {"factor": 4, "threads": 1}
+    found, linear = (
+        execute(resolve(dataset, make_settings(method=name, parameters=parameters, **settings)))
+        for name, parameters in (("section_sr", TINY), ("linear", {}))
+    )
+    assert found.dataset.voxels.shape == (1, 1, 21, 48, 48)
+    assert found.dataset.voxels.dtype == np.uint16
+    np.testing.assert_array_equal(found.dataset.voxels[0, 0, ::4], dataset.voxels[0, 0])
+    assert (found.dataset.voxels != linear.dataset.voxels).mean() > 0.2
+    assert found.uncertainty is None
+    assert found.expected_gain_db is None
