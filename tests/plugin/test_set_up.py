@@ -421,8 +421,10 @@ def test_ctrl_return_runs_from_anywhere_in_the_widget(qtbot, widget, tmp_path):
     assert len(widget.runs.runs) == 1
 
 
-def test_the_method_offered_first_is_the_automatic_one():
-    assert method_box.MethodBox().spec.name == "auto"
+def test_the_method_offered_first_is_the_automatic_one(qtbot):
+    box = method_box.MethodBox()
+    qtbot.addWidget(box)
+    assert box.spec.name == "auto"
 
 
 def test_triton_stays_out_of_the_window_process():
