@@ -429,6 +429,6 @@ def test_the_method_offered_first_is_the_automatic_one(qtbot):
 
 def test_triton_stays_out_of_the_window_process():
     """Beside the LLVM of a software OpenGL driver, loading it ends the process."""
-    code = "from napari_depth_interp.plugin.jobs import import_torch; import_torch(); import torch._dynamo, sys;"
+    code = "import napari_depth_interp.methods.section_sr.method; import torch._dynamo, sys;"
     code += "sys.exit(sys.modules['triton'] is not None)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -107,11 +107,7 @@ def import_torch() -> None:
 
     Python holds its lock while the system loads an extension's libraries, half a second for
     torch. Called through ctypes the system loads them with the lock released; the import then finds them.
-    Triton, which torch looks for and does not need here, is kept out: beside the LLVM of a software OpenGL
-    driver, which the window may use, loading it ends the process.
     """
-    if "triton" not in sys.modules:
-        sys.modules["triton"] = None  # type: ignore[assignment]
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads leave the window its core
     spec = importlib.util.find_spec("torch")
     if sys.platform == "linux" and spec is not None and spec.submodule_search_locations:
