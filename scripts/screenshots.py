@@ -49,7 +49,7 @@ def run(widget: Any, method: str) -> None:
 
 
 def take(theme: str) -> None:
-    """Show a sparse organoid before the run; run three methods on the MRI; show a new section, then the error."""
+    """Show a sparse organoid before the run, three methods on the MRI, their error, and a comparison."""
     import napari
 
     viewer = napari.Viewer(show=False)
@@ -75,7 +75,27 @@ def take(theme: str) -> None:
     error.visible = True
     viewer.dims.set_point(0, error.translate[0] + 13 * error.scale[0])
     save(viewer, f"error-{theme}")
+    viewer.window.remove_dock_widget(widget)
+    viewer.layers.clear()
+    compare(viewer, theme)
     viewer.close()
+
+
+def compare(viewer: Any, theme: str) -> None:
+    """Compare four methods on the MRI, and show three of them beside the truth."""
+    viewer.open_sample("napari-depth-interp", "mri")
+    viewer.reset_view()
+    _, widget = viewer.window.add_plugin_dock_widget("napari-depth-interp", "Compare methods")
+    widget.methods.set_methods(["linear", "cubic", "nearest", "flow"])
+    widget.run()
+    wait_until(lambda: widget.job is None)
+    for name in ("linear", "cubic", "flow"):
+        widget.scores.table.choose_too(name)
+    source = viewer.layers["MRI head"]
+    viewer.dims.set_point(0, source.translate[0] + 13 * source.scale[0])
+    widget.scores.show_side_by_side(True)
+    save(viewer, f"compare-{theme}")
+    widget.scores.show_side_by_side(False)
 
 
 def main() -> None:

@@ -332,7 +332,7 @@ class TestSettingsFile:
 class TestEvaluate:
     def test_json(self, tif, stack):
         scores = run_json("evaluate", tif, "--methods", "nearest,linear,cubic", "--keep-every", 2)
-        assert list(scores) == ["input", "protocol", "data_range", "device", "methods"]
+        assert list(scores) == ["input", "stack", "protocol", "data_range", "device", "settings", "lpips", "methods"]
         assert scores["input"] == "in.tif"
         assert scores["protocol"]["kind"] == "keep_every"
         assert scores["protocol"]["every"] == 2

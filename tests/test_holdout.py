@@ -10,7 +10,7 @@ import pytest
 
 from napari_depth_interp.errors import MissingSpacingError, RequestError
 from napari_depth_interp.execute import execute
-from napari_depth_interp.holdout import Protocol, keep_every, leave_one_out, make_trials, projections
+from napari_depth_interp.holdout import Protocol, keep_every, leave_one_out, make_trials, pooled, projections
 from napari_depth_interp.method import MethodConfig, MethodSpec, Sections
 from napari_depth_interp.methods import registry
 from napari_depth_interp.request import resolve
@@ -117,12 +117,15 @@ def test_projections_of_integers_are_not_rounded():
     assert trial.visible.voxels.ravel().tolist() == [0.5, 2.5]
 
 
-def test_a_reference_is_asked_for_between_the_observed_sections_only():
+def test_a_reference_is_scored_between_the_observed_sections_only():
     truth = make(12, gap=1.0, first=9.0)  # 9 ... 20
     sparse = Dataset(truth.voxels[:, :, 1:10:4], Grid(np.array([10.0, 14.0, 18.0]), unit="um"))
     (trial,) = make_trials(sparse, Protocol("reference"), truth)
-    assert trial.depths.tolist() == [11, 12, 13, 15, 16, 17]
-    np.testing.assert_array_equal(truth.grid.depths[trial.reference], trial.depths)
+    assert trial.depths.tolist() == list(range(10, 19))
+    np.testing.assert_array_equal(truth.grid.depths[trial.truth_at], trial.depths)
+    scored = trial.reference >= 0
+    assert trial.depths[scored].tolist() == [11, 12, 13, 15, 16, 17]
+    np.testing.assert_array_equal(trial.reference[scored], trial.truth_at[scored])
     np.testing.assert_array_equal(trial.visible.voxels, sparse.voxels)
     assert not np.shares_memory(trial.visible.voxels, truth.voxels)
 
@@ -132,8 +135,8 @@ def test_a_reference_in_another_unit_is_compared_by_its_length():
     in_mm = Dataset(truth.voxels, Grid(truth.grid.depths / 1000, unit="mm"))
     sparse = Dataset(truth.voxels[:, :, ::2], Grid(truth.grid.depths[::2], unit="um"))
     (trial,) = make_trials(sparse, Protocol("reference"), in_mm)
-    assert trial.depths == pytest.approx([1, 3])
-    assert trial.reference.tolist() == [1, 3]
+    assert trial.depths == pytest.approx([0, 1, 2, 3, 4])
+    assert trial.reference.tolist() == [-1, 1, -1, 3, -1]
 
 
 def test_a_reference_of_projections_reaches_over_their_ends():
@@ -142,6 +145,17 @@ def test_a_reference_of_projections_reaches_over_their_ends():
     recorded = Dataset(images, Grid(np.array([1.0, 4.0]), unit="um"), Acquisition(3))
     (trial,) = make_trials(recorded, Protocol("reference"), truth)
     assert trial.reference.tolist() == list(range(6))
+
+
+def test_the_truth_of_visible_sections_is_known_too():
+    data = make(8)
+    (trial,) = make_trials(data, Protocol("keep_every", every=3))
+    assert trial.truth_at.tolist() == list(range(7))
+    (trial,) = make_trials(data, Protocol("hold_out", sections=(2,)))
+    assert trial.truth_at.tolist() == list(range(8))
+    assert [t.truth_at.tolist() for t in make_trials(data, Protocol("leave_one_out"))] == [[i] for i in range(1, 7)]
+    (trial,) = projections(data, 3)
+    assert trial.truth_at.tolist() == list(range(6))
 
 
 # What cannot be hidden
@@ -183,7 +197,7 @@ def test_projections_of_uneven_sections_are_refused():
         projections(Dataset(make(4).voxels, Grid(np.array([0.0, 1, 2, 5]))), 2)
 
 
-@pytest.mark.parametrize("protocol", [*PROTOCOLS.values(), Protocol("projection", every=2)])
+@pytest.mark.parametrize("protocol", [*PROTOCOLS.values(), Protocol("projection", every=2), Protocol("sr4")])
 def test_a_stack_of_projections_has_no_section_to_hide(protocol):
     """A method gives single sections there; the recorded image is the mean of several."""
     data = make(8)
@@ -207,6 +221,7 @@ def test_every_protocol_says_in_words_what_it_measures():
     assert "twice your gap" in Protocol("leave_one_out").describe()
     assert "reference" in Protocol("reference").describe()
     assert "means of 6 sections" in Protocol("projection", every=6).describe()
+    assert "means of 4 x 4 x 4 voxels" in Protocol("sr4").describe()
 
 
 # No method can see them
@@ -297,6 +312,20 @@ def test_projections_show_their_means_and_nothing_else(spies):
     assert arrays
     for array in arrays:
         np.testing.assert_allclose(np.unique(array), [7 / 3, 56 / 3], rtol=1e-6)
+    assert trial.visible.source is None
+    assert trial.visible.record == {}
+
+
+def test_sr4_shows_its_means_and_nothing_else(spies):
+    voxels = np.random.default_rng(3).random((1, 1, 8, 8, 12))
+    data = Dataset(voxels, Grid(np.arange(8.0)), source=Source(Path("secret.tif"), "tiff"), record={"old": voxels})
+    (trial,) = pooled(data)
+    execute(resolve(trial.visible, make_settings(method="spy"), depths=trial.depths.tolist()))
+    arrays = [t for spy in spies for t in reachable(spy.reached) if isinstance(t, np.ndarray) and t.ndim > 2]
+    assert arrays
+    for array in arrays:
+        assert np.isin(array, trial.visible.voxels).all()
+        assert not np.shares_memory(array, voxels)
     assert trial.visible.source is None
     assert trial.visible.record == {}
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
-import numpy as np
-
 from . import io
 from .errors import OutputError
 from .evaluate import Scores, evaluate
@@ -16,6 +14,7 @@ from .holdout import Protocol, Trial
 from .methods import registry
 from .progress import Report, part, silent
 from .report import Montage, save_montages, write_csv
+from .report.pictures import Pictures
 from .result import Result
 from .settings import Settings
 from .simulate import simulate
@@ -93,13 +92,10 @@ def _run_stack(
     stack: DemoStack, out: Path, methods: Sequence[str], settings: Settings, report: Report
 ) -> tuple[Scores, Montage]:
     truth = stack.dataset
-    # Half-way between two observed sections, in the middle of the stack: the hardest place.
-    index = (truth.voxels.shape[2] // 2 // stack.keep_every) * stack.keep_every + stack.keep_every // 2
-    images = {}
+    pictures = Pictures(truth, settings)
 
     def keep(method: str, trial: Trial, result: Result) -> None:
-        k = int(np.flatnonzero(trial.reference == index)[0])
-        images[method] = result.dataset.voxels[0, 0, k]
+        pictures.keep(method, trial, result)
         dense = replace(result, dataset=replace(result.dataset, source=truth.source))
         dense.save(out / f"{stack.name}_{method}{stack.suffix}", overwrite=True)
         sparse = replace(trial.visible, source=truth.source)
@@ -107,23 +103,9 @@ def _run_stack(
 
     protocol = Protocol("keep_every", every=stack.keep_every)
     scores = evaluate(truth, methods, protocol, settings, report=report, on_result=keep)
-    return scores, _montage(stack, scores, index, images)
-
-
-def _montage(stack: DemoStack, scores: Scores, index: int, images: dict[str, np.ndarray]) -> Montage:
-    below = index // stack.keep_every * stack.keep_every
-    above = below + stack.keep_every
-    voxels = stack.dataset.voxels[0, 0]
-    size = stack.dataset.grid.pixel_size or (1.0, 1.0)
-    return Montage(
-        f"{stack.title}: section {index}, {scores.protocol.describe()}",
-        (f"observed section {below}", voxels[below]),
-        (f"truth, hidden section {index}", voxels[index]),
-        (f"observed section {above}", voxels[above]),
-        images,
-        scores.data_range[0],
-        pixel_aspect=size[0] / size[1],
-    )
+    sections = pictures.montages(scores.data_range[0])[:-1]
+    middle = sections[len(sections) // 2]
+    return scores, replace(middle, title=f"{stack.title}: section {middle.index}, {scores.protocol.describe()}")
 
 
 def _make_folder(out: Path) -> None:

@@ -34,3 +34,7 @@ class DeviceError(DepthInterpError):
 
 class TooLargeError(DepthInterpError):
     """A result that does not fit into the memory of this machine."""
+
+
+class WeightsError(DepthInterpError):
+    """Weights of a network that cannot be loaded, or are not what they should be."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from .errors import RequestError
 from .stack import SPACING_RTOL, Acquisition, Dataset, missing_spacing
 from .units import convert
+
+POOLED = 4
+"""Voxels along each axis that the protocol sr4 averages (Nishioka 2026)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +33,28 @@ class Trial:
         Depths to ask for, in the unit of the grid.
     reference : (K,) int array
         For each depth the index of its true section in the reference, or -1 where it is not scored.
+    truth_at : (K,) int array
+        The same for all depths, also where the section was visible.
+    in_plane : int
+        How many pixels of the reference along y and x one visible pixel is the mean of.
     """
 
     visible: Dataset
     depths: NDArray[np.float64]
     reference: NDArray[np.intp]
+    truth_at: NDArray[np.intp]
+    in_plane: int = 1
+
+    def on_reference_grid(self, section: NDArray[Any]) -> NDArray[Any]:
+        """Return a restored section (Y, X) with the pixels of the reference, by linear interpolation, edges aligned.
+
+        Unchanged where the method has the pixels of the reference.
+        """
+        if self.in_plane == 1 or section.shape != self.visible.voxels.shape[-2:]:
+            return section
+        from scipy.ndimage import zoom
+
+        return np.asarray(zoom(section.astype(np.float32), self.in_plane, order=1, grid_mode=True, mode="nearest"))
 
 
 @dataclass(frozen=True)
@@ -44,14 +64,14 @@ class Protocol:
     Attributes
     ----------
     kind : str
-        ``keep_every``, ``hold_out``, ``leave_one_out``, ``reference`` or ``projection``.
+        ``keep_every``, ``hold_out``, ``leave_one_out``, ``reference``, ``projection`` or ``sr4``.
     every : int or None
         keep_every: the gap factor k. projection: the number n of sections averaged.
     sections : tuple of int
         hold_out: the indices (from 0) of the hidden sections.
     """
 
-    kind: Literal["keep_every", "hold_out", "leave_one_out", "reference", "projection"]
+    kind: Literal["keep_every", "hold_out", "leave_one_out", "reference", "projection", "sr4"]
     every: int | None = None
     sections: tuple[int, ...] = ()
 
@@ -64,6 +84,7 @@ class Protocol:
             "leave_one_out": "each inner section hidden in turn: measured at twice your gap",
             "reference": "compared with a reference file",
             "projection": f"means of {self.every} sections recorded, the sections hidden",
+            "sr4": f"means of {POOLED} x {POOLED} x {POOLED} voxels recorded, the voxels hidden",
         }
         return words[self.kind]
 
@@ -139,7 +160,28 @@ def projections(dataset: Dataset, n: int) -> list[Trial]:
     visible = _stripped(
         dataset, groups.mean(axis=3, dtype=np.float64).astype(np.float32), depths.reshape(images, n).mean(axis=1)
     )
-    return [Trial(replace(visible, acquisition=Acquisition(n)), depths, np.arange(images * n))]
+    sections = np.arange(images * n)
+    return [Trial(replace(visible, acquisition=Acquisition(n)), depths, sections, sections)]
+
+
+def pooled(dataset: Dataset) -> list[Trial]:
+    """Average 4 x 4 x 4 voxels of a dense dataset, as Nishioka 2026 does; hide all voxels.
+
+    Methods that only add sections are brought to the pixels of the reference by linear interpolation.
+    """
+    *_, height, width = dataset.voxels.shape
+    rows, columns = height // POOLED, width // POOLED
+    if rows < 2 or columns < 2:
+        raise RequestError(f"sr4 averages 4 x 4 pixels and needs 8 x 8 or more, got {height} x {width}")
+    [trial] = projections(dataset, POOLED)
+    voxels = trial.visible.voxels[..., : rows * POOLED, : columns * POOLED]
+    blocks = voxels.reshape(*voxels.shape[:3], rows, POOLED, columns, POOLED).mean(axis=(4, 6))
+    grid, middle = trial.visible.grid, (POOLED - 1) / 2
+    if grid.pixel_size is not None:
+        y, x = grid.pixel_size
+        origin = (grid.origin[0] + middle * y, grid.origin[1] + middle * x)
+        grid = replace(grid, pixel_size=(POOLED * y, POOLED * x), origin=origin)
+    return [replace(trial, visible=replace(trial.visible, voxels=blocks, grid=grid), in_plane=POOLED)]
 
 
 def against_reference(dataset: Dataset, reference: Dataset) -> list[Trial]:
@@ -156,17 +198,17 @@ def against_reference(dataset: Dataset, reference: Dataset) -> list[Trial]:
         depths = convert(1.0, reference.grid.unit, dataset.grid.unit) * depths
     reach = (dataset.grid.spacing or 0.0) * (0.5 if dataset.acquisition.is_projection else SPACING_RTOL)
     inside = np.flatnonzero((depths >= observed[0] - reach) & (depths <= observed[-1] + reach))
+    scored = np.ones(len(inside), bool)
     if not dataset.acquisition.is_projection:
-        inside = inside[
-            np.abs(depths[inside, None] - observed[None]).min(axis=1) > SPACING_RTOL * np.diff(observed).min()
-        ]
-    if not len(inside):
+        near = SPACING_RTOL * np.diff(observed).min()
+        scored = np.abs(depths[inside, None] - observed[None]).min(axis=1) > near
+    if not scored.any():
         raise RequestError(
             f"no section of the reference ({depths[0]:g} to {depths[-1]:g}) lies between observed sections "
             f"({observed[0]:g} to {observed[-1]:g}); check spacing and origin of both files"
         )
     visible = _stripped(dataset, dataset.voxels.copy(), observed)
-    return [Trial(visible, depths[inside], inside)]
+    return [Trial(visible, depths[inside], np.where(scored, inside, -1), inside)]
 
 
 def make_trials(dataset: Dataset, protocol: Protocol, reference: Dataset | None = None) -> Sequence[Trial]:
@@ -184,7 +226,7 @@ def make_trials(dataset: Dataset, protocol: Protocol, reference: Dataset | None 
     if dataset.acquisition.is_projection:
         raise RequestError(
             f"the stack is {dataset.acquisition}: no section is known, so none can be hidden; "
-            "compare with a dense --reference FILE, or give a dense stack and --protocol projection:N"
+            "compare with a dense --reference FILE, or give a dense stack and --protocol projection:N or sr4"
         )
     if protocol.kind == "hold_out":
         return hold_out(dataset, protocol.sections)
@@ -192,6 +234,8 @@ def make_trials(dataset: Dataset, protocol: Protocol, reference: Dataset | None 
         return leave_one_out(dataset)
     if protocol.kind == "projection":
         return projections(dataset, protocol.every or 0)
+    if protocol.kind == "sr4":
+        return pooled(dataset)
     return keep_every(dataset, protocol.every or 0)
 
 
@@ -199,7 +243,7 @@ def _trial(dataset: Dataset, kept: NDArray[np.intp], asked: NDArray[np.intp]) ->
     """Show only the sections ``kept``; ask for ``asked`` and score those that are not kept."""
     depths = _depths(dataset)
     visible = _stripped(dataset, dataset.voxels[:, :, kept], depths[kept])  # an index array copies
-    return Trial(visible, depths[asked], np.where(np.isin(asked, kept), -1, asked))
+    return Trial(visible, depths[asked], np.where(np.isin(asked, kept), -1, asked), asked)
 
 
 def _stripped(dataset: Dataset, voxels: NDArray[np.generic], depths: NDArray[np.float64]) -> Dataset:

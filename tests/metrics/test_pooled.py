@@ -39,7 +39,10 @@ def test_pooled_scores_equal_the_direct_computation(volumes, suffix):
     scores = pooled(pairs(reference, test))
     assert scores[f"rmse{suffix}"] == pytest.approx(math.sqrt(error))
     assert scores[f"psnr{suffix}"] == pytest.approx(10 * math.log10(400**2 / error))
+    assert scores[f"mse{suffix}"] == pytest.approx(error)
+    assert scores[f"mae{suffix}"] == pytest.approx(np.abs(test - reference)[where].mean())
     assert scores[f"dice{suffix}"] == pytest.approx((2 * (a & b).sum() + 1) / (a.sum() + b.sum() + 1))
+    assert scores[f"volume_bias{suffix}"] == pytest.approx(b.sum() / a.sum() - 1)
 
 
 def test_pooled_equals_one_section_that_holds_all(volumes):
@@ -49,7 +52,7 @@ def test_pooled_equals_one_section_that_holds_all(volumes):
     )
     together = score_section(joined)
     scores = pooled(pairs(reference, test))
-    for name in ("psnr", "rmse", "psnr_fg", "rmse_fg"):
+    for name in ("psnr", "rmse", "mse", "mae", "psnr_fg", "rmse_fg", "mse_fg", "mae_fg"):
         assert scores[name] == pytest.approx(together[name])
 
 
@@ -77,11 +80,11 @@ def test_channels_of_different_ranges_count_alike():
 
 
 def test_nothing_to_score_gives_none_and_identical_gives_no_psnr():
-    assert pooled([]) == dict.fromkeys(("psnr", "rmse", "dice", "psnr_fg", "rmse_fg", "dice_fg"))
+    exact = {"psnr": None, "rmse": 0, "mse": 0, "mae": 0, "dice": 1, "volume_bias": 0}
+    exact |= {f"{name}_fg": value for name, value in exact.items()}
+    assert pooled([]) == dict.fromkeys(exact)
     image = np.eye(4)
-    assert pooled([Comparison(image, image, (0, 1), image > 0)]) == {
-        "psnr": None, "rmse": 0, "dice": 1, "psnr_fg": None, "rmse_fg": 0, "dice_fg": 1,
-    }  # fmt: skip
+    assert pooled([Comparison(image, image, (0, 1), image > 0)]) == exact
 
 
 def test_voxels_that_are_not_a_number_are_left_out():

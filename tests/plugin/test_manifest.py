@@ -50,8 +50,9 @@ def test_every_contribution_names_a_command(manifest):
 
 def test_what_is_contributed(manifest):
     found = manifest.contributions
-    assert [widget.display_name for widget in found.widgets] == ["Depth interpolation"]
+    assert [widget.display_name for widget in found.widgets] == ["Depth interpolation", "Compare methods"]
     assert [item.command for item in found.menus["napari/layers/transform"]] == ["napari-depth-interp.interpolate"]
+    assert [item.command for item in found.menus["napari/layers/measure"]] == ["napari-depth-interp.compare"]
     patterns = {pattern for reader in found.readers for pattern in reader.filename_patterns}
     assert patterns == {"*.tif", "*.tiff", "*.btf", "*.nii", "*.nii.gz"}
     extensions = {extension for writer in found.writers for extension in writer.filename_extensions}
@@ -61,9 +62,10 @@ def test_what_is_contributed(manifest):
     assert set(page.properties) == {"device", "preset", "observed_colour", "new_colour", "error_colormap"}
 
 
-def test_the_widget_opens_from_the_layers_menu(make_napari_viewer, qtbot):
+@pytest.mark.parametrize(("entry", "widget"), [("Transform", "Depth interpolation"), ("Measure", "Compare methods")])
+def test_the_widgets_open_from_the_layers_menu(make_napari_viewer, entry, widget):
     viewer = make_napari_viewer()
     menu = viewer.window.layers_menu
-    transform = next(action.menu() for action in menu.actions() if action.text().replace("&", "") == "Transform")
-    titles = [action.text() for action in transform.actions()]
-    assert any("Depth interpolation" in title for title in titles), titles
+    inner = next(action.menu() for action in menu.actions() if action.text().replace("&", "") == entry)
+    titles = [action.text() for action in inner.actions()]
+    assert any(widget in title for title in titles), titles

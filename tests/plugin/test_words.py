@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_depth_interp.errors import DepthInterpError
-from napari_depth_interp.plugin.interpolate.words import for_window
+from napari_depth_interp.plugin.words import for_window
 from napari_depth_interp.request import resolve
 from napari_depth_interp.settings import make_settings
 from napari_depth_interp.stack import Dataset

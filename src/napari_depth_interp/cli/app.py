@@ -147,7 +147,10 @@ def run(
 
 @app.command()
 def evaluate(
-    source: Input,
+    context: typer.Context,
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="IN...", help="TIFF or NIfTI stacks.", show_default=False, readable=False)
+    ],
     methods: Methods = None,
     keep_every: Annotated[
         int | None, typer.Option(metavar="K", help="Keep every K-th section, hide the others.")
@@ -156,12 +159,30 @@ def evaluate(
     leave_one_out: Annotated[bool, typer.Option("--leave-one-out", help="Hide each inner section in turn.")] = False,
     reference: Annotated[Path | None, typer.Option(help="Dense truth of the same scene.", **FILE)] = None,
     protocol: Annotated[
-        str | None, typer.Option(metavar="projection:N", help="Average every N sections, hide them all.")
+        str | None,
+        typer.Option(
+            metavar="projection:N|sr4", help="Average every N sections (sr4: 4 x 4 x 4 voxels), and hide them all."
+        ),
     ] = None,
     data_range: Annotated[
         tuple[float, float] | None,
         typer.Option(metavar="LO HI", help="Full range of intensities. Default: percentiles 0.1 to 99.9 of the truth."),
     ] = None,
+    lpips: Annotated[
+        str | None,
+        typer.Option(
+            metavar="alex|vgg|squeeze",
+            help="Also score LPIPS with this image network; its weights are loaded from the internet once.",
+        ),
+    ] = None,
+    lpips_weights: Annotated[
+        Path | None, typer.Option(help="The network's weights as a file, to load nothing.", **FILE)
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Also write an HTML report with figures, and all scores as CSV and JSON."),
+    ] = None,
+    overwrite: Overwrite = False,
     preset: Preset = None,
     acquisition: Acquisition = None,
     axis: Axis = None,
@@ -175,25 +196,28 @@ def evaluate(
     debug: Debug = False,
     json: Json = False,
 ) -> None:
-    """Score methods on sections of your own stack that they have not seen."""
-    from .. import io
-    from ..evaluate import evaluate as score
+    """Score methods on sections of your own stacks that they have not seen."""
+    from ..evaluate.summary import as_json
     from ..progress import terminal_report
+    from .scoring import Question, lpips_choice, score_stacks
 
     chosen = collect_settings(
-        None, None, depths, preset=preset, acquisition=acquisition, axis=axis, z_spacing=z_spacing, channel=channel,
-        nan=nan, device=device, threads=threads, seed=seed,
+        None, None, depths, preset=preset, acquisition=acquisition, axis=axis, z_spacing=z_spacing,
+        channel=channel, nan=nan, device=device, threads=threads, seed=seed,
     )  # fmt: skip
-    names = split(methods) or ["linear", "cubic"]
-    how = protocol_of(keep_every, hold_out, leave_one_out, reference, protocol)
-    truth = None if reference is None else io.read(reference, axis=chosen.axis)
-    dataset = io.read(source, axis=chosen.axis)
-    with terminal_report("evaluate") as report:
-        scores = score(dataset, names, how, chosen, reference=truth, data_range=data_range, report=report)
+    question = Question(
+        split(methods) or ["linear", "cubic"],
+        protocol_of(keep_every, hold_out, leave_one_out, reference, protocol),
+        chosen, reference, data_range, lpips_choice(lpips, lpips_weights), report, overwrite,
+    )  # fmt: skip
+    with terminal_report("evaluate") as progress:
+        scored = score_stacks(sources, question, context.obj or (), progress)
     if json:
-        print_json(scores.as_json())
+        print_json(as_json(scored))
         return
-    print_scores([(source.name, scores)])
+    print_scores(scored)
+    if report is not None:
+        typer.echo(f"The report is {report / 'report.html'}; all scores are beside it as CSV and JSON")
 
 
 @app.command()
@@ -231,7 +255,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
     """Run a command; turn every failure into one line and an exit status."""
     _prepare_process()
     try:
-        status = int(app(list(arguments), standalone_mode=False) or 0)
+        status = int(app(list(arguments), standalone_mode=False, obj=tuple(arguments)) or 0)
         return status if status != _INTERRUPTED else _interrupted(arguments)
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted(arguments)

@@ -56,7 +56,14 @@ Seed = Annotated[int | None, setting("seed")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
-Methods = Annotated[str | None, typer.Option("--methods", metavar="A,B,C", help="Methods, separated by commas.")]
+Methods = Annotated[
+    str | None,
+    typer.Option(
+        "--methods",
+        metavar="A,B,C",
+        help="Methods, separated by commas; with a preset or parameters as section_sr:fast, cubic:kind=spline.",
+    ),
+]
 
 
 def collect_settings(
@@ -113,15 +120,19 @@ def protocol_of(
     if len(given) != 1:
         raise RequestError(
             "choose one protocol: --keep-every K, --hold-out I,J, --leave-one-out, --reference FILE "
-            f"or --protocol projection:N; got {len(given)}"
+            f"or --protocol projection:N or sr4; got {len(given)}"
         )
     if keep_every is not None:
         return Protocol("keep_every", every=keep_every)
     if hold_out is not None:
         return Protocol("hold_out", sections=_indices(hold_out))
     if protocol is not None:
+        if protocol == "sr4":
+            return Protocol("sr4")
         if not protocol.startswith("projection:"):
-            raise RequestError(f"the protocol '{protocol}' is not known; write projection:N, for example projection:6")
+            raise RequestError(
+                f"the protocol '{protocol}' is not known; write projection:N, for example projection:6, or sr4"
+            )
         return Protocol("projection", every=Kind.parse(protocol).n)
     return Protocol("reference" if reference is not None else "leave_one_out")
 

@@ -67,11 +67,25 @@ def print_scores(groups: Sequence[tuple[str, Scores]]) -> None:
         console.print(score_table(scores))
         for line in [*verdicts(scores), *describe_uncertainty(scores)]:
             console.print(line, highlight=False)
+        if (lpips := describe_lpips(scores)) is not None:
+            console.print(lpips, highlight=False)
         warn(dict.fromkeys(line for each in scores.methods for line in each.warnings))
     console.print(
         "Hidden sections only: mean over sections, or pooled over all of them; fg: Otsu foreground of the truth.",
         highlight=False,
     )
+
+
+def describe_lpips(scores: Scores) -> str | None:
+    """Say why LPIPS was asked for and no method has it; the whole problem stands among the warnings."""
+    if scores.lpips is None:
+        return None
+    net = scores.lpips["net"]
+    if scores.lpips["problem"] is not None:
+        return f"LPIPS: n/a, the weights of the network {net} cannot be had"
+    if all(each.mean.get("lpips") is None for each in scores.methods):
+        return f"LPIPS: n/a, the sections are too small for the network {net}, or hold voxels that are not a number"
+    return None
 
 
 def describe_spec(spec: MethodSpec) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,19 @@ from numpy.typing import NDArray
 
 SSIM_WINDOW = 11
 """Pixels: the Gaussian window of Wang 2004 (sigma 1.5) cut at 3.5 sigma."""
+_SIGMA, _CUT = 1.5, 3.5
+_K1, _K2 = 0.01, 0.03
+_NEAR_BOUNDARY = 2.0
+"""Pixels from an object's boundary that belong to it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """SSIM's parts at one scale, where the window lies inside the image; ``inside`` cuts that out of the image."""
+
+    contrast: NDArray[np.float64]
+    luminance: NDArray[np.float64]
+    inside: tuple[slice, slice]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +88,47 @@ class Comparison:
         valid[margin:-margin, margin:-margin] = True
         return valid
 
+    def scales(self, count: int) -> Iterator[Level]:
+        """Yield SSIM's parts at scale 1, 1/2, 1/4 ..."""
+        images = [np.where(self.valid, each, 0.0).astype(np.float64) for each in (self.reference, self.test)]
+        for _ in range(count):
+            yield _level(images[0], images[1], self.peak)
+            images = [halve(image) for image in images]
+
+    @cached_property
+    def near_boundary(self) -> NDArray[np.bool_]:
+        """(Y, X) True within 2 pixels of a boundary of the foreground."""
+        from scipy.ndimage import distance_transform_edt
+
+        if self.foreground.all() or not self.foreground.any():
+            return np.zeros(self.foreground.shape, bool)
+        inside, outside = (distance_transform_edt(mask) for mask in (self.foreground, ~self.foreground))
+        near: NDArray[np.bool_] = np.maximum(inside, outside) <= _NEAR_BOUNDARY
+        return near
+
     @cached_property
     def masks(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """(Y, X) objects of the reference and of the test image, each above its own Otsu threshold."""
         return above_otsu(self.reference), above_otsu(self.test)
+
+
+def _level(reference: NDArray[np.float64], test: NDArray[np.float64], peak: float) -> Level:
+    from scipy.ndimage import gaussian_filter
+
+    margin = SSIM_WINDOW // 2
+    inside = (slice(margin, -margin), slice(margin, -margin))
+    products = (reference, test, reference * reference, test * test, reference * test)
+    a, b, aa, bb, ab = (gaussian_filter(each, _SIGMA, truncate=_CUT)[inside] for each in products)
+    c1, c2 = (_K1 * peak) ** 2, (_K2 * peak) ** 2
+    contrast = (2 * (ab - a * b) + c2) / (aa - a * a + bb - b * b + c2)
+    return Level(contrast, (2 * a * b + c1) / (a * a + b * b + c1), inside)
+
+
+def halve(image: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return means of 2 x 2 pixels; an odd last row or column is left out."""
+    height, width = (size // 2 for size in image.shape)
+    means: NDArray[np.float64] = image[: 2 * height, : 2 * width].reshape(height, 2, width, 2).mean(axis=(1, 3))
+    return means
 
 
 def above_otsu(image: NDArray[Any]) -> NDArray[np.bool_]:

@@ -22,6 +22,11 @@ def rmse(pair: Comparison, where: NDArray[np.bool_]) -> float | None:
     return None if error is None else math.sqrt(error)
 
 
+def mae(pair: Comparison, where: NDArray[np.bool_]) -> float | None:
+    """Mean absolute error, in input units; None without voxels."""
+    return float(np.sqrt(pair.squared_error[where]).mean()) if where.any() else None
+
+
 def psnr(pair: Comparison, where: NDArray[np.bool_]) -> float | None:
     """Peak signal-to-noise ratio in dB; None for identical images, where it is infinite."""
     error = mean_squared_error(pair, where)

@@ -1,45 +1,68 @@
-"""Scores along z, with a cursor that is the section in view."""
+"""Scores and grey values as curves and points; those along z have a cursor that is the section in view."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pyqtgraph as pg
+from pyqtgraph.exporters import ImageExporter
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 COLOURS = ("#4fa3ff", "#ffb14e", "#7ddc8c", "#ff7a9c", "#c39bff", "#f5e663")
 BASELINE_COLOUR = "#a0a0a0"
+_SYMBOLS = {"o": "●", "t": "▼", "s": "■", "d": "◆", "+": "✚", "x": "✖", "star": "★"}
+"""So that curves can be told apart without colours: pyqtgraph's name and how it looks in a line of text."""
+_MANY_POINTS = 60
+_TICK_WIDTH = 40
+"""Pixels that a number on the axis takes."""
+_PICTURE_WIDTH = 1600
+"""Pixels of a saved picture."""
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
+Curve = tuple[str, str, Sequence[tuple[float, float]]]
+"""(name, colour, points)"""
 
 
-class SectionPlot(QWidget):
-    """PSNR of each hidden section against its depth, one curve per run.
+class Plot(QWidget):
+    """Curves with a legend, in the colours of napari's theme."""
 
-    ``depth_chosen`` is emitted when the user clicks into the plot or drags the cursor.
-    """
-
-    depth_chosen = Signal(float)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, left: str, bottom: str, tip: str, parent: QWidget | None = None, *, axes: Any | None = None
+    ) -> None:
         super().__init__(parent)
-        self._plot = pg.PlotWidget()
+        self._plot = pg.PlotWidget(axisItems=axes)
         self._plot.setMinimumHeight(150)
-        self._plot.setLabel("left", "PSNR (dB)")
+        self._plot.setLabel("left", left)
+        self._plot.setLabel("bottom", bottom)
+        for side in ("left", "bottom"):
+            self._plot.getAxis(side).enableAutoSIPrefix(False)
         self._plot.showGrid(x=True, y=True, alpha=0.2)
-        self._plot.setToolTip("Score of each hidden section. Click to move napari's z slider there.")
+        self._plot.setToolTip(tip)
+        self._foreground = "#d0d0d0"
         self._legend = self._plot.addLegend(offset=(5, 5), labelTextSize="8pt")
-        self._cursor = pg.InfiniteLine(angle=90, movable=True, pen=pg.mkPen("#ff4444", width=1))
-        self._plot.addItem(self._cursor, ignoreBounds=True)
-        self._cursor.sigPositionChangeFinished.connect(lambda line: self.depth_chosen.emit(float(line.value())))
-        self._plot.scene().sigMouseClicked.connect(self._clicked)
+        self._legend.hide()  # for pictures only: it would lie over the curves
+        self._names = QLabel()
+        self._names.setWordWrap(True)
         for menu in (self._plot.getPlotItem().ctrlMenu, self._plot.getViewBox().menu):
             menu.setParent(self, menu.windowFlags())  # pyqtgraph leaves them alone in the world when the plot goes
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._plot)
+        layout.setSpacing(0)
+        layout.addWidget(self._names)
+        layout.addWidget(self._plot, 1)
+
+    def hasHeightForWidth(self) -> bool:  # noqa: N802
+        """Say no: the names above would make the layout around give the plot more than its share."""
+        return False
 
     def set_colours(self, background: str, foreground: str) -> None:
         """Follow napari's theme."""
+        self._foreground = foreground
         self._plot.setBackground(background)
         for side in ("left", "bottom"):
             axis = self._plot.getAxis(side)
@@ -47,15 +70,73 @@ class SectionPlot(QWidget):
             axis.setTextPen(foreground)
         self._legend.setLabelTextColor(foreground)
 
-    def show_curves(self, curves: Sequence[tuple[str, str, Sequence[tuple[float, float]]]], unit: str) -> None:
-        """Draw curves given as (name, colour, [(depth, PSNR) ...])."""
+    def set_labels(self, left: str | None = None, bottom: str | None = None) -> None:
+        """Say what the axes show."""
+        for side, text in (("left", left), ("bottom", bottom)):
+            if text is not None:
+                self._plot.setLabel(side, text)
+
+    def set_title(self, text: str) -> None:
+        """Write above the plot."""
+        self._plot.setTitle(text, color=self._foreground, size="9pt")
+
+    def draw(self, curves: Sequence[Curve]) -> None:
+        """Draw these curves instead of the last ones."""
         for item in list(self._plot.listDataItems()):
             self._plot.removeItem(item)
-        self._plot.setLabel("bottom", f"z ({unit})")
-        for name, colour, points in curves:
-            x, y = [depth for depth, _ in points], [score for _, score in points]
-            pen = pg.mkPen(colour, width=2)
-            self._plot.plot(x, y, pen=pen, symbol="o", symbolSize=5, symbolBrush=colour, symbolPen=None, name=name)
+        symbols = [list(_SYMBOLS)[i % len(_SYMBOLS)] for i in range(len(curves))]
+        for (name, colour, points), symbol in zip(curves, symbols, strict=True):
+            x, y = [point[0] for point in points], [point[1] for point in points]
+            style = {"symbol": symbol, "symbolSize": 6, "symbolBrush": colour, "symbolPen": colour}
+            few = len(points) <= _MANY_POINTS
+            self._plot.plot(x, y, pen=pg.mkPen(colour, width=2), name=name, **(style if few else {}))
+        self._show_names([(name, colour, symbol) for (name, colour, _), symbol in zip(curves, symbols, strict=True)])
+
+    def _show_names(self, names: Sequence[tuple[str, str, str]]) -> None:
+        """Write the curves' names above the plot, each with its symbol."""
+        words = (
+            f"<span style='color: {colour}'>{_SYMBOLS[symbol]}</span> {name.replace(' ', NO_BREAK)}"
+            for name, colour, symbol in names
+        )
+        self._names.setText("&nbsp; ".join(words))
+
+    def save(self, path: Path) -> None:
+        """Write the plot as a PNG.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        self._legend.show()
+        exporter = ImageExporter(self._plot.getPlotItem())
+        exporter.parameters()["width"] = _PICTURE_WIDTH
+        image = exporter.export(toBytes=True)
+        self._legend.hide()
+        if not image.save(str(path), "PNG"):
+            raise OSError(f"'{path}' cannot be written; check the folder and the disk")
+
+
+class SectionPlot(Plot):
+    """A score of each hidden section against its depth, one curve per run.
+
+    ``depth_chosen`` is emitted when the user clicks into the plot or drags the cursor.
+    """
+
+    depth_chosen = Signal(float)
+
+    def __init__(self, left: str = "PSNR (dB)", tip: str = "", parent: QWidget | None = None) -> None:
+        tip = tip or "Score of each hidden section. Click to move napari's z slider there."
+        super().__init__(left, "z", tip, parent)
+        self._cursor = pg.InfiniteLine(angle=90, movable=True, pen=pg.mkPen("#ff4444", width=1))
+        self._plot.addItem(self._cursor, ignoreBounds=True)
+        self._cursor.sigPositionChangeFinished.connect(lambda line: self.depth_chosen.emit(float(line.value())))
+        self._plot.scene().sigMouseClicked.connect(self._clicked)
+
+    def show_curves(self, curves: Sequence[Curve], unit: str) -> None:
+        """Draw curves given as (name, colour, [(depth, score) ...])."""
+        self.set_labels(bottom=f"z ({unit})")
+        self.draw(curves)
 
     def move_cursor(self, depth: float) -> None:
         """Show the section in view."""
@@ -64,3 +145,45 @@ class SectionPlot(QWidget):
     def _clicked(self, event: object) -> None:
         position = self._plot.getViewBox().mapSceneToView(event.scenePos())
         self.depth_chosen.emit(float(position.x()))
+
+
+class _TimeAxis(pg.AxisItem):  # type: ignore[misc]
+    """Seconds on a logarithmic axis: 1, 2, 5, 10 ... where there is room, else powers of ten."""
+
+    def tickValues(self, low: float, high: float, size: float) -> list[tuple[float | None, list[float]]]:  # noqa: N802
+        powers = range(math.floor(low), math.ceil(high) + 1)
+        steps = (1, 2, 5) if size > _TICK_WIDTH * 3 * (high - low) else (1,)
+        ticks = [power + math.log10(step) for power in powers for step in steps]
+        return [(None, [tick for tick in ticks if low <= tick <= high])]
+
+    def tickStrings(self, values: Sequence[float], _scale: float, _spacing: float | None) -> list[str]:  # noqa: N802
+        return [f"{10**value:.3g}" for value in values]
+
+
+class TimePlot(Plot):
+    """Quality against computing time, one named point per method; time on a logarithmic axis."""
+
+    def __init__(self, left: str, tip: str, parent: QWidget | None = None) -> None:
+        super().__init__(left, "time (s)", tip, parent, axes={"bottom": _TimeAxis("bottom")})
+        self._plot.getViewBox().setDefaultPadding(0.12)
+        self._labels: list[pg.TextItem] = []
+
+    def draw(self, curves: Sequence[Curve]) -> None:
+        """Draw each curve's one point (seconds, score), with its name beside it."""
+        points = [(name, colour, [(math.log10(x), y) for x, y in found]) for name, colour, found in curves]
+        super().draw(points)
+        self._legend.clear()
+        for item in self._labels:
+            self._plot.removeItem(item)
+        self._labels = []
+        places = [(name, colour, *found[0]) for name, colour, found in points if found]
+        middle = (min(x for *_, x, _ in places) + max(x for *_, x, _ in places)) / 2 if places else 0.0
+        for name, colour, x, y in places:
+            item = pg.TextItem(name, color=colour, anchor=(1.1 if x > middle else -0.1, 0.5))  # inwards
+            item.setPos(x, y)
+            self._plot.addItem(item, ignoreBounds=True)
+            self._labels.append(item)
+
+    def _show_names(self, names: Sequence[tuple[str, str, str]]) -> None:
+        """Write no names above the plot: they stand beside the points."""
+        self._names.hide()

@@ -12,7 +12,7 @@ from ...errors import DepthInterpError
 from ...request import target_depths
 from ...settings import Settings, describe
 from ...stack import Acquisition, Dataset
-from .words import for_window
+from ..words import for_window
 
 _KINDS = {"factor": "Factor", "spacing": "Spacing", "isotropic": "Isotropic"}
 

@@ -19,15 +19,17 @@ from ...settings import Settings, load_settings, make_settings, save_settings
 from ...stack import Acquisition
 from ..jobs import Job, make_job
 from ..layers import place
+from ..look import unique_name
 from ..preferences import default_settings, remember_settings, remembered_settings
+from ..run_bar import RunBar
+from ..stack_box import StackBox, check_sections
+from ..words import for_crash, for_window
 from .method_box import MethodBox
-from .results import Run, add_layers, unique_name
-from .run_box import ComputeBox, RunBar
+from .results import Run, add_layers
+from .run_box import ComputeBox
 from .runs_panel import RunsPanel
-from .stack_box import StackBox, check_sections
 from .target_box import TargetBox
 from .task import Outcome, View, preview_task, run_task
-from .words import for_window
 
 _YAML = "Settings (*.yaml *.yml)"
 
@@ -51,7 +53,7 @@ class DepthInterpolation(QWidget):
         self.target = TargetBox()
         self.method = MethodBox()
         self.compute = ComputeBox()
-        self.bar = RunBar()
+        self.bar = RunBar("Make the dense stack. The window stays usable meanwhile.")
         self.runs = RunsPanel(napari_viewer)
         self._boxes = (self.stack, self.target, self.method, self.compute)
         self._build()
@@ -213,9 +215,8 @@ class DepthInterpolation(QWidget):
             self.bar.say(for_window(error), problem=True)
             show_warning(for_window(error))
             return
-        out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-        advice = "; use a smaller factor, one channel, or a crop of the stack" if out_of_memory else ""
-        self.bar.say(f"{type(error).__name__}: {error}{advice}", problem=True)
+        advice = "use a smaller factor, one channel, or a crop of the stack"
+        self.bar.say(for_crash(error, advice), problem=True)
         notification_manager.receive_error(type(error), error, error.__traceback__)
 
     def _cancelled(self, *_: Any) -> None:

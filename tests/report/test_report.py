@@ -1,4 +1,4 @@
-"""Scores as table, words, CSV and figure."""
+"""Scores as terminal table, words, CSV and figure."""
 
 import csv
 from dataclasses import replace
@@ -11,7 +11,7 @@ from rich.console import Console
 from napari_depth_interp.errors import OutputError
 from napari_depth_interp.evaluate import MethodScores, Scores, evaluate
 from napari_depth_interp.holdout import Protocol
-from napari_depth_interp.metrics import METRICS
+from napari_depth_interp.metrics import CATALOGUE, SECTION_METRICS
 from napari_depth_interp.report import (
     Montage,
     describe_finding,
@@ -22,9 +22,13 @@ from napari_depth_interp.report import (
     verdicts,
     write_csv,
 )
+from napari_depth_interp.report.numbers import number
+from napari_depth_interp.report.tables import headline
+from napari_depth_interp.report.words import conclusions
 from napari_depth_interp.stack import Dataset, Grid
 
-NAMES = [f"{name}{suffix}" for name in METRICS for suffix in ("", "_fg")]
+NAMES = [f"{name}{suffix}" for name in CATALOGUE for suffix in ("", "_fg")]
+SECTION_NAMES = [f"{name}{suffix}" for name in SECTION_METRICS for suffix in ("", "_fg")]
 
 
 def scored(method, *, seconds=1.0, memory=100.0, **mean):
@@ -77,7 +81,7 @@ def test_what_has_no_psnr_because_it_is_exact_is_not_beaten():
 
 def test_the_table_prints_all_methods_with_time_and_memory():
     text = printed(score_table(scores(scored("linear", psnr=12345.6, seconds=1.234), scored("b", memory=1234.5))))
-    assert "1.235e+04" in text
+    assert "12346" in text
     assert "1.23" in text
     assert "1234" in text
     assert "None" not in text
@@ -135,7 +139,7 @@ def test_the_csv_holds_the_numbers_of_the_json(real, tmp_path):
         for row in each["sections"]
     ]
     assert len(rows) == len(shown) == 2 * 2 * 2 * 2 * 2
-    assert list(rows[0]) == ["stack", "method", "index", "z", "time", "channel", *NAMES]
+    assert list(rows[0]) == ["stack", "method", "index", "z", "gap_position", "time", "channel", *SECTION_NAMES]
     for row, expected in zip(rows, shown, strict=True):
         for name, value in expected.items():
             kind = type(value)
@@ -269,3 +273,81 @@ def finding(gain=None, spread=None, **shares):
 )
 def test_findings_in_words(found, words):
     assert describe_finding(found) == words
+
+
+# What the report says before its numbers
+
+
+def told(*methods):
+    return [(each.kind, each.text) for each in conclusions(scores(*methods))]
+
+
+def with_test(method, p_value, difference=0.5, n=20, **mean):
+    test = {"difference": difference, "p_value": p_value, "n": n}
+    return replace(scored(method, **mean), against_linear={"psnr": test})
+
+
+def test_the_best_method_is_named_with_its_gain_and_whether_that_may_be_chance():
+    linear = scored("linear", psnr=30.0, rmse=2.0)
+    (kind, text), (note, alike) = told(linear, with_test("b", 0.0004, psnr=31.25, rmse=1.0))
+    assert kind == "good"
+    assert text == (
+        "Best: b, pooled PSNR 31.25 dB, 1.25 dB above linear interpolation. "
+        "Section by section +0.50 dB on average, unlikely to be chance: p < 0.001, n = 20 sections."
+    )
+    assert (note, alike.split(",")[0]) == ("note", "Neighbouring sections are alike")
+    kind, text = told(linear, with_test("b", 0.3, psnr=31.25, rmse=1.0))[0]
+    assert (kind, "could be chance: p = 0.3" in text) == ("note", True)
+    kind, text = told(linear, with_test("b", None, n=3, psnr=31.25, rmse=1.0))[0]
+    assert (kind, "too few sections for a test, n = 3" in text) == ("note", True)
+
+
+def test_linear_may_be_the_best():
+    found = told(scored("linear", psnr=30.0, rmse=1.0), scored("b", psnr=29.0, rmse=2.0))
+    assert found == [
+        ("bad", "No method beats linear interpolation on this stack: 30.00 dB."),
+        ("bad", "b is worse than linear interpolation on this stack, by 1.00 dB."),
+    ]
+
+
+def test_another_method_may_be_the_best_by_another_measure():
+    a = scored("linear", psnr=30.0, psnr_fg=20.0, ssim=0.8, rmse=1.0)
+    b = scored("b", psnr=31.0, psnr_fg=19.0, ssim=0.7, rmse=1.0)
+    texts = [text for _, text in told(a, b)]
+    assert "On the foreground linear is the best: 20.00 dB pooled PSNR (b: 19.00)." in texts
+    assert "By mean SSIM linear is the best: 0.8000 (b: 0.7000)." in texts
+
+
+def test_a_warning_is_told_once_for_all_methods():
+    methods = [replace(scored(name, psnr=1.0, rmse=1.0), warnings=("XY differs from Z",)) for name in ("linear", "b")]
+    assert ("bad", "Warning (all methods): XY differs from Z.") in told(*methods)
+
+
+def test_what_is_the_same_for_all_is_not_the_best_of_them():
+    table = headline(scores(scored("linear", psnr=30.0, ssim=0.5), scored("b", psnr=31.0, ssim=0.5)))
+    cells = {cell.score: cell for cell in table.rows[1].cells}
+    assert cells["volume.psnr"].best
+    assert not cells["mean.ssim"].best
+    assert not cells["volume.psnr"].worse
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "worse"),
+    [("volume.psnr", 29.0, True), ("volume.flicker", 1.5, False), ("volume.flicker", 0.2, True),
+     ("volume.volume_bias", -0.3, True), ("volume.frc_xy", 2.0, True), ("volume.frc_xy", 1.0, False)],
+)  # fmt: skip
+def test_worse_than_linear_in_the_direction_of_each_score(name, own, worse):
+    key = name.split(".")[1]
+    linear = {"psnr": 30.0, "flicker": 0.4, "volume_bias": 0.2, "frc_xy": 1.5}
+    table = headline(scores(scored("linear", **linear), scored("b", **(linear | {key: own}))))
+    cells = {cell.score: cell for cell in table.rows[1].cells}
+    assert cells[name].worse == worse
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (0.0, "0.0000"), (0.00001234, "1.23e-05"), (0.0012, "0.001200"), (0.5, "0.5000"), (12.3456, "12.35"),
+     (12345.6, "12346"), (1234567.0, "1.23e+06"), (-0.5, "-0.5000")],
+)  # fmt: skip
+def test_numbers_for_people(value, text):
+    assert number(value) == text

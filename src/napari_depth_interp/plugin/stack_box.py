@@ -28,12 +28,12 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from ... import io
-from ...errors import DepthInterpError, InputError
-from ...request import prepare_dataset
-from ...settings import Settings, describe
-from ...stack import Acquisition, Dataset
-from ..layers import adopt, to_dataset
+from .. import io
+from ..errors import DepthInterpError, InputError
+from ..request import prepare_dataset
+from ..settings import Settings, describe
+from ..stack import Acquisition, Dataset
+from .layers import adopt, to_dataset
 from .words import for_window
 
 PLUGIN = "napari-depth-interp"

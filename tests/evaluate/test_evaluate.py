@@ -6,37 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from making import EVERY_2, make, ramp
 
 from napari_depth_interp import devices
-from napari_depth_interp.errors import DeviceError, InputError, RequestError
+from napari_depth_interp.errors import DeviceError, RequestError
 from napari_depth_interp.evaluate import evaluate
 from napari_depth_interp.holdout import Protocol
-from napari_depth_interp.method import Findings, MethodConfig, MethodSpec, Sections
+from napari_depth_interp.method import MethodConfig, MethodSpec, Sections
 from napari_depth_interp.methods import registry
+from napari_depth_interp.metrics import SECTION_METRICS, VOLUME_METRICS
 from napari_depth_interp.progress import Cancelled
 from napari_depth_interp.settings import make_settings
 from napari_depth_interp.stack import Acquisition, Dataset, Grid, Source
-
-EVERY_2 = Protocol("keep_every", every=2)
-METRIC_NAMES = [f"{name}{suffix}" for name in ("psnr", "ssim", "rmse", "dice") for suffix in ("", "_fg")]
-
-
-def make(voxels, gap=2.0, **kwargs):
-    voxels = np.asarray(voxels)
-    voxels = voxels.reshape((1,) * (5 - voxels.ndim) + voxels.shape)
-    return Dataset(voxels, Grid(gap * np.arange(voxels.shape[2]), unit="um"), axes="TCZYX", **kwargs)
-
-
-def ramp(curve, size=12):
-    """Sections of a pattern times a curve of z; the pattern runs from 1 to 2."""
-    pattern = np.linspace(1, 2, size * size).reshape(size, size)
-    return np.asarray(curve, float)[:, None, None] * pattern
-
-
-@pytest.fixture
-def noise():
-    return make(np.random.default_rng(0).random((1, 1, 7, 12, 13)))
-
 
 # Scores
 
@@ -151,66 +132,21 @@ def test_voxels_that_are_not_a_number_are_left_out(noise):
     assert holed[0]["rmse"] == pytest.approx(np.sqrt(np.mean(lower**2)))
 
 
-# The data range
-
-
-def test_the_data_range_is_the_percentiles_of_the_truth_or_as_given(noise):
-    assert evaluate(noise, ["linear"], EVERY_2).data_range == (tuple(np.percentile(noise.voxels, (0.1, 99.9))),)
-    given = evaluate(noise, ["linear"], EVERY_2, data_range=(0, 255))
-    assert given.as_json()["data_range"] == [0.0, 255.0]
-    assert given.methods[0].mean["psnr"] > 40
-
-
-def test_several_channels_have_one_range_each():
-    voxels = np.random.default_rng(1).random((1, 2, 5, 12, 12)) * np.array([1, 100])[:, None, None, None]
-    ranges = evaluate(make(voxels), ["linear"], EVERY_2).as_json()["data_range"]
-    assert ranges == [list(np.percentile(voxels[:, c], (0.1, 99.9))) for c in range(2)]
-    assert evaluate(make(voxels), ["linear"], EVERY_2, data_range=(0, 1)).data_range == ((0.0, 1.0),) * 2
-
-
-@pytest.mark.parametrize("data_range", [(1, 1), (2, 1), (0, np.inf), (np.nan, 1)])
-def test_ranges_that_make_no_sense_are_refused(noise, data_range):
-    with pytest.raises(RequestError, match="two numbers, low < high"):
-        evaluate(noise, ["linear"], EVERY_2, data_range=data_range)
-
-
-def test_hounsfield_units_need_a_range():
-    voxels = (np.random.default_rng(0).random((5, 12, 12)) * 2000 - 1000).astype(np.int16)
-    with pytest.raises(RequestError, match=r"Hounsfield units.*--data-range -1000 1000"):
-        evaluate(make(voxels), ["linear"], EVERY_2)
-    assert evaluate(make(voxels), ["linear"], EVERY_2, data_range=(-1000, 1000)).data_range == ((-1000, 1000),)
-    with pytest.raises(RequestError, match="Hounsfield units"):  # stored as scaled integers, read as floats
-        evaluate(make(voxels.astype(np.float32)), ["linear"], EVERY_2)
-    evaluate(make(voxels + np.float32(0.25)), ["linear"], EVERY_2)
-    evaluate(make(voxels // 3), ["linear"], EVERY_2)  # not as low as air
-
-
-def test_a_constant_truth_is_refused_and_a_nearly_constant_one_is_not():
-    with pytest.raises(RequestError, match=r"constant \(7\)"):
-        evaluate(make(np.full((5, 12, 12), 7.0)), ["linear"], EVERY_2)
-    one_voxel = np.zeros((5, 60, 60))
-    one_voxel[2, 3, 3] = 5
-    assert evaluate(make(one_voxel), ["linear"], EVERY_2).data_range == ((0, 5),)
-    one_voxel[0, 0, 0] = np.nan
-    scores = evaluate(make(one_voxel), ["linear"], EVERY_2, make_settings(nan="fill"))
-    assert scores.data_range == ((0, 5),)
-
-
-def test_a_channel_without_any_number_is_refused():
-    voxels = np.random.default_rng(0).random((1, 2, 5, 12, 12))
-    voxels[:, 1] = np.nan
-    with pytest.raises(InputError, match="holds no numbers"):
-        evaluate(make(voxels), ["linear"], EVERY_2, make_settings(nan="fill"))
-
-
 # The object that --json prints
+
+POOLED = ("psnr", "rmse", "mse", "mae", "dice", "volume_bias")
+
+
+def named(metrics):
+    """Return the names on all voxels and on the foreground."""
+    return [f"{name}{suffix}" for name in metrics for suffix in ("", "_fg")]
 
 
 def test_the_json_object_is_as_the_design_says(noise):
     data = Dataset(noise.voxels, noise.grid, source=Source(Path("folder/brain.tif"), "tiff"))
     scores = evaluate(data, ["nearest", "cubic"], EVERY_2, make_settings(parameters={}, device="cpu"))
     shown = json.loads(json.dumps(scores.as_json(), allow_nan=False))
-    assert list(shown) == ["input", "protocol", "data_range", "device", "methods"]
+    assert list(shown) == ["input", "stack", "protocol", "data_range", "device", "settings", "lpips", "methods"]
     assert shown["input"] == "brain.tif"
     assert shown["protocol"] == {
         "kind": "keep_every",
@@ -221,10 +157,13 @@ def test_the_json_object_is_as_the_design_says(noise):
     assert shown["device"] == "cpu"
     assert [each["method"] for each in shown["methods"]] == ["nearest", "cubic"]
     for each in shown["methods"]:
-        assert {"method", "config", "seconds", "peak_memory_mb", "mean", "volume", "sections"} <= set(each)
-        assert list(each["mean"]) == METRIC_NAMES
-        assert set(each["volume"]) == {n for n in METRIC_NAMES if not n.startswith("ssim")}
-        assert [list(row) for row in each["sections"]] == [["index", "z", *METRIC_NAMES]] * 3
+        assert list(each) == [
+            "method", "config", "seconds", "peak_memory_mb", "mean", "volume", "sections", "warnings", "uncertainty",
+            "expected_gain_db", "spread", "gap_curve", "against_linear",
+        ]  # fmt: skip
+        assert list(each["mean"]) == list(each["spread"]) == named(SECTION_METRICS)
+        assert set(each["volume"]) == {*named(POOLED), *named(VOLUME_METRICS)}
+        assert [list(row) for row in each["sections"]] == [["index", "z", "gap_position", *named(SECTION_METRICS)]] * 3
         assert each["seconds"] > 0
         assert each["peak_memory_mb"] > 1
     assert shown["methods"][1]["config"]["kind"] == "catmull-rom"
@@ -342,66 +281,3 @@ def test_parameters_belong_to_the_method_of_the_settings():
     settings = make_settings(method="cubic", parameters={"kind": "spline"})
     scores = evaluate(dataset, ["linear", "cubic"], Protocol("keep_every", every=2), settings)
     assert [each.config.get("kind") for each in scores.methods] == [None, "spline"]
-
-
-# What methods foretell
-
-
-class _Foretelling:
-    """Zero, with the depth times the darkest voxel as uncertainty, and the number of sections as expected gain."""
-
-    def prepare(self, stack, *, report):
-        self.count, self.darkest = len(stack.depths), stack.voxels.min()
-
-    def findings(self):
-        return Findings(float(self.count), None, {"linear": 1.0}, {}, ("it is zero",))
-
-    def sections_at(self, stack, z, *, report):
-        values = np.zeros((len(z), *stack.voxels.shape[1:]))
-        return Sections(values, values + self.darkest * np.array(z)[:, None, None])
-
-
-@pytest.fixture
-def foretelling(monkeypatch):
-    spec = MethodSpec("zero", "", "", MethodConfig, lambda *_: _Foretelling(), "", gives_uncertainty=True)
-    get = registry.get
-    monkeypatch.setattr(registry, "get", lambda name: spec if name == "zero" else get(name))
-
-
-@pytest.mark.usefixtures("foretelling")
-class TestForetold:
-    def test_uncertainty_is_compared_with_the_errors_of_hidden_sections(self):
-        """The intervals reach to 2.2 times the depths, 2 and 6; the errors are 1 and 2 times 10 and 13."""
-        voxels = ramp([1, 10, 1, 6.6, 1])
-        (zero,) = evaluate(make(voxels), ["zero"], EVERY_2).methods
-        share = np.mean([(voxels[1] <= 4.4).mean(), (voxels[3] <= 13.2).mean()])
-        assert 0.4 < share <= 0.5
-        assert zero.uncertainty["coverage_90"] == pytest.approx(share)
-        assert zero.uncertainty["spearman"] < -0.5
-
-    def test_every_channel_and_time_point_with_its_own(self):
-        """The error is the depth times the brightness of the channel, and so is what is foretold."""
-        brightness = np.array([[1.0, 30.0], [1000.0, 7.0]])[:, :, None, None, None]
-        voxels = brightness * np.ones((2, 2, 7, 12, 12))
-        voxels[:, :, 0] *= np.linspace(1, 2, 144).reshape(12, 12)
-        voxels[:, :, 1::2] *= np.array([2, 6, 10])[:, None, None]
-        (zero,) = evaluate(make(voxels), ["zero"], EVERY_2).methods
-        assert zero.uncertainty == pytest.approx({"spearman": 1, "coverage_90": 1})
-
-    @pytest.mark.parametrize(("protocol", "gain"), [(EVERY_2, 4.0), (Protocol("leave_one_out"), 6.0)])
-    def test_the_expected_gain_is_the_mean_over_trials(self, noise, protocol, gain):
-        (zero,) = evaluate(noise, ["zero"], protocol).methods
-        assert zero.expected_gain_db == gain
-        assert zero.warnings == ("it is zero",)
-
-    def test_others_foretell_nothing(self, noise):
-        (linear,) = evaluate(noise, ["linear"], EVERY_2).methods
-        assert linear.uncertainty is None
-        assert linear.expected_gain_db is None
-
-    def test_both_stand_in_json(self, noise):
-        scores = evaluate(noise, ["linear", "zero"], EVERY_2)
-        linear, zero = json.loads(json.dumps(scores.as_json(), allow_nan=False))["methods"]
-        assert (linear["uncertainty"], linear["expected_gain_db"]) == (None, None)
-        assert set(zero["uncertainty"]) == {"spearman", "coverage_90"}
-        assert zero["expected_gain_db"] == 4

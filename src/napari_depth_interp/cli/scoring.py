@@ -1,0 +1,100 @@
+"""What ``depth-interp evaluate`` does between its options and its output."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import RequestError
+from ..evaluate import LpipsChoice, Scores, evaluate
+from ..holdout import Protocol
+from ..progress import Report, part
+from ..settings import Settings
+from .output import warn
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which methods are scored, how, and where a report goes."""
+
+    methods: Sequence[str]
+    protocol: Protocol
+    settings: Settings
+    reference: Path | None = None
+    data_range: tuple[float, float] | None = None
+    lpips: LpipsChoice | None = None
+    folder: Path | None = None
+    overwrite: bool = False
+
+
+def lpips_choice(net: str | None, weights: Path | None) -> LpipsChoice | None:
+    """Return what ``--lpips`` and ``--lpips-weights`` ask for."""
+    if net is None and weights is not None:
+        raise RequestError("--lpips-weights needs to know the network; add --lpips alex, vgg or squeeze")
+    return None if net is None else LpipsChoice(net, weights)
+
+
+def score_stacks(
+    sources: Sequence[Path], question: Question, arguments: Sequence[str], report: Report
+) -> list[tuple[str, Scores]]:
+    """Score every stack; write the report if one is asked for."""
+    if question.reference is not None and len(sources) > 1:
+        raise RequestError(f"--reference is the truth of one stack, got {len(sources)}; evaluate them one by one")
+    if question.folder is not None:
+        from ..report.page import check_folder
+
+        check_folder(question.folder, overwrite=question.overwrite)
+    _announce(question.lpips)
+    done = []
+    for number, source in enumerate(sources):
+        inner = part(
+            report, number / len(sources), (number + 1) / len(sources), source.name if len(sources) > 1 else ""
+        )
+        done.append((source.name, *_score(source, question, inner)))
+    if question.folder is not None:
+        from ..report.page import Chapter, write_report
+
+        chapters = [Chapter(*each) for each in done]
+        command = shlex.join(["depth-interp", *arguments])
+        write_report(question.folder, chapters, command, overwrite=question.overwrite)
+    scored = [(title, scores) for title, scores, _ in done]
+    problems = [scores.lpips["problem"] for _, scores in scored if scores.lpips is not None]
+    warn(f"LPIPS is n/a: {problem}" for problem in dict.fromkeys(problems) if problem is not None)
+    return scored
+
+
+def _score(source: Path, question: Question, report: Report) -> tuple[Scores, Any]:
+    """Return the scores of one stack, and the pictures for the report if one is asked for."""
+    from .. import io
+
+    dataset = io.read(source, axis=question.settings.axis)
+    truth = None if question.reference is None else io.read(question.reference, axis=question.settings.axis)
+    kept = None
+    if question.folder is not None:
+        from ..report.pictures import Pictures
+
+        kept = Pictures(dataset if truth is None else truth, question.settings)
+    scores = evaluate(
+        dataset,
+        question.methods,
+        question.protocol,
+        question.settings,
+        reference=truth,
+        data_range=question.data_range,
+        lpips=question.lpips,
+        report=report,
+        on_result=None if kept is None else kept.keep,
+    )
+    return scores, kept
+
+
+def _announce(choice: LpipsChoice | None) -> None:
+    """Say before the long wait what will be loaded."""
+    from ..weights import BACKBONES
+
+    download = None if choice is None or choice.weights is not None else BACKBONES.get(choice.net)
+    if download is not None and not download.stored.is_file():
+        warn([download.announce()])

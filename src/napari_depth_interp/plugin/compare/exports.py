@@ -1,0 +1,97 @@
+"""Scores, plots and a report as files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject
+from qtpy.QtGui import QAction
+from qtpy.QtWidgets import QFileDialog, QMenu
+
+from ...errors import DepthInterpError
+from ...io.files import replacing
+from ...report.sheets import Group, sections_csv, summary_csv
+from ..words import for_window
+
+if TYPE_CHECKING:
+    from .scores_panel import ScoresPanel
+
+_AFTER = "Available when all methods have run to the end."
+
+
+class Exports(QObject):
+    """The entries of the menu Export."""
+
+    def __init__(self, panel: ScoresPanel) -> None:
+        super().__init__(panel)
+        self._panel = panel
+        self._complete_only: list[QAction] = []
+
+    def fill(self, menu: QMenu) -> None:
+        """Add the entries to a menu."""
+        menu.setToolTipsVisible(True)
+        for text, slot, complete_only in (
+            ("Scores of the methods (CSV)…", self.ask_summary, True),
+            ("Scores of every section (CSV)…", self.ask_sections, True),
+            ("Plot in view (PNG)…", self.ask_plot, False),
+            ("Report (HTML) into a folder…", self.ask_report, True),
+        ):
+            action = QAction(text, menu)
+            menu.addAction(action)
+            action.triggered.connect(slot)
+            if complete_only:
+                self._complete_only.append(action)
+
+    def set_complete(self, complete: bool) -> None:
+        """Offer what needs all scores, or say why not."""
+        for action in self._complete_only:
+            action.setEnabled(complete)
+            action.setToolTip("" if complete else _AFTER)
+
+    def ask_summary(self, *_: object) -> None:
+        """Ask for a file and write one row per method."""
+        self._ask("Save the scores of the methods", "scores.csv", "CSV (*.csv)", self.save_summary)
+
+    def ask_sections(self, *_: object) -> None:
+        """Ask for a file and write one row per method and section."""
+        self._ask("Save the scores of every section", "sections.csv", "CSV (*.csv)", self.save_sections)
+
+    def ask_plot(self, *_: object) -> None:
+        """Ask for a file and write the plot in view."""
+        self._ask("Save the plot in view", "plot.png", "PNG (*.png)", self._panel.plots.save)
+
+    def ask_report(self, *_: object) -> None:
+        """Ask for a folder for the report."""
+        chosen = QFileDialog.getExistingDirectory(self._panel, "Folder for the report")
+        if chosen:
+            self._panel.report_wanted.emit(Path(chosen))
+
+    def save_summary(self, path: Path) -> None:
+        """Write one row per method; an existing file is replaced, the dialog has asked."""
+        self._write(path, summary_csv)
+
+    def save_sections(self, path: Path) -> None:
+        """Write one row per method and hidden section; an existing file is replaced, the dialog has asked."""
+        self._write(path, sections_csv)
+
+    def _write(self, path: Path, table: Callable[[Group], str]) -> None:
+        comparison = self._panel.comparison
+        if comparison is not None and comparison.scores is not None:
+            text = table([(comparison.title, comparison.scores)])
+            with replacing(path, overwrite=True) as temporary:
+                temporary.write_bytes(text.encode())
+
+    def _ask(self, title: str, name: str, kind: str, save: Callable[[Path], None]) -> None:
+        chosen, _ = QFileDialog.getSaveFileName(self._panel, title, name, kind)
+        if not chosen:
+            return
+        path = Path(chosen)
+        path = path if path.suffix else path.with_suffix(Path(name).suffix)
+        try:
+            save(path)
+        except (DepthInterpError, OSError) as error:
+            self._panel.said.emit(for_window(error), True)
+        else:
+            self._panel.said.emit(f"saved in {path}", False)

@@ -1,0 +1,272 @@
+"""The outcome: what the scores say, the table, which layers are in view, the plots, and ways out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import napari
+from napari.layers import Layer
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QScrollArea,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ...evaluate import Scores
+from ...report.words import conclusions, describe_range
+from ..words import name_fields
+from .exports import Exports
+from .plots_panel import PlotsPanel
+from .results import PARTS, Comparison, ResultLayers
+from .score_table import ScoreTable
+from .task import Scored
+from .views import Flicker, SideBySide
+
+_EMPTY = "The scores appear here while the methods run. Click a row to see what a method made of your stack."
+_COLOURS = {"bad": "#e0803a"}
+
+
+class ScoresPanel(QWidget):
+    """Shows one comparison. ``report_wanted`` brings the folder that the user chose for a report."""
+
+    report_wanted = Signal(object)
+    said = Signal(str, bool)
+
+    def __init__(self, viewer: napari.Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self.comparison: Comparison | None = None
+        self.layers: ResultLayers | None = None
+        self._shown: str | None = None
+        self.side_by_side = SideBySide(viewer)
+        self.flicker = Flicker(viewer, self)
+        self.flicker.stopped.connect(self._stop_views)
+        self.table = ScoreTable()
+        self.table.chosen.connect(self._rows_chosen)
+        self.plots = PlotsPanel(viewer)
+        self.exports = Exports(self)
+        self._build()
+        self._update()
+
+    def leave(self) -> None:
+        """Follow the viewer no longer, and leave it as it was found."""
+        self._stop_views()
+        self.plots.leave()
+
+    def begin(self, comparison: Comparison) -> None:
+        """Show another comparison; the layers of the last one stay, hidden."""
+        self._stop_views()
+        if self.layers is not None:
+            self.layers.hide()
+        self.comparison, self.layers, self._shown = comparison, ResultLayers(self._viewer, comparison), None
+        self.table.scores.begin(comparison.unit, lpips=comparison.question.lpips is not None)
+        self.plots.begin(comparison, self.layers)
+        self._words.setText(_sentence(comparison.question.protocol.describe()))
+        self._update()
+
+    def add(self, scored: Scored) -> None:
+        """Add one method."""
+        assert self.comparison is not None
+        self.comparison.scored[scored.scores.method] = scored
+        self.table.scores.add(scored.scores)
+        self.plots.draw()
+        self._update()
+
+    def complete(self, scores: Scores) -> None:
+        """Show what all scores together say."""
+        assert self.comparison is not None
+        self.comparison.complete(scores)
+        self.table.scores.complete(scores.methods)
+        lines = [_sentence(f"{scores.protocol.describe()}; data range {describe_range(scores)}")]
+        lines += [_coloured(name_fields(sentence.text), sentence.kind) for sentence in conclusions(scores)]
+        self._words.setText("<br>".join(lines))
+        self.plots.draw()
+        self._update()
+
+    def show_side_by_side(self, on: bool) -> None:
+        """Press or release the button "Side by side"."""
+        self._side.setChecked(on)
+
+    def copy_command(self) -> None:
+        """Put the command line that repeats the comparison on the clipboard."""
+        if self.comparison is not None:
+            QApplication.clipboard().setText(self.comparison.command())
+            self.said.emit("the command is on the clipboard", False)
+
+    # Which layers are in view
+
+    def _rows_chosen(self) -> None:
+        self._update()
+        if self.side_by_side.is_on:
+            self.side_by_side.show(self._layers_side_by_side())
+        elif self.flicker.is_on:
+            self._flicker_on()
+        else:
+            self._show_chosen()
+
+    def _chosen(self) -> str | None:
+        """Return the method of the row that was clicked last."""
+        names = self.table.chosen_names()
+        row = self.table.currentIndex().row()
+        current = self.table.scores.names()[row] if 0 <= row < self.table.scores.rowCount() else None
+        return current if current in names else next(iter(names), None)
+
+    def _show_chosen(self, *_: Any) -> None:
+        name = self._chosen()
+        if name is None or self.layers is None or self.side_by_side.is_on or self.flicker.is_on:
+            return
+        self._shown = name
+        self.layers.show([name], {part: box.isChecked() for part, box in self._parts.items()})
+        self.plots.draw_profile()
+
+    def _layers_side_by_side(self) -> list[Layer]:
+        assert self.layers is not None
+        names = self.table.chosen_names() or self.table.scores.names()
+        found = [self.layers.ensure("", "truth"), *(self.layers.ensure(name, "restored") for name in names)]
+        return [layer for layer in found if layer is not None]
+
+    def _side_by_side_clicked(self, on: bool) -> None:
+        self._stop_views(keep=self._side)
+        if on and self.layers is not None:
+            self.side_by_side.show(self._layers_side_by_side())
+        self._update()
+
+    def _flicker_clicked(self, on: bool) -> None:
+        self._stop_views(keep=self._flicker)
+        if on:
+            self._flicker_on()
+        self._update()
+
+    def _flicker_on(self) -> None:
+        name = self._chosen()
+        if self.layers is None or name is None:
+            return
+        truth, result = self.layers.ensure("", "truth"), self.layers.ensure(name, "restored")
+        if truth is not None and result is not None:
+            self.flicker.show(truth, result)
+
+    def _stop_views(self, *, keep: QPushButton | None = None) -> None:
+        """Bring the viewer back to what it showed before; the button ``keep`` stays as it is."""
+        own = [] if self.layers is None else self.layers.own()
+        self.side_by_side.stop(own)
+        self.flicker.stop(own)
+        for button in (self._side, self._flicker):
+            if button is not keep:
+                button.blockSignals(True)
+                button.setChecked(False)
+                button.blockSignals(False)
+        if self._chosen() != self._shown:
+            self._show_chosen()
+        self._update()
+
+    def _update(self) -> None:
+        some = self.comparison is not None and bool(self.comparison.scored)
+        self._side.setEnabled(some)
+        self._flicker.setEnabled(some and self._chosen() is not None)
+        for box in self._parts.values():
+            box.setEnabled(not (self._side.isChecked() or self._flicker.isChecked()))
+        self._export.setEnabled(some)
+        self._copy.setEnabled(self.comparison is not None)
+        self.exports.set_complete(self.comparison is not None and self.comparison.scores is not None)
+
+    # Building
+
+    def _build(self) -> None:
+        self._words = QLabel(_EMPTY)
+        self._words.setWordWrap(True)
+        self._words.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self._words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        scroll = QScrollArea()
+        scroll.setWidget(self._words)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        scroll.setMinimumHeight(48)
+        split = QSplitter(Qt.Orientation.Vertical)
+        split.setChildrenCollapsible(False)
+        for widget, share in ((scroll, 0), (self._build_table(), 1), (self.plots, 2)):
+            split.addWidget(widget)
+            split.setStretchFactor(split.count() - 1, share)
+        split.setSizes([112, 230, 280])
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 4, 0, 0)
+        layout.addWidget(split, 1)
+        layout.addLayout(self._build_ways_out())
+
+    def _build_table(self) -> QWidget:
+        self.table.setToolTip(
+            "<qt>Click a row to see that method's layers; Ctrl-click for several side by side. Bold: the best of the "
+            "column.</qt>"
+        )
+        self._parts: dict[str, QCheckBox] = {}
+        boxes = QHBoxLayout()
+        boxes.addWidget(QLabel("in view:"))
+        for part in PARTS:
+            box = QCheckBox("error" if part == "absolute error" else part)
+            box.setChecked(part in ("restored", "absolute error"))
+            box.setToolTip(f"<qt>{_PART_TIPS[part]}</qt>")
+            box.toggled.connect(self._show_chosen)
+            boxes.addWidget(box)
+            self._parts[part] = box
+        boxes.addStretch(1)
+        holder = QWidget()
+        column = QVBoxLayout(holder)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self.table, 1)
+        column.addLayout(boxes)
+        column.addLayout(self._build_views())
+        return holder
+
+    def _build_views(self) -> QHBoxLayout:
+        self._side, self._flicker = QPushButton("Side by side"), QPushButton("Flicker")
+        self._side.setToolTip("<qt>Truth and the chosen methods (all, if none is chosen), each in a cell.</qt>")
+        self._flicker.setToolTip("<qt>Truth and the chosen method by turns: what differs, moves.</qt>")
+        row = QHBoxLayout()
+        for button, slot in ((self._side, self._side_by_side_clicked), (self._flicker, self._flicker_clicked)):
+            button.setCheckable(True)
+            button.toggled.connect(slot)
+            row.addWidget(button, 1)
+        return row
+
+    def _build_ways_out(self) -> QHBoxLayout:
+        self._export = QPushButton("Export")
+        self._export.setToolTip("Save scores, the plot in view, or a report.")
+        menu = QMenu(self)
+        self.exports.fill(menu)
+        self._export.setMenu(menu)
+        self._copy = QPushButton("Copy as command")
+        self._copy.setToolTip("<qt>Copy the command line that repeats this comparison.</qt>")
+        self._copy.clicked.connect(self.copy_command)
+        row = QHBoxLayout()
+        for button in (self._export, self._copy):
+            row.addWidget(button, 1)
+        return row
+
+
+_PART_TIPS = {
+    "truth": "The recorded sections.",
+    "restored": "What the method made.",
+    "absolute error": "The absolute difference to the truth, as a glow over the image; the same scale for all methods.",
+    "uncertainty": "The error that the method itself expects, as a glow over the image, where it tells one.",
+}
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _sentence(text: str) -> str:
+    return _escaped(f"{text[0].upper()}{text[1:]}.")
+
+
+def _coloured(text: str, kind: str) -> str:
+    colour = _COLOURS.get(kind)
+    words = _escaped(text)
+    return f"<span style='color: {colour}'>{words}</span>" if colour else words

@@ -1,0 +1,135 @@
+"""Two ways to look at truth and methods: side by side, and in quick turns. Both leave the viewer as they found it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import napari
+from napari.layers import Layer
+from qtpy.QtCore import QObject, QTimer, Signal
+
+FLICKER_INTERVAL = 500
+"""Milliseconds that truth or result stay in view."""
+
+
+class Visibility:
+    """Which layers were visible."""
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        self._viewer = viewer
+        self._was = [(layer, layer.visible) for layer in viewer.layers]
+
+    def restore(self, made_since: Sequence[Layer]) -> None:
+        """Show and hide the layers that are still there as they were; hide our own that are newer."""
+        for layer in made_since:
+            layer.visible = False
+        for layer, visible in self._was:
+            if layer in self._viewer.layers:
+                layer.visible = visible
+
+
+class SideBySide:
+    """napari's grid with one layer per cell, named."""
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        self._viewer = viewer
+        self._before: tuple[Visibility, dict[str, Any], dict[str, Any]] | None = None
+        self._named: list[tuple[Layer, bool]] = []
+
+    @property
+    def is_on(self) -> bool:
+        return self._before is not None
+
+    def show(self, layers: Sequence[Layer]) -> None:
+        """Show these layers only, each in a cell of its own."""
+        grid, camera = self._viewer.canvas.grid, self._viewer.scene.camera
+        if self._before is None:
+            state = {name: getattr(grid, name) for name in ("enabled", "stride", "shape", "spacing")}
+            self._before = Visibility(self._viewer), state, {"center": camera.center, "zoom": camera.zoom}
+        self._unname()
+        for layer in self._viewer.layers:
+            layer.visible = layer in layers
+        for layer in layers:
+            self._named.append((layer, layer.name_overlay.visible))
+            layer.name_overlay.visible = True
+        grid.stride, grid.shape, grid.spacing, grid.enabled = 1, (-1, -1), 2, True
+        self._viewer.fit_to_view(layers=list(layers))
+
+    def stop(self, own: Sequence[Layer] = ()) -> None:
+        """Bring back the grid, the camera and the layers in view; ``own`` layers may be newer than that."""
+        if self._before is None:
+            return
+        visibility, grid, camera = self._before
+        self._before = None
+        self._unname()
+        visibility.restore(own)
+        for name, value in grid.items():
+            setattr(self._viewer.canvas.grid, name, value)
+        for name, value in camera.items():
+            setattr(self._viewer.scene.camera, name, value)
+
+    def _unname(self) -> None:
+        for layer, visible in self._named:
+            layer.name_overlay.visible = visible
+        self._named = []
+
+
+class Flicker(QObject):
+    """Shows truth and a result by turns; ``stopped`` is emitted when one of them was removed."""
+
+    stopped = Signal()
+
+    def __init__(self, viewer: napari.Viewer, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._layers: tuple[Layer, Layer] | None = None
+        self._before: Visibility | None = None
+        self._turn = 0
+        self._timer = QTimer(self)
+        self._timer.setInterval(FLICKER_INTERVAL)
+        self._timer.timeout.connect(self._next)
+
+    @property
+    def is_on(self) -> bool:
+        return self._layers is not None
+
+    def show(self, truth: Layer, result: Layer) -> None:
+        """Begin with the truth."""
+        if self._before is None:
+            self._before = Visibility(self._viewer)
+        for layer in self._viewer.layers:
+            layer.visible = False
+        self._layers, self._turn = (truth, result), 0
+        self._show_turn()
+        self._timer.start()
+
+    def stop(self, own: Sequence[Layer] = ()) -> None:
+        """Stop, and bring back the layers in view; ``own`` layers may be newer than that."""
+        self._timer.stop()
+        before, self._before, self._layers = self._before, None, None
+        if before is not None:
+            before.restore(own)
+            self._viewer.canvas.overlays.text.visible = False
+
+    def _next(self) -> None:
+        if self._layers is None or any(layer not in self._viewer.layers for layer in self._layers):
+            self._timer.stop()
+            self.stopped.emit()
+            return
+        self._turn = 1 - self._turn
+        self._show_turn()
+
+    def _show_turn(self) -> None:
+        assert self._layers is not None
+        for i, layer in enumerate(self._layers):
+            layer.visible = i == self._turn
+        write_in_canvas(self._viewer, self._layers[self._turn].name)
+
+
+def write_in_canvas(viewer: napari.Viewer, words: str) -> None:
+    """Write into the corner of the canvas."""
+    overlay = viewer.canvas.overlays.text
+    overlay.text = words + 2 * "\N{NO-BREAK SPACE}"  # napari draws the box behind it a little too short
+    overlay.color, overlay.box_color = "white", (0, 0, 0, 0.7)
+    overlay.position, overlay.font_size, overlay.visible = "top_left", 10, True

@@ -1,0 +1,252 @@
+"""Puts the boxes together; the one place that starts and ends comparisons."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import napari
+from napari.utils.notifications import notification_manager, show_warning
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QScrollArea, QTabWidget, QVBoxLayout, QWidget
+
+from ...errors import DepthInterpError
+from ...evaluate import Scores
+from ...request import prepare_dataset
+from ...settings import Settings, make_settings
+from ..jobs import Job, make_job
+from ..layers import place
+from ..preferences import preference
+from ..run_bar import RunBar
+from ..stack_box import StackBox, check_sections
+from ..words import for_crash, for_window
+from .methods_box import MethodsBox
+from .protocol_box import ProtocolBox
+from .results import Comparison
+from .scores_panel import ScoresPanel
+from .task import Question, ReportOrder, Scored, compare_task, report_task
+
+
+class _Feed(QObject):
+    """Brings each method's scores from the job's thread to the window's."""
+
+    scored = Signal(object)
+
+    def tell(self, scored: Scored) -> None:
+        """Send one; a method of its own, because a signal alone would not keep the object alive."""
+        self.scored.emit(scored)
+
+
+class CompareMethods(QWidget):
+    """Score methods on hidden sections of a stack, and look at what they made.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+    """
+
+    def __init__(self, napari_viewer: napari.Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.viewer = napari_viewer
+        self.job: Job[Any] | None = None
+        self._running: Comparison | None = None
+        self._data: Any = None
+        self.stack = StackBox(napari_viewer)
+        self.protocol = ProtocolBox(napari_viewer)
+        self.methods = MethodsBox()
+        self.bar = RunBar("Score these methods. The window stays usable meanwhile.", preview=False)
+        self.scores = ScoresPanel(napari_viewer)
+        self._build()
+        for box in (self.stack, self.protocol, self.methods):
+            box.changed.connect(self._check)
+        self.bar.run_clicked.connect(self.run)
+        self.bar.cancel_clicked.connect(self.cancel)
+        self.scores.report_wanted.connect(self.write_report)
+        self.scores.said.connect(self._say)
+        self._check()
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Leave the larger part of a 1280 x 800 window to the canvas."""
+        return QSize(430, 700)
+
+    def settings(self) -> Settings:
+        """Return what holds for all methods.
+
+        Raises
+        ------
+        RequestError
+            If a value does not fit.
+        """
+        return make_settings(device=preference("device"), **self.stack.values())
+
+    def question(self) -> Question:
+        """Return what the boxes ask for.
+
+        Raises
+        ------
+        DepthInterpError
+            If a value does not fit, or there is no usable layer.
+        """
+        return Question(
+            self.stack.dataset(),
+            self.methods.methods(),
+            self.protocol.protocol(),
+            self.settings(),
+            self.protocol.reference(),
+            self.protocol.data_range(),
+            self.methods.lpips(),
+        )
+
+    # Running
+
+    def run(self) -> None:
+        """Start a comparison."""
+        layer = self.stack.layer
+        if self.job is not None:
+            return
+        try:
+            question = self.question()
+            dataset = prepare_dataset(question.dataset, question.settings)
+            check_sections(dataset)
+        except DepthInterpError as error:
+            self._failed(error)
+            return
+        assert layer is not None
+        if question.settings.z_spacing is not None:
+            place(layer, dataset)  # so that the results lie over it
+        self._running, self._data = Comparison(question, layer, self.protocol.reference_layer), layer.data
+        feed = _Feed()
+        feed.scored.connect(self._scored)
+        self._start(partial(compare_task, question, feed.tell), "comparing", self._returned)
+
+    def cancel(self) -> None:
+        """Ask the work to stop; it does at its next report."""
+        if self.job is not None:
+            self.job.quit()
+
+    def write_report(self, folder: Path) -> None:
+        """Write the HTML report of the comparison in view into a folder."""
+        comparison = self.scores.comparison
+        if self.job is not None:
+            self._say("wait until the run has ended, or cancel it; then write the report", True)
+            return
+        if comparison is None or comparison.scores is None:
+            return
+        scored = [comparison.scored[each.method] for each in comparison.scores.methods]
+        command = comparison.command(str(folder))
+        order = ReportOrder(comparison.question, scored, comparison.scores, comparison.title, folder, command)
+        self._start(partial(report_task, order), "writing the report", self._report_written)
+
+    def _start(self, function: Any, what: str, returned: Any) -> None:
+        job: Job[Any] = make_job(function, f"depth interpolation: {what}")
+        # Methods of Qt objects only: Qt takes them off the signals when the widget is gone.
+        job.progressed.connect(self.bar.show_progress)
+        job.returned.connect(returned)
+        job.errored.connect(self._failed)
+        job.cancelled.connect(self._cancelled)
+        job.finished.connect(self._finished)
+        self.job = job
+        self.bar.start(what)
+        job.start()
+
+    def _scored(self, scored: Scored) -> None:
+        if self._running is None:
+            return
+        if self.scores.comparison is not self._running:
+            self.scores.begin(self._running)
+            self.tabs.setCurrentWidget(self.scores)
+        self.scores.add(scored)
+
+    def _returned(self, scores: Scores) -> None:
+        comparison = self._running
+        if comparison is None or self.job is None or self.job.abort_requested:  # cancelled at the very end
+            self._cancelled()
+            return
+        self.scores.complete(scores)
+        notes = []
+        if comparison.layer not in self.viewer.layers or comparison.layer.data is not self._data:
+            notes.append("the input layer was changed or removed during the run; the scores belong to the old data")
+            show_warning(notes[0])
+        seconds = sum(each.seconds for each in scores.methods)
+        self.bar.say("; ".join([f"{_count(len(scores.methods))} compared, {seconds:.2g} s of computing", *notes]))
+
+    def _report_written(self, page: Path) -> None:
+        self.bar.say(f"the report is {page}")
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, DepthInterpError | OSError):
+            self.bar.say(for_window(error), problem=True)
+            show_warning(for_window(error))
+            return
+        self.bar.say(for_crash(error, "take a slow method off the list, or use a crop of the stack"), problem=True)
+        notification_manager.receive_error(type(error), error, error.__traceback__)
+
+    def _cancelled(self, *_: Any) -> None:
+        done = 0 if self._running is None else len(self._running.scored)
+        self.bar.say(f"cancelled; {_count(done)} done" if done else "cancelled; nothing was changed")
+
+    def _finished(self, *_: Any) -> None:
+        self.job, self._running, self._data = None, None, None
+        self.bar.stop()
+        self.methods.refresh()
+        self._check()
+
+    def _say(self, text: str, problem: bool) -> None:
+        self.bar.say(text, problem=problem)
+
+    def changeEvent(self, event: Any) -> None:  # noqa: N802
+        """Stop when napari has closed the dock: it takes the widget out and may keep it in memory."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.cancel()
+            self.stack.leave()
+            self.protocol.leave()
+            self.scores.leave()
+
+    # Checking what the boxes show
+
+    def _check(self, *_: Any) -> None:
+        try:
+            check_sections(self.stack.described(self.settings()))
+        except DepthInterpError as error:
+            self.bar.set_ready(False, for_window(error))  # the box above says it already
+            return
+        try:
+            self.methods.methods()
+            self.protocol.protocol()
+            self.protocol.data_range()
+            self.protocol.reference()
+        except DepthInterpError as error:
+            self.bar.set_ready(False, for_window(error), aloud=True)
+        else:
+            self.bar.set_ready(True)
+
+    # Building
+
+    def _build(self) -> None:
+        controls = QWidget()
+        column = QVBoxLayout(controls)
+        column.setContentsMargins(0, 4, 4, 0)
+        for box in (self.stack, self.protocol, self.methods):
+            column.addWidget(box)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidget(controls)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.tabs = QTabWidget()
+        self.tabs.addTab(scroll, "Set up")
+        self.tabs.addTab(self.scores, "Scores")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(self.tabs, 1)
+        layout.addWidget(self.bar)
+        shortcut = QShortcut(QKeySequence("Ctrl+Return"), self)
+        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        shortcut.activated.connect(self.run)
+
+
+def _count(methods: int) -> str:
+    return f"{methods} method{'' if methods == 1 else 's'}"

@@ -1,0 +1,170 @@
+"""Files and the command line of a comparison: what is written can be read, what is copied can be run."""
+
+import csv
+import json
+import shlex
+
+import numpy as np
+import pytest
+from compared import TITLE, compare
+from drive import finish, sparse_tiff
+from qtpy.QtGui import QImage
+from qtpy.QtWidgets import QApplication, QFileDialog
+
+from command_line import run_json
+from napari_depth_interp.evaluate import LpipsChoice
+from napari_depth_interp.holdout import Protocol
+
+
+@pytest.fixture
+def done(qtbot, widget, stack):
+    return compare(qtbot, widget)
+
+
+def save_as(monkeypatch, path):
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+
+
+def entry(widget, beginning):
+    return next(action for action in widget.scores._export.menu().actions() if action.text().startswith(beginning))
+
+
+class TestFiles:
+    def test_scores_of_the_methods(self, widget, done, tmp_path, monkeypatch):
+        save_as(monkeypatch, tmp_path / "scores")  # without a suffix
+        entry(widget, "Scores of the methods").trigger()
+        with (tmp_path / "scores.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["method"] for row in rows] == ["linear", "cubic", "nearest"]
+        assert float(rows[1]["volume.psnr"]) == done.scores.of("cubic").volume["psnr"]
+        assert "saved in" in widget.bar._message.text()
+
+    def test_scores_of_every_section(self, widget, done, tmp_path, monkeypatch):
+        (tmp_path / "sections.csv").write_text("old")  # the dialog has asked whether to replace it
+        save_as(monkeypatch, tmp_path / "sections.csv")
+        entry(widget, "Scores of every section").trigger()
+        with (tmp_path / "sections.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == 3 * 4
+        assert {row["stack"] for row in rows} == {"a"}
+        found = [float(row["psnr"]) for row in rows if row["method"] == "cubic"]
+        assert found == [row["psnr"] for row in done.scores.of("cubic").sections]
+
+    @pytest.mark.parametrize("tab", range(4))
+    def test_every_plot(self, widget, done, tmp_path, monkeypatch, tab):
+        widget.scores.plots._tabs.setCurrentIndex(tab)
+        save_as(monkeypatch, tmp_path / "plot.png")
+        entry(widget, "Plot in view").trigger()
+        image = QImage(str(tmp_path / "plot.png"))
+        assert image.width() == 1600
+        assert image.height() > 300
+
+    def test_nothing_is_written_when_the_dialog_is_left(self, widget, done, tmp_path, monkeypatch):
+        save_as(monkeypatch, "")
+        monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: "")
+        before = widget.bar._message.text()
+        for action in widget.scores._export.menu().actions():
+            action.trigger()
+        assert widget.bar._message.text() == before
+        assert widget.job is None
+
+    @pytest.mark.parametrize("what", ["Scores of the methods", "Plot in view"])
+    def test_a_folder_that_is_not_there(self, widget, done, tmp_path, monkeypatch, what):
+        save_as(monkeypatch, tmp_path / "gone" / "file.png")
+        entry(widget, what).trigger()
+        assert "gone" in widget.bar._message.text()
+        assert "color" in widget.bar._message.styleSheet()
+
+
+class TestReport:
+    @pytest.mark.parametrize(
+        "protocol", [Protocol("keep_every", every=2), Protocol("leave_one_out"), Protocol("sr4")], ids=lambda p: p.kind
+    )
+    def test_a_page_with_the_same_scores(self, qtbot, widget, stack, tmp_path, monkeypatch, protocol):
+        widget.protocol.set_protocol(protocol)
+        done = compare(qtbot, widget)
+        folder = tmp_path / "report"
+        folder.mkdir()
+        monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
+        entry(widget, "Report").trigger()
+        finish(qtbot, widget, 60_000)
+        assert widget.bar._message.text() == f"the report is {folder / 'report.html'}"
+        page = (folder / "report.html").read_text(encoding="utf-8")
+        assert "depth-interp evaluate" in page
+        assert page.count("data:image/png") > 4
+        scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+        assert scores["methods"][1]["volume"]["psnr"] == done.scores.of("cubic").volume["psnr"]
+        entry(widget, "Report").trigger()  # there is one already
+        finish(qtbot, widget)
+        assert "exists" in widget.bar._message.text()
+
+    def test_is_what_the_command_line_writes(self, qtbot, widget, done, tmp_path):
+        widget.write_report(tmp_path / "window")
+        finish(qtbot, widget, 60_000)
+        command = shlex.split(done.command(str(tmp_path / "line")))
+        assert command[0] == "depth-interp"
+        run_json(*command[1:])
+        own, other = (
+            json.loads((tmp_path / place / "scores.json").read_text(encoding="utf-8")) for place in ("window", "line")
+        )
+        for each in (own, other):
+            for method in each["methods"]:
+                for timed in ("seconds", "peak_memory_mb"):
+                    method.pop(timed)
+        assert own["methods"] == other["methods"]
+
+
+class TestCommand:
+    def test_of_the_window(self, widget, done, stack, tmp_path):
+        widget.scores._copy.click()
+        text = QApplication.clipboard().text()
+        assert text == f"depth-interp evaluate {tmp_path / 'a.tif'} --methods linear,cubic,nearest --keep-every 2"
+        found = run_json(*shlex.split(text)[1:])
+        assert [each["volume"]["psnr"] for each in found["methods"]] == [
+            each.volume["psnr"] for each in done.scores.methods
+        ]
+
+    @pytest.mark.parametrize(
+        ("protocol", "words"),
+        [
+            (Protocol("hold_out", sections=(3, 5)), "--hold-out 3,5"),
+            (Protocol("leave_one_out"), "--leave-one-out"),
+            (Protocol("projection", every=2), "--protocol projection:2"),
+            (Protocol("sr4"), "--protocol sr4"),
+        ],
+    )
+    def test_of_every_protocol(self, qtbot, widget, stack, protocol, words):
+        widget.protocol.set_protocol(protocol)
+        widget.protocol._range.setText("-1 40000.5")
+        done = compare(qtbot, widget, "linear")
+        assert words in done.command()
+        assert "--data-range -1 40000.5" in done.command()
+        found = run_json(*shlex.split(done.command())[1:])
+        assert found["methods"][0]["volume"]["mse"] == done.scores.methods[0].volume["mse"]
+
+    def test_of_a_reference_a_channel_and_a_changed_scale(self, qtbot, viewer, tmp_path):
+        _, widget = viewer.window.add_plugin_dock_widget("napari-depth-interp", TITLE)
+        sparse_tiff(tmp_path / "dense.tif", sections=9, spacing=1.5)
+        sparse_tiff(tmp_path / "sparse.tif", sections=5)
+        widget.stack.open_files([tmp_path / "dense.tif", tmp_path / "sparse.tif"])
+        widget.stack._layers.setCurrentText("sparse")
+        viewer.layers["sparse"].scale = (3, 0.5, 0.5)
+        widget.protocol.set_protocol(Protocol("reference"))
+        widget.protocol._reference.setCurrentText("dense")
+        done = compare(qtbot, widget, "linear", "cubic")
+        assert f"--reference {tmp_path / 'dense.tif'}" in done.command()
+        assert "--z-spacing 3.0um" in done.command()
+        found = run_json(*shlex.split(done.command())[1:])
+        assert found["methods"][1]["volume"]["psnr"] == done.scores.methods[1].volume["psnr"]
+
+    def test_of_lpips(self, widget, stack, tmp_path):
+        widget.methods._lpips.setChecked(True)
+        widget.methods._net.setCurrentText("vgg")
+        widget.methods._weights = tmp_path / "vgg.pth"
+        question = widget.question()
+        assert question.lpips == LpipsChoice("vgg", tmp_path / "vgg.pth")
+        assert question.needs_torch()
+
+    def test_of_a_layer_without_a_file(self, qtbot, viewer, widget):
+        viewer.add_image(np.random.default_rng(0).random((7, 20, 20)), name="x", scale=(2, 1, 1), units="um")
+        assert compare(qtbot, widget).command().startswith("depth-interp evaluate INPUT.tif")

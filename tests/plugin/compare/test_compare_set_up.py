@@ -1,0 +1,206 @@
+"""The boxes before a run: which stack, which protocol, which methods, and what is wrong."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from compared import TITLE, column, compare, headings
+from drive import finish, said
+from qtpy.QtWidgets import QFileDialog, QLabel
+
+from napari_depth_interp import weights
+from napari_depth_interp.evaluate import LpipsChoice
+from napari_depth_interp.holdout import Protocol
+
+KINDS = ["keep_every", "hold_out", "leave_one_out", "projection", "sr4", "reference"]
+
+
+def said_in(widget):
+    return widget.bar._message.text()
+
+
+class TestStack:
+    def test_nothing_is_open(self, widget):
+        assert not widget.bar._run.isEnabled()
+        widget.run()
+        assert "no image layer" in said_in(widget)
+
+    @pytest.mark.parametrize(
+        ("add", "words"),
+        [
+            (lambda viewer: viewer.add_labels(np.zeros((4, 5, 6), int), name="seg"), "choose an Image layer"),
+            (lambda viewer: viewer.add_image(np.zeros((4, 9, 9, 3)), rgb=True, name="rgb"), "convert it to grey"),
+            (lambda viewer: viewer.add_image(np.zeros((9, 9)), name="flat"), "has 2 axes"),
+            (lambda viewer: viewer.add_image(np.zeros((1, 9, 9)), name="one", scale=(2, 1, 1)), "two sections or more"),
+            (lambda viewer: viewer.add_image(np.zeros((5, 9, 9)), name="plain"), "type it into 'z spacing'"),
+        ],
+    )
+    def test_layers_that_will_not_do(self, viewer, widget, add, words):
+        add(viewer)
+        assert words in widget.stack._info.text() + widget.bar._run.toolTip()
+        assert not widget.bar._run.isEnabled()
+        widget.run()
+        assert widget.job is None
+        assert "--" not in widget.bar._message.text()
+        assert said("warning")
+
+    def test_a_typed_spacing_places_the_layer(self, qtbot, viewer, widget):
+        viewer.add_image(np.random.default_rng(0).random((7, 20, 20)), name="plain")
+        widget.stack._spacing.setText("3um")
+        comparison = compare(qtbot, widget)
+        widget.scores.table.choose("cubic")
+        assert viewer.layers["plain"].scale[0] == viewer.layers["plain cubic restored"].scale[0] == 3
+        assert "--z-spacing 3um" in comparison.command()
+
+
+class TestProtocol:
+    @pytest.mark.parametrize("kind", KINDS)
+    def test_each_has_a_sentence_and_its_own_field(self, widget, kind):
+        box = widget.protocol
+        box._kind.setCurrentIndex(box._kind.findData(kind))
+        fields = {"keep_every": box._every, "projection": box._every, "hold_out": box._sections}
+        fields["reference"] = box._reference
+        for field in (box._every, box._sections, box._reference):
+            assert box._form.isRowVisible(field) == (fields.get(kind) is field)
+        assert box._words.text().endswith(".")
+        assert isinstance(box._words, QLabel)
+        assert box._words.wordWrap()
+
+    @pytest.mark.parametrize(
+        "protocol",
+        [Protocol("keep_every", every=3), Protocol("hold_out", sections=(3, 5)), Protocol("leave_one_out"),
+         Protocol("projection", every=4), Protocol("sr4")],
+    )  # fmt: skip
+    def test_comes_back_as_it_was_set(self, widget, protocol):
+        widget.protocol.set_protocol(protocol)
+        assert widget.protocol.protocol() == protocol
+
+    @pytest.mark.parametrize(("text", "words"), [("", "no sections to hide"), ("3, x", "not a list of sections")])
+    def test_a_list_that_is_none(self, widget, stack, text, words):
+        widget.protocol._kind.setCurrentIndex(widget.protocol._kind.findData("hold_out"))
+        widget.protocol._sections.setText(text)
+        assert words in said_in(widget)
+        assert not widget.bar._run.isEnabled()
+        widget.protocol._sections.setText("3 5")
+        assert said_in(widget) == ""
+        assert widget.bar._run.isEnabled()
+
+    def test_the_reference_must_be_a_layer(self, viewer, widget, stack):
+        widget.protocol.set_protocol(Protocol("reference"))
+        assert [widget.protocol._reference.itemText(i) for i in range(widget.protocol._reference.count())] == ["a"]
+        viewer.layers["a"].name = "b"
+        assert widget.protocol._reference.currentText() == "b"
+        viewer.add_labels(np.zeros((4, 5, 6), int), name="seg")
+        assert widget.protocol._reference.count() == 1
+        viewer.layers.clear()
+        assert not widget.bar._run.isEnabled()
+
+    @pytest.mark.parametrize("text", ["1", "a b", "5 2"])
+    def test_a_data_range_that_is_none(self, qtbot, widget, stack, text):
+        widget.protocol._range.setText(text)
+        widget.run()
+        finish(qtbot, widget)
+        assert "data range must be two numbers" in said_in(widget)
+
+    def test_a_given_data_range(self, qtbot, widget, stack):
+        widget.protocol._range.setText("0 40000")
+        assert compare(qtbot, widget).scores.data_range == ((0.0, 40000.0),)
+        assert "0 to 40000" in widget.scores._words.text()
+
+    @pytest.mark.parametrize(
+        ("protocol", "words"),
+        [
+            (Protocol("keep_every", every=20), "keeping one section in 20 of 9"),
+            (Protocol("hold_out", sections=(0, 3)), "must lie between the first (0) and the last (8)"),
+            (Protocol("projection", every=7), "at least 2n sections"),
+        ],
+    )
+    def test_that_the_stack_is_too_small_for(self, qtbot, viewer, widget, stack, protocol, words):
+        widget.protocol.set_protocol(protocol)
+        widget.run()
+        finish(qtbot, widget)
+        assert words in said_in(widget)
+        assert "--" not in said_in(widget)
+        assert widget.scores.comparison is None
+        assert widget.bar._run.isEnabled()
+
+    def test_projections_need_a_reference(self, qtbot, widget, stack):
+        widget.stack._acquisition.setCurrentText("projection")
+        widget.run()
+        finish(qtbot, widget)
+        assert "compare with a dense 'reference layer'" in said_in(widget)
+        assert "--" not in said_in(widget)
+
+
+class TestMethods:
+    def test_the_default_list(self, viewer):
+        _, widget = viewer.window.add_plugin_dock_widget("napari-depth-interp", TITLE)
+        assert widget.methods.methods() == ("linear", "cubic", "flow", "auto:fast")
+
+    def test_add_choose_and_remove(self, widget):
+        box = widget.methods
+        box.set_methods(["linear"])
+        box.add("section_sr:fast")
+        row = box._rows[1]
+        row._presets.setCurrentText("best")
+        assert box.methods() == ("linear", "section_sr:best")
+        row._methods.setCurrentIndex(row._methods.findData("flow"))
+        assert box.methods() == ("linear", "flow")
+        assert row._presets.isHidden()
+        row._methods.setCurrentIndex(row._methods.findData("auto"))
+        assert box.methods()[1].startswith("auto:")
+        box._rows[0].removed.emit(box._rows[0])
+        assert len(box.methods()) == 1
+
+    def test_none_or_one_twice(self, widget, stack):
+        widget.methods.set_methods([])
+        assert "there is no method" in said_in(widget)
+        assert not widget.bar._run.isEnabled()
+        widget.methods.set_methods(["auto:fast", "auto:fast"])
+        assert "auto (fast) is listed twice" in said_in(widget)
+        widget.methods.set_methods(["auto:fast", "auto:best"])
+        assert said_in(widget) == ""
+        assert widget.bar._run.isEnabled()
+
+
+class TestLpips:
+    @pytest.fixture
+    def offline(self, monkeypatch, tmp_path):
+        """No weights on this machine, and an address that cannot be reached."""
+        nowhere = {
+            name: replace(each, name=f"{each.name}-missing", url="http://127.0.0.1:9/weights.pth")
+            for name, each in weights.BACKBONES.items()
+        }
+        monkeypatch.setattr(weights, "BACKBONES", nowhere)
+        monkeypatch.setattr("napari_depth_interp.plugin.compare.methods_box.BACKBONES", nowhere)
+
+    def test_the_label_says_what_is_loaded(self, widget, offline, tmp_path, monkeypatch):
+        box = widget.methods
+        box.refresh()
+        assert "loads 244 MB from the internet, once" in box._lpips.text()
+        assert box.lpips() is None
+        box._lpips.setChecked(True)
+        box._net.setCurrentText("squeeze")
+        assert "loads 5 MB" in box._lpips.text()
+        monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "own.pth"), ""))
+        box._file.click()
+        assert "weights: own.pth" in box._lpips.text()
+        assert box.lpips() == LpipsChoice("squeeze", tmp_path / "own.pth")
+
+    def test_weights_that_are_there(self, widget, monkeypatch):
+        monkeypatch.setattr(
+            weights.Download, "stored", property(lambda _self: type("", (), {"is_file": lambda _: True})())
+        )
+        widget.methods.refresh()
+        assert "weights are on this machine" in widget.methods._lpips.text()
+
+    def test_offline_everything_else_is_computed(self, qtbot, widget, stack, tmp_path):
+        (tmp_path / "bad.pth").write_bytes(b"no weights")
+        widget.methods._lpips.setChecked(True)
+        widget.methods._weights = tmp_path / "bad.pth"
+        compare(qtbot, widget, "linear", "cubic", timeout=120_000)
+        assert "LPIPS" in headings(widget)
+        assert column(widget, "LPIPS") == ["–", "–"]
+        assert "LPIPS is not available" in widget.scores._words.text()
+        assert "'Weights file'" in widget.scores._words.text()
+        assert "--" not in widget.scores._words.text()

@@ -1,0 +1,309 @@
+"""Layers of a clicked row, side by side, flicker, plots and the profile."""
+
+import numpy as np
+import pytest
+from compared import TITLE, click, compare, visible
+from drive import sparse_tiff
+from qtpy.QtCore import QPoint, QPointF, Qt
+
+from napari_depth_interp.plugin.compare import views
+
+PLUGIN = "napari-depth-interp"
+
+
+@pytest.fixture
+def shown(qtbot, slow, make_napari_viewer_proxy, tmp_path):
+    """A window on the screen with a finished comparison: viewer, widget, voxels."""
+    viewer = make_napari_viewer_proxy(show=True)
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, TITLE)
+    voxels = sparse_tiff(tmp_path / "a.tif", sections=9)
+    widget.stack.open_files([tmp_path / "a.tif"])
+    compare(qtbot, widget, "linear", "cubic", "slow:fast")
+    qtbot.wait(50)
+    return viewer, widget, voxels
+
+
+class TestLayers:
+    def test_there_are_none_before_the_first_click(self, qtbot, viewer, widget, stack):
+        compare(qtbot, widget)
+        assert [layer.name for layer in viewer.layers] == ["a"]
+
+    def test_a_click_shows_the_layers_of_its_row(self, qtbot, shown):
+        viewer, widget, voxels = shown
+        click(qtbot, widget, "cubic")
+        assert visible(viewer) == ["a", "a cubic restored", "a cubic absolute error"]
+        click(qtbot, widget, "slow:fast")
+        assert visible(viewer) == ["a", "a slow (fast) restored", "a slow (fast) absolute error"]
+        assert "a slow (fast) uncertainty" in viewer.layers
+        assert "a cubic uncertainty" not in viewer.layers
+        click(qtbot, widget, "cubic")
+        assert visible(viewer) == ["a", "a cubic restored", "a cubic absolute error"]
+        restored, error = viewer.layers["a cubic restored"].data, viewer.layers["a cubic absolute error"].data
+        assert restored.dtype == voxels.dtype
+        np.testing.assert_array_equal(restored[::2], voxels[::2])
+        np.testing.assert_array_equal(error, np.abs(restored.astype(float) - voxels).astype(np.float32))
+        np.testing.assert_array_equal(viewer.layers["a truth"].data, voxels)
+
+    def test_they_lie_over_the_input(self, qtbot, shown):
+        viewer, widget, _ = shown
+        click(qtbot, widget, "slow:fast")
+        source = viewer.layers["a"]
+        assert len(viewer.layers) == 5
+        for layer in viewer.layers:
+            np.testing.assert_allclose(layer.scale, source.scale)
+            np.testing.assert_allclose(layer.translate, source.translate)
+            assert layer.units == source.units
+            assert layer.axis_labels == source.axis_labels
+        assert viewer.layers.units is not None
+
+    def test_a_turned_input(self, qtbot, viewer, widget, stack):
+        source = viewer.layers["a"]
+        source.rotate = 30
+        compare(qtbot, widget)
+        widget.scores.table.choose("cubic")
+        np.testing.assert_allclose(viewer.layers["a truth"].rotate, source.rotate)
+        np.testing.assert_allclose(viewer.layers["a cubic absolute error"].translate, source.translate)
+
+    def test_errors_have_the_same_limits(self, qtbot, shown):
+        viewer, widget, _ = shown
+        for name in ("slow:fast", "cubic"):
+            click(qtbot, widget, name)
+        limits = [viewer.layers[f"a {name} absolute error"].contrast_limits for name in ("cubic", "slow (fast)")]
+        assert limits[0] == limits[1]
+
+    def test_the_boxes_choose_what_is_in_view(self, qtbot, shown):
+        viewer, widget, _ = shown
+        click(qtbot, widget, "slow:fast")
+        parts = widget.scores._parts
+        parts["absolute error"].click()
+        parts["uncertainty"].click()
+        assert visible(viewer) == ["a", "a slow (fast) restored", "a slow (fast) uncertainty"]
+        parts["truth"].click()
+        assert "a truth" in visible(viewer)
+        click(qtbot, widget, "cubic")
+        assert visible(viewer) == ["a", "a truth", "a cubic restored"]
+
+    def test_layers_removed_by_hand_come_back_with_a_click(self, qtbot, shown):
+        viewer, widget, _ = shown
+        click(qtbot, widget, "cubic")
+        for name in ("a truth", "a cubic restored", "a"):
+            viewer.layers.remove(name)
+        viewer.dims.set_point(0, 4.0)
+        click(qtbot, widget, "linear")
+        click(qtbot, widget, "cubic")
+        names = [layer.name for layer in viewer.layers]
+        assert names.index("a truth") < names.index("a cubic restored") < names.index("a cubic absolute error")
+        viewer.layers.clear()
+        click(qtbot, widget, "linear")
+        assert visible(viewer) == ["a linear restored", "a linear absolute error"]
+
+    def test_time_points(self, qtbot, viewer, widget, stack):
+        film = np.stack([stack, stack // 2])
+        viewer.add_image(film, name="film", scale=(1, 2, 0.5, 0.5), units=("s", "um", "um", "um"))
+        widget.stack._layers.setCurrentText("film")
+        comparison = compare(qtbot, widget, "linear", "cubic")
+        widget.scores.table.choose("cubic")
+        assert viewer.layers["film cubic absolute error"].data.shape == (2, 9, 40, 50)
+        assert len(comparison.scores.of("cubic").sections) == 8
+        [line] = [each for each in widget.scores.plots.sections._plot.listDataItems() if each.name() == "cubic"]
+        assert len(line.getData()[0]) == 4
+
+
+class TestSideBySide:
+    def test_on_and_off(self, qtbot, shown):
+        viewer, widget, _ = shown
+        click(qtbot, widget, "cubic")
+        grid, camera = viewer.canvas.grid, viewer.scene.camera
+        grid.stride, grid.shape = -2, (3, 3)
+        viewer.layers["a"].visible = False
+        before, zoom = visible(viewer), camera.zoom
+        click(qtbot, widget, "linear", Qt.KeyboardModifier.ControlModifier)
+        click(qtbot, widget, "cubic", Qt.KeyboardModifier.ControlModifier)
+        click(qtbot, widget, "cubic", Qt.KeyboardModifier.ControlModifier)
+        before = visible(viewer)
+        widget.scores._side.click()
+        assert visible(viewer) == ["a truth", "a cubic restored", "a linear restored"]
+        assert grid.enabled
+        assert grid.actual_shape(viewer.layers) == (2, 2)
+        assert all(layer.name_overlay.visible == layer.visible for layer in viewer.layers)
+        widget.scores._side.click()
+        assert not grid.enabled
+        assert (grid.stride, grid.shape) == (-2, (3, 3))
+        assert visible(viewer) == before
+        assert camera.zoom == pytest.approx(zoom)
+        assert not any(layer.name_overlay.visible for layer in viewer.layers)
+
+    def test_without_a_choice_all_methods_are_shown(self, qtbot, shown):
+        viewer, widget, _ = shown
+        widget.scores._side.click()
+        assert len(visible(viewer)) == 4
+        assert visible(viewer)[0] == "a truth"
+        widget.scores._side.click()
+        assert visible(viewer) == ["a"]
+
+    def test_follows_the_choice(self, qtbot, shown):
+        viewer, widget, _ = shown
+        click(qtbot, widget, "cubic")
+        widget.scores._side.click()
+        click(qtbot, widget, "linear")
+        assert visible(viewer) == ["a truth", "a linear restored"]
+        widget.scores._side.click()
+        assert visible(viewer) == ["a", "a linear restored", "a linear absolute error"]
+        assert not viewer.canvas.grid.enabled
+
+    def test_a_removed_layer(self, qtbot, shown):
+        viewer, widget, _ = shown
+        click(qtbot, widget, "cubic")
+        widget.scores._side.click()
+        viewer.layers.remove("a truth")
+        widget.scores._side.click()
+        assert visible(viewer) == ["a", "a cubic restored", "a cubic absolute error"]
+
+    def test_another_comparison_ends_it(self, qtbot, shown):
+        viewer, widget, _ = shown
+        widget.scores._side.click()
+        compare(qtbot, widget, "linear", "nearest")
+        assert not widget.scores._side.isChecked()
+        assert not viewer.canvas.grid.enabled
+        assert visible(viewer) == ["a"]
+
+
+class TestFlicker:
+    @pytest.fixture(autouse=True)
+    def _quick(self, monkeypatch):
+        monkeypatch.setattr(views, "FLICKER_INTERVAL", 60)
+
+    def test_truth_and_result_by_turns(self, qtbot, shown):
+        viewer, widget, _ = shown
+        assert not widget.scores._flicker.isEnabled()
+        click(qtbot, widget, "cubic")
+        before = visible(viewer)
+        widget.scores._flicker.click()
+        seen = set()
+        for _ in range(2):
+            seen.add(tuple(visible(viewer)))
+            now = visible(viewer)
+            assert viewer.canvas.overlays.text.text.strip() == now[0]
+            qtbot.waitUntil(lambda now=now: visible(viewer) != now, timeout=3000)
+        assert seen == {("a truth",), ("a cubic restored",)}
+        widget.scores._flicker.click()
+        assert visible(viewer) == before
+        assert not viewer.canvas.overlays.text.visible
+        qtbot.wait(200)
+        assert visible(viewer) == before
+
+    def test_side_by_side_takes_over(self, qtbot, shown):
+        viewer, widget, _ = shown
+        click(qtbot, widget, "cubic")
+        widget.scores._flicker.click()
+        widget.scores._side.click()
+        assert not widget.scores._flicker.isChecked()
+        assert visible(viewer) == ["a truth", "a cubic restored"]
+        widget.scores._side.click()
+        assert visible(viewer) == ["a", "a cubic restored", "a cubic absolute error"]
+
+    def test_a_removed_layer_ends_it(self, qtbot, shown):
+        viewer, widget, _ = shown
+        click(qtbot, widget, "cubic")
+        widget.scores._flicker.click()
+        viewer.layers.remove("a truth")
+        qtbot.waitUntil(lambda: not widget.scores._flicker.isChecked(), timeout=3000)
+        assert visible(viewer) == ["a", "a cubic restored", "a cubic absolute error"]
+
+    def test_a_closed_dock_ends_it(self, qtbot, shown):
+        viewer, widget, _ = shown
+        click(qtbot, widget, "cubic")
+        widget.scores._flicker.click()
+        viewer.window.remove_dock_widget(widget)
+        assert visible(viewer) == ["a", "a cubic restored", "a cubic absolute error"]
+        qtbot.wait(200)
+        assert visible(viewer) == ["a", "a cubic restored", "a cubic absolute error"]
+
+
+def curves(plot):
+    return {item.name(): item.getData() for item in plot._plot.listDataItems()}
+
+
+class TestPlots:
+    def test_scores_along_z(self, qtbot, shown):
+        _, widget, _ = shown
+        plots, scores = widget.scores.plots, widget.scores.comparison.scores
+        for name in ("psnr", "ssim", "mae"):
+            plots._score.setCurrentIndex(plots._score.findData(name))
+            drawn = curves(plots.sections)
+            assert list(drawn) == ["linear", "cubic", "slow (fast)"]
+            np.testing.assert_allclose(drawn["cubic"][0], [2, 6, 10, 14])
+            np.testing.assert_allclose(drawn["cubic"][1], [row[name] for row in scores.of("cubic").sections])
+            place, value = curves(plots.gap)["cubic"]
+            np.testing.assert_allclose(place, [0.5])
+            np.testing.assert_allclose(value, scores.of("cubic").mean[name])
+            seconds, value = curves(plots.time)["cubic"]
+            np.testing.assert_allclose(10 ** seconds[0], max(scores.of("cubic").seconds, 1e-3))
+        assert [item.toPlainText() for item in plots.time._labels] == ["linear", "cubic", "slow (fast)"]
+
+    def test_the_cursor_follows_the_slider(self, shown):
+        viewer, widget, _ = shown
+        for depth in (0.0, 6.0, 16.0):
+            viewer.dims.set_point(0, depth)
+            for plot in (widget.scores.plots.sections, widget.scores.plots.profile):
+                assert plot._cursor.value() == pytest.approx(depth)
+
+    def test_a_click_moves_the_slider(self, qtbot, shown):
+        viewer, widget, _ = shown
+        view = widget.scores.plots.sections._plot
+        qtbot.waitUntil(lambda: view.isVisible() and view.width() > 150, timeout=3000)
+        qtbot.wait(100)  # let the plot find its range
+        (low, high), (bottom, top) = view.getViewBox().viewRange()
+        viewer.dims.set_point(0, 0.0)
+        depth = low + 0.6 * (high - low)
+        place = view.mapFromScene(view.getViewBox().mapViewToScene(QPointF(depth, (bottom + top) / 2)))
+        qtbot.mouseMove(view.viewport(), place)
+        qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
+        qtbot.waitUntil(lambda: abs(viewer.dims.point[0]) > 0 and abs(viewer.dims.point[0] - depth) <= 1, timeout=3000)
+        assert widget.scores.plots.sections._cursor.value() == pytest.approx(viewer.dims.point[0])
+
+    def test_they_follow_the_theme(self, viewer, widget):
+        plots = widget.scores.plots
+        before = [plot._plot.backgroundBrush().color().name() for plot in (plots.sections, plots.time)]
+        viewer.theme = "light"
+        after = [plot._plot.backgroundBrush().color().name() for plot in (plots.sections, plots.time)]
+        assert before[0] == before[1] != after[0] == after[1]
+
+
+class TestProfile:
+    def test_grey_values_at_the_mouse(self, qtbot, shown):
+        viewer, widget, voxels = shown
+        plots = widget.scores.plots
+        plots._tabs.setCurrentWidget(plots.profile)
+        canvas = viewer.__wrapped__.window._qt_viewer.canvas.native
+        middle = QPoint(canvas.width() // 2, canvas.height() // 2)
+        qtbot.mouseMove(canvas, middle - QPoint(3, 3))
+        qtbot.mouseMove(canvas, middle)
+        qtbot.waitUntil(lambda: "truth" in curves(plots.profile), timeout=3000)
+        _, y, x = np.rint(viewer.layers["a"].world_to_data(plots.pointer.point)).astype(int)
+        drawn = curves(plots.profile)
+        np.testing.assert_allclose(drawn["truth"][0], np.arange(9) * 2.0)
+        np.testing.assert_allclose(drawn["truth"][1], voxels[:, y, x])
+        np.testing.assert_allclose(drawn["cubic"][1][::2], voxels[::2, y, x])
+        assert list(drawn) == ["linear", "cubic", "slow (fast)", "truth"]
+        assert f"row {y}, column {x}" in plots.profile._plot.getPlotItem().titleLabel.text
+
+    def test_outside_the_image_there_is_none(self, shown):
+        _, widget, _ = shown
+        plots = widget.scores.plots
+        plots._tabs.setCurrentWidget(plots.profile)
+        plots.pointer.point = (0.0, -50.0, -50.0)
+        plots.draw_profile()
+        assert curves(plots.profile) == {}
+        assert "move the mouse over the image" in plots.profile._plot.getPlotItem().titleLabel.text
+
+    def test_the_same_with_and_without_the_truth_layer(self, qtbot, shown):
+        viewer, widget, _ = shown
+        plots = widget.scores.plots
+        plots._tabs.setCurrentWidget(plots.profile)
+        plots.pointer.point = tuple(viewer.layers["a"].data_to_world((3, 20, 31)))
+        plots.draw_profile()
+        before = curves(plots.profile)["truth"][1]
+        click(qtbot, widget, "cubic")
+        plots.draw_profile()
+        np.testing.assert_array_equal(before, curves(plots.profile)["truth"][1])
