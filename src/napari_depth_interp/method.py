@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -79,6 +80,14 @@ class Findings:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """Dense stacks to learn from, and the files that they were read from."""
+
+    stacks: Sequence[Stack]
+    files: Sequence[Path]
+
+
 @runtime_checkable
 class Explains(Protocol):
     """A method that can say, once prepared, what it found out."""
@@ -87,11 +96,35 @@ class Explains(Protocol):
 
 
 @runtime_checkable
+class StretchesZ(Protocol):
+    """A method that takes structure along z for finer or coarser than that in XY."""
+
+    def in_plane(self) -> Method:
+        """Return the method as it would treat rows of XY images."""
+
+
+@runtime_checkable
 class Refits(Protocol):
     """A method that, prepared on one time point, learns the next one of the same channel faster."""
 
     def refit(self, stack: Stack, *, report: Report) -> None:
         """Fit on another stack, beginning from what is known."""
+
+
+@runtime_checkable
+class FusesCoarse(Protocol):
+    """A method that can also learn from sections of larger pixels, at depths that were not observed."""
+
+    def prepare_fused(self, stack: Stack, coarse: Stack, coarser: float, *, report: Report) -> None:
+        """Fit on the stack and on ``coarse``, one pixel of which is ``coarser`` pixels of the stack wide and high."""
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """A method that can learn from dense stacks and keep what it learned in a folder."""
+
+    def train(self, data: TrainingData, folder: Path, *, resume: bool, report: Report) -> None:
+        """Train, and write a model folder that the method's parameter ``model`` takes."""
 
 
 class Method(Protocol):

@@ -34,8 +34,8 @@ class AutoConfig(MethodConfig):
         ge=0.0,
         le=100.0,
         title="Caution",
-        description="How strongly the mixture is drawn from what fits the left-out sections best towards a mixture "
-        "that has proved itself on many stacks. 0: not at all.",
+        description="How strongly the mixture is drawn from what fits left-out sections and hidden rows best "
+        "towards a mixture that has proved itself on many stacks. 0: not at all.",
     )
 
     @field_validator("candidates")

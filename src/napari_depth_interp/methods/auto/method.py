@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...method import Explains, Findings, Method, Refits, Runtime, Sections
+from ...method import Explains, Findings, Method, Refits, Runtime, Sections, StretchesZ
 from ...progress import Progress, Report, part, silent
 from ...scaling import Scaling
 from ...stack import Stack
@@ -117,8 +117,9 @@ class Auto:
         known = list(self._left_out(stack, part(report, 0.0, 0.6)))
         evidence = Evidence.of(known, scaling.span)
         prior = proven(names)
-        self._weights = held_back(evidence, fit(evidence, prior, self._config.caution), _exact(stack, scaling))
         rows = self._rows_evidence(stack, scaling.span, part(report, 0.6, 0.9))
+        both = evidence if rows is None else evidence.with_rows(rows[0])
+        self._weights = held_back(evidence, fit(both, prior, self._config.caution), _exact(stack, scaling))
         expectation = expect(evidence, rows, self._weights)
         self._errors = self._fit_errors(stack, known, rows, part(report, 0.9, 1.0))
         shares = {name: float(weight) for name, weight in zip(names, self._weights, strict=True)}
@@ -215,13 +216,16 @@ class Auto:
         sizes = stack.grid.pixel_size
         spacing = float(np.median(np.diff(stack.depths)))
         pixel = spacing / 4 if sizes is None else float(np.sqrt(sizes[0] * sizes[1]))
+        in_plane = {
+            name: each.in_plane() if isinstance(each, StretchesZ) else each for name, each in self._candidates.items()
+        }
         found = []
         for number, gap in enumerate((max(2, round(spacing / pixel)), max(4, round(2 * spacing / pixel)))):
             inner = part(report, number / 2, (number + 1) / 2)
             known = [
                 answer
                 for question in hidden_rows(stack, gap, pixel)
-                for answer in answers(question, self._linear, self._candidates, silent)
+                for answer in answers(question, self._linear, in_plane, silent)
             ]
             inner(Progress(1.0))
             if not known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from ...progress import Progress, Report, part, silent
 from ...scaling import Scaling
 from ...stack import Stack
 from .. import registry
-from .fit import Plan, train
+from .fit import Plan, fit
 from .network import RowNet
 from .patches import Patches
 from .render import Targets, corrections
@@ -85,14 +86,19 @@ class SectionSR:
             network = self._network or RowNet(
                 self._config.channels, self._dilations(), float(images.mean()), float(images.std())
             )
-            rng = np.random.default_rng(self._runtime.seed)
-            patches = Patches(images, self._config.batch, rng, self._config.axial_blur / _FWHM / self._pixel)
+            patches = Patches(images, self._config.batch, self._config.axial_blur / _FWHM / self._pixel)
             plan = Plan(iterations, self._config.batch, gap, self._is_squared(images, gap))
             training = part(report, 0.0, 0.95, "training on the sections of this stack")
-            self._network = train(network.train().to(device), patches, plan, rng, _reporting(training))
+            self._network = fit(network.train().to(device), patches, plan, self._runtime.seed, _reporting(training))
             if self._config.scale is None and len(stack.depths) >= 5:
                 self.scale = self._choose_scale(stack, device, part(report, 0.95, 1.0))
         report(Progress(1.0))
+
+    def in_plane(self) -> SectionSR:
+        """Return the same network, told the true distance of rows."""
+        same = copy.copy(self)
+        same.scale = 1.0
+        return same
 
     def findings(self) -> Findings:
         """Say so where nothing could be learned."""
