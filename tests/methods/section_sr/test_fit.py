@@ -6,7 +6,7 @@ import torch
 from blobs import blobs
 
 from napari_depth_interp.method import Runtime
-from napari_depth_interp.methods.section_sr.fit import Plan, train
+from napari_depth_interp.methods.section_sr.fit import Plan, fit
 from napari_depth_interp.methods.section_sr.network import RowNet, interpolate
 from napari_depth_interp.methods.section_sr.patches import Patches
 from napari_depth_interp.nn.runtime import torch_on
@@ -16,16 +16,15 @@ IMAGES = torch.from_numpy(blobs((6, 64, 64), sigma=4).astype(np.float32) / 1000)
 
 
 def trained(steps, *, seed=0, squared=False, each_step=lambda done: None):
-    rng = np.random.default_rng(seed)
     with torch_on(Runtime(seed=seed)):
         network = RowNet(8, (1,), float(IMAGES.mean()), float(IMAGES.std()))
-        return train(network, Patches(IMAGES, 4, rng), Plan(steps, 4, 4.0, squared), rng, each_step)
+        return fit(network, Patches(IMAGES, 4), Plan(steps, 4, 4.0, squared), seed, each_step)
 
 
 def errors(network, gap=4.0):
     """Root mean square errors of the network and of linear interpolation on rows of other images."""
     images = torch.from_numpy(blobs((6, 64, 64), sigma=4, seed=1).astype(np.float32) / 1000)
-    batch = Patches(images, 20, np.random.default_rng(99)).draw(gap)
+    batch = Patches(images, 20).draw(gap, np.random.default_rng(99))
     with torch.no_grad(), torch_on(Runtime()):
         bases = network(batch.rows, batch.gap)
     found = (interpolate(batch.rows, each, batch.shares) - batch.hidden for each in (bases, 0 * bases))

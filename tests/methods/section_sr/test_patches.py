@@ -1,6 +1,7 @@
 """Training pairs: hidden rows are the rows of the image that lie between the observed ones."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,7 +26,8 @@ def coded(size=SIZE):
 
 
 def patches(images, seed=0, **options):
-    return Patches(images, options.pop("batch", 6), np.random.default_rng(seed), **options)
+    source, rng = Patches(images, options.pop("batch", 6), **options), np.random.default_rng(seed)
+    return SimpleNamespace(draw=lambda gap: source.draw(gap, rng))
 
 
 class TestRowsAt:

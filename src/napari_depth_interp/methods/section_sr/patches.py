@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+
+from ...nn.rows import rows_at
 
 _ROWS = 14
 """Observed rows of a patch, where the images are high enough."""
@@ -41,20 +41,18 @@ class Patches:
     images : (Z, Y, X) tensor, about 0 to 1.
     batch : int
         Patches per batch.
-    rng : numpy generator
     blur : float
         Standard deviation in pixels by which rows are blurred, as the axial point spread function blurs sections.
     """
 
-    def __init__(self, images: Tensor, batch: int, rng: np.random.Generator, blur: float = 0.0) -> None:
+    def __init__(self, images: Tensor, batch: int, blur: float = 0.0) -> None:
         self._images = images
         self._batch = batch
-        self._rng = rng
         self._kernel = _gaussian(blur).to(images.device) if blur > 0 else None
 
-    def draw(self, gap: float) -> Batch:
+    def draw(self, gap: float, rng: np.random.Generator) -> Batch:
         """Return one batch whose observed rows are about ``gap`` pixels apart, less where images are low."""
-        transposed = bool(self._rng.random() < 0.5)
+        transposed = bool(rng.random() < 0.5)
         height, width = self._images.shape[1:][:: -1 if transposed else 1]
         if height < _LOWEST:
             transposed, height, width = not transposed, width, height
@@ -64,34 +62,35 @@ class Patches:
         count = max(2, min(_ROWS, int((height - 1) / gap) + 1))
         length = min(height, math.ceil((count - 1) * gap) + 1)
         windows = torch.stack(
-            [self._window(transposed, length, min(_COLUMNS, width)) for _ in range(self._batch)]
+            [self._window(transposed, length, min(_COLUMNS, width), rng) for _ in range(self._batch)]
         ).float()
         if self._kernel is not None:
             windows = _blur_rows(windows, self._kernel)
         positions = np.arange(count) * gap
-        shares = self._shares(gap)
+        shares = _shares(gap, rng)
         rows = rows_at(windows, positions)
         hidden = torch.stack([rows_at(windows, positions[:-1] + share * gap) for share in shares], 1)
         return Batch(rows[:, None], hidden, gap, torch.tensor(shares, dtype=torch.float32, device=rows.device))
 
-    def _shares(self, gap: float) -> list[float]:
-        """Return shares of the gap: whole pixel rows where the gap is a whole number of pixels."""
-        if gap != round(gap):
-            return [float((i + self._rng.random()) / _SHARES) for i in range(_SHARES)]
-        steps = np.arange(1, int(gap))
-        if len(steps) > _SHARES:
-            steps = np.sort(self._rng.choice(steps, _SHARES, replace=False))
-        return [float(step / gap) for step in steps]
-
-    def _window(self, transposed: bool, length: int, columns: int) -> Tensor:
-        image = self._images[int(self._rng.integers(len(self._images)))]
+    def _window(self, transposed: bool, length: int, columns: int, rng: np.random.Generator) -> Tensor:
+        image = self._images[int(rng.integers(len(self._images)))]
         if transposed:
             image = image.T
-        top = int(self._rng.integers(image.shape[0] - length + 1))
-        left = int(self._rng.integers(image.shape[1] - columns + 1))
+        top = int(rng.integers(image.shape[0] - length + 1))
+        left = int(rng.integers(image.shape[1] - columns + 1))
         window = image[top : top + length, left : left + columns]
-        flips = [axis for axis in (0, 1) if self._rng.random() < 0.5]
+        flips = [axis for axis in (0, 1) if rng.random() < 0.5]
         return window.flip(flips) if flips else window
+
+
+def _shares(gap: float, rng: np.random.Generator) -> list[float]:
+    """Return shares of the gap: whole pixel rows where the gap is a whole number of pixels."""
+    if gap != round(gap):
+        return [float((i + rng.random()) / _SHARES) for i in range(_SHARES)]
+    steps = np.arange(1, int(gap))
+    if len(steps) > _SHARES:
+        steps = np.sort(rng.choice(steps, _SHARES, replace=False))
+    return [float(step / gap) for step in steps]
 
 
 def _gaussian(sigma: float) -> Tensor:
@@ -105,15 +104,3 @@ def _blur_rows(images: Tensor, kernel: Tensor) -> Tensor:
     reach = len(kernel) // 2
     padded = functional.pad(images[:, None], (0, 0, reach, reach), mode="replicate")
     return functional.conv2d(padded, kernel.view(1, 1, -1, 1))[:, 0]
-
-
-def rows_at(images: Tensor, positions: NDArray[np.floating[Any]]) -> Tensor:
-    """Return (B, len(positions), X): rows at fractional positions, by Catmull-Rom interpolation."""
-    nearest = np.rint(positions)
-    last = images.shape[1] - 1
-    if np.allclose(nearest, positions, rtol=0, atol=1e-6):
-        return images[:, nearest.astype(int).clip(0, last)]
-    first = np.floor(positions).astype(int)
-    t = torch.tensor(positions - first, dtype=torch.float32, device=images.device)[None, :, None]
-    a, b, c, d = (images[:, np.clip(first + i, 0, last)] for i in (-1, 0, 1, 2))
-    return b + t / 2 * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
