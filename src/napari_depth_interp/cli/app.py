@@ -41,6 +41,7 @@ from .options import (
     split,
 )
 from .output import describe_result, describe_spec, print_json, print_scores, summarise, warn
+from .train import train
 
 app = typer.Typer(
     name="depth-interp",
@@ -249,6 +250,9 @@ def demo(
         typer.echo(f"Dense stacks, scores.csv and figure.png are in {out}")
     if view:
         view_demo(out, [stack for stack, _ in done])
+
+
+app.command()(train)
 
 
 def run_command_line(arguments: Sequence[str]) -> int:

@@ -20,6 +20,9 @@ _BUILT_IN = {
     "cubic": "classical:CUBIC",
     "flow": "flow:FLOW",
     "section_sr": "section_sr:SECTION_SR",
+    "kplanes": "kplanes:KPLANES",
+    "msdsr": "msdsr:MSDSR",
+    "msdsr_kplanes": "msdsr_kplanes:MSDSR_KPLANES",
 }
 
 _log = logging.getLogger(__name__)

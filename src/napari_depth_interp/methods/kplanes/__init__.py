@@ -1,0 +1,123 @@
+"""K-Planes: a stack as the product of three planes of features, fitted in about a second.
+
+Ohashi 2025, section 3.5, after Fridovich-Keil et al., CVPR 2023.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ...method import Method, MethodConfig, MethodSpec, Runtime
+
+
+class KPlanesConfig(MethodConfig):
+    """Parameters of K-Planes; the defaults are the preset balanced."""
+
+    features: int = Field(
+        default=32,
+        ge=1,
+        le=512,
+        title="Features",
+        description="Features M on each plane. More follow more detail; time and memory grow with their square. "
+        "Least squares use no more than there are sections.",
+    )
+    cell: float = Field(
+        default=1.0,
+        ge=1.0,
+        le=64.0,
+        title="Cell in XY (pixels)",
+        description="Distance of the planes' cells along x and y, in pixels. Above 1: smoother, less memory.",
+    )
+    cells_per_gap: int = Field(
+        default=2,
+        ge=1,
+        le=32,
+        title="Cells per gap",
+        description="Cells of the planes along z for each gap between sections. Those between sections are shaped "
+        "by the smoothness alone.",
+    )
+    decoder: Literal["sum", "mlp"] = Field(
+        default="sum",
+        title="Decoder",
+        description="How a grey value is made of the features. sum: added up, fitted fast; mlp: a small network, "
+        "as published, trained step by step.",
+    )
+    hidden: int = Field(
+        default=64, ge=4, le=1024, title="Decoder width", description="Hidden units of the decoder network."
+    )
+    fit: Literal["als", "adam"] = Field(
+        default="als",
+        title="Fit",
+        description="als: least squares for one plane after the other, about a second; adam: gradient steps from "
+        "random planes, as published.",
+    )
+    sweeps: int = Field(
+        default=2,
+        ge=0,
+        le=100,
+        title="Sweeps",
+        description="How often each plane is solved for (als). 0: sections are only split into features.",
+    )
+    iterations: int = Field(
+        default=0,
+        ge=0,
+        le=200_000,
+        title="Gradient steps",
+        description="Gradient steps after the least squares, or from random planes (adam: 0 means 2000).",
+    )
+    learning_rate: float = Field(
+        default=0.01,
+        gt=0.0,
+        le=1.0,
+        title="Learning rate",
+        description="Step size of the gradient steps (Adam); it falls to 0 by a cosine.",
+    )
+    tv: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=100.0,
+        title="Total variation",
+        description="Weight of the squared differences of neighbouring cells on all planes; 0.001 as published. "
+        "More: smoother.",
+    )
+    smoothness: float = Field(
+        default=0.01,
+        ge=0.0,
+        le=1000.0,
+        title="Smoothness along z",
+        description="Weight of the squared second differences of cells along z. More: smoother along z, and less "
+        "true to the sections above about 1.",
+    )
+    coarse: Literal["mapped", "every"] = Field(
+        default="every",
+        title="Coarse images",
+        description="Where images of larger pixels count, if there are any. mapped: at their pixel centres only, as "
+        "in the paper's text; every: at every fine pixel, interpolated, as in its equation 18.",
+    )
+    correct: bool = Field(
+        default=True,
+        title="Correct at sections",
+        description="Add what the planes miss at observed sections, interpolated between them. Off: the planes alone.",
+    )
+
+
+def _create(config: KPlanesConfig, runtime: Runtime) -> Method:
+    from .method import KPlanes
+
+    return KPlanes(config, runtime)
+
+
+KPLANES = MethodSpec(
+    name="kplanes",
+    title="K-Planes",
+    summary="Fits three planes of features whose product is the stack, and renders any depth. About as good "
+    "as linear interpolation along z; its use is speed, any depth, and fusing coarse with fine images.",
+    config=KPlanesConfig,
+    create=_create,
+    cost="1 s (fast) to 20 s (best) for 192 x 192 x 31 sections on two cores",
+    presets={"fast": {"sweeps": 1}, "balanced": {}, "best": {"sweeps": 4, "iterations": 200}},
+    acquisitions=frozenset({"slice"}),
+    devices=("cpu", "cuda"),
+)

@@ -1,0 +1,93 @@
+"""Gradient steps on planes and decoder: from random planes as published, or from what least squares found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .als import Observed
+from .field import Decoder, Planes, add_up
+
+_PIXELS = 2**17
+"""Pixels of one section that a step looks at: whole rows, at a random height."""
+_SECTIONS = 4
+"""Sections per step."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How many gradient steps, how large, and with which penalties."""
+
+    iterations: int
+    learning_rate: float
+    tv: float
+    smoothness: float
+
+
+def random_planes(shape: tuple[int, int, int], features: int, device: torch.device) -> Planes:
+    """Return planes of features between 0.1 and 0.5, as the official K-Planes begins."""
+    depth, height, width = shape
+    sizes = ((height, width), (depth, height), (depth, width))
+    xy, yz, zx = (torch.empty(*size, features, device=device).uniform_(0.1, 0.5) for size in sizes)
+    return Planes(xy, yz, zx)
+
+
+def polish(
+    planes: Planes,
+    decoder: Decoder,
+    observed: Sequence[Observed],
+    steps: Steps,
+    rng: np.random.Generator,
+    each_step: Callable[[float], None],
+) -> None:
+    """Change the planes, and the decoder if it is a network, by gradient steps; ``each_step`` may raise."""
+    leaves = [nn.Parameter(plane) for plane in planes.tensors()]
+    network = list(decoder.parameters()) if isinstance(decoder, nn.Module) else []
+    optimiser = torch.optim.Adam([*leaves, *network], lr=steps.learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps.iterations)
+    moving = Planes(*leaves)
+    sizes = np.array([one.images.numel() for one in observed], float)
+    for step in range(steps.iterations):
+        one = observed[int(rng.choice(len(observed), p=sizes / sizes.sum()))]
+        loss = _misfit(moving, decoder, one, rng) + _penalty(moving, steps)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        schedule.step()
+        each_step((step + 1) / steps.iterations)
+    planes.xy, planes.yz, planes.zx = (leaf.detach() for leaf in leaves)
+
+
+def _misfit(planes: Planes, decoder: Decoder, one: Observed, rng: np.random.Generator) -> Tensor:
+    """Return the mean squared error on some rows of some sections."""
+    count, height, width = one.images.shape
+    rows = min(height, max(1, _PIXELS // width))
+    top = int(rng.integers(height - rows + 1))
+    part = slice(top, top + rows)
+    chosen = torch.from_numpy(rng.choice(count, min(_SECTIONS, count), replace=False)).to(one.images.device)
+    image = one.at.images(planes)[part]
+    yz, zx = one.at.rows(planes)[chosen][:, part], one.at.columns(planes)[chosen]
+    if decoder is add_up:
+        found = torch.stack([((image * zx[k, None]) @ yz[k, :, :, None])[..., 0] for k in range(len(chosen))])
+    else:
+        found = torch.stack([decoder(image * zx[k, None] * yz[k, :, None]) for k in range(len(chosen))])
+    return (found - one.images[chosen][:, part]).square().mean()
+
+
+def _penalty(planes: Planes, steps: Steps) -> Tensor:
+    """Return Ohashi's total variation (squared length over the features, mean over cells), and second differences."""
+    total = planes.xy.new_zeros(())
+    if steps.tv:
+        for plane in planes.tensors():
+            for dim in (0, 1):
+                if plane.shape[dim] > 1:
+                    total = total + steps.tv * plane.diff(dim=dim).square().sum(-1).mean()
+    if steps.smoothness:
+        for plane in (planes.yz, planes.zx):
+            if len(plane) > 2:
+                total = total + steps.smoothness * plane.diff(n=2, dim=0).square().sum(-1).mean()
+    return total

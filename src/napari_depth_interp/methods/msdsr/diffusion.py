@@ -1,0 +1,69 @@
+"""Noise: the schedule, how noisy rows are made for training, and what a foretelling means."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from . import MsdsrConfig
+
+STEPS = 1000
+"""Steps of the noise schedule in training."""
+
+
+class Diffusion:
+    """A noise schedule of diffusers and its arithmetic on images at about -1 to 1."""
+
+    def __init__(self, config: MsdsrConfig) -> None:
+        from diffusers import DDIMScheduler
+
+        common: dict[str, Any] = {
+            "num_train_timesteps": STEPS,
+            "beta_schedule": "scaled_linear",
+            "beta_start": 0.00085,
+            "beta_end": 0.012,
+            "rescale_betas_zero_snr": config.zero_snr,
+            "timestep_spacing": "trailing",
+            "clip_sample": False,
+        }
+        self._config = config
+        sampler: Any = DDIMScheduler
+        self.sampler = sampler(**common, prediction_type="sample")
+        self._alpha: Tensor = self.sampler.alphas_cumprod
+
+    def noisy(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return noisy images, what the network should foretell, and the step of each image (B,)."""
+        step = torch.randint(STEPS, (len(images),), device=images.device)
+        noise = torch.randn_like(images) + self._offset(images, step)
+        signal, rest = self._parts(step, images)
+        wanted = signal * noise - rest * images if self._config.prediction == "v" else noise
+        return signal * images + rest * noise, wanted, step
+
+    def clean(self, noisy: Tensor, foretold: Tensor, step: Tensor) -> Tensor:
+        """Return the image that a foretelling means."""
+        signal, rest = self._parts(step, noisy)
+        if self._config.prediction == "v":
+            return signal * noisy - rest * foretold
+        return (noisy - rest * foretold) / signal.clamp_min(1e-3)
+
+    def _parts(self, step: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+        alpha = self._alpha.to(like.device)[step].view(-1, *[1] * (like.ndim - 1))
+        return alpha.sqrt(), (1 - alpha).sqrt()
+
+    def _offset(self, images: Tensor, step: Tensor) -> Tensor:
+        """Return noise that is one number per image.
+
+        Adjusted, it grows as sqrt(1 - a) / a, a being alpha bar, to 1 at the last step: the closed form of Kutsuna's
+        balanced coefficients (arXiv 2412.03134, algorithm 1).
+        """
+        shape = (len(images), *[1] * (images.ndim - 1))
+        if not self._config.offset_noise:
+            return torch.zeros(shape, device=images.device)
+        strength = torch.full((STEPS,), self._config.offset_noise)
+        if self._config.adjusted_offset:
+            growth = (1 - self._alpha).sqrt() / self._alpha
+            strength = strength * growth / growth[-1]
+        return strength.to(images.device)[step].view(shape) * torch.randn(shape, device=images.device)

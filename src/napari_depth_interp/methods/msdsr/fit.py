@@ -1,0 +1,88 @@
+"""Training the network to foretell the hidden rows.
+
+Ohashi 2025, eq. 7, with the target on the hidden rows: the paper prints it on the observed ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ...nn.runtime import half_precision
+from ...training.checkpoint import Checkpoint
+from ...training.loop import Plan, train
+from .diffusion import Diffusion
+from .network import PlaneNet, between
+from .planes import Pieces, Source, masked
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from . import MsdsrConfig
+
+
+def fit(
+    network: PlaneNet,
+    source: Source,
+    config: MsdsrConfig,
+    gap: int,
+    seed: int,
+    each_step: Callable[[float], None],
+    *,
+    iterations: int | None = None,
+    checkpoint: Checkpoint | None = None,
+    accelerator: Accelerator | None = None,
+) -> tuple[PlaneNet, list[float]]:
+    """Train the network and return the running average of its weights, and the losses.
+
+    Parameters
+    ----------
+    network : PlaneNet
+    source : Source
+        Of clean planes.
+    config : MsdsrConfig
+    gap : int
+        Rows from one observed row to the next, where masks are regular.
+    seed : int
+    each_step : callable
+        Gets the share done, and may raise.
+    iterations : int, optional
+        Default: those of the config.
+    """
+    diffusion = Diffusion(config)
+    network.gain.fill_(_gain(source, gap, seed))
+    optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=1e-4)
+
+    def loss(moving: nn.Module, rng: np.random.Generator) -> Tensor:
+        return missed(moving, diffusion, masked(source.draw(rng), config.masks, gap, rng))
+
+    plan = Plan(iterations or config.iterations, average=0.995, seed=seed)
+    return train(network, [optimiser], loss, plan, each_step=each_step, checkpoint=checkpoint, accelerator=accelerator)
+
+
+def _gain(source: Source, gap: int, seed: int) -> float:
+    """Return 1 over the usual size of what linear interpolation misses."""
+    rng = np.random.default_rng((seed, -1 % 2**32))
+    pieces = masked(source.draw(rng), "regular", gap, rng)
+    missed = pieces.planes - between(pieces.planes, pieces.mask)
+    hidden = (1 - pieces.mask)[:, :, None].expand_as(missed) > 0
+    return 1 / max(float(missed[hidden].std()), 1e-3)
+
+
+def missed(network: nn.Module, diffusion: Diffusion, pieces: Pieces) -> Tensor:
+    """Return the mean squared error of the foretelling over hidden rows (eq. 11: observed rows go in clean)."""
+    plain: Any = getattr(network, "module", network)  # several GPUs wrap it
+    linear = between(pieces.planes, pieces.mask)
+    clean = plain.scaled(pieces.planes, linear)
+    noisy, wanted, step = diffusion.noisy(clean)
+    rows = pieces.mask[:, :, None]
+    seen = rows * clean + (1 - rows) * noisy
+    with half_precision(seen.device):
+        foretold = network(seen, pieces.mask, linear, step)
+    hidden = (1 - rows).expand_as(seen)
+    error: Tensor = (hidden * (foretold - wanted).square()).sum() / hidden.sum().clamp_min(1)
+    return error

@@ -1,0 +1,159 @@
+"""Train on the stack or load a model, draw the rows between sections, give sections at any depths."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...method import Findings, Runtime, Sections, TrainingData, working_dtype
+from ...nn.runtime import torch_on
+from ...progress import Progress, Report, part, silent
+from ...scaling import Scaling
+from ...stack import Stack
+from ...training import models
+from .fit import fit
+from .network import PlaneNet
+from .planes import FromImages
+from .sample import draw
+from .train import LEARNED, train_on
+
+if TYPE_CHECKING:
+    from . import MsdsrConfig
+
+_MOST_ROWS = 8
+"""Rows drawn per gap: more would be finer than the network has learned, and slower."""
+_UNKNOWN_GAP = 4.0
+"""Pixels that sections are taken to be apart where the file gives no pixel size."""
+_SMALLEST_IMAGE = 16
+"""Pixels of the shorter image side under which nothing can be learned."""
+
+
+class Msdsr:
+    """MSDSR on one stack."""
+
+    def __init__(self, config: MsdsrConfig, runtime: Runtime) -> None:
+        self._config = config
+        self._runtime = runtime
+        self._network: PlaneNet | None = None
+        self._scaling = Scaling(0.0, 1.0)
+        self._bounds = -math.inf, math.inf
+        self._rows = 1
+        self._drawn: tuple[Stack, NDArray[np.float32], NDArray[np.float32]] | None = None
+
+    def prepare(self, stack: Stack, *, report: Report = silent) -> None:
+        """Load the model, or train one on the XY images of the stack."""
+        self._drawn = None
+        gap = _gap(stack)
+        self._rows = self._config.rows or int(np.clip(round(gap), 2, _MOST_ROWS))
+        self._scaling = Scaling.of(stack.voxels)
+        self._bounds = float(stack.voxels.min()), float(stack.voxels.max())
+        with torch_on(self._runtime) as device:
+            if self._config.model is not None:
+                model = models.load(self._config.model, "msdsr")
+                self._rows = int(model.config["rows"])
+                self._config = self._config.model_copy(update={name: model.config[name] for name in LEARNED})
+                self._network = PlaneNet.from_model(model.config, model.tensors).to(device)
+            elif min(stack.voxels.shape[1:]) >= _SMALLEST_IMAGE:
+                network = PlaneNet(self._config.channels, self._config.levels, self._config.guide).to(device)
+                source = FromImages(self._scaled(stack, device), gap / self._rows, self._config.batch)
+                inner = _reporting(part(report, 0.0, 1.0, "training on the sections of this stack"))
+                self._network, _ = fit(network, source, self._config, self._rows, self._runtime.seed, inner)
+        report(Progress(1.0))
+
+    def train(self, data: TrainingData, folder: Path, *, resume: bool, report: Report = silent) -> None:
+        """Train on the XZ and YZ planes of dense stacks (Ohashi 2025, eq. 6) and write a model folder."""
+        train_on(data, self._config, self._runtime, folder, resume=resume, report=report)
+
+    def findings(self) -> Findings:
+        """Say so where nothing could be learned."""
+        if self._network is not None:
+            return Findings()
+        return Findings(warnings=("msdsr is linear interpolation here: the images are too small to learn from",))
+
+    def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report = silent) -> Sections:
+        """Return sections between the rows that were drawn; the mean of the samples and their standard deviation."""
+        rows, spread = self._volume(stack, report)
+        depths = stack.depths
+        wanted = np.clip(np.asarray(z, float), depths[0], depths[-1])
+        places = np.interp(wanted, depths, np.arange(len(depths), dtype=float) * self._rows)
+        values = np.clip(_between(rows, places), *self._bounds).astype(working_dtype(stack.voxels.dtype))
+        report(Progress(1.0))
+        return Sections(values, _between(spread, places))
+
+    def _volume(self, stack: Stack, report: Report) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the drawn rows (R, Y, X) in the units of the input and their spread; the last are kept."""
+        if self._drawn is not None and self._drawn[0] is stack:
+            return self._drawn[1:]
+        with torch_on(self._runtime) as device:
+            known, mask = self._known(stack, device)
+            if self._network is None or len(stack.depths) < 2:
+                samples = [_linear(known, self._rows)]
+            else:
+                samples = self._samples(known, mask, report)
+        found = torch.stack(samples)
+        alone = len(samples) == 1
+        spread = torch.full_like(found[0], torch.nan) if alone else found.std(0) / 2
+        mean = self._scaling.undo(((found.mean(0) + 1) / 2).cpu().numpy())
+        self._drawn = stack, np.asarray(mean, np.float32), spread.cpu().numpy() * np.float32(self._scaling.span)
+        return self._drawn[1:]
+
+    def _samples(self, known: Tensor, mask: Tensor, report: Report) -> list[Tensor]:
+        assert self._network is not None
+        axes = tuple(axis for axis in (1, 2) if known.shape[3 - axis] >= _SMALLEST_IMAGE // 2) or (1,)
+        count = self._config.samples
+        return [
+            draw(
+                self._network, self._config, known, mask, axes,
+                _reporting(part(report, number / count, (number + 1) / count, "drawing the missing rows")),
+            )
+            for number in range(count)
+        ]  # fmt: skip
+
+    def _known(self, stack: Stack, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return the volume of rows with observed ones in their places, and the mask of those."""
+        sections = self._scaled(stack, device)
+        count = (len(sections) - 1) * self._rows + 1
+        known = sections.new_zeros(count, *sections.shape[1:])
+        known[:: self._rows] = sections
+        mask = torch.zeros(count, device=device)
+        mask[:: self._rows] = 1
+        return known, mask
+
+    def _scaled(self, stack: Stack, device: torch.device) -> Tensor:
+        return 2 * torch.from_numpy(self._scaling.apply(stack.voxels)).to(device) - 1
+
+
+def _gap(stack: Stack) -> float:
+    """Return the pixels between sections, 2 at least."""
+    if stack.grid.pixel_size is None or len(stack.depths) < 2:
+        return _UNKNOWN_GAP
+    spacing = float(np.median(np.diff(stack.depths)))
+    return max(2.0, spacing / math.sqrt(stack.grid.pixel_size[0] * stack.grid.pixel_size[1]))
+
+
+def _linear(known: Tensor, rows: int) -> Tensor:
+    sections = known[::rows]
+    places = torch.arange(len(known), device=known.device) / rows
+    first = places.long().clamp_max(max(0, len(sections) - 2))
+    share = (places - first).view(-1, 1, 1)
+    return sections[first] * (1 - share) + sections[(first + 1).clamp_max(len(sections) - 1)] * share
+
+
+def _between(rows: NDArray[np.float32], places: NDArray[np.float64]) -> NDArray[Any]:
+    """Return rows at fractional places, by linear interpolation."""
+    first = np.clip(np.floor(places).astype(int), 0, max(0, len(rows) - 2))
+    share = (places - first)[:, None, None].astype(np.float32)
+    below, above = rows[first], rows[np.minimum(first + 1, len(rows) - 1)]
+    mixed = np.where(share == 1, above, below + share * (above - below))
+    return np.asarray(np.where(share == 0, below, mixed))  # NaN of one sample stays where it is
+
+
+def _reporting(report: Report) -> Callable[[float], None]:
+    return lambda done: report(Progress(done))

@@ -1,0 +1,95 @@
+"""Planes to train on: pieces of XY images of the stack itself, or of XZ and YZ planes of dense stacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...nn.rows import rows_at
+
+_ROWS, _COLUMNS = 33, 48
+"""Largest piece of a plane."""
+_FEWEST, _MOST = 0.1, 0.5
+"""Share of the rows that random masks leave observed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """Clean planes (B, R, X) and which of their rows are observed (B, R), 0 or 1."""
+
+    planes: Tensor
+    mask: Tensor
+
+
+class Source(Protocol):
+    """Where pieces come from."""
+
+    def draw(self, rng: np.random.Generator) -> Tensor:
+        """Return clean planes (B, R, X)."""
+
+
+@dataclass(frozen=True, eq=False)
+class FromImages:
+    """XY images (N, Y, X) of one stack, whose rows stand for sections ``step`` pixels apart."""
+
+    images: Tensor
+    step: float
+    batch: int
+
+    def draw(self, rng: np.random.Generator) -> Tensor:
+        """Return pieces along both image axes, flipped at random."""
+        images = self.images.transpose(1, 2) if rng.random() < 0.5 else self.images
+        rows = max(2, min(_ROWS, int((images.shape[1] - 1) / self.step) + 1))
+        length, columns = int(np.ceil((rows - 1) * self.step)) + 1, min(_COLUMNS, images.shape[2])
+        windows = []
+        for _ in range(self.batch):
+            top = int(rng.integers(max(1, images.shape[1] - length + 1)))
+            left = int(rng.integers(images.shape[2] - columns + 1))
+            window = images[int(rng.integers(len(images))), top : top + length, left : left + columns]
+            windows.append(_flipped(window, rng))
+        return rows_at(torch.stack(windows), np.arange(rows) * self.step)
+
+
+@dataclass(frozen=True, eq=False)
+class FromStacks:
+    """XZ and YZ planes of dense stacks (Z, Y, X), as Ohashi 2025 (eq. 6); stacks may differ in size."""
+
+    stacks: Sequence[Tensor]
+    batch: int
+
+    def draw(self, rng: np.random.Generator) -> Tensor:
+        """Return pieces of planes of one stack, mirrored left to right at random."""
+        stack = self.stacks[int(rng.integers(len(self.stacks)))]
+        axis = int(rng.integers(1, 3))
+        planes = stack.movedim(axis, 0)
+        rows, columns = min(_ROWS, planes.shape[1]), min(_COLUMNS, planes.shape[2])
+        windows = []
+        for _ in range(self.batch):
+            top = int(rng.integers(planes.shape[1] - rows + 1))
+            left = int(rng.integers(planes.shape[2] - columns + 1))
+            window = planes[int(rng.integers(len(planes))), top : top + rows, left : left + columns]
+            windows.append(window.flip(1) if rng.random() < 0.5 else window)
+        return torch.stack(windows)
+
+
+def _flipped(window: Tensor, rng: np.random.Generator) -> Tensor:
+    flips = [axis for axis in (0, 1) if rng.random() < 0.5]
+    return window.flip(flips) if flips else window
+
+
+def masked(planes: Tensor, kind: Literal["regular", "random", "both"], gap: int, rng: np.random.Generator) -> Pieces:
+    """Choose which rows are observed: every ``gap``-th from a random one on, or a random number of random rows."""
+    count, rows = planes.shape[:2]
+    mask = np.zeros((count, rows), np.float32)
+    for each in mask:
+        if kind == "regular" or (kind == "both" and rng.random() < 0.5):
+            each[int(rng.integers(min(gap, rows))) :: gap] = 1
+        else:
+            fewest, most = max(1, round(_FEWEST * rows)), max(1, min(rows - 1, round(_MOST * rows)))
+            each[rng.choice(rows, int(rng.integers(fewest, most + 1)), replace=False)] = 1
+    return Pieces(planes, torch.from_numpy(mask).to(planes.device))

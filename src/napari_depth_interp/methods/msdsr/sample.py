@@ -1,0 +1,96 @@
+"""Drawing the missing rows of a volume: all XZ and YZ planes together, observed rows put back at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ...nn.runtime import half_precision
+from .diffusion import Diffusion
+from .network import PlaneNet, between
+
+if TYPE_CHECKING:
+    from . import MsdsrConfig
+
+_PIXELS = 2**17
+"""Pixels of the planes that go through the network at once."""
+
+
+@torch.no_grad()
+def draw(
+    network: PlaneNet,
+    config: MsdsrConfig,
+    known: Tensor,
+    mask: Tensor,
+    axes: tuple[int, ...],
+    each: Callable[[float], None],
+) -> Tensor:
+    """Return one sample of the volume (R, Y, X).
+
+    Parameters
+    ----------
+    known : (R, Y, X) tensor
+        Observed rows, about -1 to 1; the others are ignored.
+    mask : (R,) tensor
+        1 where a row is observed.
+    axes : tuple of int
+        1: XZ planes, 2: YZ planes.
+    each : callable
+        Gets the share done after every chunk of planes, and may raise.
+    """
+    diffusion = Diffusion(config)
+    diffusion.sampler.set_timesteps(config.steps)
+    observed = mask.view(-1, 1, 1) > 0
+    linear = between(known.movedim(0, 1), mask.expand(known.shape[1], -1)).movedim(1, 0)
+    known = network.scaled(known, linear)
+    states = {axis: _noise(known, axis, shared=config.shared_noise) for axis in axes}
+    for number, step in enumerate(diffusion.sampler.timesteps.tolist()):
+        clean = {}
+        for place, axis in enumerate(axes):
+            states[axis] = torch.where(observed, known, states[axis])
+            inner = _part(each, (number + place / len(axes)) / config.steps, 1 / config.steps / len(axes))
+            clean[axis] = _foretold(network, diffusion, states[axis], mask, linear, step, axis, inner)
+        if config.coupled:
+            mean = torch.stack(list(clean.values())).mean(0)
+            clean = dict.fromkeys(axes, mean)
+        for axis in axes:
+            states[axis] = diffusion.sampler.step(clean[axis], step, states[axis], eta=config.eta).prev_sample
+    return network.restored(torch.where(observed, known, torch.stack(list(states.values())).mean(0)), linear)
+
+
+def _noise(like: Tensor, axis: int, *, shared: bool) -> Tensor:
+    if not shared:
+        return torch.randn_like(like)
+    shape = [1 if other == axis else size for other, size in enumerate(like.shape)]
+    return torch.randn(shape, device=like.device).expand_as(like).clone()
+
+
+def _foretold(
+    network: PlaneNet,
+    diffusion: Diffusion,
+    volume: Tensor,
+    mask: Tensor,
+    linear: Tensor,
+    step: int,
+    axis: int,
+    each: Callable[[float], None],
+) -> Tensor:
+    """Return the clean volume that the network sees behind the noise in the planes across one axis."""
+    planes, lines = volume.movedim(axis, 0), linear.movedim(axis, 0)
+    found = torch.empty_like(planes)
+    size = max(1, _PIXELS // (planes.shape[1] * planes.shape[2]))
+    for start in range(0, len(planes), size):
+        some = planes[start : start + size]
+        steps = torch.full((len(some),), step, device=volume.device)
+        with half_precision(volume.device):
+            foretold = network(some, mask.expand(len(some), -1), lines[start : start + size], steps)
+        found[start : start + size] = diffusion.clean(some, foretold, steps)
+        each(min(1.0, (start + size) / len(planes)))
+    return found.movedim(0, axis)
+
+
+def _part(each: Callable[[float], None], start: float, length: float) -> Callable[[float], None]:
+    return lambda done: each(start + length * done)

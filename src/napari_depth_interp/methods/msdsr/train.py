@@ -1,0 +1,85 @@
+"""Training on a folder of dense stacks, as published; resumes, and uses several GPUs where there are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ...errors import RequestError
+from ...method import Runtime, TrainingData
+from ...nn.runtime import torch_on
+from ...progress import Progress, Report
+from ...scaling import Scaling
+from ...training import models
+from ...training.checkpoint import Checkpoint
+from ...weights import sha256_of
+from .fit import fit
+from .network import PlaneNet
+from .planes import FromStacks
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from . import MsdsrConfig
+
+LEARNED = ("channels", "levels", "guide", "prediction", "zero_snr", "offset_noise", "adjusted_offset")
+"""Parameters that belong to the trained network, whatever a later run says."""
+_ROWS = 4
+_BETWEEN_CHECKPOINTS = 500
+_FEWEST = 5
+"""Sections of a stack that planes can be cut from."""
+
+
+def train_on(
+    data: TrainingData, config: MsdsrConfig, runtime: Runtime, folder: Path, *, resume: bool, report: Report
+) -> None:
+    """Train on the XZ and YZ planes of dense stacks and write a model folder.
+
+    Raises
+    ------
+    RequestError
+        If a stack has too few sections.
+    """
+    few = [path.name for path, stack in zip(data.files, data.stacks, strict=True) if len(stack.depths) < _FEWEST]
+    if few:
+        raise RequestError(f"{', '.join(few)}: training needs stacks of {_FEWEST} sections or more; leave them out")
+    with torch_on(runtime) as device:
+        stacks = [2 * torch.from_numpy(Scaling.of(each.voxels).apply(each.voxels)) - 1 for each in data.stacks]
+        network = PlaneNet(config.channels, config.levels, config.guide).to(device)
+        source = FromStacks([each.to(device) for each in stacks], config.batch)
+        every = max(1, min(_BETWEEN_CHECKPOINTS, config.iterations // 10))
+        checkpoint = Checkpoint(folder, _fingerprint(data, config, runtime), every)
+        if not resume:
+            checkpoint.remove()
+        several = _accelerator(device)
+        trained, losses = fit(
+            network, source, config, config.rows or _ROWS, runtime.seed,
+            lambda done: report(Progress(done, "training")), checkpoint=checkpoint, accelerator=several,
+        )  # fmt: skip
+    if several is None or several.is_main_process:
+        about = {name: getattr(config, name) for name in LEARNED} | {"rows": config.rows or _ROWS}
+        record = models.record_of(data.files, config.model_dump(mode="json"), losses)
+        models.save(folder, models.Model("msdsr", about, trained.state_dict(), record))
+        checkpoint.remove()
+
+
+def _fingerprint(data: TrainingData, config: MsdsrConfig, runtime: Runtime) -> str:
+    """Return a hash of all that a training depends on."""
+    parts: dict[str, Any] = {"config": config.model_dump(mode="json"), "seed": runtime.seed}
+    parts["data"] = [sha256_of(path) for path in data.files]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _accelerator(device: torch.device) -> Accelerator | None:
+    """Return Hugging Face accelerate's accelerator if this process is one of several (``accelerate launch``)."""
+    from accelerate.utils import get_int_from_env
+
+    if get_int_from_env(["WORLD_SIZE"], 1) <= 1:
+        return None
+    from accelerate import Accelerator
+
+    return Accelerator(cpu=device.type == "cpu")
