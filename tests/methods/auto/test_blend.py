@@ -52,6 +52,12 @@ class TestEvidence:
         expected = 10 * math.log10((100 + 1) / (25 + 0))
         assert Evidence.of(known, 1.0).gain_db(np.array([1.0])) == pytest.approx(expected)
 
+    def test_left_out_sections_and_hidden_rows_count_one_half_each(self):
+        """However many and however large: the best weight of both lies half-way for equal candidates."""
+        sections = Evidence(np.ones((40, 1, 1)), np.full((40, 1), 0.2), np.ones(40))
+        rows = Evidence(np.full((3, 1, 1), 1e-4), np.full((3, 1), 0.8e-4), np.full(3, 1e-4))
+        assert fit(sections.with_rows(rows), np.zeros(1), 0.0) == pytest.approx([0.5], abs=1e-3)
+
     def test_an_exact_mixture_gives_a_number(self):
         assert 60 < evidence([1.0, 0.0]).gain_db(np.array([1.0, 0.0])) < 1000
         nothing = Evidence(np.zeros((1, 1, 1)), np.zeros((1, 1)), np.zeros(1))

@@ -37,6 +37,16 @@ class TestFit:
             assert errors[some].mean() == pytest.approx(expected[some].mean(), rel=0.25)
 
 
+@pytest.mark.parametrize(("empty", "inside"), [(0.1, 0.9), (0.6, 0.9), (0.8, 0.94)])
+def test_voxels_without_errors_count_among_the_90_percent(empty, inside):
+    """A dark background is foretold rightly; too wide an interval elsewhere would make it 95 % and more."""
+    known, errors, _ = heteroscedastic("laplace")
+    dark = np.arange(len(known)) < empty * len(known)
+    known, errors = known * ~dark[:, None], errors * ~dark
+    expected = ErrorModel.fit(known, errors).expect(known.T)
+    assert np.mean(errors <= INTERVAL_90 * expected) == pytest.approx(inside, abs=0.012)
+
+
 class TestMoved:
     model = ErrorModel(np.array([1.0, 0.5, 0.0, 2.0]))
 

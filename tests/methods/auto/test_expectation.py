@@ -39,6 +39,12 @@ class TestExpect:
         alike, better = (expect(sections, (evidence([left]), evidence([0.8])), ALL).gain_db for left in (0.8, 0.5))
         assert better > alike
 
+    def test_what_rows_gain_more_is_added_up_to_a_bound(self):
+        sections, double = evidence([0.7, 0.7]), evidence([0.8])
+        plain = expect(sections, None, ALL).gain_db
+        for left, more in ((0.7, 10 * np.log10(0.8 / 0.7)), (0.1, 1.5), (1.0, 10 * np.log10(0.8))):
+            assert expect(sections, (evidence([left]), double), ALL).gain_db - plain == pytest.approx(more, abs=0.01)
+
     def test_few_and_unlike_sections_are_less_sure(self):
         sure, scattered, single = (
             expect(evidence(left), None, ALL).spread_db for left in ([0.5] * 8, [0.1, 0.9] * 4, [0.1, 0.9])

@@ -171,6 +171,13 @@ class TestScale:
         method = prepared(stack_of(voxels, spacing * np.arange(13)), iterations=150, channels=8, blocks=1)
         assert low < method.scale < high
 
+    def test_rows_of_images_are_told_their_true_distance(self, sparse):
+        method = prepared(sparse, **TINY | {"iterations": 100, "scale": 2.0})
+        rows = method.in_plane()
+        assert (rows.scale, method.scale) == (1.0, 2.0)
+        found, stretched = (each.sections_at(sparse, [2.0]).values for each in (rows, method))
+        assert not np.array_equal(found, stretched)
+
     def test_a_given_scale_is_kept_and_used(self, sparse):
         methods = [prepared(sparse, **TINY | {"iterations": 100, "scale": scale}) for scale in (0.5, 2.0)]
         assert [method.scale for method in methods] == [0.5, 2.0]

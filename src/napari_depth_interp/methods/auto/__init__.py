@@ -30,7 +30,7 @@ class AutoConfig(MethodConfig):
         description="Training steps of the candidates that train on the stack. Not set: as the effort says.",
     )
     caution: float = Field(
-        default=3.0,
+        default=5.0,
         ge=0.0,
         le=100.0,
         title="Caution",

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from ...stack import Stack
 from .blend import Evidence
 
-_TRANSFERRED = 0.8
-_MOST = 1.0
-"""Left-out sections measure the gain at the doubled gap. This share of how much more hidden rows gain at the real
-than at the doubled gap is added, dB; at most so many dB count. Both fitted on ten real volumes."""
+_MOST = 1.5
+"""dB. Left-out sections measure the gain at the doubled gap; what hidden rows gain more at the real than at the doubled
+gap is added, but no more than this."""
 _OFF = 0.5
 """dB: standard deviation of the true gain about the expected one, on real volumes."""
 _UNLIKE = 2.0
@@ -44,7 +43,7 @@ def expect(left_out: Evidence, rows: tuple[Evidence, Evidence] | None, weights: 
     """
     gain = left_out.gain_db(weights)
     if rows is not None:
-        gain += _TRANSFERRED * float(np.clip(rows[0].gain_db(weights) - rows[1].gain_db(weights), -_MOST, _MOST))
+        gain += float(np.clip(rows[0].gain_db(weights) - rows[1].gain_db(weights), -_MOST, _MOST))
     errors = left_out.errors(weights) / max(float(left_out.error.mean()), 1e-12)
     scatter = 4.34 * float(errors.std()) / max(float(errors.mean()), 1e-12) / np.sqrt(left_out.sections)
     return Expectation(float(gain), float(np.hypot(scatter, _OFF)))

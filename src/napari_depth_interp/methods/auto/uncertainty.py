@@ -11,9 +11,11 @@ from ...metrics.uncertainty import INTERVAL_90
 
 _SMOOTH = 1.5
 """Pixels: errors are foretold for neighbourhoods."""
-_MEASURED_SHARE = 0.8
+_MEASURED_SHARE = 0.75
 _EXCESS = (0.5, 2.0)
-_FACTORS = (0.5, 1.1)
+_MISSED, _LEVELS = 0.1, (0.7, 0.9)
+"""Share of all voxels that may lie outside the interval, and bounds of the share inside where errors are expected."""
+_FACTORS = (0.5, 1.0)
 """How far the ratio of errors that hidden rows show is believed, and within which bounds."""
 
 Image = NDArray[np.float32]
@@ -62,7 +64,9 @@ class ErrorModel:
         foretold = expected > floor
         if not foretold.any():
             return cls(weights)
-        excess = np.quantile(errors[foretold] / (INTERVAL_90 * expected[foretold]), 0.9)
+        # where nothing is expected nothing is missed: what is left of the 90 % falls to the other voxels
+        level = np.clip(1 - _MISSED / foretold.mean(), *_LEVELS)
+        excess = np.quantile(errors[foretold] / (INTERVAL_90 * expected[foretold]), level)
         return cls(weights * float(np.clip(excess, *_EXCESS)))
 
     def moved(self, foretold: float, measured: float) -> ErrorModel:
