@@ -27,6 +27,8 @@ PARTS = ("truth", "restored", "absolute error", "uncertainty")
 
 _GLOW = 0.5
 """Opacity of errors and uncertainties, so that the image below can be seen."""
+_EXPECTED = "blue"
+"""Colours of uncertainties, told apart from those of errors where both glow; the same scale."""
 
 
 class Comparison:
@@ -166,7 +168,9 @@ class ResultLayers:
             if restored.uncertainty is None:
                 return None
             uncertain = replace(restored.dataset, voxels=restored.uncertainty)
-            return f"{label(name)} {part}", part, uncertain, error_look() | {"blending": "additive", "opacity": _GLOW}
+            limits = self._limits(name, comparison.error(name))
+            look = {"colormap": _EXPECTED, "blending": "additive", "opacity": _GLOW, "contrast_limits": limits}
+            return f"{label(name)} {part}", part, uncertain, look
         error = comparison.error(name)
         look = error_look() | {"blending": "additive", "opacity": _GLOW, "contrast_limits": self._limits(name, error)}
         return f"{label(name)} {part}", part, error, look

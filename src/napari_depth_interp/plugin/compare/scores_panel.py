@@ -210,7 +210,7 @@ class ScoresPanel(QWidget):
         boxes.addWidget(QLabel("in view:"))
         for part in PARTS:
             box = QCheckBox("error" if part == "absolute error" else part)
-            box.setChecked(part in ("restored", "absolute error"))
+            box.setChecked(part != "truth")
             box.setToolTip(f"<qt>{_PART_TIPS[part]}</qt>")
             box.toggled.connect(self._show_chosen)
             boxes.addWidget(box)
@@ -254,7 +254,7 @@ _PART_TIPS = {
     "truth": "The recorded sections.",
     "restored": "What the method made.",
     "absolute error": "The absolute difference to the truth, as a glow over the image; the same scale for all methods.",
-    "uncertainty": "The error that the method itself expects, as a glow over the image, where it tells one.",
+    "uncertainty": "The error that the method itself expects, as a blue glow on the scale of the errors, where it tells one.",
 }
 
 
