@@ -16,7 +16,8 @@ _STEPS = 12
 """Conjugate-gradient steps for a plane, from its last values."""
 _STAY = 1e-6
 """Pull towards the last values, as a share of the mean curvature: what the data do not fix stays."""
-_RIDGE = 1e-4
+_RIDGE = 1e-5
+"""The same pull where every pixel is solved for by itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,13 +125,15 @@ def _pixel_by_pixel(planes: Planes, one: Observed) -> Tensor:
     rows, columns = one.at.rows(planes), one.at.columns(planes)
     count, features = len(rows), planes.xy.shape[-1]
     solved = torch.empty_like(planes.xy)
-    ridge = _RIDGE * torch.eye(count, device=rows.device)
+    identity = torch.eye(count, device=rows.device)
     step = max(1, _CHUNK // (count * planes.xy.shape[1] * features))
     for y in range(0, len(solved), step):
         part = (rows[:, y : y + step, None] * columns[:, None]).permute(1, 2, 0, 3)
         last = planes.xy[y : y + step]
         missed = one.images[:, y : y + step].permute(1, 2, 0)[..., None] - part @ last[..., None]
-        dual = torch.linalg.solve(part @ part.transpose(-1, -2) + ridge, missed)
+        squares = part @ part.transpose(-1, -2)
+        ridge = _RIDGE * squares.diagonal(dim1=-2, dim2=-1).mean().clamp_min(1e-12)
+        dual = torch.linalg.solve(squares + ridge * identity, missed)
         solved[y : y + step] = last + (part.transpose(-1, -2) @ dual)[..., 0]
     return solved
 
