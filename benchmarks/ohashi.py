@@ -52,17 +52,18 @@ METHODS = ("msdsr", "kplanes", "linear", "msdsr_kplanes")
 
 @dataclass(frozen=True)
 class Setting:
-    """Pixels of a side, organoids to train and to test on, gradient steps, width of the network, sampling steps."""
+    """Pixels of a side, organoids to train and to test on, gradient steps, planes per step, width, sampling steps."""
 
     size: int
     train: int
     test: int
     steps: int
+    batch: int
     channels: int
     sampling: int
 
 
-SETTINGS = {"small": Setting(128, 8, 2, 300, 16, 2), "full": Setting(256, 958, 10, 50_000, 64, 10)}
+SETTINGS = {"small": Setting(256, 8, 2, 600, 32, 16, 2), "full": Setting(256, 958, 10, 50_000, 64, 64, 10)}
 
 
 def organoids(setting: Setting) -> list[Dataset]:
@@ -97,14 +98,15 @@ def coarsened(stack: Stack, factor: int) -> Stack:
 
 
 def train(stacks: Sequence[Stack], folder: Path, rows: int, setting: Setting, runtime: Runtime) -> float:
-    """Train msdsr on stacks, write a model folder, return the seconds."""
+    """Train msdsr on whole planes of stacks, write a model folder, return the seconds."""
     folder.mkdir()
     files = []
     for number, stack in enumerate(stacks):
         files.append(folder / f"{number}.tif")
         io.write(files[-1], Dataset(stack.voxels[None, None], stack.grid))
     spec = registry.get("msdsr")
-    values = {"iterations": setting.steps, "channels": setting.channels, "rows": rows}
+    values = {"iterations": setting.steps, "batch": setting.batch, "channels": setting.channels, "rows": rows}
+    values["columns"] = stacks[0].voxels.shape[2]
     method = spec.create(spec.config.model_validate(values), runtime)
     assert isinstance(method, Trainable)
     start = time.perf_counter()

@@ -83,7 +83,7 @@ class TestPlanes:
         images = torch.stack([ramp + 100 * ramp.T, ramp + 100 * ramp.T])
         steps = set()
         for seed in range(10):
-            pieces = FromImages(images, 1.5, 4).draw(np.random.default_rng(seed))
+            pieces = FromImages(images, 1.5, 4, 48).draw(np.random.default_rng(seed))
             assert pieces.shape[0] == 4
             steps |= set(pieces.diff(dim=1).abs()[:, 2:-2].unique().tolist())
         assert steps == {1.5, 150.0}
@@ -93,7 +93,7 @@ class TestPlanes:
         stack = torch.from_numpy(z + 100.0 * y + 10000.0 * x)
         kinds = set()
         for seed in range(20):
-            for piece in FromStacks([stack], 2).draw(np.random.default_rng(seed)):
+            for piece in FromStacks([stack], 2, 48).draw(np.random.default_rng(seed)):
                 assert piece.shape[0] == 7
                 torch.testing.assert_close(piece.diff(dim=0), torch.ones_like(piece[1:]))
                 kinds.add(int(piece.diff(dim=1).abs()[0, 0]))

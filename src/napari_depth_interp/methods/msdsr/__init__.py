@@ -32,6 +32,13 @@ class MsdsrConfig(MethodConfig):
     batch: int = Field(
         default=8, ge=1, le=512, title="Planes per step", description="Pieces of planes looked at in one training step."
     )
+    columns: int = Field(
+        default=48,
+        ge=8,
+        le=4096,
+        title="Columns of a piece",
+        description="Pixels along a row of the pieces of planes (at most 33 rows) that the network is trained on.",
+    )
     channels: int = Field(
         default=32,
         ge=8,
@@ -105,7 +112,7 @@ class MsdsrConfig(MethodConfig):
         "4 when training on dense stacks.",
     )
     masks: Literal["regular", "random", "both"] = Field(
-        default="both",
+        default="regular",
         title="Rows hidden in training",
         description="regular: as sections are, at the gap of the stack; random: any rows, as published; both in turn.",
     )

@@ -62,7 +62,9 @@ class Msdsr:
                 self._network = PlaneNet.from_model(model.config, model.tensors).to(device)
             elif min(stack.voxels.shape[1:]) >= _SMALLEST_IMAGE:
                 network = PlaneNet(self._config.channels, self._config.levels, self._config.guide).to(device)
-                source = FromImages(self._scaled(stack, device), gap / self._rows, self._config.batch)
+                source = FromImages(
+                    self._scaled(stack, device), gap / self._rows, self._config.batch, self._config.columns
+                )
                 inner = _reporting(part(report, 0.0, 1.0, "training on the sections of this stack"))
                 self._network, _ = fit(network, source, self._config, self._rows, self._runtime.seed, inner)
         report(Progress(1.0))

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ...nn.rows import rows_at
 
-_ROWS, _COLUMNS = 33, 48
-"""Largest piece of a plane."""
+_ROWS = 33
+"""Most rows of a piece of a plane."""
 _FEWEST, _MOST = 0.1, 0.5
 """Share of the rows that random masks leave observed."""
 
@@ -40,12 +40,13 @@ class FromImages:
     images: Tensor
     step: float
     batch: int
+    columns: int
 
     def draw(self, rng: np.random.Generator) -> Tensor:
         """Return pieces along both image axes, flipped at random."""
         images = self.images.transpose(1, 2) if rng.random() < 0.5 else self.images
         rows = max(2, min(_ROWS, int((images.shape[1] - 1) / self.step) + 1))
-        length, columns = int(np.ceil((rows - 1) * self.step)) + 1, min(_COLUMNS, images.shape[2])
+        length, columns = int(np.ceil((rows - 1) * self.step)) + 1, min(self.columns, images.shape[2])
         windows = []
         for _ in range(self.batch):
             top = int(rng.integers(max(1, images.shape[1] - length + 1)))
@@ -61,13 +62,14 @@ class FromStacks:
 
     stacks: Sequence[Tensor]
     batch: int
+    columns: int
 
     def draw(self, rng: np.random.Generator) -> Tensor:
         """Return pieces of planes of one stack, mirrored left to right at random."""
         stack = self.stacks[int(rng.integers(len(self.stacks)))]
         axis = int(rng.integers(1, 3))
         planes = stack.movedim(axis, 0)
-        rows, columns = min(_ROWS, planes.shape[1]), min(_COLUMNS, planes.shape[2])
+        rows, columns = min(_ROWS, planes.shape[1]), min(self.columns, planes.shape[2])
         windows = []
         for _ in range(self.batch):
             top = int(rng.integers(planes.shape[1] - rows + 1))

@@ -50,7 +50,7 @@ def train_on(
     with torch_on(runtime) as device:
         stacks = [2 * torch.from_numpy(Scaling.of(each.voxels).apply(each.voxels)) - 1 for each in data.stacks]
         network = PlaneNet(config.channels, config.levels, config.guide).to(device)
-        source = FromStacks([each.to(device) for each in stacks], config.batch)
+        source = FromStacks([each.to(device) for each in stacks], config.batch, config.columns)
         every = max(1, min(_BETWEEN_CHECKPOINTS, config.iterations // 10))
         checkpoint = Checkpoint(folder, _fingerprint(data, config, runtime), every)
         if not resume:

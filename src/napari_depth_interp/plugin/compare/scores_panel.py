@@ -254,7 +254,7 @@ _PART_TIPS = {
     "truth": "The recorded sections.",
     "restored": "What the method made.",
     "absolute error": "The absolute difference to the truth, as a glow over the image; the same scale for all methods.",
-    "uncertainty": "The error that the method itself expects, as a blue glow on the scale of the errors, where it tells one.",
+    "uncertainty": "The error that the method itself expects, as a blue glow on the scale of the errors.",
 }
 
 
