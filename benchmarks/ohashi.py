@@ -23,7 +23,8 @@ from napari_depth_interp import io
 from napari_depth_interp.devices import default_threads, resolve_device
 from napari_depth_interp.method import Method, Runtime, Trainable, TrainingData
 from napari_depth_interp.methods import registry
-from napari_depth_interp.metrics import above_otsu
+from napari_depth_interp.metrics import Comparison, above_otsu
+from napari_depth_interp.metrics.intensity import rmse
 from napari_depth_interp.progress import silent
 from napari_depth_interp.simulate import organoid
 from napari_depth_interp.stack import Dataset, Stack
@@ -137,9 +138,11 @@ def restored(method: Method, sparse: Stack, depths: Sequence[float]) -> tuple[ND
     return values, time.perf_counter() - start
 
 
-def rmse(found: NDArray[Any], truth: NDArray[Any], foreground: NDArray[np.bool_]) -> float:
-    """Return the root mean square error where the truth is foreground."""
-    return float(np.sqrt(np.mean((found - truth)[foreground] ** 2))) if foreground.any() else float("nan")
+def scored(found: NDArray[Any], truth: NDArray[Any], foreground: NDArray[np.bool_]) -> float:
+    """Return the RMSE where the truth is foreground, NaN where there is none."""
+    pair = Comparison(truth, found, (0.0, 1.0), foreground)
+    error = rmse(pair, foreground)
+    return float("nan") if error is None else error
 
 
 def table(ours: Mapping[str, NDArray[Any]], paper: Mapping[str, tuple[float, ...]]) -> str:
@@ -180,7 +183,7 @@ def main() -> None:
             for method, each in methods_of(folder, setting, runtime).items():
                 found, taken = restored(each, sparse, depths)
                 inference[method] += taken / setting.test
-                errors[method].append([rmse(found[k], truth.voxels[z], foreground[z]) for k, z in enumerate(SCORED)])
+                errors[method].append([scored(found[k], truth.voxels[z], foreground[z]) for k, z in enumerate(SCORED)])
     ours = {method: np.nanmean(np.array(values), axis=0) for method, values in errors.items()}
     report(setting, runtime, ours, seconds, inference)
 
