@@ -537,11 +537,17 @@ def big(tmp_path_factory):
     return path
 
 
+def _hear_interrupts():
+    """A shell that runs the tests in the background hands SIGINT down ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def interrupt(arguments, when, **options):
     """Start the command line, interrupt it as soon as ``when`` holds, return (status, output, errors)."""
     with subprocess.Popen(
-        [*MODULE, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
-    ) as process:
+        [*MODULE, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
+        preexec_fn=_hear_interrupts,
+    ) as process:  # fmt: skip
         while process.poll() is None and not when(process):
             time.sleep(0.005)
         assert process.poll() is None, "it had ended before it could be interrupted"
