@@ -188,7 +188,7 @@ MSDSR_KPLANES = MethodSpec(
     "resolution: several times faster than msdsr alone, and any depth.",
     config=MsdsrKPlanesConfig,
     create=_create,
-    cost="20 s (fast), 1 min (balanced) or 5 min (best) for 192 x 192 x 31 sections on two cores",
+    cost="35 s (fast) to minutes (balanced, best) for 192 x 192 x 31 sections on two cores",
     presets={"fast": {"effort": "fast"}, "balanced": {}, "best": {"effort": "best"}},
     acquisitions=frozenset({"slice"}),
     sampled=True,

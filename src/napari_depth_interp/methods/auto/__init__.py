@@ -68,7 +68,7 @@ AUTO = MethodSpec(
     "leaves out, and mixes them as fits best. Says what gain to expect, and where it is unsure.",
     config=AutoConfig,
     create=_create,
-    cost="25 s (fast), 90 s (balanced) or 8 min (best) for 192 x 192 x 31 sections on two cores",
+    cost="25 s (fast), 60 to 100 s (balanced) or minutes (best) for 192 x 192 x 31 sections on two cores",
     presets={"fast": {"effort": "fast"}, "balanced": {}, "best": {"effort": "best"}},
     gives_uncertainty=True,
     trains_on_stack=True,

@@ -116,7 +116,7 @@ KPLANES = MethodSpec(
     "as linear interpolation along z; its use is speed, any depth, and fusing coarse with fine images.",
     config=KPlanesConfig,
     create=_create,
-    cost="1 s (fast) to 20 s (best) for 192 x 192 x 31 sections on two cores",
+    cost="2 s (balanced) for 192 x 192 x 31 sections on two cores",
     presets={"fast": {"sweeps": 1}, "balanced": {}, "best": {"sweeps": 4, "iterations": 200}},
     acquisitions=frozenset({"slice"}),
     devices=("cpu", "cuda"),
