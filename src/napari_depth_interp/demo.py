@@ -48,8 +48,8 @@ def example_mri() -> Dataset:
 
 
 def default_methods() -> list[str]:
-    """Return the methods that need no trained model."""
-    return [spec.name for spec in registry.specs() if not spec.needs_training]
+    """Return the methods that need no trained model and draw no random samples, which would take minutes."""
+    return [spec.name for spec in registry.specs() if not spec.needs_training and not spec.sampled]
 
 
 def run_demo(
@@ -62,7 +62,7 @@ def run_demo(
     out : Path
         Made if missing; files of an earlier demonstration are replaced.
     methods : sequence of str, optional
-        Default: all that need no trained model.
+        Default: all that need no trained model and draw no random samples.
     settings : Settings, optional
         Preset, device, threads and seed.
     report : callable
