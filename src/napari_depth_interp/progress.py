@@ -42,6 +42,11 @@ def part(report: Report, start: float, stop: float, prefix: str = "") -> Report:
     return inner
 
 
+def fractions(report: Report) -> Callable[[float], None]:
+    """Return a function that takes bare fractions, for loops that have nothing else to say."""
+    return lambda done: report(Progress(done))
+
+
 @contextmanager
 def terminal_report(description: str) -> Iterator[Report]:
     """Show a progress bar with the time left on standard error, if that is a terminal."""

@@ -6,6 +6,7 @@ sizes are in the unit of the :class:`Grid`.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from .errors import InputError, MissingSpacingError, RequestError
 from .units import convert, normalise_unit
 
+UNKNOWN_GAP = 4.0
+"""Pixels that sections are taken to be apart where the file gives no pixel size."""
 SPACING_RTOL = 1e-3
 """Gaps that differ by less than this fraction of the median gap count as even (files round)."""
 
@@ -167,6 +170,13 @@ class Stack:
     def depths(self) -> NDArray[np.float64]:
         assert self.grid.depths is not None
         return self.grid.depths
+
+    @property
+    def pixel(self) -> float:
+        """Mean distance of neighbouring pixels; where the file gives none, a quarter of that of the sections."""
+        if self.grid.pixel_size is None:
+            return (self.grid.spacing or 1.0) / UNKNOWN_GAP
+        return math.sqrt(self.grid.pixel_size[0] * self.grid.pixel_size[1])
 
     def fine_depths(self) -> NDArray[np.float64]:
         """Return (Z, n): the depths of the n sections that each observed image is the mean of.

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -324,7 +323,6 @@ def test_a_folder_that_cannot_be(tmp_path):
     assert files(tmp_path) == {"file", "scores.csv"}, "checking makes nothing"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="permissions differ")
 def test_a_folder_without_permission(tmp_path, monkeypatch):
     monkeypatch.setattr(page_module.os, "access", lambda *_: False)
     with pytest.raises(OutputError, match="no permission"):

@@ -13,7 +13,7 @@ from ..progress import Progress, Report, part, silent
 from ..request import check_voxels, prepare_dataset, resolve
 from ..settings import Settings, make_settings
 from ..stack import Dataset
-from .scores import MethodScores, Scores
+from .scores import BASELINE, MethodScores, Scores
 from .scoring import NoLpips, OnResult, against, score_method
 from .truth import Truth
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["BASELINE", "LPIPS_NETS", "LpipsChoice", "MethodScores", "OnResult", "Scores", "evaluate", "plan_of"]
 
-BASELINE = "linear"
-"""What every method is compared with."""
 LPIPS_NETS = ("alex", "vgg", "squeeze")
 
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from ..holdout import Protocol
 
+BASELINE = "linear"
+"""What every method is compared with."""
+
 
 @dataclass(frozen=True)
 class MethodScores:

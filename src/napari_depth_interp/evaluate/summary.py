@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..metrics.statistics import mean_of, paired, spread_of
-from .scores import MethodScores, Scores
+from .scores import BASELINE, MethodScores, Scores
 
 _SUMMED = (("psnr", "volume"), ("ssim", "mean"), ("mae", "volume"), ("lpips", "mean"))
 """Scores that are compared over stacks; the pooled ones where there are any. Errors count as shares of the range."""
 
 
-def across(stacks: Sequence[Scores], baseline: str = "linear") -> dict[str, dict[str, dict[str, Any]]]:
+def across(stacks: Sequence[Scores], baseline: str = BASELINE) -> dict[str, dict[str, dict[str, Any]]]:
     """Return mean, spread and the paired test against linear interpolation over stacks.
 
     Parameters

@@ -104,7 +104,8 @@ def train(
                 group["lr"] = rate * plan.rate(step)
         losses.append(_step(moving, optimisers, loss, plan, step, accelerator))
         average.update_parameters(network)
-        if checkpoint is not None and checkpoint.is_due(step + 1, plan.steps):
+        alone = accelerator is None or accelerator.is_main_process
+        if checkpoint is not None and alone and checkpoint.is_due(step + 1, plan.steps):
             checkpoint.save(network, average.module, optimisers, losses)
         each_step((step + 1) / plan.steps)
     trained: Network = average.module  # type: ignore[assignment]

@@ -213,9 +213,7 @@ class Auto:
 
     def _rows_evidence(self, stack: Stack, span: float, report: Report) -> tuple[Evidence, Evidence] | None:
         """Return what rows hidden in the XY images say, at the real and at the doubled gap."""
-        sizes = stack.grid.pixel_size
-        spacing = float(np.median(np.diff(stack.depths)))
-        pixel = spacing / 4 if sizes is None else float(np.sqrt(sizes[0] * sizes[1]))
+        spacing, pixel = float(np.median(np.diff(stack.depths))), stack.pixel
         in_plane = {
             name: each.in_plane() if isinstance(each, StretchesZ) else each for name, each in self._candidates.items()
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...method import Findings, Runtime, Sections, TrainingData, working_dtype
 from ...nn.runtime import torch_on
-from ...progress import Progress, Report, part, silent
+from ...progress import Progress, Report, fractions, part, silent
 from ...scaling import Scaling
 from ...stack import Stack
 from ...training import models
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 _MOST_ROWS = 8
 """Rows drawn per gap: more would be finer than the network has learned, and slower."""
-_UNKNOWN_GAP = 4.0
-"""Pixels that sections are taken to be apart where the file gives no pixel size."""
 _SMALLEST_IMAGE = 16
 """Pixels of the shorter image side under which nothing can be learned."""
 
@@ -65,7 +63,7 @@ class Msdsr:
                 source = FromImages(
                     self._scaled(stack, device), gap / self._rows, self._config.batch, self._config.columns
                 )
-                inner = _reporting(part(report, 0.0, 1.0, "training on the sections of this stack"))
+                inner = fractions(part(report, 0.0, 1.0, "training on the sections of this stack"))
                 self._network, _ = fit(network, source, self._config, self._rows, self._runtime.seed, inner)
         report(Progress(1.0))
 
@@ -113,7 +111,7 @@ class Msdsr:
         return [
             draw(
                 self._network, self._config, known, mask, axes,
-                _reporting(part(report, number / count, (number + 1) / count, "drawing the missing rows")),
+                fractions(part(report, number / count, (number + 1) / count, "drawing the missing rows")),
             )
             for number in range(count)
         ]  # fmt: skip
@@ -134,10 +132,7 @@ class Msdsr:
 
 def _gap(stack: Stack) -> float:
     """Return the pixels between sections, 2 at least."""
-    if stack.grid.pixel_size is None or len(stack.depths) < 2:
-        return _UNKNOWN_GAP
-    spacing = float(np.median(np.diff(stack.depths)))
-    return max(2.0, spacing / math.sqrt(stack.grid.pixel_size[0] * stack.grid.pixel_size[1]))
+    return max(2.0, (stack.grid.spacing or 0.0) / stack.pixel)
 
 
 def _linear(known: Tensor, rows: int) -> Tensor:
@@ -155,7 +150,3 @@ def _between(rows: NDArray[np.float32], places: NDArray[np.float64]) -> NDArray[
     below, above = rows[first], rows[np.minimum(first + 1, len(rows) - 1)]
     mixed = np.where(share == 1, above, below + share * (above - below))
     return np.asarray(np.where(share == 0, below, mixed))  # NaN of one sample stays where it is
-
-
-def _reporting(report: Report) -> Callable[[float], None]:
-    return lambda done: report(Progress(done))

@@ -47,7 +47,9 @@ def train_on(
     few = [path.name for path, stack in zip(data.files, data.stacks, strict=True) if len(stack.depths) < _FEWEST]
     if few:
         raise RequestError(f"{', '.join(few)}: training needs stacks of {_FEWEST} sections or more; leave them out")
-    with torch_on(runtime) as device:
+    several = _accelerator(runtime)
+    with torch_on(runtime) as own_device:
+        device = own_device if several is None else several.device
         stacks = [2 * torch.from_numpy(Scaling.of(each.voxels).apply(each.voxels)) - 1 for each in data.stacks]
         network = PlaneNet(config.channels, config.levels, config.guide).to(device)
         source = FromStacks([each.to(device) for each in stacks], config.batch, config.columns)
@@ -55,7 +57,6 @@ def train_on(
         checkpoint = Checkpoint(folder, _fingerprint(data, config, runtime), every)
         if not resume:
             checkpoint.remove()
-        several = _accelerator(device)
         trained, losses = fit(
             network, source, config, config.rows or _ROWS, runtime.seed,
             lambda done: report(Progress(done, "training")), checkpoint=checkpoint, accelerator=several,
@@ -74,7 +75,7 @@ def _fingerprint(data: TrainingData, config: MsdsrConfig, runtime: Runtime) -> s
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _accelerator(device: torch.device) -> Accelerator | None:
+def _accelerator(runtime: Runtime) -> Accelerator | None:
     """Return Hugging Face accelerate's accelerator if this process is one of several (``accelerate launch``)."""
     from accelerate.utils import get_int_from_env
 
@@ -82,4 +83,4 @@ def _accelerator(device: torch.device) -> Accelerator | None:
         return None
     from accelerate import Accelerator
 
-    return Accelerator(cpu=device.type == "cpu")
+    return Accelerator(cpu=runtime.device == "cpu")

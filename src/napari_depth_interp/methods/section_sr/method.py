@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...method import Findings, Runtime, Sections
 from ...nn.runtime import torch_on
-from ...progress import Progress, Report, part, silent
+from ...progress import Progress, Report, fractions, part, silent
 from ...scaling import Scaling
 from ...stack import Stack
 from .. import registry
@@ -44,8 +44,6 @@ _FWHM = 2 * math.sqrt(2 * math.log(2))
 """Full width at half maximum of a Gaussian of standard deviation 1."""
 _NOISY = 0.5
 """Share of noise in what linear interpolation misses, above which the squared error is the better loss."""
-_UNKNOWN_GAP = 4.0
-"""Pixels that sections are taken to be apart where the file gives no pixel size."""
 
 
 class SectionSR:
@@ -73,7 +71,7 @@ class SectionSR:
 
     def _fit(self, stack: Stack, iterations: int, report: Report) -> None:
         self._linear.prepare(stack, report=silent)
-        self._pixel = _pixel_of(stack)
+        self._pixel = stack.pixel
         if max(stack.voxels.shape[1:]) < _SMALLEST_IMAGE or not self._usable_axes(stack):
             self._network = None
             report(Progress(1.0))
@@ -89,7 +87,7 @@ class SectionSR:
             patches = Patches(images, self._config.batch, self._config.axial_blur / _FWHM / self._pixel)
             plan = Plan(iterations, self._config.batch, gap, self._is_squared(images, gap))
             training = part(report, 0.0, 0.95, "training on the sections of this stack")
-            self._network = fit(network.train().to(device), patches, plan, self._runtime.seed, _reporting(training))
+            self._network = fit(network.train().to(device), patches, plan, self._runtime.seed, fractions(training))
             if self._config.scale is None and len(stack.depths) >= 5:
                 self.scale = self._choose_scale(stack, device, part(report, 0.95, 1.0))
         report(Progress(1.0))
@@ -133,7 +131,7 @@ class SectionSR:
         for number, axis in enumerate(axes):
             inner = part(report, number / len(axes), (number + 1) / len(axes))
             planes = voxels.movedim(axis, 0).to(device)
-            found = corrections(self._network, planes, targets, flips=flips, each_chunk=_reporting(inner))
+            found = corrections(self._network, planes, targets, flips=flips, each_chunk=fractions(inner))
             for where, correction in found:
                 if axis == 1:  # (p, K, X) belongs to rows of the image
                     values[:, where] += span * correction.transpose(1, 0, 2)
@@ -175,17 +173,6 @@ class SectionSR:
         if self._config.loss != "auto":
             return self._config.loss == "l2"
         return _noise_share(images, gap) > _NOISY
-
-
-def _reporting(report: Report) -> Callable[[float], None]:
-    return lambda done: report(Progress(done))
-
-
-def _pixel_of(stack: Stack) -> float:
-    """Return the pixel size; without one, as if the sections were four pixels apart."""
-    if stack.grid.pixel_size is None:
-        return float(np.median(np.diff(stack.depths))) / _UNKNOWN_GAP
-    return math.sqrt(stack.grid.pixel_size[0] * stack.grid.pixel_size[1])
 
 
 def _noise_share(images: Tensor, gap: float) -> float:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import napari
-from napari.utils.notifications import notification_manager, show_warning
-from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import QObject, QSize, Qt, Signal
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
@@ -16,12 +16,12 @@ from ...errors import DepthInterpError
 from ...evaluate import Scores
 from ...request import prepare_dataset
 from ...settings import Settings, make_settings
-from ..jobs import Job, make_job
+from ..job_widget import JobWidget
 from ..layers import place
 from ..preferences import preference
 from ..run_bar import RunBar
 from ..stack_box import StackBox, check_sections
-from ..words import for_crash, for_window
+from ..words import for_window
 from .methods_box import MethodsBox
 from .protocol_box import ProtocolBox
 from .results import Comparison
@@ -39,7 +39,7 @@ class _Feed(QObject):
         self.scored.emit(scored)
 
 
-class CompareMethods(QWidget):
+class CompareMethods(JobWidget):
     """Score methods on hidden sections of a stack, and look at what they made.
 
     Parameters
@@ -47,10 +47,12 @@ class CompareMethods(QWidget):
     napari_viewer : napari.Viewer
     """
 
+    advice = "take a slow method off the list, or use a crop of the stack"
+    foreseen = (DepthInterpError, OSError)
+
     def __init__(self, napari_viewer: napari.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.viewer = napari_viewer
-        self.job: Job[Any] | None = None
         self._running: Comparison | None = None
         self._data: Any = None
         self.stack = StackBox(napari_viewer)
@@ -119,12 +121,7 @@ class CompareMethods(QWidget):
         self._running, self._data = Comparison(question, layer, self.protocol.reference_layer), layer.data
         feed = _Feed()
         feed.scored.connect(self._scored)
-        self._start(partial(compare_task, question, feed.tell), "comparing", self._returned)
-
-    def cancel(self) -> None:
-        """Ask the work to stop; it does at its next report."""
-        if self.job is not None:
-            self.job.quit()
+        self.start_job(partial(compare_task, question, feed.tell), "comparing", self._returned)
 
     def write_report(self, folder: Path) -> None:
         """Write the HTML report of the comparison in view into a folder."""
@@ -137,19 +134,7 @@ class CompareMethods(QWidget):
         scored = [comparison.scored[each.method] for each in comparison.scores.methods]
         command = comparison.command(str(folder))
         order = ReportOrder(comparison.question, scored, comparison.scores, comparison.title, folder, command)
-        self._start(partial(report_task, order), "writing the report", self._report_written)
-
-    def _start(self, function: Any, what: str, returned: Any) -> None:
-        job: Job[Any] = make_job(function, f"depth interpolation: {what}")
-        # Methods of Qt objects only: Qt takes them off the signals when the widget is gone.
-        job.progressed.connect(self.bar.show_progress)
-        job.returned.connect(returned)
-        job.errored.connect(self._failed)
-        job.cancelled.connect(self._cancelled)
-        job.finished.connect(self._finished)
-        self.job = job
-        self.bar.start(what)
-        job.start()
+        self.start_job(partial(report_task, order), "writing the report", self._report_written)
 
     def _scored(self, scored: Scored) -> None:
         if self._running is None:
@@ -175,35 +160,24 @@ class CompareMethods(QWidget):
     def _report_written(self, page: Path) -> None:
         self.bar.say(f"the report is {page}")
 
-    def _failed(self, error: Exception) -> None:
-        if isinstance(error, DepthInterpError | OSError):
-            self.bar.say(for_window(error), problem=True)
-            show_warning(for_window(error))
-            return
-        self.bar.say(for_crash(error, "take a slow method off the list, or use a crop of the stack"), problem=True)
-        notification_manager.receive_error(type(error), error, error.__traceback__)
-
     def _cancelled(self, *_: Any) -> None:
         done = 0 if self._running is None else len(self._running.scored)
         self.bar.say(f"cancelled; {_count(done)} done" if done else "cancelled; nothing was changed")
 
     def _finished(self, *_: Any) -> None:
-        self.job, self._running, self._data = None, None, None
-        self.bar.stop()
+        super()._finished()
+        self._running, self._data = None, None
         self.methods.refresh()
         self._check()
 
     def _say(self, text: str, problem: bool) -> None:
         self.bar.say(text, problem=problem)
 
-    def changeEvent(self, event: Any) -> None:  # noqa: N802
-        """Stop when napari has closed the dock: it takes the widget out and may keep it in memory."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.cancel()
-            self.stack.leave()
-            self.protocol.leave()
-            self.scores.leave()
+    def leave(self) -> None:
+        """Let go of the viewer."""
+        self.stack.leave()
+        self.protocol.leave()
+        self.scores.leave()
 
     # Checking what the boxes show
 

@@ -8,8 +8,8 @@ from typing import Any
 import napari
 import numpy as np
 from napari.layers import Layer
-from napari.utils.notifications import notification_manager, show_warning
-from qtpy.QtCore import QEvent, QSize, Qt
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
@@ -17,13 +17,13 @@ from ...errors import DepthInterpError
 from ...request import prepare_dataset, resolve_method
 from ...settings import Settings, load_settings, make_settings, save_settings
 from ...stack import Acquisition
-from ..jobs import Job, make_job
+from ..job_widget import JobWidget
 from ..layers import place
 from ..look import unique_name
 from ..preferences import default_settings, remember_settings, remembered_settings
 from ..run_bar import RunBar
 from ..stack_box import StackBox, check_sections
-from ..words import for_crash, for_window
+from ..words import for_window
 from .method_box import MethodBox
 from .results import Run, add_layers
 from .run_box import ComputeBox
@@ -34,7 +34,7 @@ from .task import Outcome, View, preview_task, run_task
 _YAML = "Settings (*.yaml *.yml)"
 
 
-class DepthInterpolation(QWidget):
+class DepthInterpolation(JobWidget):
     """Fill in the missing sections of a stack.
 
     Parameters
@@ -42,10 +42,11 @@ class DepthInterpolation(QWidget):
     napari_viewer : napari.Viewer
     """
 
+    advice = "use a smaller factor, one channel, or a crop of the stack"
+
     def __init__(self, napari_viewer: napari.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.viewer = napari_viewer
-        self.job: Job[Outcome] | None = None
         self._input: tuple[Layer | None, Any, bool] = (None, None, False)
         self._extra: dict[str, Any] = {}
         self._preview_layer: Layer | None = None
@@ -159,23 +160,9 @@ class DepthInterpolation(QWidget):
         view = View(section, *visible_part(layer), time)
         self._start(partial(preview_task, dataset, settings, view), layer, "preview", preview=True)
 
-    def cancel(self) -> None:
-        """Ask the run to stop; it does at its next report."""
-        if self.job is not None:
-            self.job.quit()
-
     def _start(self, function: Any, layer: Layer | None, what: str, *, preview: bool) -> None:
-        job: Job[Outcome] = make_job(function, f"depth interpolation: {what}")
         self._input = layer, None if layer is None else layer.data, preview
-        # Methods of Qt objects only: Qt takes them off the signals when the widget is gone.
-        job.progressed.connect(self.bar.show_progress)
-        job.returned.connect(self._returned)
-        job.errored.connect(self._failed)
-        job.cancelled.connect(self._cancelled)
-        job.finished.connect(self._finished)
-        self.job = job
-        self.bar.start(what)
-        job.start()
+        self.start_job(function, what, self._returned)
 
     def _returned(self, outcome: Outcome) -> None:
         if self.job is None or self.job.abort_requested:  # cancelled while the result was on its way
@@ -210,31 +197,15 @@ class DepthInterpolation(QWidget):
             self.viewer.layers.remove(self._preview_layer)
         self._preview_layer = None
 
-    def _failed(self, error: Exception) -> None:
-        if isinstance(error, DepthInterpError):
-            self.bar.say(for_window(error), problem=True)
-            show_warning(for_window(error))
-            return
-        advice = "use a smaller factor, one channel, or a crop of the stack"
-        self.bar.say(for_crash(error, advice), problem=True)
-        notification_manager.receive_error(type(error), error, error.__traceback__)
-
-    def _cancelled(self, *_: Any) -> None:
-        self.bar.say("cancelled; nothing was changed")
-
     def _finished(self, *_: Any) -> None:
-        self.job = None
+        super()._finished()
         self._input = (None, None, False)
-        self.bar.stop()
         self._check()
 
-    def changeEvent(self, event: Any) -> None:  # noqa: N802
-        """Stop when napari has closed the dock: it takes the widget out and may keep it in memory."""
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.cancel()
-            self.stack.leave()
-            self.runs.leave()
+    def leave(self) -> None:
+        """Let go of the viewer."""
+        self.stack.leave()
+        self.runs.leave()
 
     # Checking what the boxes show
 

@@ -1,0 +1,77 @@
+"""What the dock widgets share: one job at a time, started, watched and stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from napari.utils.notifications import notification_manager, show_warning
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QWidget
+
+from ..errors import DepthInterpError
+from ..progress import Report
+from .jobs import Job, make_job
+from .run_bar import RunBar
+from .words import for_crash, for_window
+
+
+class JobWidget(QWidget):
+    """A dock widget that runs one job at a time and shows it in its ``bar``.
+
+    A subclass makes ``bar``, gives the advice after a crash, and says in ``leave`` what ends with the dock.
+    """
+
+    advice: ClassVar[str]
+    """What the user can do if a job ends in an error that nobody foresaw."""
+    foreseen: ClassVar[tuple[type[Exception], ...]] = (DepthInterpError,)
+    """Errors whose message says all."""
+    bar: RunBar
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.job: Job[Any] | None = None
+
+    def leave(self) -> None:
+        """Let go of the viewer: the dock has been closed."""
+        raise NotImplementedError
+
+    def cancel(self) -> None:
+        """Ask the job to stop; it does at its next report."""
+        if self.job is not None:
+            self.job.quit()
+
+    def start_job(self, function: Callable[[Report], Any], what: str, returned: Callable[[Any], None]) -> None:
+        """Run ``function(report)`` off the GUI thread and hand what it gives to ``returned``."""
+        job: Job[Any] = make_job(function, f"depth interpolation: {what}")
+        # Methods of Qt objects only: Qt takes them off the signals when the widget is gone.
+        job.progressed.connect(self.bar.show_progress)
+        job.returned.connect(returned)
+        job.errored.connect(self._failed)
+        job.cancelled.connect(self._cancelled)
+        job.finished.connect(self._finished)
+        self.job = job
+        self.bar.start(what)
+        job.start()
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, self.foreseen):
+            self.bar.say(for_window(error), problem=True)
+            show_warning(for_window(error))
+            return
+        self.bar.say(for_crash(error, self.advice), problem=True)
+        notification_manager.receive_error(type(error), error, error.__traceback__)
+
+    def _cancelled(self, *_: Any) -> None:
+        self.bar.say("cancelled; nothing was changed")
+
+    def _finished(self, *_: Any) -> None:
+        self.job = None
+        self.bar.stop()
+
+    def changeEvent(self, event: Any) -> None:  # noqa: N802
+        """Stop when napari has closed the dock: it takes the widget out and may keep it in memory."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.cancel()
+            self.leave()
