@@ -1,27 +1,58 @@
 """How long work tells where it is, and how it is told to stop.
 
 A long function takes ``report`` and calls it with a :class:`Progress` at least once per tile,
-section or training step. The caller stops the work by raising :class:`Cancelled` from it.
+section or training step. The caller stops the work by raising :class:`Cancelled` from it; a training also takes
+:class:`Stopped`, which ends it early and keeps what was learned.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from numpy.typing import NDArray
 
 
 class Cancelled(Exception):
     """Raised out of ``report`` when the user cancelled; never caught by a method."""
 
 
+class Stopped(Exception):
+    """Raised out of ``report`` when a training shall end now and keep the best weights; an error for other work."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class TrainingPoint:
+    """What a training step has shown.
+
+    Attributes
+    ----------
+    step, steps : int
+        How many steps are done, of how many.
+    loss : float
+    scores : mapping of metric name -> value
+        Of the validation data, at the steps where it was looked at; empty at others.
+    picture : (Y, X) or (panels, Y, X) float array or None
+        A validation section as the network makes it now, at the steps where it was looked at.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    scores: Mapping[str, float] = field(default_factory=dict)
+    picture: NDArray[Any] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where the work is: a fraction of the whole in [0, 1] and what is being done."""
+    """Where the work is: a fraction of the whole in [0, 1], what is being done, and what a training step has shown."""
 
     fraction: float
     message: str = ""
+    training: TrainingPoint | None = None
 
 
 Report = Callable[[Progress], None]

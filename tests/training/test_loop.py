@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from napari_depth_interp.errors import WeightsError
-from napari_depth_interp.progress import Cancelled
+from napari_depth_interp.progress import Cancelled, Stopped, silent
 from napari_depth_interp.training.checkpoint import Checkpoint
-from napari_depth_interp.training.loop import Plan, train
+from napari_depth_interp.training.loop import Checked, Plan, Validation, train
 
 WANTED = torch.tensor([2.0, -1.0, 0.5])
 
@@ -30,17 +30,18 @@ def optimisers(model):
     return [torch.optim.SGD([first], lr=0.05, momentum=0.9), torch.optim.AdamW(rest, lr=0.01)]
 
 
-def trained(steps=60, *, checkpoint=None, each_step=lambda done: None, **plan):
+def trained(steps=60, *, checkpoint=None, validation=None, seen=None, ends=Cancelled, **plan):
     model = network()
     plan = Plan(60, warm_up=5, **plan)
     assert steps <= plan.steps
 
-    def each(done):
-        each_step(done)
-        if round(done * plan.steps) == steps < plan.steps:
-            raise Cancelled
+    def report(progress):
+        if seen is not None:
+            seen.append(progress)
+        if progress.training.step == steps < plan.steps:
+            raise ends
 
-    return train(model, optimisers(model), loss, plan, each_step=each, checkpoint=checkpoint)
+    return train(model, optimisers(model), loss, plan, report=report, checkpoint=checkpoint, validation=validation)
 
 
 def weights(model):
@@ -48,13 +49,13 @@ def weights(model):
 
 
 def test_it_learns():
-    _, losses = trained()
+    losses = trained().history.losses
     assert len(losses) == 60
     assert np.mean(losses[-10:]) < 0.3 * np.mean(losses[:5])
 
 
 def test_same_seed_same_weights_and_another_seed_others():
-    first, second, other = (trained(seed=seed)[0] for seed in (0, 0, 1))
+    first, second, other = (trained(seed=seed).network for seed in (0, 0, 1))
     assert torch.equal(weights(first), weights(second))
     assert not torch.equal(weights(first), weights(other))
 
@@ -63,11 +64,11 @@ def test_the_weights_are_a_running_average():
     model = network()
     seen = []
 
-    def each_step(_done):
+    def report(_progress):
         seen.append(weights(model).clone())
 
     plan = Plan(5, average=0.5)
-    average, _ = train(model, optimisers(model), loss, plan, each_step=each_step)
+    average = train(model, optimisers(model), loss, plan, report=report).network
     wanted = seen[0]
     for each in seen[1:]:
         wanted = 0.5 * wanted + 0.5 * each
@@ -87,36 +88,85 @@ def test_gradients_are_clipped():
     start = float(model.weight.detach())
     descent = torch.optim.SGD(model.parameters(), lr=1.0)
     plan = Plan(1, warm_up=1, clip=0.25, average=0.0)
-    train(model, [descent], lambda moving, rng: 1e6 * moving.weight.sum(), plan, each_step=lambda done: None)
+    train(model, [descent], lambda moving, rng: 1e6 * moving.weight.sum(), plan, report=silent)
     assert start - float(model.weight.detach()) == pytest.approx(0.25)
 
 
 def test_cancel_stops_at_that_step():
     seen = []
     with pytest.raises(Cancelled):
-        trained(7, each_step=seen.append)
-    np.testing.assert_allclose(seen, np.arange(1, 8) / 60)
+        trained(7, seen=seen)
+    np.testing.assert_allclose([each.fraction for each in seen], np.arange(1, 8) / 60)
+
+
+def test_each_step_says_what_it_has_shown():
+    seen = []
+    losses = trained(seen=seen).history.losses
+    assert [each.training.loss for each in seen] == losses
+    assert [each.training.step for each in seen] == list(range(1, 61))
+
+
+def test_stopped_keeps_what_was_learned():
+    stopped = trained(20, ends=Stopped)
+    assert len(stopped.history.losses) == 20
+    assert torch.equal(weights(stopped.network), weights(trained(21, ends=Stopped).network)) is False
+
+
+class TestValidation:
+    def check(self, scores, **options):
+        """A validation whose scores are given one after the other, and which remembers the weights."""
+        given, looked = iter(scores), []
+
+        def measure(moving):
+            looked.append(weights(moving).clone())
+            return Checked({"psnr": next(given)}, np.zeros((2, 3)))
+
+        return Validation(measure, **options), looked
+
+    def test_the_best_weights_are_the_result(self):
+        validation, looked = self.check([1.0, 3.0, 2.0, 2.5, 1.0, 2.9], every=10)
+        seen = []
+        result = trained(validation=validation, seen=seen)
+        assert torch.equal(weights(result.network), looked[1])
+        assert not torch.equal(looked[1], looked[2])
+        assert [each["step"] for each in result.history.validation] == [10, 20, 30, 40, 50, 60]
+        assert [each.training.step for each in seen if each.training.scores] == [10, 20, 30, 40, 50, 60]
+        assert seen[9].training.picture.shape == (2, 3)
+
+    def test_it_ends_when_nothing_becomes_better(self):
+        validation, _ = self.check([1.0, 3.0, 2.0, 2.0, 9.0], every=10, patience=2)
+        assert len(trained(validation=validation).history.losses) == 40
+
+    def test_best_weights_outlive_an_interruption(self, tmp_path):
+        checkpoint = Checkpoint(tmp_path, "same", every=1000)
+        first, looked = self.check([1.0, 3.0, 2.0], every=10)
+        with pytest.raises(Cancelled):
+            trained(37, checkpoint=checkpoint, validation=first)
+        second, _ = self.check([2.5, 1.0, 2.9], every=10)
+        result = trained(checkpoint=checkpoint, validation=second)
+        assert torch.equal(weights(result.network), looked[1])
+        assert [each["psnr"] for each in result.history.validation] == [1.0, 3.0, 2.0, 2.5, 1.0, 2.9]
 
 
 class TestResume:
     def test_goes_on_exactly(self, tmp_path):
-        whole, losses = trained()
+        whole = trained()
         checkpoint = Checkpoint(tmp_path, "data and parameters", every=10)
         with pytest.raises(Cancelled):
             trained(37, checkpoint=checkpoint)
         resumed = []
-        again, all_losses = trained(checkpoint=checkpoint, each_step=resumed.append)
-        assert resumed[0] == pytest.approx(31 / 60)
-        assert all_losses == losses
-        assert torch.equal(weights(again), weights(whole))
+        again = trained(checkpoint=checkpoint, seen=resumed)
+        assert resumed[0].training.step == 38, "a cancelled training has saved its last step"
+        assert again.history == whole.history
+        assert torch.equal(weights(again.network), weights(whole.network))
 
     def test_a_finished_training_is_not_repeated(self, tmp_path):
         checkpoint = Checkpoint(tmp_path, "same", every=10)
-        first, _ = trained(checkpoint=checkpoint)
+        first = trained(checkpoint=checkpoint)
         resumed = []
-        again, _ = trained(checkpoint=checkpoint, each_step=resumed.append)
+        again = trained(checkpoint=checkpoint, seen=resumed)
         assert resumed == []
-        assert torch.equal(weights(again), weights(first))
+        assert torch.equal(weights(again.network), weights(first.network))
 
     def test_another_training_is_refused(self, tmp_path):
         trained(checkpoint=Checkpoint(tmp_path, "this data"))

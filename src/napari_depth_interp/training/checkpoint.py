@@ -1,10 +1,10 @@
-"""The state of a training as safetensors and JSON: weights, their average, optimisers, losses so far."""
+"""The state of a training as safetensors and JSON: weights, their average, the best ones, optimisers, history."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,21 @@ from ..io.files import replacing
 from ..weights import read
 
 _STATE = "checkpoint.safetensors"
+
+
+@dataclass
+class History:
+    """What a training has shown so far.
+
+    Attributes
+    ----------
+    losses : list of float
+        One per step.
+    validation : list of {"step": int, metric name: value}
+    """
+
+    losses: list[float] = field(default_factory=list)
+    validation: list[dict[str, float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -44,13 +59,18 @@ class Checkpoint:
         network: nn.Module,
         average: nn.Module,
         optimisers: Sequence[torch.optim.Optimizer],
-        losses: Sequence[float],
+        history: History,
+        best: dict[str, Tensor] | None = None,
     ) -> None:
-        """Write everything under a temporary name and rename it."""
+        """Write everything under a temporary name and rename it.
+
+        ``best`` are the weights of the best validation so far.
+        """
         from safetensors.torch import save_file
 
         tensors = {f"network.{name}": each for name, each in network.state_dict().items()}
         tensors |= {f"average.{name}": each for name, each in average.state_dict().items()}
+        tensors |= {f"best.{name}": each for name, each in (best or {}).items()}
         about: list[dict[str, Any]] = []
         for number, optimiser in enumerate(optimisers):
             state = optimiser.state_dict()["state"]
@@ -64,7 +84,7 @@ class Checkpoint:
         metadata = {
             "fingerprint": self.fingerprint,
             "optimisers": json.dumps(about),
-            "losses": json.dumps(list(losses)),
+            "history": json.dumps(asdict(history)),
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         with replacing(self.folder / _STATE, overwrite=True) as temporary:
@@ -72,8 +92,8 @@ class Checkpoint:
 
     def restore(
         self, network: nn.Module, average: nn.Module, optimisers: Sequence[torch.optim.Optimizer]
-    ) -> list[float]:
-        """Bring everything to where the checkpoint was saved; return the losses so far, none without a checkpoint.
+    ) -> tuple[History, dict[str, Tensor] | None]:
+        """Bring everything to where the checkpoint was saved; return the history and the best weights, if any.
 
         Raises
         ------
@@ -82,7 +102,7 @@ class Checkpoint:
         """
         path = self.folder / _STATE
         if not path.is_file():
-            return []
+            return History(), None
         tensors, metadata = read(path), _metadata(path)
         if metadata.get("fingerprint") != self.fingerprint:
             raise WeightsError(
@@ -97,8 +117,7 @@ class Checkpoint:
                 index, _, key = name.partition(".")
                 state[int(index)][key] = tensor
             optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-        losses: list[float] = json.loads(metadata["losses"])
-        return losses
+        return History(**json.loads(metadata["history"])), _part(tensors, "best.") or None
 
     def remove(self) -> None:
         """Delete the checkpoint of a training that has ended."""

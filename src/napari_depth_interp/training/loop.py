@@ -7,16 +7,18 @@ never stopped.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from .checkpoint import Checkpoint
+from ..progress import Progress, Report, Stopped, TrainingPoint
+from .checkpoint import Checkpoint, History
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -58,17 +60,57 @@ class Plan:
         return warm * (self.final_rate + (1 - self.final_rate) * fallen)
 
 
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """What validation found: scores, of which the first decides (higher is better), and a section to look at."""
+
+    scores: Mapping[str, float]
+    picture: NDArray[Any] | None = None
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How the averaged weights are checked on data that training never sees.
+
+    Attributes
+    ----------
+    measure : callable
+        Gets the network with its averaged weights; must give the same for the same weights.
+    every : int
+        Steps between two looks; the last step is always looked at.
+    patience : int
+        Looks without a better score after which the training ends; 0: never.
+    """
+
+    measure: Callable[[nn.Module], Checked]
+    every: int = 100
+    patience: int = 0
+
+    def is_due(self, step: int, steps: int) -> bool:
+        """Return whether to look after so many steps."""
+        return step % self.every == 0 or step == steps
+
+
+@dataclass(frozen=True, eq=False)
+class Trained(Generic[Network]):
+    """A network with the running average of its weights (the best one where there is validation), and its history."""
+
+    network: Network
+    history: History
+
+
 def train(
     network: Network,
     optimisers: Sequence[torch.optim.Optimizer],
     loss: Loss,
     plan: Plan,
     *,
-    each_step: Callable[[float], None],
+    report: Report,
     checkpoint: Checkpoint | None = None,
+    validation: Validation | None = None,
     accelerator: Accelerator | None = None,
-) -> tuple[Network, list[float]]:
-    """Train a network and return the running average of its weights, and the loss of each step.
+) -> Trained[Network]:
+    """Train a network.
 
     Parameters
     ----------
@@ -78,38 +120,108 @@ def train(
         Their learning rates are the full ones.
     loss : callable
     plan : Plan
-    each_step : callable
-        Gets the share done after each step, and may raise: what is finished is in the checkpoint then.
+    report : callable
+        Gets a :class:`Progress` with a :class:`TrainingPoint` after each step. It may wait (a pause), raise ``Stopped``
+        (the training ends and keeps the best weights) or anything else (the checkpoint holds every step done).
     checkpoint : Checkpoint, optional
         Where to save now and then, and to go on from if something is there.
+    validation : Validation, optional
+        Its best weights are the result.
     accelerator : Accelerator, optional
         Of Hugging Face accelerate, where several GPUs train together.
 
     Returns
     -------
-    Module, list of float
+    Trained
     """
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(plan.average))  # type: ignore[no-untyped-call]
-    full = [[group["lr"] for group in each.param_groups] for each in optimisers]
-    losses: list[float] = []
-    if checkpoint is not None:
-        losses = checkpoint.restore(network, average.module, optimisers)
-        average.n_averaged.fill_(len(losses))
-    moving: nn.Module = network
-    if accelerator is not None:
-        moving, *optimisers = accelerator.prepare(network, *optimisers)
-    for step in range(len(losses), plan.steps):
-        for each, rates in zip(optimisers, full, strict=True):
+    run = _Run(network, optimisers, plan, checkpoint, validation, accelerator)
+    for step in range(len(run.history.losses), plan.steps):
+        if run.is_over():
+            break
+        run.set_rates(step)
+        run.history.losses.append(_step(run.moving, run.optimisers, loss, plan, step, accelerator))
+        run.average.update_parameters(network)
+        point = run.look(step + 1)
+        if checkpoint is not None and checkpoint.is_due(step + 1, plan.steps):
+            run.save()
+        try:
+            report(Progress((step + 1) / plan.steps, training=point))
+        except Stopped:
+            run.save()
+            break
+        except BaseException:
+            run.save()
+            raise
+    return run.result()
+
+
+class _Run(Generic[Network]):
+    """The state of one training: weights, their average, the best of these, history."""
+
+    def __init__(
+        self,
+        network: Network,
+        optimisers: Sequence[torch.optim.Optimizer],
+        plan: Plan,
+        checkpoint: Checkpoint | None,
+        validation: Validation | None,
+        accelerator: Accelerator | None,
+    ) -> None:
+        self._network, self._plan, self._checkpoint, self._validation = network, plan, checkpoint, validation
+        self._leads = accelerator is None or accelerator.is_main_process
+        self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(plan.average))  # type: ignore[no-untyped-call]
+        self.average.eval()
+        self._full = [[group["lr"] for group in each.param_groups] for each in optimisers]
+        self.history, self._best = History(), None
+        if checkpoint is not None:
+            self.history, self._best = checkpoint.restore(network, self.average.module, optimisers)
+            self.average.n_averaged.fill_(len(self.history.losses))
+        self._saved = len(self.history.losses)
+        self.moving: nn.Module = network
+        self.optimisers = list(optimisers)
+        if accelerator is not None:
+            self.moving, *self.optimisers = accelerator.prepare(network, *optimisers)
+
+    def set_rates(self, step: int) -> None:
+        for each, rates in zip(self.optimisers, self._full, strict=True):
             for group, rate in zip(each.param_groups, rates, strict=True):
-                group["lr"] = rate * plan.rate(step)
-        losses.append(_step(moving, optimisers, loss, plan, step, accelerator))
-        average.update_parameters(network)
-        alone = accelerator is None or accelerator.is_main_process
-        if checkpoint is not None and alone and checkpoint.is_due(step + 1, plan.steps):
-            checkpoint.save(network, average.module, optimisers, losses)
-        each_step((step + 1) / plan.steps)
-    trained: Network = average.module  # type: ignore[assignment]
-    return trained.eval(), losses
+                group["lr"] = rate * self._plan.rate(step)
+
+    def look(self, done: int) -> TrainingPoint:
+        """Validate if it is time to, and return what the step has shown."""
+        point = TrainingPoint(done, self._plan.steps, self.history.losses[-1])
+        if self._validation is None or not self._validation.is_due(done, self._plan.steps):
+            return point
+        with torch.no_grad():
+            found = self._validation.measure(self.average.module)
+        scores = {name: float(value) for name, value in found.scores.items()}
+        self.history.validation.append({"step": done, **scores})
+        if self._looks_since_best() == 0:
+            self._best = {name: each.clone() for name, each in self.average.module.state_dict().items()}
+        return replace(point, scores=scores, picture=found.picture)
+
+    def is_over(self) -> bool:
+        """Return whether validation has not become better for too long."""
+        patience = 0 if self._validation is None else self._validation.patience
+        return 0 < patience <= self._looks_since_best()
+
+    def _looks_since_best(self) -> int:
+        scores = [list(each.values())[1] for each in self.history.validation]
+        return len(scores) - 1 - int(np.argmax(scores)) if scores else 0
+
+    def save(self) -> None:
+        """Save a checkpoint of this step, once."""
+        done = len(self.history.losses)
+        if self._checkpoint is None or not self._leads or self._saved == done:
+            return
+        self._checkpoint.save(self._network, self.average.module, self.optimisers, self.history, self._best)
+        self._saved = done
+
+    def result(self) -> Trained[Network]:
+        trained: Network = self.average.module  # type: ignore[assignment]
+        if self._best is not None:
+            trained.load_state_dict(self._best)
+        return Trained(trained.eval(), self.history)
 
 
 def _step(

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..errors import OutputError, WeightsError
 from ..weights import read, sha256_of
+from .checkpoint import History
 
 _WEIGHTS, _CONFIG, _RECORD = "model.safetensors", "config.json", "training.json"
 _PACKAGES = ("napari-depth-interp", "torch", "diffusers", "numpy")
@@ -88,13 +89,15 @@ def load(folder: Path, method: str) -> Model:
     return Model(method, about["config"], tensors, record)
 
 
-def record_of(files: Sequence[Path], parameters: Mapping[str, Any], losses: Sequence[float]) -> dict[str, Any]:
+def record_of(files: Sequence[Path], parameters: Mapping[str, Any], history: History) -> dict[str, Any]:
     """Return how a model was trained; of long loss curves about a thousand points."""
+    losses = history.losses
     step = max(1, len(losses) // 1000)
     return {
         "data": [{"file": path.name, "sha256": sha256_of(path)} for path in files],
         "parameters": dict(parameters),
         "steps": len(losses),
         "loss": [round(value, 6) for value in losses[::step]],
+        "validation": history.validation,
         "versions": {name: version(name) for name in _PACKAGES},
     }

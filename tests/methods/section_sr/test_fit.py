@@ -15,10 +15,10 @@ from napari_depth_interp.progress import Cancelled
 IMAGES = torch.from_numpy(blobs((6, 64, 64), sigma=4).astype(np.float32) / 1000)
 
 
-def trained(steps, *, seed=0, squared=False, each_step=lambda done: None):
+def trained(steps, *, seed=0, squared=False, report=lambda done: None):
     with torch_on(Runtime(seed=seed)):
         network = RowNet(8, (1,), float(IMAGES.mean()), float(IMAGES.std()))
-        return fit(network, Patches(IMAGES, 4), Plan(steps, 4, 4.0, squared), seed, each_step)
+        return fit(network, Patches(IMAGES, 4), Plan(steps, 4, 4.0, squared), seed, report)
 
 
 def errors(network, gap=4.0):
@@ -46,8 +46,8 @@ def test_it_is_not_about_one_gap_only():
 
 def test_steps_are_reported_one_by_one():
     seen = []
-    trained(20, each_step=seen.append)
-    np.testing.assert_allclose(seen, np.arange(1, 21) / 20)
+    trained(20, report=seen.append)
+    np.testing.assert_allclose([each.fraction for each in seen], np.arange(1, 21) / 20)
 
 
 def test_it_stops_at_the_step_that_cancels():
@@ -59,7 +59,7 @@ def test_it_stops_at_the_step_that_cancels():
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        trained(20, each_step=cancel)
+        trained(20, report=cancel)
     assert len(seen) == 7
 
 

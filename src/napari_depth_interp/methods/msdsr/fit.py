@@ -5,7 +5,6 @@ Ohashi 2025, eq. 7, with the target on the hidden rows: the paper prints it on t
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ...nn.runtime import half_precision
+from ...progress import Report
 from ...training.checkpoint import Checkpoint
-from ...training.loop import Plan, train
+from ...training.loop import Plan, Trained, train
 from .diffusion import Diffusion
 from .network import PlaneNet, between
 from .planes import Pieces, Source, masked
@@ -31,13 +31,13 @@ def fit(
     config: MsdsrConfig,
     gap: int,
     seed: int,
-    each_step: Callable[[float], None],
+    report: Report,
     *,
     iterations: int | None = None,
     checkpoint: Checkpoint | None = None,
     accelerator: Accelerator | None = None,
-) -> tuple[PlaneNet, list[float]]:
-    """Train the network and return the running average of its weights, and the losses.
+) -> Trained[PlaneNet]:
+    """Train the network.
 
     Parameters
     ----------
@@ -48,8 +48,7 @@ def fit(
     gap : int
         Rows from one observed row to the next, where masks are regular.
     seed : int
-    each_step : callable
-        Gets the share done, and may raise.
+    report : callable
     iterations : int, optional
         Default: those of the config.
     """
@@ -61,7 +60,7 @@ def fit(
         return missed(moving, diffusion, masked(source.draw(rng), config.masks, gap, rng))
 
     plan = Plan(iterations or config.iterations, average=0.995, seed=seed)
-    return train(network, [optimiser], loss, plan, each_step=each_step, checkpoint=checkpoint, accelerator=accelerator)
+    return train(network, [optimiser], loss, plan, report=report, checkpoint=checkpoint, accelerator=accelerator)
 
 
 def _gain(source: Source, gap: int, seed: int) -> float:

@@ -63,8 +63,8 @@ class Msdsr:
                 source = FromImages(
                     self._scaled(stack, device), gap / self._rows, self._config.batch, self._config.columns
                 )
-                inner = fractions(part(report, 0.0, 1.0, "training on the sections of this stack"))
-                self._network, _ = fit(network, source, self._config, self._rows, self._runtime.seed, inner)
+                inner = part(report, 0.0, 1.0, "training on the sections of this stack")
+                self._network = fit(network, source, self._config, self._rows, self._runtime.seed, inner).network
         report(Progress(1.0))
 
     def train(self, data: TrainingData, folder: Path, *, resume: bool, report: Report = silent) -> None:

@@ -12,7 +12,7 @@ import torch
 from ...errors import RequestError
 from ...method import Runtime, TrainingData
 from ...nn.runtime import torch_on
-from ...progress import Progress, Report
+from ...progress import Report, part
 from ...scaling import Scaling
 from ...training import models
 from ...training.checkpoint import Checkpoint
@@ -57,14 +57,14 @@ def train_on(
         checkpoint = Checkpoint(folder, _fingerprint(data, config, runtime), every)
         if not resume:
             checkpoint.remove()
-        trained, losses = fit(
+        trained = fit(
             network, source, config, config.rows or _ROWS, runtime.seed,
-            lambda done: report(Progress(done, "training")), checkpoint=checkpoint, accelerator=several,
+            part(report, 0.0, 1.0, "training"), checkpoint=checkpoint, accelerator=several,
         )  # fmt: skip
     if several is None or several.is_main_process:
         about = {name: getattr(config, name) for name in LEARNED} | {"rows": config.rows or _ROWS}
-        record = models.record_of(data.files, config.model_dump(mode="json"), losses)
-        models.save(folder, models.Model("msdsr", about, trained.state_dict(), record))
+        record = models.record_of(data.files, config.model_dump(mode="json"), trained.history)
+        models.save(folder, models.Model("msdsr", about, trained.network.state_dict(), record))
         checkpoint.remove()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...nn.runtime import half_precision
+from ...progress import Report
 from ...training import loop
 from ...training.loop import train
 from .network import RowNet, interpolate
@@ -32,11 +32,8 @@ class Plan:
     squared: bool
 
 
-def fit(network: RowNet, patches: Patches, plan: Plan, seed: int, each_step: Callable[[float], None]) -> RowNet:
-    """Train for a number of steps and return the running average of the weights.
-
-    ``each_step`` gets the share done and may raise.
-    """
+def fit(network: RowNet, patches: Patches, plan: Plan, seed: int, report: Report) -> RowNet:
+    """Train for a number of steps and return the running average of the weights."""
     network = network.to(memory_format=torch.channels_last)
     matrices = [p for name, p in network.named_parameters() if name.endswith((".first", ".second"))]
     others = [p for name, p in network.named_parameters() if not name.endswith((".first", ".second"))]
@@ -49,8 +46,7 @@ def fit(network: RowNet, patches: Patches, plan: Plan, seed: int, each_step: Cal
         gap = plan.gap * math.exp(rng.uniform(math.log(NARROWEST), math.log(WIDEST)))
         return _loss(moving, patches.draw(max(_SMALLEST_GAP, gap), rng), plan.squared)
 
-    trained, _ = train(network, optimisers, loss, loop.Plan(plan.iterations, seed=seed), each_step=each_step)
-    return trained
+    return train(network, optimisers, loss, loop.Plan(plan.iterations, seed=seed), report=report).network
 
 
 def _loss(network: nn.Module, batch: Batch, squared: bool) -> Tensor:

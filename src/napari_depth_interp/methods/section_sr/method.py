@@ -87,7 +87,7 @@ class SectionSR:
             patches = Patches(images, self._config.batch, self._config.axial_blur / _FWHM / self._pixel)
             plan = Plan(iterations, self._config.batch, gap, self._is_squared(images, gap))
             training = part(report, 0.0, 0.95, "training on the sections of this stack")
-            self._network = fit(network.train().to(device), patches, plan, self._runtime.seed, fractions(training))
+            self._network = fit(network.train().to(device), patches, plan, self._runtime.seed, training)
             if self._config.scale is None and len(stack.depths) >= 5:
                 self.scale = self._choose_scale(stack, device, part(report, 0.95, 1.0))
         report(Progress(1.0))
