@@ -22,6 +22,12 @@ class MsdsrConfig(MethodConfig):
         description="Folder of a model that was trained before (depth-interp train msdsr). Not set: trained on this "
         "stack, on rows hidden in its XY images.",
     )
+    start: Path | None = Field(
+        default=None,
+        title="Begin from",
+        description="Folder of a 2-D diffusion model whose weights the training begins from: an msdsr model, or a "
+        "U-Net saved by diffusers, of the same width and levels. Not set: from random weights. Unused with a model.",
+    )
     iterations: int = Field(
         default=1500,
         ge=10,

@@ -54,7 +54,7 @@ def fit(
     """
     diffusion = Diffusion(config)
     network.gain.fill_(_gain(source, gap, seed))
-    optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=1e-4)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=1e-4, fused=True)
 
     def loss(moving: nn.Module, rng: np.random.Generator) -> Tensor:
         return missed(moving, diffusion, masked(source.draw(rng), config.masks, gap, rng))

@@ -22,6 +22,7 @@ from .fit import fit
 from .network import PlaneNet
 from .planes import FromImages
 from .sample import draw
+from .start import untrained
 from .train import LEARNED, train_on
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Msdsr:
                 self._config = self._config.model_copy(update={name: model.config[name] for name in LEARNED})
                 self._network = PlaneNet.from_model(model.config, model.tensors).to(device)
             elif min(stack.voxels.shape[1:]) >= _SMALLEST_IMAGE:
-                network = PlaneNet(self._config.channels, self._config.levels, self._config.guide).to(device)
+                network = untrained(self._config).to(device)
                 source = FromImages(
                     self._scaled(stack, device), gap / self._rows, self._config.batch, self._config.columns
                 )

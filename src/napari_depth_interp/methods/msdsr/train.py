@@ -18,8 +18,8 @@ from ...training import models
 from ...training.checkpoint import Checkpoint
 from ...weights import sha256_of
 from .fit import fit
-from .network import PlaneNet
 from .planes import FromStacks
+from .start import untrained
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -51,7 +51,7 @@ def train_on(
     with torch_on(runtime) as own_device:
         device = own_device if several is None else several.device
         stacks = [2 * torch.from_numpy(Scaling.of(each.voxels).apply(each.voxels)) - 1 for each in data.stacks]
-        network = PlaneNet(config.channels, config.levels, config.guide).to(device)
+        network = untrained(config).to(device)
         source = FromStacks([each.to(device) for each in stacks], config.batch, config.columns)
         every = max(1, min(_BETWEEN_CHECKPOINTS, config.iterations // 10))
         checkpoint = Checkpoint(folder, _fingerprint(data, config, runtime), every)
