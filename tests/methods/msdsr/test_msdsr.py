@@ -114,6 +114,13 @@ def test_tiny_images_give_linear_interpolation_and_say_so():
     assert "linear interpolation" in method.findings().warnings[0]
 
 
+def test_one_training_serves_other_ways_of_drawing(trained):
+    again = trained.drawing(steps=2).sections_at(SPARSE, [2.0]).values
+    more = trained.drawing(steps=6).sections_at(SPARSE, [2.0]).values
+    np.testing.assert_array_equal(again, trained.sections_at(SPARSE, [2.0]).values)
+    assert not np.array_equal(again, more)
+
+
 class TestTrainingOnStacks:
     def train(self, folder, *, iterations=12, resume=False, report=silent, sections=17):
         files = [folder / "a.tif", folder / "b.tif"]

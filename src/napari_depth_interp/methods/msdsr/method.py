@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,6 +72,12 @@ class Msdsr:
     def train(self, data: TrainingData, folder: Path, *, resume: bool, report: Report = silent) -> None:
         """Train on the XZ and YZ planes of dense stacks (Ohashi 2025, eq. 6) and write a model folder."""
         train_on(data, self._config, self._runtime, folder, resume=resume, report=report)
+
+    def drawing(self, **sampling: Any) -> Msdsr:
+        """Return the same trained network with other parameters of sampling (``steps``, ``eta``, ``samples``)."""
+        other = copy.copy(self)
+        other._config, other._drawn = self._config.model_copy(update=sampling), None
+        return other
 
     def findings(self) -> Findings:
         """Say so where nothing could be learned."""
