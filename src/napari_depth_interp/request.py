@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from . import __version__
 from .devices import default_threads, resolve_device
 from .errors import InputError, RequestError
+from .lazy import planes_of
 from .method import MethodConfig, MethodSpec, Preset, Runtime
 from .methods import registry
 from .settings import Settings, explain_validation
@@ -104,14 +105,9 @@ class Request:
 def signature(voxels: NDArray[Any]) -> str:
     """Return the SHA-256 of the voxel values in (t, c, z, y, x) order, plane by plane."""
     digest = hashlib.sha256()
-    for plane in _planes(voxels):
+    for plane in planes_of(voxels):
         digest.update(np.ascontiguousarray(plane, voxels.dtype.newbyteorder("<")).data)
     return digest.hexdigest()
-
-
-def _planes(voxels: NDArray[Any]) -> Iterator[NDArray[Any]]:
-    """Yield every (y, x) plane as a view; ``reshape`` would copy a whole strided dataset."""
-    return (voxels[index] for index in np.ndindex(*voxels.shape[:3]))
 
 
 def resolve(
@@ -193,7 +189,7 @@ def check_voxels(dataset: Dataset, *, fill_nan: bool) -> None:
     if dataset.voxels.dtype.kind != "f":
         return
     missing = 0
-    for plane in _planes(dataset.voxels):
+    for plane in planes_of(dataset.voxels):
         if np.isinf(plane).any():
             raise InputError("the stack holds infinite values; replace them by numbers (or by NaN, with --nan fill)")
         if float(np.nan_to_num(np.abs(plane)).max()) > LARGEST:

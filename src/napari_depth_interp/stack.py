@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import InputError, MissingSpacingError, RequestError
+from .lazy import is_lazy
+from .resources import check_fits
 from .units import convert, normalise_unit
 
 UNKNOWN_GAP = 4.0
@@ -150,6 +152,7 @@ class Stack:
     Attributes
     ----------
     voxels : (Z, Y, X) array, integer or float, in the units of the input.
+        Or :class:`~napari_depth_interp.lazy.LazyVoxels`; a method gets these only in ``prepare``, if its spec says so.
     grid : Grid
         With known depths, as many as there are sections.
     acquisition : Acquisition
@@ -185,10 +188,23 @@ class Stack:
         """
         return fine_depths(self.grid, self.acquisition.n)
 
-    def crop(self, sections: slice, rows: slice) -> Stack:
-        """Return some of the sections and rows (a view)."""
+    def crop(self, sections: slice, rows: slice, columns: slice = slice(None)) -> Stack:
+        """Return some of the sections, rows and columns (a view)."""
         grid = replace(self.grid, depths=self.depths[sections])
-        return replace(self, voxels=self.voxels[sections, rows], grid=grid)
+        return replace(self, voxels=self.voxels[sections, rows, columns], grid=grid)
+
+    def in_memory(self) -> Stack:
+        """Return the stack with its voxels read, if they are still in their file.
+
+        Raises
+        ------
+        TooLargeError
+            If they do not fit into the memory.
+        """
+        if not is_lazy(self.voxels):
+            return self
+        check_fits(self.voxels.nbytes, f"a stack of {' x '.join(map(str, self.voxels.shape))} voxels")
+        return replace(self, voxels=np.asarray(self.voxels))
 
 
 def fine_depths(grid: Grid, n: int) -> NDArray[np.float64]:
@@ -220,6 +236,7 @@ class Dataset:
     Attributes
     ----------
     voxels : (T, C, Z, Y, X) array
+        Or :class:`~napari_depth_interp.lazy.LazyVoxels`, which are read when they are asked for.
     grid : Grid
         Its depths may be unknown (None) until the user gives a z spacing.
     acquisition : Acquisition

@@ -2,38 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import Any, Literal, Protocol, cast
+
+import numpy as np
 
 from ..errors import InputError, OutputError
 from ..stack import Dataset, Grid
 from .files import check_output, check_readable, replacing
+from .streaming import Sink
 
-__all__ = ["SUFFIXES", "SectionAxis", "check_format", "check_output", "format_of", "read", "write"]
+__all__ = [
+    "STREAMED", "SUFFIXES", "SectionAxis", "Sink", "check_format", "check_output", "check_stream", "creating",
+    "format_of", "read", "read_levels", "write",
+]  # fmt: skip
 
 SectionAxis = Literal["auto", "x", "y", "z"]
-SUFFIXES = {".tif": "tiff", ".tiff": "tiff", ".btf": "tiff", ".nii": "nifti", ".nii.gz": "nifti"}
+SUFFIXES = {
+    ".tif": "tiff", ".tiff": "tiff", ".btf": "tiff", ".nii": "nifti", ".nii.gz": "nifti", ".ome.zarr": "zarr",
+    ".zarr": "zarr",
+}  # fmt: skip
+STREAMED = ("zarr", "tiff")
+"""Formats that are read and written without being held in memory."""
 
 
 class _Format(Protocol):
-    def read(self, path: Path, *, axis: SectionAxis, axes: str | None) -> Dataset: ...
+    def read(self, path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool) -> Dataset: ...
     def write(self, path: Path, dataset: Dataset, *, float_output: bool) -> None: ...
     def check(self, dataset: Dataset, grid: Grid, *, float_output: bool) -> None: ...
 
 
-def read(path: str | PathLike[str], *, axis: SectionAxis = "auto", axes: str | None = None) -> Dataset:
-    """Read a TIFF or NIfTI file.
+class _StreamedFormat(_Format, Protocol):
+    def open_sink(self, path: Path, dataset: Dataset, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Sink: ...
+
+
+def read(
+    path: str | PathLike[str], *, axis: SectionAxis = "auto", axes: str | None = None, lazy: bool = False
+) -> Dataset:
+    """Read a TIFF, NIfTI or OME-Zarr image.
 
     Parameters
     ----------
     path : path
-        ``.tif``, ``.tiff``, ``.btf``, ``.nii`` or ``.nii.gz``.
+        ``.tif``, ``.tiff``, ``.btf``, ``.nii``, ``.nii.gz``, or a folder ``.ome.zarr`` or ``.zarr``.
     axis : {"auto", "x", "y", "z"}
         NIfTI only: the axis along which the sections lie; ``"auto"`` takes the coarsest one.
     axes : str, optional
-        TIFF only: the names of the file's axes, such as ``"TZYX"``, where the file does not say.
+        The names of the file's axes, such as ``"TZYX"``, where a TIFF or a bare zarr array does not say.
+    lazy : bool
+        Leave the voxels of a TIFF or OME-Zarr image in the file until they are asked for
+        (:class:`~napari_depth_interp.lazy.LazyVoxels`). NIfTI is always read at once.
 
     Returns
     -------
@@ -46,8 +68,19 @@ def read(path: str | PathLike[str], *, axis: SectionAxis = "auto", axes: str | N
         If the file is missing, damaged, no image, or an image without sections (RGB, complex ...).
     """
     path = Path(path)
-    check_readable(path)
-    return _format(path, InputError).read(path, axis=axis, axes=axes)
+    check_readable(path, folder=format_of(path) == "zarr")
+    return _format(path, InputError).read(path, axis=axis, axes=axes, lazy=lazy)
+
+
+def read_levels(path: str | PathLike[str]) -> list[Dataset]:
+    """Return all resolutions of an OME-Zarr image, finest first, lazily read; of other files the one there is."""
+    path = Path(path)
+    if format_of(path) != "zarr":
+        return [read(path)]
+    from .zarr import read_levels as levels_of
+
+    check_readable(path, folder=True)
+    return levels_of(path)
 
 
 def write(path: str | PathLike[str], dataset: Dataset, *, overwrite: bool = False, float_output: bool = False) -> None:
@@ -58,7 +91,7 @@ def write(path: str | PathLike[str], dataset: Dataset, *, overwrite: bool = Fals
     path : path
         The suffix chooses the format, as in :func:`read`.
     dataset : Dataset
-        NIfTI needs even depths and a pixel size, and loses channel names; TIFF holds anything.
+        NIfTI needs even depths and a pixel size, and loses channel names; TIFF and OME-Zarr hold anything.
     overwrite : bool
         Replace an existing file.
     float_output : bool
@@ -73,6 +106,44 @@ def write(path: str | PathLike[str], dataset: Dataset, *, overwrite: bool = Fals
     writer = _format(path, OutputError)
     with replacing(path, overwrite=overwrite) as temporary:
         writer.write(temporary, dataset, float_output=float_output)
+
+
+@contextmanager
+def creating(
+    path: str | PathLike[str], dataset: Dataset, shape: tuple[int, ...], dtype: np.dtype[Any], *, overwrite: bool = False
+) -> Iterator[Sink]:
+    """Give what takes an image block by block; the file appears, whole, when the block ends without an error.
+
+    Parameters
+    ----------
+    path : path
+        TIFF (always OME-TIFF) or OME-Zarr.
+    dataset : Dataset
+        Grid, channels, axes and time step of the image; its voxels are not looked at.
+    shape : tuple of int
+        (t, c, z, y, x).
+    dtype : numpy dtype
+    overwrite : bool
+        Replace an existing file.
+
+    Raises
+    ------
+    OutputError
+        As :func:`write`.
+    """
+    path = Path(path)
+    check_stream(path)
+    writer = cast(_StreamedFormat, _format(path, OutputError))
+    with replacing(path, overwrite=overwrite) as temporary:
+        yield writer.open_sink(temporary, dataset, shape, dtype)
+
+
+def check_stream(path: Path) -> None:
+    """Raise an :class:`OutputError` if the format cannot be written block by block."""
+    if format_of(path) not in STREAMED:
+        raise OutputError(
+            f"'{path.name}' cannot be written in parts, and the result is large; write .ome.zarr or .ome.tif instead"
+        )
 
 
 def check_format(
@@ -100,7 +171,7 @@ def check_format(
 
 
 def format_of(path: str | PathLike[str]) -> str | None:
-    """Return ``"tiff"``, ``"nifti"`` or None, judged by the name alone."""
+    """Return ``"tiff"``, ``"nifti"``, ``"zarr"`` or None, judged by the name alone."""
     name = Path(path).name.lower()
     return next((kind for suffix, kind in SUFFIXES.items() if name.endswith(suffix)), None)
 

@@ -1,20 +1,29 @@
-"""Checks before reading, and writing that leaves either the whole file or nothing."""
+"""Checks before reading, and writing that leaves either the whole file (or folder) or nothing."""
 
 from __future__ import annotations
 
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import InputError, OutputError
 
+_ZARR_FILES = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
 
-def check_readable(path: Path) -> None:
-    """Raise an :class:`InputError` unless ``path`` is a file with something in it that may be read."""
+
+def check_readable(path: Path, *, folder: bool = False) -> None:
+    """Raise an :class:`InputError` unless ``path`` is a file (or folder) with something in it that may be read."""
     try:
+        if folder and path.exists() and not path.is_dir():
+            raise InputError(f"'{path}' is a file, but an OME-Zarr image is a folder; unpack it first")
+        if folder and path.is_dir():
+            if not any(path.iterdir()):
+                raise InputError(f"'{path}' is an empty folder; copy or export the image again")
+            return
         if path.is_dir():
             raise InputError(f"'{path}' is a folder, not an image file; give the file inside it")
         if not path.exists():
@@ -30,7 +39,9 @@ def check_readable(path: Path) -> None:
 def check_output(path: Path, *, overwrite: bool) -> None:
     """Raise an :class:`OutputError` if ``path`` cannot be written, before hours of work are spent."""
     try:
-        if path.is_dir():
+        if _is_folder_format(path):
+            _check_replaceable(path)
+        elif path.is_dir():
             raise OutputError(f"'{path}' is a folder; give the name of a file in it")
         if path.exists() and not overwrite:
             raise OutputError(f"'{path}' exists already; choose another name, or add --overwrite to replace it")
@@ -42,33 +53,71 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         raise OutputError(_explain(path, error)) from error
 
 
+def _is_folder_format(path: Path) -> bool:
+    return path.name.lower().endswith(".zarr")
+
+
+def _check_replaceable(path: Path) -> None:
+    """Replace nothing but a zarr image (or an empty folder): what else lies in a folder is not ours."""
+    if path.is_dir() and any(path.iterdir()) and not any((path / name).is_file() for name in _ZARR_FILES):
+        raise OutputError(f"'{path}' is a folder that holds no zarr image; choose another name")
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"'{path}' is a file, but an OME-Zarr image is a folder; choose another name")
+
+
 @contextmanager
 def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
     """Give a temporary name beside ``path`` and rename it to ``path`` when all went well.
 
-    Whatever happens inside, nothing half-written remains under either name.
+    A name that ends in .zarr is that of a folder, which is there and empty. Whatever happens inside, nothing
+    half-written remains under either name.
     """
     check_output(path, overwrite=overwrite)
     path = path.resolve() if path.is_symlink() else path  # the link stays, what it points to is replaced
-    double = path.name.lower().endswith((".nii.gz", ".ome.tif", ".ome.tiff"))
+    double = path.name.lower().endswith((".nii.gz", ".ome.tif", ".ome.tiff", ".ome.zarr"))
     suffix = "".join(path.suffixes[-2:]) if double else path.suffix
     # The name is known before the file is there, so that an interrupt in between leaves nothing.
     temporary = path.parent / f".depth-interp-{secrets.token_hex(8)}{suffix}"
     try:
-        temporary.touch(exist_ok=False)
+        temporary.mkdir() if _is_folder_format(path) else temporary.touch(exist_ok=False)
         yield temporary
         _flush(temporary)
-        temporary.replace(path)
+        _take_place(temporary, path)
     except OSError as error:
         raise OutputError(_explain(path, error)) from error
     finally:
         with suppress(OSError):  # a folder that has vanished meanwhile: the first error is the one to tell
-            temporary.unlink(missing_ok=True)
+            _remove(temporary)
 
 
 def _flush(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
+    """Make sure that the bytes are on the disk before the name says so."""
+    for each in path.rglob("*") if path.is_dir() else [path]:
+        if each.is_file():
+            with each.open("rb+") as file:
+                os.fsync(file.fileno())
+
+
+def _take_place(temporary: Path, path: Path) -> None:
+    """Rename; an old folder steps aside first and comes back if that fails."""
+    if not path.is_dir():
+        temporary.replace(path)
+        return
+    old = path.parent / f".depth-interp-{secrets.token_hex(8)}.zarr"
+    path.replace(old)
+    try:
+        temporary.replace(path)
+    except OSError:
+        old.replace(path)
+        raise
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _explain(path: Path, error: OSError) -> str:

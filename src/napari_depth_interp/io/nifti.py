@@ -57,7 +57,9 @@ _SINGULAR = 1e-6  # volume that three unit vectors along the axes must span
 _TIE = 0.99  # voxel sizes that agree within 1 % are equally coarse
 
 
-def read(path: Path, *, axis: Literal["auto", "x", "y", "z"] = "auto", axes: str | None = None) -> Dataset:
+def read(
+    path: Path, *, axis: Literal["auto", "x", "y", "z"] = "auto", axes: str | None = None, lazy: bool = False
+) -> Dataset:
     """Read a NIfTI image.
 
     Parameters
@@ -70,6 +72,8 @@ def read(path: Path, *, axis: Literal["auto", "x", "y", "z"] = "auto", axes: str
         file with the history of a run, the axis of that run.
     axes : None
         For TIFF only.
+    lazy : bool
+        Has no effect: NIfTI files are read at once.
 
     Raises
     ------

@@ -14,17 +14,19 @@ import tifffile
 from numpy.typing import NDArray
 
 from ..errors import DepthInterpError, InputError, RequestError, TooLargeError
+from ..lazy import LazyVoxels, as_array
 from ..stack import Dataset, Source, to_tczyx
 from ..units import normalise_unit
 from .calibration import Calibration, Length, number, record_from, seconds
 from .ome import Ome, parse_ome
-from .tiff_damage import check_data, check_structure, damaged
-from .tiff_write import RECORD_PREFIX, check, write
+from .tiff_damage import check_data, check_memory, check_structure, damaged
+from .tiff_lazy import source_of
+from .tiff_write import RECORD_PREFIX, check, open_sink, write
 
 if TYPE_CHECKING:
     from . import SectionAxis
 
-__all__ = ["check", "read", "write"]
+__all__ = ["check", "open_sink", "read", "write"]
 
 _FORMATS = {"ome": "OME-TIFF", "imagej": "ImageJ TIFF"}
 _COLOURS = {2, 5, 6, 8}  # RGB, CMYK, YCbCr, CIELab
@@ -36,13 +38,13 @@ _INTENSITY_LUT = 0.8  # least correlation of brightness with index in a colour t
 class _Image:
     """The voxels as they lie in the file, and what their axes are called."""
 
-    voxels: NDArray[Any]
+    voxels: NDArray[Any] | LazyVoxels
     axes: str
     kind: str
     calibration: Calibration
 
 
-def read(path: Path, *, axis: SectionAxis, axes: str | None) -> Dataset:
+def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False) -> Dataset:
     """Read the first image series of a TIFF file.
 
     Parameters
@@ -52,6 +54,8 @@ def read(path: Path, *, axis: SectionAxis, axes: str | None) -> Dataset:
         TIFF sections always lie along Z.
     axes : str or None
         Names for the axes of the file, overriding what it says.
+    lazy : bool
+        Leave the voxels in the file until they are asked for.
 
     Raises
     ------
@@ -65,9 +69,9 @@ def read(path: Path, *, axis: SectionAxis, axes: str | None) -> Dataset:
             f"the section axis '{axis}' can be chosen for NIfTI only; TIFF sections lie along Z: leave it at auto"
         )
     check_structure(path)
-    image = _load(path, axes)
+    image = _load(path, axes, lazy=lazy)
     calibration = image.calibration
-    voxels = to_tczyx(image.voxels, image.axes)
+    voxels = as_array(image.voxels) if isinstance(image.voxels, LazyVoxels) else to_tczyx(image.voxels, image.axes)
     channels, sections = voxels.shape[1:3]
     if sections == 1 and "T" in image.axes and "Z" not in image.axes:
         calibration.notes.append(
@@ -88,10 +92,10 @@ def read(path: Path, *, axis: SectionAxis, axes: str | None) -> Dataset:
     )
 
 
-def _load(path: Path, axes: str | None) -> _Image:
+def _load(path: Path, axes: str | None, *, lazy: bool) -> _Image:
     try:
         with _silent_tifffile(), tifffile.TiffFile(path) as tif:
-            return _load_series(tif, path, axes)
+            return _load_series(tif, path, axes, lazy=lazy)
     except DepthInterpError:
         raise
     except MemoryError as error:
@@ -116,7 +120,7 @@ def _silent_tifffile() -> Iterator[None]:
         logger.removeFilter(reject)
 
 
-def _load_series(tif: tifffile.TiffFile, path: Path, axes: str | None) -> _Image:
+def _load_series(tif: tifffile.TiffFile, path: Path, axes: str | None, *, lazy: bool) -> _Image:
     xml = tif.ome_metadata
     ome = None if xml is None else parse_ome(xml)
     if xml is not None and ome is None:
@@ -136,11 +140,16 @@ def _load_series(tif: tifffile.TiffFile, path: Path, axes: str | None) -> _Image
         _check_imagej(series, tif.imagej_metadata or {}, path)
     shape, names = _named_axes(series, axes, path, calibration)
     check_data(series, path)
+    kind = "ome" if ome else "imagej" if tif.is_imagej else ""
+    if lazy:
+        order = [names.index(axis) if axis in names else None for axis in "TCZYX"]
+        return _Image(LazyVoxels(source_of(series, shape, path), order), names, kind, calibration)
+    check_memory(series, path)
     voxels = series.asarray()
     if voxels.shape != series.shape:
         raise damaged(path, f"it should hold an image of shape {series.shape} but gives {voxels.shape}")
     voxels = voxels.reshape(shape).astype(voxels.dtype.newbyteorder("="), copy=False)
-    return _Image(voxels, names, "ome" if ome else "imagej" if tif.is_imagej else "", calibration)
+    return _Image(voxels, names, kind, calibration)
 
 
 def _check_colours(series: Any, tif: tifffile.TiffFile, calibration: Calibration, path: Path, axes: str | None) -> None:

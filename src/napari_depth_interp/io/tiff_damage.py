@@ -80,7 +80,7 @@ def _next_directory(file: BinaryIO, layout: _Layout, offset: int, file_size: int
 
 
 def check_data(series: Any, path: Path) -> None:
-    """Check that the data of a tifffile series lie inside the file and that the result fits into memory."""
+    """Check that the data of a tifffile series lie inside the file."""
     file_size = series.keyframe.parent.filehandle.size
     if series.dataoffset is not None:  # uncompressed, in one piece
         if series.dataoffset + series.nbytes > file_size:
@@ -90,6 +90,10 @@ def check_data(series: Any, path: Path) -> None:
             if page is None:
                 raise damaged(path, f"image {index} of {len(series)} is missing")
             _check_page(page, index, path)
+
+
+def check_memory(series: Any, path: Path) -> None:
+    """Check that the voxels of a tifffile series fit into memory."""
     available = psutil.virtual_memory().available
     if series.nbytes > available:
         raise TooLargeError(

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
 from ..errors import OutputError
+from ..lazy import is_lazy, planes_of
+from ..progress import Progress, Report, silent
 from ..stack import Dataset, Grid
 from .ome import is_linear, ome_metadata
 
@@ -44,7 +50,7 @@ def write(path: Path, dataset: Dataset, *, float_output: bool) -> None:
     """
     dtype = np.dtype(np.float32) if float_output else _output_dtype(dataset.voxels)
     times, channels, sections, height, width = dataset.voxels.shape
-    record = _record_text(dataset)
+    record = _record_text(dataset.record)
     size = dataset.voxels.size * dtype.itemsize + 512 * times * channels * sections
     imagej = size < _CLASSIC_BYTES and _fits_imagej(path, dataset, dtype)
     metadata = _imagej_metadata(dataset, record) if imagej else ome_metadata(dataset, record)
@@ -70,8 +76,88 @@ def check(dataset: Dataset, _grid: Grid, *, float_output: bool = False) -> None:
         _output_dtype(dataset.voxels)
 
 
+def open_sink(path: Path, dataset: Dataset, shape: tuple[int, ...], dtype: np.dtype[Any]) -> TiffSink:
+    """Return what takes the blocks of a result; see :class:`~napari_depth_interp.io.streaming.Sink`."""
+    return TiffSink(path, dataset, shape, dtype)
+
+
+class TiffSink:
+    """An uncompressed OME-TIFF whose voxels are written in any order; BigTIFF where 4 GB do not suffice.
+
+    Raises
+    ------
+    OutputError
+        If TIFF has no such type.
+    """
+
+    grain = None
+
+    def __init__(self, path: Path, dataset: Dataset, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.dtype = _streamed_dtype(dtype)
+        times, channels, sections, height, width = self._shape = shape
+        self._path, self._mark = path, f"record-{secrets.token_hex(8)}"
+        # Of the dataset only what stands in the description is looked at; the history is known at the end.
+        empty = np.broadcast_to(np.zeros((), self.dtype), shape)
+        described = replace(dataset, voxels=empty, axes="TCZYX", record={})
+        size = int(np.prod(shape, dtype=object)) * self.dtype.itemsize + 512 * times * channels * sections
+        big = size >= _CLASSIC_BYTES or path.suffix.lower() == ".btf"
+        with tifffile.TiffWriter(path, ome=True, bigtiff=big) as writer:
+            self._offset, _ = writer.write(
+                shape=(times, sections, channels, height, width),
+                dtype=self.dtype,
+                photometric="minisblack",
+                metadata=ome_metadata(described, self._mark),
+                returnoffset=True,
+            )
+
+    def write(
+        self, time: int, channel: int, sections: slice, rows: slice, columns: slice, block: NDArray[Any]
+    ) -> None:
+        """Write a (z, y, x) block."""
+        _, channels, count, height, width = self._shape
+        left, right, _ = columns.indices(width)
+        top, _, _ = rows.indices(height)
+        block = np.ascontiguousarray(block, self.dtype)
+        pieces = block.reshape(len(block), 1, -1) if right - left == width else block
+        file = os.open(self._path, os.O_WRONLY)
+        try:
+            for z, section in zip(range(count)[sections], pieces, strict=True):
+                plane = (time * count + z) * channels + channel
+                for number, row in enumerate(section):
+                    voxel = (plane * height + top + number) * width + left
+                    _write_at(file, row.data, self._offset + voxel * self.dtype.itemsize)
+        finally:
+            os.close(file)
+
+    def finish(self, record: Mapping[str, Any], report: Report = silent) -> None:
+        """Write the history in its place in the OME-XML."""
+        text = _record_text(record) or "{}"
+        xml = tifffile.tiffcomment(self._path)
+        tifffile.tiffcomment(self._path, xml.replace(self._mark, escape(text)).encode())
+        report(Progress(1.0))
+
+
+def _write_at(file: int, data: memoryview, offset: int) -> None:
+    data = data.cast("B")
+    while data:  # a single call writes 2 GB at most
+        written = os.pwrite(file, data, offset)
+        data, offset = data[written:], offset + written
+
+
+def _streamed_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type in the file; that of 64-bit integers depends on values that are not known yet."""
+    if dtype == np.float16:
+        return np.dtype(np.float32)
+    if dtype.name not in _OME_DTYPES:
+        raise OutputError(f"TIFF has no type for {dtype} voxels; write .ome.zarr, or float32")
+    return np.dtype(dtype.name)
+
+
 def _planes(voxels: NDArray[Any], dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
     """Planes in the order T, Z, C, each converted on its own: no copy of the whole."""
+    if is_lazy(voxels) and voxels.shape[1] == 1:
+        yield from (np.ascontiguousarray(plane, dtype=dtype) for plane in planes_of(voxels))
+        return
     for time in voxels:
         for section in range(time.shape[1]):
             for channel in time:
@@ -95,12 +181,12 @@ def _output_dtype(voxels: NDArray[Any]) -> np.dtype[Any]:
     raise OutputError(f"TIFF has no type for {voxels.dtype} voxels; convert them to float32 or float64 first")
 
 
-def _record_text(dataset: Dataset) -> str | None:
+def _record_text(record: Mapping[str, Any]) -> str | None:
     """The record as one line of ASCII."""
-    if not dataset.record:
+    if not record:
         return None
     try:
-        return json.dumps(dict(dataset.record))
+        return json.dumps(dict(record))
     except (TypeError, ValueError) as error:
         raise OutputError(f"the record of the dataset cannot be written as JSON: {error}") from error
 
