@@ -48,8 +48,10 @@ def example_mri() -> Dataset:
 
 
 def default_methods() -> list[str]:
-    """Return the methods that need no trained model and draw no random samples, which would take minutes."""
-    return [spec.name for spec in registry.specs() if not spec.needs_training and not spec.sampled]
+    """Return the methods that add sections, need no trained model and draw no random samples, which take minutes."""
+    return [
+        spec.name for spec in registry.specs() if not spec.needs_training and not spec.sampled and spec.enlarges == 1
+    ]
 
 
 def run_demo(

@@ -144,12 +144,12 @@ def _share_of_prepare(spec: MethodSpec) -> float:
 
 def _make_method(request: Request, stack: Stack, warnings: list[str]) -> Method:
     if stack.voxels.min() == stack.voxels.max():
-        if request.spec.name != "linear":
+        plain = registry.get("linear" if request.spec.enlarges == 1 else "enlarge")
+        if request.spec.name != plain.name:
             warnings.append(
-                f"the stack is constant ({stack.voxels.flat[0]}), so {request.spec.name} was not used: linear"
+                f"the stack is constant ({stack.voxels.flat[0]}), so {request.spec.name} was not used: {plain.name}"
             )
-        linear = registry.get("linear")
-        return linear.create(linear.config(), request.runtime)
+        return plain.create(plain.config(), request.runtime)
     return request.spec.create(request.config, request.runtime)
 
 
@@ -168,9 +168,10 @@ def _run_tiles(
         inner = silent if parallel else part(report, job.number / len(jobs), (job.number + 1) / len(jobs))
         tile = stack.crop(job.sections, job.padded)
         sections = method.sections_at(tile, request.depths[job.targets].tolist(), report=inner)
-        _store(sections.values[:, job.inside], output.voxels, job)
+        rows, inside = (_larger(each, request.spec.enlarges) for each in (job.rows, job.inside))
+        _store(sections.values[:, inside], output.voxels, job.targets, rows)
         if output.uncertainty is not None and sections.uncertainty is not None:
-            output.uncertainty[job.targets, job.rows] = sections.uncertainty[:, job.inside]
+            output.uncertainty[job.targets, rows] = sections.uncertainty[:, inside]
 
     if not parallel:
         for job in jobs:
@@ -234,7 +235,8 @@ def _portions(request: Request, stack: Stack, new: NDArray[np.intp], budget: int
     if request.spec.z_reach is not None:
         size = _PORTION
     elif request.spec.tile_halo is None:
-        size = max(1, _row_budget(stack, _WHOLE_BYTES) // stack.voxels.shape[1] - len(stack.depths))
+        sections = _row_budget(stack, _WHOLE_BYTES) // stack.voxels.shape[1] - len(stack.depths)
+        size = max(1, sections // request.spec.enlarges**2)
     else:
         size = len(new)
     return [new[start : start + size] for start in range(0, len(new), size)]
@@ -256,10 +258,15 @@ def _workers(request: Request, jobs: list[_Tile], stack: Stack) -> int:
     return max(1, min(request.runtime.threads, len(jobs), _row_budget(stack) // largest))
 
 
-def _store(values: NDArray[Any], voxels: NDArray[Any], job: _Tile) -> None:
+def _larger(part: slice, factor: int) -> slice:
+    """Return the same rows of an image enlarged by a factor."""
+    return slice(part.start * factor, part.stop * factor)
+
+
+def _store(values: NDArray[Any], voxels: NDArray[Any], targets: NDArray[np.intp], rows: slice) -> None:
     """Write float values into the result, rounded and clipped where it holds integers."""
-    for row, k in enumerate(job.targets):
-        voxels[k, job.rows] = _to_integers(values[row], voxels.dtype) if voxels.dtype.kind in "iu" else values[row]
+    for section, k in zip(values, targets, strict=True):
+        voxels[k, rows] = _to_integers(section, voxels.dtype) if voxels.dtype.kind in "iu" else section
 
 
 def _to_integers(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -297,11 +304,13 @@ def _filled(voxels: NDArray[Any]) -> NDArray[Any]:
 
 def _restore_nan(request: Request, stack: Stack, voxels: NDArray[Any]) -> None:
     """Make the result NaN where the nearest observed section is, or both are at the same distance."""
+    whole = np.ones((request.spec.enlarges,) * 2, bool)
     middles = (stack.depths[1:] + stack.depths[:-1]) / 2
     below = np.searchsorted(middles, request.depths, side="left")
     above = np.searchsorted(middles, request.depths, side="right")
     for k, (i, j) in enumerate(zip(below, above, strict=True)):
-        voxels[k][np.isnan(stack.voxels[i]) & np.isnan(stack.voxels[j])] = np.nan
+        missing = np.isnan(stack.voxels[i]) & np.isnan(stack.voxels[j])
+        voxels[k][np.kron(missing, whole)] = np.nan
 
 
 def _dense_dataset(

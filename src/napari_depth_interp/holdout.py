@@ -167,7 +167,8 @@ def projections(dataset: Dataset, n: int) -> list[Trial]:
 def pooled(dataset: Dataset) -> list[Trial]:
     """Average 4 x 4 x 4 voxels of a dense dataset, as Nishioka 2026 does; hide all voxels.
 
-    Methods that only add sections are brought to the pixels of the reference by linear interpolation.
+    Methods that enlarge have the pixels of the reference; those that only add sections are brought to them by linear
+    interpolation.
     """
     *_, height, width = dataset.voxels.shape
     rows, columns = height // POOLED, width // POOLED

@@ -47,7 +47,7 @@ class Sections:
 
     Attributes
     ----------
-    values : (len(z), Y, X) float array, in the units of the input.
+    values : (len(z), Y, X) float array, in the units of the input; more rows and columns if the method enlarges.
     uncertainty : (len(z), Y, X) float array or None
         Expected absolute error of each voxel, in the units of the input; NaN where it is not known.
     """
@@ -139,6 +139,7 @@ class Method(Protocol):
         ``stack`` is the prepared one, or some of its sections (a method is checked on sections that are left
         out) or, where the spec allows tiles, some of its rows.
         Depths beyond the first and the last section hold the end. The voxels of ``stack`` must not be changed.
+        A method that enlarges gives sections of ``enlarges`` times as many rows and columns.
         """
 
 
@@ -172,7 +173,10 @@ class MethodSpec:
         ``prepare`` trains on the stack itself and takes most of the time; the result depends a little on the
         number of threads and on the device.
     needs_training : bool
-        Works only with a model trained on other data.
+        Works only with a model trained on other data, which its parameter ``model`` names.
+    enlarges : int
+        How many times more voxels the result has along each axis, voxel edges aligned, so that averaging blocks of
+        the result gives the grid of the input; 1: pixels stay as they are.
     devices : tuple of {"cpu", "cuda", "mps"}
     cost : str
         Rough time, in words.
@@ -194,6 +198,7 @@ class MethodSpec:
     gives_uncertainty: bool = False
     trains_on_stack: bool = False
     needs_training: bool = False
+    enlarges: int = 1
     devices: tuple[str, ...] = ("cpu",)
 
 

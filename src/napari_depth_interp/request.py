@@ -62,7 +62,7 @@ class Request:
     @property
     def grid(self) -> Grid:
         """The grid of the result."""
-        return replace(self.dataset.grid, depths=self.depths)
+        return replace(self.dataset.grid, depths=self.depths).enlarged(self.spec.enlarges)
 
     @property
     def output_dtype(self) -> np.dtype[Any]:
@@ -71,7 +71,7 @@ class Request:
     @property
     def output_shape(self) -> tuple[int, ...]:
         times, channels, _, rows, columns = self.dataset.voxels.shape
-        return times, channels, len(self.depths), rows, columns
+        return times, channels, len(self.depths), rows * self.spec.enlarges, columns * self.spec.enlarges
 
     def record(self) -> dict[str, Any]:
         """Return the history of the run as JSON-ready values; equal runs give equal records."""
@@ -138,14 +138,15 @@ def resolve(
     check_voxels(dataset, fill_nan=settings.nan == "fill")
     spec, config = resolve_method(settings.method, settings.preset, settings.parameters)
     _check_acquisition(spec, dataset.acquisition)
+    _check_model(spec, config)
     device, warning = resolve_device(settings.device, spec.devices)
     if depths is None:
         targets, grid_notes = target_depths(dataset, settings)
     else:
         _check_no_target(settings)
-        targets, grid_notes = _explicit_depths(dataset, depths, extrapolate=extrapolate), []
-    observed = match_observed(dataset, targets)
-    if depths is None:
+        targets, grid_notes = _explicit_depths(dataset, depths, extrapolate=extrapolate, enlarges=spec.enlarges), []
+    observed = match_observed(dataset, targets) if spec.enlarges == 1 else np.full(len(targets), -1)
+    if depths is None and spec.enlarges == 1:
         grid_notes += _observed_notes(dataset, observed)
     return Request(
         dataset,
@@ -236,6 +237,19 @@ def _check_acquisition(spec: MethodSpec, acquisition: Acquisition) -> None:
     kind = "projection" if acquisition.is_projection else "slice"
     if kind not in spec.acquisitions:
         raise RequestError(f"{spec.name} cannot work on a {kind} acquisition; choose another method, such as linear")
+    if spec.enlarges > 1 and acquisition.is_projection and acquisition.n != spec.enlarges:
+        raise RequestError(
+            f"{spec.name} makes {spec.enlarges} sections of each, but {acquisition} means {acquisition.n}; "
+            "choose another method, such as linear"
+        )
+
+
+def _check_model(spec: MethodSpec, config: MethodConfig) -> None:
+    if spec.needs_training and getattr(config, "model", None) is None:
+        raise RequestError(
+            f"{spec.name} needs a model, and none is given; train one on dense stacks with "
+            f"'depth-interp train {spec.name} DATA_DIR --out MODEL_DIR', then run with -p model=MODEL_DIR"
+        )
 
 
 def target_depths(dataset: Dataset, settings: Settings) -> tuple[NDArray[np.float64], list[str]]:
@@ -243,6 +257,9 @@ def target_depths(dataset: Dataset, settings: Settings) -> tuple[NDArray[np.floa
     chosen = _chosen_targets(settings)
     if len(chosen) > 1:
         raise RequestError(f"{' and '.join(chosen)} exclude each other; give one of them")
+    enlarges = registry.get(settings.method).enlarges
+    if enlarges > 1:
+        return _enlarged(dataset, settings, enlarges)
     grid = dataset.grid
     if settings.spacing is not None:
         return _regular(dataset, _in_unit(settings.spacing, grid.unit))
@@ -258,6 +275,17 @@ def target_depths(dataset: Dataset, settings: Settings) -> tuple[NDArray[np.floa
     if factor < 2:
         raise RequestError(f"the factor must be 2 or more, got {factor}; 4 gives 3 new sections in each gap")
     return _multiplied(dataset, factor)
+
+
+def _enlarged(dataset: Dataset, settings: Settings, enlarges: int) -> tuple[NDArray[np.float64], list[str]]:
+    """Return the depths of a method that enlarges all axes: as many sections for each, filling the gap around it."""
+    chosen = _chosen_targets(settings)
+    if chosen and settings.factor != enlarges:
+        raise RequestError(
+            f"{settings.method} makes all three axes {enlarges} times finer, and nothing else; "
+            f"leave {chosen[0]} out, or choose another method"
+        )
+    return _fine_sections(dataset.grid, enlarges), [f"all three axes become {enlarges} times finer"]
 
 
 def _chosen_targets(settings: Settings) -> list[str]:
@@ -277,7 +305,7 @@ def _multiplied(dataset: Dataset, factor: int) -> tuple[NDArray[np.float64], lis
     assert grid.depths is not None
     assert grid.spacing is not None
     if dataset.acquisition.is_projection:
-        return _fine_projections(grid, factor), []
+        return _fine_sections(grid, factor), []
     _check_count((len(grid.depths) - 1) * factor + 1)
     if grid.is_even:
         steps = np.arange((len(grid.depths) - 1) * factor + 1) / factor
@@ -288,12 +316,14 @@ def _multiplied(dataset: Dataset, factor: int) -> tuple[NDArray[np.float64], lis
     return _spaced(dataset, step), [note]
 
 
-def _fine_projections(grid: Grid, factor: int) -> NDArray[np.float64]:
+def _fine_sections(grid: Grid, factor: int) -> NDArray[np.float64]:
+    """Return the depths of ``factor`` sections for each image, which is taken to be their mean."""
     if not grid.is_even:
         gaps = np.diff(_known(grid))
         raise RequestError(
-            f"projections must be evenly spaced, each the mean of the sections up to the next one; "
-            f"got gaps from {gaps.min():g} to {gaps.max():g}; correct --depths, or use --acquisition slice"
+            f"images that are means of sections must be evenly spaced, each the mean of those up to the next one; "
+            f"got gaps from {gaps.min():g} to {gaps.max():g}; correct --depths, or use --acquisition slice and a "
+            "method that adds sections only"
         )
     _check_count(len(_known(grid)) * factor)
     return fine_depths(grid, factor).ravel()
@@ -343,10 +373,13 @@ def _in_unit(length: str, unit: str | None) -> float:
     return convert(value, given, unit)
 
 
-def _explicit_depths(dataset: Dataset, depths: Sequence[float], *, extrapolate: bool) -> NDArray[np.float64]:
+def _explicit_depths(
+    dataset: Dataset, depths: Sequence[float], *, extrapolate: bool, enlarges: int
+) -> NDArray[np.float64]:
     wanted = _known(Grid(np.asarray(depths, float)))
     grid = dataset.grid
-    margin = (grid.spacing or 0.0) * (0.5 if dataset.acquisition.is_projection else SPACING_RTOL)
+    holds_fine = dataset.acquisition.is_projection or enlarges > 1
+    margin = (grid.spacing or 0.0) * (0.5 if holds_fine else SPACING_RTOL)
     first, last = _known(grid)[[0, -1]]
     if not extrapolate and (wanted[0] < first - margin or wanted[-1] > last + margin):
         raise RequestError(

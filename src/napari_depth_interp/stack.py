@@ -99,6 +99,18 @@ class Grid:
             return True
         return bool(np.allclose(np.diff(self.depths), self.spacing, rtol=SPACING_RTOL, atol=0))
 
+    def enlarged(self, factor: int) -> Grid:
+        """Return the grid with pixels ``factor`` times smaller along y and x, edges aligned.
+
+        Where neither pixel size nor unit is known, lengths are counted in pixels of this grid.
+        """
+        y, x = self.pixel_size or (1.0, 1.0)
+        if factor == 1 or (self.pixel_size is None and self.unit is not None):
+            return self
+        first = (factor - 1) / 2 / factor
+        origin = self.origin[0] - first * y, self.origin[1] - first * x
+        return replace(self, pixel_size=(y / factor, x / factor), origin=origin)
+
     def with_depths(self, depths: ArrayLike, unit: str | None = None) -> Grid:
         """Return the grid with other section depths, given in ``unit`` (default: the grid's own)."""
         values, unit = np.asarray(depths, dtype=float), _checked_unit(unit)

@@ -162,6 +162,11 @@ def plan_of(text: str, settings: Settings) -> Settings:
 
 
 def _check_requests(trial: Trial, plans: Sequence[Settings]) -> None:
-    """Fail before the first long run if a later method or device does not exist."""
+    """Fail before the first long run if a later method or device does not exist, or does not fit the protocol."""
     for plan in plans:
-        resolve(trial.visible, plan, depths=trial.depths.tolist())
+        request = resolve(trial.visible, plan, depths=trial.depths.tolist())
+        if request.spec.enlarges not in (1, trial.in_plane):
+            raise RequestError(
+                f"{plan.method} makes all three axes {request.spec.enlarges} times finer; "
+                f"score it with --protocol sr{request.spec.enlarges}"
+            )

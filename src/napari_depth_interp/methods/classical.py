@@ -3,9 +3,8 @@
 Each is a linear operator: every new section is a weighted sum of a few observed ones, the same
 for all pixels. The weights are computed once per depth, in float64; the pixels are one matrix product.
 
-Projections (an observed image is the mean of n sections) are un-averaged first: with ``W`` the
-interpolation to the n fine sections and ``P`` their averaging, ``W (P W)^-1`` is the limit of
-repeated back-projection, so that averaging the result gives the data back.
+Projections (an observed image is the mean of n sections) are un-averaged first, so that averaging
+the result gives the data back: see :mod:`napari_depth_interp.resampling`.
 """
 
 from __future__ import annotations
@@ -20,15 +19,13 @@ from pydantic import Field
 
 from ..method import Method, MethodConfig, MethodSpec, Runtime, Sections, working_dtype
 from ..progress import Progress, Report, silent
+from ..resampling import Weights, unaverage, weights
 from ..stack import Stack
 
 _REACH = 24
 """Sections on each side of a gap that a weight may use: a spline's influence falls by 1/2 or more per section."""
 _CHUNK = 64
 """Depths per matrix product."""
-
-Weights = NDArray[np.float64]
-
 
 class NearestConfig(MethodConfig):
     """Nearest-section interpolation has no parameters."""
@@ -63,54 +60,9 @@ class CubicConfig(LinearConfig):
     )
 
 
-def _nearest_weights(depths: Weights, z: Weights) -> Weights:
-    """Return (len(z), len(depths)) weights; half-way between two sections the first one counts."""
-    middles = (depths[1:] + depths[:-1]) / 2
-    return np.eye(len(depths))[np.searchsorted(middles, z, side="left")]
-
-
-def _linear_weights(depths: Weights, z: Weights) -> Weights:
-    """Return (len(z), len(depths)) weights; the ends are held."""
-    return np.stack([np.interp(z, depths, unit) for unit in np.eye(len(depths))], axis=1)
-
-
-def _spline_weights(depths: Weights, z: Weights) -> Weights:
-    """Natural cubic spline: continuous curvature, none at the ends; the ends are held."""
-    from scipy.interpolate import CubicSpline
-
-    spline = CubicSpline(depths, np.eye(len(depths)), bc_type="natural")
-    return np.asarray(spline(np.clip(z, depths[0], depths[-1])))
-
-
-def _catmull_rom_weights(depths: Weights, z: Weights) -> Weights:
-    """Cubic Hermite with second-order finite-difference slopes (Catmull-Rom on even gaps); the ends are held."""
-    from scipy.interpolate import CubicHermiteSpline
-
-    unit = np.eye(len(depths))
-    curve = CubicHermiteSpline(depths, unit, np.gradient(unit, depths, axis=0))
-    return np.asarray(curve(np.clip(z, depths[0], depths[-1])))
-
-
-_WEIGHTS = {
-    "nearest": _nearest_weights,
-    "linear": _linear_weights,
-    "spline": _spline_weights,
-    "catmull-rom": _catmull_rom_weights,
-}
-
-
-def _unaverage(kind: str, depths: Weights, fine: NDArray[np.float64]) -> Weights:
-    """Return ``(P W)^-1``: recorded projections -> values whose interpolation averages to them.
-
-    ``fine`` is (len(depths), n): the depths of the n sections of each projection.
-    """
-    averaged = _WEIGHTS[kind](depths, fine.ravel()).reshape(*fine.shape, len(depths)).mean(axis=1)
-    return np.linalg.inv(averaged)
-
-
 @dataclass
 class _Interpolator:
-    """Interpolation along z by one of the kinds of ``_WEIGHTS``."""
+    """Interpolation along z by one of the kinds of :func:`napari_depth_interp.resampling.weights`."""
 
     kind: str
     match_projections: bool = False
@@ -128,8 +80,8 @@ class _Interpolator:
         values = np.empty((len(z), flat.shape[1]), dtype)
         for start in range(0, len(z), _CHUNK):
             rows = slice(start, start + _CHUNK)
-            window, weights = self._weights(stack, np.asarray(z[rows], float))
-            np.matmul(weights.astype(dtype), flat[window].astype(dtype, copy=False), out=values[rows])
+            window, matrix = self._weights(stack, np.asarray(z[rows], float))
+            np.matmul(matrix.astype(dtype), flat[window].astype(dtype, copy=False), out=values[rows])
             report(Progress(min(1.0, rows.stop / len(z))))
         if self._bounds is not None:
             np.clip(values, *self._bounds, out=values)
@@ -141,11 +93,11 @@ class _Interpolator:
         last = int(np.searchsorted(stack.depths, z.max())) + _REACH
         window = slice(first, last)
         depths = stack.depths[window]
-        weights = _WEIGHTS[self.kind](depths, z)
+        matrix = weights(self.kind, depths, z)
         if self.match_projections and stack.acquisition.is_projection:
-            weights = weights @ _unaverage(self.kind, depths, stack.fine_depths()[window])
-        used = np.flatnonzero(np.abs(weights).max(axis=0) > 1e-9)
-        return slice(first + int(used[0]), first + int(used[-1]) + 1), weights[:, used[0] : used[-1] + 1]
+            matrix = matrix @ unaverage(self.kind, depths, stack.fine_depths()[window])
+        used = np.flatnonzero(np.abs(matrix).max(axis=0) > 1e-9)
+        return slice(first + int(used[0]), first + int(used[-1]) + 1), matrix[:, used[0] : used[-1] + 1]
 
 
 def _nearest(_config: NearestConfig, _runtime: Runtime) -> Method:

@@ -18,6 +18,7 @@ _BUILT_IN = {
     "nearest": "classical:NEAREST",
     "linear": "classical:LINEAR",
     "cubic": "classical:CUBIC",
+    "enlarge": "enlarge:ENLARGE",
     "flow": "flow:FLOW",
     "section_sr": "section_sr:SECTION_SR",
     "kplanes": "kplanes:KPLANES",

@@ -61,16 +61,19 @@ class Checkpoint:
         optimisers: Sequence[torch.optim.Optimizer],
         history: History,
         best: dict[str, Tensor] | None = None,
+        others: Sequence[nn.Module] = (),
     ) -> None:
         """Write everything under a temporary name and rename it.
 
-        ``best`` are the weights of the best validation so far.
+        ``best`` are the weights of the best validation so far, ``others`` the networks that train beside the first.
         """
         from safetensors.torch import save_file
 
         tensors = {f"network.{name}": each for name, each in network.state_dict().items()}
         tensors |= {f"average.{name}": each for name, each in average.state_dict().items()}
         tensors |= {f"best.{name}": each for name, each in (best or {}).items()}
+        for number, other in enumerate(others):
+            tensors |= {f"other{number}.{name}": each for name, each in other.state_dict().items()}
         about: list[dict[str, Any]] = []
         for number, optimiser in enumerate(optimisers):
             state = optimiser.state_dict()["state"]
@@ -91,7 +94,11 @@ class Checkpoint:
             save_file({name: each.detach().contiguous().cpu() for name, each in tensors.items()}, temporary, metadata)
 
     def restore(
-        self, network: nn.Module, average: nn.Module, optimisers: Sequence[torch.optim.Optimizer]
+        self,
+        network: nn.Module,
+        average: nn.Module,
+        optimisers: Sequence[torch.optim.Optimizer],
+        others: Sequence[nn.Module] = (),
     ) -> tuple[History, dict[str, Tensor] | None]:
         """Bring everything to where the checkpoint was saved; return the history and the best weights, if any.
 
@@ -111,6 +118,8 @@ class Checkpoint:
             )
         network.load_state_dict(_part(tensors, "network."))
         average.load_state_dict(_part(tensors, "average."))
+        for number, other in enumerate(others):
+            other.load_state_dict(_part(tensors, f"other{number}."))
         for number, (optimiser, about) in enumerate(zip(optimisers, json.loads(metadata["optimisers"]), strict=True)):
             state = {int(index): dict(numbers) for index, numbers in about.items()}
             for name, tensor in _part(tensors, f"optimiser{number}.").items():

@@ -28,6 +28,38 @@ Loss = Callable[[nn.Module, np.random.Generator], Tensor]
 """What a step makes small, from the network and the step's random numbers (torch is seeded from them too)."""
 
 
+@dataclass(frozen=True, eq=False)
+class Step:
+    """A training step: its number from 0, its random numbers, and which of several processes this is."""
+
+    number: int
+    rng: np.random.Generator
+    process: int = 0
+    processes: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """One of the turns of a step, in which one network moves; of networks that compete, each has its own.
+
+    Attributes
+    ----------
+    network : int
+        Which of the networks moves.
+    optimisers : sequence of Optimizer
+        Their learning rates are the full ones.
+    loss : callable (networks, step) -> Tensor
+        All networks in the order of :func:`train_in_turns`; several GPUs wrap them.
+    rate : callable step number -> share of the full rate, optional
+        Default: the plan's.
+    """
+
+    network: int
+    optimisers: Sequence[torch.optim.Optimizer]
+    loss: Callable[[Sequence[nn.Module], Step], Tensor]
+    rate: Callable[[int], float] | None = None
+
+
 @dataclass(frozen=True)
 class Plan:
     """How a network is trained.
@@ -42,7 +74,7 @@ class Plan:
     average : float
         Share of the running average of the weights that stays at each step.
     clip : float
-        Largest length of the gradient.
+        Largest length of the gradient; infinite: gradients stay as they are.
     seed : int
     """
 
@@ -134,18 +166,52 @@ def train(
     -------
     Trained
     """
-    run = _Run(network, optimisers, plan, checkpoint, validation, accelerator)
-    for step in range(len(run.history.losses), plan.steps):
+    turn = Turn(0, optimisers, lambda networks, step: loss(networks[0], step.rng))
+    return train_in_turns(
+        network, (), [turn], plan,
+        report=report, checkpoint=checkpoint, validation=validation, accelerator=accelerator,
+    )  # fmt: skip
+
+
+def train_in_turns(
+    network: Network,
+    others: Sequence[nn.Module],
+    turns: Sequence[Turn],
+    plan: Plan,
+    *,
+    report: Report,
+    checkpoint: Checkpoint | None = None,
+    validation: Validation | None = None,
+    accelerator: Accelerator | None = None,
+) -> Trained[Network]:
+    """Train a network together with others, which take turns in every step.
+
+    Parameters
+    ----------
+    network : Module
+        Number 0 of the turns, whose weights are averaged, validated and returned.
+    others : sequence of Module
+        Numbers 1, 2 ...; they resume with the network, and are let go at the end.
+    turns : sequence of Turn
+        In this order; the last one's loss is reported.
+    plan, report, checkpoint, validation, accelerator
+        As for :func:`train`.
+
+    Returns
+    -------
+    Trained
+    """
+    run = _Run(network, others, turns, plan, checkpoint, validation, accelerator)
+    for number in range(len(run.history.losses), plan.steps):
         if run.is_over():
             break
-        run.set_rates(step)
-        run.history.losses.append(_step(run.moving, run.optimisers, loss, plan, step, accelerator))
+        run.history.losses.append(run.step(number))
         run.average.update_parameters(network)
-        point = run.look(step + 1)
-        if checkpoint is not None and checkpoint.is_due(step + 1, plan.steps):
+        point = run.look(number + 1)
+        if checkpoint is not None and checkpoint.is_due(number + 1, plan.steps):
             run.save()
         try:
-            report(Progress((step + 1) / plan.steps, training=point))
+            report(Progress((number + 1) / plan.steps, training=point))
         except Stopped:
             run.save()
             break
@@ -161,31 +227,61 @@ class _Run(Generic[Network]):
     def __init__(
         self,
         network: Network,
-        optimisers: Sequence[torch.optim.Optimizer],
+        others: Sequence[nn.Module],
+        turns: Sequence[Turn],
         plan: Plan,
         checkpoint: Checkpoint | None,
         validation: Validation | None,
         accelerator: Accelerator | None,
     ) -> None:
         self._network, self._plan, self._checkpoint, self._validation = network, plan, checkpoint, validation
+        self._others, self._turns, self._accelerator = tuple(others), tuple(turns), accelerator
         self._leads = accelerator is None or accelerator.is_main_process
         self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(plan.average))  # type: ignore[no-untyped-call]
         self.average.eval()
-        self._full = [[group["lr"] for group in each.param_groups] for each in optimisers]
+        plain = [each for turn in turns for each in turn.optimisers]
+        self._full = {id(each): [group["lr"] for group in each.param_groups] for each in plain}
         self.history, self._best = History(), None
         if checkpoint is not None:
-            self.history, self._best = checkpoint.restore(network, self.average.module, optimisers)
+            self.history, self._best = checkpoint.restore(network, self.average.module, plain, others)
             self.average.n_averaged.fill_(len(self.history.losses))
         self._saved = len(self.history.losses)
-        self.moving: nn.Module = network
-        self.optimisers = list(optimisers)
+        self._plain = plain
+        self._moving: list[nn.Module] = [network, *others]
+        self._optimisers: dict[int, torch.optim.Optimizer] = {id(each): each for each in plain}
         if accelerator is not None:
-            self.moving, *self.optimisers = accelerator.prepare(network, *optimisers)
+            self._moving = [accelerator.prepare(each) for each in self._moving]
+            self._optimisers = {id(each): accelerator.prepare(each) for each in plain}
 
-    def set_rates(self, step: int) -> None:
-        for each, rates in zip(self.optimisers, self._full, strict=True):
-            for group, rate in zip(each.param_groups, rates, strict=True):
-                group["lr"] = rate * self._plan.rate(step)
+    def step(self, number: int) -> float:
+        """Take all turns of a step; return the last one's loss."""
+        several = self._accelerator
+        process = 0 if several is None else several.process_index
+        rng = np.random.default_rng((self._plan.seed, number, process))
+        torch.manual_seed(int(rng.integers(2**62)))
+        step = Step(number, rng, process, 1 if several is None else several.num_processes)
+        missed = math.nan
+        for turn in self._turns:
+            missed = self._take(turn, step)
+        return missed
+
+    def _take(self, turn: Turn, step: Step) -> float:
+        optimisers = [self._optimisers[id(each)] for each in turn.optimisers]
+        for each, plain in zip(optimisers, turn.optimisers, strict=True):
+            each.zero_grad(set_to_none=True)  # another turn's loss may have gone through this network
+            for group, rate in zip(each.param_groups, self._full[id(plain)], strict=True):
+                group["lr"] = rate * (turn.rate or self._plan.rate)(step.number)
+        missed = turn.loss(self._moving, step)
+        if self._accelerator is None:
+            missed.backward()  # type: ignore[no-untyped-call]
+        else:
+            self._accelerator.backward(missed)
+        if math.isfinite(self._plan.clip):
+            torch.nn.utils.clip_grad_norm_(self._moving[turn.network].parameters(), self._plan.clip)
+        for each in optimisers:
+            each.step()
+            each.zero_grad(set_to_none=True)
+        return float(missed.detach())
 
     def look(self, done: int) -> TrainingPoint:
         """Validate if it is time to, and return what the step has shown."""
@@ -214,7 +310,9 @@ class _Run(Generic[Network]):
         done = len(self.history.losses)
         if self._checkpoint is None or not self._leads or self._saved == done:
             return
-        self._checkpoint.save(self._network, self.average.module, self.optimisers, self.history, self._best)
+        self._checkpoint.save(
+            self._network, self.average.module, self._plain, self.history, self._best, self._others
+        )
         self._saved = done
 
     def result(self) -> Trained[Network]:
@@ -222,26 +320,3 @@ class _Run(Generic[Network]):
         if self._best is not None:
             trained.load_state_dict(self._best)
         return Trained(trained.eval(), self.history)
-
-
-def _step(
-    network: nn.Module,
-    optimisers: Sequence[torch.optim.Optimizer],
-    loss: Loss,
-    plan: Plan,
-    step: int,
-    accelerator: Accelerator | None,
-) -> float:
-    process = 0 if accelerator is None else accelerator.process_index
-    rng = np.random.default_rng((plan.seed, step, process))
-    torch.manual_seed(int(rng.integers(2**62)))
-    missed = loss(network, rng)
-    if accelerator is None:
-        missed.backward()  # type: ignore[no-untyped-call]
-    else:
-        accelerator.backward(missed)
-    torch.nn.utils.clip_grad_norm_(network.parameters(), plan.clip)
-    for optimiser in optimisers:
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-    return float(missed.detach())

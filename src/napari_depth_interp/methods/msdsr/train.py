@@ -16,14 +16,13 @@ from ...progress import Report, part
 from ...scaling import Scaling
 from ...training import models
 from ...training.checkpoint import Checkpoint
+from ...training.several import accelerator
 from ...weights import sha256_of
 from .fit import fit
 from .planes import FromStacks
 from .start import untrained
 
 if TYPE_CHECKING:
-    from accelerate import Accelerator
-
     from . import MsdsrConfig
 
 LEARNED = ("channels", "levels", "guide", "prediction", "zero_snr", "offset_noise", "adjusted_offset")
@@ -47,7 +46,7 @@ def train_on(
     few = [path.name for path, stack in zip(data.files, data.stacks, strict=True) if len(stack.depths) < _FEWEST]
     if few:
         raise RequestError(f"{', '.join(few)}: training needs stacks of {_FEWEST} sections or more; leave them out")
-    several = _accelerator(runtime)
+    several = accelerator(runtime)
     with torch_on(runtime) as own_device:
         device = own_device if several is None else several.device
         stacks = [2 * torch.from_numpy(Scaling.of(each.voxels).apply(each.voxels)) - 1 for each in data.stacks]
@@ -73,14 +72,3 @@ def _fingerprint(data: TrainingData, config: MsdsrConfig, runtime: Runtime) -> s
     parts: dict[str, Any] = {"config": config.model_dump(mode="json"), "seed": runtime.seed}
     parts["data"] = [sha256_of(path) for path in data.files]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _accelerator(runtime: Runtime) -> Accelerator | None:
-    """Return Hugging Face accelerate's accelerator if this process is one of several (``accelerate launch``)."""
-    from accelerate.utils import get_int_from_env
-
-    if get_int_from_env(["WORLD_SIZE"], 1) <= 1:
-        return None
-    from accelerate import Accelerator
-
-    return Accelerator(cpu=runtime.device == "cpu")
