@@ -3,9 +3,8 @@
 Each is a linear operator: every new section is a weighted sum of a few observed ones, the same
 for all pixels. The weights are computed once per depth, in float64; the pixels are one matrix product.
 
-Projections (an observed image is the mean of n sections) are un-averaged first: with ``W`` the
-interpolation to the n fine sections and ``P`` their averaging, ``W (P W)^-1`` is the limit of
-repeated back-projection, so that averaging the result gives the data back.
+Projections (an observed image is the mean of n sections) are un-averaged first, so that averaging the result gives the
+data back: the limit of repeated back-projection (:mod:`napari_depth_interp.projections`).
 """
 
 from __future__ import annotations
@@ -15,19 +14,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from ..method import Method, MethodConfig, MethodSpec, Runtime, Sections, working_dtype
 from ..progress import Progress, Report, silent
+from ..projections import REACH, Weights, linear_weights, unaveraging, window_of
 from ..stack import Stack
 
-_REACH = 24
-"""Sections on each side of a gap that a weight may use: a spline's influence falls by 1/2 or more per section."""
 _CHUNK = 64
 """Depths per matrix product."""
-
-Weights = NDArray[np.float64]
 
 
 class NearestConfig(MethodConfig):
@@ -69,11 +64,6 @@ def _nearest_weights(depths: Weights, z: Weights) -> Weights:
     return np.eye(len(depths))[np.searchsorted(middles, z, side="left")]
 
 
-def _linear_weights(depths: Weights, z: Weights) -> Weights:
-    """Return (len(z), len(depths)) weights; the ends are held."""
-    return np.stack([np.interp(z, depths, unit) for unit in np.eye(len(depths))], axis=1)
-
-
 def _spline_weights(depths: Weights, z: Weights) -> Weights:
     """Natural cubic spline: continuous curvature, none at the ends; the ends are held."""
     from scipy.interpolate import CubicSpline
@@ -93,19 +83,10 @@ def _catmull_rom_weights(depths: Weights, z: Weights) -> Weights:
 
 _WEIGHTS = {
     "nearest": _nearest_weights,
-    "linear": _linear_weights,
+    "linear": linear_weights,
     "spline": _spline_weights,
     "catmull-rom": _catmull_rom_weights,
 }
-
-
-def _unaverage(kind: str, depths: Weights, fine: NDArray[np.float64]) -> Weights:
-    """Return ``(P W)^-1``: recorded projections -> values whose interpolation averages to them.
-
-    ``fine`` is (len(depths), n): the depths of the n sections of each projection.
-    """
-    averaged = _WEIGHTS[kind](depths, fine.ravel()).reshape(*fine.shape, len(depths)).mean(axis=1)
-    return np.linalg.inv(averaged)
 
 
 @dataclass
@@ -137,13 +118,11 @@ class _Interpolator:
 
     def _weights(self, stack: Stack, z: Weights) -> tuple[slice, Weights]:
         """Return the observed sections that depths ``z`` need and their weights (len(z), sections)."""
-        first = max(0, int(np.searchsorted(stack.depths, z.min())) - _REACH)
-        last = int(np.searchsorted(stack.depths, z.max())) + _REACH
-        window = slice(first, last)
-        depths = stack.depths[window]
+        window = window_of(stack, z)
+        first, depths = window.start, stack.depths[window]
         weights = _WEIGHTS[self.kind](depths, z)
         if self.match_projections and stack.acquisition.is_projection:
-            weights = weights @ _unaverage(self.kind, depths, stack.fine_depths()[window])
+            weights = weights @ unaveraging(_WEIGHTS[self.kind], depths, stack.fine_depths()[window])
         used = np.flatnonzero(np.abs(weights).max(axis=0) > 1e-9)
         return slice(first + int(used[0]), first + int(used[-1]) + 1), weights[:, used[0] : used[-1] + 1]
 
@@ -162,7 +141,7 @@ def _cubic(config: CubicConfig, _runtime: Runtime) -> Method:
 
 _SHARED: dict[str, Any] = {
     "tile_halo": 0,
-    "z_reach": _REACH,
+    "z_reach": REACH,
     "parallel_tiles": True,
     "cost": "seconds, even for large stacks",
 }
