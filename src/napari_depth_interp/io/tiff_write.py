@@ -110,9 +110,7 @@ class TiffSink:
                 returnoffset=True,
             )
 
-    def write(
-        self, time: int, channel: int, sections: slice, rows: slice, columns: slice, block: NDArray[Any]
-    ) -> None:
+    def write(self, time: int, channel: int, sections: slice, rows: slice, columns: slice, block: NDArray[Any]) -> None:
         """Write a (z, y, x) block."""
         _, channels, count, height, width = self._shape
         left, right, _ = columns.indices(width)

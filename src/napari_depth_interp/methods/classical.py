@@ -14,18 +14,17 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from ..method import Method, MethodConfig, MethodSpec, Runtime, Sections, working_dtype
 from ..progress import Progress, Report, silent
+from ..projections import REACH, window_of
 from ..resampling import Weights, unaverage, weights
 from ..stack import Stack
 
-_REACH = 24
-"""Sections on each side of a gap that a weight may use: a spline's influence falls by 1/2 or more per section."""
 _CHUNK = 64
 """Depths per matrix product."""
+
 
 class NearestConfig(MethodConfig):
     """Nearest-section interpolation has no parameters."""
@@ -89,10 +88,8 @@ class _Interpolator:
 
     def _weights(self, stack: Stack, z: Weights) -> tuple[slice, Weights]:
         """Return the observed sections that depths ``z`` need and their weights (len(z), sections)."""
-        first = max(0, int(np.searchsorted(stack.depths, z.min())) - _REACH)
-        last = int(np.searchsorted(stack.depths, z.max())) + _REACH
-        window = slice(first, last)
-        depths = stack.depths[window]
+        window = window_of(stack, z)
+        first, depths = window.start, stack.depths[window]
         matrix = weights(self.kind, depths, z)
         if self.match_projections and stack.acquisition.is_projection:
             matrix = matrix @ unaverage(self.kind, depths, stack.fine_depths()[window])
@@ -114,7 +111,7 @@ def _cubic(config: CubicConfig, _runtime: Runtime) -> Method:
 
 _SHARED: dict[str, Any] = {
     "tile_halo": 0,
-    "z_reach": _REACH,
+    "z_reach": REACH,
     "parallel_tiles": True,
     "cost": "seconds, even for large stacks",
 }

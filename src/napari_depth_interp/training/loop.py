@@ -310,9 +310,7 @@ class _Run(Generic[Network]):
         done = len(self.history.losses)
         if self._checkpoint is None or not self._leads or self._saved == done:
             return
-        self._checkpoint.save(
-            self._network, self.average.module, self._plain, self.history, self._best, self._others
-        )
+        self._checkpoint.save(self._network, self.average.module, self._plain, self.history, self._best, self._others)
         self._saved = done
 
     def result(self) -> Trained[Network]:

@@ -121,7 +121,9 @@ def _check_dtype_v2(dtype: Any) -> None:
     except TypeError:
         kind = "V"
     if kind not in "iufcb":
-        raise InputError(f"holds values of type {str(dtype)[:40]!r} and no grey values; convert it to integers or floats")
+        raise InputError(
+            f"holds values of type {str(dtype)[:40]!r} and no grey values; convert it to integers or floats"
+        )
 
 
 def _check_size(array: Any, folder: Path) -> None:
@@ -131,7 +133,9 @@ def _check_size(array: Any, folder: Path) -> None:
     nbytes = int(np.prod(array.shape, dtype=object)) * array.dtype.itemsize
     chunk = int(np.prod(array.chunks, dtype=object)) * array.dtype.itemsize
     if chunk > 2**31:
-        raise InputError(f"is damaged: one chunk is said to take {chunk / 1e9:.1f} GB; export it again in smaller chunks")
+        raise InputError(
+            f"is damaged: one chunk is said to take {chunk / 1e9:.1f} GB; export it again in smaller chunks"
+        )
     stored = 0
     for file in folder.rglob("*"):
         if file.name not in ("zarr.json", ".zarray", ".zattrs", ".zgroup") and file.is_file():

@@ -67,9 +67,7 @@ class ZarrSink:
         """Sections, rows and columns of a chunk: blocks should be multiples of them."""
         return _CHUNK["z"], _CHUNK["y"], _CHUNK["x"]
 
-    def write(
-        self, time: int, channel: int, sections: slice, rows: slice, columns: slice, block: NDArray[Any]
-    ) -> None:
+    def write(self, time: int, channel: int, sections: slice, rows: slice, columns: slice, block: NDArray[Any]) -> None:
         """Write a (z, y, x) block."""
         self._levels[0][self._key(time, channel, sections, rows, columns)] = block.astype(self.dtype, copy=False)
 

@@ -95,7 +95,6 @@ SECTION_SR = MethodSpec(
         "balanced": {},
         "best": {"iterations": 7000, "channels": 48, "blocks": 6},
     },
-    acquisitions=frozenset({"slice"}),
     trains_on_stack=True,
     devices=("cpu", "cuda", "mps"),
 )

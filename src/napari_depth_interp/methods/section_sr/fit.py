@@ -44,13 +44,13 @@ def fit(network: RowNet, patches: Patches, plan: Plan, seed: int, report: Report
 
     def loss(moving: nn.Module, rng: np.random.Generator) -> Tensor:
         gap = plan.gap * math.exp(rng.uniform(math.log(NARROWEST), math.log(WIDEST)))
-        return _loss(moving, patches.draw(max(_SMALLEST_GAP, gap), rng), plan.squared)
+        return _loss(moving, patches.draw(max(_SMALLEST_GAP, gap), rng), squared=plan.squared, exact=network.exact)
 
     return train(network, optimisers, loss, loop.Plan(plan.iterations, seed=seed), report=report).network
 
 
-def _loss(network: nn.Module, batch: Batch, squared: bool) -> Tensor:
+def _loss(network: nn.Module, batch: Batch, *, squared: bool, exact: bool) -> Tensor:
     with half_precision(batch.rows.device):
         bases = network(batch.rows.contiguous(memory_format=torch.channels_last), batch.gap)
-    difference = interpolate(batch.rows, bases, batch.shares) - batch.hidden
+    difference = interpolate(batch.rows, bases, batch.shares, exact=exact) - batch.hidden
     return 10 * difference.square().mean() if squared else difference.abs().mean()

@@ -15,6 +15,7 @@ from torch import Tensor
 from ...method import Findings, Runtime, Sections
 from ...nn.runtime import torch_on
 from ...progress import Progress, Report, fractions, part, silent
+from ...projections import back_projected
 from ...scaling import Scaling
 from ...stack import Stack
 from .. import registry
@@ -53,7 +54,8 @@ class SectionSR:
         self._config = config
         self._runtime = runtime
         linear = registry.get("linear")
-        self._linear = linear.create(linear.config(), runtime)
+        self._linear = linear.create(linear.config(match_projections=False), runtime)
+        self._matched = linear.create(linear.config(), runtime)
         self._scaling = Scaling(0.0, 1.0)
         self._bounds = -math.inf, math.inf
         self._network: RowNet | None = None
@@ -82,13 +84,18 @@ class SectionSR:
         with torch_on(self._runtime) as device:
             images = torch.from_numpy(self._scaling.apply(stack.voxels)).to(device)
             network = self._network or RowNet(
-                self._config.channels, self._dilations(), float(images.mean()), float(images.std())
+                self._config.channels,
+                self._dilations(),
+                float(images.mean()),
+                float(images.std()),
+                exact=not stack.acquisition.is_projection,
             )
-            patches = Patches(images, self._config.batch, self._config.axial_blur / _FWHM / self._pixel)
+            blur = self._config.axial_blur / _FWHM / self._pixel
+            patches = Patches(images, self._config.batch, blur, stack.acquisition.n)
             plan = Plan(iterations, self._config.batch, gap, self._is_squared(images, gap))
             training = part(report, 0.0, 0.95, "training on the sections of this stack")
             self._network = fit(network.train().to(device), patches, plan, self._runtime.seed, training)
-            if self._config.scale is None and len(stack.depths) >= 5:
+            if self._config.scale is None and len(stack.depths) >= 5 and not stack.acquisition.is_projection:
                 self.scale = self._choose_scale(stack, device, part(report, 0.95, 1.0))
         report(Progress(1.0))
 
@@ -109,23 +116,35 @@ class SectionSR:
         )
 
     def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report = silent) -> Sections:
-        """Return linear interpolation plus the mean of what the XZ and the YZ planes add, within the stack's range."""
-        values = self._linear.sections_at(stack, z, report=silent).values
+        """Return linear interpolation plus the mean of what the XZ and the YZ planes add.
+
+        Within the stack's range; projections are matched by back-projection instead.
+        """
         if self._network is None or len(stack.depths) < 2:
+            values = self._matched.sections_at(stack, z, report=silent).values
             report(Progress(1.0))
             return Sections(values)
-        with torch_on(self._runtime) as device:
-            self._add(values, stack, z, self.scale, device, report)
+        wanted = np.asarray(z, float)
+        if stack.acquisition.is_projection:
+            return Sections(back_projected(lambda at, inner: self._render(stack, at, inner), stack, wanted, report))
+        values = self._render(stack, wanted, report)
         np.clip(values, *self._bounds, out=values)
         return Sections(values)
+
+    def _render(self, stack: Stack, z: NDArray[np.float64], report: Report) -> NDArray[Any]:
+        values = self._linear.sections_at(stack, z.tolist(), report=silent).values
+        with torch_on(self._runtime) as device:
+            self._add(values, stack, z.tolist(), self.scale, device, report)
+        return values
 
     def _add(
         self, values: NDArray[Any], stack: Stack, z: Sequence[float], scale: float, device: torch.device, report: Report
     ) -> None:
         assert self._network is not None
         axes = self._usable_axes(stack)
-        targets = Targets.at(stack.depths, z, self._pixel, scale)
-        voxels = torch.from_numpy(self._scaling.apply(stack.voxels))
+        depths, scaled = _with_ends(stack, self._scaling.apply(stack.voxels))
+        targets = Targets.at(depths, z, self._pixel, scale)
+        voxels = torch.from_numpy(scaled)
         span = values.dtype.type(self._scaling.span / max(1, len(axes)))
         flips = 4 if self._config.flips else 1
         for number, axis in enumerate(axes):
@@ -173,6 +192,15 @@ class SectionSR:
         if self._config.loss != "auto":
             return self._config.loss == "l2"
         return _noise_share(images, gap) > _NOISY
+
+
+def _with_ends(stack: Stack, scaled: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Return depths and images; projections with the first and the last one continued, as sections lie beyond them."""
+    if not stack.acquisition.is_projection:
+        return stack.depths, scaled
+    first, last = stack.depths[1] - stack.depths[0], stack.depths[-1] - stack.depths[-2]
+    depths = np.concatenate([stack.depths[:1] - first, stack.depths, stack.depths[-1:] + last])
+    return depths, np.concatenate([scaled[:1], scaled, scaled[-1:]])
 
 
 def _noise_share(images: Tensor, gap: float) -> float:

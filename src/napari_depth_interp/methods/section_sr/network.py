@@ -32,10 +32,15 @@ class RowNet(nn.Module):
         One residual block each, with this step between the columns that it looks at.
     mean, spread : float
         Mean and standard deviation of the images.
+    exact : bool
+        The rows are sections, which stand; else means of sections, and a section at the same depth differs.
     """
 
-    def __init__(self, channels: int, dilations: tuple[int, ...], mean: float, spread: float) -> None:
+    def __init__(
+        self, channels: int, dilations: tuple[int, ...], mean: float, spread: float, *, exact: bool = True
+    ) -> None:
         super().__init__()
+        self.exact = exact
         self.reach = 1 + _HEAD[1] // 2 + sum(dilation + 1 for dilation in dilations)
         self._mean, self._spread = mean, spread or 1.0
         self.entry = nn.Conv2d(1, channels, 3, padding=1)
@@ -64,17 +69,20 @@ class RowNet(nn.Module):
         return bases
 
 
-def mixing(shares: Tensor) -> Tensor:
-    """Return (T, BASES): how much of each base goes into a row at each share (0 to 1) of a gap; 0 at its ends."""
+def mixing(shares: Tensor, *, exact: bool = True) -> Tensor:
+    """Return (T, BASES): how much of each base goes into a row at each share (0 to 1) of a gap.
+
+    Nothing at its ends where observed rows are ``exact``.
+    """
     angle = torch.arccos((2 * shares - 1).clamp(-1, 1))
-    polynomials = torch.cos(angle[:, None] * torch.arange(BASES, device=shares.device))
-    return _USUAL_CORRECTION * (4 * shares * (1 - shares))[:, None] * polynomials
+    polynomials = _USUAL_CORRECTION * torch.cos(angle[:, None] * torch.arange(BASES, device=shares.device))
+    return (4 * shares * (1 - shares))[:, None] * polynomials if exact else polynomials
 
 
-def interpolate(rows: Tensor, bases: Tensor, shares: Tensor) -> Tensor:
+def interpolate(rows: Tensor, bases: Tensor, shares: Tensor, *, exact: bool = True) -> Tensor:
     """Return the rows at ``shares`` (T,) of every gap, (B, T, N-1, X): linear interpolation and correction."""
     below, above = rows[:, :, :-1], rows[:, :, 1:]
-    correction = torch.einsum("tb,nbyx->ntyx", mixing(shares), bases.float())
+    correction = torch.einsum("tb,nbyx->ntyx", mixing(shares, exact=exact), bases.float())
     return below + shares.view(1, -1, 1, 1) * (above - below) + correction
 
 

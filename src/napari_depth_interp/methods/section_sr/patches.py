@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -43,10 +44,12 @@ class Patches:
         Patches per batch.
     blur : float
         Standard deviation in pixels by which rows are blurred, as the axial point spread function blurs sections.
+    n : int
+        Sections that an observed image is the mean of: observed rows are means of rows, as wide as the gap.
     """
 
-    def __init__(self, images: Tensor, batch: int, blur: float = 0.0) -> None:
-        self._images = images
+    def __init__(self, images: Tensor, batch: int, blur: float = 0.0, n: int = 1) -> None:
+        self._images, self._n = images, n
         self._batch = batch
         self._kernel = _gaussian(blur).to(images.device) if blur > 0 else None
 
@@ -56,21 +59,27 @@ class Patches:
         height, width = self._images.shape[1:][:: -1 if transposed else 1]
         if height < _LOWEST:
             transposed, height, width = not transposed, width, height
-        gap = min(gap, (height - 1) / 2)
-        if abs(round(gap) / gap - 1) < _ROUNDED and round(gap) >= 2:
-            gap = float(round(gap))
-        count = max(2, min(_ROWS, int((height - 1) / gap) + 1))
-        length = min(height, math.ceil((count - 1) * gap) + 1)
+        margin = 0 if self._n == 1 else 1  # half a gap on both sides belongs to the outermost means
+        gap = self._rounded(min(gap, (height - 1) / (2 + margin)))
+        count = max(2, min(_ROWS, int((height - 1) / gap) + 1 - margin))
+        length = min(height, math.ceil((count - 1 + margin) * gap) + 1)
         windows = torch.stack(
             [self._window(transposed, length, min(_COLUMNS, width), rng) for _ in range(self._batch)]
         ).float()
         if self._kernel is not None:
             windows = _blur_rows(windows, self._kernel)
-        positions = np.arange(count) * gap
-        shares = _shares(gap, rng)
-        rows = rows_at(windows, positions)
-        hidden = torch.stack([rows_at(windows, positions[:-1] + share * gap) for share in shares], 1)
-        return Batch(rows[:, None], hidden, gap, torch.tensor(shares, dtype=torch.float32, device=rows.device))
+        positions = np.arange(count) * gap + margin * (gap - 1) / 2
+        shares = _shares(gap, rng) if self._n == 1 else _shares_of_means(self._n, rng)
+        thickness = gap if self._n > 1 else 0.0
+        rows = _means_at(windows, positions, thickness, self._n)
+        hidden = [_means_at(windows, positions[:-1] + share * gap, thickness / self._n, 1) for share in shares]
+        told = torch.tensor(shares, dtype=torch.float32, device=rows.device)
+        return Batch(rows[:, None], torch.stack(hidden, 1), gap, told)
+
+    def _rounded(self, gap: float) -> float:
+        """Return the gap as a whole number of pixels, for each section of a mean, if it is near one."""
+        whole = self._n * round(gap / self._n)
+        return float(whole) if whole >= 2 and abs(whole / gap - 1) < _ROUNDED else gap
 
     def _window(self, transposed: bool, length: int, columns: int, rng: np.random.Generator) -> Tensor:
         image = self._images[int(rng.integers(len(self._images)))]
@@ -81,6 +90,19 @@ class Patches:
         window = image[top : top + length, left : left + columns]
         flips = [axis for axis in (0, 1) if rng.random() < 0.5]
         return window.flip(flips) if flips else window
+
+
+def _means_at(images: Tensor, positions: NDArray[np.float64], thickness: float, n: int) -> Tensor:
+    """Return (B, len(positions), X): means over ``thickness`` pixels, of ``n`` sections; 0: the rows themselves."""
+    count = n * max(1, round(thickness / n))
+    offsets = (np.arange(count) - (count - 1) / 2) / count * thickness
+    return torch.stack([rows_at(images, positions + offset) for offset in offsets]).mean(0)
+
+
+def _shares_of_means(n: int, rng: np.random.Generator) -> list[float]:
+    """Return where some of the n sections of a mean lie between the centres of two means."""
+    shares = ((np.arange(n) - (n - 1) / 2) / n) % 1.0
+    return sorted(rng.choice(shares, min(n, _SHARES), replace=False).tolist())
 
 
 def _shares(gap: float, rng: np.random.Generator) -> list[float]:

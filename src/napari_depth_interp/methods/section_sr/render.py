@@ -59,7 +59,7 @@ def corrections(
     slice, (p, K, X) array
         For the K targets.
     """
-    mix = mixing(torch.from_numpy(targets.share).float()).to(planes.device)
+    mix = mixing(torch.from_numpy(targets.share).float(), exact=network.exact).to(planes.device)
     mine = torch.from_numpy(targets.gap_of).to(planes.device)
     channels = network.entry.out_channels
     size = max(1, _CHUNK_BYTES // (4 * channels * planes.shape[1] * planes.shape[2]))

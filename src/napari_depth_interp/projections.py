@@ -1,0 +1,86 @@
+"""Recorded images as means of sections, and sections that average to them: back-projection, once for all methods.
+
+The limit of repeated back-projection (average the result, add what is missing back) is a matrix, see
+:mod:`napari_depth_interp.resampling`. Applied to what a result misses it makes its averages equal the recorded images. A
+slice is the mean of one section: the same formula puts observed slices back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .progress import Progress, Report, silent
+from .resampling import Weights, unaverage, weights
+from .stack import Stack, fine_depths
+
+REACH = 24
+"""Images on each side that a weight may use: the influence of an image falls by 1/2 or more per image."""
+_NEAR = 6
+"""The same where only a small error is made up for."""
+_SECTIONS = 64
+"""Sections per matrix product."""
+
+
+def window_of(stack: Stack, z: Weights, reach: int = REACH) -> slice:
+    """Return the images that sections at depths z depend on."""
+    first = max(0, int(np.searchsorted(stack.depths, z.min())) - reach)
+    return slice(first, min(len(stack.depths), int(np.searchsorted(stack.depths, z.max())) + reach))
+
+
+def back_projected(
+    render: Callable[[NDArray[np.float64], Report], NDArray[Any]],
+    stack: Stack,
+    z: NDArray[np.float64],
+    report: Report = silent,
+    *,
+    reach: int = _NEAR,
+) -> NDArray[Any]:
+    """Return sections at depths z, corrected so that averages of the sections equal the recorded images.
+
+    Parameters
+    ----------
+    render : callable
+        Gives uncorrected sections (K, Y, X) at any depths, in the units of the input; gets a report for its progress.
+    stack : Stack
+    z : (K,) array
+    report : callable
+    reach : int
+        Images beyond ``z`` on each side whose error is taken into account.
+
+    Returns
+    -------
+    (K, Y, X) array
+    """
+    window = window_of(stack, z, reach)
+    seen = replace(stack, voxels=stack.voxels[window], grid=replace(stack.grid, depths=stack.depths[window]))
+    fine = fine_depths(stack.grid, stack.acquisition.n)[window]
+    flat = fine.ravel()
+    places = np.searchsorted(flat, z - 1e-9 * (stack.grid.spacing or 1.0)).clip(0, len(flat) - 1)
+    if np.allclose(flat[places], z, rtol=0, atol=1e-6 * (stack.grid.spacing or 1.0)):
+        sections = render(flat, report)
+        values = sections[places]
+        averages = sections.reshape(*fine.shape, *sections.shape[1:]).mean(axis=1)
+    else:
+        averages = render(flat, report).reshape(*fine.shape, *seen.voxels.shape[1:]).mean(axis=1)
+        values = render(z, silent)
+    errors = seen.voxels - averages
+    correct(values, errors.astype(values.dtype), seen.depths, fine, z)
+    report(Progress(1.0))
+    return values
+
+
+def correct(values: NDArray[Any], errors: NDArray[Any], depths: Weights, fine: Weights, z: Weights) -> None:
+    """Add to sections ``values`` (K, Y, X) at depths z what makes averages ``errors`` (N, Y, X) larger, smoothly."""
+    inverse = unaverage("linear", depths, fine)
+    flat, out = errors.reshape(len(errors), -1), values.reshape(len(values), -1)
+    for start in range(0, len(z), _SECTIONS):
+        some = slice(start, start + _SECTIONS)
+        matrix = weights("linear", depths, z[some]) @ inverse
+        used = np.flatnonzero(np.abs(matrix).max(axis=0) > 1e-9)
+        part = slice(int(used[0]), int(used[-1]) + 1)
+        out[some] += matrix[:, part].astype(values.dtype) @ flat[part]
