@@ -3,6 +3,7 @@
 import doctest
 import subprocess
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -19,9 +20,11 @@ def voxels():
     return noise((5, 12, 14))
 
 
-def test_documentation_of_the_package_is_right():
-    assert doctest.testmod(ndi).failed == 0
-    assert doctest.testmod(ndi).attempted >= 5
+@pytest.mark.parametrize(("module", "examples"), [("", 5), (".api", 15), (".result", 7)])
+def test_examples_in_the_documentation_are_right(module, examples):
+    found = doctest.testmod(import_module(f"napari_depth_interp{module}"))
+    assert found.failed == 0
+    assert found.attempted >= examples
 
 
 def test_public_names():

@@ -3,11 +3,11 @@
 >>> import numpy as np
 >>> import napari_depth_interp as ndi
 >>> sparse = np.arange(3 * 4 * 4, dtype="uint16").reshape(3, 4, 4)
->>> result = ndi.interpolate(sparse, z_spacing="2um", factor=4)
->>> result.dataset.voxels.shape
-(1, 1, 9, 4, 4)
->>> result.dataset.grid.spacing
-0.5
+>>> dense = ndi.interpolate(sparse, z_spacing="2um", factor=4, method="linear")
+>>> dense.shape
+(9, 4, 4)
+>>> dense.spacing, dense.unit
+(0.5, 'um')
 """
 
 import sys
@@ -20,11 +20,14 @@ __version__ = "0.1.0.dev0"
 if TYPE_CHECKING:
     from .api import evaluate, interpolate
     from .io import read, write
+    from .result import Result
     from .stack import Dataset
 
-_HOMES = {"Dataset": "stack", "evaluate": "api", "interpolate": "api", "read": "io", "write": "io"}
+_HOMES = {
+    "Dataset": "stack", "Result": "result", "evaluate": "api", "interpolate": "api", "read": "io", "write": "io"
+}  # fmt: skip
 
-__all__ = ["Dataset", "__version__", "evaluate", "interpolate", "read", "write"]
+__all__ = ["Dataset", "Result", "__version__", "evaluate", "interpolate", "read", "write"]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from . import io
+from . import arrays, io
 from .errors import RequestError
 from .evaluate import Scores
 from .evaluate import evaluate as _evaluate
@@ -17,12 +19,21 @@ from .holdout import Protocol
 from .progress import Report, silent
 from .request import resolve
 from .result import Result
-from .settings import make_settings
-from .stack import Dataset
+from .settings import Settings, make_settings
+from .stack import Dataset, to_tczyx
+
+if TYPE_CHECKING:
+    import dask.array as da
+    import xarray as xr
 
 Image = str | PathLike[str] | Dataset | ArrayLike
 
 
+@overload
+def interpolate(image: xr.DataArray, **settings: Any) -> xr.DataArray: ...
+@overload
+def interpolate(image: da.Array, **settings: Any) -> da.Array: ...
+@overload
 def interpolate(
     image: Image,
     *,
@@ -30,13 +41,22 @@ def interpolate(
     extrapolate: bool = False,
     report: Report = silent,
     **settings: Any,
-) -> Result:
+) -> Result: ...
+def interpolate(
+    image: Any,
+    *,
+    at: Sequence[float] | None = None,
+    extrapolate: bool = False,
+    report: Report = silent,
+    **settings: Any,
+) -> Any:
     """Make a dense stack from a sparse one.
 
     Parameters
     ----------
-    image : path, Dataset or (Z, Y, X) array
-        An array needs ``z_spacing`` (or ``depths``); files usually bring their own.
+    image : path, (Z, Y, X) array, Dataset, xarray DataArray or dask array
+        An array needs ``z_spacing`` (or ``depths``). Files usually bring their own; so does a ``DataArray``
+        with a coordinate along z, whose ``units`` attribute is the unit.
     at : sequence of float, optional
         Explicit target depths, increasing, in the unit of the stack, instead of a factor or a spacing.
     extrapolate : bool
@@ -49,17 +69,70 @@ def interpolate(
 
     Returns
     -------
-    Result
-        ``result.dataset.voxels`` is (t, c, z, y, x); ``result.save("dense.tif")`` writes it.
+    Result, DataArray or dask array
+        A :class:`~napari_depth_interp.result.Result` is an array with ``spacing``, ``depths``, ``unit`` and
+        ``metadata``; ``result.save("dense.tif")`` writes it. xarray gives xarray: the new depths are its z coordinate,
+        ``is_observed`` and ``uncertainty`` are coordinates, the history is in its attributes. dask gives dask, computed
+        in one piece when it is asked for.
 
     Raises
     ------
     DepthInterpError
         Of the kind that fits; the message says what is wrong and what to do.
+
+    Examples
+    --------
+    >>> import numpy as np, napari_depth_interp as ndi
+    >>> sparse = np.random.default_rng(0).random((4, 16, 16))
+    >>> dense = ndi.interpolate(sparse, method="cubic", z_spacing="4um", factor=4)
+    >>> dense.shape, dense.spacing, dense.unit
+    ((13, 16, 16), 1.0, 'um')
+    >>> bool((dense[::4] == sparse).all())
+    True
+
+    Named axes and coordinates, with xarray:
+
+    >>> import xarray as xr
+    >>> z = xr.DataArray([0.0, 4.0, 8.0, 12.0], dims="z", attrs={"units": "um"})
+    >>> image = xr.DataArray(sparse, dims=("z", "y", "x"), coords={"z": z})
+    >>> fine = ndi.interpolate(image, method="linear", spacing="2um")
+    >>> fine.sizes["z"], fine.z.values.tolist(), int(fine.is_observed.sum())
+    (7, [0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0], 4)
+
+    A lazy result, with dask:
+
+    >>> import dask.array as da
+    >>> lazy = ndi.interpolate(da.from_array(sparse), method="linear", z_spacing="4um", factor=2)
+    >>> lazy.shape, type(lazy.compute()).__name__
+    ((7, 16, 16), 'ndarray')
     """
     chosen = make_settings(**settings)
+
+    if arrays.is_dask(image) or (arrays.is_xarray(image) and arrays.is_dask(image.data)):
+        return _interpolate_lazily(image, chosen, at, extrapolate, report)
     request = resolve(_dataset(image, chosen.axis), chosen, depths=at, extrapolate=extrapolate)
-    return execute(request, report)
+    result = execute(request, report)
+    return arrays.to_xarray(result, image) if arrays.is_xarray(image) else result
+
+
+def _interpolate_lazily(
+    image: xr.DataArray | da.Array, chosen: Settings, at: Sequence[float] | None, extrapolate: bool, report: Report
+) -> xr.DataArray | da.Array:
+    """Check everything but the voxels now; read and compute when the result is asked for."""
+    ordered = arrays.in_order(image) if arrays.is_xarray(image) else image
+    corner: NDArray[Any] = np.zeros((*ordered.shape[:-2], 1, 1), ordered.dtype)
+    if arrays.is_xarray(ordered):
+        small, voxels = arrays.from_xarray(ordered, corner), ordered.data
+    else:
+        small, voxels = Dataset.from_array(corner), ordered
+    request = resolve(small, chosen, depths=at, extrapolate=extrapolate)
+
+    def run(values: NDArray[Any]) -> Result:
+        whole = replace(small, voxels=to_tczyx(values, small.axes))
+        return execute(resolve(whole, chosen, depths=at, extrapolate=extrapolate), report)
+
+    dense = arrays.lazily(voxels, request, run)
+    return arrays.lazily_labelled(dense, request, image) if arrays.is_xarray(image) else dense
 
 
 def evaluate(
@@ -76,7 +149,7 @@ def evaluate(
 
     Parameters
     ----------
-    image : path, Dataset or (Z, Y, X) array
+    image : path, (Z, Y, X) array, Dataset, xarray DataArray or dask array
     methods : str or sequence of str
     keep_every, hold_out : int, sequence of int
         Keep every k-th section, or hide the given ones (counted from 0); with neither, each inner
@@ -90,6 +163,16 @@ def evaluate(
     Returns
     -------
     Scores
+
+    Examples
+    --------
+    >>> import numpy as np, napari_depth_interp as ndi
+    >>> stack = np.random.default_rng(0).random((9, 16, 16)).cumsum(0)
+    >>> scores = ndi.evaluate(stack, ["nearest", "linear"], keep_every=2, z_spacing="1um")
+    >>> [each.method for each in scores.methods if each.volume["psnr"] > 10]
+    ['nearest', 'linear']
+    >>> scores.methods[1].gain_over(scores.methods[0]) > 0  # in dB
+    True
     """
     chosen = make_settings(**settings)
     methods = [methods] if isinstance(methods, str) else methods
@@ -109,4 +192,7 @@ def _dataset(image: Image, axis: Any) -> Dataset:
         return image
     if isinstance(image, str | PathLike):
         return io.read(image, axis=axis)
+    if arrays.is_xarray(image):
+        ordered = arrays.in_order(image)
+        return arrays.from_xarray(ordered, ordered.values)
     return Dataset.from_array(image)

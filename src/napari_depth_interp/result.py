@@ -1,4 +1,4 @@
-"""What a run gives, with its history; it can be saved and opened again."""
+"""What a run gives, with its history; it can be used as an array, saved and opened again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from . import io
 from .errors import InputError
@@ -23,7 +23,7 @@ _IN_FILE = "observed_in_file"
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """The dense dataset and how it came about.
+    """The dense dataset and how it came about. It behaves as an array with the axes of the input.
 
     Attributes
     ----------
@@ -35,6 +35,21 @@ class Result:
         What the user should know, in plain words.
     seconds, peak_memory_mb : float or None
         Wall time, and the largest resident memory of the process during the run. None for a reopened result.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import napari_depth_interp as ndi
+    >>> sparse = np.arange(3 * 4 * 5, dtype="uint16").reshape(3, 4, 5)
+    >>> dense = ndi.interpolate(sparse, method="linear", z_spacing="2um", factor=2)
+    >>> dense
+    Result(5 x 4 x 5 uint16, axes ZYX, sections 1 um apart, linear)
+    >>> float(np.mean(dense)), dense[1].shape
+    (29.5, (4, 5))
+    >>> dense.spacing, dense.unit, dense.depths.tolist()
+    (1.0, 'um', [0.0, 1.0, 2.0, 3.0, 4.0])
+    >>> dense.metadata["method"], dense.is_observed.tolist()
+    ('linear', [True, False, True, False, True])
     """
 
     dataset: Dataset
@@ -42,6 +57,70 @@ class Result:
     warnings: tuple[str, ...] = ()
     seconds: float | None = None
     peak_memory_mb: float | None = None
+
+    @property
+    def axes(self) -> str:
+        """The axes of the array, out of T, C, Z, Y, X and in this order: those that the input has."""
+        return "".join(axis for axis in "TCZYX" if axis in self.dataset.axes)
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """The voxels with the axes :attr:`axes`, as a view."""
+        kept = tuple(slice(None) if axis in self.dataset.axes else 0 for axis in "TCZYX")
+        return np.asarray(self.dataset.voxels[kept])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of :attr:`axes`."""
+        return self.dataset.shape
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.dataset.voxels.dtype
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the voxels for numpy: ``np.asarray(result)``, ``np.mean(result)``, ``viewer.add_image(result)``."""
+        return np.array(self.values, dtype=dtype, copy=copy)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.values[index]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        sizes = " x ".join(map(str, self.shape))
+        distance = "" if self.spacing is None else f", sections {self.spacing:g} {self.unit or '(no unit)'} apart"
+        return f"Result({sizes} {self.dtype}, axes {self.axes}{distance}, {self.record['method']})"
+
+    @property
+    def depths(self) -> NDArray[np.float64]:
+        """(Z,) position of each section along z, in :attr:`unit`."""
+        return self.dataset.stack().depths
+
+    @property
+    def spacing(self) -> float | None:
+        """Distance of neighbouring sections (the median, where it varies), in :attr:`unit`; None for one section."""
+        return self.dataset.grid.spacing
+
+    @property
+    def voxel_size(self) -> tuple[float | None, float | None, float | None]:
+        """(z, y, x) distance of neighbouring voxels, in :attr:`unit`; None where it is not known."""
+        return self.spacing, *(self.dataset.grid.pixel_size or (None, None))
+
+    @property
+    def unit(self) -> str | None:
+        """Unit of depths, spacing and voxel size; None if the input gives none."""
+        return self.dataset.grid.unit
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Axes, voxel size and the history (:attr:`record`) in one JSON-ready mapping."""
+        return {"axes": self.axes, "voxel_size": list(self.voxel_size), **self.record}
 
     @property
     def record(self) -> Mapping[str, Any]:
