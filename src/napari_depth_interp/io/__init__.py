@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
@@ -9,12 +10,16 @@ from typing import Literal, Protocol, cast
 
 from ..errors import InputError, OutputError
 from ..stack import Dataset, Grid
+from .dicom import advice as dicom_advice
+from .dicom import is_dicom
 from .files import check_output, check_readable, replacing
 
 __all__ = ["SUFFIXES", "SectionAxis", "check_format", "check_output", "format_of", "read", "write"]
 
 SectionAxis = Literal["auto", "x", "y", "z"]
 SUFFIXES = {".tif": "tiff", ".tiff": "tiff", ".btf": "tiff", ".nii": "nifti", ".nii.gz": "nifti"}
+
+_log = logging.getLogger(__name__)
 
 
 class _Format(Protocol):
@@ -47,7 +52,9 @@ def read(path: str | PathLike[str], *, axis: SectionAxis = "auto", axes: str | N
     """
     path = Path(path)
     check_readable(path)
-    return _format(path, InputError).read(path, axis=axis, axes=axes)
+    dataset = _format(path, InputError).read(path, axis=axis, axes=axes)
+    _log.debug("read %s: (t, c, z, y, x) = %s, %s", path, dataset.voxels.shape, dataset.voxels.dtype)
+    return dataset
 
 
 def write(path: str | PathLike[str], dataset: Dataset, *, overwrite: bool = False, float_output: bool = False) -> None:
@@ -73,6 +80,7 @@ def write(path: str | PathLike[str], dataset: Dataset, *, overwrite: bool = Fals
     writer = _format(path, OutputError)
     with replacing(path, overwrite=overwrite) as temporary:
         writer.write(temporary, dataset, float_output=float_output)
+    _log.debug("wrote %s", path)
 
 
 def check_format(
@@ -108,5 +116,7 @@ def format_of(path: str | PathLike[str]) -> str | None:
 def _format(path: Path, error: type[InputError | OutputError]) -> _Format:
     kind = format_of(path)
     if kind is None:
+        if error is InputError and is_dicom(path):
+            raise InputError(dicom_advice(path))
         raise error(f"'{path.name}' has no known suffix; use one of {', '.join(SUFFIXES)}")
     return cast(_Format, import_module(f".{kind}", __name__))

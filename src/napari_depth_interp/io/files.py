@@ -10,12 +10,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import InputError, OutputError
+from .dicom import advice, folder_holds_dicom
 
 
 def check_readable(path: Path) -> None:
     """Raise an :class:`InputError` unless ``path`` is a file with something in it that may be read."""
     try:
         if path.is_dir():
+            if folder_holds_dicom(path):
+                raise InputError(advice(path))
             raise InputError(f"'{path}' is a folder, not an image file; give the file inside it")
         if not path.exists():
             raise InputError(f"there is no file '{path}'; check the name and the folder")
