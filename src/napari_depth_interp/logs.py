@@ -28,7 +28,8 @@ class _QuietFile(logging.FileHandler):
     """A log that the disk has no room for ends no run."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        pass
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
 
 
 @contextmanager

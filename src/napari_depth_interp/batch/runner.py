@@ -218,7 +218,7 @@ class _Batch:
     def run(self) -> Summary:
         plan = self._plan
         _log.info("version %s: %d files of '%s' to '%s'", __version__, len(self._rows), plan.source, plan.target)
-        _log.info("settings: %s", plan.settings.model_dump(mode="json", exclude_defaults=True))
+        _log.info("settings: %s", plan.settings.model_dump_json(exclude_defaults=True))
         for note in self._found.notes:
             _log.warning("%s", note)
         try:
