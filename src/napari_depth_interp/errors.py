@@ -38,3 +38,19 @@ class TooLargeError(DepthInterpError):
 
 class WeightsError(DepthInterpError):
     """Weights of a network that cannot be loaded, or are not what they should be."""
+
+
+def explain(error: BaseException) -> str:
+    """Return what any error means for the user, in one line."""
+    if isinstance(error, DepthInterpError):
+        return " ".join(str(error).split())
+    if isinstance(error, MemoryError):
+        return "not enough memory; use a smaller factor or one --channel, or crop the stack"
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, which is not imported for it
+        first = (str(error).splitlines() or [""])[0].split(". ")[0]
+        return f"the memory of the GPU is full ({first}); use --device cpu, or a crop of the stack"
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error) or type(error).__name__
+        where = f"'{error.filename}': " if error.filename else ""
+        return " ".join(f"{where}{reason}; check the disk and the permissions".split())
+    return " ".join(f"unexpected {type(error).__name__}: {error}; please report it with --debug".split())

@@ -7,6 +7,7 @@ section or training step. The caller stops the work by raising :class:`Cancelled
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from numpy.typing import NDArray
+
+_log = logging.getLogger(__name__)
 
 
 class Cancelled(Exception):
@@ -80,9 +83,10 @@ def fractions(report: Report) -> Callable[[float], None]:
 
 @contextmanager
 def terminal_report(description: str) -> Iterator[Report]:
-    """Show a progress bar with the time left on standard error, if that is a terminal."""
+    """Show a progress bar with the time left on standard error, if that is a terminal; log each step for debugging."""
+    logged = _logged(description)
     if not sys.stderr.isatty():
-        yield silent
+        yield logged
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -93,7 +97,23 @@ def terminal_report(description: str) -> Iterator[Report]:
         task = bar.add_task(description, total=1.0)
 
         def report(progress: Progress) -> None:
+            logged(progress)
             label = f"{description}: {progress.message}" if progress.message else description
             bar.update(task, completed=progress.fraction, description=label)
 
         yield report
+
+
+def _logged(description: str) -> Report:
+    """Return a report that logs every new message."""
+    if not _log.isEnabledFor(logging.DEBUG):
+        return silent
+    last: str | None = None
+
+    def report(progress: Progress) -> None:
+        nonlocal last
+        if progress.message != last:
+            last = progress.message
+            _log.debug("%s: %s (%.0f %%)", description, last or "at work", 100 * progress.fraction)
+
+    return report

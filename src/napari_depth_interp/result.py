@@ -142,6 +142,11 @@ class Result:
         flags[list(self.record["observed"])] = True
         return flags
 
+    def with_scores(self, scores: Mapping[str, Any]) -> Result:
+        """Return the result with scores on hidden sections in its history."""
+        record = {RECORD_KEY: dict(self.record) | {"scores": dict(scores)}}
+        return replace(self, dataset=replace(self.dataset, record=record))
+
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write the dense dataset with its history; the suffix chooses TIFF or NIfTI."""
         record = dict(self.record) | {_IN_FILE: self._observed_in_file(path)}

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+import shlex
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Sequence
-from dataclasses import replace
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from io import TextIOWrapper
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from .. import __version__
-from ..errors import DepthInterpError, RequestError
+from ..errors import DepthInterpError, RequestError, explain
+from ..logs import LEVELS, is_on, logging_to
+from .batch import batch
 from .options import (
     FILE,
     Acquisition,
@@ -40,7 +46,7 @@ from .options import (
     setting,
     split,
 )
-from .output import describe_result, describe_spec, print_json, print_scores, summarise, warn
+from .output import Ended, describe_result, describe_spec, print_json, print_scores, summarise, warn
 from .train import train
 
 app = typer.Typer(
@@ -53,12 +59,38 @@ app = typer.Typer(
 
 _ClickError: Any = typer.BadParameter.__mro__[2]
 """The base of typer's usage errors, which typer itself does not name."""
+_log = logging.getLogger(__name__)
 _INTERRUPTED = 130
 """Exit status; some versions of typer return it for Ctrl-C, others raise Abort."""
 
 
+@dataclass(frozen=True)
+class Call:
+    """What all commands know of the call: its words, and what ends with it."""
+
+    arguments: tuple[str, ...]
+    ends: ExitStack
+
+
 @app.callback(invoke_without_command=True)
-def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    log_level: Annotated[
+        str | None,
+        typer.Option(
+            envvar="DEPTH_INTERP_LOG_LEVEL", metavar="|".join(LEVELS),
+            help="Log what is done, from this level on; also after the command.",
+        ),
+    ] = None,
+    log_file: Annotated[
+        Path | None,
+        typer.Option(envvar="DEPTH_INTERP_LOG_FILE", help="File for the log, instead of standard error.", **FILE),
+    ] = None,
+) -> None:  # fmt: skip
+    call: Call = context.obj
+    call.ends.enter_context(logging_to(log_level, log_file))
+    _log.info("version %s: depth-interp %s", __version__, shlex.join(call.arguments))
     if version:
         typer.echo(__version__)
         raise typer.Exit
@@ -130,8 +162,11 @@ def run(
     io.check_format(output, request.dataset, request.grid, float_output=request.float_output)
     if uncertainty is not None:
         io.check_format(uncertainty, request.dataset, request.grid, float_output=True)
+    runtime = request.runtime
+    _log.info("%s %s on %s, %d threads", request.spec.name, request.config, runtime.device, runtime.threads)
     with terminal_report(request.spec.name) as report:
         result = execute(request, report)
+    _log.info("computed in %.1f s, %.0f MB at most", result.seconds or 0, result.peak_memory_mb or 0)
     result.save(output, overwrite=overwrite)
     if uncertainty is not None:
         result.save_uncertainty(uncertainty, overwrite=overwrite)
@@ -206,13 +241,14 @@ def evaluate(
         None, None, depths, preset=preset, acquisition=acquisition, axis=axis, z_spacing=z_spacing,
         channel=channel, nan=nan, device=device, threads=threads, seed=seed,
     )  # fmt: skip
+    call: Call = context.obj
     question = Question(
         split(methods) or ["linear", "cubic"],
         protocol_of(keep_every, hold_out, leave_one_out, reference, protocol),
         chosen, reference, data_range, lpips_choice(lpips, lpips_weights), report, overwrite,
     )  # fmt: skip
     with terminal_report("evaluate") as progress:
-        scored = score_stacks(sources, question, context.obj or (), progress)
+        scored = score_stacks(sources, question, call.arguments, progress)
     if json:
         print_json(as_json(scored))
         return
@@ -252,29 +288,48 @@ def demo(
         view_demo(out, [stack for stack, _ in done])
 
 
+app.command()(batch)
 app.command()(train)
 
 
 def run_command_line(arguments: Sequence[str]) -> int:
     """Run a command; turn every failure into one line and an exit status."""
     _prepare_process()
+    with ExitStack() as ends:
+        status = _run_command(arguments, ends)
+        _log.info("exit status %d", status)
+        return status
+
+
+def _run_command(arguments: Sequence[str], ends: ExitStack) -> int:
     try:
-        status = int(app(list(arguments), standalone_mode=False, obj=tuple(arguments)) or 0)
+        call = Call(tuple(arguments), ends)
+        status = int(app(_log_options_first(arguments), standalone_mode=False, obj=call) or 0)
         return status if status != _INTERRUPTED else _interrupted(arguments)
+    except Ended as error:
+        return error.status
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted(arguments)
     except typer.Exit as error:
         return error.exit_code
     except _ClickError as error:
         return _usage(error, arguments)
-    except DepthInterpError as error:
-        return _fail(str(error), error.exit_code, arguments)
-    except OSError as error:
-        return _fail(f"{_explain_os(error)}; check the disk and the permissions", 1, arguments)
-    except MemoryError:
-        return _fail("not enough memory; use a smaller factor or one --channel, or crop the stack", 1, arguments)
     except Exception as error:
-        return _fail(f"unexpected {type(error).__name__}: {error}; please report it with --debug", 1, arguments)
+        return _fail(explain(error), error.exit_code if isinstance(error, DepthInterpError) else 1, arguments)
+
+
+def _log_options_first(arguments: Sequence[str]) -> list[str]:
+    """Move the options of the log before the command: people write them after it."""
+    first, others = [], []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            others += [word, *words]
+        elif word.partition("=")[0] in ("--log-level", "--log-file"):
+            first += [word, *([] if "=" in word else islice(words, 1))]
+        else:
+            others.append(word)
+    return first + others
 
 
 def _usage(error: Any, arguments: Sequence[str]) -> int:
@@ -301,14 +356,11 @@ def _interrupted(arguments: Sequence[str]) -> int:
     return _fail("interrupted; no file was left half-written", _INTERRUPTED, arguments)
 
 
-def _explain_os(error: OSError) -> str:
-    reason = error.strerror or str(error) or type(error).__name__
-    return f"'{error.filename}': {reason}" if error.filename else reason
-
-
 def _fail(message: str, status: int, arguments: Sequence[str]) -> int:
     if "--debug" in arguments:
         traceback.print_exc()
+    if is_on():
+        _log.error("%s", message, exc_info=_log.isEnabledFor(logging.DEBUG))
     line = " ".join(message.split())
     print(f"depth-interp: {line}", file=sys.stderr)
     if "--json" in arguments:

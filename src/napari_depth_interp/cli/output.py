@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from ..result import Result
 
 
+class Ended(Exception):
+    """A command that has told everything itself and leaves with an exit status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
 def summarise(source: Path, output: Path, request: Request, result: Result) -> dict[str, Any]:
     """Return what ``run --json`` prints."""
     grid = result.dataset.grid

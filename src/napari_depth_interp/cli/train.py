@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from ..errors import DepthInterpError, InputError, RequestError
+from ..io.dicom import advice, folder_holds_dicom
 from ..method import Method, Runtime, Trainable, TrainingData
 from ..stack import Stack
 from .options import (
@@ -93,5 +94,7 @@ def _read(folder: Path, axis: Literal["auto", "x", "y", "z"], channel: str | Non
         stacks += found
         files += [path] * len(found)
     if not stacks:
+        if folder_holds_dicom(folder):
+            raise InputError(advice(folder))
         raise InputError(f"'{folder}' holds no TIFF or NIfTI stack to train on")
     return TrainingData(tuple(stacks), tuple(files))

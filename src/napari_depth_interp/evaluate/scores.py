@@ -88,6 +88,21 @@ class Scores:
         """Return the scores of a method, if it was scored."""
         return next((each for each in self.methods if each.method == method), None)
 
+    def as_record(self, method: str) -> dict[str, Any]:
+        """Return what the history of a result keeps: one method's scores, and its gain over linear interpolation.
+
+        Linear interpolation must be the first method.
+        """
+        own = self.of(method)
+        assert own is not None
+        return {
+            "protocol": self.protocol.describe(),
+            "data_range": self.data_range[0],
+            "mean": own.mean,
+            "volume": own.volume,
+            "gain_db": own.gain_over(self.methods[0]),
+        }
+
     def as_json(self) -> dict[str, Any]:
         """Return JSON-ready values. ``data_range`` is [low, high], or one such pair per channel."""
         ranges = [list(pair) for pair in self.data_range]

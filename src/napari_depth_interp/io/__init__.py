@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -13,6 +14,8 @@ import numpy as np
 
 from ..errors import InputError, OutputError
 from ..stack import Dataset, Grid
+from .dicom import advice as dicom_advice
+from .dicom import is_dicom
 from .files import check_output, check_readable, replacing
 from .streaming import Sink
 
@@ -28,6 +31,8 @@ SUFFIXES = {
 }  # fmt: skip
 STREAMED = ("zarr", "tiff")
 """Formats that are read and written without being held in memory."""
+
+_log = logging.getLogger(__name__)
 
 
 class _Format(Protocol):
@@ -69,7 +74,9 @@ def read(
     """
     path = Path(path)
     check_readable(path, folder=format_of(path) == "zarr")
-    return _format(path, InputError).read(path, axis=axis, axes=axes, lazy=lazy)
+    dataset = _format(path, InputError).read(path, axis=axis, axes=axes, lazy=lazy)
+    _log.debug("read %s: (t, c, z, y, x) = %s, %s", path, dataset.voxels.shape, dataset.voxels.dtype)
+    return dataset
 
 
 def read_levels(path: str | PathLike[str]) -> list[Dataset]:
@@ -106,6 +113,7 @@ def write(path: str | PathLike[str], dataset: Dataset, *, overwrite: bool = Fals
     writer = _format(path, OutputError)
     with replacing(path, overwrite=overwrite) as temporary:
         writer.write(temporary, dataset, float_output=float_output)
+    _log.debug("wrote %s", path)
 
 
 @contextmanager
@@ -184,5 +192,7 @@ def format_of(path: str | PathLike[str]) -> str | None:
 def _format(path: Path, error: type[InputError | OutputError]) -> _Format:
     kind = format_of(path)
     if kind is None:
+        if error is InputError and is_dicom(path):
+            raise InputError(dicom_advice(path))
         raise error(f"'{path.name}' has no known suffix; use one of {', '.join(SUFFIXES)}")
     return cast(_Format, import_module(f".{kind}", __name__))

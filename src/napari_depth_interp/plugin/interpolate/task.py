@@ -94,15 +94,7 @@ def run_task(dataset: Dataset, settings: Settings, scoring: Scoring | None, repo
         return Outcome(settings, execute(request, report))
     held_out = _score(dataset, settings, scoring, part(report, 0.0, 0.5, "scoring"))
     result = execute(request, part(report, 0.5, 1.0, settings.method))
-    scores = {
-        "protocol": held_out.scores.protocol.describe(),
-        "data_range": held_out.scores.data_range[0],
-        "mean": held_out.method.mean,
-        "volume": held_out.method.volume,
-        "gain_db": held_out.gain,
-    }
-    record = {key: dict(value, scores=scores) for key, value in result.dataset.record.items()}
-    return Outcome(settings, replace(result, dataset=replace(result.dataset, record=record)), held_out)
+    return Outcome(settings, result.with_scores(held_out.scores.as_record(settings.method)), held_out)
 
 
 def _score(dataset: Dataset, settings: Settings, scoring: Scoring, report: Report) -> HeldOut:

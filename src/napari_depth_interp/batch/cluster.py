@@ -1,0 +1,243 @@
+"""Workers by Dask: processes on this machine, or those of a running scheduler.
+
+Dask gives out the files, notices workers that die, and gives their files to others.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from ..devices import default_threads
+from ..errors import DepthInterpError, explain
+from ..progress import Cancelled, Progress
+from .gpu import with_own_gpu
+from .here import Listener
+from .row import Row, State
+from .task import Task, run_file
+from .where import Where
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+_log = logging.getLogger(__name__)
+
+DEATHS = 2
+"""How many workers of this machine may die on one file before it counts as failed."""
+_CONNECT = 20
+"""Seconds to wait for a scheduler."""
+_GRACE = 5
+"""Seconds that workers get to drop what they are at."""
+_TELL = 1.0
+"""Seconds between two words from a worker about one file."""
+
+
+def run_on_cluster(tasks: Sequence[Task], where: Where, listener: Listener) -> None:
+    """Run the tasks on Dask workers, one file per task.
+
+    Raises
+    ------
+    DepthInterpError
+        If the scheduler cannot be reached, or is lost.
+    """
+    with _quiet(), _client(where, _threads(tasks, where)) as client:
+        _Work(tasks, client, listener, where).run()
+
+
+def _threads(tasks: Sequence[Task], where: Where) -> int:
+    given = tasks[0].settings.threads if tasks else None
+    return given or max(1, default_threads() // max(1, where.workers))
+
+
+class _Work:
+    """One batch on one cluster: what it has heard, and what is still out."""
+
+    def __init__(self, tasks: Sequence[Task], client: Client, listener: Listener, where: Where) -> None:
+        self._tasks, self._client, self._listener, self._where = tasks, client, listener, where
+        self._news: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+        self._out: dict[Any, int] = {}
+
+    def run(self) -> None:
+        if not self._tasks:
+            return
+        topic = f"depth-interp-{self._tasks[0].run}"
+        self._client.subscribe_topic(topic, lambda event: self._news.put(("event", event[1])))
+        futures = [self._submit(number, task, topic) for number, task in enumerate(self._tasks)]
+        self._out = {future.key: number for number, future in enumerate(futures)}
+        for future in futures:
+            future.add_done_callback(lambda future: self._news.put(("ended", future)))
+        try:
+            self._listen()
+        finally:
+            self._drop(futures, topic)
+
+    def _submit(self, number: int, task: Task, topic: str) -> Future[Row]:
+        if self._where.workers:
+            threads = _threads(self._tasks, self._where)
+            task = replace(task, settings=task.settings.model_copy(update={"threads": threads}))
+        key = f"depth-interp-{task.run}-{number}"
+        return self._client.submit(run_on_worker, task, number, topic, key=key, pure=False, priority=-number)
+
+    def _listen(self) -> None:
+        given_up: float | None = None
+        while self._out and (given_up is None or time.monotonic() < given_up):
+            try:
+                kind, news = self._news.get(timeout=0.2)
+            except Empty:
+                kind, news = "", None
+            try:
+                if kind == "event":
+                    self._hear(news)
+                elif kind == "ended":
+                    self._end(news)
+                self._listener.poll()
+            except Cancelled:
+                given_up = given_up or time.monotonic() + _GRACE
+            if self._client.status not in ("running", "connecting"):
+                raise DepthInterpError("the connection to the scheduler was lost; start it again, then add --resume")
+        if given_up is not None:
+            raise Cancelled
+
+    def _hear(self, event: Mapping[str, Any]) -> None:
+        if event["number"] in self._out.values():  # what comes after the end is of a worker that was given up
+            progress = Progress(event["fraction"], event["message"])
+            self._listener.progressed(event["number"], progress, event["worker"])
+
+    def _end(self, future: Future[Row]) -> None:
+        number = self._out.pop(future.key, None)
+        if number is None:
+            return
+        name = self._tasks[number].name
+        if future.status == "finished":
+            row: Row = future.result()
+        elif future.status == "error":
+            row = Row(name, State.FAILED, reason=_reason(future.exception()))
+        else:
+            row = Row(name, State.WAITING)  # taken back, or lost together with the scheduler
+        self._listener.ended(number, row)
+
+    def _drop(self, futures: Sequence[Future[Row]], topic: str) -> None:
+        with suppress(Exception):  # the scheduler may be gone
+            self._client.unsubscribe_topic(topic)
+            if self._out:
+                self._client.cancel([future for future in futures if future.key in self._out], force=True)
+
+
+def _reason(error: BaseException | None) -> str:
+    if type(error).__name__ == "KilledWorker":
+        return (
+            "every worker that was given this file died (out of memory, or a crash of a library); "
+            "give the workers more memory, use fewer of them, or a smaller factor"
+        )
+    return explain(error) if error is not None else "the worker gave no answer"
+
+
+def run_on_worker(task: Task, number: int, topic: str) -> Row:
+    """Make one result on a Dask worker; called there."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    last = 0.0
+
+    def tell(progress: Progress) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _TELL:
+            last = now
+            what = {"number": number, "fraction": float(progress.fraction), "message": _plain(progress.message)}
+            worker.log_event(topic, what | {"worker": str(worker.address)})
+
+    try:
+        tell(Progress(0.0))
+        settings = with_own_gpu(task.settings)
+        if settings.threads is None:
+            share = max(1, default_threads() // max(1, worker.state.nthreads))
+            settings = settings.model_copy(update={"threads": share})
+        return run_file(replace(task, settings=settings), tell)
+    except Cancelled:
+        return Row(task.name, State.WAITING)
+    except DepthInterpError as error:
+        return Row(task.name, State.FAILED, reason=explain(error))
+
+
+def _plain(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+@contextmanager
+def _client(where: Where, threads: int) -> Iterator[Client]:
+    from distributed import Client
+
+    if where.scheduler is None:
+        with _local(where.workers, threads) as cluster, Client(cluster, set_as_default=False) as client:
+            client.register_plugin(_ignore_interrupts(), name="depth-interp-interrupts")
+            yield client
+        return
+    try:
+        client = Client(where.scheduler, timeout=_CONNECT, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        reason = (str(error).splitlines() or ["no answer"])[0]
+        raise DepthInterpError(
+            f"the scheduler '{where.scheduler}' cannot be reached: {reason}; give its address, such as tcp://node7:8786"
+        ) from error
+    with client:
+        if not client.scheduler_info(n_workers=-1)["workers"]:
+            _log.warning("the scheduler has no workers yet; the batch waits for them")
+        yield client
+
+
+@contextmanager
+def _local(workers: int, threads: int) -> Iterator[Any]:
+    """Start worker processes on this machine; memory is left to the system, which kills whom it must."""
+    import tempfile
+
+    import dask
+    from distributed import LocalCluster
+
+    numbers = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), threads)
+    settings = {
+        "distributed.scheduler.allowed-failures": DEATHS,
+        "distributed.scheduler.worker-saturation": 1.0,  # no file waits behind another one's worker
+        "distributed.nanny.pre-spawn-environ": numbers,
+        "distributed.worker.profile.enabled": False,
+    }
+    with (
+        dask.config.set(settings),
+        tempfile.TemporaryDirectory(prefix="depth-interp-dask-", ignore_cleanup_errors=True) as folder,
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=None,
+            host="127.0.0.1", silence_logs=logging.CRITICAL, local_directory=folder,
+        ) as cluster,
+    ):  # fmt: skip
+        yield cluster
+
+
+def _ignore_interrupts() -> Any:
+    """Return a plugin that leaves Ctrl-C, which a terminal sends to every process, to the batch itself."""
+    from distributed import WorkerPlugin
+
+    class IgnoreInterrupts(WorkerPlugin):
+        def setup(self, worker: Any) -> None:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    return IgnoreInterrupts()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Dask's own log off the terminal: what matters is told in words of our own."""
+    import distributed  # noqa: F401 - sets the level of its log when it is imported
+
+    logger = logging.getLogger("distributed")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,225 @@
+"""What a batch is to do: which files, with which settings, and where the results go."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from .. import io
+from ..devices import resolve_device
+from ..errors import InputError, OutputError, RequestError
+from ..io.dicom import advice, holds_dicom
+from ..method import MethodConfig, MethodSpec
+from ..request import resolve_method
+from ..settings import Settings
+from ..stack import Acquisition
+from ..units import parse_length
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A batch.
+
+    Attributes
+    ----------
+    source, target : Path
+        Folder of the stacks; folder of the results, which mirrors it. The target is made if it is not there.
+    settings : Settings
+        Of every file.
+    recursive : bool
+        Also the folders in it.
+    patterns : tuple of str
+        Shell patterns of names, or of paths below the folder where they hold a ``/``; with ``!`` before it a pattern
+        leaves files out. None: all files that can be read.
+    keep_every : int or None
+        Also score the method on each file with one section in so many kept.
+    data_range : (low, high) or None
+        Full range of intensities for the scores. Default: percentiles 0.1 to 99.9 of each file.
+    uncertainty : bool
+        Also write the expected absolute error, as ``NAME_uncertainty``.
+    resume : bool
+        Go on with an earlier batch: skip what is complete.
+    overwrite : bool
+        Replace results that are there.
+    """
+
+    source: Path
+    target: Path
+    settings: Settings
+    recursive: bool = False
+    patterns: tuple[str, ...] = ()
+    keep_every: int | None = None
+    data_range: tuple[float, float] | None = None
+    uncertainty: bool = False
+    resume: bool = False
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "source", Path(self.source))
+        object.__setattr__(self, "target", Path(self.target))
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file of the batch: its path below the input folder (with ``/``), where it is, its size in bytes."""
+
+    name: str
+    path: Path
+    size: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """The files of a batch in their order, and what the user should know about those left out."""
+
+    files: tuple[Input, ...]
+    notes: tuple[str, ...] = ()
+
+
+def check_settings(plan: Plan, *, here: bool = True) -> tuple[MethodSpec, MethodConfig]:
+    """Refuse before the first file what would fail with every one; return the method.
+
+    ``here`` tells that the method runs on this machine, whose devices are known.
+
+    Raises
+    ------
+    DepthInterpError
+        Of the kind that fits.
+    """
+    settings = plan.settings
+    spec, config = resolve_method(settings.method, settings.preset, settings.parameters)
+    if here:
+        resolve_device(settings.device, spec.devices)
+    acquisition = Acquisition.parse(settings.acquisition or "slice")
+    targets = {"factor": settings.factor, "spacing": settings.spacing, "isotropic": settings.isotropic or None}
+    given = [f"--{name}" for name, value in targets.items() if value is not None]
+    if len(given) > 1:
+        raise RequestError(f"{' and '.join(given)} exclude each other; give one of them")
+    if not given and not acquisition.is_projection:
+        raise RequestError("say how dense the results should be: --factor 4, --spacing 2um or --isotropic")
+    if settings.depths is not None and settings.z_spacing is not None:
+        raise RequestError("--depths and --z-spacing exclude each other; give one of them")
+    for length in (settings.spacing, settings.z_spacing):
+        if length is not None:
+            parse_length(length)
+    if plan.uncertainty and not spec.gives_uncertainty:
+        raise RequestError(f"{spec.name} gives no uncertainty; leave --uncertainty out, or choose another method")
+    if plan.keep_every is not None and plan.keep_every < 2:
+        raise RequestError(f"keep-every must be 2 or more, got {plan.keep_every}; 2 hides every other section")
+    if plan.data_range is not None and plan.data_range[0] >= plan.data_range[1]:
+        raise RequestError(f"the data range must be low < high, got {plan.data_range[0]:g} {plan.data_range[1]:g}")
+    return spec, config
+
+
+def find_inputs(plan: Plan) -> Found:
+    """Return the files that the plan names, sorted by path; hidden ones are left out.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing, cannot be read, or holds no such file.
+    RequestError
+        If results would replace inputs.
+    """
+    if not plan.source.is_dir():
+        what = "is a file" if plan.source.exists() else "does not exist"
+        raise InputError(f"the input folder '{plan.source}' {what}; give a folder of TIFF or NIfTI stacks")
+    if plan.target.exists() and not plan.target.is_dir():
+        raise OutputError(f"'{plan.target}' is a file; give a folder for the results")
+    if plan.target.exists() and plan.target.samefile(plan.source):
+        raise RequestError(f"'{plan.target}' is the input folder; give the results another one")
+    files: list[Input] = []
+    dicom: list[Path] = []
+    for folder, names in _walk(plan):
+        others = []
+        for name in names:
+            relative = (folder / name).relative_to(plan.source).as_posix()
+            if io.format_of(name) is None:
+                others.append(folder / name)
+            elif _wanted(relative, plan.patterns):
+                files.append(Input(relative, folder / name, _size(folder / name)))
+        if holds_dicom(others):
+            dicom.append(folder)
+    if not files:
+        raise InputError(_nothing(plan, dicom))
+    _check_outputs(plan, files)
+    notes = [f"{len(dicom)} folder{'s' if len(dicom) > 1 else ''} left out: {advice(dicom[0])}"] if dicom else []
+    return Found(tuple(sorted(files, key=lambda each: each.name)), tuple(notes))
+
+
+def outputs_of(plan: Plan, name: str) -> tuple[Path, Path | None]:
+    """Return where a file's result and its uncertainty go."""
+    output = plan.target / name
+    if not plan.uncertainty:
+        return output, None
+    suffix = max((suffix for suffix in io.SUFFIXES if output.name.lower().endswith(suffix)), key=len)
+    ending = output.name[-len(suffix) :]
+    return output, output.with_name(f"{output.name[: -len(suffix)]}_uncertainty{ending}")
+
+
+def _walk(plan: Plan) -> Iterator[tuple[Path, list[str]]]:
+    """Yield folders and the names in them; a folder whose name is that of an image counts as one.
+
+    Links are followed, but no folder is entered twice; the folder of the results is not entered.
+    """
+    seen: set[str] = set()
+    pruned = os.path.realpath(plan.target)
+
+    def fail(error: OSError) -> None:
+        raise InputError(f"the folder '{error.filename}' cannot be read: {error.strerror}") from error
+
+    for folder, folders, files in os.walk(plan.source, followlinks=True, onerror=fail):
+        here = os.path.realpath(folder)
+        if here in seen:
+            folders.clear()
+            continue
+        seen.add(here)
+        visible = [name for name in folders if not name.startswith(".")]
+        images = [name for name in visible if io.format_of(name) is not None]
+        real = {name: os.path.realpath(Path(folder, name)) for name in visible}
+        inner = [name for name in visible if name not in images and real[name] != pruned]
+        folders[:] = sorted(inner) if plan.recursive else []
+        yield Path(folder), [*(name for name in files if not name.startswith(".")), *images]
+
+
+def _wanted(name: str, patterns: Iterable[str]) -> bool:
+    def matches(pattern: str) -> bool:
+        return fnmatch(name if "/" in pattern else name.rsplit("/", 1)[-1], pattern)
+
+    taken = [pattern for pattern in patterns if not pattern.startswith("!")]
+    if any(matches(pattern[1:]) for pattern in patterns if pattern.startswith("!")):
+        return False
+    return not taken or any(map(matches, taken))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # a link to nowhere: its row will say so
+        return 0
+
+
+def _nothing(plan: Plan, dicom: list[Path]) -> str:
+    if dicom:
+        return advice(dicom[0])
+    matching = f" that matches {' or '.join(plan.patterns)}" if plan.patterns else ""
+    deeper = "" if plan.recursive else "; add --recursive to look into the folders in it"
+    return f"'{plan.source}' holds no TIFF or NIfTI file{matching}{deeper}"
+
+
+def _check_outputs(plan: Plan, files: list[Input]) -> None:
+    """Refuse results that would replace an input, or each other."""
+    inputs = {os.path.realpath(each.path) for each in files}
+    taken: set[Path] = set()
+    for each in files:
+        for path in outputs_of(plan, each.name):
+            if path is None:
+                continue
+            if path in taken:
+                raise RequestError(f"two results would be called '{path}'; rename one input, or leave it out")
+            taken.add(path)
+            if os.path.realpath(path) in inputs:
+                raise RequestError(f"the result '{path}' would replace an input; choose another output folder")

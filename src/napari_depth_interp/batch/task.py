@@ -1,0 +1,271 @@
+"""One file of a batch, from its input to its result: what a worker runs."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .. import __version__, io
+from ..errors import DepthInterpError, InputError, OutputError, explain
+from ..evaluate import BASELINE, evaluate
+from ..execute import execute
+from ..holdout import Protocol
+from ..io.files import check_readable
+from ..method import MethodConfig
+from ..progress import Cancelled, Progress, Report, part
+from ..request import Request, resolve, resolve_method
+from ..result import Result
+from ..settings import Settings
+from ..stack import Dataset
+from .home import FolderGone, Guard, read_record, record_path, work_folder, write_record
+from .row import Row, State
+
+_CHUNK = 2**22
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_ONE_AT_A_TIME = threading.Lock()
+"""Two files at once in one process would share random numbers and thread limits."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker has to know about one file.
+
+    Attributes
+    ----------
+    name : str
+        Path below the input folder, with ``/``.
+    source, output : Path
+    uncertainty : Path or None
+        Where the uncertainty goes, if it is wanted.
+    target : Path
+        The output folder; ``run`` is the batch that is at work there.
+    fingerprint : str
+        Of all that decides about the result but the input.
+    """
+
+    name: str
+    source: Path
+    output: Path
+    uncertainty: Path | None
+    settings: Settings
+    target: Path
+    run: str
+    fingerprint: str
+    keep_every: int | None = None
+    data_range: tuple[float, float] | None = None
+    resume: bool = False
+    overwrite: bool = False
+    version: str = __version__
+
+
+def fingerprint(settings: Settings, *extras: object) -> str:
+    """Return the SHA-256 of all settings that change a result; of files among the parameters, of their content.
+
+    Device and number of threads are left out: another node may go on with a batch.
+    """
+    _, config = resolve_method(settings.method, settings.preset, settings.parameters)
+    about = settings.model_dump(mode="json", exclude={"device", "threads", "preset", "parameters"})
+    about["config"] = config.model_dump(mode="json")
+    about["files"] = {name: digest(path) for name, path in _paths(config) if path.exists()}
+    return hashlib.sha256(json.dumps([about, *extras], sort_keys=True).encode()).hexdigest()
+
+
+def _paths(config: MethodConfig) -> Iterator[tuple[str, Path]]:
+    for name in type(config).model_fields:
+        value = getattr(config, name)
+        if isinstance(value, Path):
+            yield name, value
+
+
+def digest(path: Path, guard: Guard | None = None) -> str:
+    """Return the SHA-256 of a file; of a folder, that of the names and contents in it."""
+    found = hashlib.sha256()
+    files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+    for each in files:
+        if path.is_dir():
+            found.update(os.fsencode(each.relative_to(path).as_posix()) + b"\0")
+        with each.open("rb") as file:
+            while block := file.read(_CHUNK):
+                found.update(block)
+                if guard is not None:
+                    guard.check()
+    return found.hexdigest()
+
+
+def run_file(task: Task, report: Report) -> Row:
+    """Make one result, unless it is there.
+
+    Parameters
+    ----------
+    task : Task
+    report : callable
+
+    Returns
+    -------
+    Row
+        ``done``, ``skipped`` or ``failed``; ``waiting`` if the batch stops before the file is begun.
+
+    Raises
+    ------
+    Cancelled
+        If the file in work is to be discarded.
+    """
+    row = Row(task.name, State.RUNNING, worker=f"{socket.gethostname()}:{os.getpid()}", version=__version__)
+    guard = Guard(task.target, task.run)
+
+    def watched(progress: Progress) -> None:
+        guard.check()
+        report(progress)
+
+    try:
+        if task.version != __version__:
+            raise DepthInterpError(
+                f"this worker has napari-depth-interp {__version__}, the batch {task.version}; install the same version"
+            )
+        if not guard.may_start():
+            return replace(row, state=State.WAITING)
+        while not _ONE_AT_A_TIME.acquire(timeout=0.5):
+            guard.check_now()
+        try:
+            return _run(task, row, guard, watched)
+        finally:
+            _ONE_AT_A_TIME.release()
+    except Cancelled:
+        raise
+    except Exception as error:
+        try:
+            guard.check_now()
+        except FolderGone as gone:
+            return _failed(row, gone)
+        return _failed(row, error)
+
+
+def _failed(row: Row, error: Exception) -> Row:
+    cause = error if isinstance(error, OSError) else error.__cause__
+    full = isinstance(cause, OSError) and cause.errno in _FULL
+    gone = isinstance(error, FolderGone)
+    trace = "" if isinstance(error, DepthInterpError) else "".join(traceback.format_exception(error))
+    if type(error).__name__ == "OutOfMemoryError" and "torch" in sys.modules:
+        sys.modules["torch"].cuda.empty_cache()  # the next file may fit
+    return replace(row, state=State.FAILED, reason=explain(error), fatal=full or gone, trace=trace)
+
+
+def _run(task: Task, row: Row, guard: Guard, report: Report) -> Row:
+    started = time.perf_counter()
+    report(Progress(0.0, "reading"))
+    _check_source(task.source)
+    before = _stamp(task.source)
+    row = replace(row, input_sha256=digest(task.source, guard), settings_sha256=task.fingerprint)
+    known = read_record(task.target, task.name)
+    if task.resume and known is not None and _is_complete(task, row, known, guard):
+        return replace(known, state=State.SKIPPED, reason="complete already")
+    if not task.overwrite and not (task.resume and known is not None):
+        _refuse_foreign(task)
+    dataset = io.read(task.source, axis=task.settings.axis)
+    request = resolve(dataset, task.settings)
+    io.check_format(task.output, request.dataset, request.grid, float_output=request.float_output)
+    result, row = _compute(task, dataset, request, row, report)
+    if _stamp(task.source) != before:
+        raise InputError(f"'{task.source}' was changed while it was being read; wait until it is complete")
+    guard.check_now()
+    with work_folder(task.target) as folder:
+        return _publish(task, result, row, folder, guard, started)
+
+
+def _compute(task: Task, dataset: Dataset, request: Request, row: Row, report: Report) -> tuple[Result, Row]:
+    """Score the method if that is wanted, then run it on all sections."""
+    scores: dict[str, Any] | None = None
+    share = 0.0
+    if task.keep_every is not None:
+        share = 0.5
+        found = evaluate(
+            dataset, list(dict.fromkeys([BASELINE, task.settings.method])),
+            Protocol("keep_every", every=task.keep_every), task.settings,
+            data_range=task.data_range, report=part(report, 0.0, share, "scoring"),
+        )  # fmt: skip
+        scores = found.as_record(task.settings.method)
+        volume, mean = scores["volume"], scores["mean"]
+        row = replace(
+            row, psnr=volume["psnr"], rmse=volume["rmse"], ssim=mean["ssim"], gain_over_linear_db=scores["gain_db"]
+        )
+    result = execute(request, part(report, share, 1.0))
+    if scores is not None:
+        result = result.with_scores(scores)
+    grid = result.dataset.grid
+    return result, replace(
+        row, state=State.DONE, method=request.spec.name, device=request.runtime.device, warnings=result.warnings,
+        sections=len(request.depths), spacing=grid.spacing, unit=grid.unit, expected_gain_db=result.expected_gain_db,
+    )  # fmt: skip
+
+
+def _publish(task: Task, result: Result, row: Row, folder: Path, guard: Guard, started: float) -> Row:
+    """Write into ``folder``, record what was written, then give it its name."""
+    made: dict[Path, Path] = {folder / task.output.name: task.output}
+    result.save(folder / task.output.name)
+    row = replace(row, output=str(task.output), output_sha256=digest(folder / task.output.name, guard))
+    if task.uncertainty is not None:
+        made[folder / task.uncertainty.name] = task.uncertainty
+        result.save_uncertainty(folder / task.uncertainty.name)
+        row = replace(row, uncertainty_sha256=digest(folder / task.uncertainty.name, guard))
+    guard.check_now()  # a batch that was given up must not write over what its successor has made
+    _make_folders(task)
+    row = replace(row, seconds=round(time.perf_counter() - started, 3))
+    write_record(task.target, row)
+    for temporary, path in made.items():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        temporary.replace(path)
+    return row
+
+
+def _is_complete(task: Task, row: Row, known: Row, guard: Guard) -> bool:
+    """Return whether the recorded result was made of this input with these settings, and is there, unchanged."""
+    if (known.input_sha256, known.settings_sha256) != (row.input_sha256, row.settings_sha256):
+        return False
+    outputs = [(task.output, known.output_sha256)]
+    if task.uncertainty is not None:
+        outputs.append((task.uncertainty, known.uncertainty_sha256))
+    return all(path.exists() and digest(path, guard) == expected for path, expected in outputs)
+
+
+def _refuse_foreign(task: Task) -> None:
+    for path in (task.output, task.uncertainty):
+        if path is not None and (path.exists() or path.is_symlink()):
+            known = record_path(task.target, task.name).exists()
+            advice = "--resume to go on, or --overwrite to replace it" if known else "--overwrite to replace it"
+            raise OutputError(f"'{path}' exists already; move it away, or add {advice}")
+
+
+def _make_folders(task: Task) -> None:
+    """Make the folders of the result, but not the output folder; refuse to follow a link out of it."""
+    root, folder = task.target.resolve(), task.target
+    for word in task.output.relative_to(task.target).parent.parts:
+        folder = folder / word
+        folder.mkdir(exist_ok=True)
+        if not folder.resolve().is_relative_to(root):
+            raise OutputError(f"'{folder}' is a link out of the output folder; remove it")
+
+
+def _check_source(path: Path) -> None:
+    """Refuse what is no file, before it is read: a pipe would be waited for."""
+    if path.exists() and not path.is_dir() and not path.is_file():
+        raise InputError(f"'{path}' is no ordinary file; leave it out")
+    if not path.is_dir():
+        check_readable(path)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns

@@ -1,0 +1,176 @@
+"""``depth-interp batch``: one method on every file of a folder."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import RequestError
+from .options import (
+    Acquisition,
+    Axis,
+    Channel,
+    Debug,
+    Depths,
+    Device,
+    Json,
+    Nan,
+    Overwrite,
+    Parameters,
+    Preset,
+    Seed,
+    SettingsFile,
+    Threads,
+    ZSpacing,
+    collect_settings,
+    setting,
+)
+from .output import Ended, print_json, warn
+
+if TYPE_CHECKING:
+    from ..batch import Plan, Row, Stop, Summary
+
+
+def batch(
+    source: Annotated[Path, typer.Argument(metavar="IN_DIR", help="Folder of TIFF or NIfTI stacks.", readable=False)],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT_DIR", help="Folder for the results; it mirrors IN_DIR.", readable=False)
+    ],
+    recursive: Annotated[bool, typer.Option("--recursive", help="Also the folders in IN_DIR.")] = False,
+    pattern: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GLOB", help="Only files that match, such as '*_raw.tif'; '!GLOB' leaves out. Repeatable."
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on: skip results that are complete, make the others.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Process N files at once, each in a process of its own.")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Use the workers of a running Dask scheduler: tcp://HOST:8786."),
+    ] = None,
+    keep_every: Annotated[
+        int | None, typer.Option(metavar="K", help="Also score each file with one section in K kept.")
+    ] = None,
+    data_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="LO HI", help="Full range of intensities for the scores. Default: percentiles 0.1 to 99.9."
+        ),
+    ] = None,
+    on_cancel: Annotated[
+        str, typer.Option(metavar="discard|finish", help="What Ctrl-C does with the files in work.")
+    ] = "discard",
+    method: Annotated[str | None, setting("method")] = None,
+    preset: Preset = None,
+    factor: Annotated[int | None, setting("factor")] = None,
+    spacing: Annotated[str | None, setting("spacing", metavar="LENGTH")] = None,
+    isotropic: Annotated[bool, setting("isotropic")] = False,
+    acquisition: Acquisition = None,
+    axis: Axis = None,
+    z_spacing: ZSpacing = None,
+    depths: Depths = None,
+    channel: Channel = None,
+    parameters: Parameters = None,
+    settings: SettingsFile = None,
+    uncertainty: Annotated[
+        bool, typer.Option("--uncertainty", help="Also write the expected absolute error, as NAME_uncertainty.")
+    ] = False,
+    dtype: Annotated[str | None, setting("dtype", metavar="keep|float32")] = None,
+    nan: Nan = None,
+    device: Device = None,
+    threads: Threads = None,
+    seed: Seed = None,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+    json: Json = False,
+) -> None:
+    """Make dense stacks of all files in a folder."""
+    from ..batch import Plan, Where
+
+    chosen = collect_settings(
+        settings, parameters, depths, method=method, preset=preset, factor=factor, spacing=spacing,
+        isotropic=isotropic or None, acquisition=acquisition, axis=axis, z_spacing=z_spacing, channel=channel,
+        dtype=dtype, nan=nan, device=device, threads=threads, seed=seed,
+    )  # fmt: skip
+    if on_cancel not in ("discard", "finish"):
+        raise RequestError(f"--on-cancel takes discard or finish, got '{on_cancel}'")
+    if workers is not None and workers < 1:
+        raise RequestError(f"the number of workers must be 1 or more, got {workers}")
+    plan = Plan(
+        source, target, chosen, recursive, tuple(pattern or ()), keep_every, data_range, uncertainty, resume, overwrite
+    )
+    summary = _run(plan, Where(workers or 0, scheduler), finish=on_cancel == "finish", aloud=not json)
+    _tell(plan, summary, json=json)
+
+
+def _run(plan: Plan, where: Any, *, finish: bool, aloud: bool) -> Summary:
+    from ..batch import Stop, run_batch
+    from ..progress import terminal_report
+
+    stop = Stop()
+    with _interruptible(stop, finish), terminal_report("batch") as report:
+        return run_batch(plan, where, stop=stop, report=report, on_change=_say if aloud else None)
+
+
+def _say(row: Row, _fraction: float) -> None:
+    """Print one line per file when it has ended."""
+    match row.state:
+        case "done":
+            scored = "" if row.psnr is None else f", PSNR {row.psnr:.2f} dB on hidden sections"
+            typer.echo(f"{row.file}: done, {row.sections} sections, {row.seconds:.1f} s{scored}")
+        case "skipped" | "failed":
+            typer.echo(f"{row.file}: {row.state}, {row.reason}")
+
+
+def _tell(plan: Plan, summary: Summary, *, json: bool) -> None:
+    """Print how the batch ended; leave with 1 if files failed, 130 if it was stopped."""
+    from ..batch.runner import summary_json
+
+    warn(summary.notes)
+    failed = summary.count("failed")
+    error, status = None, 0
+    if summary.stopped:
+        error = f"interrupted; the files in work were finished, {summary.count('waiting')} wait; add --resume to go on"
+        status = 130
+    elif failed:
+        error = f"{failed} of {len(summary.rows)} files failed; the reasons are in '{summary.table}'"
+        status = 1
+    if json:
+        print_json(summary_json(plan, summary) | ({"error": error} if error else {}))
+    else:
+        typer.echo(f"{summary.describe()}; the table is {summary.table}, the log {summary.log}")
+    if error:
+        print(f"depth-interp: {error}", file=sys.stderr)
+        raise Ended(status)
+
+
+@contextmanager
+def _interruptible(stop: Stop, finish: bool) -> Iterator[None]:
+    """Let the first Ctrl-C finish the files in work, if that is wanted; the next one drops them."""
+    if not finish or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def heard(_number: int, _frame: object) -> None:
+        if stop.mode is not None:
+            raise KeyboardInterrupt
+        stop.finish()
+        warn(["the files in work are being finished; Ctrl-C again drops them"])
+
+    before = signal.signal(signal.SIGINT, heard)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,41 @@
+"""DICOM is not read here, but recognised, to say which tool makes a NIfTI file of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+
+_LOOKED_AT = 20
+"""Files of a folder that are opened to find out what it holds."""
+
+
+def is_dicom(path: Path) -> bool:
+    """Return whether a file has DICOM's preamble, or its name."""
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM" or path.suffix.lower() == ".dcm"
+    except OSError:
+        return False
+
+
+def holds_dicom(files: Iterable[Path]) -> bool:
+    """Return whether one of the first files is DICOM."""
+    return any(is_dicom(path) for path in islice(files, _LOOKED_AT))
+
+
+def folder_holds_dicom(folder: Path) -> bool:
+    """Return whether a folder, or a folder in it, holds a DICOM series."""
+    try:
+        return holds_dicom(path for path in folder.rglob("*") if path.is_file())
+    except OSError:
+        return False
+
+
+def advice(path: Path) -> str:
+    """Return what is to be done with a DICOM file or folder, in words."""
+    folder = path if path.is_dir() else path.parent
+    return (
+        f"'{path}' holds DICOM images, which are not read here; convert the series with dcm2niix first, "
+        f"for example: dcm2niix -z y -o NIFTI_DIR '{folder}'"
+    )
