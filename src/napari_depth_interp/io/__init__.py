@@ -110,7 +110,12 @@ def write(path: str | PathLike[str], dataset: Dataset, *, overwrite: bool = Fals
 
 @contextmanager
 def creating(
-    path: str | PathLike[str], dataset: Dataset, shape: tuple[int, ...], dtype: np.dtype[Any], *, overwrite: bool = False
+    path: str | PathLike[str],
+    dataset: Dataset,
+    shape: tuple[int, ...],
+    dtype: np.dtype[Any],
+    *,
+    overwrite: bool = False,
 ) -> Iterator[Sink]:
     """Give what takes an image block by block; the file appears, whole, when the block ends without an error.
 

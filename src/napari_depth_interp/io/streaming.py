@@ -25,9 +25,7 @@ class Sink(Protocol):
         Blocks of whole multiples may come from several threads at once.
         """
 
-    def write(
-        self, time: int, channel: int, sections: slice, rows: slice, columns: slice, block: NDArray[Any]
-    ) -> None:
+    def write(self, time: int, channel: int, sections: slice, rows: slice, columns: slice, block: NDArray[Any]) -> None:
         """Write a (z, y, x) block in its place."""
 
     def finish(self, record: Mapping[str, Any], report: Report = silent) -> None:

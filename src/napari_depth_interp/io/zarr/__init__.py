@@ -125,4 +125,6 @@ def check(dataset: Dataset, grid: Grid, *, float_output: bool = False) -> None:
         try:
             written_dtype(dataset.voxels.dtype)
         except TypeError as error:
-            raise OutputError(f"OME-Zarr has no type for {dataset.voxels.dtype} voxels; write them as float32") from error
+            raise OutputError(
+                f"OME-Zarr has no type for {dataset.voxels.dtype} voxels; write them as float32"
+            ) from error
