@@ -59,7 +59,7 @@ class TestTiles:
         whole, tiled = BoxBlur(), BoxBlur()
         fields = {"tile_halo": 2, "gives_uncertainty": True}
         expected = execute(request_for(monkeypatch, whole, noise, fields=fields))
-        monkeypatch.setattr(execute_module, "_TILE_BYTES", 8 * 7 * 16 * 16)
+        monkeypatch.setattr(execute_module, "_WHOLE_BYTES", 8 * 7 * 16 * 16)
         got = execute(request_for(monkeypatch, tiled, noise, fields=fields))
         assert len(whole.tiles) == 1
         assert len(tiled.tiles) > 4
@@ -87,7 +87,7 @@ class TestTiles:
 
     def test_prepared_once_on_the_whole_stack(self, monkeypatch, noise):
         method = BoxBlur()
-        monkeypatch.setattr(execute_module, "_TILE_BYTES", 8 * 7 * 16 * 16)
+        monkeypatch.setattr(execute_module, "_WHOLE_BYTES", 8 * 7 * 16 * 16)
         execute(request_for(monkeypatch, method, noise, fields={"tile_halo": 2}))
         assert method.prepared == [(6, 60, 7)]
 
@@ -100,6 +100,7 @@ class TestTiles:
                 return super().sections_at(stack, z, report=report)
 
         monkeypatch.setattr(execute_module, "_TILE_BYTES", 8 * 7 * 16 * 32)
+        monkeypatch.setattr(execute_module, "_WHOLE_BYTES", 8 * 7 * 16 * 32)
         fields = {"tile_halo": 2, "parallel_tiles": True}
         execute(request_for(monkeypatch, Watched(), noise, fields=fields, threads=2))
         assert threading.main_thread().name not in names
@@ -189,10 +190,10 @@ class TestTileMemory:
             Dataset.from_array(voxels, z_spacing=1.0), make_settings(method="linear", factor=3, threads=threads)
         )
         stack = request.dataset.stack()
-        tiles = list(execute_module._tiles(request, stack, np.flatnonzero(request.observed < 0)))
+        tiles = list(execute_module._tiles(request, stack))
         workers = execute_module._workers(request, tiles, stack)
-        one_row = 4 * shape[2] * max(tile.count_rows() // (tile.padded.stop - tile.padded.start) for tile in tiles)
-        used = workers * max(4 * shape[2] * tile.count_rows() for tile in tiles)
+        one_row = 4 * max(tile.count_voxels() // (tile.rows.stop - tile.rows.start) for tile in tiles)
+        used = workers * max(4 * tile.count_voxels() for tile in tiles)
         assert used <= max(budget, one_row)
         covered = sum(len(tile.targets) * (tile.rows.stop - tile.rows.start) for tile in tiles)
         assert covered == 2 * (shape[0] - 1) * shape[1]
@@ -201,7 +202,7 @@ class TestTileMemory:
         voxels = np.broadcast_to(np.arange(500, dtype=np.uint16)[:, None, None], (500, 8, 8))
         request = resolve(Dataset.from_array(voxels, z_spacing=1.0), make_settings(method="linear", factor=4))
         stack = request.dataset.stack()
-        tiles = list(execute_module._tiles(request, stack, np.flatnonzero(request.observed < 0)))
+        tiles = list(execute_module._tiles(request, stack))
         assert max(tile.sections.stop - tile.sections.start for tile in tiles) < 90
         result = execute(request).dataset.voxels[0, 0, :, 0, 0]
         np.testing.assert_array_equal(result, np.rint(np.arange(1997) / 4))

@@ -16,24 +16,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .method import Explains, Findings, Method, MethodSpec, Refits, working_dtype
+from . import io
+from .method import Explains, Findings, Method, Refits, working_dtype
 from .methods import registry
+from .missing import filled, has_nan, restore_nan
+from .outputs import MemoryOutput, Outputs, Place, Target, opened
 from .progress import Progress, Report, part, silent
 from .request import Request
-from .resources import PeakMemory, check_fits
+from .resources import PeakMemory
 from .result import RECORD_KEY, Result
 from .stack import Dataset, Stack
 
 _TILE_BYTES = 96 * 2**20
 """Working memory of all tiles together: float copies of input and output rows."""
 _WHOLE_BYTES = 512 * 2**20
-"""The same for methods that need whole sections: they start anew for every portion of sections."""
+"""The same for methods that need whole sections, or margins around tiles: they compute much anew in every tile."""
 _PORTION = 64
 """Target sections of one tile, for methods that need only some observed sections for them."""
-_OVERHEAD_BYTES = 300 * 10**6
+_SHARE_OF_TILES = 0.9
+"""Share of the time after which a file that is streamed to has all its voxels; coarser resolutions follow."""
 
 
-def execute(request: Request, report: Report = silent) -> Result:
+def execute(request: Request, report: Report = silent, target: Target | None = None) -> Result:
     """Run a request.
 
     Parameters
@@ -42,37 +46,38 @@ def execute(request: Request, report: Report = silent) -> Result:
         From :func:`napari_depth_interp.request.resolve`.
     report : callable
         Gets a :class:`Progress` after every tile or step; cancels the run by raising ``Cancelled``.
+    target : Target, optional
+        Files to stream the result to, tile by tile, instead of holding it in memory. They appear when the run has
+        ended; a run that fails or is cancelled leaves none.
 
     Returns
     -------
     Result
+        With a target, its voxels are read from the file when they are asked for.
 
     Raises
     ------
     TooLargeError
-        If the result does not fit into the free memory.
+        If the result does not fit into the free memory (or onto the disk).
+    OutputError
+        If a file of the target cannot be written.
     Cancelled
         If ``report`` raised it.
     """
-    voxels, uncertainty = _allocate(request)
     warnings = list(request.notes)
     findings: list[dict[str, Any]] = []
     start = time.perf_counter()
     blas_threads = 1 if request.spec.parallel_tiles else request.runtime.threads
-    with PeakMemory() as memory, _limited_threads(blas_threads):
-        stacks = list(request.dataset.stacks())
-        known: dict[int, Method] = {}
-        for number, (t, c, stack) in enumerate(stacks):
-            inner = part(report, number / len(stacks), (number + 1) / len(stacks), _label(request.dataset, t, c))
-            output = _Output(voxels[t, c], None if uncertainty is None else uncertainty[t, c])
-            method, found = _run_stack(request, stack, output, warnings, known.get(c), inner)
-            known[c] = method
-            if found is not None:
-                words = _label(request.dataset, t, c)
-                warnings += [f"{words}: {line}" if words else line for line in found.warnings]
-                findings.append({"time": t, "channel": c, **_as_record(found)})
+    share = 1.0 if target is None else _SHARE_OF_TILES
+    with PeakMemory() as memory, _limited_threads(blas_threads), opened(request, target) as outputs:
+        _run_stacks(request, outputs, warnings, findings, part(report, 0.0, share))
+        record = request.record() | {"warnings": warnings} | ({"findings": findings} if findings else {})
+        if target is not None:
+            record |= target.history or {}
+            outputs.finish({RECORD_KEY: record}, part(report, share, 1.0))
+    voxels, uncertainty = _voxels(outputs, target)
     return Result(
-        _dense_dataset(request, voxels, warnings, findings),
+        replace(request.dataset, voxels=voxels, grid=request.grid, record={RECORD_KEY: record}, notes=()),
         uncertainty,
         tuple(warnings),
         seconds=time.perf_counter() - start,
@@ -80,42 +85,67 @@ def execute(request: Request, report: Report = silent) -> Result:
     )
 
 
+def _voxels(outputs: Outputs, target: Target | None) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
+    """Return the voxels and their uncertainty: arrays, or what is still in the files."""
+    if target is not None:
+        paths = (target.path, target.uncertainty)
+        voxels, uncertainty = (None if path is None else io.read(path, lazy=True).voxels for path in paths)
+        assert voxels is not None
+        return voxels, uncertainty
+    assert isinstance(outputs.voxels, MemoryOutput)
+    uncertain = outputs.uncertainty
+    return outputs.voxels.voxels, uncertain.voxels if isinstance(uncertain, MemoryOutput) else None
+
+
+def _run_stacks(
+    request: Request, outputs: Outputs, warnings: list[str], findings: list[dict[str, Any]], report: Report
+) -> None:
+    """Run every channel at every time point."""
+    stacks = list(request.dataset.stacks())
+    known: dict[int, Method] = {}
+    for number, (t, c, stack) in enumerate(stacks):
+        inner = part(report, number / len(stacks), (number + 1) / len(stacks), _label(request.dataset, t, c))
+        method, found = _run_stack(_Run(request, outputs, t, c, stack), warnings, known.get(c), inner)
+        known[c] = method
+        if found is not None:
+            words = _label(request.dataset, t, c)
+            warnings += [f"{words}: {line}" if words else line for line in found.warnings]
+            findings.append({"time": t, "channel": c, **_as_record(found)})
+
+
 @dataclass(frozen=True, eq=False)
-class _Output:
-    """Where one stack's result goes: (K, Y, X) views of the result's arrays."""
+class _Run:
+    """One channel at one time point, as observed, on its way into the outputs."""
 
-    voxels: NDArray[Any]
-    uncertainty: NDArray[np.float32] | None
+    request: Request
+    outputs: Outputs
+    time: int
+    channel: int
+    observed: Stack
+    has_nan: bool = False
+
+    @property
+    def grain(self) -> tuple[int, int, int] | None:
+        return self.outputs.voxels.grain
 
 
-def _allocate(request: Request) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
-    shape, dtype = request.output_shape, request.output_dtype
-    size = int(np.prod(shape, dtype=object))
-    per_voxel = dtype.itemsize + (4 if request.spec.gives_uncertainty else 0)
-    check_fits(size * per_voxel + _OVERHEAD_BYTES, f"the result of {' x '.join(map(str, shape[2:]))} voxels")
-    uncertainty = np.zeros(shape, np.float32) if request.spec.gives_uncertainty else None
-    return np.empty(shape, dtype), uncertainty
-
-
-def _run_stack(
-    request: Request, stack: Stack, output: _Output, warnings: list[str], known: Method | None, report: Report
-) -> tuple[Method, Findings | None]:
-    """Fill ``output`` with one channel at one time point; return the method and what it found out.
+def _run_stack(run: _Run, warnings: list[str], known: Method | None, report: Report) -> tuple[Method, Findings | None]:
+    """Fill the outputs with one channel at one time point; return the method and what it found out.
 
     ``known`` is the method as prepared on the time point before.
     """
-    observed, has_nan = stack, request.fill_nan and _has_nan(stack)
-    if has_nan:
-        stack = replace(stack, voxels=_filled(stack.voxels))
-    prepared = _share_of_prepare(request.spec)
+    request, stack = run.request, run.observed
+    if not request.spec.prepares_lazily:
+        stack = stack.in_memory()
+    if request.fill_nan and has_nan(stack):
+        stack = stack.in_memory()
+        run = replace(run, observed=stack, has_nan=True)
+        stack = replace(stack, voxels=filled(stack.voxels))
+    else:
+        run = replace(run, observed=stack)
+    prepared = _share_of_prepare(request)
     method = _prepared(request, stack, warnings, known, part(report, 0.0, prepared))
-    new = np.flatnonzero(request.observed < 0) if request.spec.keeps_observed else np.arange(len(request.depths))
-    _run_tiles(request, method, stack, new, output, part(report, prepared, 1.0))
-    if has_nan:
-        _restore_nan(request, observed, output.voxels)
-    if request.spec.keeps_observed:
-        for k in np.flatnonzero(request.observed >= 0):
-            output.voxels[k] = observed.voxels[request.observed[k]]
+    _run_tiles(run, method, stack, part(report, prepared, 1.0))
     return method, method.findings() if isinstance(method, Explains) else None
 
 
@@ -135,138 +165,202 @@ def _as_record(findings: Findings) -> dict[str, Any]:
     return {key: values[key] for key in ("expected_gain_db", "gain_spread_db", "shares")}
 
 
-def _share_of_prepare(spec: MethodSpec) -> float:
+def _share_of_prepare(request: Request) -> float:
     """Return the share of the time that ``prepare`` takes, roughly."""
-    if spec.trains_on_stack:
+    if request.spec.trains_on_stack:
         return 0.9
-    return 0.5 if spec.tile_halo is None else 0.02
+    return 0.5 if request.tile_halo is None else 0.02
 
 
 def _make_method(request: Request, stack: Stack, warnings: list[str]) -> Method:
-    if stack.voxels.min() == stack.voxels.max():
+    low = stack.voxels.min()
+    if low == stack.voxels.max():
         plain = registry.get("linear" if request.spec.enlarges == 1 else "enlarge")
         if request.spec.name != plain.name:
-            warnings.append(
-                f"the stack is constant ({stack.voxels.flat[0]}), so {request.spec.name} was not used: {plain.name}"
-            )
+            warnings.append(f"the stack is constant ({low}), so {request.spec.name} was not used: {plain.name}")
         return plain.create(plain.config(), request.runtime)
     return request.spec.create(request.config, request.runtime)
 
 
-def _run_tiles(
-    request: Request, method: Method, stack: Stack, new: NDArray[np.intp], output: _Output, report: Report
-) -> None:
-    """Compute the sections ``new`` (indices of the target) tile by tile."""
-    if not len(new):
-        report(Progress(1.0))
-        return
-    jobs = list(_tiles(request, stack, new))
-    workers = _workers(request, jobs, stack)
+def _run_tiles(run: _Run, method: Method, stack: Stack, report: Report) -> None:
+    """Compute the result of one stack tile by tile."""
+    jobs = list(_tiles(run.request, stack, run.grain))
+    workers = _workers(run.request, jobs, stack)
     parallel = workers > 1
 
-    def run(job: _Tile) -> None:
+    def work(job: _Tile) -> None:
         inner = silent if parallel else part(report, job.number / len(jobs), (job.number + 1) / len(jobs))
-        tile = stack.crop(job.sections, job.padded)
-        sections = method.sections_at(tile, request.depths[job.targets].tolist(), report=inner)
-        rows, inside = (_larger(each, request.spec.enlarges) for each in (job.rows, job.inside))
-        _store(sections.values[:, inside], output.voxels, job.targets, rows)
-        if output.uncertainty is not None and sections.uncertainty is not None:
-            output.uncertainty[job.targets, rows] = sections.uncertainty[:, inside]
+        _run_tile(run, method, stack, job, inner)
 
     if not parallel:
         for job in jobs:
-            run(job)
+            work(job)
         return
     with ThreadPoolExecutor(workers) as pool:
         try:
-            for done, _ in enumerate(pool.map(run, jobs)):
+            for done, _ in enumerate(pool.map(work, jobs)):
                 report(Progress((done + 1) / len(jobs)))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
 
 
+def _run_tile(run: _Run, method: Method, stack: Stack, job: _Tile, report: Report) -> None:
+    """Fill one block of the outputs: new sections from the method, observed ones as they are."""
+    factor = run.request.spec.enlarges
+    place = Place(run.time, run.channel, job.span, _larger(job.rows, factor), _larger(job.columns, factor))
+    inside = _larger(job.inside[0], factor), _larger(job.inside[1], factor)
+    block = run.outputs.voxels.block(place)
+    seen = stack.crop(job.sections, *job.padded)
+    seen = replace(seen, voxels=np.asarray(seen.voxels))
+    if len(job.targets):
+        sections = method.sections_at(seen, run.request.depths[job.targets].tolist(), report=report)
+        _fill(sections.values[:, *inside], block, job)
+        if run.outputs.uncertainty is not None and sections.uncertainty is not None:
+            errors = run.outputs.uncertainty.block(place)
+            errors[job.targets - job.span.start] = sections.uncertainty[:, *inside]
+            run.outputs.uncertainty.store(place, errors)
+    else:
+        report(Progress(1.0))
+    observed = seen.voxels
+    if run.has_nan:
+        observed = run.observed.voxels[(job.sections, *job.padded)]
+        restore_nan(run.request.depths[job.span], run.observed, (job.rows, job.columns), block, factor)
+    for k in range(job.span.start, job.span.stop):
+        if run.request.spec.keeps_observed and run.request.observed[k] >= 0:
+            block[k - job.span.start] = observed[run.request.observed[k] - job.sections.start][job.inside]
+    run.outputs.voxels.store(place, block)
+
+
 @dataclass(frozen=True)
 class _Tile:
-    """Some target sections and some rows of them.
+    """Some neighbouring sections of the result and some rows and columns of them.
 
-    ``sections`` and ``padded`` are the observed sections and the rows that are read; of the
-    rows that are computed, those ``inside`` are kept.
+    Of the sections ``span`` those in ``targets`` are computed. ``sections`` are the observed sections and ``padded``
+    the rows and columns that are read; of what is computed, ``inside`` (rows and columns) is kept.
     """
 
     number: int
+    span: slice
     targets: NDArray[np.intp]
     sections: slice
     rows: slice
-    padded: slice
-    inside: slice
+    columns: slice
+    padded: tuple[slice, slice]
+    inside: tuple[slice, slice]
 
-    def count_rows(self) -> int:
-        """Return how many rows of sections are in memory as floats at once, input and output together."""
+    def count_voxels(self) -> int:
+        """Return how many voxels are in memory as floats at once, input and output together."""
         deep = self.sections.stop - self.sections.start + len(self.targets)
-        return int(deep * (self.padded.stop - self.padded.start))
+        rows, columns = (each.stop - each.start for each in self.padded)
+        return int(deep * rows * columns)
 
 
-def _tiles(request: Request, stack: Stack, new: NDArray[np.intp]) -> Iterator[_Tile]:
-    """Divide the work so that the tiles of all threads together stay within the memory for tiles."""
-    height, halo = stack.voxels.shape[1], request.spec.tile_halo
-    budget = _row_budget(stack) // (request.runtime.threads if request.spec.parallel_tiles else 1)
+def _tiles(request: Request, stack: Stack, grain: tuple[int, int, int] | None = None) -> Iterator[_Tile]:
+    """Divide the work so that the tiles of all threads together stay within the memory for tiles.
+
+    ``grain``: sections, rows and columns of which tiles are multiples where possible.
+    """
+    _, height, width = stack.voxels.shape
+    halo = request.tile_halo
+    budget = _budget(stack, _WHOLE_BYTES if halo else None)
+    budget //= request.runtime.threads if request.spec.parallel_tiles else 1
     number = 0
-    for targets in _portions(request, stack, new, budget):
-        sections = _needed_sections(request, stack, targets)
+    for span in _portions(request, stack, grain):
+        targets = _new_in(request, span)
+        sections = _needed_sections(request, stack, span)
         deep = sections.stop - sections.start + len(targets)
-        rows = height if halo is None else max(1, budget // deep - 2 * halo)
+        rows, columns = _tile_size(max(1, budget // deep), halo, (height, width), grain)
         for top in range(0, height, rows):
-            bottom = min(top + rows, height)
-            upper, lower = max(0, top - (halo or 0)), min(height, bottom + (halo or 0))
-            inside = slice(top - upper, bottom - upper)
-            yield _Tile(number, targets, sections, slice(top, bottom), slice(upper, lower), inside)
-            number += 1
+            for left in range(0, width, columns):
+                kept = slice(top, min(top + rows, height)), slice(left, min(left + columns, width))
+                padded = _padded(kept[0], halo, height), _padded(kept[1], halo, width)
+                inside = _within(kept[0], padded[0]), _within(kept[1], padded[1])
+                yield _Tile(number, span, targets, sections, *kept, padded, inside)
+                number += 1
 
 
-def _row_budget(stack: Stack, memory: int | None = None) -> int:
-    """Return how many rows of sections, as floats, fit into a memory (bytes; default: that for tiles)."""
+def _tile_size(
+    pixels: int, halo: int | None, size: tuple[int, int], grain: tuple[int, int, int] | None
+) -> tuple[int, int]:
+    """Return rows and columns of tiles that have at most ``pixels`` pixels, margins included (if that can be).
+
+    Whole rows, unless the margins above and below would take most of the work or the output is made of chunks.
+    """
+    height, width = size
+    if halo is None or pixels >= height * width:
+        return height, width
+    rows = pixels // width - 2 * halo
+    if grain is None and rows >= min(height, max(1, 4 * halo)):
+        return rows, width
+    if grain is None and not halo:
+        return 1, width
+    _, high, wide = grain or (0, 1, 1)
+    side = max(int(pixels**0.5) - 2 * halo, halo)
+    rows = max(high, side // high * high)
+    columns = max(side, pixels // (rows + 2 * halo) - 2 * halo)
+    return rows, max(wide, columns // wide * wide)
+
+
+def _padded(kept: slice, halo: int | None, size: int) -> slice:
+    return slice(max(0, kept.start - (halo or 0)), min(size, kept.stop + (halo or 0)))
+
+
+def _within(kept: slice, padded: slice) -> slice:
+    return slice(kept.start - padded.start, kept.stop - padded.start)
+
+
+def _budget(stack: Stack, memory: int | None = None) -> int:
+    """Return how many voxels, as floats, fit into a memory (bytes; default: that for tiles)."""
     itemsize = np.dtype(working_dtype(stack.voxels.dtype)).itemsize
-    return int((_TILE_BYTES if memory is None else memory) // (itemsize * stack.voxels.shape[2]))
+    return int((_TILE_BYTES if memory is None else memory) // itemsize)
 
 
-def _portions(request: Request, stack: Stack, new: NDArray[np.intp], budget: int) -> list[NDArray[np.intp]]:
-    """Divide the target sections along z: a method of limited reach then needs few observed ones at a time."""
+def _new_in(request: Request, span: slice) -> NDArray[np.intp]:
+    """Return the indices of the sections in ``span`` that are to be computed."""
+    everything = np.arange(span.start, span.stop)
+    return everything[request.observed[span] < 0] if request.spec.keeps_observed else everything
+
+
+def _portions(request: Request, stack: Stack, grain: tuple[int, int, int] | None) -> list[slice]:
+    """Divide the result along z: a method of limited reach then needs few observed sections at a time."""
+    count, deep = len(request.depths), 1 if grain is None else grain[0]
     if request.spec.z_reach is not None:
         size = _PORTION
-    elif request.spec.tile_halo is None:
-        sections = _row_budget(stack, _WHOLE_BYTES) // stack.voxels.shape[1] - len(stack.depths)
-        size = max(1, sections // request.spec.enlarges**2)
+    elif request.tile_halo is None:
+        _, height, width = stack.voxels.shape
+        size = (_budget(stack, _WHOLE_BYTES) // (height * width) - len(stack.depths)) // request.spec.enlarges**2
     else:
-        size = len(new)
-    return [new[start : start + size] for start in range(0, len(new), size)]
+        size = count
+    size = max(deep, size // deep * deep)
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 
 
-def _needed_sections(request: Request, stack: Stack, targets: NDArray[np.intp]) -> slice:
+def _needed_sections(request: Request, stack: Stack, span: slice) -> slice:
     reach = request.spec.z_reach
     if reach is None:
         return slice(0, len(stack.depths))
-    first, last = np.searchsorted(stack.depths, request.depths[targets[[0, -1]]])
+    first, last = np.searchsorted(stack.depths, request.depths[[span.start, span.stop - 1]])
     return slice(max(0, int(first) - 1 - reach), min(len(stack.depths), int(last) + 1 + reach))
 
 
 def _workers(request: Request, jobs: list[_Tile], stack: Stack) -> int:
-    """Return how many tiles may be computed at once: fewer than threads where a single row of each is too much."""
+    """Return how many tiles may be computed at once: fewer than threads where a single one of each is too much."""
     if not request.spec.parallel_tiles:
         return 1
-    largest = max(job.count_rows() for job in jobs)
-    return max(1, min(request.runtime.threads, len(jobs), _row_budget(stack) // largest))
+    largest = max(job.count_voxels() for job in jobs)
+    return max(1, min(request.runtime.threads, len(jobs), _budget(stack) // largest))
 
 
 def _larger(part: slice, factor: int) -> slice:
-    """Return the same rows of an image enlarged by a factor."""
+    """Return the same rows or columns of an image enlarged by a factor."""
     return slice(part.start * factor, part.stop * factor)
 
 
-def _store(values: NDArray[Any], voxels: NDArray[Any], targets: NDArray[np.intp], rows: slice) -> None:
-    """Write float values into the result, rounded and clipped where it holds integers."""
-    for section, k in zip(values, targets, strict=True):
-        voxels[k, rows] = _to_integers(section, voxels.dtype) if voxels.dtype.kind in "iu" else section
+def _fill(values: NDArray[Any], block: NDArray[Any], job: _Tile) -> None:
+    """Write float values into the block, rounded and clipped where it holds integers."""
+    for row, k in enumerate(job.targets - job.span.start):
+        block[k] = _to_integers(values[row], block.dtype) if block.dtype.kind in "iu" else values[row]
 
 
 def _to_integers(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -277,47 +371,6 @@ def _to_integers(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     rounded: NDArray[Any] = np.rint(values)
     np.clip(rounded, limits.min, highest, out=rounded)
     return rounded
-
-
-def _has_nan(stack: Stack) -> bool:
-    return stack.voxels.dtype.kind == "f" and any(np.isnan(section).any() for section in stack.voxels)
-
-
-def _filled(voxels: NDArray[Any]) -> NDArray[Any]:
-    """Return a copy with each NaN replaced by the nearest number in its section.
-
-    A section without any number takes the nearest section that has some.
-    """
-    from scipy.ndimage import distance_transform_edt
-
-    filled = voxels.copy()
-    usable = np.flatnonzero([not np.isnan(section).all() for section in voxels])
-    for k in usable:
-        mask = np.isnan(voxels[k])
-        if mask.any():
-            nearest = distance_transform_edt(mask, return_distances=False, return_indices=True)
-            filled[k] = voxels[k][tuple(nearest)]
-    for k in np.setdiff1d(np.arange(len(voxels)), usable):
-        filled[k] = filled[usable[np.abs(usable - k).argmin()]]
-    return filled
-
-
-def _restore_nan(request: Request, stack: Stack, voxels: NDArray[Any]) -> None:
-    """Make the result NaN where the nearest observed section is, or both are at the same distance."""
-    whole = np.ones((request.spec.enlarges,) * 2, bool)
-    middles = (stack.depths[1:] + stack.depths[:-1]) / 2
-    below = np.searchsorted(middles, request.depths, side="left")
-    above = np.searchsorted(middles, request.depths, side="right")
-    for k, (i, j) in enumerate(zip(below, above, strict=True)):
-        missing = np.isnan(stack.voxels[i]) & np.isnan(stack.voxels[j])
-        voxels[k][np.kron(missing, whole)] = np.nan
-
-
-def _dense_dataset(
-    request: Request, voxels: NDArray[Any], warnings: list[str], findings: list[dict[str, Any]]
-) -> Dataset:
-    record = request.record() | {"warnings": warnings} | ({"findings": findings} if findings else {})
-    return replace(request.dataset, voxels=voxels, grid=request.grid, record={RECORD_KEY: record}, notes=())
 
 
 def _label(dataset: Dataset, time_point: int, channel: int) -> str:

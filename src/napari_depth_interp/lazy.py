@@ -56,12 +56,12 @@ class LazyVoxels:
     @property
     def size(self) -> int:
         """Number of voxels."""
-        return math.prod(self.shape)
+        return int(math.prod(self.shape))
 
     @property
     def nbytes(self) -> int:
         """Memory that the whole view would take."""
-        return self.size * self.dtype.itemsize
+        return int(self.size * self.dtype.itemsize)
 
     def __len__(self) -> int:
         return self.shape[0]

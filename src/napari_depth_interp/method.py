@@ -144,6 +144,31 @@ class Method(Protocol):
 
 
 @dataclass(frozen=True)
+class Effort:
+    """What ``prepare`` of a method that trains costs, as far as its parameters say.
+
+    Attributes
+    ----------
+    steps : callable (config) -> int
+        How many training steps it makes.
+    limited : callable (config, steps) -> config
+        The same parameters with another number of steps, for a short measurement.
+    looked_at : int or None
+        Voxels of the stack on which it tries itself at most; None: all of them.
+    floats : float
+        Floats per voxel of the stack that it holds at once.
+    megabytes : float
+        What it holds whatever the size of the stack: libraries, network, patches.
+    """
+
+    steps: Callable[[Any], int]
+    limited: Callable[[Any, int], Any]
+    looked_at: int | None = None
+    floats: float = 3.0
+    megabytes: float = 500.0
+
+
+@dataclass(frozen=True)
 class MethodSpec:
     """What a method is called, needs and can.
 
@@ -160,10 +185,18 @@ class MethodSpec:
     acquisitions : set of {"slice", "projection"}
     keeps_observed : bool
         The observed sections stand unchanged in the result.
-    tile_halo : int or None
-        Rows that a tile needs on each side so that tiled equals untiled; None: not tileable.
+    tile_halo : int, None or function of the config
+        Pixels that a tile needs on each side, along y and x, so that tiled equals untiled (for a method that looks
+        at everything: hardly differs from it); None: not tileable.
     z_reach : int or None
         Observed sections on each side of a gap that a tile needs; None: all of them.
+    prepares_lazily : bool
+        ``prepare`` takes a stack whose voxels are still in their file (:class:`~napari_depth_interp.lazy.LazyVoxels`);
+        otherwise the whole stack is read first. ``sections_at`` gets arrays always.
+    effort : Effort or None
+        What running time and memory depend on, for methods whose ``prepare`` does more than look at the stack.
+    working_floats : float
+        Floats per voxel of a tile, input and output together, that ``sections_at`` holds beside them.
     parallel_tiles : bool
         ``sections_at`` may run in several threads at once after ``prepare``.
     sampled : bool
@@ -191,7 +224,10 @@ class MethodSpec:
     presets: Mapping[Preset, Mapping[str, Any]] = field(default_factory=dict)
     acquisitions: frozenset[str] = frozenset({"slice", "projection"})
     keeps_observed: bool = True
-    tile_halo: int | None = None
+    tile_halo: int | Callable[[Any], int | None] | None = None
+    prepares_lazily: bool = False
+    effort: Effort | None = None
+    working_floats: float = 1.0
     z_reach: int | None = None
     parallel_tiles: bool = False
     sampled: bool = False
@@ -200,6 +236,10 @@ class MethodSpec:
     needs_training: bool = False
     enlarges: int = 1
     devices: tuple[str, ...] = ("cpu",)
+
+    def halo(self, config: MethodConfig) -> int | None:
+        """Return the pixels that a tile needs on each side with these parameters; None: whole sections."""
+        return self.tile_halo(config) if callable(self.tile_halo) else self.tile_halo
 
 
 def working_dtype(dtype: np.dtype[Any]) -> type[np.float32 | np.float64]:

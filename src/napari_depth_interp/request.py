@@ -73,6 +73,16 @@ class Request:
         times, channels, _, rows, columns = self.dataset.voxels.shape
         return times, channels, len(self.depths), rows * self.spec.enlarges, columns * self.spec.enlarges
 
+    @property
+    def tile_halo(self) -> int | None:
+        """Pixels that a tile needs on each side; None: the method needs whole sections."""
+        return self.spec.halo(self.config)
+
+    def dense_template(self) -> Dataset:
+        """Return the dataset that the result will be, without its voxels and its history."""
+        empty = np.broadcast_to(np.zeros((), self.output_dtype), self.output_shape)
+        return replace(self.dataset, voxels=empty, grid=self.grid, record={}, notes=())
+
     def record(self) -> dict[str, Any]:
         """Return the history of the run as JSON-ready values; equal runs give equal records."""
         source = self.dataset.source

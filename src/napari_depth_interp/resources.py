@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
+from pathlib import Path
 from types import TracebackType
 
 from .errors import TooLargeError
@@ -50,8 +52,26 @@ def check_fits(needed_bytes: int, what: str) -> None:
     if needed_bytes > free:
         raise TooLargeError(
             f"{what} needs {needed_bytes / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB is free; "
-            "use a smaller factor or one --channel, or crop the stack"
+            "write to .ome.zarr or .ome.tif, use a smaller factor or one --channel, or crop the stack"
         )
+
+
+def check_disk(needed_bytes: int, path: Path) -> None:
+    """Raise a :class:`TooLargeError` if a file of ``needed_bytes`` does not fit onto the disk of ``path``."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        return  # whoever writes the file says so
+    free = shutil.disk_usage(folder).free
+    if needed_bytes > free:
+        raise TooLargeError(
+            f"'{path}' needs up to {needed_bytes / 1e9:.1f} GB and {free / 1e9:.1f} GB of the disk is free; free some "
+            "space, choose another folder, or use a smaller factor"
+        )
+
+
+def free_memory() -> int:
+    """Return the free memory in bytes."""
+    return _free_memory()
 
 
 def _free_memory() -> int:

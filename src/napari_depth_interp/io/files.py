@@ -85,7 +85,7 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
         temporary.mkdir() if _is_folder_format(path) else temporary.touch(exist_ok=False)
         yield temporary
         _flush(temporary)
-        _take_place(temporary, path)
+        _take_place(temporary, path, overwrite=overwrite)
     except OSError as error:
         raise OutputError(_explain(path, error)) from error
     finally:
@@ -101,11 +101,12 @@ def _flush(path: Path) -> None:
                 os.fsync(file.fileno())
 
 
-def _take_place(temporary: Path, path: Path) -> None:
-    """Rename; an old folder steps aside first and comes back if that fails."""
-    if not path.is_dir():
+def _take_place(temporary: Path, path: Path, *, overwrite: bool) -> None:
+    """Rename; an old image folder steps aside first and comes back if that fails."""
+    if not (overwrite and temporary.is_dir() and path.is_dir()):
         temporary.replace(path)
         return
+    _check_replaceable(path)
     old = path.parent / f".depth-interp-{secrets.token_hex(8)}.zarr"
     path.replace(old)
     try:

@@ -102,13 +102,15 @@ class TiffSink:
         size = int(np.prod(shape, dtype=object)) * self.dtype.itemsize + 512 * times * channels * sections
         big = size >= _CLASSIC_BYTES or path.suffix.lower() == ".btf"
         with tifffile.TiffWriter(path, ome=True, bigtiff=big) as writer:
-            self._offset, _ = writer.write(
+            placed = writer.write(
                 shape=(times, sections, channels, height, width),
                 dtype=self.dtype,
                 photometric="minisblack",
                 metadata=ome_metadata(described, self._mark),
                 returnoffset=True,
             )
+        assert placed is not None
+        self._offset = placed[0]
 
     def write(self, time: int, channel: int, sections: slice, rows: slice, columns: slice, block: NDArray[Any]) -> None:
         """Write a (z, y, x) block."""
@@ -130,7 +132,7 @@ class TiffSink:
     def finish(self, record: Mapping[str, Any], report: Report = silent) -> None:
         """Write the history in its place in the OME-XML."""
         text = _record_text(record) or "{}"
-        xml = tifffile.tiffcomment(self._path)
+        xml = str(tifffile.tiffcomment(self._path))
         tifffile.tiffcomment(self._path, xml.replace(self._mark, escape(text)).encode())
         report(Progress(1.0))
 

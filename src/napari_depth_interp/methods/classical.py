@@ -111,6 +111,7 @@ def _cubic(config: CubicConfig, _runtime: Runtime) -> Method:
 
 _SHARED: dict[str, Any] = {
     "tile_halo": 0,
+    "prepares_lazily": True,
     "z_reach": REACH,
     "parallel_tiles": True,
     "cost": "seconds, even for large stacks",

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ class Multiscale:
     unit: str | None
     version: str = ""
     channel_names: tuple[str, ...] = ()
-    record: Mapping[str, Any] | None = None
+    record: Mapping[str, Any] = field(default_factory=dict)
     depths: tuple[float, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -98,7 +99,7 @@ def multiscale_of(image: Path, attributes: Mapping[str, Any], axes: str | None) 
     own = attributes.get(OWN_KEY)
     own = own if isinstance(own, Mapping) else {}
     version = ome.get("version", first.get("version", ""))
-    found = Multiscale(names, levels, None, str(version), _channel_names(ome), own.get("record"), _own_depths(own))
+    found = Multiscale(names, levels, None, str(version), _channel_names(ome), _record(own), _own_depths(own))
     if len(listed) > 1:
         found = _noted(found, f"the file holds {len(listed)} multiscale images; the first one was read")
     return _in_one_unit(found, units)
@@ -114,7 +115,7 @@ def _bare_array(image: Path, attributes: Mapping[str, Any], axes: str | None) ->
     if len(set(names)) != len(names) or not set("yx") <= set(names) <= set("tczyx"):
         raise InputError(f"cannot have the axes '{axes}'; name each axis once, out of T, C, Z, Y, X")
     note = "a zarr array without OME metadata: spacing and units are not known"
-    return Multiscale(names, (Level(image, {}, {}),), None, record=None, notes=(note,))
+    return Multiscale(names, (Level(image, {}, {}),), None, notes=(note,))
 
 
 def _axes(listed: Any) -> tuple[str, dict[str, str | None]]:
@@ -195,11 +196,16 @@ def _channel_names(ome: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(map(str, labels)) if all(labels) else ()
 
 
+def _record(own: Mapping[str, Any]) -> Mapping[str, Any]:
+    record = own.get("record")
+    return record if isinstance(record, Mapping) else {}
+
+
 def _own_depths(own: Mapping[str, Any]) -> tuple[float, ...]:
     depths = own.get("depths")
     values = [number(value) for value in depths] if isinstance(depths, Sequence) else []
     known = [value for value in values if value is not None]
-    increase = all(below < above for below, above in zip(known, known[1:], strict=False))
+    increase = all(below < above for below, above in pairwise(known))
     return tuple(known) if len(known) == len(values) and increase else ()
 
 
@@ -211,7 +217,7 @@ def depths_of(found: Multiscale, level: Level, sections: int, number_of_level: i
         return np.array(found.depths)
     if "z" not in level.scale:
         return None
-    return level.first.get("z", 0.0) + np.arange(sections) * level.scale["z"]
+    return np.asarray(level.first.get("z", 0.0) + np.arange(sections, dtype=np.float64) * level.scale["z"])
 
 
 def attributes_for(

@@ -82,7 +82,7 @@ def open_checked(folder: Path, image: Path) -> ArraySource:
         raise InputError(f"is damaged: its voxels ('{folder.name}') are missing; copy or export it again")
     _check_codecs(codec for codec in codecs if codec is not None)
     try:
-        array = zarr.open_array(store=str(folder), mode="r", zarr_format=version)
+        array = zarr.open_array(store=str(folder), mode="r", zarr_format=version)  # type: ignore[arg-type]
     except Exception as error:  # a damaged file makes zarr raise nearly anything
         raise InputError(f"is damaged: its voxels cannot be opened ({_reason(error)}); export it again") from error
     _check_size(array, folder)
@@ -144,8 +144,8 @@ def _check_size(array: Any, folder: Path) -> None:
                 return
     if not stored or nbytes > max(_UNSUSPICIOUS, stored * _EXPANDED):
         raise InputError(
-            f"is damaged or empty: an image of shape {array.shape} takes {nbytes / 1e9:.1f} GB, but only {stored} bytes "
-            "of it are there; copy or export it again"
+            f"is damaged or empty: an image of shape {array.shape} takes {nbytes / 1e9:.1f} GB, but only "
+            f"{stored} bytes of it are there; copy or export it again"
         )
 
 

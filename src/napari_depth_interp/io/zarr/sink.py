@@ -90,19 +90,19 @@ class ZarrSink:
         report(Progress(1.0))
 
     def _create(self, number: int, sizes: Mapping[str, int]) -> Any:
-        import zarr
+        from zarr.codecs import BloscCodec, BloscShuffle
 
         return self._group.create_array(
             str(number),
             shape=tuple(sizes[axis] for axis in self._axes),
             chunks=tuple(min(_CHUNK[axis], sizes[axis]) for axis in self._axes),
             dtype=self.dtype,
-            compressors=zarr.codecs.BloscCodec(cname="zstd", clevel=1, shuffle=zarr.codecs.BloscShuffle.bitshuffle),
+            compressors=BloscCodec(cname="zstd", clevel=1, shuffle=BloscShuffle.bitshuffle),
             dimension_names=list(self._axes),
         )
 
     def _key(self, time: int, channel: int, *others: slice) -> tuple[int | slice, ...]:
-        places = dict(zip("tczyx", (time, channel, *others), strict=True))
+        places: dict[str, int | slice] = dict(zip("tczyx", (time, channel, *others), strict=True))
         return tuple(places[axis] for axis in self._axes)
 
     def _coarser(self) -> Iterator[tuple[dict[str, int], dict[str, int], dict[str, int]]]:
@@ -118,7 +118,7 @@ class ZarrSink:
             yield factor, step, sizes
 
     def _shrink(self, fine: Any, coarse: Any, step: Mapping[str, int]) -> None:
-        """Average ``step`` voxels of ``fine`` to one of ``coarse``, chunk by chunk; the last one may be the mean of fewer."""
+        """Average ``step`` voxels of ``fine`` to one of ``coarse``, chunk by chunk; at the edges fewer."""
         steps = np.array([step[axis] for axis in self._axes])
         grid = [range(0, size, chunk) for size, chunk in zip(coarse.shape, coarse.chunks, strict=True)]
         for place in np.ndindex(*map(len, grid)):
@@ -156,5 +156,5 @@ def _mean(block: NDArray[Any], steps: NDArray[np.intp], shape: tuple[int, ...]) 
         block = np.pad(block, missing, mode="edge")
     split = [int(part) for n, s in zip(shape, steps, strict=True) for part in (n, s)]
     work = np.float32 if block.dtype.itemsize <= 2 or block.dtype == np.float32 else np.float64
-    mean = block.reshape(split).mean(axis=tuple(range(1, len(split), 2)), dtype=work)
+    mean: NDArray[Any] = block.reshape(split).mean(axis=tuple(range(1, len(split), 2)), dtype=work)
     return np.rint(mean).astype(block.dtype) if block.dtype.kind in "iu" else mean.astype(block.dtype)
