@@ -16,6 +16,7 @@ import typer
 
 from .. import __version__
 from ..errors import DepthInterpError, RequestError
+from .models import app as models_app
 from .options import (
     FILE,
     Acquisition,
@@ -253,6 +254,7 @@ def demo(
 
 
 app.command()(train)
+app.add_typer(models_app, name="models")
 
 
 def run_command_line(arguments: Sequence[str]) -> int:
