@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from napari_depth_interp.errors import DepthInterpError
-from napari_depth_interp.progress import Cancelled, Progress, TrainingPoint, part, silent, terminal_report
+from napari_depth_interp.progress import Cancelled, Progress, TrainingPoint, part, terminal_report
 
 
 @pytest.fixture

@@ -106,6 +106,6 @@ def card(entry: Entry, licence: str) -> str:
         "sections of volumes.\n\n| | |\n|---|---|\n"
         f"{rows}\n\nUse it: `depth-interp models import hf:OWNER/REPOSITORY@COMMIT --name {entry.name}`, then "
         f"`depth-interp run IN OUT --method {method} -p 'model={entry.name}'`.\n\n"
-        "# Validation\n\nScores are of the data that was held back from the training; on other data it may be worse than "
-        "linear interpolation. Check with `depth-interp evaluate`.\n"
+        "# Validation\n\nScores are of the data that was held back from the training; on other data it may be worse "
+        "than linear interpolation. Check with `depth-interp evaluate`.\n"
     )

@@ -66,8 +66,8 @@ def one_pass_of(model: Model, config: Any) -> OnePass:
         "noise": ("Standard normal noise", rng.normal(size=(1, 1, _ROWS, _COLUMNS)).astype(np.float32)),
     }
     about = (
-        f"One function: a plane of {_ROWS} rows and {_COLUMNS} columns whose hidden rows are drawn in one sampling step. "
-        "The method itself draws in several steps, couples XZ and YZ planes, takes planes of any size and puts the result "
+        f"One function: a plane of {_ROWS} rows and {_COLUMNS} columns whose hidden rows are drawn in one step. "
+        "The method itself draws in several steps, couples XZ and YZ planes, takes planes of any size and puts them "
         f"back into the volume: this the format cannot describe. Rows are sections; in training one of {gap} was "
         "observed. Scale intensities so that the percentiles 0.1 and 99.9 become -1 and 1."
     )
