@@ -68,5 +68,3 @@ def train_on(
         record = models.record_of(data, config.model_dump(mode="json"), trained.history)
         models.save(folder, models.Model("msdsr", about, trained.network.state_dict(), record))
         checkpoint.remove()
-
-
