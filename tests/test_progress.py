@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from napari_depth_interp.errors import DepthInterpError
-from napari_depth_interp.progress import Cancelled, Progress, part, silent, terminal_report
+from napari_depth_interp.progress import Cancelled, Progress, TrainingPoint, part, terminal_report
 
 
 @pytest.fixture
@@ -56,9 +56,17 @@ def test_without_a_terminal_nothing_is_printed(monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     with terminal_report("linear") as report:
-        assert report is silent
         report(Progress(0.5, "fit"))
+        report(Progress(0.5, training=TrainingPoint(1, 20, 0.5)))
     assert stream.getvalue() == ""
+
+
+def test_each_look_at_the_validation_data_is_a_line(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    with terminal_report("train") as report:
+        report(Progress(0.5, training=TrainingPoint(10, 20, 0.25, {"psnr": 31.5, "psnr_linear": 30.0})))
+    assert stream.getvalue() == "step 10 of 20: loss 0.25; validation: psnr 31.5, psnr linear 30\n"
 
 
 def test_on_a_terminal_a_bar_with_the_message_appears_on_standard_error(monkeypatch, capsys):

@@ -82,10 +82,20 @@ class Findings:
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """Dense stacks to learn from, and the files that they were read from."""
+    """Dense stacks to learn from, and where each comes from.
+
+    Attributes
+    ----------
+    stacks : sequence of Stack
+    files : sequence of Path
+        The file of each stack; for a stack that is no file's, such as an open layer, its name.
+    signatures : sequence of str
+        What tells other data from these, one per stack; not given: the SHA-256 of the files.
+    """
 
     stacks: Sequence[Stack]
     files: Sequence[Path]
+    signatures: Sequence[str] = ()
 
 
 @runtime_checkable
@@ -125,6 +135,34 @@ class Trainable(Protocol):
 
     def train(self, data: TrainingData, folder: Path, *, resume: bool, report: Report) -> None:
         """Train, and write a model folder that the method's parameter ``model`` takes."""
+
+
+@dataclass(frozen=True, eq=False)
+class OnePass:
+    """A trained network as one function from images to an image, for programs that know nothing of this package.
+
+    Attributes
+    ----------
+    module : torch.nn.Module
+        Takes the inputs in their order and gives the output, all (1, 1, Y, X).
+    inputs : mapping of name -> (description, example (1, 1, Y, X) float32 array)
+    output : (name, description)
+    about : str
+        What it computes, and what of the method it leaves out.
+    """
+
+    module: Any
+    inputs: Mapping[str, tuple[str, NDArray[np.float32]]]
+    output: tuple[str, str]
+    about: str
+
+
+@runtime_checkable
+class Portable(Protocol):
+    """A method whose trained network can be used by other programs as it is."""
+
+    def one_pass(self, model: Path) -> OnePass:
+        """Return the network of a model as one function."""
 
 
 class Method(Protocol):
@@ -207,6 +245,8 @@ class MethodSpec:
         number of threads and on the device.
     needs_training : bool
         Works only with a model trained on other data, which its parameter ``model`` names.
+    trainable : bool
+        The method is :class:`Trainable`: it can learn from other data and keep a model.
     enlarges : int
         How many times more voxels the result has along each axis, voxel edges aligned, so that averaging blocks of
         the result gives the grid of the input; 1: pixels stay as they are.
@@ -234,6 +274,7 @@ class MethodSpec:
     gives_uncertainty: bool = False
     trains_on_stack: bool = False
     needs_training: bool = False
+    trainable: bool = False
     enlarges: int = 1
     devices: tuple[str, ...] = ("cpu",)
 

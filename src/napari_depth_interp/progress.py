@@ -40,6 +40,8 @@ class TrainingPoint:
         Of the validation data, at the steps where it was looked at; empty at others.
     picture : (Y, X) or (panels, Y, X) float array or None
         A validation section as the network makes it now, at the steps where it was looked at.
+    captions : tuple of str
+        What the panels of the picture show.
     """
 
     step: int
@@ -47,6 +49,7 @@ class TrainingPoint:
     loss: float
     scores: Mapping[str, float] = field(default_factory=dict)
     picture: NDArray[Any] | None = None
+    captions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +84,31 @@ def fractions(report: Report) -> Callable[[float], None]:
     return lambda done: report(Progress(done))
 
 
+def describe_look(point: TrainingPoint) -> str:
+    """Return what a look at the validation data has found, in one line."""
+    scores = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in point.scores.items())
+    return f"step {point.step} of {point.steps}: loss {point.loss:.4g}; validation: {scores}"
+
+
+def _looks(progress: Progress) -> None:
+    if progress.training is not None and progress.training.scores:
+        print(describe_look(progress.training), file=sys.stderr, flush=True)
+
+
 @contextmanager
 def terminal_report(description: str) -> Iterator[Report]:
-    """Show a progress bar with the time left on standard error, if that is a terminal; log each step for debugging."""
+    """Show a progress bar with the time left on standard error, if that is a terminal; log each step for debugging.
+
+    What a training finds when it looks at its validation data is printed, a line per look, terminal or not.
+    """
     logged = _logged(description)
+
+    def plain(progress: Progress) -> None:
+        logged(progress)
+        _looks(progress)
+
     if not sys.stderr.isatty():
-        yield logged
+        yield plain
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -99,6 +121,8 @@ def terminal_report(description: str) -> Iterator[Report]:
         def report(progress: Progress) -> None:
             logged(progress)
             label = f"{description}: {progress.message}" if progress.message else description
+            if progress.training is not None and progress.training.scores:
+                bar.console.print(describe_look(progress.training), highlight=False, markup=False)
             bar.update(task, completed=progress.fraction, description=label)
 
         yield report

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from napari_depth_interp.errors import OutputError, WeightsError
+from napari_depth_interp.method import TrainingData
 from napari_depth_interp.training.checkpoint import History
 from napari_depth_interp.training.models import Model, check_folder, load, record_of, save
 
@@ -65,7 +66,8 @@ def test_an_existing_model_is_not_replaced_by_chance(tmp_path):
 
 def test_the_record_says_data_parameters_versions_and_curve(tmp_path):
     (tmp_path / "a.tif").write_bytes(b"abc")
-    record = record_of([tmp_path / "a.tif"], {"channels": 8}, History([1 / n for n in range(1, 5001)]))
+    data = TrainingData((), (tmp_path / "a.tif",))
+    record = record_of(data, {"channels": 8}, History([1 / n for n in range(1, 5001)]))
     assert record["data"][0]["sha256"].startswith("ba7816bf")
     assert record["steps"] == 5000
     assert len(record["loss"]) == 1000

@@ -22,6 +22,7 @@ from .. import __version__
 from ..errors import DepthInterpError, RequestError, explain
 from ..logs import LEVELS, is_on, logging_to
 from .batch import batch
+from .models import app as models_app
 from .options import (
     FILE,
     Acquisition,
@@ -290,6 +291,7 @@ def demo(
 
 app.command()(batch)
 app.command()(train)
+app.add_typer(models_app, name="models")
 
 
 def run_command_line(arguments: Sequence[str]) -> int:

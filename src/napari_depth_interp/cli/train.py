@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from ..errors import DepthInterpError, InputError, RequestError
-from ..io.dicom import advice, folder_holds_dicom
-from ..method import Method, Runtime, Trainable, TrainingData
-from ..stack import Stack
+from ..errors import RequestError
 from .options import (
     Axis,
     Channel,
@@ -22,6 +19,7 @@ from .options import (
     Preset,
     Seed,
     Threads,
+    ZSpacing,
     collect_settings,
 )
 from .output import print_json, warn
@@ -32,13 +30,18 @@ def train(
     data: Annotated[
         Path, typer.Argument(metavar="DATA_DIR", help="Folder of dense TIFF or NIfTI stacks.", readable=False)
     ],
-    out: Annotated[Path, typer.Option(metavar="MODEL_DIR", help="Folder for the model.")],
+    out: Annotated[Path | None, typer.Option(metavar="MODEL_DIR", help="Folder for the model.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the model among your models, instead of a folder: -p model=NAME.")
+    ] = None,
     preset: Preset = None,
     parameters: Parameters = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on where an interrupted training with the same data stopped.")
     ] = False,
+    licence: Annotated[str, typer.Option(help="Licence that the model may be used under, such as CC-BY-4.0.")] = "",
     axis: Axis = None,
+    z_spacing: ZSpacing = None,
     channel: Channel = None,
     device: Device = None,
     threads: Threads = None,
@@ -47,54 +50,29 @@ def train(
     debug: Debug = False,
     json: Json = False,
 ) -> None:
-    """Train a method on a folder of dense stacks; use the model with -p model=MODEL_DIR."""
-    from ..devices import default_threads, resolve_device
+    """Train a method on a folder of dense stacks; use the model with -p model=MODEL_DIR or -p model=NAME."""
+    from .. import trainer
     from ..progress import terminal_report
-    from ..request import resolve_method
-    from ..training.models import check_folder
+    from ..training.folders import folder_of
 
+    if (out is None) == (name is None):
+        raise RequestError("give one place for the model: --out MODEL_DIR, or --name NAME")
     settings = collect_settings(
-        None, parameters, None, method=method, preset=preset, axis=axis, channel=channel, device=device,
-        threads=threads, seed=seed,
+        None, parameters, None, method=method, preset=preset, axis=axis, z_spacing=z_spacing, channel=channel,
+        device=device, threads=threads, seed=seed,
     )  # fmt: skip
-    check_folder(out, overwrite=overwrite)
-    spec, config = resolve_method(settings.method, settings.preset, settings.parameters)
-    chosen, note = resolve_device(settings.device, spec.devices)
-    warn([note] if note else [])
-    runtime = Runtime(chosen, settings.threads or default_threads(), settings.seed)
-    learner: Method = spec.create(config, runtime)
-    if not isinstance(learner, Trainable):
-        raise RequestError(f"{method} is not trained on other data; it needs no model")
-    stacks = _read(data, settings.axis, settings.channel)
+    folder = out if out is not None else folder_of(name or "")
+    order = trainer.Order(settings=settings, folder=str(data.absolute()), licence=licence)
+    training = trainer.prepare(order, folder, overwrite=overwrite)
+    warn(training.notes)
+    stacks = trainer.read_folder(data, settings)
     with terminal_report(f"train {method}") as report:
-        learner.train(stacks, out, resume=resume, report=report)
-    done = {"method": method, "model": str(out), "stacks": len(stacks.stacks), "device": runtime.device}
+        done = trainer.train(training, stacks, report, resume=resume)
+    use = name or str(out)
+    runtime = training.runtime
     if json:
-        print_json(done | {"config": config.model_dump(mode="json"), "seed": runtime.seed})
+        about = {"method": method, "model": use, "folder": str(folder), "stacks": len(stacks.stacks)}
+        about |= {"steps": done.steps, "seconds": done.seconds, "device": runtime.device, "seed": runtime.seed}
+        print_json(about | {"config": training.config.model_dump(mode="json")})
     else:
-        typer.echo(f"Trained on {len(stacks.stacks)} stacks ({runtime.device}); use it with -p model={out}")
-
-
-def _read(folder: Path, axis: Literal["auto", "x", "y", "z"], channel: str | None) -> TrainingData:
-    """Return all stacks of a folder, each channel and time point by itself."""
-    from .. import io
-
-    if not folder.is_dir():
-        raise InputError(f"'{folder}' is not a folder; give one with dense TIFF or NIfTI stacks")
-    stacks: list[Stack] = []
-    files: list[Path] = []
-    for path in sorted(each for each in folder.iterdir() if io.format_of(each) is not None):
-        try:
-            dataset = io.read(path, axis=axis)
-            if channel is not None and dataset.voxels.shape[1] > 1:
-                dataset = dataset.select_channel(channel)
-            found = [stack for _, _, stack in dataset.stacks()]
-        except DepthInterpError as error:
-            raise InputError(f"'{path.name}' cannot be trained on: {error}; repair or remove it") from error
-        stacks += found
-        files += [path] * len(found)
-    if not stacks:
-        if folder_holds_dicom(folder):
-            raise InputError(advice(folder))
-        raise InputError(f"'{folder}' holds no TIFF or NIfTI stack to train on")
-    return TrainingData(tuple(stacks), tuple(files))
+        typer.echo(f"Trained on {len(stacks.stacks)} stacks ({runtime.device}); use it with -p 'model={use}'")

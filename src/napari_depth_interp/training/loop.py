@@ -94,10 +94,14 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class Checked:
-    """What validation found: scores, of which the first decides (higher is better), and a section to look at."""
+    """What validation found: scores, of which the first decides (higher is better), and a section to look at.
+
+    ``psnr_linear`` is what the score ``psnr`` is of linear interpolation. ``captions`` name the panels of the picture.
+    """
 
     scores: Mapping[str, float]
     picture: NDArray[Any] | None = None
+    captions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -294,7 +298,7 @@ class _Run(Generic[Network]):
         self.history.validation.append({"step": done, **scores})
         if self._looks_since_best() == 0:
             self._best = {name: each.clone() for name, each in self.average.module.state_dict().items()}
-        return replace(point, scores=scores, picture=found.picture)
+        return replace(point, scores=scores, picture=found.picture, captions=found.captions)
 
     def is_over(self) -> bool:
         """Return whether validation has not become better for too long."""

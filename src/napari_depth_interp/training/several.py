@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from ..method import Runtime
@@ -19,3 +20,8 @@ def accelerator(runtime: Runtime) -> Accelerator | None:
     from accelerate import Accelerator
 
     return Accelerator(cpu=runtime.device == "cpu")
+
+
+def leads() -> bool:
+    """Return whether this process writes what all of them have learned; one alone does."""
+    return os.environ.get("RANK", "0") == "0"

@@ -139,6 +139,15 @@ class MsdsrConfig(MethodConfig):
         description="Start neighbouring planes of a direction from the same noise, so that they agree.",
     )
 
+    validation: float = Field(
+        default=0.1,
+        ge=0.0,
+        le=0.5,
+        title="Held back",
+        description="Share of the data that a training on dense stacks never sees and is checked on: whole files, or a "
+        "slab of each where there are few. The best weights by that check are kept. 0: none.",
+    )
+
     @model_validator(mode="after")
     def _offset_fits(self) -> MsdsrConfig:
         if self.adjusted_offset and self.zero_snr:
@@ -169,5 +178,6 @@ MSDSR = MethodSpec(
     gives_uncertainty=True,
     sampled=True,
     trains_on_stack=True,
+    trainable=True,
     devices=("cpu", "cuda"),
 )

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ...nn.runtime import half_precision
 from ...progress import Report
 from ...training.checkpoint import Checkpoint
-from ...training.loop import Plan, Trained, train
+from ...training.loop import Plan, Trained, Validation, train
 from .diffusion import Diffusion
 from .network import PlaneNet, between
 from .planes import Pieces, Source, masked
@@ -35,6 +35,7 @@ def fit(
     *,
     iterations: int | None = None,
     checkpoint: Checkpoint | None = None,
+    validation: Validation | None = None,
     accelerator: Accelerator | None = None,
 ) -> Trained[PlaneNet]:
     """Train the network.
@@ -60,7 +61,10 @@ def fit(
         return missed(moving, diffusion, masked(source.draw(rng), config.masks, gap, rng))
 
     plan = Plan(iterations or config.iterations, average=0.995, seed=seed)
-    return train(network, [optimiser], loss, plan, report=report, checkpoint=checkpoint, accelerator=accelerator)
+    return train(
+        network, [optimiser], loss, plan, report=report, checkpoint=checkpoint, validation=validation,
+        accelerator=accelerator,
+    )  # fmt: skip
 
 
 def _gain(source: Source, gap: int, seed: int) -> float:

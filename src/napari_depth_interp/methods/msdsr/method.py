@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...method import Findings, Runtime, Sections, TrainingData, working_dtype
+from ...method import Findings, OnePass, Runtime, Sections, TrainingData, working_dtype
 from ...nn.runtime import torch_on
 from ...progress import Progress, Report, fractions, part, silent
 from ...scaling import Scaling
@@ -21,6 +21,7 @@ from ...stack import Stack
 from ...training import models
 from .fit import fit
 from .network import PlaneNet
+from .one_pass import one_pass_of
 from .planes import FromImages
 from .sample import draw
 from .start import untrained
@@ -56,7 +57,7 @@ class Msdsr:
         self._bounds = float(stack.voxels.min()), float(stack.voxels.max())
         with torch_on(self._runtime) as device:
             if self._config.model is not None:
-                model = models.load(self._config.model, "msdsr")
+                model = self._load(self._config.model)
                 self._rows = int(model.config["rows"])
                 self._config = self._config.model_copy(update={name: model.config[name] for name in LEARNED})
                 self._network = PlaneNet.from_model(model.config, model.tensors).to(device)
@@ -78,6 +79,14 @@ class Msdsr:
         other = copy.copy(self)
         other._config, other._drawn = self._config.model_copy(update=sampling), None
         return other
+
+    def one_pass(self, model: Path) -> OnePass:
+        """Return the network of a model as one function of a plane."""
+        found = self._load(model)
+        return one_pass_of(found, self._config.model_copy(update={name: found.config[name] for name in LEARNED}))
+
+    def _load(self, model: Path) -> models.Model:
+        return models.load(model, "msdsr", type(self._config), needs=(*LEARNED, "rows"))
 
     def findings(self) -> Findings:
         """Say so where nothing could be learned."""

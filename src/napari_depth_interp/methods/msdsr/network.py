@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...training.models import fill
+
 
 class PlaneNet(nn.Module):
     """Foretells the noise, or v, of the hidden rows of planes.
@@ -73,7 +75,7 @@ class PlaneNet(nn.Module):
     def from_model(cls, config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> PlaneNet:
         """Return the network that a model folder describes."""
         network = cls(int(config["channels"]), int(config["levels"]), str(config["guide"]))
-        network.load_state_dict(dict(tensors))
+        fill(network, tensors)
         return network.eval()
 
 

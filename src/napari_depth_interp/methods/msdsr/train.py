@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -16,11 +14,12 @@ from ...progress import Report, part
 from ...scaling import Scaling
 from ...training import models
 from ...training.checkpoint import Checkpoint
+from ...training.data import fingerprint_of, hold_back
 from ...training.several import accelerator
-from ...weights import sha256_of
 from .fit import fit
 from .planes import FromStacks
 from .start import untrained
+from .validate import validation_of
 
 if TYPE_CHECKING:
     from . import MsdsrConfig
@@ -47,28 +46,25 @@ def train_on(
     if few:
         raise RequestError(f"{', '.join(few)}: training needs stacks of {_FEWEST} sections or more; leave them out")
     several = accelerator(runtime)
+    split = hold_back(data, config.validation, runtime.seed)
+    rows = config.rows or _ROWS
     with torch_on(runtime) as own_device:
         device = own_device if several is None else several.device
-        stacks = [2 * torch.from_numpy(Scaling.of(each.voxels).apply(each.voxels)) - 1 for each in data.stacks]
+        stacks = [2 * torch.from_numpy(Scaling.of(each.voxels).apply(each.voxels)) - 1 for each in split.kept]
         network = untrained(config).to(device)
         source = FromStacks([each.to(device) for each in stacks], config.batch, config.columns)
         every = max(1, min(_BETWEEN_CHECKPOINTS, config.iterations // 10))
-        checkpoint = Checkpoint(folder, _fingerprint(data, config, runtime), every)
+        parts = {"config": config.model_dump(mode="json"), "seed": runtime.seed}
+        checkpoint = Checkpoint(folder, fingerprint_of(data, parts), every)
         if not resume:
             checkpoint.remove()
+        validation = validation_of(split.held, config, rows, device, runtime.seed)
         trained = fit(
-            network, source, config, config.rows or _ROWS, runtime.seed,
-            part(report, 0.0, 1.0, "training"), checkpoint=checkpoint, accelerator=several,
+            network, source, config, rows, runtime.seed, part(report, 0.0, 1.0, "training"),
+            checkpoint=checkpoint, validation=validation, accelerator=several,
         )  # fmt: skip
     if several is None or several.is_main_process:
-        about = {name: getattr(config, name) for name in LEARNED} | {"rows": config.rows or _ROWS}
-        record = models.record_of(data.files, config.model_dump(mode="json"), trained.history)
+        about = {name: getattr(config, name) for name in LEARNED} | {"rows": rows}
+        record = models.record_of(data, config.model_dump(mode="json"), trained.history)
         models.save(folder, models.Model("msdsr", about, trained.network.state_dict(), record))
         checkpoint.remove()
-
-
-def _fingerprint(data: TrainingData, config: MsdsrConfig, runtime: Runtime) -> str:
-    """Return a hash of all that a training depends on."""
-    parts: dict[str, Any] = {"config": config.model_dump(mode="json"), "seed": runtime.seed}
-    parts["data"] = [sha256_of(path) for path in data.files]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -9,11 +9,11 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QGroupBox, QLabel, QPushButton, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-from ...errors import RequestError
-from ...method import MethodConfig, MethodSpec
-from ...methods import registry
-from ...settings import DEFAULT_METHOD, Settings, describe, explain_validation
-from ..forms import ConfigForm
+from ..errors import RequestError
+from ..method import MethodConfig, MethodSpec
+from ..methods import registry
+from ..settings import DEFAULT_METHOD, Settings, describe, explain_validation
+from .forms import ConfigForm
 
 
 class MethodBox(QGroupBox):

@@ -16,14 +16,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...devices import available_devices, resolve_device
-from ...errors import DepthInterpError
-from ...method import MethodSpec
-from ...progress import Report
-from ...settings import Settings, describe
-from ..data_range import DataRangeEdit
-from ..jobs import Job, import_torch
-from .task import Scoring
+from ..devices import available_devices, resolve_device
+from ..errors import DepthInterpError
+from ..method import MethodSpec
+from ..progress import Report
+from ..settings import Settings, describe
+from .data_range import DataRangeEdit
+from .interpolate.task import Scoring
+from .jobs import Job, import_torch
 
 
 class ComputeBox(QGroupBox):

@@ -1,0 +1,81 @@
+"""Data to learn from: what tells it from other data, and what of it is held back to check what was learned."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..method import TrainingData
+from ..stack import Stack
+from ..weights import sha256_of
+
+_THINNEST = 8
+"""Rows or columns that a part of a volume needs to be of use."""
+
+
+def hashes_of(data: TrainingData) -> list[str]:
+    """Return the signature of each stack; of files, their SHA-256."""
+    if data.signatures:
+        return list(data.signatures)
+    known = {path: sha256_of(path) for path in dict.fromkeys(data.files)}
+    return [known[path] for path in data.files]
+
+
+def fingerprint_of(data: TrainingData, parts: Mapping[str, Any]) -> str:
+    """Return a hash of all that a training depends on: its data, and ``parts`` such as config and seed."""
+    text = json.dumps({**parts, "data": hashes_of(data)}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Stacks to learn from, and stacks that the training never sees."""
+
+    kept: tuple[Stack, ...]
+    held: tuple[Stack, ...]
+
+
+def hold_back(data: TrainingData, share: float, seed: int) -> Split:
+    """Hold a share of the data back for validation.
+
+    Where the share makes a whole file, files chosen by the seed are held back with all their channels and time points.
+    Of fewer files each gives a slab: the last rows or columns, whichever is the longer side, so that no voxel is
+    both learned from and checked.
+
+    Parameters
+    ----------
+    data : TrainingData
+    share : float
+        0 (nothing) to 1.
+    seed : int
+
+    Returns
+    -------
+    Split
+    """
+    files = list(dict.fromkeys(data.files))
+    count = round(share * len(files))
+    if count >= 1 and count < len(files):
+        order = np.random.default_rng((seed, 1)).permutation(len(files))
+        chosen = {files[i] for i in order[:count]}
+        kept = [stack for stack, path in zip(data.stacks, data.files, strict=True) if path not in chosen]
+        held = [stack for stack, path in zip(data.stacks, data.files, strict=True) if path in chosen]
+        return Split(tuple(kept), tuple(held))
+    pairs = [_cut(stack, share) for stack in data.stacks]
+    return Split(tuple(kept for kept, _ in pairs), tuple(held for _, held in pairs if held is not None))
+
+
+def _cut(stack: Stack, share: float) -> tuple[Stack, Stack | None]:
+    """Return a stack without its last rows or columns, and these; all of it where they would be too few."""
+    axis = 1 if stack.voxels.shape[1] >= stack.voxels.shape[2] else 2
+    length = stack.voxels.shape[axis]
+    last = max(_THINNEST, round(share * length))
+    if share <= 0 or length - last < 2 * _THINNEST:
+        return stack, None
+    first, rest = np.split(stack.voxels, [length - last], axis=axis)
+    return replace(stack, voxels=first), replace(stack, voxels=rest)
