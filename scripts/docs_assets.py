@@ -86,7 +86,8 @@ def _xz_plane(dataset: Dataset) -> NDArray[Any]:
     """Return the middle plane along z and the longer of the two image axes, sections as rows."""
     volume = dataset.voxels[0, 0]
     across = 1 if volume.shape[2] >= volume.shape[1] else 2
-    return np.take(volume, volume.shape[across] // 2, axis=across).astype(float)
+    plane: NDArray[Any] = np.take(volume, volume.shape[across] // 2, axis=across).astype(float)
+    return plane
 
 
 def _psnr(plane: NDArray[Any], truth: NDArray[Any], top: float) -> float:
