@@ -2,12 +2,26 @@
 # Makes .venv and installs the project with what it needs. Safe to run again: it does only what is missing.
 #   scripts/bootstrap.sh demo   what running needs
 #   scripts/bootstrap.sh test   also the test tools and the system libraries of Qt and a virtual screen
+#   scripts/bootstrap.sh docs   also what builds and checks the documentation
+# System packages are installed on Debian and its kin only (by apt). macOS and Windows (Git Bash) need none for demo and
+# test; for docs they need Chromium or Chrome.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-level=${1:?usage: scripts/bootstrap.sh demo|test}
+level=${1:?usage: scripts/bootstrap.sh demo|test|docs}
 python=${PYTHON:-python3}
 
 fail() { echo "bootstrap: $*" >&2; exit 1; }
+
+case $level in
+    demo) extras=all ;;
+    test) extras=all,test ;;
+    docs) extras=all,test,docs ;;
+    *) fail "there is no level '$level'; give demo, test or docs" ;;
+esac
+case $(uname -s) in
+    MINGW* | MSYS* | CYGWIN*) bin=.venv/Scripts ;;
+    *) bin=.venv/bin ;;
+esac
 
 command -v "$python" >/dev/null || fail "$python is not installed; install Python 3.11 or newer"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
@@ -16,10 +30,12 @@ command -v "$python" >/dev/null || fail "$python is not installed; install Pytho
 missing_packages() {
     # Debian's Python comes without venv; other Pythons bring it.
     "$python" -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
-    [ "$level" = test ] || return 0
+    [ "$level" != demo ] || return 0
     while read -r package; do
         [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
     done < <(grep -v '^#' scripts/apt-packages.txt)
+    [ "$level" = docs ] || return 0
+    command -v chromium >/dev/null || command -v google-chrome >/dev/null || echo chromium
 }
 
 install_packages() {
@@ -37,24 +53,25 @@ install_packages() {
     DEBIAN_FRONTEND=noninteractive $as_root $line >/dev/null
 }
 
-# The stamp holds what was installed for; a changed pyproject.toml, Python or level installs again.
+# The stamps hold what was installed for; a changed pyproject.toml or Python installs again. A level holds those before it.
 wanted=$(cat pyproject.toml <("$python" --version) | cksum)
 stamp=.venv/.installed
-if [ -x .venv/bin/python ] && { [ "$(cat $stamp-test 2>/dev/null)" = "$wanted" ] ||
-    { [ "$level" = demo ] && [ "$(cat $stamp-demo 2>/dev/null)" = "$wanted" ]; }; }; then
-    installed=yes
-fi
+installed=no
+for known in docs test demo; do
+    [ "$(cat $stamp-$known 2>/dev/null)" = "$wanted" ] && [ -x "$bin/python" ] && installed=yes
+    [ "$known" != "$level" ] || break
+done
 
-if command -v apt-get >/dev/null; then
-    [ "${installed:-}" = yes ] && [ "$level" = demo ] || install_packages
-elif [ "$level" = test ] && [ "$(uname)" = Linux ] && ! command -v xvfb-run >/dev/null; then
-    echo "bootstrap: no apt here; the tests need xvfb-run and Qt's system libraries (scripts/apt-packages.txt)" >&2
+if [ "$(uname -s)" = Linux ]; then
+    if command -v apt-get >/dev/null; then
+        { [ $installed = yes ] && [ "$level" = demo ]; } || install_packages
+    elif [ "$level" != demo ] && ! command -v xvfb-run >/dev/null; then
+        echo "bootstrap: no apt here; the tests need xvfb-run and Qt's system libraries (scripts/apt-packages.txt)" >&2
+    fi
 fi
-[ "${installed:-}" = yes ] && exit 0
+[ $installed = no ] || exit 0
 
-extras=all
-[ "$level" = test ] && extras=all,test
 echo "bootstrap: installing the project into .venv (the first time this loads some GB, torch above all)"
-.venv/bin/python -c '' 2>/dev/null || "$python" -m venv --clear .venv
-.venv/bin/python -m pip install --quiet --disable-pip-version-check -e ".[$extras]"
+"$bin/python" -c '' 2>/dev/null || "$python" -m venv --clear .venv
+"$bin/python" -m pip install --quiet --disable-pip-version-check -e ".[$extras]"
 echo "$wanted" > "$stamp-$level"

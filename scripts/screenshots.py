@@ -27,9 +27,9 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
         time.sleep(0.01)
 
 
-def settle() -> None:
+def settle(seconds: float = 1.5) -> None:
     """Let the window draw itself."""
-    end = time.monotonic() + 1.5
+    end = time.monotonic() + seconds
     wait_until(lambda: time.monotonic() > end)
 
 
