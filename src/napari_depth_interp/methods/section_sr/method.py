@@ -18,6 +18,7 @@ from ...progress import Progress, Report, fractions, part, silent
 from ...scaling import Scaling
 from ...stack import Stack
 from .. import registry
+from . import LOOKED_AT
 from .fit import Plan, fit
 from .network import RowNet
 from .patches import Patches
@@ -151,6 +152,7 @@ class SectionSR:
 
     def _choose_scale(self, stack: Stack, device: torch.device, report: Report) -> float:
         """Return the bounded scale at which left-out sections come back best, drawn towards the physical one."""
+        stack = _middle(stack)
         thinned = [stack.crop(slice(first, None, 2), slice(None)) for first in (0, 1)]
         hidden = [stack.crop(slice(1 + first, None, 2), slice(None)) for first in (0, 1)]
         errors = np.zeros(len(_SCALES))
@@ -173,6 +175,15 @@ class SectionSR:
         if self._config.loss != "auto":
             return self._config.loss == "l2"
         return _noise_share(images, gap) > _NOISY
+
+
+def _middle(stack: Stack) -> Stack:
+    """Return the middle of the images of a large stack: enough to choose a scale by."""
+    count, height, width = stack.voxels.shape
+    share = min(1.0, math.sqrt(LOOKED_AT / (count * height * width)))
+    rows, columns = (max(_NARROW, round(size * share)) for size in (height, width))
+    top, left = max(0, (height - rows) // 2), max(0, (width - columns) // 2)
+    return stack.crop(slice(None), slice(top, top + rows), slice(left, left + columns))
 
 
 def _noise_share(images: Tensor, gap: float) -> float:
