@@ -6,6 +6,7 @@ observed sections put back unchanged, voxels that are not a number, constant sta
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -320,6 +321,21 @@ def _new_in(request: Request, span: slice) -> NDArray[np.intp]:
     """Return the indices of the sections in ``span`` that are to be computed."""
     everything = np.arange(span.start, span.stop)
     return everything[request.observed[span] < 0] if request.spec.keeps_observed else everything
+
+
+def largest_tile(request: Request) -> int:
+    """Return how many voxels, as floats, a run holds in the tiles that it computes at once."""
+    stack = request.dataset.stack()
+    jobs = list(_tiles(request, stack))
+    return _workers(request, jobs, stack) * max(job.count_voxels() for job in jobs)
+
+
+def share_of_margins(request: Request) -> float:
+    """Return how many times more is computed than kept, because tiles have margins."""
+    jobs = list(_tiles(request, request.dataset.stack()))
+    kept = sum((job.rows.stop - job.rows.start) * (job.columns.stop - job.columns.start) for job in jobs)
+    computed = sum(math.prod(each.stop - each.start for each in job.padded) for job in jobs)
+    return float(computed / kept)
 
 
 def _portions(request: Request, stack: Stack, grain: tuple[int, int, int] | None) -> list[slice]:

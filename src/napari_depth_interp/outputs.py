@@ -15,10 +15,13 @@ from . import io
 from .errors import OutputError
 from .progress import Progress, Report, part
 from .request import Request
-from .resources import check_disk, check_fits
+from .resources import check_disk, check_fits, free_memory
 
 OVERHEAD_BYTES = 300 * 10**6
 """What a run takes beside its result: tiles, libraries."""
+STREAMED_BYTES = 10**9
+"""Results larger than this are streamed where the format allows it."""
+_ADVICE = "write it to .ome.zarr or .ome.tif, use a smaller factor or one --channel, or crop the stack"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,28 @@ class Target:
     uncertainty: Path | None = None
     overwrite: bool = False
     history: Mapping[str, Any] | None = None
+
+
+def choose_target(
+    request: Request, path: Path, uncertainty: Path | None = None, *, overwrite: bool = False
+) -> Target | None:
+    """Return how a result is to be streamed to ``path``, or None if it is made in memory and saved afterwards.
+
+    OME-Zarr is always streamed; TIFF where the result is large or does not fit into the free memory.
+
+    Raises
+    ------
+    OutputError
+        If one file of two cannot be streamed.
+    """
+    kind = io.format_of(path)
+    large = result_bytes(request) > min(STREAMED_BYTES, free_memory() // 2)
+    if kind != "zarr" and not (kind == "tiff" and large):
+        return None
+    for each in (path, uncertainty):
+        if each is not None:
+            io.check_stream(each)
+    return Target(path, uncertainty, overwrite)
 
 
 @dataclass(frozen=True)
@@ -152,7 +177,9 @@ def result_bytes(request: Request, *, uncertainty: bool = True) -> int:
 
 def _in_memory(request: Request) -> Outputs:
     shape = request.output_shape
-    check_fits(result_bytes(request) + OVERHEAD_BYTES, f"the result of {' x '.join(map(str, shape[2:]))} voxels")
+    check_fits(
+        result_bytes(request) + OVERHEAD_BYTES, f"the result of {' x '.join(map(str, shape[2:]))} voxels", _ADVICE
+    )
     uncertainty = MemoryOutput(np.zeros(shape, np.float32)) if request.spec.gives_uncertainty else None
     return Outputs(MemoryOutput(np.empty(shape, request.output_dtype)), uncertainty)
 

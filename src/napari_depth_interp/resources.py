@@ -46,13 +46,14 @@ class PeakMemory:
         self._peak = max(self._peak, self._process.memory_info().rss)
 
 
-def check_fits(needed_bytes: int, what: str) -> None:
-    """Raise a :class:`TooLargeError` if ``needed_bytes`` more do not fit into the free memory."""
+def check_fits(
+    needed_bytes: int, what: str, advice: str = "use a smaller factor or one --channel, or crop the stack"
+) -> None:
+    """Raise a :class:`TooLargeError` with an advice if ``needed_bytes`` more do not fit into the free memory."""
     free = _free_memory()
     if needed_bytes > free:
         raise TooLargeError(
-            f"{what} needs {needed_bytes / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB is free; "
-            "write to .ome.zarr or .ome.tif, use a smaller factor or one --channel, or crop the stack"
+            f"{what} needs {needed_bytes / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB is free; {advice}"
         )
 
 
@@ -67,6 +68,13 @@ def check_disk(needed_bytes: int, path: Path) -> None:
             f"'{path}' needs up to {needed_bytes / 1e9:.1f} GB and {free / 1e9:.1f} GB of the disk is free; free some "
             "space, choose another folder, or use a smaller factor"
         )
+
+
+def resident_memory() -> int:
+    """Return the memory of this process in bytes."""
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
 
 
 def free_memory() -> int:

@@ -47,7 +47,16 @@ from .options import (
     setting,
     split,
 )
-from .output import Ended, describe_result, describe_spec, print_json, print_scores, summarise, warn
+from .output import (
+    Ended,
+    describe_result,
+    describe_spec,
+    print_estimate,
+    print_json,
+    print_scores,
+    summarise,
+    warn,
+)
 from .train import train
 
 app = typer.Typer(
@@ -140,12 +149,17 @@ def run(
     threads: Threads = None,
     seed: Seed = None,
     overwrite: Overwrite = False,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Say how long the run would take and how much memory, and do not run.")
+    ] = False,
     debug: Debug = False,
     json: Json = False,
 ) -> None:
     """Make a dense stack from a sparse one."""
     from .. import io
+    from ..estimate import estimate_run
     from ..execute import execute
+    from ..outputs import choose_target
     from ..progress import terminal_report
     from ..request import resolve
 
@@ -155,7 +169,7 @@ def run(
         dtype=dtype, nan=nan, device=device, threads=threads, seed=seed,
     )  # fmt: skip
     _check_outputs([output] if uncertainty is None else [output, uncertainty], source, overwrite)
-    request = resolve(io.read(source, axis=chosen.axis), chosen)
+    request = resolve(io.open_stack(source, axis=chosen.axis), chosen)
     if uncertainty is not None and not request.spec.gives_uncertainty:
         raise RequestError(
             f"{request.spec.name} gives no uncertainty; leave --uncertainty out, or choose another method"
@@ -163,13 +177,18 @@ def run(
     io.check_format(output, request.dataset, request.grid, float_output=request.float_output)
     if uncertainty is not None:
         io.check_format(uncertainty, request.dataset, request.grid, float_output=True)
+    target = choose_target(request, output, uncertainty, overwrite=overwrite)
+    if estimate:
+        print_estimate(estimate_run(request, target), as_json=json)
+        return
     runtime = request.runtime
     _log.info("%s %s on %s, %d threads", request.spec.name, request.config, runtime.device, runtime.threads)
     with terminal_report(request.spec.name) as report:
-        result = execute(request, report)
+        result = execute(request, report, target)
     _log.info("computed in %.1f s, %.0f MB at most", result.seconds or 0, result.peak_memory_mb or 0)
-    result.save(output, overwrite=overwrite)
-    if uncertainty is not None:
+    if target is None:
+        result.save(output, overwrite=overwrite)
+    if target is None and uncertainty is not None:
         result.save_uncertainty(uncertainty, overwrite=overwrite)
     if preset is not None and not request.spec.presets:
         result = replace(
@@ -186,7 +205,8 @@ def run(
 def evaluate(
     context: typer.Context,
     sources: Annotated[
-        list[Path], typer.Argument(metavar="IN...", help="TIFF or NIfTI stacks.", show_default=False, readable=False)
+        list[Path],
+        typer.Argument(metavar="IN...", help="TIFF, NIfTI or OME-Zarr stacks.", show_default=False, readable=False),
     ],
     methods: Methods = None,
     keep_every: Annotated[
@@ -378,6 +398,8 @@ def _check_outputs(paths: Sequence[Path], source: Path, overwrite: bool) -> None
     for path in paths:
         if _same_file(path, source):
             raise RequestError(f"'{path}' is the input; give the output another name")
+        if source.is_dir() and path.absolute().is_relative_to(source.absolute()):
+            raise RequestError(f"'{path}' lies inside the input '{source}'; give the output another place")
         if io.format_of(path) is None:
             raise RequestError(f"'{path}' has no known suffix; use one of {', '.join(io.SUFFIXES)}")
         io.check_output(path, overwrite=overwrite)

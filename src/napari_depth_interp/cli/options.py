@@ -30,7 +30,9 @@ def setting(name: str, *flags: str, **extra: Any) -> Any:
 FILE: dict[str, Any] = {"metavar": "FILE", "readable": False}
 """That a file cannot be read is said by whoever reads it, not by the parser of the options."""
 
-Input = Annotated[Path, typer.Argument(metavar="IN", help="TIFF or NIfTI stack.", show_default=False, readable=False)]
+Input = Annotated[
+    Path, typer.Argument(metavar="IN", help="TIFF, NIfTI or OME-Zarr stack.", show_default=False, readable=False)
+]
 Preset = Annotated[str | None, setting("preset", metavar="fast|balanced|best")]
 Acquisition = Annotated[str | None, setting("acquisition", metavar="slice|projection:N")]
 Axis = Annotated[str | None, setting("axis", metavar="auto|x|y|z")]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..method import MethodSpec
 
 if TYPE_CHECKING:
+    from ..estimate import Estimate
     from ..evaluate import Scores
     from ..request import Request
     from ..result import Result
@@ -52,6 +53,15 @@ def describe_result(output: Path, request: Request, result: Result) -> str:
         f"{observed} observed and {len(result.is_observed) - observed} new, "
         f"{request.spec.name}, {result.seconds:.1f} s" + "".join(f"\n{line}" for line in describe_findings(result))
     )
+
+
+def print_estimate(estimate: Estimate, *, as_json: bool) -> None:
+    """Print what ``run --estimate`` found out."""
+    if as_json:
+        print_json(estimate.as_json())
+        return
+    for line in estimate.describe():
+        print(line)
 
 
 def describe_findings(result: Result) -> list[str]:

@@ -21,7 +21,7 @@ from .streaming import Sink
 
 __all__ = [
     "STREAMED", "SUFFIXES", "SectionAxis", "Sink", "check_format", "check_output", "check_stream", "creating",
-    "format_of", "read", "read_levels", "write",
+    "format_of", "open_stack", "read", "read_levels", "write",
 ]  # fmt: skip
 
 SectionAxis = Literal["auto", "x", "y", "z"]
@@ -31,6 +31,10 @@ SUFFIXES = {
 }  # fmt: skip
 STREAMED = ("zarr", "tiff")
 """Formats that are read and written without being held in memory."""
+LARGE_BYTES = 2**28
+"""Images larger than this stay in their file until their voxels are asked for."""
+_EXPANDED = 64
+"""Files are hardly compressed to less than one in so many."""
 
 _log = logging.getLogger(__name__)
 
@@ -77,6 +81,19 @@ def read(
     dataset = _format(path, InputError).read(path, axis=axis, axes=axes, lazy=lazy)
     _log.debug("read %s: (t, c, z, y, x) = %s, %s", path, dataset.voxels.shape, dataset.voxels.dtype)
     return dataset
+
+
+def open_stack(path: str | PathLike[str], *, axis: SectionAxis = "auto") -> Dataset:
+    """Read a small image at once; leave a large one in its file, where the format allows it.
+
+    Parameters and errors as for :func:`read`.
+    """
+    path = Path(path)
+    kind = format_of(path)
+    if kind not in STREAMED or (kind == "tiff" and path.is_file() and path.stat().st_size < LARGE_BYTES // _EXPANDED):
+        return read(path, axis=axis)
+    dataset = read(path, axis=axis, lazy=True)
+    return dataset if dataset.voxels.nbytes > LARGE_BYTES else read(path, axis=axis)
 
 
 def read_levels(path: str | PathLike[str]) -> list[Dataset]:

@@ -33,6 +33,8 @@ _CHECKED = 8
 """Sections left out in the self-check, spread over the stack."""
 _BLUR = 3.0
 """Pixels: over how large a neighbourhood it is judged whether warping helps."""
+_MARGIN = 64
+"""Pixels around a tile: motion is found on coarse images first, so it depends on more than the tile, but hardly."""
 _EDGE = 1.0
 """Pixels: how softly flow gives way to the fallback."""
 
@@ -105,6 +107,9 @@ class _Flow:
 
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
         self._scaling = Scaling.of(stack.voxels)
+        if self._config.finest_scale is None:  # of the whole images, so that tiles are treated alike
+            automatic = int(max(stack.voxels.shape[1:]) > _LARGE)
+            self._config = self._config.model_copy(update={"finest_scale": automatic})
         self._fallback.prepare(stack, report=part(report, 0.0, 0.1))
         if self._config.self_check and len(stack.depths) > 2:
             self._trust = self._check_on(stack, part(report, 0.1, 1.0))
@@ -178,8 +183,7 @@ def _find_motion(below: Image, above: Image, config: FlowConfig) -> _Motion:
         for image in (below, above)
     )
     solver: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    automatic = int(max(height, width) > _LARGE)
-    solver.setFinestScale(automatic if config.finest_scale is None else config.finest_scale)
+    solver.setFinestScale(config.finest_scale or 0)
     solver.setVariationalRefinementIterations(20)
     solver.setVariationalRefinementAlpha(config.smoothness)
     forward = np.ascontiguousarray(solver.calc(first, second, None)[:height, :width])
@@ -251,4 +255,5 @@ FLOW = MethodSpec(
     create=_Flow,
     cost="seconds for small images, minutes for stacks of thousands of pixels per side",
     acquisitions=frozenset({"slice"}),
+    tile_halo=_MARGIN,
 )

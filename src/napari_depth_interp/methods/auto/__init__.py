@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from ...method import Method, MethodConfig, MethodSpec, Preset, Runtime
+from ...method import Effort, Method, MethodConfig, MethodSpec, Preset, Runtime
 
 CANDIDATES = "cubic, flow, section_sr"
 
@@ -55,6 +55,42 @@ def names_in(candidates: str) -> list[str]:
     return [name for name in dict.fromkeys(names) if name not in ("", "linear")]
 
 
+_SMOOTHED = 6
+"""Pixels over which the expected errors are smoothed, on each side."""
+_LOOKED_AT = 4_000_000
+
+
+def candidate_config(config: AutoConfig, name: str) -> MethodConfig:
+    """Return the parameters with which a candidate is run."""
+    from .. import registry
+
+    spec = registry.get(name)
+    values = dict(spec.presets.get(config.effort, {}))
+    if config.training_steps is not None and "iterations" in spec.config.model_fields:
+        values["iterations"] = config.training_steps
+    return spec.config(**values)
+
+
+def _halo(config: AutoConfig) -> int | None:
+    """Return the largest margin that a candidate needs, and room to smooth; None if one needs whole sections."""
+    from .. import registry
+
+    margins = [registry.get(name).halo(candidate_config(config, name)) for name in names_in(config.candidates)]
+    known = [margin for margin in margins if margin is not None]
+    return _SMOOTHED + max(known, default=0) if len(known) == len(margins) else None
+
+
+def _steps(config: AutoConfig) -> int:
+    from .. import registry
+
+    efforts = {name: registry.get(name).effort for name in names_in(config.candidates)}
+    return sum(each.steps(candidate_config(config, name)) for name, each in efforts.items() if each is not None)
+
+
+def _limited(config: AutoConfig, steps: int) -> AutoConfig:
+    return config.model_copy(update={"training_steps": steps})
+
+
 def _create(config: AutoConfig, runtime: Runtime) -> Method:
     from .method import Auto
 
@@ -70,7 +106,9 @@ AUTO = MethodSpec(
     create=_create,
     cost="25 s (fast), 60 to 100 s (balanced) or minutes (best) for 192 x 192 x 31 sections on two cores",
     presets={"fast": {"effort": "fast"}, "balanced": {}, "best": {"effort": "best"}},
+    tile_halo=_halo,
     gives_uncertainty=True,
+    effort=Effort(steps=_steps, limited=_limited, looked_at=_LOOKED_AT),
     trains_on_stack=True,
     devices=("cpu", "cuda", "mps"),
 )

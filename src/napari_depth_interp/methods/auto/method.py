@@ -14,7 +14,7 @@ from ...progress import Progress, Report, part, silent
 from ...scaling import Scaling
 from ...stack import Stack
 from .. import registry
-from . import names_in
+from . import candidate_config, names_in
 from .blend import Evidence, fit, held_back, proven
 from .expectation import expect, mismatch
 from .trials import Answer, answers, change_between, hidden_rows, left_out, middle_rows
@@ -52,11 +52,7 @@ class Auto:
         self._findings = Findings(shares={"linear": 1.0})
 
     def _create(self, name: str) -> Method:
-        spec = registry.get(name)
-        values = dict(spec.presets.get(self._config.effort, {}))
-        if self._config.training_steps is not None and "iterations" in spec.config.model_fields:
-            values["iterations"] = self._config.training_steps
-        return spec.create(spec.config(**values), self._runtime)
+        return registry.get(name).create(candidate_config(self._config, name), self._runtime)
 
     def findings(self) -> Findings:
         """Return the expected gain, the shares and what is odd about the stack."""

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ...method import Method, MethodConfig, MethodSpec, Runtime
+from ...method import Effort, Method, MethodConfig, MethodSpec, Runtime
 
 
 class SectionSRConfig(MethodConfig):
@@ -76,6 +76,17 @@ class SectionSRConfig(MethodConfig):
     )
 
 
+LOOKED_AT = 4_000_000
+"""Voxels of left-out sections on which the scale is chosen; of larger stacks, the middle of the images."""
+_NARROW = 8
+
+
+def reach(config: SectionSRConfig) -> int:
+    """Return how many pixels of a row the network looks at on each side, or as many as a plane needs."""
+    blocks = sum(2 + number % 2 for number in range(config.blocks))  # 1 pixel, and 1 or 2
+    return max(_NARROW, 3 + blocks)
+
+
 def _create(config: SectionSRConfig, runtime: Runtime) -> Method:
     from .method import SectionSR
 
@@ -95,6 +106,12 @@ SECTION_SR = MethodSpec(
         "balanced": {},
         "best": {"iterations": 7000, "channels": 48, "blocks": 6},
     },
+    tile_halo=reach,
     trains_on_stack=True,
+    effort=Effort(
+        steps=lambda config: config.iterations,
+        limited=lambda config, steps: config.model_copy(update={"iterations": steps}),
+        looked_at=LOOKED_AT,
+    ),
     devices=("cpu", "cuda", "mps"),
 )

@@ -19,6 +19,7 @@ from ...projections import back_projected
 from ...scaling import Scaling
 from ...stack import Stack
 from .. import registry
+from . import LOOKED_AT
 from .fit import Plan, fit
 from .network import RowNet
 from .patches import Patches
@@ -170,6 +171,7 @@ class SectionSR:
 
     def _choose_scale(self, stack: Stack, device: torch.device, report: Report) -> float:
         """Return the bounded scale at which left-out sections come back best, drawn towards the physical one."""
+        stack = _middle(stack)
         thinned = [stack.crop(slice(first, None, 2), slice(None)) for first in (0, 1)]
         hidden = [stack.crop(slice(1 + first, None, 2), slice(None)) for first in (0, 1)]
         errors = np.zeros(len(_SCALES))
@@ -201,6 +203,15 @@ def _with_ends(stack: Stack, scaled: NDArray[np.float32]) -> tuple[NDArray[np.fl
     first, last = stack.depths[1] - stack.depths[0], stack.depths[-1] - stack.depths[-2]
     depths = np.concatenate([stack.depths[:1] - first, stack.depths, stack.depths[-1:] + last])
     return depths, np.concatenate([scaled[:1], scaled, scaled[-1:]])
+
+
+def _middle(stack: Stack) -> Stack:
+    """Return the middle of the images of a large stack: enough to choose a scale by."""
+    count, height, width = stack.voxels.shape
+    share = min(1.0, math.sqrt(LOOKED_AT / (count * height * width)))
+    rows, columns = (max(_NARROW, round(size * share)) for size in (height, width))
+    top, left = max(0, (height - rows) // 2), max(0, (width - columns) // 2)
+    return stack.crop(slice(None), slice(top, top + rows), slice(left, left + columns))
 
 
 def _noise_share(images: Tensor, gap: float) -> float:
