@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .enhance_step import run_enhanced
 from .method import Explains, Findings, Method, MethodSpec, Refits, working_dtype
 from .methods import registry
 from .progress import Progress, Report, part, silent
@@ -54,6 +55,10 @@ def execute(request: Request, report: Report = silent) -> Result:
     Cancelled
         If ``report`` raised it.
     """
+    return _execute(request, report) if request.enhance is None else run_enhanced(request, _execute, report)
+
+
+def _execute(request: Request, report: Report) -> Result:
     voxels, uncertainty = _allocate(request)
     warnings = list(request.notes)
     findings: list[dict[str, Any]] = []

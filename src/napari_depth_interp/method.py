@@ -82,10 +82,22 @@ class Findings:
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """Dense stacks to learn from, and the files that they were read from."""
+    """Stacks to learn from, and the files that they were read from.
+
+    Attributes
+    ----------
+    stacks : sequence of Stack
+        Dense ones, or noisy ones for a method that enhances.
+    files : sequence of Path
+        The file of each stack.
+    targets, target_files : sequence
+        The clean counterpart of each stack, if there are any; for a method that enhances.
+    """
 
     stacks: Sequence[Stack]
     files: Sequence[Path]
+    targets: Sequence[Stack] = ()
+    target_files: Sequence[Path] = ()
 
 
 @runtime_checkable
@@ -159,6 +171,9 @@ class MethodSpec:
     acquisitions : set of {"slice", "projection"}
     keeps_observed : bool
         The observed sections stand unchanged in the result.
+    enhances : bool
+        The method makes no new sections but better ones, on the same grid; ``sections_at`` is asked for the depths
+        of observed sections. It is used alone, or before another method.
     tile_halo : int or None
         Rows that a tile needs on each side so that tiled equals untiled; None: not tileable.
     z_reach : int or None
@@ -187,6 +202,7 @@ class MethodSpec:
     presets: Mapping[Preset, Mapping[str, Any]] = field(default_factory=dict)
     acquisitions: frozenset[str] = frozenset({"slice", "projection"})
     keeps_observed: bool = True
+    enhances: bool = False
     tile_halo: int | None = None
     z_reach: int | None = None
     parallel_tiles: bool = False

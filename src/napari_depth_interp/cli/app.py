@@ -24,6 +24,8 @@ from .options import (
     Debug,
     Depths,
     Device,
+    Enhance,
+    EnhanceParameters,
     Input,
     Json,
     Methods,
@@ -36,6 +38,7 @@ from .options import (
     Threads,
     ZSpacing,
     collect_settings,
+    parse_parameters,
     protocol_of,
     setting,
     split,
@@ -88,6 +91,8 @@ def run(
     ],
     method: Annotated[str | None, setting("method")] = None,
     preset: Preset = None,
+    enhance: Enhance = None,
+    enhance_parameters: EnhanceParameters = None,
     factor: Annotated[int | None, setting("factor")] = None,
     spacing: Annotated[str | None, setting("spacing", metavar="LENGTH")] = None,
     isotropic: Annotated[bool, setting("isotropic")] = False,
@@ -117,7 +122,8 @@ def run(
     from ..request import resolve
 
     chosen = collect_settings(
-        settings, parameters, depths, method=method, preset=preset, factor=factor, spacing=spacing,
+        settings, parameters, depths, method=method, preset=preset, enhance=enhance,
+        enhance_parameters=parse_parameters(enhance_parameters), factor=factor, spacing=spacing,
         isotropic=isotropic or None, acquisition=acquisition, axis=axis, z_spacing=z_spacing, channel=channel,
         dtype=dtype, nan=nan, device=device, threads=threads, seed=seed,
     )  # fmt: skip

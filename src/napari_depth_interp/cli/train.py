@@ -29,7 +29,13 @@ from .output import print_json, warn
 def train(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="A method that can be trained, such as msdsr.")],
     data: Annotated[
-        Path, typer.Argument(metavar="DATA_DIR", help="Folder of dense TIFF or NIfTI stacks.", readable=False)
+        Path,
+        typer.Argument(
+            metavar="DATA_DIR",
+            help="Folder of dense TIFF or NIfTI stacks; for srcnn and cae of noisy ones, or with the folders noisy and "
+            "clean in it, which hold images of the same names.",
+            readable=False,
+        ),
     ],
     out: Annotated[Path, typer.Option(metavar="MODEL_DIR", help="Folder for the model.")],
     preset: Preset = None,
@@ -51,6 +57,7 @@ def train(
     from ..progress import terminal_report
     from ..request import resolve_method
     from ..training.models import check_folder
+    from ..training.pairs import read_images
 
     settings = collect_settings(
         None, parameters, None, method=method, preset=preset, axis=axis, channel=channel, device=device,
@@ -64,7 +71,7 @@ def train(
     learner: Method = spec.create(config, runtime)
     if not isinstance(learner, Trainable):
         raise RequestError(f"{method} is not trained on other data; it needs no model")
-    stacks = _read(data, settings.axis, settings.channel)
+    stacks = (read_images if spec.enhances else _read)(data, settings.axis, settings.channel)
     with terminal_report(f"train {method}") as report:
         learner.train(stacks, out, resume=resume, report=report)
     done = {"method": method, "model": str(out), "stacks": len(stacks.stacks), "device": runtime.device}

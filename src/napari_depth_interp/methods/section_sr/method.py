@@ -18,6 +18,7 @@ from ...progress import Progress, Report, fractions, part, silent
 from ...scaling import Scaling
 from ...stack import Stack
 from .. import registry
+from . import ready
 from .fit import Plan, fit
 from .network import RowNet
 from .patches import Patches
@@ -81,16 +82,24 @@ class SectionSR:
         gap = float(np.median(np.diff(stack.depths))) / self._pixel
         with torch_on(self._runtime) as device:
             images = torch.from_numpy(self._scaling.apply(stack.voxels)).to(device)
-            network = self._network or RowNet(
-                self._config.channels, self._dilations(), float(images.mean()), float(images.std())
-            )
+            network = self._network or self._new_network(float(images.mean()), float(images.std()))
             patches = Patches(images, self._config.batch, self._config.axial_blur / _FWHM / self._pixel)
-            plan = Plan(iterations, self._config.batch, gap, self._is_squared(images, gap))
+            rate = ready.RATE if self._starts_ready() else 1.0
+            plan = Plan(iterations, self._config.batch, gap, self._is_squared(images, gap), rate)
             training = part(report, 0.0, 0.95, "training on the sections of this stack")
             self._network = fit(network.train().to(device), patches, plan, self._runtime.seed, training)
             if self._config.scale is None and len(stack.depths) >= 5:
                 self.scale = self._choose_scale(stack, device, part(report, 0.95, 1.0))
         report(Progress(1.0))
+
+    def _new_network(self, mean: float, spread: float) -> RowNet:
+        network = RowNet(self._config.channels, self._dilations(), mean, spread)
+        if self._starts_ready():
+            ready.start(network, spread)
+        return network
+
+    def _starts_ready(self) -> bool:
+        return self._config.start == "ready" and ready.fits(self._config.channels, self._dilations())
 
     def in_plane(self) -> SectionSR:
         """Return the same network, told the true distance of rows."""
