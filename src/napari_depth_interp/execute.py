@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import io
+from .enhance_step import run_enhanced
+from .errors import TooLargeError
 from .method import Explains, Findings, Method, Refits, working_dtype
 from .methods import registry
 from .missing import filled, has_nan, restore_nan
@@ -65,6 +67,17 @@ def execute(request: Request, report: Report = silent, target: Target | None = N
     Cancelled
         If ``report`` raised it.
     """
+    if request.enhance is None:
+        return _execute(request, report, target)
+    if target is not None:
+        raise TooLargeError(
+            "sections that are enhanced first are held in memory, and the result is too large for it; enhance them "
+            f"into a file (--method {request.enhance.spec.name}), then interpolate that file"
+        )
+    return run_enhanced(request, _execute, report)
+
+
+def _execute(request: Request, report: Report, target: Target | None = None) -> Result:
     warnings = list(request.notes)
     findings: list[dict[str, Any]] = []
     start = time.perf_counter()

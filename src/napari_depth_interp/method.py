@@ -82,20 +82,25 @@ class Findings:
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """Dense stacks to learn from, and where each comes from.
+    """Stacks to learn from, and where each comes from.
 
     Attributes
     ----------
     stacks : sequence of Stack
+        Dense ones, or noisy ones for a method that enhances.
     files : sequence of Path
         The file of each stack; for a stack that is no file's, such as an open layer, its name.
     signatures : sequence of str
         What tells other data from these, one per stack; not given: the SHA-256 of the files.
+    targets, target_files : sequence
+        The clean counterpart of each stack, if there are any; for a method that enhances.
     """
 
     stacks: Sequence[Stack]
     files: Sequence[Path]
     signatures: Sequence[str] = ()
+    targets: Sequence[Stack] = ()
+    target_files: Sequence[Path] = ()
 
 
 @runtime_checkable
@@ -223,6 +228,9 @@ class MethodSpec:
     acquisitions : set of {"slice", "projection"}
     keeps_observed : bool
         The observed sections stand unchanged in the result.
+    enhances : bool
+        The method makes no new sections but better ones, on the same grid; ``sections_at`` is asked for the depths
+        of observed sections. It is used alone, or before another method.
     tile_halo : int, None or function of the config
         Pixels that a tile needs on each side, along y and x, so that tiled equals untiled (for a method that looks
         at everything: hardly differs from it); None: not tileable.
@@ -264,6 +272,7 @@ class MethodSpec:
     presets: Mapping[Preset, Mapping[str, Any]] = field(default_factory=dict)
     acquisitions: frozenset[str] = frozenset({"slice", "projection"})
     keeps_observed: bool = True
+    enhances: bool = False
     tile_halo: int | Callable[[Any], int | None] | None = None
     prepares_lazily: bool = False
     effort: Effort | None = None

@@ -21,6 +21,7 @@ from .errors import InputError, RequestError
 from .lazy import planes_of
 from .method import MethodConfig, MethodSpec, Preset, Runtime
 from .methods import registry
+from .same_grid import changes_observed, check_enhancer, check_same_grid
 from .settings import Settings, explain_validation
 from .stack import SPACING_RTOL, Acquisition, Dataset, Grid, fine_depths, missing_spacing
 from .units import convert, parse_length
@@ -43,8 +44,14 @@ class Request:
         Target depths, strictly increasing, in the unit of the dataset's grid.
     observed : (K,) int array
         For each target the index of the observed section at that depth, or -1 for a new one.
+    enhance : Request or None
+        Enhances the sections first; this request then runs on what that one gives.
     fill_nan, float_output : bool
         Fill voxels that are not a number for the computation; give float32 whatever the input was.
+    stored_dtype : dtype or None
+        Type of the result's voxels where it is not that of the dataset's.
+    depths_known : bool
+        False where the sections are only counted; the result's grid then has no depths either.
     notes : tuple of str
         What the user should know about how the request was understood.
     """
@@ -55,18 +62,22 @@ class Request:
     spec: MethodSpec
     config: MethodConfig
     runtime: Runtime
+    enhance: Request | None = None
     fill_nan: bool = False
     float_output: bool = False
+    stored_dtype: np.dtype[Any] | None = None
+    depths_known: bool = True
     notes: tuple[str, ...] = ()
 
     @property
     def grid(self) -> Grid:
         """The grid of the result."""
-        return replace(self.dataset.grid, depths=self.depths).enlarged(self.spec.enlarges)
+        depths = self.depths if self.depths_known else None
+        return replace(self.dataset.grid, depths=depths).enlarged(self.spec.enlarges)
 
     @property
     def output_dtype(self) -> np.dtype[Any]:
-        return np.dtype(np.float32) if self.float_output else self.dataset.voxels.dtype
+        return np.dtype(np.float32) if self.float_output else self.stored_dtype or self.dataset.voxels.dtype
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -94,6 +105,7 @@ class Request:
             },
             "method": self.spec.name,
             "config": self.config.model_dump(mode="json"),
+            **({"enhance": _enhancement_record(self.enhance)} if self.enhance else {}),
             "acquisition": str(self.dataset.acquisition),
             "seed": self.runtime.seed,
             "device": self.runtime.device,
@@ -101,7 +113,7 @@ class Request:
             "nan": "fill" if self.fill_nan else "refuse",
             "depths": [float(z) for z in self.depths],
             "unit": self.dataset.grid.unit,
-            "observed": [int(i) for i in np.flatnonzero(self.observed >= 0)],
+            "observed": [] if self.enhance else [int(i) for i in np.flatnonzero(self.observed >= 0)],
             "input": {
                 "file": source.path.name if source and source.path else None,
                 "shape": list(self.dataset.voxels.shape),
@@ -110,6 +122,10 @@ class Request:
                 "depths": [float(z) for z in self.dataset.stack().depths],
             },
         }
+
+
+def _enhancement_record(request: Request) -> dict[str, Any]:
+    return {"method": request.spec.name, "config": request.config.model_dump(mode="json")}
 
 
 def signature(voxels: NDArray[Any]) -> str:
@@ -145,18 +161,24 @@ def resolve(
         If this machine lacks the device.
     """
     dataset = prepare_dataset(dataset, settings)
-    check_voxels(dataset, fill_nan=settings.nan == "fill")
     spec, config = resolve_method(settings.method, settings.preset, settings.parameters)
+    check_voxels(dataset, fill_nan=settings.nan == "fill", alone=spec.enhances)
     _check_acquisition(spec, dataset.acquisition)
     _check_model(spec, config)
     device, warning = resolve_device(settings.device, spec.devices)
-    if depths is None:
+    known = dataset.grid.depths is not None
+    if spec.enhances:
+        check_same_grid(spec, settings, depths)
+        dataset = dataset.counted()
+        targets, grid_notes = _known(dataset.grid), [changes_observed(spec)]
+    elif depths is None:
         targets, grid_notes = target_depths(dataset, settings)
     else:
         _check_no_target(settings)
         targets, grid_notes = _explicit_depths(dataset, depths, extrapolate=extrapolate, enlarges=spec.enlarges), []
-    observed = match_observed(dataset, targets) if spec.enlarges == 1 else np.full(len(targets), -1)
-    if depths is None and spec.enlarges == 1:
+    keeps = spec.keeps_observed and spec.enlarges == 1
+    observed = match_observed(dataset, targets) if keeps else np.full(len(targets), -1)
+    if depths is None and keeps:
         grid_notes += _observed_notes(dataset, observed)
     return Request(
         dataset,
@@ -165,10 +187,25 @@ def resolve(
         spec,
         config,
         Runtime(device, settings.threads or default_threads(), settings.seed),
+        enhance=_enhancement(dataset, settings),
         fill_nan=settings.nan == "fill",
         float_output=settings.dtype == "float32",
+        depths_known=known,
         notes=(*dataset.notes, *grid_notes, *([warning] if warning else [])),
     )
+
+
+def _enhancement(dataset: Dataset, settings: Settings) -> Request | None:
+    """Return the request that enhances a prepared dataset first, if the settings ask for it; it gives floats."""
+    if settings.enhance is None:
+        if settings.enhance_parameters:
+            raise RequestError("parameters of an enhancing method were given, but no such method; add --enhance srcnn")
+        return None
+    check_enhancer(registry.get(settings.enhance))
+    own = {"method": settings.enhance, "parameters": settings.enhance_parameters}
+    given = {"preset", "nan", "device", "threads", "seed"}
+    dtype = "keep" if dataset.voxels.dtype.kind == "f" else "float32"
+    return resolve(replace(dataset, notes=()), Settings(**settings.model_dump(include=given), **own, dtype=dtype))
 
 
 def prepare_dataset(dataset: Dataset, settings: Settings) -> Dataset:
@@ -186,16 +223,19 @@ def prepare_dataset(dataset: Dataset, settings: Settings) -> Dataset:
     return dataset
 
 
-def check_voxels(dataset: Dataset, *, fill_nan: bool) -> None:
-    """Refuse what cannot be interpolated: one section, unknown depths, Inf, NaN (unless filled)."""
+def check_voxels(dataset: Dataset, *, fill_nan: bool, alone: bool = False) -> None:
+    """Refuse what cannot be interpolated: one section, unknown depths, Inf, NaN (unless filled).
+
+    The first two do not matter where each section is taken ``alone``.
+    """
     times, channels, sections = dataset.voxels.shape[:3]
-    if sections < 2:
+    if sections < 2 and not alone:
         hint = f", not {times} time points and {channels} channels" if times * channels > 1 else ""
         raise InputError(
             f"the stack has {sections} section, so there is nothing to interpolate between; "
             + "; ".join([f"give 2 or more sections along z{hint}", *dataset.notes])
         )
-    if dataset.grid.depths is None:
+    if dataset.grid.depths is None and not alone:
         raise missing_spacing()
     if dataset.voxels.dtype.kind != "f":
         return

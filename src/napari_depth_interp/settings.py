@@ -28,6 +28,14 @@ class Settings(BaseModel):
     )
     preset: Preset = Field("balanced", description="Time against quality, for methods that have presets.")
     parameters: dict[str, Any] = Field(default_factory=dict, description="Parameters of the method, over its preset.")
+    enhance: str | None = Field(
+        None,
+        description="Method that enhances the sections first, such as srcnn; the result then holds no section as "
+        "recorded. Default: none.",
+    )
+    enhance_parameters: dict[str, Any] = Field(
+        default_factory=dict, description="Parameters of the enhancing method, over the same preset."
+    )
     factor: int | None = Field(
         None, description="How many times denser: N sections become (N-1)*factor+1. Default for projection:N is N."
     )
@@ -96,8 +104,9 @@ def to_arguments(settings: Settings) -> list[str]:
     words: list[str] = []
     for name, value in settings.model_dump(exclude_defaults=True).items():
         flag = f"--{name.replace('_', '-')}"
-        if name == "parameters":
-            words += [word for key, given in value.items() for word in ("-p", f"{key}={_as_word(given)}")]
+        if name in ("parameters", "enhance_parameters"):
+            flag = "-p" if name == "parameters" else "--enhance-param"
+            words += [word for key, given in value.items() for word in (flag, f"{key}={_as_word(given)}")]
         elif name == "depths":
             words += [flag, ",".join(f"{depth!r}" for depth in value)]
         else:

@@ -345,6 +345,12 @@ class Dataset:
         depths = first + np.arange(self.voxels.shape[2]) * _checked_spacing(spacing)
         return replace(self, grid=self.grid.with_depths(depths, unit), notes=self.notes + self._unit_note(unit))
 
+    def counted(self) -> Dataset:
+        """Return the dataset with depths 0, 1, 2 ... where none are known, for what takes each section alone."""
+        if self.grid.depths is not None:
+            return self
+        return replace(self, grid=replace(self.grid, depths=np.arange(self.voxels.shape[2], dtype=np.float64)))
+
     def with_depths(self, depths: ArrayLike, unit: str | None = None) -> Dataset:
         """Return the dataset with one given depth per section, in the order of the file."""
         values = np.asarray(depths, dtype=float)

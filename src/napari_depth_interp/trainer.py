@@ -29,6 +29,7 @@ from .request import prepare_dataset, resolve_method, signature
 from .settings import Settings
 from .stack import Dataset, Stack
 from .training import library, models
+from .training.pairs import read_images
 from .training.several import leads
 
 
@@ -208,6 +209,19 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 # Data
+
+
+def read_data(spec: MethodSpec, folder: Path, settings: Settings) -> TrainingData:
+    """Return what a method learns from: dense stacks, or for one that enhances noisy ones and their clean counterparts.
+
+    Raises
+    ------
+    InputError
+        If there is nothing, or something cannot be used.
+    """
+    if spec.enhances:
+        return read_images(folder, settings.axis, settings.channel)
+    return read_folder(folder, settings)
 
 
 def read_folder(folder: Path, settings: Settings) -> TrainingData:

@@ -31,6 +31,8 @@ from .options import (
     Debug,
     Depths,
     Device,
+    Enhance,
+    EnhanceParameters,
     Input,
     Json,
     Methods,
@@ -43,6 +45,7 @@ from .options import (
     Threads,
     ZSpacing,
     collect_settings,
+    parse_parameters,
     protocol_of,
     setting,
     split,
@@ -130,6 +133,8 @@ def run(
     ],
     method: Annotated[str | None, setting("method")] = None,
     preset: Preset = None,
+    enhance: Enhance = None,
+    enhance_parameters: EnhanceParameters = None,
     factor: Annotated[int | None, setting("factor")] = None,
     spacing: Annotated[str | None, setting("spacing", metavar="LENGTH")] = None,
     isotropic: Annotated[bool, setting("isotropic")] = False,
@@ -164,7 +169,8 @@ def run(
     from ..request import resolve
 
     chosen = collect_settings(
-        settings, parameters, depths, method=method, preset=preset, factor=factor, spacing=spacing,
+        settings, parameters, depths, method=method, preset=preset, enhance=enhance,
+        enhance_parameters=parse_parameters(enhance_parameters), factor=factor, spacing=spacing,
         isotropic=isotropic or None, acquisition=acquisition, axis=axis, z_spacing=z_spacing, channel=channel,
         dtype=dtype, nan=nan, device=device, threads=threads, seed=seed,
     )  # fmt: skip

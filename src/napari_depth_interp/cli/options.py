@@ -47,6 +47,11 @@ Channel = Annotated[str | None, setting("channel")]
 Parameters = Annotated[
     list[str] | None, typer.Option("-p", "--param", metavar="KEY=VALUE", help=describe("parameters") + " Repeatable.")
 ]
+Enhance = Annotated[str | None, setting("enhance", metavar="METHOD")]
+EnhanceParameters = Annotated[
+    list[str] | None,
+    typer.Option("--enhance-param", metavar="KEY=VALUE", help=describe("enhance_parameters") + " Repeatable."),
+]
 SettingsFile = Annotated[
     Path | None,
     typer.Option("--settings", help="YAML file of settings; options given here win over it.", **FILE),
@@ -83,8 +88,13 @@ def collect_settings(
         values.pop("parameters", None)  # they are the other method's
     values |= given
     if parameters:
-        values["parameters"] = {**values.get("parameters", {}), **dict(parse_parameter(item) for item in parameters)}
+        values["parameters"] = {**values.get("parameters", {}), **(parse_parameters(parameters) or {})}
     return make_settings(**values)
+
+
+def parse_parameters(given: Sequence[str] | None) -> dict[str, Any] | None:
+    """Read ``key=value`` options; None where there are none."""
+    return dict(parse_parameter(item) for item in given) if given else None
 
 
 def parse_parameter(text: str) -> tuple[str, Any]:

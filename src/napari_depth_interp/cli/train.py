@@ -28,7 +28,13 @@ from .output import print_json, warn
 def train(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="A method that can be trained, such as msdsr.")],
     data: Annotated[
-        Path, typer.Argument(metavar="DATA_DIR", help="Folder of dense TIFF or NIfTI stacks.", readable=False)
+        Path,
+        typer.Argument(
+            metavar="DATA_DIR",
+            help="Folder of dense TIFF or NIfTI stacks; for srcnn and cae of noisy ones, or with the folders noisy and "
+            "clean in it, which hold images of the same names.",
+            readable=False,
+        ),
     ],
     out: Annotated[Path | None, typer.Option(metavar="MODEL_DIR", help="Folder for the model.")] = None,
     name: Annotated[
@@ -65,7 +71,7 @@ def train(
     order = trainer.Order(settings=settings, folder=str(data.absolute()), licence=licence)
     training = trainer.prepare(order, folder, overwrite=overwrite)
     warn(training.notes)
-    stacks = trainer.read_folder(data, settings)
+    stacks = trainer.read_data(training.spec, data, settings)
     with terminal_report(f"train {method}") as report:
         done = trainer.train(training, stacks, report, resume=resume)
     use = name or str(out)

@@ -24,6 +24,8 @@ _BUILT_IN = {
     "kplanes": "kplanes:KPLANES",
     "msdsr": "msdsr:MSDSR",
     "msdsr_kplanes": "msdsr_kplanes:MSDSR_KPLANES",
+    "srcnn": "srcnn:SRCNN",
+    "cae": "cae:CAE",
 }
 
 _log = logging.getLogger(__name__)

@@ -19,11 +19,12 @@ _THINNEST = 8
 
 
 def hashes_of(data: TrainingData) -> list[str]:
-    """Return the signature of each stack; of files, their SHA-256."""
+    """Return the signature of each stack and of each clean counterpart; of files, their SHA-256."""
     if data.signatures:
         return list(data.signatures)
-    known = {path: sha256_of(path) for path in dict.fromkeys(data.files)}
-    return [known[path] for path in data.files]
+    files = [*data.files, *data.target_files]
+    known = {path: sha256_of(path) for path in dict.fromkeys(files)}
+    return [known[path] for path in files]
 
 
 def fingerprint_of(data: TrainingData, parts: Mapping[str, Any]) -> str:

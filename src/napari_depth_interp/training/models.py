@@ -236,7 +236,8 @@ def record_of(data: TrainingData, parameters: Mapping[str, Any], history: Histor
     """Return how a model was trained; of long loss curves about a thousand points."""
     losses = history.losses
     step = max(1, math.ceil(len(losses) / 1000))
-    sources = dict.fromkeys(zip([path.name for path in data.files], hashes_of(data), strict=True))
+    names = [path.name for path in (*data.files, *data.target_files)]
+    sources = dict.fromkeys(zip(names, hashes_of(data), strict=True))
     return {
         "data": [{"file": name, "sha256": digest} for name, digest in sources],
         "parameters": dict(parameters),

@@ -66,6 +66,12 @@ class SectionSRConfig(MethodConfig):
         description="Average the results of four mirrored versions. A little better; rendering takes four times as "
         "long, training as long as before.",
     )
+    start: Literal["ready", "scratch"] = Field(
+        default="ready",
+        title="Start",
+        description="What training starts from. ready: weights learned on simulated images, for a width of 32 and a "
+        "depth of 4 (others start from scratch); scratch: random weights.",
+    )
     axial_blur: float = Field(
         default=0.0,
         ge=0.0,

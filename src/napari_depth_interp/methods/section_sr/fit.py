@@ -24,32 +24,40 @@ _SMALLEST_GAP = 1.3
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and on what: steps, patches per step, the physical gap in pixels, the loss."""
+    """How long and on what: steps, patches per step, the physical gap in pixels, the loss, the share of the rates."""
 
     iterations: int
     batch: int
     gap: float
     squared: bool
+    rate: float = 1.0
 
 
 def fit(network: RowNet, patches: Patches, plan: Plan, seed: int, report: Report) -> RowNet:
     """Train for a number of steps and return the running average of the weights."""
     network = network.to(memory_format=torch.channels_last)
-    matrices = [p for name, p in network.named_parameters() if name.endswith((".first", ".second"))]
-    others = [p for name, p in network.named_parameters() if not name.endswith((".first", ".second"))]
-    optimisers: list[torch.optim.Optimizer] = [
-        torch.optim.Muon(matrices, lr=_MATRIX_RATE, weight_decay=0.1),
-        torch.optim.AdamW(others, lr=_OTHER_RATE, betas=(0.9, 0.99), weight_decay=1e-4, fused=True),
-    ]
 
     def loss(moving: nn.Module, rng: np.random.Generator) -> Tensor:
         gap = plan.gap * math.exp(rng.uniform(math.log(NARROWEST), math.log(WIDEST)))
-        return _loss(moving, patches.draw(max(_SMALLEST_GAP, gap), rng), squared=plan.squared, exact=network.exact)
+        batch = patches.draw(max(_SMALLEST_GAP, gap), rng)
+        return missed(moving, batch, squared=plan.squared, exact=network.exact)
 
-    return train(network, optimisers, loss, loop.Plan(plan.iterations, seed=seed), report=report).network
+    whole = loop.Plan(plan.iterations, seed=seed)
+    return train(network, optimisers_of(network, plan.rate), loss, whole, report=report).network
 
 
-def _loss(network: nn.Module, batch: Batch, *, squared: bool, exact: bool) -> Tensor:
+def optimisers_of(network: RowNet, rate: float = 1.0) -> list[torch.optim.Optimizer]:
+    """Return the optimisers of a network, with a share of their full rates."""
+    matrices = [p for name, p in network.named_parameters() if name.endswith((".first", ".second"))]
+    others = [p for name, p in network.named_parameters() if not name.endswith((".first", ".second"))]
+    return [
+        torch.optim.Muon(matrices, lr=rate * _MATRIX_RATE, weight_decay=0.1),
+        torch.optim.AdamW(others, lr=rate * _OTHER_RATE, betas=(0.9, 0.99), weight_decay=1e-4, fused=True),
+    ]
+
+
+def missed(network: nn.Module, batch: Batch, *, squared: bool, exact: bool = True) -> Tensor:
+    """Return the error of the hidden rows: the squared one, or the absolute one."""
     with half_precision(batch.rows.device):
         bases = network(batch.rows.contiguous(memory_format=torch.channels_last), batch.gap)
     difference = interpolate(batch.rows, bases, batch.shares, exact=exact) - batch.hidden

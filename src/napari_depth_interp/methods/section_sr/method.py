@@ -19,7 +19,7 @@ from ...projections import back_projected
 from ...scaling import Scaling
 from ...stack import Stack
 from .. import registry
-from . import LOOKED_AT
+from . import LOOKED_AT, ready
 from .fit import Plan, fit
 from .network import RowNet
 from .patches import Patches
@@ -84,21 +84,26 @@ class SectionSR:
         gap = float(np.median(np.diff(stack.depths))) / self._pixel
         with torch_on(self._runtime) as device:
             images = torch.from_numpy(self._scaling.apply(stack.voxels)).to(device)
-            network = self._network or RowNet(
-                self._config.channels,
-                self._dilations(),
-                float(images.mean()),
-                float(images.std()),
-                exact=not stack.acquisition.is_projection,
-            )
+            exact = not stack.acquisition.is_projection
+            network = self._network or self._new_network(float(images.mean()), float(images.std()), exact=exact)
             blur = self._config.axial_blur / _FWHM / self._pixel
             patches = Patches(images, self._config.batch, blur, stack.acquisition.n)
-            plan = Plan(iterations, self._config.batch, gap, self._is_squared(images, gap))
+            rate = ready.RATE if self._starts_ready() else 1.0
+            plan = Plan(iterations, self._config.batch, gap, self._is_squared(images, gap), rate)
             training = part(report, 0.0, 0.95, "training on the sections of this stack")
             self._network = fit(network.train().to(device), patches, plan, self._runtime.seed, training)
             if self._config.scale is None and len(stack.depths) >= 5 and not stack.acquisition.is_projection:
                 self.scale = self._choose_scale(stack, device, part(report, 0.95, 1.0))
         report(Progress(1.0))
+
+    def _new_network(self, mean: float, spread: float, *, exact: bool) -> RowNet:
+        network = RowNet(self._config.channels, self._dilations(), mean, spread, exact=exact)
+        if self._starts_ready():
+            ready.start(network, spread)
+        return network
+
+    def _starts_ready(self) -> bool:
+        return self._config.start == "ready" and ready.fits(self._config.channels, self._dilations())
 
     def in_plane(self) -> SectionSR:
         """Return the same network, told the true distance of rows."""

@@ -1,0 +1,120 @@
+"""Training patches: pairs of noisy and wanted images, crops, flips, rotations; hidden pixels where nothing is wanted.
+
+Yamashita: 20 random crops of 227 x 227 per image, each as it is, flipped either way and turned by 90 degrees either
+way, cut into patches of 41 with a stride of 14.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .config import EnhanceConfig
+from .pairs import Pair
+
+_VARIANTS = 5
+_BLIND_SHARE = 0.03
+"""Share of the pixels of a patch that are hidden, without those around them (Krull et al., CVPR 2019: about 0.02)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """``seen`` and ``wanted`` (B, 1, P, P), and which pixels ``count`` (None: all)."""
+
+    seen: Tensor
+    wanted: Tensor
+    count: Tensor | None = None
+
+
+class Patches:
+    """Draws batches from pairs.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+    config : EnhanceConfig
+    seed : int
+        Of the crops.
+    hide : bool
+        Hide pixels, which are then all that counts.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], config: EnhanceConfig, seed: int, *, hide: bool) -> None:
+        self._pairs, self._config, self._hide = pairs, config, hide
+        self._seed = seed
+
+    def draw(self, rng: np.random.Generator) -> Batch:
+        """Return one batch; patches are smaller where images are."""
+        images = rng.integers(len(self._pairs), size=self._config.batch)
+        smallest = min(min(self._pairs[i].seen.shape) for i in images)
+        size = min(self._config.patch, smallest, self._config.crop)
+        patches = [self._patch(int(i), size, rng) for i in images]
+        seen = torch.stack([each.seen for each in patches])[:, None].float()
+        wanted = torch.stack([each.wanted for each in patches])[:, None].float()
+        return hidden(seen, self._config.blind_radius, rng) if self._hide else Batch(seen, wanted)
+
+    def _patch(self, image: int, size: int, rng: np.random.Generator) -> Pair:
+        pair = self._pairs[image]
+        top, left, height, width = self._crop(image, rng)
+        top += self._place(height - size, rng)
+        left += self._place(width - size, rng)
+        variant = int(rng.integers(_VARIANTS))
+        rows, columns = slice(top, top + size), slice(left, left + size)
+        return Pair(_turned(pair.seen[rows, columns], variant), _turned(pair.wanted[rows, columns], variant))
+
+    def _crop(self, image: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
+        """Return one of the image's crops: its first row and column, its height and width."""
+        height, width = self._pairs[image].seen.shape
+        if self._config.crops:
+            rng = np.random.default_rng((self._seed, image, int(rng.integers(self._config.crops))))
+        sizes = min(self._config.crop, height), min(self._config.crop, width)
+        top, left = (int(rng.integers(whole - size + 1)) for whole, size in zip((height, width), sizes, strict=True))
+        return top, left, *sizes
+
+    def _place(self, room: int, rng: np.random.Generator) -> int:
+        return self._config.stride * int(rng.integers(room // self._config.stride + 1))
+
+
+def _turned(image: Tensor, variant: int) -> Tensor:
+    """Return a square image as it is (0), flipped left-right or up-down, or turned by 90 degrees either way."""
+    if variant in (1, 2):
+        return image.flip(variant % 2)
+    return torch.rot90(image, 1 if variant == 3 else -1) if variant > 2 else image
+
+
+def hidden(images: Tensor, radius: int, rng: np.random.Generator) -> Batch:
+    """Hide some pixels of images (B, 1, P, P), with all within ``radius``, behind others from just outside.
+
+    Only the middle pixels count: the network cannot have seen them, nor what is noisy together with them (blind
+    spots: Krull et al., CVPR 2019; wider ones: Broaddus et al., ISBI 2020).
+    """
+    count, _, height, width = images.shape
+    share = _BLIND_SHARE / (2 * radius + 1)
+    middle = torch.from_numpy(rng.random((count, 1, height, width)) < share).to(images.device)
+    middle[:, :, height // 2, width // 2] = True  # every patch counts
+    covered = torch.nn.functional.max_pool2d(middle.float(), 2 * radius + 1, 1, radius) > 0
+    rows, columns = _elsewhere(images.shape, radius, rng)
+    other = images[torch.arange(count)[:, None, None], 0, rows, columns][:, None]
+    return Batch(torch.where(covered, other, images), images, middle)
+
+
+def _elsewhere(shape: torch.Size, radius: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return for each pixel the row and column (B, P, P) of one that is more than ``radius`` away, but near."""
+    count, _, height, width = shape
+    far = 2 * radius + 2
+    down, across = rng.integers(-far, far + 1, (2, count, height, width))
+    near = np.maximum(np.abs(down), np.abs(across)) <= radius
+    down = np.where(near, np.where(down < 0, -far, far), down)
+    rows = _mirrored(np.arange(height)[None, :, None] + down, height)
+    return rows, _mirrored(np.arange(width)[None, None, :] + across, width)
+
+
+def _mirrored(index: NDArray[np.intp], size: int) -> NDArray[np.intp]:
+    """Return indices beyond the edges mirrored back into 0 .. size - 1."""
+    index = np.abs(index)
+    return np.asarray(np.clip(np.where(index >= size, 2 * (size - 1) - index, index), 0, size - 1))

@@ -1,0 +1,50 @@
+"""Weights to start from, learned on simulated images (scripts/train_ready.py): fewer steps for the same quality."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...io.files import replacing
+from ...weights import read
+from .network import RowNet
+
+FILE = Path(__file__).with_name("ready.safetensors")
+CHANNELS, BLOCKS = 32, (1, 2, 1, 2)
+"""The network that the weights belong to: its width, and the dilation of each block."""
+MEAN, SPREAD = 0.3, 0.15
+"""Mean and standard deviation of the images on which they were trained."""
+RATE = 0.5
+"""Share of the learning rates: more would forget, less would not learn the stack."""
+
+
+def fits(channels: int, dilations: tuple[int, ...]) -> bool:
+    """Return whether there are weights for such a network."""
+    return (channels, dilations) == (CHANNELS, BLOCKS)
+
+
+def start(network: RowNet, spread: float) -> None:
+    """Give a network the ready weights.
+
+    Parameters
+    ----------
+    network : RowNet
+        Of the kind that they fit.
+    spread : float
+        Standard deviation of its images: what linear interpolation misses grows with it.
+    """
+    tensors = read(FILE)
+    for name in ("head.weight", "head.bias"):
+        tensors[name] = tensors[name] * (spread / SPREAD)
+    network.load_state_dict(tensors)
+
+
+def save(path: Path, network: RowNet, about: Mapping[str, Any]) -> None:
+    """Write weights, with how they were made."""
+    from safetensors.torch import save_file
+
+    tensors = {name: each.detach().contiguous() for name, each in network.state_dict().items()}
+    with replacing(path, overwrite=True) as temporary:
+        save_file(tensors, temporary, metadata={"made": json.dumps(dict(about))})
