@@ -1,10 +1,13 @@
 """Data that many tests share: small, made here, with known truth."""
 
 import os
+import sys
 
 import numpy as np
 import pytest
 
+from batches import install_trouble
+from napari_depth_interp.methods import registry
 from napari_depth_interp.simulate import simulate
 from napari_depth_interp.stack import Dataset
 
@@ -23,3 +26,15 @@ def tissue() -> Dataset:
 def sections() -> np.ndarray:
     """Three sections of 4 x 5 pixels with different values, uint16."""
     return np.arange(60, dtype=np.uint16).reshape(3, 4, 5) * 7 % 101
+
+
+@pytest.fixture
+def trouble(tmp_path_factory, monkeypatch):
+    """Make the method ``trouble`` known to this process and to those that it starts."""
+    folder = install_trouble(tmp_path_factory.mktemp("plugin"))
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")]))
+    registry._third_party.cache_clear()
+    yield folder
+    registry._third_party.cache_clear()
+    sys.modules.pop("trouble_plugin", None)

@@ -401,3 +401,15 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(tmp_path):
 
 def test_the_package_offers_what_it_says():
     assert all(hasattr(batch_module, name) for name in batch_module.__all__)
+
+
+def test_a_file_that_a_dead_worker_had_finished_is_not_refused(source, target):
+    """Its result is there, but nobody has heard of it."""
+    target.mkdir()
+    with opened(target) as home:
+        task = task_module.Task(
+            "a.tif", source / "a.tif", target / "a.tif", None, plan(source, target).settings, target, home.run, "x"
+        )
+        first, second = (task_module.run_file(task, lambda _: None) for _ in range(2))
+    assert first.state == second.state == State.DONE
+    assert second.output_sha256 == first.output_sha256

@@ -62,6 +62,7 @@ class _Work:
         self._tasks, self._client, self._listener, self._where = tasks, client, listener, where
         self._news: SimpleQueue[tuple[str, Any]] = SimpleQueue()
         self._out: dict[Any, int] = {}
+        self._lost = False
 
     def run(self) -> None:
         if not self._tasks:
@@ -99,7 +100,7 @@ class _Work:
                 self._listener.poll()
             except Cancelled:
                 given_up = given_up or time.monotonic() + _GRACE
-            if self._client.status not in ("running", "connecting"):
+            if self._lost:
                 raise DepthInterpError("the connection to the scheduler was lost; start it again, then add --resume")
         if given_up is not None:
             raise Cancelled
@@ -119,7 +120,7 @@ class _Work:
         elif future.status == "error":
             row = Row(name, State.FAILED, reason=_reason(future.exception()))
         else:
-            row = Row(name, State.WAITING)  # taken back, or lost together with the scheduler
+            row, self._lost = Row(name, State.WAITING), True
         self._listener.ended(number, row)
 
     def _drop(self, futures: Sequence[Future[Row]], topic: str) -> None:
@@ -232,12 +233,14 @@ def _ignore_interrupts() -> Any:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep Dask's own log off the terminal: what matters is told in words of our own."""
-    import distributed  # noqa: F401 - sets the level of its log when it is imported
+    import distributed  # noqa: F401 - sets the levels of its logs when it is imported
 
-    logger = logging.getLogger("distributed")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
+    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

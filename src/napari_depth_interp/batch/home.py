@@ -176,10 +176,10 @@ def read_record(target: Path, name: str) -> Row | None:
         return None
 
 
-def write_record(target: Path, row: Row) -> None:
+def write_record(target: Path, row: Row, run: str) -> None:
     """Keep what a result is, before it gets its name: a result is complete if its hash is the recorded one."""
     with replacing(record_path(target, row.file), overwrite=True) as temporary:
-        temporary.write_text(json.dumps(row.as_json()), encoding="utf-8")
+        temporary.write_text(json.dumps(row.as_json() | {"run": run}), encoding="utf-8")
 
 
 @contextmanager

@@ -42,6 +42,8 @@ class Row:
         Of the files; of all that decides about the result but the input.
     worker : str
         Machine and process that did it.
+    run : str
+        The batch that made it; in records only.
     fatal : bool
         The next files would fail for the same reason: the disk is full, the output folder is gone.
     trace : str
@@ -70,6 +72,7 @@ class Row:
     uncertainty_sha256: str = ""
     version: str = ""
     worker: str = ""
+    run: str = ""
     fatal: bool = False
     trace: str = ""
 
@@ -87,12 +90,12 @@ class Row:
         return cls(**{**given, "state": State(given["state"]), "warnings": tuple(given.get("warnings", ()))})
 
     def as_json(self) -> dict[str, Any]:
-        """Return JSON-ready values, without the traceback."""
+        """Return JSON-ready values, without what is for the batch itself."""
         values = asdict(self)
         return {name: value for name, value in values.items() if name not in _NOT_SHOWN}
 
 
-_NOT_SHOWN = ("fatal", "trace")
+_NOT_SHOWN = ("run", "fatal", "trace")
 COLUMNS = tuple(each.name for each in fields(Row) if each.name not in _NOT_SHOWN)
 
 

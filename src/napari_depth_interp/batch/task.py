@@ -22,7 +22,7 @@ from ..errors import DepthInterpError, InputError, OutputError, explain
 from ..evaluate import BASELINE, evaluate
 from ..execute import execute
 from ..holdout import Protocol
-from ..io.files import check_readable
+from ..io.files import check_readable, is_short_write
 from ..method import MethodConfig
 from ..progress import Cancelled, Progress, Report, part
 from ..request import Request, resolve, resolve_method
@@ -34,6 +34,8 @@ from .row import Row, State
 
 _CHUNK = 2**22
 _FULL = {errno.ENOSPC, errno.EDQUOT}
+_ROOM = 2**20
+"""Free bytes under which a disk counts as full."""
 _ONE_AT_A_TIME = threading.Lock()
 """Two files at once in one process would share random numbers and thread limits."""
 
@@ -148,18 +150,28 @@ def run_file(task: Task, report: Report) -> Row:
         try:
             guard.check_now()
         except FolderGone as gone:
-            return _failed(row, gone)
-        return _failed(row, error)
+            return _failed(row, gone, task.target)
+        return _failed(row, error, task.target)
 
 
-def _failed(row: Row, error: Exception) -> Row:
+def _failed(row: Row, error: Exception, target: Path) -> Row:
     cause = error if isinstance(error, OSError) else error.__cause__
-    full = isinstance(cause, OSError) and cause.errno in _FULL
+    full = isinstance(cause, OSError) and _is_full(cause, target)
     gone = isinstance(error, FolderGone)
     trace = "" if isinstance(error, DepthInterpError) else "".join(traceback.format_exception(error))
     if type(error).__name__ == "OutOfMemoryError" and "torch" in sys.modules:
         sys.modules["torch"].cuda.empty_cache()  # the next file may fit
     return replace(row, state=State.FAILED, reason=explain(error), fatal=full or gone, trace=trace)
+
+
+def _is_full(error: OSError, target: Path) -> bool:
+    """Return whether there is no room for the next file either; a limit on the size of a file is no such reason."""
+    if error.errno in _FULL:
+        return True
+    try:
+        return is_short_write(error) and shutil.disk_usage(target).free < _ROOM
+    except OSError:
+        return False
 
 
 def _run(task: Task, row: Row, guard: Guard, report: Report) -> Row:
@@ -169,9 +181,10 @@ def _run(task: Task, row: Row, guard: Guard, report: Report) -> Row:
     before = _stamp(task.source)
     row = replace(row, input_sha256=digest(task.source, guard), settings_sha256=task.fingerprint)
     known = read_record(task.target, task.name)
-    if task.resume and known is not None and _is_complete(task, row, known, guard):
-        return replace(known, state=State.SKIPPED, reason="complete already")
-    if not task.overwrite and not (task.resume and known is not None):
+    again = known is not None and known.run == task.run  # another worker had it, and died before it could tell
+    if known is not None and (task.resume or again) and _is_complete(task, row, known, guard):
+        return known if again else replace(known, state=State.SKIPPED, reason="complete already")
+    if not task.overwrite and not (known is not None and (task.resume or again)):
         _refuse_foreign(task)
     dataset = io.read(task.source, axis=task.settings.axis)
     request = resolve(dataset, task.settings)
@@ -181,7 +194,10 @@ def _run(task: Task, row: Row, guard: Guard, report: Report) -> Row:
         raise InputError(f"'{task.source}' was changed while it was being read; wait until it is complete")
     guard.check_now()
     with work_folder(task.target) as folder:
-        return _publish(task, result, row, folder, guard, started)
+        try:
+            return _publish(task, result, row, folder, guard, started)
+        except OutputError as error:  # named as the result that was to be
+            raise OutputError(str(error).replace(str(folder), str(task.output.parent))) from error.__cause__
 
 
 def _compute(task: Task, dataset: Dataset, request: Request, row: Row, report: Report) -> tuple[Result, Row]:
@@ -222,7 +238,7 @@ def _publish(task: Task, result: Result, row: Row, folder: Path, guard: Guard, s
     guard.check_now()  # a batch that was given up must not write over what its successor has made
     _make_folders(task)
     row = replace(row, seconds=round(time.perf_counter() - started, 3))
-    write_record(task.target, row)
+    write_record(task.target, row, task.run)
     for temporary, path in made.items():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

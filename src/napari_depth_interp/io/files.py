@@ -125,6 +125,12 @@ def _remove(path: Path) -> None:
 
 
 def _explain(path: Path, error: OSError) -> str:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        return f"'{path}' was not written: disk full ({error.strerror}); free some space or choose another folder"
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} or is_short_write(error):
+        reason = error.strerror or error
+        return f"'{path}' was not written: disk full ({reason}); free some space or choose another folder"
     return f"'{path}' was not written: {error.strerror or error}"
+
+
+def is_short_write(error: OSError) -> bool:
+    """Return whether NumPy could not write all of an array; it does not say why, so take it for a full disk."""
+    return error.errno is None and " requested and " in str(error)

@@ -9,6 +9,8 @@ from napari_depth_interp.batch import Plan
 from napari_depth_interp.methods import registry
 from napari_depth_interp.settings import make_settings
 
+NAMES = ("a.tif", "b.tif", "c.tif", "sub/d.tif", "sub/deep/e.tif")
+
 TROUBLE = '''
 import os, signal, time
 from pathlib import Path
