@@ -92,6 +92,20 @@ class TestXarray:
         dense = ndi.interpolate(labelled(voxels, **coords), isotropic=True, method="linear")
         np.testing.assert_allclose(dense.z, np.arange(17) * 0.0005)
 
+    @pytest.mark.parametrize("lazy", [False, True])
+    def test_methods_that_enlarge_the_sections(self, voxels, lazy):
+        coords = {
+            "z": along("z", np.arange(5) * 2.0, "um"),
+            "y": along("y", 3 + np.arange(12) * 0.5, "um"),
+            "x": along("x", np.arange(14) * 0.5, "um"),
+        }
+        image = labelled(voxels, **coords).assign_coords(row=("y", np.arange(12)))
+        dense = ndi.interpolate(image.chunk() if lazy else image, method="enlarge", factor=4)
+        assert dense.compute().shape == dense.shape == (20, 48, 56)
+        np.testing.assert_allclose(dense.y, 3 - 0.1875 + np.arange(48) * 0.125)
+        np.testing.assert_allclose(dense.x.diff("x"), 0.125)
+        assert "row" not in dense.coords
+
     def test_any_order_of_dimensions(self, voxels):
         values = np.stack([voxels, voxels // 2])
         image = labelled(values, ("channel", "Z", "y", "x"), channel=["a", "b"]).transpose("y", "x", "channel", "Z")

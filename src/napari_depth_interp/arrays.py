@@ -143,12 +143,17 @@ def _labelled(
 
     dims = dims_of(like)
     order, z = [dims[axis] for axis in axes], dims["Z"]
-    coords: dict[Any, Any] = {
-        name: each for name, each in like.coords.items() if set(each.dims) <= {*order} - {z}
-    }  # without what belongs to the observed sections or to channels that were left out
+    same = {dim for dim, size in zip(order, values.shape, strict=True) if dim != z and size == like.sizes[dim]}
+    # Without what belongs to the observed sections, to channels that were left out, or to pixels before enlarging.
+    coords: dict[Any, Any] = {name: each for name, each in like.coords.items() if set(each.dims) <= same}
     known = like.coords[z].attrs if z in like.coords else {}
     coords[z] = (z, grid.depths, ({"units": grid.unit} if grid.unit else {}) | known)
     coords["is_observed"] = (z, observed)
+    for k, axis in enumerate("YX"):
+        dim = dims[axis]
+        if dim in like.coords and dim not in same and grid.pixel_size is not None:
+            positions = grid.origin[k] + np.arange(values.shape[order.index(dim)]) * grid.pixel_size[k]
+            coords[dim] = (dim, positions, like.coords[dim].attrs)
     attrs = {**like.attrs, RECORD_KEY: json.dumps(dict(record))}
     dense = xr.DataArray(values, dims=order, coords=coords, name=like.name, attrs=attrs)
     return dense.transpose(*(dim for dim in like.dims if dim in order))
@@ -163,7 +168,8 @@ def lazily(image: da.Array, request: Request, run: Callable[[NDArray[Any]], Resu
     from dask.delayed import delayed
 
     sizes = dict(zip("TCZ", request.output_shape[:3], strict=True))
-    shape = (*(sizes[axis] for axis in "TCZ" if axis in request.dataset.axes), *image.shape[-2:])
+    finer = (size * request.spec.enlarges for size in image.shape[-2:])
+    shape = (*(sizes[axis] for axis in "TCZ" if axis in request.dataset.axes), *finer)
     dense: da.Array = dask.array.from_delayed(delayed(_values)(run, image), shape, request.output_dtype)
     return dense
 
