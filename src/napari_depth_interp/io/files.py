@@ -6,13 +6,16 @@ import errno
 import os
 import secrets
 import shutil
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import InputError, OutputError
 from .dicom import advice, folder_holds_dicom
 
+_FLUSHES = 16
 _ZARR_FILES = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
 
 
@@ -95,10 +98,14 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
 
 def _flush(path: Path) -> None:
     """Make sure that the bytes are on the disk before the name says so."""
-    for each in path.rglob("*") if path.is_dir() else [path]:
-        if each.is_file():
-            with each.open("rb+") as file:
-                os.fsync(file.fileno())
+    files = [each for each in path.rglob("*") if each.is_file()] if path.is_dir() else [path]
+    with ThreadPoolExecutor(min(_FLUSHES, len(files) or 1)) as pool:  # the disk writes many small files together
+        deque(pool.map(_flush_file, files), maxlen=0)
+
+
+def _flush_file(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _take_place(temporary: Path, path: Path, *, overwrite: bool) -> None:

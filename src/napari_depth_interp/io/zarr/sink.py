@@ -97,7 +97,7 @@ class ZarrSink:
             shape=tuple(sizes[axis] for axis in self._axes),
             chunks=tuple(min(_CHUNK[axis], sizes[axis]) for axis in self._axes),
             dtype=self.dtype,
-            compressors=BloscCodec(cname="zstd", clevel=1, shuffle=BloscShuffle.bitshuffle),
+            compressors=BloscCodec(cname="lz4", clevel=5, shuffle=BloscShuffle.bitshuffle),
             dimension_names=list(self._axes),
         )
 
@@ -154,7 +154,19 @@ def _mean(block: NDArray[Any], steps: NDArray[np.intp], shape: tuple[int, ...]) 
     missing = [(0, int(n * s - size)) for n, s, size in zip(shape, steps, block.shape, strict=True)]
     if any(after for _, after in missing):
         block = np.pad(block, missing, mode="edge")
-    split = [int(part) for n, s in zip(shape, steps, strict=True) for part in (n, s)]
-    work = np.float32 if block.dtype.itemsize <= 2 or block.dtype == np.float32 else np.float64
-    mean: NDArray[Any] = block.reshape(split).mean(axis=tuple(range(1, len(split), 2)), dtype=work)
-    return np.rint(mean).astype(block.dtype) if block.dtype.kind in "iu" else mean.astype(block.dtype)
+    total = np.zeros(shape, _wide(block.dtype))
+    for place in np.ndindex(*steps.tolist()):  # several times faster than a mean over many axes
+        total += block[tuple(slice(first, None, int(step)) for first, step in zip(place, steps, strict=True))]
+    count = int(np.prod(steps))
+    if block.dtype.kind in "iu":
+        return np.asarray((total + count // 2) // count).astype(block.dtype)
+    return np.asarray(total / count).astype(block.dtype)
+
+
+def _wide(dtype: np.dtype[Any]) -> type[np.generic]:
+    """Return a type that holds the sum of a few values."""
+    if dtype.kind == "f":
+        return np.float32 if dtype.itemsize <= 4 else np.float64
+    if dtype.itemsize <= 2:
+        return np.int32
+    return np.int64 if dtype.itemsize <= 4 else np.float64
