@@ -22,7 +22,7 @@ from .progress import Progress, Report, part, silent
 from .request import Request
 from .resources import PeakMemory, check_fits
 from .result import RECORD_KEY, Result
-from .stack import Dataset, Stack
+from .stack import Acquisition, Dataset, Stack
 
 _TILE_BYTES = 96 * 2**20
 """Working memory of all tiles together: float copies of input and output rows."""
@@ -308,7 +308,14 @@ def _dense_dataset(
     request: Request, voxels: NDArray[Any], warnings: list[str], findings: list[dict[str, Any]]
 ) -> Dataset:
     record = request.record() | {"warnings": warnings} | ({"findings": findings} if findings else {})
-    return replace(request.dataset, voxels=voxels, grid=request.grid, record={RECORD_KEY: record}, notes=())
+    return replace(
+        request.dataset,
+        voxels=voxels,
+        grid=request.grid,
+        acquisition=Acquisition(),  # whatever was recorded, the result holds sections
+        record={RECORD_KEY: record},
+        notes=(),
+    )
 
 
 def _label(dataset: Dataset, time_point: int, channel: int) -> str:

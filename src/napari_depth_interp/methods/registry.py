@@ -23,6 +23,7 @@ _BUILT_IN = {
     "kplanes": "kplanes:KPLANES",
     "msdsr": "msdsr:MSDSR",
     "msdsr_kplanes": "msdsr_kplanes:MSDSR_KPLANES",
+    "inr": "inr:INR",
 }
 
 _log = logging.getLogger(__name__)
