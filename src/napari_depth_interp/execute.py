@@ -91,7 +91,7 @@ def _execute(request: Request, report: Report, target: Target | None = None) -> 
             outputs.finish({RECORD_KEY: record}, part(report, share, 1.0))
     voxels, uncertainty = _voxels(outputs, target)
     return Result(
-        replace(request.dataset, voxels=voxels, grid=request.grid, record={RECORD_KEY: record}, notes=()),
+        replace(request.dense_template(), voxels=voxels, record={RECORD_KEY: record}),
         uncertainty,
         tuple(warnings),
         seconds=time.perf_counter() - start,

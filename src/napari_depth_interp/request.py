@@ -90,9 +90,13 @@ class Request:
         return self.spec.halo(self.config)
 
     def dense_template(self) -> Dataset:
-        """Return the dataset that the result will be, without its voxels and its history."""
+        """Return the dataset that the result will be, without its voxels and its history.
+
+        It holds sections, whatever was recorded, unless the method only enhances what was.
+        """
         empty = np.broadcast_to(np.zeros((), self.output_dtype), self.output_shape)
-        return replace(self.dataset, voxels=empty, grid=self.grid, record={}, notes=())
+        acquisition = self.dataset.acquisition if self.spec.enhances else Acquisition()
+        return replace(self.dataset, voxels=empty, grid=self.grid, acquisition=acquisition, record={}, notes=())
 
     def record(self) -> dict[str, Any]:
         """Return the history of the run as JSON-ready values; equal runs give equal records."""
@@ -395,9 +399,13 @@ def _known(grid: Grid) -> NDArray[np.float64]:
 def _spaced(dataset: Dataset, step: float) -> NDArray[np.float64]:
     """Return first + i*step up to the last observed depth (rounding of the file's spacing forgiven).
 
-    The file's first section stays where it is, so a file stored from top to bottom begins at the top.
+    The file's first section stays where it is, so a file stored from top to bottom begins at the top. Projections
+    reach half a gap farther on both sides; the sections fill that reach as they do for a factor.
     """
     depths = _known(dataset.grid)
+    if dataset.acquisition.is_projection:
+        beyond = (dataset.grid.spacing or 0.0) / 2 - step / 2
+        depths = np.array([depths[0] - beyond, depths[-1] + beyond])
     length = float(depths[-1] - depths[0])
     _check_count(length / step + 1 if step > 0 else np.inf)  # 1e-320nm in mm is 0
     count = int(np.floor(length / step * (1 + 1e-9) + SPACING_RTOL)) + 1

@@ -26,6 +26,7 @@ _BUILT_IN = {
     "msdsr_kplanes": "msdsr_kplanes:MSDSR_KPLANES",
     "srcnn": "srcnn:SRCNN",
     "cae": "cae:CAE",
+    "inr": "inr:INR",
 }
 
 _log = logging.getLogger(__name__)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _FEWEST = 4
 """Sections under which nothing can be left out."""
-_ON_PROJECTIONS = "cubic interpolation with back-projection"
 _SLOW = 20.0
 """Weight of a candidate that trains, in the share of the progress bar."""
 _GAPS, _ROWS = 4, 96
@@ -60,24 +59,23 @@ class Auto:
 
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
         """Prepare the candidates and mix them as known sections of the stack tell."""
-        if stack.acquisition.is_projection:
-            self._linear = self._create("cubic")
-            self._linear.prepare(stack, report=silent)
-            self._give_up(f"auto does not try methods on projections yet and is {_ON_PROJECTIONS} here", "cubic")
-            report(Progress(1.0))
-            return
         self._linear.prepare(stack, report=silent)
         if len(stack.depths) < _FEWEST:
             few = f"the stack has {len(stack.depths)} sections; with fewer than {_FEWEST} auto is linear interpolation"
             self._give_up(few, "linear")
             report(Progress(1.0))
             return
-        if not names_in(self._config.candidates):
+        if not self._names(stack):
             report(Progress(1.0))
             return
         seconds = self._prepare_candidates(stack, part(report, 0.0, 0.85))
         self._judge(stack, seconds, part(report, 0.85, 1.0, "trying the methods on left-out sections"))
         report(Progress(1.0))
+
+    def _names(self, stack: Stack) -> list[str]:
+        """Return the candidates that can work on the stack."""
+        kind = "projection" if stack.acquisition.is_projection else "slice"
+        return [name for name in names_in(self._config.candidates) if kind in registry.get(name).acquisitions]
 
     def refit(self, stack: Stack, *, report: Report = silent) -> None:
         """Prepare on another time point; candidates that can begin from what they know."""
@@ -89,7 +87,7 @@ class Auto:
         self._findings = Findings(shares={name: 1.0}, warnings=(f"{why}; how sure it is remains unknown",))
 
     def _prepare_candidates(self, stack: Stack, report: Report) -> dict[str, float]:
-        names = names_in(self._config.candidates)
+        names = self._names(stack)
         costs = np.array([_SLOW if registry.get(name).trains_on_stack else 1.0 for name in names])
         ends = np.concatenate([[0.0], np.cumsum(costs) / costs.sum()])
         seconds = {}
@@ -161,10 +159,11 @@ class Auto:
         depths = stack.depths
         below = np.clip(np.searchsorted(depths, z, side="right") - 1, 0, len(depths) - 2)
         shares = np.clip((np.asarray(z) - depths[below]) / (depths[below + 1] - depths[below]), 0, 1)
+        reach = (stack.grid.spacing or 0.0) / 2 if stack.acquisition.is_projection else 0.0
         for k, share in enumerate(shares.tolist()):
             each = np.stack([found[k] for found in others])
             values[k], found = self._features(values[k], each, change_between(stack, int(below[k])), share)
-            beyond = not depths[0] <= z[k] <= depths[-1]
+            beyond = not depths[0] - reach <= z[k] <= depths[-1] + reach
             uncertainty[k] = np.nan if self._errors is None or beyond else self._errors.expect(found)
 
     def _fit_errors(

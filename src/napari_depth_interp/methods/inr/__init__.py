@@ -1,0 +1,116 @@
+"""INR: a stack as a continuous field that averages to the recorded images.
+
+Stage 1 of MicroDiffusion (Hui et al., CVPR 2024, section 4.1), as published, and as a factorised field that fits in seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ...method import Method, MethodConfig, MethodSpec, Runtime
+
+
+class InrConfig(MethodConfig):
+    """Parameters of the implicit representation; the defaults are the preset balanced."""
+
+    field: Literal["factorised", "mlp"] = Field(
+        default="factorised",
+        title="Field",
+        description="factorised: three planes of features whose product is the stack, seconds; mlp: a network on Gaussian "
+        "Fourier features of the coordinates, as published, minutes to hours.",
+    )
+    iterations: int = Field(
+        default=400,
+        ge=0,
+        le=10_000_000,
+        title="Training steps",
+        description="Gradient steps (Adam). The factorised field needs hundreds, the network thousands. 0: only started.",
+    )
+    learning_rate: float = Field(
+        default=0.01,
+        gt=0.0,
+        le=1.0,
+        title="Learning rate",
+        description="Step size of Adam; it falls to 2 % of this by a cosine. 0.001 for the network as published.",
+    )
+    averaging: Literal["gaussian", "published", "uniform", "none"] = Field(
+        default="gaussian",
+        title="Average neighbours",
+        description="Weights over n neighbouring sections when a section is read (only for projections). gaussian: "
+        "centred, standard deviation n/4.8; published: equation 3 as printed, nearly flat and off centre; none: the "
+        "field itself.",
+    )
+    correct: bool = Field(
+        default=True,
+        title="Match the data",
+        description="Add what averages of the field miss of the recorded images, smoothly between them. Off: the field "
+        "alone, as published.",
+    )
+    features: int = Field(
+        default=32,
+        ge=1,
+        le=512,
+        title="Features on the planes",
+        description="Features of the factorised field. More follow more detail; time grows in proportion.",
+    )
+    smoothness: float = Field(
+        default=0.03,
+        ge=0.0,
+        le=1000.0,
+        title="Smoothness along z",
+        description="Weight of squared second differences of the factorised field along z. More: smoother, less depth.",
+    )
+    frequencies: int = Field(
+        default=256,
+        ge=8,
+        le=4096,
+        title="Frequencies",
+        description="Random frequencies of the network's input; each gives a sine and a cosine. 256 as published.",
+    )
+    bandwidth: float = Field(
+        default=6.0,
+        gt=0.0,
+        le=1000.0,
+        title="Bandwidth",
+        description="Standard deviation of those frequencies, in cycles per half of the stack. More: finer detail, more "
+        "noise between sections. Not stated in the paper.",
+    )
+    width: int = Field(
+        default=256, ge=8, le=4096, title="Network width", description="Hidden units of each layer of the network."
+    )
+    layers: int = Field(
+        default=4,
+        ge=1,
+        le=32,
+        title="Network depth",
+        description="Hidden layers of the network. Not stated in the paper.",
+    )
+    rays: int = Field(
+        default=2048,
+        ge=16,
+        le=10_000_000,
+        title="Rays per step",
+        description="Recorded pixels that the network is compared with in one step; each is the mean of n coordinates.",
+    )
+
+
+def _create(config: InrConfig, runtime: Runtime) -> Method:
+    from .method import Inr
+
+    return Inr(config, runtime)
+
+
+INR = MethodSpec(
+    name="inr",
+    title="Implicit representation",
+    summary="Fits a continuous field whose averages are the recorded projections; any depth. The prior of "
+    "microdiffusion; about as good as cubic interpolation by itself.",
+    config=InrConfig,
+    create=_create,
+    cost="5 s (fast), 15 s (balanced) for 22 projections of 128 x 128 on two cores; field=mlp: minutes to hours",
+    presets={"fast": {"iterations": 150}, "balanced": {}, "best": {"iterations": 2000, "features": 48}},
+    trains_on_stack=True,
+    devices=("cpu", "cuda", "mps"),
+)

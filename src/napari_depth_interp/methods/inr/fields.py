@@ -1,0 +1,182 @@
+"""Two fields with one interface: values (0 to 1) at depths of all pixels, and what training makes small."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from . import InrConfig
+
+_IMAGES = 4
+"""Recorded images that the factorised field is compared with in one step."""
+_COORDINATES = 2**18
+"""Coordinates that the network looks at at once when it is read."""
+_LOSS = 100.0
+"""Images at 0 to 1 have small squared errors; gradients are clipped at a length of 1."""
+
+
+class Samples(Protocol):
+    """What a field is fitted to: images (N, Y, X) at 0 to 1, each the mean of sections at ``fine`` (N, n) depths."""
+
+    images: Tensor
+    fine: Tensor
+
+
+class FieldModule(nn.Module):
+    """A field over the pixels of a stack; depths run from -1 to 1."""
+
+    def sections(self, z: Tensor) -> Tensor:
+        """Return (K, Y, X) at depths z (K,); gradients flow."""
+        raise NotImplementedError
+
+    def loss(self, images: Tensor, fine: Tensor, rng: np.random.Generator) -> Tensor:
+        """Return the mean squared error of means over ``fine`` (N, n) depths against some of the images (eq. 2)."""
+        raise NotImplementedError
+
+
+class Factorised(FieldModule):
+    """``V(z, y, x) = sum over m of XY[y, x, m] YZ[z, y, m] ZX[z, x, m]``, linear between cells along z.
+
+    The mean over depths needs one small matrix product and no more multiplications than a single section.
+
+    Parameters
+    ----------
+    images : (N, Y, X) tensor
+    depths : (N,) tensor
+        Of the images, -1 to 1.
+    cells : (C,) tensor
+        Depths of the cells, ascending and even.
+    config : InrConfig
+    """
+
+    cells: Tensor
+
+    def __init__(self, images: Tensor, depths: Tensor, cells: Tensor, config: InrConfig) -> None:
+        super().__init__()
+        height, width = images.shape[1:]
+        self.register_buffer("cells", cells)
+        self._smoothness = config.smoothness
+        weights, xy = _split(images, config.features)
+        at = _lerp(depths, cells)
+        profiles = at @ weights
+        self.xy = nn.Parameter(xy)
+        self.yz = nn.Parameter(profiles[:, None].repeat(1, height, 1))
+        self.zx = nn.Parameter(torch.ones(len(cells), width, xy.shape[-1], device=images.device))
+
+    def sections(self, z: Tensor) -> Tensor:
+        """Return (K, Y, X) at depths z (K,)."""
+        at = _lerp(self.cells, z)
+        rows, columns = (torch.einsum("kc,c...->k...", at, plane) for plane in (self.yz, self.zx))
+        return torch.stack(
+            [_product(self.xy, row[None], column[None]) for row, column in zip(rows, columns, strict=True)]
+        )
+
+    def loss(self, images: Tensor, fine: Tensor, rng: np.random.Generator) -> Tensor:
+        """Return the error over some images, and the roughness along z."""
+        some = torch.from_numpy(rng.permutation(len(images))[:_IMAGES]).to(images.device)
+        at = _lerp(self.cells, fine[some].flatten()).view(len(some), fine.shape[1], -1)
+        error = images.new_zeros(())
+        for number, image in enumerate(some.tolist()):
+            rows, columns = (torch.einsum("kc,c...->k...", at[number], plane) for plane in (self.yz, self.zx))
+            error = error + (_product(self.xy, rows, columns) / len(rows) - images[image]).square().mean()
+        return _LOSS * (error / len(some) + self._smoothness * (_rough(self.yz) + _rough(self.zx)))
+
+
+def _product(xy: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Return (Y, X): the sum over sections k and features m of xy[y, x, m] rows[k, y, m] columns[k, x, m]."""
+    inner = torch.matmul(rows.permute(2, 1, 0), columns.permute(2, 0, 1))  # (M, Y, X), summed over k
+    return (xy.permute(2, 0, 1) * inner).sum(0)
+
+
+def _rough(plane: Tensor) -> Tensor:
+    if len(plane) < 3:
+        return plane.new_zeros(())
+    return (plane[2:] - 2 * plane[1:-1] + plane[:-2]).square().sum(-1).mean()
+
+
+def _split(images: Tensor, features: int) -> tuple[Tensor, Tensor]:
+    """Return (N, M) weights and (Y, X, M) features whose product is nearest to the images, equally large."""
+    count, height, width = images.shape
+    flat = images.flatten(1).double()
+    squares, vectors = torch.linalg.eigh(flat @ flat.T)
+    used = min(features, count)
+    vectors, roots = vectors[:, -used:], squares[-used:].clamp_min(1e-12).pow(0.25)
+    xy = (flat.T @ (vectors / roots)).view(height, width, used)
+    return (vectors * roots).float(), xy.float()
+
+
+def _lerp(knots: Tensor, z: Tensor) -> Tensor:
+    """Return (K, C) weights of linear interpolation between ascending knots; the ends are held."""
+    if len(knots) == 1:
+        return torch.ones(len(z), 1, device=z.device)
+    first = (torch.searchsorted(knots, z.contiguous(), right=True) - 1).clamp(0, len(knots) - 2)
+    share = ((z - knots[first]) / (knots[first + 1] - knots[first])).clamp(0, 1)
+    weights = torch.zeros(len(z), len(knots), device=z.device)
+    weights.scatter_(1, first[:, None], (1 - share)[:, None])
+    return weights.scatter_(1, first[:, None] + 1, share[:, None])
+
+
+class FourierMlp(FieldModule):
+    """The published field: Gaussian Fourier features (Tancik et al., NeurIPS 2020) of (z, y, x), then a network.
+
+    Parameters
+    ----------
+    shape : (Y, X)
+    config : InrConfig
+    rng : Generator
+        Draws the frequencies.
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, shape: tuple[int, int], mean: float, config: InrConfig, rng: np.random.Generator) -> None:
+        super().__init__()
+        self._shape, self._rays = shape, config.rays
+        drawn = rng.normal(0, config.bandwidth, (3, config.frequencies))
+        self.register_buffer("frequencies", torch.from_numpy(drawn).float())
+        sizes = [2 * config.frequencies, *[config.width] * config.layers]
+        layers: list[nn.Module] = []
+        for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+            layers += [nn.Linear(before, after), nn.ReLU()]
+        last = nn.Linear(sizes[-1], 1)
+        nn.init.constant_(last.bias, mean)
+        self.layers = nn.Sequential(*layers, last)
+
+    def forward(self, coordinates: Tensor) -> Tensor:
+        """Return values (...) at coordinates (..., 3) from -1 to 1."""
+        angles = np.pi * (coordinates @ self.frequencies)
+        values: Tensor = self.layers(torch.cat([angles.sin(), angles.cos()], -1))[..., 0]
+        return values
+
+    def sections(self, z: Tensor) -> Tensor:
+        """Return (K, Y, X) at depths z (K,)."""
+        height, width = self._shape
+        y, x = (torch.from_numpy(_places(size)).to(z.device) for size in (height, width))
+        rows = max(1, _COORDINATES // width)
+        found = []
+        for depth in z:
+            parts = [self(torch.cartesian_prod(depth[None], some, x)) for some in y.split(rows)]
+            found.append(torch.cat(parts).view(height, width))
+        return torch.stack(found)
+
+    def loss(self, images: Tensor, fine: Tensor, rng: np.random.Generator) -> Tensor:
+        """Return the error over random pixels of the images."""
+        count, height, width = images.shape
+        i, y, x = (
+            torch.from_numpy(rng.integers(size, size=self._rays)).to(images.device) for size in (count, height, width)
+        )
+        across = [torch.from_numpy(_places(size)).to(images.device)[at] for size, at in ((height, y), (width, x))]
+        depths = fine[i]
+        coordinates = torch.stack([depths, *(each[:, None].expand_as(depths) for each in across)], -1)
+        return _LOSS * functional.mse_loss(self(coordinates).mean(1), images[i, y, x])
+
+
+def _places(size: int) -> NDArray[np.float32]:
+    """Return the pixels' places from -1 to 1."""
+    return np.asarray((np.arange(size) + 0.5) / size * 2 - 1, np.float32)

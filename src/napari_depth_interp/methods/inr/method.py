@@ -1,0 +1,171 @@
+"""Fit a field on a stack and read sections at any depths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ...method import Runtime, Sections, working_dtype
+from ...nn.runtime import torch_on
+from ...progress import Progress, Report, part, silent
+from ...projections import back_projected
+from ...scaling import Scaling
+from ...stack import Stack
+from ...training.loop import Plan, train
+from .fields import Factorised, FieldModule, FourierMlp
+
+if TYPE_CHECKING:
+    from . import InrConfig
+
+_CELLS = 4
+"""Cells of the factorised field per gap between slices; for projections as many as sections."""
+_AT_ONCE = 16
+"""Sections that are read between two reports."""
+
+
+class Inr:
+    """An implicit representation of one stack."""
+
+    def __init__(self, config: InrConfig, runtime: Runtime) -> None:
+        self._config = config
+        self._runtime = runtime
+        self._stack: Stack | None = None
+        self._fitted: _Fitted | None = None
+
+    def prepare(self, stack: Stack, *, report: Report = silent) -> None:
+        """Fit the field on all images."""
+        self._fitted, self._stack = self._fit(stack, report), stack
+        report(Progress(1.0))
+
+    def field(self) -> tuple[nn.Module, Scaling]:
+        """Return the field, which others may train further, and how its values of about 0 to 1 are scaled."""
+        assert self._fitted is not None
+        return self._fitted, self._fitted.scaling
+
+    def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report = silent) -> Sections:
+        """Return the field at depths z, with neighbours averaged (eq. 3), matched to the data if so configured.
+
+        The field holds what it was fitted on: for other images it is fitted anew.
+        """
+        known = self._knows(stack)
+        fitted = self._fitted if known else self._fit(stack, part(report, 0.0, 0.9))
+        assert fitted is not None
+        inner = part(report, 0.0 if known else 0.9, 1.0)
+        wanted = np.asarray(z, float)
+
+        def render(at: NDArray[np.float64], report: Report) -> NDArray[Any]:
+            return self._read(fitted, at, stack, report)
+
+        values = back_projected(render, stack, wanted, inner) if self._config.correct else render(wanted, inner)
+        report(Progress(1.0))
+        return Sections(values)
+
+    def _read(self, fitted: _Fitted, z: NDArray[np.float64], stack: Stack, report: Report) -> NDArray[Any]:
+        values = np.empty((len(z), *stack.voxels.shape[1:]), working_dtype(stack.voxels.dtype))
+        with torch_on(self._runtime) as device, torch.no_grad():
+            for start in range(0, len(z), _AT_ONCE):
+                some = slice(start, start + _AT_ONCE)
+                found = fitted(torch.from_numpy(z[some]).to(device))
+                values[some] = fitted.scaling.undo(found.double().cpu().numpy())
+                report(Progress(min(1.0, (start + _AT_ONCE) / len(z))))
+        return values
+
+    def _fit(self, stack: Stack, report: Report) -> _Fitted:
+        with torch_on(self._runtime) as device:
+            fitted = _Fitted(stack, self._config, self._runtime.seed, device)
+            fields = list(fitted.field.parameters())
+            if self._config.iterations:
+                optimiser = torch.optim.Adam(fields, lr=self._config.learning_rate)
+                plan = Plan(self._config.iterations, average=0.95, seed=self._runtime.seed)
+                inner = part(report, 0.0, 1.0, "fitting a field to this stack")
+                images, fine = fitted.images, fitted.fine
+
+                def loss(field: nn.Module, rng: np.random.Generator) -> Tensor:
+                    assert isinstance(field, FieldModule)
+                    return field.loss(images, fine, rng)
+
+                fitted.field = train(fitted.field, [optimiser], loss, plan, report=inner).network
+        return fitted
+
+    def _knows(self, stack: Stack) -> bool:
+        """Return whether these are the images that the field was fitted on."""
+        mine = self._stack
+        return (
+            mine is not None
+            and stack.acquisition == mine.acquisition
+            and np.array_equal(stack.depths, mine.depths)
+            and np.array_equal(stack.voxels, mine.voxels)
+        )
+
+
+class _Fitted(nn.Module):
+    """A field and what it was fitted on.
+
+    Called with depths (K,) in the unit of the stack it gives sections (K, Y, X) at about 0 to 1, neighbours averaged.
+    """
+
+    def __init__(self, stack: Stack, config: InrConfig, seed: int, device: torch.device) -> None:
+        super().__init__()
+        self.scaling = Scaling.of(stack.voxels)
+        self.images = torch.from_numpy(self.scaling.apply(stack.voxels)).to(device)
+        n, gap = stack.acquisition.n, stack.grid.spacing or 1.0
+        fine = stack.fine_depths()
+        self._low, self._high = float(fine.min()), float(fine.max())
+        self.fine = self._normal(torch.from_numpy(fine).to(device))
+        if n > 1 and config.averaging != "none":
+            self._offsets = (np.arange(n) - (n - 1) / 2) / n * gap
+            self._weights = neighbour_weights(config.averaging, n)
+        else:
+            self._offsets, self._weights = np.zeros(1), np.ones(1)
+        if config.field == "mlp":
+            shape = (int(self.images.shape[1]), int(self.images.shape[2]))
+            rng = np.random.default_rng(seed)
+            self.field: FieldModule = FourierMlp(shape, float(self.images.mean()), config, rng).to(device)
+        else:
+            cells = fine.ravel() if n > 1 else _between(stack.depths)
+            places = self._normal(torch.from_numpy(cells).to(device))
+            centres = self._normal(torch.from_numpy(stack.depths.copy()).to(device))
+            self.field = Factorised(self.images, centres, places, config)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return (K, Y, X) at depths z (K,)."""
+        total: Tensor | None = None
+        for offset, weight in zip(self._offsets.tolist(), self._weights.tolist(), strict=True):
+            if weight > 0:
+                found = weight * self.field.sections(self._normal(z + offset))
+                total = found if total is None else total + found
+        assert total is not None
+        return total
+
+    def _normal(self, z: Tensor) -> Tensor:
+        """Return depths from -1 to 1; beyond them the ends are held."""
+        span = max(self._high - self._low, 1e-12)
+        return ((z.clamp(self._low, self._high) - self._low) / span * 2 - 1).float()
+
+
+def neighbour_weights(kind: str, n: int) -> NDArray[np.float64]:
+    """Return the weights (n,) of neighbouring sections (eq. 3), with sum 1.
+
+    Parameters
+    ----------
+    kind : str
+        ``gaussian`` (centred, standard deviation n / 4.8), ``published`` (as printed) or ``uniform``.
+    """
+    centred = np.arange(n) - (n - 1) / 2
+    weights = {
+        "gaussian": np.exp(-0.5 * (centred / (n / 4.8)) ** 2),
+        "published": np.exp(-0.5 * ((np.arange(n) + 1) / n - 0.5) ** 2),
+        "uniform": np.ones(n),
+    }[kind]
+    return np.asarray(weights / weights.sum())
+
+
+def _between(depths: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return cells at the sections and between them."""
+    shares = np.arange(_CELLS) / _CELLS
+    return np.concatenate([(depths[:-1, None] + np.diff(depths)[:, None] * shares).ravel(), depths[-1:]])
