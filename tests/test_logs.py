@@ -65,7 +65,7 @@ class TestLoggingTo:
             logging_to("loud"),
         ):
             pass
-        with pytest.raises(OutputError, match="the log .* cannot be written"), logging_to("info", tmp_path):
+        with pytest.raises(OutputError, match=r"the log .* cannot be written"), logging_to("info", tmp_path):
             pass
 
 

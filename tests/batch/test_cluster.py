@@ -10,8 +10,8 @@ import time
 
 import psutil
 import pytest
-from batches import plan, states, tree
 
+from batches import plan, states, tree
 from command_line import ENVIRONMENT, MODULE, depth_interp
 from napari_depth_interp.batch import Stop, Where, run_batch
 from napari_depth_interp.errors import DepthInterpError

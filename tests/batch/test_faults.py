@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from batches import fill, plan, states, tree
 
+from batches import fill, plan, states, tree
 from command_line import ENVIRONMENT, MODULE, run_json
 from napari_depth_interp.batch import run_batch
 from napari_depth_interp.batch.home import FOLDER

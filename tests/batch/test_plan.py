@@ -3,8 +3,8 @@
 import os
 
 import pytest
-from batches import fill, plan
 
+from batches import fill, plan
 from napari_depth_interp.batch.plan import check_settings, find_inputs, outputs_of
 from napari_depth_interp.errors import DepthInterpError, InputError, OutputError, RequestError
 
@@ -77,7 +77,7 @@ class TestRefused:
         with pytest.raises(InputError, match="is a file; give a folder"):
             find_inputs(plan(source / "a.tif", target))
         (tmp_path / "empty").mkdir()
-        with pytest.raises(InputError, match="holds no TIFF or NIfTI file; add --recursive"):
+        with pytest.raises(InputError, match="holds no TIFF, NIfTI or OME-Zarr file; add --recursive"):
             find_inputs(plan(tmp_path / "empty", target))
         with pytest.raises(InputError, match=r"that matches x\*"):
             find_inputs(plan(source, target, patterns=("x*",)))

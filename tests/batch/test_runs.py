@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tifffile
-from batches import fill, plan, stack, states, tree
 
 import napari_depth_interp as ndi
+from batches import fill, plan, stack, states, tree
 from napari_depth_interp import batch as batch_module
 from napari_depth_interp.batch import Stop, Where, run_batch
 from napari_depth_interp.batch import task as task_module
@@ -157,15 +157,40 @@ class TestResults:
     def test_a_file_that_is_still_being_copied(self, source, target, monkeypatch):
         real = task_module.execute
 
-        def copied_meanwhile(request, report):
+        def copied_meanwhile(request, *others):
             with (source / "a.tif").open("ab") as file:
                 file.write(b"more")
-            return real(request, report)
+            return real(request, *others)
 
         monkeypatch.setattr(task_module, "execute", copied_meanwhile)
         summary = run_batch(plan(source, target, patterns=("a.tif",)))
         assert "was changed while it was being read" in summary.rows[0].reason
         assert tree(target) == {}
+
+
+def test_images_in_folders(source, target):
+    """OME-Zarr in, OME-Zarr out, streamed; resumed by the content of the folder."""
+    dataset = ndi.read(source / "a.tif")
+    ndi.write(source / "z.ome.zarr", dataset)
+    options = {"patterns": ("z*",), "keep_every": 2}
+    assert run(source, target, **options).describe() == "1 done"
+    result = ndi.read(target / "z.ome.zarr")
+    np.testing.assert_array_equal(result.voxels, ndi.interpolate(dataset, method="linear", factor=2).dataset.voxels)
+    assert Result.load(target / "z.ome.zarr").record["scores"]["protocol"].startswith("one section in 2")
+    assert run(source, target, resume=True, **options).describe() == "1 skipped"
+    chunk = max((path for path in (target / "z.ome.zarr").rglob("*") if path.is_file()), key=lambda p: p.stat().st_size)
+    chunk.write_bytes(b"")
+    assert run(source, target, resume=True, **options).describe() == "1 done"
+    np.testing.assert_array_equal(ndi.read(target / "z.ome.zarr").voxels, result.voxels)
+
+
+def test_a_folder_of_somebody_else_is_not_replaced(source, target):
+    (target / "a.tif").mkdir(parents=True)
+    (target / "a.tif" / "precious").write_bytes(b"x")
+    summary = run(source, target, overwrite=True)
+    assert "is a folder" in summary.rows[0].reason
+    assert (target / "a.tif" / "precious").exists()
+    assert summary.count("done") == 4
 
 
 class TestResume:

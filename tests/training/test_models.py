@@ -7,6 +7,7 @@ import torch
 
 from napari_depth_interp.errors import OutputError, WeightsError
 from napari_depth_interp.method import TrainingData
+from napari_depth_interp.training import models
 from napari_depth_interp.training.checkpoint import History
 from napari_depth_interp.training.models import Model, check_folder, load, record_of, save
 
@@ -73,3 +74,15 @@ def test_the_record_says_data_parameters_versions_and_curve(tmp_path):
     assert len(record["loss"]) == 1000
     assert set(record["versions"]) >= {"torch", "diffusers"}
     json.dumps(record, allow_nan=False)
+
+
+def test_a_batch_reads_its_model_once(tmp_path, monkeypatch):
+    read, real = [], models.read
+    monkeypatch.setattr(models, "read", lambda path: read.append(path) or real(path))
+    save(tmp_path / "model", MODEL)
+    tensors = [load(tmp_path / "model", "msdsr").tensors["a.weight"] for _ in range(3)]
+    assert len(read) == 1
+    assert all(torch.equal(each, MODEL.tensors["a.weight"]) for each in tensors)
+    save(tmp_path / "model", Model("msdsr", {}, {"a.weight": torch.zeros(2, 3)}, {}))
+    assert torch.equal(load(tmp_path / "model", "msdsr").tensors["a.weight"], torch.zeros(2, 3))
+    assert len(read) == 2

@@ -126,7 +126,7 @@ def find_inputs(plan: Plan) -> Found:
     """
     if not plan.source.is_dir():
         what = "is a file" if plan.source.exists() else "does not exist"
-        raise InputError(f"the input folder '{plan.source}' {what}; give a folder of TIFF or NIfTI stacks")
+        raise InputError(f"the input folder '{plan.source}' {what}; give a folder of stacks")
     if plan.target.exists() and not plan.target.is_dir():
         raise OutputError(f"'{plan.target}' is a file; give a folder for the results")
     if plan.target.exists() and plan.target.samefile(plan.source):
@@ -197,6 +197,8 @@ def _wanted(name: str, patterns: Iterable[str]) -> bool:
 
 def _size(path: Path) -> int:
     try:
+        if path.is_dir():
+            return sum(each.stat().st_size for each in path.rglob("*") if each.is_file())
         return path.stat().st_size
     except OSError:  # a link to nowhere: its row will say so
         return 0
@@ -207,7 +209,7 @@ def _nothing(plan: Plan, dicom: list[Path]) -> str:
         return advice(dicom[0])
     matching = f" that matches {' or '.join(plan.patterns)}" if plan.patterns else ""
     deeper = "" if plan.recursive else "; add --recursive to look into the folders in it"
-    return f"'{plan.source}' holds no TIFF or NIfTI file{matching}{deeper}"
+    return f"'{plan.source}' holds no TIFF, NIfTI or OME-Zarr file{matching}{deeper}"
 
 
 def _check_outputs(plan: Plan, files: list[Input]) -> None:

@@ -24,11 +24,13 @@ from ..execute import execute
 from ..holdout import Protocol
 from ..io.files import check_readable, is_short_write
 from ..method import MethodConfig
+from ..outputs import choose_target
 from ..progress import Cancelled, Progress, Report, part
 from ..request import Request, resolve, resolve_method
 from ..result import Result
 from ..settings import Settings
 from ..stack import Dataset
+from ..training import folders
 from .home import FolderGone, Guard, read_record, record_path, work_folder, write_record
 from .row import Row, State
 
@@ -80,7 +82,7 @@ def fingerprint(settings: Settings, *extras: object) -> str:
     _, config = resolve_method(settings.method, settings.preset, settings.parameters)
     about = settings.model_dump(mode="json", exclude={"device", "threads", "preset", "parameters"})
     about["config"] = config.model_dump(mode="json")
-    about["files"] = {name: digest(path) for name, path in _paths(config) if path.exists()}
+    about["files"] = {name: digest(folders.find(path)) for name, path in _paths(config) if folders.find(path).exists()}
     return hashlib.sha256(json.dumps([about, *extras], sort_keys=True).encode()).hexdigest()
 
 
@@ -186,22 +188,35 @@ def _run(task: Task, row: Row, guard: Guard, report: Report) -> Row:
         return known if again else replace(known, state=State.SKIPPED, reason="complete already")
     if not task.overwrite and not (known is not None and (task.resume or again)):
         _refuse_foreign(task)
-    dataset = io.read(task.source, axis=task.settings.axis)
+    dataset = io.open_stack(task.source, axis=task.settings.axis)
     request = resolve(dataset, task.settings)
     io.check_format(task.output, request.dataset, request.grid, float_output=request.float_output)
-    result, row = _compute(task, dataset, request, row, report)
-    if _stamp(task.source) != before:
-        raise InputError(f"'{task.source}' was changed while it was being read; wait until it is complete")
     guard.check_now()
     with work_folder(task.target) as folder:
         try:
-            return _publish(task, result, row, folder, guard, started)
+            row = _compute(_Files.of(task, folder), task, dataset, request, row, report)
+            if _stamp(task.source) != before:
+                raise InputError(f"'{task.source}' was changed while it was being read; wait until it is complete")
+            return _publish(_Files.of(task, folder), task, row, guard, started)
         except OutputError as error:  # named as the result that was to be
             raise OutputError(str(error).replace(str(folder), str(task.output.parent))) from error.__cause__
 
 
-def _compute(task: Task, dataset: Dataset, request: Request, row: Row, report: Report) -> tuple[Result, Row]:
-    """Score the method if that is wanted, then run it on all sections."""
+@dataclass(frozen=True)
+class _Files:
+    """A result and its uncertainty, still without their names."""
+
+    folder: Path
+    result: Path
+    uncertainty: Path | None
+
+    @classmethod
+    def of(cls, task: Task, folder: Path) -> _Files:
+        return cls(folder, folder / task.output.name, task.uncertainty and folder / task.uncertainty.name)
+
+
+def _compute(files: _Files, task: Task, dataset: Dataset, request: Request, row: Row, report: Report) -> Row:
+    """Score the method if that is wanted, then run it on all sections and write the result."""
     scores: dict[str, Any] | None = None
     share = 0.0
     if task.keep_every is not None:
@@ -216,32 +231,41 @@ def _compute(task: Task, dataset: Dataset, request: Request, row: Row, report: R
         row = replace(
             row, psnr=volume["psnr"], rmse=volume["rmse"], ssim=mean["ssim"], gain_over_linear_db=scores["gain_db"]
         )
-    result = execute(request, part(report, share, 1.0))
-    if scores is not None:
-        result = result.with_scores(scores)
+    target = choose_target(request, files.result, files.uncertainty)
+    if target is not None and scores is not None:
+        target = replace(target, history={"scores": scores})
+    result = execute(request, part(report, share, 1.0), target)
+    if target is None:
+        _save(result if scores is None else result.with_scores(scores), files)
     grid = result.dataset.grid
-    return result, replace(
+    return replace(
         row, state=State.DONE, method=request.spec.name, device=request.runtime.device, warnings=result.warnings,
         sections=len(request.depths), spacing=grid.spacing, unit=grid.unit, expected_gain_db=result.expected_gain_db,
     )  # fmt: skip
 
 
-def _publish(task: Task, result: Result, row: Row, folder: Path, guard: Guard, started: float) -> Row:
-    """Write into ``folder``, record what was written, then give it its name."""
-    made: dict[Path, Path] = {folder / task.output.name: task.output}
-    result.save(folder / task.output.name)
-    row = replace(row, output=str(task.output), output_sha256=digest(folder / task.output.name, guard))
-    if task.uncertainty is not None:
-        made[folder / task.uncertainty.name] = task.uncertainty
-        result.save_uncertainty(folder / task.uncertainty.name)
-        row = replace(row, uncertainty_sha256=digest(folder / task.uncertainty.name, guard))
+def _save(result: Result, files: _Files) -> None:
+    result.save(files.result)
+    if files.uncertainty is not None:
+        result.save_uncertainty(files.uncertainty)
+
+
+def _publish(files: _Files, task: Task, row: Row, guard: Guard, started: float) -> Row:
+    """Record what was written, then give it its name."""
+    row = replace(row, output=str(task.output), output_sha256=digest(files.result, guard))
+    made = [(files.result, task.output)]
+    if files.uncertainty is not None and task.uncertainty is not None:
+        row = replace(row, uncertainty_sha256=digest(files.uncertainty, guard))
+        made.append((files.uncertainty, task.uncertainty))
     guard.check_now()  # a batch that was given up must not write over what its successor has made
     _make_folders(task)
+    for _, path in made:
+        io.check_output(path, overwrite=True)
     row = replace(row, seconds=round(time.perf_counter() - started, 3))
     write_record(task.target, row, task.run)
-    for temporary, path in made.items():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
+    for temporary, path in made:
+        if path.is_dir() and not path.is_symlink():  # an old image in a folder steps aside, and goes with the rest
+            path.replace(files.folder / f"old-{path.name}")
         temporary.replace(path)
     return row
 

@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 
 
 def batch(
-    source: Annotated[Path, typer.Argument(metavar="IN_DIR", help="Folder of TIFF or NIfTI stacks.", readable=False)],
+    source: Annotated[
+        Path, typer.Argument(metavar="IN_DIR", help="Folder of stacks: TIFF, NIfTI, OME-Zarr.", readable=False)
+    ],
     target: Annotated[
         Path, typer.Argument(metavar="OUT_DIR", help="Folder for the results; it mirrors IN_DIR.", readable=False)
     ],

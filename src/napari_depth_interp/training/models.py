@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import shutil
 import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from .checkpoint import History
+
+_log = logging.getLogger(__name__)
 
 FORMAT = 1
 """Version of the folder's layout; a reader refuses newer ones."""
@@ -203,9 +208,27 @@ def load(given: Path, method: str, config: type[MethodConfig] | None = None, nee
         problem = misfit(config, found.config)
     if problem is not None:
         raise WeightsError(f"'{folder / CONFIG}' does not fit {method} ({problem}); copy the whole folder again")
+    return Model(
+        method, found.config, _tensors(folder.absolute(), found.sha256, _stamp(folder / WEIGHTS)), found.record
+    )
+
+
+@lru_cache(maxsize=4)
+def _tensors(folder: Path, digest: str, _stamp: tuple[int, ...]) -> Mapping[str, Tensor]:
+    """Return a model's weights; the last few are kept, so that a worker of a batch reads its model once."""
     tensors = read(folder / WEIGHTS)
-    check_weights(folder, found.sha256)
-    return Model(method, found.config, tensors, found.record)
+    check_weights(folder, digest)
+    _log.info("loaded the model '%s'", folder)
+    return MappingProxyType(tensors)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file is replaced; nothing for a file that is missing."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def misfit(config: type[MethodConfig], values: Mapping[str, Any]) -> str | None:
