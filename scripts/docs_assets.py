@@ -99,7 +99,7 @@ def _psnr(plane: NDArray[Any], truth: NDArray[Any], top: float) -> float:
 def _draw(rows: dict[str, dict[str, Any]]) -> None:
     from matplotlib.figure import Figure
 
-    drawn = Figure(figsize=(12.8, 6.9), dpi=100, facecolor="#15161b")
+    drawn = Figure(figsize=(12.8, 6.0), dpi=100, facecolor="#15161b")
     grid = drawn.subplots(len(rows), 4)
     for line, (name, found) in zip(grid, rows.items(), strict=True):
         truth, length = found["truth"], len(found["auto"])
@@ -116,9 +116,9 @@ def _draw(rows: dict[str, dict[str, Any]]) -> None:
         inside = _foreground(truth[:length], top)
         for axes, (title, plane) in zip(line, panels.items(), strict=True):
             axes.imshow(plane[inside], cmap="gray", vmin=0, vmax=top, interpolation="nearest", aspect=found["aspect"])
-            axes.set_title(title, color="white", fontsize=12)
+            axes.set_title(title, color="white", fontsize=11)
             axes.set_axis_off()
-    drawn.subplots_adjust(left=0.005, right=0.995, top=0.95, bottom=0.005, wspace=0.02, hspace=0.1)
+    drawn.subplots_adjust(left=0.005, right=0.995, top=0.95, bottom=0.005, wspace=0.02, hspace=0.08)
     drawn.savefig(IMAGES / "xz.png", facecolor=drawn.get_facecolor())
     _tell("xz.png")
 
