@@ -20,13 +20,13 @@ from ...stack import Acquisition
 from ..job_widget import JobWidget
 from ..layers import place
 from ..look import unique_name
+from ..method_box import MethodBox
 from ..preferences import default_settings, remember_settings, remembered_settings
 from ..run_bar import RunBar
+from ..run_box import ComputeBox
 from ..stack_box import StackBox, check_sections
 from ..words import for_window
-from .method_box import MethodBox
 from .results import Run, add_layers
-from .run_box import ComputeBox
 from .runs_panel import RunsPanel
 from .target_box import TargetBox
 from .task import Outcome, View, preview_task, run_task
