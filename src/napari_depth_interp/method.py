@@ -292,6 +292,19 @@ class MethodSpec:
         return self.tile_halo(config) if callable(self.tile_halo) else self.tile_halo
 
 
+def model_fields(spec: MethodSpec) -> dict[str, str]:
+    """Return the parameters of a method that take a model, and the method that the model has to belong to.
+
+    It is the parameter ``model``, and those that say so by ``json_schema_extra={"model_of": METHOD}``.
+    """
+    found = {}
+    for name, field in spec.config.model_fields.items():
+        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+        if "model_of" in extra or name == "model":
+            found[name] = str(extra.get("model_of", spec.name))
+    return found
+
+
 def working_dtype(dtype: np.dtype[Any]) -> type[np.float32 | np.float64]:
     """Return the float type that holds every value of ``dtype`` exactly enough to compute with."""
     exact_in_float32 = dtype.itemsize <= 2 or dtype == np.float32

@@ -31,6 +31,7 @@ from .stack import Dataset, Stack
 from .training import library, models
 from .training.pairs import read_images
 from .training.several import leads
+from .weights import sha256_of
 
 
 class Order(BaseModel):
@@ -233,9 +234,10 @@ def read_folder(folder: Path, settings: Settings) -> TrainingData:
         If there are none, or one cannot be used.
     """
     if not folder.is_dir():
-        raise InputError(f"'{folder}' is not a folder; give one with dense TIFF or NIfTI stacks")
+        raise InputError(f"'{folder}' is not a folder; give one with dense stacks")
     stacks: list[Stack] = []
     files: list[Path] = []
+    signatures: list[str] = []
     for path in stack_files(folder):
         try:
             found = _stacks_of(io.read(path, axis=settings.axis), settings)
@@ -243,11 +245,12 @@ def read_folder(folder: Path, settings: Settings) -> TrainingData:
             raise InputError(f"'{path.name}' cannot be trained on: {error}; repair or remove it") from error
         stacks += found
         files += [path] * len(found)
+        signatures += [sha256_of(path)] * len(found) if path.is_file() else [_signature(each) for each in found]
     if not stacks:
         if folder_holds_dicom(folder):
             raise InputError(advice(folder))
-        raise InputError(f"'{folder}' holds no TIFF or NIfTI stack to train on")
-    return TrainingData(tuple(stacks), tuple(files))
+        raise InputError(f"'{folder}' holds no stack to train on; its files have to be TIFF, NIfTI or OME-Zarr")
+    return TrainingData(tuple(stacks), tuple(files), tuple(signatures))
 
 
 def stack_files(folder: Path) -> list[Path]:
@@ -276,7 +279,7 @@ def from_layers(named: Mapping[str, Dataset], settings: Settings) -> TrainingDat
             raise InputError(f"'{name}' cannot be trained on: {error}") from error
         stacks += found
         names += [Path(name.replace("/", "_"))] * len(found)
-        signatures += [signature(each.voxels[None, None]) for each in found]
+        signatures += [_signature(each) for each in found]
     if not stacks:
         raise InputError("no layer to train on is chosen; tick one or more")
     return TrainingData(tuple(stacks), tuple(names), tuple(signatures))
@@ -289,9 +292,14 @@ def _stacks_of(dataset: Dataset, settings: Settings) -> Sequence[Stack]:
     spacing = None if known else settings.z_spacing
     channel = None if one else settings.channel
     prepared = prepare_dataset(dataset, Settings(z_spacing=spacing, channel=channel))
-    if prepared.voxels.dtype.kind == "f" and not np.isfinite(prepared.voxels).all():
+    stacks = [stack.in_memory() for _, _, stack in prepared.stacks()]
+    if any(each.voxels.dtype.kind == "f" and not np.isfinite(each.voxels).all() for each in stacks):
         raise InputError("it holds voxels that are infinite or not a number")
-    return [stack for _, _, stack in prepared.stacks()]
+    return stacks
+
+
+def _signature(stack: Stack) -> str:
+    return signature(stack.voxels[None, None])
 
 
 # Unfinished trainings

@@ -50,8 +50,12 @@ def test_every_contribution_names_a_command(manifest):
 
 def test_what_is_contributed(manifest):
     found = manifest.contributions
-    assert [widget.display_name for widget in found.widgets] == ["Depth interpolation", "Compare methods"]
-    assert [item.command for item in found.menus["napari/layers/transform"]] == ["napari-depth-interp.interpolate"]
+    assert [widget.display_name for widget in found.widgets] == [
+        "Depth interpolation", "Compare methods", "Train a model",
+    ]  # fmt: skip
+    assert [item.command for item in found.menus["napari/layers/transform"]] == [
+        "napari-depth-interp.interpolate", "napari-depth-interp.train",
+    ]  # fmt: skip
     assert [item.command for item in found.menus["napari/layers/measure"]] == ["napari-depth-interp.compare"]
     patterns = {pattern for reader in found.readers for pattern in reader.filename_patterns}
     assert patterns == {"*.tif", "*.tiff", "*.btf", "*.nii", "*.nii.gz"}
@@ -62,7 +66,10 @@ def test_what_is_contributed(manifest):
     assert set(page.properties) == {"device", "preset", "observed_colour", "new_colour", "error_colormap"}
 
 
-@pytest.mark.parametrize(("entry", "widget"), [("Transform", "Depth interpolation"), ("Measure", "Compare methods")])
+@pytest.mark.parametrize(
+    ("entry", "widget"),
+    [("Transform", "Depth interpolation"), ("Measure", "Compare methods"), ("Transform", "Train a model")],
+)
 def test_the_widgets_open_from_the_layers_menu(make_napari_viewer, entry, widget):
     viewer = make_napari_viewer()
     menu = viewer.window.layers_menu

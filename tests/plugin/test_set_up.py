@@ -19,7 +19,7 @@ from command_line import run_json
 from napari_depth_interp import devices
 from napari_depth_interp.methods import registry
 from napari_depth_interp.methods.classical import CubicConfig
-from napari_depth_interp.plugin.interpolate import method_box, run_box
+from napari_depth_interp.plugin import method_box, run_box
 from napari_depth_interp.settings import make_settings
 
 PLUGIN = "napari-depth-interp"

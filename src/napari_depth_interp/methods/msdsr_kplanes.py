@@ -34,8 +34,9 @@ class MsdsrKPlanesConfig(MethodConfig):
     model: Path | None = Field(
         default=None,
         title="Model",
-        description="Folder of an msdsr model that was trained on stacks of the coarse pixel size. Not set: trained on "
-        "this stack.",
+        description="Name or folder of an msdsr model that was trained on stacks of the coarse pixel size. Not set: "
+        "trained on this stack.",
+        json_schema_extra={"model_of": "msdsr"},
     )
     training_steps: int | None = Field(
         default=None,

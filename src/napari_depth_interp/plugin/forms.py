@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
@@ -49,19 +49,34 @@ class ConfigForm(QWidget):
     ----------
     config : BaseModel
         Shown first; its class gives fields and defaults.
+    fields : collection of str, optional
+        Those to show; the others keep the values of the config that was set.
+    editors : mapping of field -> Editor
+        For fields that need more than their type says.
     """
 
     changed = Signal()
 
-    def __init__(self, config: BaseModel, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        config: BaseModel,
+        parent: QWidget | None = None,
+        *,
+        fields: Collection[str] | None = None,
+        editors: Mapping[str, Editor] | None = None,
+    ) -> None:
         super().__init__(parent)
         self._model = type(config)
+        self._rest: dict[str, Any] = {}
+        own = editors or {}
         self._editors: dict[str, Editor] = {}
         layout = QFormLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for name, field in self._model.model_fields.items():
-            editor = make_editor(field.annotation, field)
+            if fields is not None and name not in fields:
+                continue
+            editor = own.get(name) or make_editor(field.annotation, field)
             editor.widget.setToolTip(_wrapped(field.description or ""))
             editor.widget.setAccessibleName(field.title or name)
             editor.changed.connect(lambda *_: self.changed.emit())
@@ -72,10 +87,11 @@ class ConfigForm(QWidget):
 
     def config(self) -> BaseModel:
         """Return what the form shows."""
-        return self._model(**{name: editor.get() for name, editor in self._editors.items()})
+        return self._model(**self._rest, **{name: editor.get() for name, editor in self._editors.items()})
 
     def set_config(self, config: BaseModel) -> None:
         """Show another config of the same class."""
+        self._rest = {name: getattr(config, name) for name in self._model.model_fields if name not in self._editors}
         for name, editor in self._editors.items():
             editor.set(getattr(config, name))
 

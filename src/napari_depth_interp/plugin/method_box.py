@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,22 +15,38 @@ from ..method import MethodConfig, MethodSpec
 from ..methods import registry
 from ..settings import DEFAULT_METHOD, Settings, describe, explain_validation
 from .forms import ConfigForm
+from .model_choice import model_editors
 
 
 class MethodBox(QGroupBox):
-    """Edits method, preset and parameters; the form is made from the method's config."""
+    """Edits method, preset and parameters; the form is made from the method's config.
+
+    Parameters
+    ----------
+    specs : sequence of MethodSpec, optional
+        To choose from. Default: all.
+    shown : callable spec -> parameters, optional
+        Those to edit; the others stay as the preset has them. Default: all.
+    """
 
     changed = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        parent: QWidget | None = None,
+        *,
+        specs: Sequence[MethodSpec] | None = None,
+        shown: Callable[[MethodSpec], Collection[str]] | None = None,
+    ) -> None:
         super().__init__("Method", parent)
+        self._shown = shown or (lambda spec: spec.config.model_fields)
         self._form: ConfigForm | None = None
         self._wanted_preset = "balanced"  # kept for methods without presets
         self._methods = QComboBox()
-        for spec in registry.specs():
+        for spec in registry.specs() if specs is None else specs:
             self._methods.addItem(spec.title, spec.name)
             self._methods.setItemData(self._methods.count() - 1, spec.summary, 3)
-        self._methods.setCurrentIndex(self._methods.findData(DEFAULT_METHOD))
+        self._methods.setCurrentIndex(max(0, self._methods.findData(DEFAULT_METHOD)))
         self._methods.setToolTip(f"<qt>{describe('method').replace('`', '')}</qt>")
         self._summary = QLabel()
         self._summary.setWordWrap(True)
@@ -64,7 +81,7 @@ class MethodBox(QGroupBox):
             If a parameter does not fit.
         """
         assert self._form is not None
-        default = self._default().model_dump(mode="json")
+        default = self.default().model_dump(mode="json")
         try:
             shown = self._form.config().model_dump(mode="json")
         except ValidationError as error:
@@ -78,12 +95,12 @@ class MethodBox(QGroupBox):
         self._methods.setCurrentIndex(max(0, self._methods.findData(settings.method)))
         self._show_presets()
         assert self._form is not None
-        self._form.set_config(self.spec.config(**{**self._default().model_dump(), **settings.parameters}))
+        self._form.set_config(self.spec.config(**{**self.default().model_dump(), **settings.parameters}))
 
     def restore_defaults(self, *_: Any) -> None:
         """Show the parameters of the preset."""
         if self._form is not None:
-            self._form.set_config(self._default())
+            self._form.set_config(self.default())
             self.changed.emit()
 
     def _preset_chosen(self, preset: str) -> None:
@@ -101,7 +118,8 @@ class MethodBox(QGroupBox):
     def _preset(self) -> Any:
         return self._presets.currentText() or self._wanted_preset
 
-    def _default(self) -> MethodConfig:
+    def default(self) -> MethodConfig:
+        """Return the parameters of the chosen preset."""
         return self.spec.config(**self.spec.presets.get(self._preset(), {}))
 
     def _method_chosen(self, *_: Any) -> None:
@@ -109,8 +127,9 @@ class MethodBox(QGroupBox):
         self._summary.setText(f"{spec.summary} <i>Time: {spec.cost}.</i>")
         self._show_presets()
         self._preset_row.setVisible(bool(spec.presets))
-        self._show_form(ConfigForm(self._default()))
-        self._collapsible.setVisible(bool(spec.config.model_fields))
+        shown = self._shown(spec)
+        self._show_form(ConfigForm(self.default(), fields=shown, editors=model_editors(spec)))
+        self._collapsible.setVisible(bool(shown))
         self.changed.emit()
 
     def _show_form(self, form: ConfigForm) -> None:

@@ -46,12 +46,12 @@ class RunBar(QWidget):
         self._progress.hide()
         self._message = QLabel()
         self._message.setWordWrap(True)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self._preview)
-        buttons.addWidget(self._run, 1)
+        self._buttons = QHBoxLayout()
+        self._buttons.addWidget(self._preview)
+        self._buttons.addWidget(self._run, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(buttons)
+        layout.addLayout(self._buttons)
         layout.addWidget(self._progress)
         layout.addWidget(self._message)
         self._preview.clicked.connect(self.preview_clicked)
@@ -95,7 +95,7 @@ class RunBar(QWidget):
         left = elapsed * (1 / progress.fraction - 1) if progress.fraction > 0.02 else None
         words = [progress.message] if progress.message else []
         if left is not None and elapsed > 1:
-            words.append(f"{_duration(left)} left")
+            words.append(f"{duration(left)} left")
         self.say(", ".join(words) or "running")
 
     def say(self, text: str, *, problem: bool = False) -> None:
@@ -116,5 +116,6 @@ class RunBar(QWidget):
         self._preview.setEnabled(self._ready and not self._running)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a number of seconds for people."""
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

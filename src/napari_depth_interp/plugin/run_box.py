@@ -22,17 +22,24 @@ from ..method import MethodSpec
 from ..progress import Report
 from ..settings import Settings, describe
 from .data_range import DataRangeEdit
-from .interpolate.task import Scoring
 from .jobs import Job, import_torch
+from .scoring import Scoring
 
 
 class ComputeBox(QGroupBox):
-    """Edits the device, and how the run is scored."""
+    """Edits the device, and how the run is scored.
+
+    Parameters
+    ----------
+    scoring : bool
+        Whether there is anything to score.
+    """
 
     changed = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, *, scoring: bool = True) -> None:
         super().__init__("Run", parent)
+        self._can_score = scoring
         self._search: Job[list[str]] | None = None
         self._found = False
         self._search_note = "looking for a GPU …"
@@ -134,8 +141,9 @@ class ComputeBox(QGroupBox):
         self.changed.emit()
 
     def _changed(self, *_: Any) -> None:
-        for widget in (self._range, self._range_label):
-            widget.setVisible(self._score.isChecked())
+        shown = {self._range: self._score.isChecked(), self._range_label: self._score.isChecked()}
+        for widget, visible in {**shown, self._score: self._can_score, self._every: self._can_score}.items():
+            widget.setVisible(visible)
         self._every.setEnabled(self._score.isChecked())
         self.changed.emit()
 

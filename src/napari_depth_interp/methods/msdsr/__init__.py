@@ -19,14 +19,15 @@ class MsdsrConfig(MethodConfig):
     model: Path | None = Field(
         default=None,
         title="Model",
-        description="Folder of a model that was trained before (depth-interp train msdsr). Not set: trained on this "
-        "stack, on rows hidden in its XY images.",
+        description="Name or folder of a model that was trained before (depth-interp train msdsr). Not set: trained on "
+        "this stack, on rows hidden in its XY images.",
     )
     start: Path | None = Field(
         default=None,
         title="Begin from",
         description="Folder of a 2-D diffusion model whose weights the training begins from: an msdsr model, or a "
         "U-Net saved by diffusers, of the same width and levels. Not set: from random weights. Unused with a model.",
+        json_schema_extra={"model_of": "msdsr"},
     )
     iterations: int = Field(
         default=1500,
@@ -116,11 +117,13 @@ class MsdsrConfig(MethodConfig):
         title="Rows per gap",
         description="Rows from one section to the next, the first included. Not set: as many as pixels, 8 at most; "
         "4 when training on dense stacks.",
+        json_schema_extra={"hides": True},
     )
     masks: Literal["regular", "random", "both"] = Field(
         default="regular",
         title="Rows hidden in training",
         description="regular: as sections are, at the gap of the stack; random: any rows, as published; both in turn.",
+        json_schema_extra={"hides": True},
     )
     guide: Literal["none", "shown", "residual"] = Field(
         default="residual",
@@ -143,9 +146,10 @@ class MsdsrConfig(MethodConfig):
         default=0.1,
         ge=0.0,
         le=0.5,
-        title="Held back",
+        title="Held back share",
         description="Share of the data that a training on dense stacks never sees and is checked on: whole files, or a "
         "slab of each where there are few. The best weights by that check are kept. 0: none.",
+        json_schema_extra={"hides": True},
     )
 
     @model_validator(mode="after")

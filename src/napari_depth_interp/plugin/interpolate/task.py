@@ -16,6 +16,7 @@ from ...result import Result
 from ...settings import Settings
 from ...stack import Dataset, without_voxels
 from ..jobs import import_torch
+from ..scoring import Scoring
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,14 +63,6 @@ class Outcome:
             held_out = HeldOut(held_out.scores, restored, truth, error)
         result = replace(self.result, dataset=without_voxels(self.result.dataset), uncertainty=None)
         return replace(self, result=result, held_out=held_out)
-
-
-@dataclass(frozen=True)
-class Scoring:
-    """How a run is scored: one section in ``keep_every`` stays visible; the range may be given."""
-
-    keep_every: int
-    data_range: tuple[float, float] | None = None
 
 
 def run_task(dataset: Dataset, settings: Settings, scoring: Scoring | None, report: Report) -> Outcome:

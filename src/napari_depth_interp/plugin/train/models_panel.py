@@ -1,0 +1,228 @@
+"""The models on this machine: a table, what the chosen one is, and what can be done with it."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QGridLayout,
+    QHeaderView,
+    QInputDialog,
+    QLabel,
+    QLineEdit,
+    QMessageBox,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QTextBrowser,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ...errors import DepthInterpError
+from ...training import folders, library, words
+from ..model_choice import news
+from ..words import for_window
+
+_HEADINGS = ["model", "method", "score", "size", "state"]
+_FILES = "Models (*.zip)"
+
+
+class ModelsPanel(QWidget):
+    """Lists models; ``resume_wanted`` gives the name of a training that shall go on."""
+
+    resume_wanted = Signal(str)
+    said = Signal(str, bool)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._entries: list[library.Entry] = []
+        self._busy = ""
+        self._where = QLabel()
+        self._where.setWordWrap(True)
+        self._where.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._table = QTableWidget(0, len(_HEADINGS))
+        self._table.setHorizontalHeaderLabels(_HEADINGS)
+        self._table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
+        self._table.setSelectionMode(QTableWidget.SelectionMode.SingleSelection)
+        self._table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+        self._table.verticalHeader().hide()
+        self._table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self._table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self._table.setToolTip("<qt>Models that runs can use by name: those trained here, and those imported.</qt>")
+        self._details = QTextBrowser()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 4, 0, 0)
+        layout.addWidget(self._where)
+        layout.addWidget(self._table, 2)
+        layout.addWidget(self._details, 2)
+        layout.addLayout(self._build_buttons())
+        self._table.itemSelectionChanged.connect(self._row_chosen)
+        news().changed.connect(self.refresh)
+        self.refresh()
+
+    @property
+    def chosen(self) -> library.Entry | None:
+        """The model of the chosen row."""
+        row = self._table.currentRow()
+        return self._entries[row] if 0 <= row < len(self._entries) and self._table.selectedItems() else None
+
+    def choose(self, name: str) -> None:
+        """Choose a model by name."""
+        names = [each.name for each in self._entries]
+        if name in names:
+            self._table.selectRow(names.index(name))
+
+    def set_busy(self, name: str) -> None:
+        """Say which model is being trained (none: ``""``): nothing is done to that one."""
+        self._busy = name
+        self.refresh()
+
+    def refresh(self) -> None:
+        """List what is there now."""
+        chosen = self.chosen.name if self.chosen else ""
+        self._entries = library.entries()
+        self._where.setText(
+            f"Models are kept in {html.escape(str(folders.home()))}"
+            if self._entries
+            else "Models that you train or import are listed here."
+        )
+        self._table.blockSignals(True)
+        self._table.setRowCount(len(self._entries))
+        for row, each in enumerate(self._entries):
+            for column, text in enumerate(self._cells(each)):
+                item = QTableWidgetItem(text)
+                item.setToolTip(text)
+                self._table.setItem(row, column, item)
+        self._table.clearSelection()
+        self._table.blockSignals(False)
+        self.choose(chosen)
+        self._row_chosen()
+
+    # What can be done
+
+    def rename(self, new: str) -> None:
+        """Give the chosen model another name."""
+        self._do(lambda name: library.rename(name, new), f"called {new} now")
+        self.choose(new)
+
+    def remove(self) -> None:
+        """Delete the chosen model."""
+        self._do(library.remove, "removed")
+
+    def export(self, path: Path) -> None:
+        """Write the chosen model as one file; an existing one is replaced, the dialog has asked."""
+        self._do(lambda name: library.export(name, path, overwrite=True), f"exported to {path}")
+
+    def bring(self, path: Path, name: str) -> None:
+        """Take in a model from a file."""
+        try:
+            found = library.bring(path, name)
+        except DepthInterpError as error:
+            self.said.emit(for_window(error), True)
+            return
+        news().changed.emit()
+        self.choose(found.name)
+        self.said.emit(f"imported {found.name}", False)
+
+    def _do(self, action: Callable[[str], Any], done: str) -> None:
+        entry = self.chosen
+        if entry is None:
+            return
+        try:
+            action(entry.name)
+        except DepthInterpError as error:
+            self.said.emit(for_window(error), True)
+            return
+        news().changed.emit()
+        self.said.emit(f"{entry.name}: {done}", False)
+
+    # Asking
+
+    def _ask_rename(self) -> None:
+        if self.chosen is not None:
+            name, sure = QInputDialog.getText(
+                self, "Rename a model", "New name", QLineEdit.EchoMode.Normal, self.chosen.name
+            )
+            if sure and name != self.chosen.name:
+                self.rename(name.strip())
+
+    def _ask_remove(self) -> None:
+        if self.chosen is None:
+            return
+        question = f"Delete the model '{self.chosen.name}'? Nothing can bring it back but an exported file."
+        if QMessageBox.question(self, "Remove a model", question) == QMessageBox.StandardButton.Yes:
+            self.remove()
+
+    def _ask_export(self) -> None:
+        if self.chosen is not None:
+            path, _ = QFileDialog.getSaveFileName(self, "Export a model", f"{self.chosen.name}.zip", _FILES)
+            if path:
+                self.export(Path(path))
+
+    def _ask_import(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Import a model", "", _FILES)
+        if not path:
+            return
+        name, sure = QInputDialog.getText(
+            self, "Import a model", "Its name here", QLineEdit.EchoMode.Normal, Path(path).stem
+        )
+        if sure:
+            self.bring(Path(path), name.strip())
+
+    def _ask_resume(self) -> None:
+        if self.chosen is not None:
+            self.resume_wanted.emit(self.chosen.name)
+
+    # Showing
+
+    def _cells(self, entry: library.Entry) -> list[str]:
+        about = entry.about
+        state = "in training" if entry.name == self._busy else entry.state
+        size = words.size_in_words(entry.size) if entry.size else "-"
+        return [entry.name, about.method if about else "-", words.score_of(about.record) if about else "-", size, state]
+
+    def _row_chosen(self) -> None:
+        entry = self.chosen
+        free = entry is not None and entry.name != self._busy
+        for button in (self._rename, self._remove):
+            button.setEnabled(free)
+        self._export.setEnabled(free and entry is not None and entry.state == "ready")
+        self._resume.setEnabled(free and not self._busy and entry is not None and entry.state == "unfinished")
+        if entry is None:
+            self._details.setHtml("")
+            return
+        pairs = words.describe(entry)
+        rows = "".join(
+            f"<tr><td><b>{heading}</b>&nbsp;&nbsp;</td><td>{html.escape(text)}</td></tr>" for heading, text in pairs
+        )
+        self._details.setHtml(f"<table>{rows}</table>")
+
+    def _build_buttons(self) -> QGridLayout:
+        grid = QGridLayout()
+        for number, (name, text, tip, slot) in enumerate(
+            (
+                ("_resume", "Resume", "Go on with an unfinished training, exactly where it was.", self._ask_resume),
+                ("_rename", "Rename…", "Give the model another name.", self._ask_rename),
+                ("_remove", "Remove…", "Delete the model.", self._ask_remove),
+                ("_import", "Import…", "Take in a model that somebody exported.", self._ask_import),
+                ("_export", "Export…", "Write the model as one file, for another machine.", self._ask_export),
+            )
+        ):
+            button = QPushButton(text)
+            button.setToolTip(f"<qt>{tip}</qt>")
+            button.clicked.connect(slot)
+            setattr(self, name, button)
+            grid.addWidget(button, number // 3, number % 3)
+        return grid
+
+    _resume: QPushButton
+    _rename: QPushButton
+    _remove: QPushButton
+    _import: QPushButton
+    _export: QPushButton

@@ -1,0 +1,294 @@
+"""Puts the boxes together; the one place that starts, pauses and ends trainings."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+import napari
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QScrollArea, QTabWidget, QVBoxLayout, QWidget
+
+from ... import trainer
+from ...errors import DepthInterpError, OutputError, RequestError
+from ...progress import Progress
+from ...settings import Settings, make_settings
+from ...training import folders, library
+from ...training.models import about, check_folder
+from ...training.words import best_of, verdict
+from ..job_widget import JobWidget
+from ..method_box import MethodBox
+from ..model_choice import news
+from ..preferences import preference
+from ..run_box import ComputeBox
+from ..words import for_window
+from .data_box import DataBox
+from .hidden_box import HiddenBox, hides, others
+from .model_box import ModelBox
+from .models_panel import ModelsPanel
+from .picture import Picture
+from .progress_panel import ProgressPanel
+from .task import Control, Job, is_training, train_task
+from .train_bar import TrainBar
+
+_REDRAW = 0.25
+"""Seconds between two redraws of the curves."""
+
+
+class TrainModel(JobWidget):
+    """Train a model on dense stacks, watch it learn, keep it.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+    """
+
+    advice = "use a smaller network or batch, fewer stacks, or crops of them"
+
+    def __init__(self, napari_viewer: napari.Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.viewer = napari_viewer
+        self.control = Control()
+        self._running: Job | None = None
+        self._picture: Picture | None = None
+        self._drawn = 0.0
+        self.data = DataBox(napari_viewer)
+        self.method = MethodBox(specs=trainer.trainable_methods(), shown=others)
+        self.hidden = HiddenBox(self.method.spec, self.method.default())
+        self.compute = ComputeBox(scoring=False)
+        self.model = ModelBox()
+        self.bar = TrainBar("Learn from these stacks. The window stays usable meanwhile.")
+        self.curves = ProgressPanel(napari_viewer)
+        self.models = ModelsPanel()
+        self._build()
+        self.compute.set_values(Settings(device=preference("device")))
+        for box in (self.data, self.method, self.hidden, self.compute, self.model):
+            box.changed.connect(self._check)
+        self.bar.run_clicked.connect(self.train)
+        self.bar.pause_clicked.connect(self._pause)
+        self.bar.stop_clicked.connect(self.stop_training)
+        self.models.resume_wanted.connect(self.resume)
+        self.models.said.connect(self._say)
+        self._check()
+        self._remind()
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Leave the larger part of a 1280 x 800 window to the canvas."""
+        return QSize(410, 700)
+
+    # What the boxes show
+
+    def order(self) -> trainer.Order:
+        """Return what the boxes ask for.
+
+        Raises
+        ------
+        RequestError
+            If a value does not fit.
+        """
+        values = self.method.values()
+        own = {name: value for name, value in values["parameters"].items() if name not in hides(self.method.spec)}
+        values["parameters"] = {**own, **self.hidden.values()}
+        settings = make_settings(**values, **self.compute.values(), z_spacing=self.data.z_spacing())
+        folder = self.data.folder()
+        names = tuple(layer.name for layer in self.data.layers())
+        return trainer.Order(
+            settings=settings,
+            folder=None if folder is None else str(folder.absolute()),
+            layers=names,
+            licence=self.model.licence(),
+        )
+
+    def show_order(self, order: trainer.Order, name: str) -> None:
+        """Show what a training was asked for.
+
+        Raises
+        ------
+        InputError
+            If a layer that it learned from is not open.
+        """
+        if order.folder is None:
+            self.data.show_layers(order.layers)
+        else:
+            self.data.show_folder(order.folder)
+        self.method.set_values(order.settings)
+        self._show_hidden()
+        self.hidden.set_values(order.settings.parameters)
+        self.compute.set_values(order.settings)
+        self.model.set_name(name)
+        self.model.set_licence(order.licence)
+
+    # Training
+
+    def train(self) -> None:
+        """Start a training."""
+        if self.job is not None:
+            return
+        try:
+            self._check_free()
+            self.data.check()
+            job = Job(self.order(), self.data.datasets(), self._free_folder())
+        except DepthInterpError as error:
+            self._failed(error)
+            return
+        self._start(job, {})
+
+    def resume(self, name: str) -> None:
+        """Go on with an unfinished training."""
+        if self.job is not None:
+            return
+        try:
+            self._check_free()
+            folder = folders.folder_of(name)
+            order = trainer.Order.load(folder)
+            self.show_order(order, name)
+            job = Job(order, self.data.datasets(), folder, resume=True)
+        except DepthInterpError as error:
+            self._failed(error)
+            return
+        self._start(job, trainer.history_of(folder))
+
+    def stop_training(self) -> None:
+        """End the training with the best weights so far; before the first step there are none."""
+        if self.control.begun:
+            self.control.stop()
+        else:
+            self.cancel()
+
+    def _start(self, job: Job, history: dict[str, Any]) -> None:
+        self._running, self.control = job, Control()
+        self._picture = Picture(self.viewer, f"{job.folder.name} validation")
+        self.curves.begin(job.folder.name, history)
+        self.tabs.setCurrentWidget(self.curves)
+        self.models.set_busy(job.folder.name)
+        self.bar.begin(job.order.settings.device)
+        self.start_job(partial(train_task, job, self.control), "starting", self._returned)
+        assert self.job is not None
+        self.job.progressed.connect(self._progressed)
+
+    def _progressed(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if progress.training is not None and (now - self._drawn > _REDRAW or progress.fraction >= 1):
+            self._drawn = now
+            self._show_points()
+
+    def _show_points(self) -> None:
+        points = self.control.take()
+        self.curves.add(points)
+        pictures = [(point.picture, point.captions) for point in points if point.picture is not None]
+        if pictures and self._picture is not None and self.curves.show_picture.isChecked():
+            self._picture.show(*pictures[-1])
+
+    def _returned(self, outcome: trainer.Outcome) -> None:
+        self._show_points()
+        self.model.forget()
+        news().changed.emit()
+        best = best_of(about(outcome.folder).record)
+        words = [f"{outcome.folder.name}: trained for {outcome.steps} steps"]
+        if outcome.steps < outcome.planned:
+            words[0] += f" of {outcome.planned}"
+        words.append(verdict(best) if best else "not validated: nothing was held back")
+        worse = best is not None and "worse than" in verdict(best)
+        if worse:
+            words.append("train longer, or do not use it")
+        self.bar.say("; ".join(words), problem=worse)
+        self.models.choose(outcome.folder.name)
+
+    def _cancelled(self, *_: Any) -> None:
+        kept = self._running is not None and (self._running.folder / library.CHECKPOINT).exists()
+        self.bar.say("ended; Models > Resume goes on from here" if kept else "ended; nothing was learned yet")
+
+    def _finished(self, *_: Any) -> None:
+        super()._finished()
+        self._running = None
+        self.models.set_busy("")
+        self._check()
+
+    def _pause(self, paused: bool) -> None:
+        (self.control.pause if paused else self.control.go_on)()
+
+    def leave(self) -> None:
+        """Let go of the viewer."""
+        self.control.go_on()  # a pause would keep the training from ending
+        self.data.leave()
+        self.curves.leave()
+
+    # Checking
+
+    def _check_free(self) -> None:
+        if is_training():
+            raise RequestError("another training is running in this napari; wait for it, or stop it first")
+
+    def _free_folder(self) -> Any:
+        name = self.model.name()
+        folder = folders.folder_of(name)
+        if (folder / library.CHECKPOINT).exists():
+            raise OutputError(f"'{name}' is an unfinished training; resume it under Models, or choose another name")
+        try:
+            check_folder(folder)
+        except OutputError as error:
+            raise OutputError(f"there is a model '{name}' already; choose another name") from error
+        return folder
+
+    def _check(self, *_: Any) -> None:
+        spec = self.method.spec
+        self.compute.show_device(spec)
+        self._show_hidden()
+        if self.job is None:
+            self.model.suggest(spec.name)
+        try:
+            self.order()
+            if self.job is None:
+                self._free_folder()
+        except DepthInterpError as error:
+            self.bar.set_ready(False, for_window(error), aloud=True)
+            return
+        try:
+            self.data.check()
+        except DepthInterpError as error:
+            self.bar.set_ready(False, for_window(error))  # the box above says it already
+        else:
+            self.bar.set_ready(True)
+
+    def _show_hidden(self) -> None:
+        self.hidden.blockSignals(True)
+        self.hidden.show_method(self.method.spec, self.method.default())
+        self.hidden.blockSignals(False)
+
+    def _remind(self) -> None:
+        waiting = [each.name for each in library.entries() if each.state == "unfinished"]
+        if waiting:
+            self.bar.say(f"unfinished: {', '.join(waiting)}; Models > Resume goes on")
+
+    def _say(self, text: str, problem: bool) -> None:
+        self.bar.say(text, problem=problem)
+        if problem:
+            show_warning(text)
+
+    # Building
+
+    def _build(self) -> None:
+        controls = QWidget()
+        column = QVBoxLayout(controls)
+        column.setContentsMargins(0, 4, 4, 0)
+        for box in (self.data, self.method, self.hidden, self.compute, self.model):
+            column.addWidget(box)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidget(controls)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.tabs = QTabWidget()
+        self.tabs.addTab(scroll, "Set up")
+        self.tabs.addTab(self.curves, "Progress")
+        self.tabs.addTab(self.models, "Models")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(self.tabs, 1)
+        layout.addWidget(self.bar)
+        shortcut = QShortcut(QKeySequence("Ctrl+Return"), self)
+        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        shortcut.activated.connect(self.train)
