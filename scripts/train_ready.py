@@ -1,9 +1,9 @@
 """Trains the weights that section_sr starts from: on simulated images only, so that nobody's data are in them.
 
 Images are planes in all three directions of the simulated specimens, at random voxel sizes, sharpness and noise, and
-"dead leaves": shapes of all sizes that cover each other, with textures, outlines, blur and noise, which have the edges and
-the scales of natural images (Lee, Mumford and Huang, IJCV 2001). Takes a quarter of an hour on one core. The same seed and
-number of steps give the same weights on the same machine.
+"dead leaves": shapes of all sizes that cover each other, with textures, outlines, blur and noise, which have the edges
+and the scales of natural images (Lee, Mumford and Huang, IJCV 2001). The same seed and number of steps give the same
+weights on the same machine.
 """
 
 from __future__ import annotations

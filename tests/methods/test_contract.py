@@ -20,7 +20,8 @@ from napari_depth_interp.settings import make_settings
 from napari_depth_interp.stack import Acquisition, Dataset
 from quick import QUICK
 
-EVERY_METHOD = pytest.mark.parametrize("name", registry.names())
+EVERY_METHOD = pytest.mark.parametrize("name", [name for name in registry.names() if not registry.get(name).enhances])
+"""Every method that makes new sections; test_contract_enhance.py has the others."""
 
 
 def run(dataset, name, *, at=None, **settings):
@@ -106,7 +107,7 @@ class TestRepeatable:
         np.testing.assert_allclose(tiled, whole, atol=1e-3 * float(np.ptp(tissue.voxels)))
 
 
-@pytest.mark.parametrize("name", [name for name in registry.names() if not registry.get(name).sampled])
+@pytest.mark.parametrize("name", [name for name in EVERY_METHOD.args[1] if not registry.get(name).sampled])
 def test_one_by_one_equals_all_at_once(tissue, name):
     """For all but random samples, where a sample of one section is not the sample of a stack."""
     all_at_once = run(tissue, name, at=[1.0, 5.0, 9.0], dtype="float32").dataset.voxels
@@ -213,7 +214,7 @@ class TestCancel:
             assert len(calls) == stop_at
 
 
-@EVERY_METHOD
+@pytest.mark.parametrize("name", registry.names())
 class TestConfig:
     def test_every_parameter_explains_itself(self, name):
         for parameter, field in registry.get(name).config.model_fields.items():
@@ -251,7 +252,8 @@ def _as_word(value):
 
 def resolve_with(name, **parameters):
     dataset = Dataset.from_array(np.eye(3)[:, None, :] + np.zeros((3, 4, 3)), z_spacing=1.0)
-    return resolve(dataset, make_settings(method=name, factor=2, parameters=parameters))
+    factor = None if registry.get(name).enhances else 2
+    return resolve(dataset, make_settings(method=name, factor=factor, parameters=parameters))
 
 
 def test_listing_methods_imports_neither_torch_nor_qt():

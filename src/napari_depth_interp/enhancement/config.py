@@ -19,19 +19,20 @@ class EnhanceConfig(MethodConfig):
         description="Folder of a model that was trained before (depth-interp train). Not set: trained on this stack, "
         "without any clean image.",
     )
-    targets: Literal["neighbours", "blind"] = Field(
-        default="neighbours",
+    targets: Literal["blind", "neighbours"] = Field(
+        default="blind",
         title="Targets without clean images",
-        description="What training on noisy sections alone aims at. neighbours: the sections above and below, whose "
-        "noise is another; blind: hidden pixels of the section itself, foretold from those around them.",
+        description="What training on noisy sections alone aims at. blind: hidden pixels of the section itself, "
+        "foretold from those around them; neighbours: the sections above and below, whose noise is another: better "
+        "where sections are so close that they look alike, and wrong where they do not.",
     )
-    blind_radius: int = Field(
-        default=1,
+    blind_radius: int | None = Field(
+        default=None,
         ge=0,
         le=8,
         title="Hidden around a blind pixel",
         description="Pixels on each side that are hidden together with a blind pixel. 0: for noise that differs from "
-        "pixel to pixel; 1 or more: for grains such as speckle.",
+        "pixel to pixel; 2: for grains such as speckle. Not set: found out from the images.",
     )
     iterations: int = Field(
         default=2000,

@@ -14,10 +14,11 @@ from ..progress import Report
 from ..training.checkpoint import Checkpoint
 from ..training.loop import Checked, Plan, Trained, Validation, train
 from .config import EnhanceConfig
+from .network import EnhancingNetwork
 from .pairs import Pair
 from .patches import Patches
 
-Network = TypeVar("Network", bound=nn.Module)
+Network = TypeVar("Network", bound=EnhancingNetwork)
 
 _LOOKS = 10
 """How often validation looks at the network."""
@@ -40,7 +41,7 @@ def fit(
 
     Parameters
     ----------
-    network : Module
+    network : EnhancingNetwork
     patches : Patches
     config : EnhanceConfig
     seed : int

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..method import Findings, Runtime, Sections, TrainingData, working_dtype
 from ..nn.runtime import torch_on
@@ -19,6 +19,7 @@ from ..stack import Stack
 from ..training import models
 from .config import EnhanceConfig
 from .fit import fit
+from .network import EnhancingNetwork
 from .pairs import self_supervised
 from .patches import Patches
 from .train import Kind, train_on
@@ -34,7 +35,7 @@ class Enhancer:
 
     def __init__(self, kind: Kind, config: EnhanceConfig, runtime: Runtime) -> None:
         self._kind, self._config, self._runtime = kind, config, runtime
-        self._network: nn.Module | None = None
+        self._network: EnhancingNetwork | None = None
         self._scaling = Scaling(0.0, 1.0)
         self._bounds = -math.inf, math.inf
         self._warnings: tuple[str, ...] = ()
@@ -87,15 +88,22 @@ class Enhancer:
                     f"{self._kind.method} changed nothing: the images are smaller than {_SMALLEST_IMAGE} pixels",
                 )
             else:
-                network = (self._network or self._kind.build(self._kind.describe(self._config))).train().to(device)
-                patches = self._patches(torch.from_numpy(self._scaling.apply(stack.voxels)).to(device))
+                images = torch.from_numpy(self._scaling.apply(stack.voxels)).to(device)
                 inner = part(report, 0.0, 1.0, "training on the noisy sections of this stack")
-                seed = self._runtime.seed
-                self._network = fit(network, patches, self._config, seed, inner, iterations=iterations).network
+                self._network = self._trained(images, iterations, inner)
         report(Progress(1.0))
+
+    def _trained(self, images: Tensor, iterations: int, report: Report) -> EnhancingNetwork:
+        network = self._network
+        if network is None:
+            network = self._kind.build(self._kind.describe(self._config))
+            network.begin_at(float(images.mean()))
+        network = network.train().to(images.device)
+        patches, seed = self._patches(images), self._runtime.seed
+        return fit(network, patches, self._config, seed, report, iterations=iterations).network
 
     def _patches(self, images: Tensor) -> Patches:
         pairs, hide = self_supervised([images], self._config)
-        if hide and self._config.targets != "blind":
+        if hide is not None and self._config.targets != "blind":
             self._warnings = ("there is one section only, so training aimed at hidden pixels of it (targets=blind)",)
         return Patches(pairs, self._config, self._runtime.seed, hide=hide)

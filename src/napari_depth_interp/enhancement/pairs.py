@@ -13,6 +13,7 @@ from torch import Tensor
 from ..method import TrainingData
 from ..scaling import Scaling
 from .config import EnhanceConfig
+from .grain import grain_radius
 
 _FEWEST = 3
 """Files from which on some are held back for validation."""
@@ -26,10 +27,10 @@ class Pair:
     wanted: Tensor
 
 
-def self_supervised(stacks: Sequence[Tensor], config: EnhanceConfig) -> tuple[list[Pair], bool]:
-    """Return pairs out of noisy sections (Z, Y, X) alone, and whether pixels must be hidden in them.
+def self_supervised(stacks: Sequence[Tensor], config: EnhanceConfig) -> tuple[list[Pair], int | None]:
+    """Return pairs out of noisy sections (Z, Y, X) alone, and how far around it each blind pixel must be hidden.
 
-    Each section stands beside the next one, both ways, or beside itself: then pixels must be hidden, and they are
+    Each section stands beside the next one, both ways (None: nothing is hidden), or beside itself. This is so too
     where no stack has two sections.
     """
     hide = config.targets == "blind" or all(len(images) < 2 for images in stacks)
@@ -39,7 +40,11 @@ def self_supervised(stacks: Sequence[Tensor], config: EnhanceConfig) -> tuple[li
             pairs += [Pair(image, image) for image in images]
         else:
             pairs += [Pair(*both) for one, other in pairwise(images) for both in ((one, other), (other, one))]
-    return pairs, hide
+    if not hide:
+        return pairs, None
+    if config.blind_radius is not None:
+        return pairs, config.blind_radius
+    return pairs, max(grain_radius(images.cpu().numpy()) for images in stacks)
 
 
 def supervised(data: TrainingData, share: float, seed: int, device: torch.device) -> tuple[list[Pair], list[Pair]]:

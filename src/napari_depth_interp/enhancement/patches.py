@@ -40,11 +40,11 @@ class Patches:
     config : EnhanceConfig
     seed : int
         Of the crops.
-    hide : bool
-        Hide pixels, which are then all that counts.
+    hide : int or None
+        Hide pixels, which are then all that counts, and those around them as far as this.
     """
 
-    def __init__(self, pairs: Sequence[Pair], config: EnhanceConfig, seed: int, *, hide: bool) -> None:
+    def __init__(self, pairs: Sequence[Pair], config: EnhanceConfig, seed: int, *, hide: int | None) -> None:
         self._pairs, self._config, self._hide = pairs, config, hide
         self._seed = seed
 
@@ -56,7 +56,7 @@ class Patches:
         patches = [self._patch(int(i), size, rng) for i in images]
         seen = torch.stack([each.seen for each in patches])[:, None].float()
         wanted = torch.stack([each.wanted for each in patches])[:, None].float()
-        return hidden(seen, self._config.blind_radius, rng) if self._hide else Batch(seen, wanted)
+        return Batch(seen, wanted) if self._hide is None else hidden(seen, self._hide, rng)
 
     def _patch(self, image: int, size: int, rng: np.random.Generator) -> Pair:
         pair = self._pairs[image]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import nn
 
 from ..method import Runtime, TrainingData
 from ..nn.runtime import torch_on
@@ -19,6 +19,7 @@ from ..training.checkpoint import Checkpoint
 from ..training.data import fingerprint_of
 from .config import EnhanceConfig
 from .fit import fit
+from .network import EnhancingNetwork
 from .pairs import Pair, self_supervised, supervised
 from .patches import Patches
 
@@ -40,7 +41,7 @@ class Kind:
     """
 
     method: str
-    build: Callable[[Mapping[str, Any]], nn.Module]
+    build: Callable[[Mapping[str, Any]], EnhancingNetwork]
     built_from: tuple[str, ...]
 
     def describe(self, config: EnhanceConfig) -> dict[str, Any]:
@@ -63,6 +64,7 @@ def train_on(
     with torch_on(runtime) as device:
         network = kind.build(described).to(device)
         learned, held_back, hide = _taught(data, config, runtime.seed, device)
+        network.begin_at(float(np.mean([float(pair.wanted.mean()) for pair in learned])))
         every = max(1, min(_BETWEEN_CHECKPOINTS, config.iterations // 10))
         parts = {"method": kind.method, "config": config.model_dump(mode="json"), "seed": runtime.seed}
         checkpoint = Checkpoint(folder, fingerprint_of(data, parts), every)
@@ -79,10 +81,10 @@ def train_on(
 
 def _taught(
     data: TrainingData, config: EnhanceConfig, seed: int, device: torch.device
-) -> tuple[list[Pair], list[Pair], bool]:
-    """Return the pairs to learn from, those held back, and whether pixels must be hidden."""
+) -> tuple[list[Pair], list[Pair], int | None]:
+    """Return the pairs to learn from, those held back, and how far around each blind pixel is hidden."""
     if data.targets:
-        return *supervised(data, config.held_back, seed, device), False
+        return *supervised(data, config.held_back, seed, device), None
     stacks = [torch.from_numpy(Scaling.of(each.voxels).apply(each.voxels)).to(device) for each in data.stacks]
     pairs, hide = self_supervised(stacks, config)
     return pairs, [], hide

@@ -9,8 +9,10 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...enhancement.network import EnhancingNetwork, give_mean, output_of
 
-class Cae(nn.Module):
+
+class Cae(EnhancingNetwork):
     """Levels of half the resolution each, a code of few channels, and back; any image size.
 
     The published one has a dense layer, which fixes the image size; here a 1 x 1 convolution makes the code.
@@ -42,6 +44,12 @@ class Cae(nn.Module):
         """Make the network that a model folder describes."""
         return cls(config["filters"], config["levels"], config["code"])
 
+    def begin_at(self, mean: float) -> None:
+        """Let an untrained network give about the mean of the images."""
+        last = self.up[-1]
+        assert isinstance(last, nn.ConvTranspose2d)
+        give_mean(last, mean)
+
     def forward(self, images: Tensor) -> Tensor:
         """Return (B, 1, Y, X) images of the same shape; edges are continued to whole codes in between."""
         height, width = images.shape[2:]
@@ -52,5 +60,4 @@ class Cae(nn.Module):
         inner = functional.relu(self.decode(functional.relu(self.encode(inner))))
         for each in self.up[:-1]:
             inner = functional.relu(each(inner))
-        made: Tensor = self.up[-1](inner).float()
-        return made.sigmoid()[:, :, :height, :width]
+        return output_of(self.up[-1](inner))[:, :, :height, :width]

@@ -8,8 +8,10 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...enhancement.network import EnhancingNetwork, give_mean, output_of
 
-class Srcnn(nn.Module):
+
+class Srcnn(EnhancingNetwork):
     """Patches (9 x 9), a mapping of each (1 x 1), reconstruction (5 x 5); any image size.
 
     Parameters
@@ -32,8 +34,13 @@ class Srcnn(nn.Module):
         """Make the network that a model folder describes."""
         return cls(config["filters"], config["mapped"], config["output"])
 
+    def begin_at(self, mean: float) -> None:
+        """Let an untrained network give about the mean of the images, where it gives them itself."""
+        if self._output == "sigmoid":
+            give_mean(self.reconstruction, mean)
+
     def forward(self, images: Tensor) -> Tensor:
         """Return (B, 1, Y, X) images of the same shape."""
         inner = functional.relu(self.mapping(functional.relu(self.patches(images))))
-        made: Tensor = self.reconstruction(inner).float()  # the image itself is never rounded to half precision
-        return images + made if self._output == "residual" else made.sigmoid()
+        made: Tensor = self.reconstruction(inner)
+        return images + made.float() if self._output == "residual" else output_of(made)
