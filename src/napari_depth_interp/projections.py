@@ -8,7 +8,7 @@ same formula puts observed slices back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -99,11 +99,17 @@ def back_projected(
 
 def correct(values: NDArray[Any], errors: NDArray[Any], depths: Weights, fine: Weights, z: Weights) -> None:
     """Add to sections ``values`` (K, Y, X) at depths z what makes averages ``errors`` (N, Y, X) larger, smoothly."""
-    inverse = unaveraging(linear_weights, depths, fine)
     flat, out = errors.reshape(len(errors), -1), values.reshape(len(values), -1)
+    for some, part, weights in spreading(depths, fine, z):
+        out[some] += weights.astype(values.dtype) @ flat[part]
+
+
+def spreading(depths: Weights, fine: Weights, z: Weights) -> Iterator[tuple[slice, slice, Weights]]:
+    """Yield (some of the depths z, the images that count there, their weights): rows of ``W (P W)^-1``."""
+    inverse = unaveraging(linear_weights, depths, fine)
     for start in range(0, len(z), _SECTIONS):
         some = slice(start, start + _SECTIONS)
         weights = linear_weights(depths, z[some]) @ inverse
         used = np.flatnonzero(np.abs(weights).max(axis=0) > 1e-9)
         part = slice(int(used[0]), int(used[-1]) + 1)
-        out[some] += weights[:, part].astype(values.dtype) @ flat[part]
+        yield some, part, weights[:, part]

@@ -24,6 +24,7 @@ _BUILT_IN = {
     "msdsr": "msdsr:MSDSR",
     "msdsr_kplanes": "msdsr_kplanes:MSDSR_KPLANES",
     "inr": "inr:INR",
+    "microdiffusion": "microdiffusion:MICRODIFFUSION",
 }
 
 _log = logging.getLogger(__name__)
