@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from .progress import Report
+from .scaling import Scaling
 from .stack import Stack
 
 Preset = Literal["fast", "balanced", "best"]
@@ -132,6 +133,14 @@ class FusesCoarse(Protocol):
 
     def prepare_fused(self, stack: Stack, coarse: Stack, coarser: float, *, report: Report) -> None:
         """Fit on the stack and on ``coarse``, one pixel of which is ``coarser`` pixels of the stack wide and high."""
+
+
+@runtime_checkable
+class HasField(Protocol):
+    """A method that holds its stack as a torch module, which another method may train further."""
+
+    def field(self) -> tuple[Any, Scaling]:
+        """Return the module, from depths (K,) to sections (K, Y, X) at about 0 to 1, and what 0 and 1 stand for."""
 
 
 @runtime_checkable

@@ -7,7 +7,7 @@ slice is the mean of one section: the same formula puts observed slices back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -76,11 +76,17 @@ def back_projected(
 
 def correct(values: NDArray[Any], errors: NDArray[Any], depths: Weights, fine: Weights, z: Weights) -> None:
     """Add to sections ``values`` (K, Y, X) at depths z what makes averages ``errors`` (N, Y, X) larger, smoothly."""
-    inverse = unaverage("linear", depths, fine)
     flat, out = errors.reshape(len(errors), -1), values.reshape(len(values), -1)
+    for some, part, shares in spreading(depths, fine, z):
+        out[some] += shares.astype(values.dtype) @ flat[part]
+
+
+def spreading(depths: Weights, fine: Weights, z: Weights) -> Iterator[tuple[slice, slice, Weights]]:
+    """Yield (some of the depths z, the images that count there, their weights): rows of ``W (P W)^-1``."""
+    inverse = unaverage("linear", depths, fine)
     for start in range(0, len(z), _SECTIONS):
         some = slice(start, start + _SECTIONS)
         matrix = weights("linear", depths, z[some]) @ inverse
         used = np.flatnonzero(np.abs(matrix).max(axis=0) > 1e-9)
         part = slice(int(used[0]), int(used[-1]) + 1)
-        out[some] += matrix[:, part].astype(values.dtype) @ flat[part]
+        yield some, part, matrix[:, part]

@@ -27,6 +27,7 @@ _BUILT_IN = {
     "srcnn": "srcnn:SRCNN",
     "cae": "cae:CAE",
     "inr": "inr:INR",
+    "microdiffusion": "microdiffusion:MICRODIFFUSION",
 }
 
 _log = logging.getLogger(__name__)

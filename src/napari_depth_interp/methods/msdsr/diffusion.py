@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from ...nn.schedule import STEPS, sampler
+
 if TYPE_CHECKING:
     from . import MsdsrConfig
-
-STEPS = 1000
-"""Steps of the noise schedule in training."""
 
 
 class Diffusion:
     """A noise schedule of diffusers and its arithmetic on images at about -1 to 1."""
 
     def __init__(self, config: MsdsrConfig) -> None:
-        from diffusers import DDIMScheduler
-
-        common: dict[str, Any] = {
-            "num_train_timesteps": STEPS,
-            "beta_schedule": "scaled_linear",
-            "beta_start": 0.00085,
-            "beta_end": 0.012,
-            "rescale_betas_zero_snr": config.zero_snr,
-            "timestep_spacing": "trailing",
-            "clip_sample": False,
-        }
         self._config = config
-        sampler: Any = DDIMScheduler
-        self.sampler = sampler(**common, prediction_type="sample")
+        self.sampler = sampler(zero_snr=config.zero_snr)
         self._alpha: Tensor = self.sampler.alphas_cumprod
 
     def noisy(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:

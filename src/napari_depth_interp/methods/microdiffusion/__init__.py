@@ -1,0 +1,194 @@
+"""MicroDiffusion: a diffusion model on XY sections, guided by a prior and the closest recorded image.
+
+Hui et al., CVPR 2024 (arXiv 2403.10815).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from ...method import Method, MethodConfig, MethodSpec, Preset, Runtime
+
+
+class MicroDiffusionConfig(MethodConfig):
+    """Parameters of MicroDiffusion; the defaults are the preset balanced."""
+
+    prior: Literal["auto", "inr", "cubic", "linear", "none"] = Field(
+        default="auto",
+        title="Prior",
+        description="First estimate that guides the diffusion. auto: truest; inr: as published; none: naive diffusion.",
+    )
+    effort: Preset = Field(
+        default="fast", title="Effort of the prior", description="Preset that the prior is run with: fast, balanced, best."
+    )
+    diffusion: bool = Field(
+        default=True,
+        title="Diffusion",
+        description="Off: the prior alone (the rows of Table 1 without diffusion).",
+    )
+    draws: Literal["residual", "image"] = Field(
+        default="residual",
+        title="What is drawn",
+        description="residual: what the prior misses, truest to the hidden sections; image: the grey values, as "
+        "published.",
+    )
+    gamma: float = Field(
+        default=0.1,
+        ge=0.0,
+        le=1.0,
+        title="Share of the prior",
+        description="Share of the prior that is mixed into the noisy section that the network sees (equation 9). 0.1 as "
+        "published.",
+    )
+    prior_use: Literal["both", "blend", "condition"] = Field(
+        default="both",
+        title="How the prior is given",
+        description="blend: mixed into the noisy section, as published; condition: beside the recorded image; both.",
+    )
+    prior_training: Literal["frozen", "trainable", "joint"] = Field(
+        default="frozen",
+        title="Training of the prior",
+        description="Only for the prior inr. frozen: fitted before, as published; trainable: fitted before, then trained "
+        "on; joint: trained with the diffusion from its start.",
+    )
+    condition: Literal["added", "attention", "none"] = Field(
+        default="added",
+        title="Condition",
+        description="How the network is told the closest recorded image and the depth. added: at every residual block, as "
+        "published; attention: cross attention at the coarsest level; none: not at all.",
+    )
+    positions: Literal["gaussian", "sincos"] = Field(
+        default="gaussian",
+        title="Positions",
+        description="Frequencies of the depth's features. gaussian: random, as published; sincos: evenly spread octaves.",
+    )
+    learn: Literal["both", "mean", "coarser", "projection"] = Field(
+        default="both",
+        title="What is learned from",
+        description="mean: the mean of the foretold sections has to be the recorded image; coarser: recorded images as the "
+        "sections of averages of two of them, which teaches depth; both; projection: each section is the recorded image, "
+        "as algorithm 1 is printed.",
+    )
+    uncondition: float = Field(
+        default=0.1,
+        ge=0.0,
+        le=1.0,
+        title="Condition dropped",
+        description="Probability with which the condition is left out in training, for guidance. Not stated in the paper.",
+    )
+    guidance: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=10.0,
+        title="Guidance",
+        description="Weight w by which what the condition changes is exaggerated: (1 + w) with it - w without it. Above 0 "
+        "sampling takes twice as long. Not stated in the paper; its code has 1.8.",
+    )
+    iterations: int = Field(
+        default=800, ge=10, le=1_000_000, title="Training steps", description="Steps of the diffusion model (AdamW)."
+    )
+    batch: int = Field(
+        default=12, ge=1, le=1024, title="Sections per step", description="Pieces of sections in one training step, about."
+    )
+    window: int = Field(
+        default=48,
+        ge=8,
+        le=4096,
+        title="Window (pixels)",
+        description="Side of the pieces of sections that the network is trained on.",
+    )
+    channels: int = Field(
+        default=16,
+        ge=8,
+        le=512,
+        multiple_of=8,
+        title="Network width",
+        description="Channels of the U-Net at full resolution. Time grows with about its square.",
+    )
+    levels: int = Field(
+        default=3,
+        ge=1,
+        le=5,
+        title="Network levels",
+        description="Resolutions of the U-Net; each halves rows and columns. More: sees farther.",
+    )
+    learning_rate: float = Field(
+        default=2e-3,
+        gt=0.0,
+        le=0.1,
+        title="Learning rate",
+        description="Step size of AdamW; it falls to 2 % of this by a cosine. 0.0002 as published.",
+    )
+    steps: int = Field(
+        default=3,
+        ge=1,
+        le=1000,
+        title="Sampling steps",
+        description="Steps from noise to sections (DDIM). 1: truest; about 10: most texture; 1000 with a randomness of 1: "
+        "plain DDPM, as published.",
+    )
+    eta: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        title="Randomness",
+        description="Share of fresh noise at each sampling step (eta of DDIM). 0: none; 1: as DDPM.",
+    )
+    samples: int = Field(
+        default=8,
+        ge=1,
+        le=256,
+        title="Samples",
+        description="Results that are drawn. Their mean is returned, and their standard deviation as the uncertainty (1: "
+        "not known). Time grows in proportion.",
+    )
+    zero_snr: bool = Field(
+        default=True,
+        title="End in pure noise",
+        description="Rescale the schedule so that its last step holds no image: needed for few sampling steps.",
+    )
+    correct: bool = Field(
+        default=True,
+        title="Match the data",
+        description="After every step add what averages of the sections miss of the recorded images. Off: as published.",
+    )
+    self_check: bool = Field(
+        default=True,
+        title="Check on own images",
+        description="Trust what is drawn only as far as it helps on rows of the images that training does not see (for "
+        "residuals). Off: trusted fully.",
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> MicroDiffusionConfig:
+        if self.prior_training != "frozen" and self.prior != "inr":
+            raise ValueError(f"prior_training={self.prior_training} needs prior=inr: no other prior can be trained")
+        return self
+
+
+def _create(config: MicroDiffusionConfig, runtime: Runtime) -> Method:
+    from .method import MicroDiffusion
+
+    return MicroDiffusion(config, runtime)
+
+
+MICRODIFFUSION = MethodSpec(
+    name="microdiffusion",
+    title="MicroDiffusion",
+    summary="Diffusion on XY sections, guided by a prior and the closest recorded image: samples and their spread for "
+    "projections (means of n sections). For values nearest to the truth use auto.",
+    config=MicroDiffusionConfig,
+    create=_create,
+    cost="2 min (fast) to many minutes (balanced, best) for 22 projections of 128 x 128 on two cores",
+    presets={
+        "fast": {"iterations": 300, "levels": 2, "samples": 4, "steps": 2},
+        "balanced": {},
+        "best": {"iterations": 4000, "channels": 32, "effort": "balanced", "steps": 10},
+    },
+    gives_uncertainty=True,
+    sampled=True,
+    trains_on_stack=True,
+    devices=("cpu", "cuda"),
+)

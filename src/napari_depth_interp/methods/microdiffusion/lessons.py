@@ -1,0 +1,172 @@
+"""What the network learns from: recorded images, and nothing else.
+
+Two kinds of lessons. *Means*: the n sections of a recorded image are foretold, and their mean has to be that image: it
+holds at the real thickness, but says nothing about how the sections differ. *Coarser*: neighbouring images are averaged
+(slices: every second one is left out), so that the recorded images themselves are the sections to be found: these are
+known, but twice as thick.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...stack import Acquisition, Stack
+
+Prior = Callable[[Stack, NDArray[np.float64]], NDArray[np.float32] | None]
+"""From a stack and depths to prior sections (K, Y, X) in the units of the input; None where there is no prior."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """Sections that belong to one recorded image.
+
+    Attributes
+    ----------
+    seen : (Y, X) tensor
+        The recorded image, at about -1 to 1 as all values.
+    clean : (n, Y, X) tensor
+        What is made noisy: the sections themselves, or what stands for them where they are not known.
+    prior : (n, Y, X) tensor or None
+    place : (n, 2) tensor
+        Depth in the stack and in the recorded image, -1 to 1.
+    target : (1 or n, Y, X) tensor
+        The mean of the sections, or each of them.
+    index : int
+        Of the recorded image.
+    """
+
+    seen: Tensor
+    clean: Tensor
+    prior: Tensor | None
+    place: Tensor
+    target: Tensor
+    index: int
+
+    @property
+    def mean_only(self) -> bool:
+        """Whether only the mean of the sections is known."""
+        return len(self.target) < len(self.clean)
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where sections lie: in the stack (-1 to 1 from its first to its last section) and in the closest image."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, stack: Stack) -> Places:
+        """Take the reach of a stack."""
+        fine = stack.fine_depths()
+        return cls(float(fine.min()), float(fine.max()))
+
+    def at(self, z: NDArray[np.float64], centre: NDArray[np.float64] | float, gap: float) -> Tensor:
+        """Return (K, 2) for depths z, of which the closest image lies at ``centre``."""
+        whole = 2 * (z - self.low) / max(self.high - self.low, 1e-12) - 1
+        return torch.from_numpy(np.stack([whole, (z - centre) / max(gap / 2, 1e-12)], 1)).float()
+
+
+Scaled = Callable[[NDArray[np.floating]], Tensor]  # type: ignore[type-arg]
+
+
+def means(stack: Stack, prior: NDArray[np.float32] | None, scaled: Scaled) -> list[Lesson]:
+    """Return one lesson for each projection; ``prior`` (N n, Y, X) holds its sections."""
+    n, fine, places = stack.acquisition.n, stack.fine_depths(), Places.of(stack)
+    images, gap = scaled(stack.voxels), stack.grid.spacing or 1.0
+    priors = None if prior is None else scaled(prior).view(len(images), n, *images.shape[1:])
+    return [
+        Lesson(
+            image,
+            image.expand(n, -1, -1) if priors is None else priors[i],
+            None if priors is None else priors[i],
+            places.at(fine[i], float(stack.depths[i]), gap).to(image.device),
+            image[None],
+            i,
+        )
+        for i, image in enumerate(images)
+    ]
+
+
+def coarser(stack: Stack, prior: Prior, scaled: Scaled) -> list[Lesson]:
+    """Return one lesson for each image of coarser stacks made of this one."""
+    lessons = []
+    for first in (0, 1):
+        made = _pairs(stack, first) if stack.acquisition.is_projection else _thinned(stack, first)
+        if made is not None:
+            lessons += _known(stack, *made, prior, scaled)
+    return lessons
+
+
+def _pairs(stack: Stack, first: int) -> tuple[Stack, list[list[int]]] | None:
+    """Return means of neighbouring images, and of which two each is."""
+    count = (len(stack.depths) - first) // 2
+    if count < 2:
+        return None
+    used = np.arange(first, first + 2 * count).reshape(count, 2)
+    voxels = stack.voxels[used].astype(np.float32).mean(axis=1)
+    grid = replace(stack.grid, depths=stack.depths[used].mean(axis=1))
+    return Stack(voxels, grid, Acquisition(2 * stack.acquisition.n)), used.tolist()
+
+
+def _thinned(stack: Stack, first: int) -> tuple[Stack, list[list[int]]] | None:
+    """Return every second slice, and for each the left-out ones to which it is the closest."""
+    count = len(stack.depths)
+    kept = np.arange(first, count, 2)
+    if len(kept) < 2:
+        return None
+    hidden = [i for i in range(int(kept[0]), int(kept[-1])) if (i - first) % 2]
+    nearest = [int(np.abs(stack.depths[kept] - stack.depths[i]).argmin()) for i in hidden]
+    owned = [[i for i, owner in zip(hidden, nearest, strict=True) if owner == k] for k in range(len(kept))]
+    return stack.crop(slice(first, None, 2), slice(None)), owned
+
+
+def _known(
+    stack: Stack, coarse: Stack, owned: Sequence[Sequence[int]], prior: Prior, scaled: Scaled
+) -> list[Lesson]:
+    images, seen = scaled(stack.voxels), scaled(coarse.voxels)
+    asked = [i for each in owned for i in each]
+    fine = stack.fine_depths()[asked]
+    found = prior(coarse, fine.ravel())
+    priors = None if found is None else scaled(found.reshape(*fine.shape, *found.shape[1:]).mean(axis=1))
+    places, gap, lessons, done = Places.of(stack), coarse.grid.spacing or 1.0, [], 0
+    for k, each in enumerate(owned):
+        if each:
+            place = places.at(stack.depths[list(each)], float(coarse.depths[k]), gap).to(images.device)
+            mine = None if priors is None else priors[done : done + len(each)]
+            known = images[list(each)]
+            lessons.append(Lesson(seen[k], known, mine, place, known, k))
+            done += len(each)
+    return lessons
+
+
+def batched(lessons: Sequence[Lesson], rng: np.random.Generator, sections: int, size: int, rows: slice) -> list[Lesson]:
+    """Return windows of some lessons, about ``sections`` sections in all, turned and mirrored at random."""
+    chosen, count = [], 0
+    while count < sections:
+        chosen.append(window(lessons[int(rng.integers(len(lessons)))], rng, size, rows))
+        count += len(chosen[-1].clean)
+    return chosen
+
+
+def window(lesson: Lesson, rng: np.random.Generator, size: int, rows: slice) -> Lesson:
+    """Return a window of a lesson out of some of its rows."""
+    height, width = rows.stop - rows.start, lesson.seen.shape[1]
+    tall, wide = min(size, height), min(size, width)
+    top, left = rows.start + int(rng.integers(height - tall + 1)), int(rng.integers(width - wide + 1))
+    flips = [axis for axis in (-2, -1) if rng.random() < 0.5]
+    turned = tall == wide and rng.random() < 0.5
+
+    def cut(image: Tensor) -> Tensor:
+        part = image[..., top : top + tall, left : left + wide]
+        part = part.flip(flips) if flips else part
+        return part.transpose(-1, -2) if turned else part
+
+    prior = None if lesson.prior is None else cut(lesson.prior)
+    return Lesson(cut(lesson.seen), cut(lesson.clean), prior, lesson.place, cut(lesson.target), lesson.index)

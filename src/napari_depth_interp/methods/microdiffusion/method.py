@@ -1,0 +1,170 @@
+"""Prepare the prior, train on the stack, draw samples, give sections at any depths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...method import Explains, Findings, Method, Runtime, Sections, working_dtype
+from ...nn.runtime import torch_on
+from ...progress import Progress, Report, fractions, part, silent
+from ...scaling import Scaling
+from ...stack import Stack
+from .. import registry
+from .fit import fit
+from .lessons import Lesson, Places, coarser, means
+from .network import SectionNet
+from .sample import Scene, draw
+
+if TYPE_CHECKING:
+    from . import MicroDiffusionConfig
+
+_ROWS = 8
+"""Most sections drawn per gap between slices."""
+_SMALLEST = 16
+"""Pixels of the shorter image side under which nothing can be learned."""
+
+
+class MicroDiffusion:
+    """MicroDiffusion on one stack."""
+
+    def __init__(self, config: MicroDiffusionConfig, runtime: Runtime) -> None:
+        self._config = config
+        self._runtime = runtime
+        self._prior: Method | None = None
+        self._network: SectionNet | None = None
+        self._scaling = Scaling(0.0, 1.0)
+        self._drawn: tuple[Stack, NDArray[np.float32], NDArray[np.float32]] | None = None
+        self._warnings: tuple[str, ...] = ()
+
+    def prepare(self, stack: Stack, *, report: Report = silent) -> None:
+        """Prepare the prior, then train the network on the recorded images."""
+        self._drawn, self._network, self._warnings = None, None, ()
+        self._scaling = Scaling.of(stack.voxels)
+        self._prior = self._prepared_prior(stack, part(report, 0.0, 0.4, "preparing the prior"))
+        with torch_on(self._runtime) as device:
+            lessons = self._lessons(stack, device) if self._config.diffusion else []
+            if lessons:
+                network = SectionNet(self._config, self._runtime.seed).to(device)
+                inner = part(report, 0.4, 1.0, "training on the images of this stack")
+                fit(network, lessons, self._config, self._runtime.seed, inner)
+                self._network = network
+        report(Progress(1.0))
+
+    def _prepared_prior(self, stack: Stack, report: Report) -> Method | None:
+        if self._config.prior == "none" and self._config.diffusion:
+            return None
+        spec = registry.get("linear" if self._config.prior == "none" else self._config.prior)
+        method = spec.create(spec.config(**spec.presets.get(self._config.effort, {})), self._runtime)
+        method.prepare(stack, report=report)
+        return method
+
+    def _lessons(self, stack: Stack, device: torch.device) -> list[list[Lesson]]:
+        """Return the kinds of lessons that there are."""
+        if min(stack.voxels.shape[1:]) < _SMALLEST or len(stack.depths) < 2:
+            return []
+
+        def scaled(values: NDArray[Any]) -> Tensor:
+            return self._scaled(values, device)
+
+        kinds = []
+        if self._config.learn in ("both", "mean") and stack.acquisition.is_projection:
+            kinds.append(means(stack, self._prior_at(stack, stack.fine_depths().ravel()), scaled))
+        if self._config.learn in ("both", "coarser") or not stack.acquisition.is_projection:
+            kinds.append(coarser(stack, self._prior_at, scaled))
+        return [kind for kind in kinds if kind]
+
+    def _prior_at(self, stack: Stack, z: NDArray[np.float64]) -> NDArray[np.float32] | None:
+        if self._prior is None:
+            return None
+        return np.asarray(self._prior.sections_at(stack, z.tolist(), report=silent).values, np.float32)
+
+    def findings(self) -> Findings:
+        """Say so where nothing could be learned or is trusted; what the prior has found out."""
+        inner = self._prior.findings().warnings if isinstance(self._prior, Explains) else ()
+        return Findings(warnings=(*inner, *self._warnings))
+
+    def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report = silent) -> Sections:
+        """Return the mean of the samples and their standard deviation, between sections linearly interpolated."""
+        wanted = np.asarray(z, float)
+        dtype = working_dtype(stack.voxels.dtype)
+        if self._network is None:
+            assert self._prior is not None
+            values = self._prior.sections_at(stack, z, report=report).values
+            return Sections(values, np.full(values.shape, np.nan, np.float32))
+        depths, mean, spread = self._volume(stack, report)
+        places = np.interp(wanted, depths, np.arange(len(depths), dtype=float))
+        values = _between(mean, places).astype(dtype)
+        report(Progress(1.0))
+        return Sections(values, _between(spread, places))
+
+    def _volume(self, stack: Stack, report: Report) -> tuple[NDArray[np.float64], NDArray[Any], NDArray[np.float32]]:
+        """Return depths, mean and spread of the samples; the last are kept."""
+        grid = _Grid.of(stack)
+        if self._drawn is None or self._drawn[0] is not stack:
+            with torch_on(self._runtime) as device:
+                scene = self._scene(stack, grid, device)
+                total, squares = torch.zeros_like(scene.images[:1]), torch.zeros_like(scene.images[:1])
+                count = self._config.samples
+                for number in range(count):
+                    inner = part(report, number / count, (number + 1) / count, "drawing the sections")
+                    assert self._network is not None
+                    found = draw(self._network, self._config, scene, fractions(inner))
+                    total, squares = total + found, squares + found.double().square()
+                mean = total / count
+                spread = ((squares / count - mean.double().square()).clamp_min(0) * (count / max(1, count - 1))).sqrt()
+                if count == 1:
+                    spread = torch.full_like(spread, torch.nan)
+                values = self._scaling.undo(((mean + 1) / 2).cpu().numpy().astype(np.float64))
+                self._drawn = stack, values, (spread / 2 * self._scaling.span).float().cpu().numpy()
+        return grid.z, self._drawn[1], self._drawn[2]
+
+    def _scene(self, stack: Stack, grid: _Grid, device: torch.device) -> Scene:
+        images = self._scaled(stack.voxels, device)
+        prior = self._prior_at(stack, grid.z)
+        place = Places.of(stack).at(grid.z, stack.depths[grid.closest], stack.grid.spacing or 1.0)
+        return Scene(
+            images,
+            grid.members,
+            grid.closest,
+            None if prior is None else self._scaled(prior, device),
+            place.to(device),
+            stack.depths,
+            grid.z,
+        )
+
+    def _scaled(self, voxels: NDArray[Any], device: torch.device) -> Tensor:
+        return 2 * torch.from_numpy(self._scaling.apply(voxels)).to(device) - 1
+
+
+class _Grid:
+    """The sections that are drawn: those of projections, or some in every gap between slices."""
+
+    def __init__(self, z: NDArray[np.float64], members: NDArray[np.intp], closest: NDArray[np.intp]) -> None:
+        self.z, self.members, self.closest = z, members, closest
+
+    @classmethod
+    def of(cls, stack: Stack) -> _Grid:
+        """Choose sections about as close as the pixels."""
+        fine = stack.fine_depths()
+        count, n = fine.shape
+        if n > 1:
+            return cls(fine.ravel(), np.arange(count * n).reshape(count, n), np.repeat(np.arange(count), n))
+        rows = int(np.clip(round((stack.grid.spacing or 1.0) / stack.pixel), 2, _ROWS))
+        z = np.interp(np.arange((count - 1) * rows + 1) / rows, np.arange(count), stack.depths)
+        middles = (stack.depths[1:] + stack.depths[:-1]) / 2
+        return cls(z, np.arange(count)[:, None] * rows, np.searchsorted(middles, z))
+
+
+def _between(sections: NDArray[Any], places: NDArray[np.float64]) -> NDArray[Any]:
+    """Return sections at fractional places, by linear interpolation."""
+    first = np.clip(np.floor(places).astype(int), 0, max(0, len(sections) - 2))
+    share = (places - first)[:, None, None].astype(sections.dtype)
+    below, above = sections[first], sections[np.minimum(first + 1, len(sections) - 1)]
+    mixed = np.where(share == 1, above, below + share * (above - below))
+    return np.asarray(np.where(share == 0, below, mixed))  # NaN of one sample stays where it is

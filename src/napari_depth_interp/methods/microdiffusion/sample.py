@@ -1,0 +1,164 @@
+"""Drawing the sections of a whole stack together, matched to the recorded images after every step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...nn.runtime import half_precision
+from ...nn.schedule import STEPS, sampler
+from ...projections import spreading
+from .fit import blended, sections_of, seen_by, state_of
+from .network import SectionNet
+
+if TYPE_CHECKING:
+    from . import MicroDiffusionConfig
+
+_PIXELS = 2**17
+"""Pixels of sections that go through the network at once."""
+_TILE = 512
+"""Pixels per side above which a section is cut into tiles."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Sections to draw and what was recorded, at about -1 to 1.
+
+    Attributes
+    ----------
+    images : (N, Y, X) tensor
+    members : (N, n) int array
+        The sections whose mean each image is.
+    closest : (K,) int array
+        The closest image of each section.
+    prior : (K, Y, X) tensor or None
+    place : (K, 2) tensor
+    depths : (N,) array
+    z : (K,) array
+    """
+
+    images: Tensor
+    members: NDArray[np.intp]
+    closest: NDArray[np.intp]
+    prior: Tensor | None
+    place: Tensor
+    depths: NDArray[np.float64]
+    z: NDArray[np.float64]
+
+    def matched(self, sections: Tensor) -> Tensor:
+        """Return sections whose means are the recorded images, changed smoothly."""
+        errors = self.images - torch.stack([sections[each].mean(0) for each in torch.from_numpy(self.members)])
+        found, flat = sections.clone(), errors.flatten(1)
+        for some, part, weights in spreading(self.depths, self.z[self.members], self.z):
+            added = torch.from_numpy(weights).float().to(flat.device) @ flat[part]
+            found[some] += added.view(found[some].shape)
+        return found
+
+
+@torch.no_grad()
+def draw(
+    network: SectionNet, config: MicroDiffusionConfig, scene: Scene, each: Callable[[float], None], steps: int = 0
+) -> Tensor:
+    """Return one sample of all sections (K, Y, X).
+
+    Parameters
+    ----------
+    each : callable
+        Gets the share done after every chunk of sections, and may raise.
+    steps : int
+        Sampling steps; 0: those of the config.
+    """
+    schedule = sampler(zero_snr=config.zero_snr)
+    schedule.set_timesteps(steps or config.steps)
+    images, prior = scene.images, scene.prior
+    state = torch.randn_like(images)[torch.from_numpy(scene.closest)]  # sections of one image share their noise
+    times = schedule.timesteps.tolist()
+    for number, step in enumerate(times):
+        clean = foretold(network, config, scene, state, step, _part(each, number, len(times)))
+        if config.correct:
+            sections = scene.matched(sections_of(clean, prior, network, config.draws))
+            clean = state_of(sections, prior, network, config.draws) / (network.trust if _scaled(config, prior) else 1)
+        noise = None
+        if config.eta > 0:
+            noise = torch.randn_like(images)[torch.from_numpy(scene.closest)]
+        state = schedule.step(clean, step, state, eta=config.eta, variance_noise=noise).prev_sample
+    sections = sections_of(state, prior, network, config.draws)
+    return scene.matched(sections) if config.correct else sections
+
+
+def _scaled(config: MicroDiffusionConfig, prior: Tensor | None) -> bool:
+    return prior is not None and config.draws == "residual"
+
+
+def foretold(
+    network: SectionNet,
+    config: MicroDiffusionConfig,
+    scene: Scene,
+    state: Tensor,
+    step: int,
+    each: Callable[[float], None],
+) -> Tensor:
+    """Return the clean state of all sections that the network sees behind the noise, with guidance (eq. 7)."""
+    found = torch.empty_like(state)
+    height, width = state.shape[1:]
+    tiles = [(y, x) for y in _tiles(height, network) for x in _tiles(width, network)]
+    at_once = max(1, _PIXELS // min(height * width, _TILE**2))
+    starts = range(0, len(state), at_once)
+    for number, start in enumerate(starts):
+        some = slice(start, start + at_once)
+        for (rows, upper), (columns, left) in tiles:
+            tile = (..., slice(upper.start, upper.stop), slice(left.start, left.stop))
+            values = _guided(network, config, scene, state, step, some, tile)
+            inner_y, inner_x = rows.start - upper.start, columns.start - left.start
+            found[some, rows, columns] = values[
+                :, inner_y : inner_y + rows.stop - rows.start, inner_x : inner_x + columns.stop - columns.start
+            ]
+        each((number + 1) / len(starts))
+    return found
+
+
+def _guided(
+    network: SectionNet,
+    config: MicroDiffusionConfig,
+    scene: Scene,
+    state: Tensor,
+    step: int,
+    some: slice,
+    tile: tuple[object, ...],
+) -> Tensor:
+    prior = None if scene.prior is None else scene.prior[some][tile]  # type: ignore[index]
+    seen = scene.images[torch.from_numpy(scene.closest[some])][tile]  # type: ignore[index]
+    noisy = state[some][tile]  # type: ignore[index]
+    share = torch.full((len(noisy),), step / STEPS, device=noisy.device)
+
+    def ask(known: float) -> Tensor:
+        told = torch.full_like(share, known)
+        with half_precision(noisy.device):
+            found: Tensor = network(
+                blended(noisy, prior, config), share, seen_by(seen, prior, config), scene.place[some], told
+            )
+        return found
+
+    found = ask(1.0)
+    return found if config.guidance == 0 else (1 + config.guidance) * found - config.guidance * ask(0.0)
+
+
+def _tiles(size: int, network: SectionNet) -> list[tuple[slice, slice]]:
+    """Return what is kept and what is looked at along one axis; both begin at whole cells of the coarsest level."""
+    if size <= _TILE:
+        return [(slice(0, size), slice(0, size))]
+    halo = network.halo
+    return [
+        (slice(start, min(size, start + _TILE)), slice(max(0, start - halo), min(size, start + _TILE + halo)))
+        for start in range(0, size, _TILE)
+    ]
+
+
+def _part(each: Callable[[float], None], number: int, count: int) -> Callable[[float], None]:
+    return lambda done: each((number + done) / count)
