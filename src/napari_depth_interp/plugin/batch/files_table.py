@@ -30,6 +30,15 @@ def _number(value: float | None, how: str) -> str:
     return "" if value is None else format(value, how)
 
 
+def _gain(row: Row) -> str:
+    return _number(row.gain_over_linear_db, "+.2f").replace("-0.00", "0.00").replace("+0.00", "0.00")
+
+
+def remark(row: Row) -> str:
+    """Return why a file failed or was skipped, or what the method warns of, in the words of the window."""
+    return name_fields(row.reason or "; ".join(row.warnings))
+
+
 _COLUMNS = (
     _Column("file", "Path below the folder.", lambda row, _: row.file.replace("\n", "\N{RETURN SYMBOL}")),
     _Column(
@@ -38,13 +47,10 @@ _COLUMNS = (
     ),
     _Column("time (s)", "From reading to writing.", lambda row, _: _number(row.seconds, ".1f"), True),
     _Column("PSNR", "Of all hidden sections together, in dB.", lambda row, _: _number(row.psnr, ".2f"), True),
-    _Column(
-        "over linear", "PSNR above linear interpolation, in dB.",
-        lambda row, _: _number(row.gain_over_linear_db, "+.2f"), True,
-    ),
+    _Column("gain", "PSNR above linear interpolation, in dB.", lambda row, _: _gain(row), True),
     _Column(
         "remark", "Why it failed or was skipped, or what the method warns of.",
-        lambda row, _: name_fields(row.reason or "; ".join(row.warnings)),
+        lambda row, _: remark(row),
     ),
 )  # fmt: skip
 _SCORES = (3, 4)
@@ -106,9 +112,10 @@ class FilesModel(QAbstractTableModel):
 
 
 class FilesTable(QTableView):
-    """Shows the model; ``wanted`` is emitted with the row of a double click."""
+    """Shows the model; ``wanted`` is emitted with the row of a double click, ``picked`` when another row is chosen."""
 
     wanted = Signal(object)
+    picked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -123,10 +130,12 @@ class FilesTable(QTableView):
         header = self.horizontalHeader()
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
         header.setStretchLastSection(True)
-        for column, width in enumerate((130, 84, 58, 52, 74)):
+        for column, width in enumerate((126, 84, 56, 50, 48)):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
             header.resizeSection(column, width)
         self.show_scores(False)
+        self.selectionModel().selectionChanged.connect(lambda *_: self.picked.emit())
+        self.files.dataChanged.connect(lambda *_: self.picked.emit())
         self.doubleClicked.connect(lambda index: self.wanted.emit(self.files.rows[index.row()]))
 
     def show_scores(self, shown: bool) -> None:

@@ -222,7 +222,7 @@ class BatchFolder(JobWidget):
         self.files.table.files.update(row, fraction)
 
     def _returned(self, summary: Summary) -> None:
-        self.files.table.files.begin(summary.rows)
+        self.files.show_end(summary.rows)
         failed = summary.count(State.FAILED)
         words = f"{'stopped: ' if summary.stopped else ''}{summary.describe()}; see {summary.table}"
         self.bar.say("; ".join([words, *summary.notes]), problem=failed > 0)
