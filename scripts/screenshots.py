@@ -78,6 +78,8 @@ def take(theme: str) -> None:
     viewer.window.remove_dock_widget(widget)
     viewer.layers.clear()
     compare(viewer, theme)
+    viewer.layers.clear()
+    batch(viewer, theme)
     viewer.close()
 
 
@@ -96,6 +98,33 @@ def compare(viewer: Any, theme: str) -> None:
     widget.scores.show_side_by_side(True)
     save(viewer, f"compare-{theme}")
     widget.scores.show_side_by_side(False)
+
+
+def batch(viewer: Any, theme: str) -> None:
+    """Run a folder of simulated stacks, one of them damaged, and open one with its result."""
+    import napari_depth_interp as ndi
+    from napari_depth_interp.settings import make_settings
+    from napari_depth_interp.simulate import simulate
+
+    _, widget = viewer.window.add_plugin_dock_widget("napari-depth-interp", "Batch folder")
+    with tempfile.TemporaryDirectory(prefix="batch-") as name:
+        source, target = Path(name, "stacks"), Path(name, "dense")
+        for number in range(6):
+            path = source / f"day{number // 3 + 1}" / f"organoid_{number % 3 + 1}.tif"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            tissue = simulate("organoid", shape=(16, 128, 128), voxel_size=(2.0, 0.5, 0.5), seed=number)
+            ndi.write(path, tissue.observed)
+        (source / "day2" / "organoid_2.tif").write_bytes(b"II*\0")
+        widget.set_settings(make_settings(method="flow", factor=4))
+        widget.compute.set_scoring(2)
+        widget.folders.set_choice(source, target, recursive=True)
+        wait_until(lambda: len(widget.files.table.files.rows) == 6)
+        widget.run()
+        wait_until(lambda: widget.job is None)
+        widget.files.open(widget.files.table.files.rows[0])
+        viewer.reset_view()
+        save(viewer, f"batch-{theme}")
+    viewer.window.remove_dock_widget(widget)
 
 
 def main() -> None:

@@ -72,11 +72,13 @@ def _no_thread_is_left():
 
 
 def _running(before):
-    """Return new threads, less those that Qt's pool lends to Python and takes back itself."""
+    """Return new threads, less those that Qt's pool lends to Python, and Dask's, which wait for its next cluster."""
     return [
         thread
         for thread in threading.enumerate()
-        if thread not in before and not isinstance(thread, threading._DummyThread)
+        if thread not in before
+        and not isinstance(thread, threading._DummyThread)
+        and not thread.name.startswith("Dask-")
     ]
 
 

@@ -38,6 +38,7 @@ class TargetBox(QGroupBox):
         self._spacing.setToolTip(f"<qt>{describe('spacing')}</qt>")
         self._summary = QLabel()
         self._summary.setWordWrap(True)
+        self._summary.hide()
         row = QHBoxLayout()
         for widget in (self._kind, self._factor, self._spacing):
             row.addWidget(widget, 1)
@@ -86,16 +87,19 @@ class TargetBox(QGroupBox):
         step = float(np.median(np.diff(depths)))
         words = f"{sections} → {len(depths)} sections, {step:.4g} {dataset.grid.unit or ''} apart, {_size(size)}"
         self._summary.setStyleSheet("")
+        self._summary.show()
         self._summary.setText("<br>".join([words, *(f"<i>{note}</i>" for note in notes)]))
 
     def show_problem(self, text: str) -> None:
         """Say why there is no target."""
         self._summary.setStyleSheet("color: #e0803a;")
+        self._summary.show()
         self._summary.setText(text)
 
     def clear(self) -> None:
         """Say nothing: there is no stack yet."""
         self._summary.setText("")
+        self._summary.hide()
 
     def _changed(self, *_: Any) -> None:
         kind = self._kind.currentData()

@@ -1,0 +1,149 @@
+"""The table of files: one row per file, from waiting to done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
+from qtpy.QtGui import QColor
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+
+from ...batch import Row, State
+from ..words import name_fields
+
+_COLOURS = {State.FAILED: "#e0803a", State.DONE: "#5cb85c", State.RUNNING: "#4aa3df"}
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+
+
+@dataclass(frozen=True)
+class _Column:
+    heading: str
+    tip: str
+    text: Callable[[Row, float], str]
+    right: bool = False
+
+
+def _number(value: float | None, how: str) -> str:
+    return "" if value is None else format(value, how)
+
+
+def _gain(row: Row) -> str:
+    return _number(row.gain_over_linear_db, "+.2f").replace("-0.00", "0.00").replace("+0.00", "0.00")
+
+
+def remark(row: Row) -> str:
+    """Return why a file failed or was skipped, or what the method warns of, in the words of the window."""
+    return name_fields(row.reason or "; ".join(row.warnings))
+
+
+_COLUMNS = (
+    _Column("file", "Path below the folder.", lambda row, _: row.file.replace("\n", "\N{RETURN SYMBOL}")),
+    _Column(
+        "state", "What has become of it.",
+        lambda row, fraction: f"{row.state} {fraction:.0%}" if row.state == State.RUNNING else str(row.state),
+    ),
+    _Column("time (s)", "From reading to writing.", lambda row, _: _number(row.seconds, ".1f"), True),
+    _Column("PSNR", "Of all hidden sections together, in dB.", lambda row, _: _number(row.psnr, ".2f"), True),
+    _Column("gain", "PSNR above linear interpolation, in dB.", lambda row, _: _gain(row), True),
+    _Column(
+        "remark", "Why it failed or was skipped, or what the method warns of.",
+        lambda row, _: remark(row),
+    ),
+)  # fmt: skip
+_SCORES = (3, 4)
+
+
+class FilesModel(QAbstractTableModel):
+    """Files as rows."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.rows: list[Row] = []
+        self._fractions: list[float] = []
+        self._places: dict[str, int] = {}
+
+    def begin(self, rows: Sequence[Row]) -> None:
+        """Show other files."""
+        self.beginResetModel()
+        self.rows = list(rows)
+        self._fractions = [0.0] * len(self.rows)
+        self._places = {row.file: place for place, row in enumerate(self.rows)}
+        self.endResetModel()
+
+    def update(self, row: Row, fraction: float) -> None:
+        """Show what has become of a file."""
+        place = self._places.get(row.file)
+        if place is None:
+            return
+        self.rows[place], self._fractions[place] = row, fraction
+        self.dataChanged.emit(self.index(place, 0), self.index(place, len(_COLUMNS) - 1))
+
+    # What Qt asks for
+
+    def rowCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: N802, B008
+        return 0 if parent.isValid() else len(self.rows)
+
+    def columnCount(self, parent: QModelIndex = QModelIndex()) -> int:  # noqa: N802, B008
+        return 0 if parent.isValid() else len(_COLUMNS)
+
+    def headerData(self, section: int, orientation: Any, role: int = Qt.ItemDataRole.DisplayRole) -> Any:  # noqa: N802
+        if orientation != Qt.Orientation.Horizontal:
+            return None
+        column = _COLUMNS[section]
+        shown = {Qt.ItemDataRole.DisplayRole: column.heading, Qt.ItemDataRole.ToolTipRole: column.tip}
+        return shown.get(Qt.ItemDataRole(role))
+
+    def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        row, column = self.rows[index.row()], _COLUMNS[index.column()]
+        text = column.text(row, self._fractions[index.row()])
+        if role == Qt.ItemDataRole.DisplayRole:
+            return text
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return f"<qt>{text.replace('&', '&amp;').replace('<', '&lt;')}</qt>" if text else None
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return _RIGHT if column.right else _LEFT
+        if role == Qt.ItemDataRole.ForegroundRole and index.column() in (1, len(_COLUMNS) - 1):
+            colour = _COLOURS.get(row.state)
+            return QColor(colour) if colour and (index.column() == 1 or row.state == State.FAILED) else None
+        return None
+
+
+class FilesTable(QTableView):
+    """Shows the model; ``wanted`` is emitted with the row of a double click, ``picked`` when another row is chosen."""
+
+    wanted = Signal(object)
+    picked = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.files = FilesModel(self)
+        self.setModel(self.files)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setToolTip("Double click a file to open it and its result.")
+        self.setWordWrap(False)
+        self.verticalHeader().hide()
+        header = self.horizontalHeader()
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
+        header.setStretchLastSection(True)
+        for column, width in enumerate((126, 84, 56, 50, 48)):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
+            header.resizeSection(column, width)
+        self.show_scores(False)
+        self.selectionModel().selectionChanged.connect(lambda *_: self.picked.emit())
+        self.files.dataChanged.connect(lambda *_: self.picked.emit())
+        self.doubleClicked.connect(lambda index: self.wanted.emit(self.files.rows[index.row()]))
+
+    def show_scores(self, shown: bool) -> None:
+        """Show or hide the columns of scores."""
+        for column in _SCORES:
+            self.setColumnHidden(column, not shown)
+
+    def chosen(self) -> Row | None:
+        """Return the row that is chosen."""
+        found = self.selectionModel().selectedRows()
+        return self.files.rows[found[0].row()] if found else None

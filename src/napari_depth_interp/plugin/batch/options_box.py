@@ -1,0 +1,74 @@
+"""How many files at once, what Cancel does, and settings that no other box shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QGroupBox, QLabel, QSpinBox, QWidget
+
+from ...devices import default_threads
+from ...settings import Settings
+
+_KEPT = ("acquisition", "axis", "channel", "depths", "dtype", "nan", "threads", "seed")
+"""Settings that come from a settings file only."""
+
+
+class OptionsBox(QGroupBox):
+    """Edits what concerns the batch as a whole."""
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Batch", parent)
+        self._extra: dict[str, Any] = {}
+        self._workers = QSpinBox()
+        self._workers.setRange(1, max(2, 2 * default_threads()))
+        self._workers.setToolTip(
+            "<qt>How many files are in work at the same time, each in a process of its own with its share of the "
+            "cores; 1: in napari itself.</qt>"
+        )
+        self._cancel = QComboBox()
+        self._cancel.addItem("drops the file in work", False)
+        self._cancel.addItem("finishes the file in work", True)
+        self._cancel.setToolTip("What happens with files that are in work when you click Cancel.")
+        self._uncertainty = QCheckBox("also write the uncertainty")
+        self._uncertainty.setToolTip(
+            "<qt>The expected absolute error of every voxel, as <i>NAME_uncertainty</i> beside the result; of methods "
+            "that give one.</qt>"
+        )
+        self._info = QLabel()
+        self._info.setWordWrap(True)
+        form = QFormLayout(self)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("files at once", self._workers)
+        form.addRow("Cancel", self._cancel)
+        form.addRow(self._uncertainty)
+        form.addRow(self._info)
+        self._workers.valueChanged.connect(lambda *_: self.changed.emit())
+        self._uncertainty.toggled.connect(lambda *_: self.changed.emit())
+
+    def workers(self) -> int:
+        """Return the number of processes; 0 for none beside this one."""
+        count = self._workers.value()
+        return count if count > 1 else 0
+
+    def finishes(self) -> bool:
+        """Return whether Cancel lets the files in work end."""
+        return bool(self._cancel.currentData())
+
+    def uncertainty(self) -> bool:
+        """Return whether the uncertainty is written, too."""
+        return self._uncertainty.isChecked()
+
+    def values(self) -> dict[str, Any]:
+        """Return the settings that are kept here."""
+        return dict(self._extra)
+
+    def set_values(self, settings: Settings) -> None:
+        """Keep these settings, and say which of them are not the usual ones."""
+        self._extra = {name: getattr(settings, name) for name in _KEPT}
+        usual = Settings()
+        said = [f"{name}: {value}" for name, value in self._extra.items() if value != getattr(usual, name)]
+        self._info.setText(f"Also set: {', '.join(said)}." if said else "")
+        self._info.setVisible(bool(said))

@@ -1,0 +1,336 @@
+"""Puts the boxes together; the one place that starts and ends batches."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from functools import partial
+from typing import Any
+
+import napari
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import QObject, QSize, Qt, Signal
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QHBoxLayout,
+    QPushButton,
+    QScrollArea,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ...batch import Plan, Row, State, Stop, Summary, Where
+from ...batch.plan import Found, check_settings
+from ...errors import DepthInterpError
+from ...request import resolve_method
+from ...settings import Settings, load_settings, make_settings, save_settings, to_arguments
+from .. import preferences
+from ..interpolate.target_box import TargetBox
+from ..job_widget import JobWidget
+from ..method_box import MethodBox
+from ..run_bar import RunBar
+from ..run_box import ComputeBox
+from ..words import for_window
+from .files_page import FilesPage
+from .folders_box import FoldersBox
+from .options_box import OptionsBox
+from .search import FolderSearch
+from .task import Order, batch_task
+
+_YAML = "Settings (*.yaml *.yml)"
+_OFTEN = 0.1
+"""Seconds between two signals about one file at work."""
+
+
+class _Feed(QObject):
+    """Brings the changes of rows from the job's thread to the window's."""
+
+    changed = Signal(object, float)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[str, tuple[str, float]] = {}
+
+    def tell(self, row: Row, fraction: float) -> None:
+        """Send a change of state at once, progress now and then."""
+        state, when = self._last.get(row.file, ("", 0.0))
+        if state != row.state or time.monotonic() - when >= _OFTEN:
+            self._last[row.file] = row.state, time.monotonic()
+            self.changed.emit(row, fraction)
+
+
+class BatchFolder(JobWidget):
+    """Run one method on every file of a folder.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+    """
+
+    advice = "use a smaller factor, or fewer files at once"
+    foreseen = (DepthInterpError, OSError)
+
+    def __init__(self, napari_viewer: napari.Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.viewer = napari_viewer
+        self._order: Order | None = None
+        self._feed: _Feed | None = None
+        self.folders = FoldersBox()
+        self.target = TargetBox()
+        self.method = MethodBox()
+        self.compute = ComputeBox()
+        self.options = OptionsBox()
+        self.bar = RunBar("Make the results of all files. The window stays usable meanwhile.", preview=False)
+        self.files = FilesPage(napari_viewer)
+        self._search = FolderSearch(self)
+        self._boxes = (self.folders, self.target, self.method, self.compute, self.options)
+        self._build()
+        try:
+            self.set_settings(preferences.remembered_settings())
+        except DepthInterpError:  # remembered by another version, or with a package that is no longer installed
+            self.set_settings(preferences.default_settings())
+        for box in self._boxes:
+            box.changed.connect(self._check)
+        self.folders.changed.connect(self._search.soon)
+        self._search.due.connect(self._look)
+        self._search.found.connect(self._found)
+        self._search.failed.connect(self._not_found)
+        self.bar.run_clicked.connect(self.run)
+        self.bar.cancel_clicked.connect(self.cancel)
+        self.files.copy_wanted.connect(self._copy)
+        self._check()
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Leave the larger part of a 1280 x 800 window to the canvas."""
+        return QSize(430, 700)
+
+    # Settings
+
+    def settings(self) -> Settings:
+        """Return what the boxes show.
+
+        Raises
+        ------
+        RequestError
+            If a value does not fit.
+        """
+        values: dict[str, Any] = {}
+        for box in self._boxes:
+            values |= box.values()
+        return make_settings(**values)
+
+    def set_settings(self, settings: Settings) -> None:
+        """Show these settings.
+
+        Raises
+        ------
+        RequestError
+            If a value does not fit; nothing has changed then.
+        """
+        resolve_method(settings.method, settings.preset, settings.parameters)
+        for box in self._boxes:
+            box.set_values(settings)
+
+    def load_settings(self, path: str) -> None:
+        """Read a settings file of the command line, a widget or a person."""
+        try:
+            self.set_settings(make_settings(**load_settings(path)))
+        except DepthInterpError as error:
+            self.bar.say(for_window(error), problem=True)
+        else:
+            self.bar.say(f"settings read from {path}")
+
+    def save_settings(self, path: str) -> None:
+        """Write the settings as the YAML that ``depth-interp batch --settings`` reads."""
+        try:
+            save_settings(path, self.settings())
+        except DepthInterpError as error:
+            self.bar.say(for_window(error), problem=True)
+        else:
+            self.bar.say(f"settings saved in {path}")
+
+    def plan(self) -> Plan:
+        """Return what the boxes ask for.
+
+        Raises
+        ------
+        DepthInterpError
+            If a value does not fit.
+        """
+        scoring = self.compute.scoring()
+        plan = Plan(
+            settings=self.settings(), uncertainty=self.options.uncertainty(), **self.folders.choice(),
+            keep_every=scoring.keep_every if scoring else None, data_range=scoring.data_range if scoring else None,
+        )  # fmt: skip
+        check_settings(plan, here=False)  # the devices are told by their box
+        return plan
+
+    def command(self) -> str:
+        """Return the command line that does the same."""
+        plan = self.plan()
+        words = ["depth-interp", "batch", str(plan.source), str(plan.target)]
+        flags = ("recursive", "uncertainty", "resume", "overwrite")
+        words += [f"--{name}" for name in flags if getattr(plan, name)]
+        words += [word for pattern in plan.patterns for word in ("--pattern", pattern)]
+        if plan.keep_every is not None:
+            words += ["--keep-every", str(plan.keep_every)]
+        if plan.data_range is not None:
+            words += ["--data-range", *(f"{value:g}" for value in plan.data_range)]
+        if self.options.workers():
+            words += ["--workers", str(self.options.workers())]
+        return shlex.join([*words, *to_arguments(plan.settings)])
+
+    # Running
+
+    def run(self) -> None:
+        """Start a batch."""
+        if self.job is not None:
+            return
+        try:
+            order = Order(self.plan(), Where(self.options.workers()), Stop())
+        except DepthInterpError as error:
+            self._failed(error)
+            return
+        self._order, self.files.plan = order, order.plan
+        self.files.table.show_scores(order.plan.keep_every is not None)
+        self.files.table.files.begin([Row(row.file) for row in self.files.table.files.rows])
+        self.tabs.setCurrentWidget(self.files)
+        self._feed = feed = _Feed()
+        feed.changed.connect(self._changed)
+        self.start_job(partial(batch_task, order, feed.tell), "batch", self._returned)
+
+    def cancel(self) -> None:
+        """Stop: finish the file in work, or drop it, as chosen."""
+        if self.job is None or self._order is None:
+            return
+        if self.options.finishes():
+            self._order.stop.finish()
+            self.bar.say("the files in work are being finished")
+        else:
+            self.job.quit()
+
+    def leave(self) -> None:
+        """Drop the file in work: the dock has been closed."""
+        self._search.leave()
+        if self.job is not None:
+            self.job.quit()
+
+    def _changed(self, row: Row, fraction: float) -> None:
+        self.files.table.files.update(row, fraction)
+
+    def _returned(self, summary: Summary) -> None:
+        self.files.show_end(summary.rows)
+        failed = summary.count(State.FAILED)
+        words = f"{'stopped: ' if summary.stopped else ''}{summary.describe()}; see {summary.table}"
+        self.bar.say("; ".join([words, *summary.notes]), problem=failed > 0)
+        if failed:
+            show_warning(f"{failed} of {len(summary.rows)} files failed; the table says why")
+
+    def _cancelled(self, *_: Any) -> None:
+        rows = self.files.table.files.rows
+        done = sum(row.state in (State.DONE, State.SKIPPED) for row in rows)
+        self.bar.say(f"cancelled; {done} of {len(rows)} files are done, and 'go on' makes the others")
+
+    def _finished(self, *_: Any) -> None:
+        super()._finished()
+        self._order = None
+        self._check()
+
+    # The folder that was chosen
+
+    def _look(self) -> None:
+        if self.job is not None:
+            return
+        try:
+            plan = Plan(settings=Settings(), **self.folders.choice())
+        except DepthInterpError as error:
+            self.folders.tell(for_window(error))
+            return
+        self.folders.tell("looking …")
+        self.files.plan = plan
+        self._search.look(plan)
+
+    def _found(self, found: Found) -> None:
+        if self.job is not None:
+            return
+        self.files.table.files.begin([Row(each.name) for each in found.files])
+        self.folders.tell("<br>".join([_count(found), *found.notes]))
+
+    def _not_found(self, error: Exception) -> None:
+        self.files.table.files.begin([])
+        self.folders.tell(for_window(error), problem=True)
+
+    # Checking what the boxes show
+
+    def _check(self, *_: Any) -> None:
+        self.compute.show_device(self.method.spec)
+        if not (self.folders.source.text().strip() and self.folders.target.text().strip()):
+            self.bar.set_ready(False, "choose two folders")
+            return
+        try:
+            self.plan()
+        except DepthInterpError as error:
+            self.bar.set_ready(False, for_window(error), aloud=True)
+        else:
+            self.bar.set_ready(True)
+
+    # Building
+
+    def _build(self) -> None:
+        controls = QWidget()
+        column = QVBoxLayout(controls)
+        column.setContentsMargins(0, 4, 4, 0)
+        for box in self._boxes:
+            column.addWidget(box)
+        column.addLayout(self._build_settings())
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidget(controls)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.tabs = QTabWidget()
+        self.tabs.addTab(scroll, "Set up")
+        self.tabs.addTab(self.files, "Files")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(self.tabs, 1)
+        layout.addWidget(self.bar)
+        shortcut = QShortcut(QKeySequence("Ctrl+Return"), self)
+        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        shortcut.activated.connect(self.run)
+
+    def _build_settings(self) -> QHBoxLayout:
+        load, save = QPushButton("Load settings…"), QPushButton("Save settings…")
+        load.setToolTip("<qt>Read a YAML file of settings, from here or for the command line.</qt>")
+        save.setToolTip("<qt>Write these settings as the YAML that <i>depth-interp batch --settings</i> reads.</qt>")
+        load.clicked.connect(self._ask_load)
+        save.clicked.connect(self._ask_save)
+        row = QHBoxLayout()
+        row.addWidget(load)
+        row.addWidget(save)
+        return row
+
+    def _copy(self, *_: Any) -> None:
+        try:
+            QApplication.clipboard().setText(self.command())
+        except DepthInterpError as error:
+            self.bar.say(for_window(error), problem=True)
+
+    def _ask_load(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Load settings", "", _YAML)
+        if path:
+            self.load_settings(path)
+
+    def _ask_save(self) -> None:
+        path, _ = QFileDialog.getSaveFileName(self, "Save settings", "depth-interp.yaml", _YAML)
+        if path:
+            self.save_settings(path)
+
+
+def _count(found: Found) -> str:
+    size, count = sum(each.size for each in found.files), len(found.files)
+    shown = f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+    return f"{count} file{'' if count == 1 else 's'}, {shown}"

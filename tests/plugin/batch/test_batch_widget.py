@@ -1,0 +1,206 @@
+"""The widget "Batch folder" in the real viewer: list, run, table, open, stop."""
+
+import shlex
+
+import numpy as np
+import pytest
+import tifffile
+from drive import finish, said, sparse_tiff
+from qtpy.QtCore import Qt, QThreadPool
+
+import napari_depth_interp as ndi
+from batches import tree
+from napari_depth_interp.cli import main
+from napari_depth_interp.settings import load_settings, make_settings
+
+PLUGIN = "napari-depth-interp"
+
+
+def cells(widget, column):
+    model = widget.files.table.files
+    return [model.data(model.index(row, column)) for row in range(model.rowCount())]
+
+
+def run(qtbot, widget):
+    assert widget.bar._run.isEnabled(), widget.bar._run.toolTip()
+    widget.bar._run.click()
+    finish(qtbot, widget, timeout=60_000)
+
+
+class TestFolders:
+    def test_files_are_listed_as_they_are_chosen(self, qtbot, listed, source, target):
+        assert cells(listed, 0) == ["a.tif", "b.tif", "sub/c.tif"]
+        assert cells(listed, 1) == ["waiting"] * 3
+        assert listed.folders._info.text().startswith("3 files, ")
+        listed.folders.set_choice(source, target, patterns="b*; x*")
+        qtbot.waitUntil(lambda: cells(listed, 0) == ["b.tif"], timeout=5000)
+        assert listed.folders._info.text().startswith("1 file, ")
+
+    def test_what_is_wrong_is_said(self, qtbot, listed, tmp_path, target, source):
+        listed.folders.set_choice(tmp_path / "none", target)
+        qtbot.waitUntil(lambda: "does not exist" in listed.folders._info.text(), timeout=5000)
+        assert cells(listed, 0) == []
+        listed.folders.set_choice(source, source)
+        qtbot.waitUntil(lambda: "is the input folder" in listed.folders._info.text(), timeout=5000)
+        listed.folders.set_choice("", "")
+        assert not listed.bar._run.isEnabled()
+
+    def test_settings_that_fit_no_file_disable_run(self, listed):
+        listed.options._uncertainty.setChecked(True)
+        assert not listed.bar._run.isEnabled()
+        assert "linear gives no uncertainty" in listed.bar._message.text()
+        listed.options._uncertainty.setChecked(False)
+        assert listed.bar._run.isEnabled()
+        assert listed.bar._message.text() == ""
+
+
+class TestRun:
+    def test_results_scores_and_table(self, qtbot, viewer, listed, source, target):
+        (source / "b.tif").write_bytes(b"II*\0nothing")
+        sparse_tiff(source / "a.tif")
+        listed.compute.set_scoring(2)
+        run(qtbot, listed)
+        assert cells(listed, 1) == ["done", "failed", "done"]
+        assert "is damaged" in cells(listed, 5)[1]
+        assert listed.files._detail.text().startswith("b.tif: failed, 'b.tif' is damaged")
+        assert float(cells(listed, 3)[0]) == pytest.approx(
+            ndi.evaluate(source / "a.tif", "linear", keep_every=2).methods[0].volume["psnr"], abs=0.01
+        )
+        assert not listed.files.table.isColumnHidden(3)
+        assert "2 done, 1 failed; see " in listed.bar._message.text()
+        assert any("1 of 3 files failed" in text for text in said("warning"))
+        assert set(tree(target)) == {"a.tif", "sub/c.tif"}
+        assert listed.tabs.currentWidget() is listed.files
+        assert (target / "summary.csv").exists()
+
+    def test_go_on_skips_what_is_complete(self, qtbot, listed, target):
+        run(qtbot, listed)
+        (target / "a.tif").unlink()
+        run(qtbot, listed)
+        assert cells(listed, 1) == ["done", "skipped", "skipped"]
+        assert cells(listed, 5)[1] == "complete already"
+        listed.folders._existing.setCurrentIndex(2)
+        run(qtbot, listed)
+        assert "holds results of an earlier batch" in listed.bar._message.text()
+        listed.folders._existing.setCurrentIndex(1)
+        run(qtbot, listed)
+        assert cells(listed, 1) == ["done"] * 3
+
+    def test_double_click_opens_file_and_result(self, qtbot, viewer, listed, target):
+        run(qtbot, listed)
+        table = listed.files.table
+        place = table.visualRect(table.files.index(2, 0)).center()
+        qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
+        qtbot.mouseDClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
+        qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=5000)
+        sparse, dense = viewer.layers
+        assert (sparse.name, dense.name) == ("c", "c.tif result")
+        assert (len(sparse.data), len(dense.data)) == (4, 7)
+        np.testing.assert_allclose(sparse.extent.world, dense.extent.world, atol=1.1)
+        np.testing.assert_array_equal(dense.data, tifffile.imread(target / "sub" / "c.tif"))
+        assert viewer.layers.selection.active.name == dense.name
+
+    def test_a_file_without_result_opens_alone_and_a_damaged_one_says_why(self, qtbot, viewer, listed, source):
+        listed.files.table.selectRow(0)
+        listed.files._open_chosen()
+        assert [layer.name for layer in viewer.layers] == ["a"]
+        (source / "b.tif").write_bytes(b"")
+        listed.files.table.selectRow(1)
+        listed.files._open_chosen()
+        assert len(viewer.layers) == 1
+        assert any("is empty" in text for text in said("warning"))
+
+    def test_the_command_does_the_same(self, qtbot, listed, target, tmp_path, source):
+        listed.folders.set_choice(source, target, recursive=True, patterns="*.tif; !b*")
+        qtbot.waitUntil(lambda: len(listed.files.table.files.rows) == 2, timeout=5000)
+        run(qtbot, listed)
+        words = shlex.split(listed.command())
+        assert words[:4] == ["depth-interp", "batch", str(source), str(target)]
+        words[3] = str(tmp_path / "again")
+        assert main(words[1:]) == 0
+        assert tree(tmp_path / "again") == tree(target)
+
+    def test_several_at_once(self, qtbot, listed, target, tmp_path):
+        run(qtbot, listed)
+        before = tree(target)
+        listed.options._workers.setValue(2)
+        listed.folders.target.setText(str(tmp_path / "other"))
+        run(qtbot, listed)
+        assert cells(listed, 1) == ["done"] * 3
+        assert tree(tmp_path / "other") == before
+
+
+class TestStop:
+    @pytest.fixture
+    def slow_batch(self, qtbot, slow, listed):
+        listed.set_settings(make_settings(method="slow", factor=2, parameters={"steps": 40}))
+        listed.bar._run.click()
+        qtbot.waitUntil(lambda: cells(listed, 1)[0].startswith("running"), timeout=5000)
+        return listed
+
+    def test_cancel_drops_the_file_in_work(self, qtbot, slow_batch, target):
+        slow_batch.bar._run.click()
+        finish(qtbot, slow_batch)
+        assert cells(slow_batch, 1) == ["waiting"] * 3
+        assert tree(target) == {}
+        assert "cancelled; 0 of 3 files are done" in slow_batch.bar._message.text()
+        assert slow_batch.bar._run.text() == "Run"
+
+    def test_cancel_finishes_the_file_in_work(self, qtbot, slow_batch, target):
+        slow_batch.options._cancel.setCurrentIndex(1)
+        slow_batch.bar._run.click()
+        assert slow_batch.bar._run.text() == "Cancelling…"
+        finish(qtbot, slow_batch)
+        assert cells(slow_batch, 1) == ["done", "waiting", "waiting"]
+        assert set(tree(target)) == {"a.tif"}
+        assert "stopped: 1 done, 2 waiting" in slow_batch.bar._message.text()
+
+    def test_progress_and_time_left(self, qtbot, slow_batch):
+        qtbot.waitUntil(lambda: " left" in slow_batch.bar._message.text(), timeout=10_000)
+        assert "of 3 files" in slow_batch.bar._message.text()
+        assert slow_batch.bar._progress.value() > 0
+        slow_batch.cancel()
+        finish(qtbot, slow_batch)
+
+    def test_the_dock_is_closed(self, qtbot, viewer, slow_batch, target):
+        slow_batch.options._cancel.setCurrentIndex(1)
+        viewer.window.remove_dock_widget(slow_batch)
+        assert QThreadPool.globalInstance().waitForDone(2000)
+        qtbot.wait(50)
+        assert tree(target) == {}
+
+    def test_napari_is_closed(self, qtbot, slow, make_napari_viewer, source, target):
+        viewer = make_napari_viewer(strict_qt="raise")
+        _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Batch folder")
+        widget.set_settings(make_settings(method="slow", factor=2, parameters={"steps": 200}))
+        widget.folders.set_choice(source, target)
+        widget.bar._run.click()
+        qtbot.waitUntil(lambda: (target / ".depth-interp-batch" / "run.json").exists(), timeout=5000)
+        viewer.close()
+        assert QThreadPool.globalInstance().waitForDone(2000)
+        qtbot.wait(50)
+        assert tree(target) == {}
+        assert not (target / ".depth-interp-batch" / "work").exists()
+        assert "waiting" in (target / "summary.csv").read_text()
+
+
+class TestSettings:
+    def test_a_settings_file_of_the_laboratory(self, qtbot, listed, tmp_path, target):
+        text = "method: cubic\nfactor: 3\nz_spacing: 3um\nnan: fill\nseed: 4\nparameters: {kind: spline}\n"
+        (tmp_path / "lab.yaml").write_text(text)
+        listed.load_settings(str(tmp_path / "lab.yaml"))
+        assert "Also set: nan: fill, seed: 4." in listed.options._info.text()
+        listed.save_settings(str(tmp_path / "saved.yaml"))
+        saved = load_settings(tmp_path / "saved.yaml")
+        assert {name: saved[name] for name in ("method", "factor", "z_spacing", "nan", "seed")} == {
+            "method": "cubic", "factor": 3, "z_spacing": "3um", "nan": "fill", "seed": 4,
+        }  # fmt: skip
+        run(qtbot, listed)
+        assert ndi.read(target / "a.tif").grid.spacing == pytest.approx(1.0)
+
+    def test_a_bad_one_changes_nothing(self, listed, tmp_path):
+        (tmp_path / "bad.yaml").write_text("facto: 3\n")
+        before = listed.settings()
+        listed.load_settings(str(tmp_path / "bad.yaml"))
+        assert "'facto' is not known" in listed.bar._message.text()
+        assert listed.settings() == before
