@@ -82,10 +82,24 @@ class Findings:
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
-    """Dense stacks to learn from, and the files that they were read from."""
+    """Dense stacks to learn from.
+
+    Attributes
+    ----------
+    stacks : sequence of Stack
+    files : sequence of Path
+        What each was read from.
+    inputs : sequence of Stack or None
+        The sparse or coarse stack that was recorded of the same scene; None where it is to be made from the dense
+        one. Empty: of none.
+    classes : sequence of str
+        The kind of each specimen. Empty: all alike.
+    """
 
     stacks: Sequence[Stack]
     files: Sequence[Path]
+    inputs: Sequence[Stack | None] = ()
+    classes: Sequence[str] = ()
 
 
 @runtime_checkable
@@ -125,6 +139,13 @@ class Trainable(Protocol):
 
     def train(self, data: TrainingData, folder: Path, *, resume: bool, report: Report) -> None:
         """Train, and write a model folder that the method's parameter ``model`` takes."""
+
+
+@runtime_checkable
+class Announces(Protocol):
+    """A method that has something to say before it is trained: what it will download, for example."""
+
+    def announcements(self) -> Sequence[str]: ...
 
 
 class Method(Protocol):

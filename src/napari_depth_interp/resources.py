@@ -54,6 +54,15 @@ def check_fits(needed_bytes: int, what: str) -> None:
         )
 
 
+def free_bytes(device: str) -> int:
+    """Return the free memory of a device."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.mem_get_info(torch.device(device))[0])
+    return _free_memory()
+
+
 def _free_memory() -> int:
     import psutil
 

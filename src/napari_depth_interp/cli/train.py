@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from ..errors import DepthInterpError, InputError, RequestError
-from ..method import Method, Runtime, Trainable, TrainingData
-from ..stack import Stack
+from ..errors import RequestError
+from ..method import Announces, Method, Runtime, Trainable
 from .options import (
     Axis,
     Channel,
@@ -29,7 +29,13 @@ from .output import print_json, warn
 def train(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="A method that can be trained, such as msdsr.")],
     data: Annotated[
-        Path, typer.Argument(metavar="DATA_DIR", help="Folder of dense TIFF or NIfTI stacks.", readable=False)
+        Path,
+        typer.Argument(
+            metavar="DATA_DIR",
+            help="Folder of dense TIFF or NIfTI stacks, or a CSV list of them with the columns hr, lr and class (the "
+            "last two may be missing).",
+            readable=False,
+        ),
     ],
     out: Annotated[Path, typer.Option(metavar="MODEL_DIR", help="Folder for the model.")],
     preset: Preset = None,
@@ -51,6 +57,7 @@ def train(
     from ..progress import terminal_report
     from ..request import resolve_method
     from ..training.models import check_folder
+    from .training_data import read_training_data
 
     settings = collect_settings(
         None, parameters, None, method=method, preset=preset, axis=axis, channel=channel, device=device,
@@ -64,9 +71,13 @@ def train(
     learner: Method = spec.create(config, runtime)
     if not isinstance(learner, Trainable):
         raise RequestError(f"{method} is not trained on other data; it needs no model")
-    stacks = _read(data, settings.axis, settings.channel)
+    stacks = read_training_data(data, settings.axis, settings.channel)
+    if isinstance(learner, Announces):
+        warn(learner.announcements(), "note")
     with terminal_report(f"train {method}") as report:
         learner.train(stacks, out, resume=resume, report=report)
+    if not _leads():
+        return
     done = {"method": method, "model": str(out), "stacks": len(stacks.stacks), "device": runtime.device}
     if json:
         print_json(done | {"config": config.model_dump(mode="json"), "seed": runtime.seed})
@@ -74,24 +85,6 @@ def train(
         typer.echo(f"Trained on {len(stacks.stacks)} stacks ({runtime.device}); use it with -p model={out}")
 
 
-def _read(folder: Path, axis: Literal["auto", "x", "y", "z"], channel: str | None) -> TrainingData:
-    """Return all stacks of a folder, each channel and time point by itself."""
-    from .. import io
-
-    if not folder.is_dir():
-        raise InputError(f"'{folder}' is not a folder; give one with dense TIFF or NIfTI stacks")
-    stacks: list[Stack] = []
-    files: list[Path] = []
-    for path in sorted(each for each in folder.iterdir() if io.format_of(each) is not None):
-        try:
-            dataset = io.read(path, axis=axis)
-            if channel is not None and dataset.voxels.shape[1] > 1:
-                dataset = dataset.select_channel(channel)
-            found = [stack for _, _, stack in dataset.stacks()]
-        except DepthInterpError as error:
-            raise InputError(f"'{path.name}' cannot be trained on: {error}; repair or remove it") from error
-        stacks += found
-        files += [path] * len(found)
-    if not stacks:
-        raise InputError(f"'{folder}' holds no TIFF or NIfTI stack to train on")
-    return TrainingData(tuple(stacks), tuple(files))
+def _leads() -> bool:
+    """Return whether this is the first of the processes that train together (``torchrun``, ``accelerate launch``)."""
+    return os.environ.get("RANK", "0") == "0"

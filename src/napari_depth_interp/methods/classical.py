@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from ..method import Method, MethodConfig, MethodSpec, Runtime, Sections, working_dtype
@@ -26,6 +25,7 @@ _REACH = 24
 """Sections on each side of a gap that a weight may use: a spline's influence falls by 1/2 or more per section."""
 _CHUNK = 64
 """Depths per matrix product."""
+
 
 class NearestConfig(MethodConfig):
     """Nearest-section interpolation has no parameters."""

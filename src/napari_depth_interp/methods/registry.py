@@ -24,6 +24,8 @@ _BUILT_IN = {
     "kplanes": "kplanes:KPLANES",
     "msdsr": "msdsr:MSDSR",
     "msdsr_kplanes": "msdsr_kplanes:MSDSR_KPLANES",
+    "rrdb_gan": "rrdb_gan:RRDB_GAN",
+    "rrdb_gan_z": "rrdb_gan:RRDB_GAN_Z",
 }
 
 _log = logging.getLogger(__name__)
