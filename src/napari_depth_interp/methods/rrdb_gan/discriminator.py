@@ -12,6 +12,7 @@ _LEVELS = 4
 _WIDEST = 8
 """Times the first level's channels."""
 _SLOPE = 0.2
+_NARROW = 4
 
 
 class Discriminator(nn.Module):
@@ -43,7 +44,17 @@ class Discriminator(nn.Module):
             maps = maps.view(*maps.shape, 1, 1, 1).expand(-1, -1, *volumes.shape[2:])
             seen = torch.cat([volumes, maps], 1)
         for convolution in self.convolutions:
-            seen = functional.leaky_relu(convolution(seen), _SLOPE)
+            seen = functional.leaky_relu(_applied(convolution, seen), _SLOPE)
         with torch.autocast(volumes.device.type, enabled=False):
             found: Tensor = self.logit(seen.float().mean((2, 3, 4), keepdim=True))
         return found.flatten()
+
+
+def _applied(convolution: nn.Module, seen: Tensor) -> Tensor:
+    """Return the convolution; of maps a few voxels wide in float32: oneDNN's bfloat16 gives no numbers there."""
+    if min(seen.shape[2:]) > _NARROW:
+        found: Tensor = convolution(seen)
+        return found
+    with torch.autocast(seen.device.type, enabled=False):
+        found = convolution(seen.float())
+    return found
