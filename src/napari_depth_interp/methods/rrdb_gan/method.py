@@ -43,7 +43,7 @@ class RrdbGan:
         self._lattice = lattice_of(config)
         self._networks: list[Generator] = []
         self._about: dict[str, Any] = {}
-        self._limits = 0.0, 1.0
+        self._limits = self._bounds = 0.0, 1.0
         self._made: tuple[Stack, NDArray[np.float32], TiledVolume] | None = None
 
     def train(self, data: TrainingData, folder: Path, *, resume: bool, report: Report = silent) -> None:
@@ -77,6 +77,7 @@ class RrdbGan:
             network.load_state_dict(dict(each.tensors))
             self._networks.append(network.eval().requires_grad_(False).to(device))
         self._limits = limits(stack.voxels, None, str(self._about["scale"]))
+        self._bounds = float(stack.voxels.min()), float(stack.voxels.max())
         self._made = None
         report(Progress(1.0))
 
@@ -107,6 +108,8 @@ class RrdbGan:
         low, span = self._limits
         fine = [_between(each, rows - first * k) for each in blocks]
         values = (fine[0] * np.float32(span) + np.float32(low)).astype(working_dtype(stack.voxels.dtype))
+        if not self._lattice.means:  # means of the result could not be kept
+            np.clip(values, *self._bounds, out=values)
         report(Progress(1.0))
         spread = np.full_like(fine[0], np.nan) if len(fine) == 1 else fine[1]
         return Sections(values, spread * np.float32(span * float(self._about["error_per_spread"])))

@@ -44,7 +44,8 @@ class ComputeBox(QGroupBox):
         self._score = QCheckBox("Score: keep every")
         self._score.setToolTip(
             "<qt>Hide sections of this stack, fill them from the kept ones and compare with the truth. "
-            "The result itself always uses all sections.</qt>"
+            "The result itself always uses all sections. Methods that make all axes finer are scored in Compare methods, "
+            "with the protocol sr4.</qt>"
         )
         self._every = QSpinBox()
         self._every.setRange(2, 100)
@@ -88,9 +89,15 @@ class ComputeBox(QGroupBox):
         RequestError
             If the data range is no pair of numbers.
         """
-        if not self._score.isChecked():
+        if not self._score.isChecked() or not self._score.isEnabled():
             return None
         return Scoring(self._every.value(), self._range.value())
+
+    def show_method(self, spec: MethodSpec) -> None:
+        """Offer scoring and devices as a method can use them."""
+        self._score.setEnabled(spec.enlarges == 1)
+        self._show_fields()
+        self.show_device(spec)
 
     def show_device(self, spec: MethodSpec) -> None:
         """Say what the chosen device means for a method, and list this machine's devices if it could use them."""
@@ -134,10 +141,14 @@ class ComputeBox(QGroupBox):
         self.changed.emit()
 
     def _changed(self, *_: Any) -> None:
-        for widget in (self._range, self._range_label):
-            widget.setVisible(self._score.isChecked())
-        self._every.setEnabled(self._score.isChecked())
+        self._show_fields()
         self.changed.emit()
+
+    def _show_fields(self) -> None:
+        scored = self._score.isChecked() and self._score.isEnabled()
+        for widget in (self._range, self._range_label):
+            widget.setVisible(scored)
+        self._every.setEnabled(scored)
 
 
 def _find_devices(_report: Report) -> list[str]:
