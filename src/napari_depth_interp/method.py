@@ -95,6 +95,11 @@ class TrainingData:
         What tells other data from these, one per stack; not given: the SHA-256 of the files.
     targets, target_files : sequence
         The clean counterpart of each stack, if there are any; for a method that enhances.
+    inputs : sequence of Stack or None
+        The sparse or coarse stack that was recorded of the same scene; None where it is to be made from the dense
+        one. Empty: of none.
+    classes : sequence of str
+        The kind of each specimen. Empty: all alike.
     """
 
     stacks: Sequence[Stack]
@@ -102,6 +107,8 @@ class TrainingData:
     signatures: Sequence[str] = ()
     targets: Sequence[Stack] = ()
     target_files: Sequence[Path] = ()
+    inputs: Sequence[Stack | None] = ()
+    classes: Sequence[str] = ()
 
 
 @runtime_checkable
@@ -177,6 +184,13 @@ class Portable(Protocol):
 
     def one_pass(self, model: Path) -> OnePass:
         """Return the network of a model as one function."""
+
+
+@runtime_checkable
+class Announces(Protocol):
+    """A method that has something to say before it is trained: what it will download, for example."""
+
+    def announcements(self) -> Sequence[str]: ...
 
 
 class Method(Protocol):

@@ -313,7 +313,7 @@ def target_depths(dataset: Dataset, settings: Settings) -> tuple[NDArray[np.floa
         raise RequestError(f"{' and '.join(chosen)} exclude each other; give one of them")
     enlarges = registry.get(settings.method).enlarges
     if enlarges > 1:
-        return _enlarged(dataset, settings, enlarges)
+        return _enlarged(dataset, settings, enlarges), []
     grid = dataset.grid
     if settings.spacing is not None:
         return _regular(dataset, _in_unit(settings.spacing, grid.unit))
@@ -331,7 +331,7 @@ def target_depths(dataset: Dataset, settings: Settings) -> tuple[NDArray[np.floa
     return _multiplied(dataset, factor)
 
 
-def _enlarged(dataset: Dataset, settings: Settings, enlarges: int) -> tuple[NDArray[np.float64], list[str]]:
+def _enlarged(dataset: Dataset, settings: Settings, enlarges: int) -> NDArray[np.float64]:
     """Return the depths of a method that enlarges all axes: as many sections for each, filling the gap around it."""
     chosen = _chosen_targets(settings)
     if chosen and settings.factor != enlarges:
@@ -339,7 +339,7 @@ def _enlarged(dataset: Dataset, settings: Settings, enlarges: int) -> tuple[NDAr
             f"{settings.method} makes all three axes {enlarges} times finer, and nothing else; "
             f"leave {chosen[0]} out, or choose another method"
         )
-    return _fine_sections(dataset.grid, enlarges), [f"all three axes become {enlarges} times finer"]
+    return _fine_sections(dataset.grid, enlarges)
 
 
 def _chosen_targets(settings: Settings) -> list[str]:

@@ -77,8 +77,12 @@ def resident_memory() -> int:
     return int(psutil.Process().memory_info().rss)
 
 
-def free_memory() -> int:
-    """Return the free memory in bytes."""
+def free_memory(device: str = "cpu") -> int:
+    """Return the free memory of a device in bytes."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.mem_get_info(torch.device(device))[0])
     return _free_memory()
 
 

@@ -29,6 +29,7 @@ from .request import prepare_dataset, resolve_method, signature
 from .settings import Settings
 from .stack import Dataset, Stack
 from .training import library, models
+from .training.lists import read_list
 from .training.pairs import read_images
 from .training.several import leads
 from .weights import sha256_of
@@ -213,13 +214,15 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def read_data(spec: MethodSpec, folder: Path, settings: Settings) -> TrainingData:
-    """Return what a method learns from: dense stacks, or for one that enhances noisy ones and their clean counterparts.
+    """Return what a method learns from: a folder (for one that enhances, of noisy and clean ones), or a CSV list.
 
     Raises
     ------
     InputError
         If there is nothing, or something cannot be used.
     """
+    if folder.is_file() and folder.suffix.lower() == ".csv":
+        return read_list(folder, settings.axis, settings.channel)
     if spec.enhances:
         return read_images(folder, settings.axis, settings.channel)
     return read_folder(folder, settings)

@@ -18,21 +18,25 @@ from napari_depth_interp.progress import Cancelled
 from napari_depth_interp.request import resolve
 from napari_depth_interp.settings import make_settings
 from napari_depth_interp.stack import Acquisition, Dataset
-from quick import QUICK
+from quick import quick
 
-EVERY_METHOD = pytest.mark.parametrize("name", [name for name in registry.names() if not registry.get(name).enhances])
-"""Every method that makes new sections; test_contract_enhance.py has the others."""
+MAKES_SECTIONS = [name for name in registry.names() if not registry.get(name).enhances]
+"""test_contract_enhance.py has the others."""
+ALONG_Z = [name for name in MAKES_SECTIONS if registry.get(name).enlarges == 1]
+"""Those that keep the pixels as they are; test_contract_enlarging.py asks the others."""
+EVERY_METHOD = pytest.mark.parametrize("name", MAKES_SECTIONS)
+EVERY_ALONG_Z = pytest.mark.parametrize("name", ALONG_Z)
 
 
 def run(dataset, name, *, at=None, **settings):
     threads = 1 if registry.get(name).trains_on_stack else 2  # other tests run beside this one
-    settings = {"method": name, "preset": "fast", "threads": threads, "parameters": QUICK.get(name, {}), **settings}
+    settings = {"method": name, "preset": "fast", "threads": threads, "parameters": quick(name), **settings}
     if at is None and not {"factor", "spacing", "isotropic"} & settings.keys():
         settings["factor"] = 2
     return execute(resolve(dataset, make_settings(**settings), depths=at))
 
 
-@EVERY_METHOD
+@EVERY_ALONG_Z
 class TestOutput:
     @pytest.mark.parametrize(
         "dtype", ["uint8", "uint16", "uint32", "int8", "int16", "int32", "float16", "float32", "float64"]
@@ -88,7 +92,7 @@ class TestOutput:
             assert (result.uncertainty >= 0).all()
 
 
-@EVERY_METHOD
+@EVERY_ALONG_Z
 class TestRepeatable:
     def test_same_seed_same_result(self, tissue, name):
         first, second = (run(tissue, name, seed=3).dataset.voxels for _ in range(2))
@@ -107,7 +111,7 @@ class TestRepeatable:
         np.testing.assert_allclose(tiled, whole, atol=1e-3 * float(np.ptp(tissue.voxels)))
 
 
-@pytest.mark.parametrize("name", [name for name in EVERY_METHOD.args[1] if not registry.get(name).sampled])
+@pytest.mark.parametrize("name", [name for name in ALONG_Z if not registry.get(name).sampled])
 def test_one_by_one_equals_all_at_once(tissue, name):
     """For all but random samples, where a sample of one section is not the sample of a stack."""
     all_at_once = run(tissue, name, at=[1.0, 5.0, 9.0], dtype="float32").dataset.voxels
@@ -115,7 +119,7 @@ def test_one_by_one_equals_all_at_once(tissue, name):
     np.testing.assert_allclose(alone[0, 0, 0], all_at_once[0, 0, 1], atol=1e-3 * float(np.ptp(tissue.voxels)))
 
 
-@EVERY_METHOD
+@EVERY_ALONG_Z
 class TestOddStacks:
     def test_two_sections(self, tissue, name):
         two = replace(tissue, voxels=tissue.voxels[:, :, :2], grid=replace(tissue.grid, depths=[0.0, 2.0]))
@@ -167,7 +171,7 @@ class TestOddStacks:
         assert not np.isnan(result[[0, 4, 8]]).any()
 
 
-@EVERY_METHOD
+@EVERY_ALONG_Z
 class TestProjections:
     def projected(self, tissue, n=3):
         means = tissue.voxels.astype(np.float32).reshape(1, 1, 3, 3, 40, 36).mean(axis=3)
@@ -187,13 +191,13 @@ class TestProjections:
         np.testing.assert_allclose(again, dataset.voxels, atol=1e-3 * float(dataset.voxels.max()))
 
 
-@EVERY_METHOD
+@EVERY_ALONG_Z
 class TestCancel:
     def test_stops_at_the_report_that_cancels(self, tissue, name, monkeypatch):
         monkeypatch.setattr(execute_module, "_TILE_BYTES", 36 * 4 * 40)
         monkeypatch.setattr(execute_module, "_WHOLE_BYTES", 36 * 4 * 40 * 20)
         request = resolve(
-            tissue, make_settings(method=name, preset="fast", factor=4, threads=1, parameters=QUICK.get(name, {}))
+            tissue, make_settings(method=name, preset="fast", factor=4, threads=1, parameters=quick(name))
         )
         seen = []
         execute(request, seen.append)
@@ -236,6 +240,13 @@ class TestConfig:
         with pytest.raises(RequestError, match="no_such_parameter"):
             resolve_with(name, no_such_parameter=1)
 
+    def test_says_what_to_do_without_a_model(self, name):
+        if registry.get(name).needs_training:
+            with pytest.raises(RequestError, match=f"depth-interp train {name} DATA_DIR"):
+                resolve_with(name)
+        else:
+            resolve_with(name)
+
     def test_spec_is_complete(self, name):
         spec = registry.get(name)
         assert spec.name == name
@@ -252,7 +263,8 @@ def _as_word(value):
 
 def resolve_with(name, **parameters):
     dataset = Dataset.from_array(np.eye(3)[:, None, :] + np.zeros((3, 4, 3)), z_spacing=1.0)
-    factor = None if registry.get(name).enhances else 2
+    plain = registry.get(name).enlarges == 1 and not registry.get(name).enhances
+    factor = 2 if plain else None
     return resolve(dataset, make_settings(method=name, factor=factor, parameters=parameters))
 
 

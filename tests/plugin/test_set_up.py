@@ -432,3 +432,52 @@ def test_triton_stays_out_of_the_window_process():
     code = "import napari_depth_interp.methods.section_sr.method; import torch._dynamo, sys;"
     code += "sys.exit(sys.modules['triton'] is not None)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+class TestEnlarging:
+    """A method that makes all three axes finer."""
+
+    def test_there_is_no_target_to_choose(self, widget, tmp_path):
+        opened(widget, tmp_path / "a.tif")
+        widget.compute.set_scoring(2)
+        choose(widget, method="enlarge", factor=3)
+        text = widget.target._summary.text()
+        assert "7 → 28 sections of 160 x 200 pixels, 0.5 um apart, 1.8 MB" in text
+        assert widget.settings().factor is None
+        assert not widget.target._factor.isVisibleTo(widget.target)
+        assert not widget.compute._score.isEnabled()
+        assert widget.compute.scoring() is None
+        choose(widget, method="linear")
+        assert widget.target._factor.isVisibleTo(widget.target)
+        assert widget.settings().factor == 3
+        assert widget.compute.scoring() is not None
+
+    def test_the_result_lies_over_its_input(self, qtbot, viewer, widget, tmp_path):
+        layer = opened(widget, tmp_path / "a.tif")
+        done = run(qtbot, widget, method="enlarge")
+        [made] = done.layers
+        assert made.data.shape == (28, 160, 200)
+        np.testing.assert_allclose(made.scale, (0.5, 0.125, 0.125))
+        for side in (-0.5, 0.5):
+            edges = [
+                each.extent.world[int(side + 0.5)] + side * np.asarray(each.scale) for each in (made, layer)
+            ]  # napari counts from voxel centres
+            np.testing.assert_allclose(*edges, atol=1e-6)
+        assert "--factor" not in done.command()
+
+    def test_preview(self, qtbot, viewer, widget, tmp_path):
+        opened(widget, tmp_path / "a.tif")
+        choose(widget, method="enlarge")
+        viewer.dims.set_current_step(0, 2)
+        widget.preview()
+        finish(qtbot, widget)
+        made = viewer.layers["a enlarge preview"]
+        assert made.data.shape[0] == 4
+        assert made.scale[0] == pytest.approx(0.5)
+
+    def test_a_method_without_its_model_says_what_to_do(self, qtbot, widget, tmp_path):
+        opened(widget, tmp_path / "a.tif")
+        choose(widget, method="rrdb_gan")
+        widget.run()
+        finish(qtbot, widget)
+        assert "needs a model" in widget.bar._message.text()

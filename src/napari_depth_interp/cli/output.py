@@ -119,10 +119,10 @@ def describe_spec(spec: MethodSpec) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def warn(messages: Iterable[str]) -> None:
-    """Print warnings on standard error."""
+def warn(messages: Iterable[str], kind: str = "warning") -> None:
+    """Print warnings, or notes, on standard error."""
     for message in messages:
-        print(f"warning: {message}", file=sys.stderr)
+        print(f"{kind}: {message}", file=sys.stderr)
 
 
 def print_json(value: dict[str, Any]) -> None:

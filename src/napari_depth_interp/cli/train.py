@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import RequestError
+from ..method import Announces
 from .options import (
     Axis,
     Channel,
@@ -31,8 +32,9 @@ def train(
         Path,
         typer.Argument(
             metavar="DATA_DIR",
-            help="Folder of dense TIFF or NIfTI stacks; for srcnn and cae of noisy ones, or with the folders noisy and "
-            "clean in it, which hold images of the same names.",
+            help="Folder of dense TIFF or NIfTI stacks, or a CSV list of them with the columns hr, lr and class (the "
+            "last two may be missing); for srcnn and cae of noisy ones, or with the folders noisy and clean in it, "
+            "which hold images of the same names.",
             readable=False,
         ),
     ],
@@ -60,6 +62,7 @@ def train(
     from .. import trainer
     from ..progress import terminal_report
     from ..training.folders import folder_of
+    from ..training.several import leads
 
     if (out is None) == (name is None):
         raise RequestError("give one place for the model: --out MODEL_DIR, or --name NAME")
@@ -72,8 +75,12 @@ def train(
     training = trainer.prepare(order, folder, overwrite=overwrite)
     warn(training.notes)
     stacks = trainer.read_data(training.spec, data, settings)
+    if isinstance(training.learner, Announces):
+        warn(training.learner.announcements(), "note")
     with terminal_report(f"train {method}") as report:
         done = trainer.train(training, stacks, report, resume=resume)
+    if not leads():
+        return
     use = name or str(out)
     runtime = training.runtime
     if json:

@@ -8,7 +8,7 @@ input (see :mod:`napari_depth_interp.resampling`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,14 +43,14 @@ class _Enlarger:
 
     def __init__(self, config: EnlargeConfig) -> None:
         self._config = config
-        self._values: NDArray[np.floating] | None = None
+        self._values: NDArray[Any] | None = None
 
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
         """Find the values at voxel centres whose interpolation has the right means."""
         self._values = self._centres(stack)
         report(Progress(1.0))
 
-    def _centres(self, stack: Stack) -> NDArray[np.floating]:
+    def _centres(self, stack: Stack) -> NDArray[Any]:
         values = stack.voxels.astype(working_dtype(stack.voxels.dtype))
         if self._config.back_projection:
             for axis in range(3):
@@ -76,7 +76,7 @@ class _Enlarger:
         return Sections(values)
 
 
-def _along(matrix: NDArray[np.float64], values: NDArray[np.floating], axis: int) -> NDArray[np.floating]:
+def _along(matrix: NDArray[np.float64], values: NDArray[Any], axis: int) -> NDArray[Any]:
     """Return the product of a matrix with one axis of an array."""
     moved = np.tensordot(matrix.astype(values.dtype), values, (1, axis))
     return np.asarray(np.moveaxis(moved, 0, axis))

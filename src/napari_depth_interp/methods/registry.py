@@ -28,6 +28,8 @@ _BUILT_IN = {
     "cae": "cae:CAE",
     "inr": "inr:INR",
     "microdiffusion": "microdiffusion:MICRODIFFUSION",
+    "rrdb_gan": "rrdb_gan:RRDB_GAN",
+    "rrdb_gan_z": "rrdb_gan:RRDB_GAN_Z",
 }
 
 _log = logging.getLogger(__name__)

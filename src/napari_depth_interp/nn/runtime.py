@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,6 +23,12 @@ def torch_on(runtime: Runtime) -> Iterator[torch.device]:
             yield device
     finally:
         torch.set_num_threads(threads)
+
+
+def allow_compiling() -> None:
+    """Let torch.compile find Triton, which is otherwise kept away (see ``nn/__init__.py``); never beside a window."""
+    if "qtpy" not in sys.modules and sys.modules.get("triton", sys) is None:
+        del sys.modules["triton"]
 
 
 def half_precision(device: torch.device) -> torch.autocast:

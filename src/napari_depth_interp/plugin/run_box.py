@@ -51,7 +51,8 @@ class ComputeBox(QGroupBox):
         self._score = QCheckBox("Score: keep every")
         self._score.setToolTip(
             "<qt>Hide sections of this stack, fill them from the kept ones and compare with the truth. "
-            "The result itself always uses all sections.</qt>"
+            "The result itself always uses all sections. Methods that make all axes finer are scored in Compare methods, "
+            "with the protocol sr4.</qt>"
         )
         self._every = QSpinBox()
         self._every.setRange(2, 100)
@@ -95,9 +96,15 @@ class ComputeBox(QGroupBox):
         RequestError
             If the data range is no pair of numbers.
         """
-        if not self._score.isChecked():
+        if not self._score.isChecked() or not self._score.isEnabled():
             return None
         return Scoring(self._every.value(), self._range.value())
+
+    def show_method(self, spec: MethodSpec) -> None:
+        """Offer scoring and devices as a method can use them."""
+        self._score.setEnabled(spec.enlarges == 1)
+        self._show_fields()
+        self.show_device(spec)
 
     def show_device(self, spec: MethodSpec) -> None:
         """Say what the chosen device means for a method, and list this machine's devices if it could use them."""
@@ -141,11 +148,16 @@ class ComputeBox(QGroupBox):
         self.changed.emit()
 
     def _changed(self, *_: Any) -> None:
-        shown = {self._range: self._score.isChecked(), self._range_label: self._score.isChecked()}
-        for widget, visible in {**shown, self._score: self._can_score, self._every: self._can_score}.items():
-            widget.setVisible(visible)
-        self._every.setEnabled(self._score.isChecked())
+        self._show_fields()
         self.changed.emit()
+
+    def _show_fields(self) -> None:
+        scored = self._can_score and self._score.isChecked() and self._score.isEnabled()
+        for widget in (self._range, self._range_label):
+            widget.setVisible(scored)
+        self._score.setVisible(self._can_score)
+        self._every.setVisible(self._can_score)
+        self._every.setEnabled(scored)
 
 
 def _find_devices(_report: Report) -> list[str]:

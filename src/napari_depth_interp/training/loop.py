@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from ..errors import RequestError
 from ..progress import Progress, Report, Stopped, TrainingPoint
 from .checkpoint import Checkpoint, History
 
@@ -276,6 +277,11 @@ class _Run(Generic[Network]):
             for group, rate in zip(each.param_groups, self._full[id(plain)], strict=True):
                 group["lr"] = rate * (turn.rate or self._plan.rate)(step.number)
         missed = turn.loss(self._moving, step)
+        if not bool(torch.isfinite(missed.detach())):
+            raise RequestError(
+                f"the training has gone astray: the loss of step {step.number + 1} is {float(missed.detach()):g}; "
+                "train with a smaller learning rate (the last checkpoint is kept)"
+            )
         if self._accelerator is None:
             missed.backward()  # type: ignore[no-untyped-call]
         else:

@@ -21,7 +21,9 @@ class MicroDiffusionConfig(MethodConfig):
         description="First estimate that guides the diffusion. auto: truest; inr: as published; none: naive diffusion.",
     )
     effort: Preset = Field(
-        default="fast", title="Effort of the prior", description="Preset that the prior is run with: fast, balanced, best."
+        default="fast",
+        title="Effort of the prior",
+        description="Preset that the prior is run with: fast, balanced, best.",
     )
     diffusion: bool = Field(
         default=True,
@@ -90,7 +92,11 @@ class MicroDiffusionConfig(MethodConfig):
         default=800, ge=10, le=1_000_000, title="Training steps", description="Steps of the diffusion model (AdamW)."
     )
     batch: int = Field(
-        default=12, ge=1, le=1024, title="Sections per step", description="Pieces of sections in one training step, about."
+        default=12,
+        ge=1,
+        le=1024,
+        title="Sections per step",
+        description="Pieces of sections in one training step, about.",
     )
     window: int = Field(
         default=48,

@@ -129,7 +129,11 @@ def missed(
     place = torch.cat([lesson.place for lesson in lessons])
     with half_precision(device):
         found = network(
-            blended(state, prior, config), share, seen_by(seen, prior, config), place, torch.tensor(known, device=device)
+            blended(state, prior, config),
+            share,
+            seen_by(seen, prior, config),
+            place,
+            torch.tensor(known, device=device),
         )
     total, done = state.new_zeros(()), 0
     for lesson in lessons:

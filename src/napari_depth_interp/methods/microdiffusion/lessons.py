@@ -127,9 +127,7 @@ def _thinned(stack: Stack, first: int) -> tuple[Stack, list[list[int]]] | None:
     return stack.crop(slice(first, None, 2), slice(None)), owned
 
 
-def _known(
-    stack: Stack, coarse: Stack, owned: Sequence[Sequence[int]], prior: Prior, scaled: Scaled
-) -> list[Lesson]:
+def _known(stack: Stack, coarse: Stack, owned: Sequence[Sequence[int]], prior: Prior, scaled: Scaled) -> list[Lesson]:
     images, seen = scaled(stack.voxels), scaled(coarse.voxels)
     asked = [i for each in owned for i in each]
     fine = stack.fine_depths()[asked]

@@ -9,6 +9,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QGroupBox, QHBoxLayout, QLabel, QLineEdit, QSpinBox, QVBoxLayout, QWidget
 
 from ...errors import DepthInterpError
+from ...method import MethodSpec
 from ...request import target_depths
 from ...settings import Settings, describe
 from ...stack import Acquisition, Dataset
@@ -24,6 +25,7 @@ class TargetBox(QGroupBox):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Target", parent)
+        self._enlarges = 1
         self._kind = QComboBox()
         for kind, label in _KINDS.items():
             self._kind.addItem(label, kind)
@@ -52,12 +54,18 @@ class TargetBox(QGroupBox):
 
     def values(self) -> dict[str, Any]:
         """Return the settings that this box edits."""
-        kind = self._kind.currentData()
+        kind = self._kind.currentData() if self._enlarges == 1 else None
         return {
             "factor": self._factor.value() if kind == "factor" else None,
             "spacing": self._spacing.text().strip() if kind == "spacing" else None,
             "isotropic": kind == "isotropic",
         }
+
+    def show_method(self, spec: MethodSpec) -> None:
+        """Offer what a method can make: of one that makes all axes finer there is nothing to choose."""
+        if spec.enlarges != self._enlarges:
+            self._enlarges = spec.enlarges
+            self._show_fields()
 
     def set_values(self, settings: Settings) -> None:
         """Show these settings."""
@@ -83,9 +91,12 @@ class TargetBox(QGroupBox):
             raise
         itemsize = 4 if settings.dtype == "float32" else dataset.voxels.dtype.itemsize
         times, channels, sections, rows, columns = dataset.voxels.shape
-        size = len(depths) * times * channels * rows * columns * itemsize
+        k = self._enlarges
+        size = len(depths) * times * channels * rows * columns * k**2 * itemsize
         step = float(np.median(np.diff(depths)))
-        words = f"{sections} → {len(depths)} sections, {step:.4g} {dataset.grid.unit or ''} apart, {_size(size)}"
+        pixels = f" of {rows * k} x {columns * k} pixels" if k > 1 else ""
+        distance = f"{step:.4g} {dataset.grid.unit or ''} apart"
+        words = f"{sections} → {len(depths)} sections{pixels}, {distance}, {_size(size)}"
         self._summary.setStyleSheet("")
         self._summary.show()
         self._summary.setText("<br>".join([words, *(f"<i>{note}</i>" for note in notes)]))
@@ -102,10 +113,14 @@ class TargetBox(QGroupBox):
         self._summary.hide()
 
     def _changed(self, *_: Any) -> None:
-        kind = self._kind.currentData()
-        self._factor.setVisible(kind == "factor")
-        self._spacing.setVisible(kind == "spacing")
+        self._show_fields()
         self.changed.emit()
+
+    def _show_fields(self) -> None:
+        kind, free = self._kind.currentData(), self._enlarges == 1
+        self._kind.setVisible(free)
+        self._factor.setVisible(free and kind == "factor")
+        self._spacing.setVisible(free and kind == "spacing")
 
 
 def _size(size: int) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from ...evaluate import MethodScores, Scores, evaluate
 from ...execute import execute
 from ...holdout import Protocol, Trial
+from ...methods import registry
 from ...progress import Report, part
 from ...report import BASELINE
 from ...request import match_observed, prepare_dataset, resolve, target_depths
@@ -145,7 +146,8 @@ def preview_task(dataset: Dataset, settings: Settings, view: View, report: Repor
     targets, _ = target_depths(dataset, settings)
     low, high = observed[gap], observed[gap + 1]
     edges = targets[(targets >= low) & (targets <= high)]
-    if match_observed(dataset, edges).max(initial=-1) < 0:
+    enlarges = registry.get(settings.method).enlarges > 1
+    if not enlarges and match_observed(dataset, edges).max(initial=-1) < 0:
         edges = np.unique(np.concatenate([[low], edges, [high]]))
     cropped = _cropped(dataset, view)
     request = resolve(cropped, plain, depths=edges.tolist())

@@ -210,7 +210,8 @@ class DepthInterpolation(JobWidget):
     # Checking what the boxes show
 
     def _check(self, *_: Any) -> None:
-        self.compute.show_device(self.method.spec)
+        self.compute.show_method(self.method.spec)
+        self.target.show_method(self.method.spec)
         try:
             settings = self.settings()
         except DepthInterpError as error:

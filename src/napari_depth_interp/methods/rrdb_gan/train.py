@@ -1,0 +1,194 @@
+"""Training generator and discriminator in turns (Nishioka 2026, section 3.5); resumes, and uses several GPUs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from ...method import Runtime, TrainingData
+from ...nn.runtime import allow_compiling, torch_on
+from ...progress import Report, part
+from ...training import models
+from ...training.checkpoint import Checkpoint
+from ...training.data import fingerprint_of, split
+from ...training.loop import Plan, Step, Turn, train_in_turns
+from ...training.several import accelerator
+from .discriminator import Discriminator
+from .forward import finished, lattice_of, precision
+from .generator import Generator
+from .lattice import Lattice
+from .losses import deceives, judges
+from .objective import Objective
+from .pairs import Batch, Patches, Volume, make_volume
+from .validate import Judgement
+
+if TYPE_CHECKING:
+    from . import GanConfig
+
+LEARNED = ("generator", "features", "growth", "blocks", "tail", "base", "scale", "factor")
+"""Parameters that belong to the trained network, whatever a later run says."""
+_BETAS = (0.9, 0.99)
+_BETWEEN_CHECKPOINTS = 500
+
+
+def train_on(
+    data: TrainingData, name: str, config: GanConfig, runtime: Runtime, folder: Path, *, resume: bool, report: Report
+) -> None:
+    """Train and write a model folder.
+
+    Raises
+    ------
+    RequestError
+        If a stack is too small to learn from, or the losses leave nothing to learn.
+    WeightsError
+        If weights of VGG16 are asked for that are not there.
+    """
+    lattice, several = lattice_of(config), accelerator(runtime)
+    with torch_on(runtime) as own_device:
+        device = own_device if several is None else several.device
+        objective = Objective(config, device)
+        trained_on, kept, classes = volumes_of(data, lattice, config, runtime.seed)
+        patches = Patches(
+            trained_on, lattice, config, runtime.seed, device, 1 if several is None else several.num_processes
+        )
+        pair = Pair(lattice, config, objective, patches, classes, device)
+        judgement = Judgement(kept, lattice, config, objective, device) if kept else None
+        steps = patches.steps * config.epochs
+        parts = {"config": config.model_dump(mode="json"), "seed": runtime.seed, "classes": list(data.classes)}
+        checkpoint = Checkpoint(folder, fingerprint_of(data, parts), max(1, min(_BETWEEN_CHECKPOINTS, steps // 10)))
+        if not resume:
+            checkpoint.remove()
+        trained = train_in_turns(
+            pair.generator, pair.others, pair.turns(),
+            Plan(steps, warm_up=1, average=config.weight_average, clip=config.clip or math.inf, seed=runtime.seed),
+            report=part(report, 0.0, 1.0, "training"), checkpoint=checkpoint, accelerator=several,
+            validation=None if judgement is None else judgement.validation(patches.steps),
+        )  # fmt: skip
+        learned = {key: getattr(config, key) for key in LEARNED if hasattr(config, key)}
+        found = {"gain_db": None, "error_per_spread": 1.0} if judgement is None else judgement.final(trained.network)
+    if several is None or several.is_main_process:
+        record = models.record_of(data, config.model_dump(mode="json"), trained.history)
+        about = {**learned, **found, "adversarial": objective.shares.adversarial, "classes": list(classes)}
+        models.save(folder, models.Model(name, about, trained.network.state_dict(), record))
+        checkpoint.remove()
+
+
+class Pair:
+    """The two networks, their optimisers, and what each makes small."""
+
+    def __init__(
+        self, lattice: Lattice, config: GanConfig, objective: Objective, patches: Patches, classes: Sequence[str],
+        device: torch.device,
+    ) -> None:  # fmt: skip
+        self._lattice, self._config, self._objective, self._patches = lattice, config, objective, patches
+        self._steps = patches.steps * config.epochs
+        layout = torch.channels_last_3d if config.channels_last else torch.contiguous_format
+        about = {name: getattr(config, name) for name in LEARNED if hasattr(config, name)}
+        self.generator = Generator.of(about, lattice.factors).to(device).to(memory_format=layout)
+        self._layout, self._device = layout, device
+        self._run: Callable[[nn.Module], Callable[..., Tensor]] = _compiling() if config.compiled else _as_it_is
+        self.others: list[Discriminator] = []
+        if objective.shares.adversarial > 0:
+            judge = Discriminator(config.discriminator_channels, len(classes))
+            self.others.append(judge.to(device).to(memory_format=layout))
+        self._at_hand: tuple[Batch, Tensor] | None = None
+
+    def turns(self) -> list[Turn]:
+        """Return the turns of a step: the discriminator's, where there is one, then the generator's."""
+        turns = [Turn(0, [self._adam(self.generator)], self._make, self._rate)]
+        if self.others:
+            turns.insert(0, Turn(1, [self._adam(self.others[0])], self._judge, lambda _: 1.0))
+        return turns
+
+    def _adam(self, network: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.Adam(network.parameters(), lr=self._config.learning_rate, betas=_BETAS)
+
+    def _rate(self, step: int) -> float:
+        """Return the share of the generator's full rate at a step."""
+        if self._config.schedule == "cosine":
+            return float(Plan(self._steps).rate(step))
+        return float(0.5 ** (step // self._patches.steps // self._config.halve_every))
+
+    def _judge(self, networks: Sequence[nn.Module], step: Step) -> Tensor:
+        """Return the discriminator's loss; what the generator made is kept for its own turn."""
+        batch, made = self._at_hand = self._made(networks, step)
+        networks[1].requires_grad_(True)
+        with self._precision():
+            both = torch.cat([batch.fine, made.detach()]).contiguous(memory_format=self._layout)
+            logits = self._run(networks[1])(both, batch.kinds.repeat(2))
+        return judges(*logits.chunk(2))
+
+    def _make(self, networks: Sequence[nn.Module], step: Step) -> Tensor:
+        """Return the generator's loss (eq. 3.7)."""
+        batch, made = self._at_hand or self._made(networks, step)
+        self._at_hand = None
+        with self._precision():
+            loss = self._objective(made, batch.fine, step.number / self._steps)
+            if self.others:
+                judge = self.others[0].requires_grad_(False)
+                logits = self._run(judge)(made.contiguous(memory_format=self._layout), batch.kinds)
+                loss = loss + self._objective.shares.adversarial * deceives(logits)
+        return loss
+
+    def _made(self, networks: Sequence[nn.Module], step: Step) -> tuple[Batch, Tensor]:
+        batch = self._patches.draw(step)
+        with self._precision():
+            seen = batch.coarse.contiguous(memory_format=self._layout)
+            blocks = self._run(networks[0])(seen)
+        return batch, finished(blocks, batch.coarse, self._lattice, self._config)
+
+    def _precision(self) -> torch.autocast:
+        return precision(self._config, self._device)
+
+
+def volumes_of(
+    data: TrainingData, lattice: Lattice, config: GanConfig, seed: int
+) -> tuple[list[Volume], list[Volume], tuple[str, ...]]:
+    """Return the volumes to train on, those to validate on, and the names of the classes."""
+    classes = tuple(sorted({each for each in data.classes if each}))
+    trained_on, kept = split(data, config.validation_share, seed)
+    made = {}
+    for i, stack in enumerate(data.stacks):
+        given = data.inputs[i] if data.inputs else None
+        kind = classes.index(data.classes[i]) if classes else 0
+        coarse = None if given is None else given.voxels
+        made[i] = make_volume(stack.voxels, coarse, lattice, config, seed, kind)
+    if not kept and len(trained_on) == 1 and config.validation_share > 0:
+        return (*_cut([made[0]], lattice, config.validation_share), classes)
+    return [made[i] for i in trained_on], [made[i] for i in kept], classes
+
+
+def _cut(whole: Sequence[Volume], lattice: Lattice, share: float) -> tuple[list[Volume], list[Volume]]:
+    """Keep the last sections of a single volume for validation, if enough are left on both sides."""
+    [volume] = whole
+    count = len(volume.coarse)
+    kept = max(4, round(share * count))
+    if count - kept < 4:
+        return [volume], []
+    at = count - kept
+    sizes = lattice.fine_size((at, *volume.coarse.shape[1:]))
+    first = replace(volume, coarse=volume.coarse[:at], fine=volume.fine[: sizes[0]])
+    return [first], [replace(volume, coarse=volume.coarse[at:], fine=volume.fine[at * lattice.factors[0] :])]
+
+
+def _as_it_is(network: nn.Module) -> Callable[..., Tensor]:
+    return network
+
+
+def _compiling() -> Callable[[nn.Module], Callable[..., Tensor]]:
+    """Return what compiles each network the first time it is asked for."""
+    allow_compiling()
+    known: dict[int, Callable[..., Tensor]] = {}
+
+    def compiled(network: nn.Module) -> Callable[..., Tensor]:
+        if id(network) not in known:
+            known[id(network)] = torch.compile(network)
+        return known[id(network)]
+
+    return compiled
