@@ -24,7 +24,7 @@ _GAPS = 24
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """A stack that is seen, the depths asked for and what stands there: each is the mean of ``thick`` sections asked."""
+    """A stack that is seen, the depths asked for, and what stands there: means of ``thick`` sections each."""
 
     seen: Stack
     z: list[float]
@@ -126,9 +126,7 @@ def _averaged_rows(stack: Stack, gap: int, pixel: float) -> list[Question]:
         shape = (count * n, section, *rows.shape[1:])
         sections = rows[: count * n * section].astype(np.float32).reshape(shape).mean(axis=1)
         depths = np.arange(len(sections), dtype=np.float64) * section * pixel
-        grid = Grid(
-            depths.reshape(count, n).mean(axis=1), (float(stack.grid.spacing or pixel), pixel), stack.grid.unit
-        )
+        grid = Grid(depths.reshape(count, n).mean(axis=1), (float(stack.grid.spacing or pixel), pixel), stack.grid.unit)
         seen = Stack(sections.reshape(count, n, *sections.shape[1:]).mean(axis=1), grid, stack.acquisition)
         questions.append(Question(seen, depths.tolist(), sections))
     return questions
