@@ -18,6 +18,17 @@ QUICK = {
     "msdsr_kplanes": {"training_steps": 20},
     "srcnn": {"iterations": 20, "filters": 8, "mapped": 8, "batch": 4},
     "cae": {"iterations": 20, "filters": 8, "code": 8, "batch": 4},
+    "inr": {"iterations": 20, "features": 4},
+    "microdiffusion": {
+        "prior_steps": 30,
+        "iterations": 15,
+        "channels": 8,
+        "levels": 2,
+        "steps": 2,
+        "samples": 2,
+        "batch": 4,
+        "window": 16,
+    },
 }
 """Parameters under which methods that train on the stack take a moment."""
 

@@ -71,7 +71,7 @@ def back_projected(
     errors = seen.voxels - averages
     correct(values, errors.astype(values.dtype), seen.depths, fine, z)
     report(Progress(1.0))
-    return values
+    return np.asarray(values)
 
 
 def correct(values: NDArray[Any], errors: NDArray[Any], depths: Weights, fine: Weights, z: Weights) -> None:

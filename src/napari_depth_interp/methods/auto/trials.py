@@ -24,7 +24,7 @@ _GAPS = 24
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """A stack that is seen, the depths asked for and what stands there: each is the mean of ``thick`` sections asked."""
+    """A stack that is seen, the depths asked for, and what stands there: means of ``thick`` sections each."""
 
     seen: Stack
     z: list[float]

@@ -1,6 +1,7 @@
 """INR: a stack as a continuous field that averages to the recorded images.
 
-Stage 1 of MicroDiffusion (Hui et al., CVPR 2024, section 4.1), as published, and as a factorised field that fits in seconds.
+Stage 1 of MicroDiffusion (Hui et al., CVPR 2024, section 4.1), as published, and as a factorised field that fits in
+seconds.
 """
 
 from __future__ import annotations
@@ -18,15 +19,16 @@ class InrConfig(MethodConfig):
     field: Literal["factorised", "mlp"] = Field(
         default="factorised",
         title="Field",
-        description="factorised: three planes of features whose product is the stack, seconds; mlp: a network on Gaussian "
-        "Fourier features of the coordinates, as published, minutes to hours.",
+        description="factorised: three planes of features whose product is the stack, seconds; mlp: a network on "
+        "Gaussian Fourier features of the coordinates, as published, minutes to hours.",
     )
     iterations: int = Field(
         default=400,
         ge=0,
         le=10_000_000,
         title="Training steps",
-        description="Gradient steps (Adam). The factorised field needs hundreds, the network thousands. 0: only started.",
+        description="Gradient steps (Adam). The factorised field needs hundreds, the network thousands. 0: only "
+        "started.",
     )
     learning_rate: float = Field(
         default=0.01,
@@ -74,8 +76,8 @@ class InrConfig(MethodConfig):
         gt=0.0,
         le=1000.0,
         title="Bandwidth",
-        description="Standard deviation of those frequencies, in cycles per half of the stack. More: finer detail, more "
-        "noise between sections. Not stated in the paper.",
+        description="Standard deviation of those frequencies, in cycles per half of the stack. More: finer detail, "
+        "more noise between sections. Not stated in the paper.",
     )
     width: int = Field(
         default=256, ge=8, le=4096, title="Network width", description="Hidden units of each layer of the network."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,13 +20,6 @@ _COORDINATES = 2**18
 """Coordinates that the network looks at at once when it is read."""
 _LOSS = 100.0
 """Images at 0 to 1 have small squared errors; gradients are clipped at a length of 1."""
-
-
-class Samples(Protocol):
-    """What a field is fitted to: images (N, Y, X) at 0 to 1, each the mean of sections at ``fine`` (N, n) depths."""
-
-    images: Tensor
-    fine: Tensor
 
 
 class FieldModule(nn.Module):
@@ -142,7 +136,7 @@ class FourierMlp(FieldModule):
         self.register_buffer("frequencies", torch.from_numpy(drawn).float())
         sizes = [2 * config.frequencies, *[config.width] * config.layers]
         layers: list[nn.Module] = []
-        for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+        for before, after in pairwise(sizes):
             layers += [nn.Linear(before, after), nn.ReLU()]
         last = nn.Linear(sizes[-1], 1)
         nn.init.constant_(last.bias, mean)
@@ -161,7 +155,7 @@ class FourierMlp(FieldModule):
         rows = max(1, _COORDINATES // width)
         found = []
         for depth in z:
-            parts = [self(torch.cartesian_prod(depth[None], some, x)) for some in y.split(rows)]
+            parts = [self(torch.cartesian_prod(depth[None], some, x)) for some in torch.split(y, rows)]
             found.append(torch.cat(parts).view(height, width))
         return torch.stack(found)
 

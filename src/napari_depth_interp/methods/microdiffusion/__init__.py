@@ -25,6 +25,13 @@ class MicroDiffusionConfig(MethodConfig):
         title="Effort of the prior",
         description="Preset that the prior is run with: fast, balanced, best.",
     )
+    prior_steps: int | None = Field(
+        default=None,
+        ge=10,
+        le=1_000_000,
+        title="Training steps of the prior",
+        description="Training steps of the priors auto and inr. Not set: as the effort says.",
+    )
     diffusion: bool = Field(
         default=True,
         title="Diffusion",
@@ -41,8 +48,8 @@ class MicroDiffusionConfig(MethodConfig):
         ge=0.0,
         le=1.0,
         title="Share of the prior",
-        description="Share of the prior that is mixed into the noisy section that the network sees (equation 9). 0.1 as "
-        "published.",
+        description="Share of the prior that is mixed into the noisy section that the network sees (equation 9). 0.1"
+        " as published.",
     )
     prior_use: Literal["both", "blend", "condition"] = Field(
         default="both",
@@ -52,41 +59,43 @@ class MicroDiffusionConfig(MethodConfig):
     prior_training: Literal["frozen", "trainable", "joint"] = Field(
         default="frozen",
         title="Training of the prior",
-        description="Only for the prior inr. frozen: fitted before, as published; trainable: fitted before, then trained "
-        "on; joint: trained with the diffusion from its start.",
+        description="Only for the prior inr. frozen: fitted before, as published; trainable: fitted before, then "
+        "trained on; joint: trained with the diffusion from its start.",
     )
     condition: Literal["added", "attention", "none"] = Field(
         default="added",
         title="Condition",
-        description="How the network is told the closest recorded image and the depth. added: at every residual block, as "
-        "published; attention: cross attention at the coarsest level; none: not at all.",
+        description="How the network is told the closest recorded image and the depth. added: at every residual "
+        "block, as published; attention: cross attention at the coarsest level; none: not at all.",
     )
     positions: Literal["gaussian", "sincos"] = Field(
         default="gaussian",
         title="Positions",
-        description="Frequencies of the depth's features. gaussian: random, as published; sincos: evenly spread octaves.",
+        description="Frequencies of the depth's features. gaussian: random, as published; sincos: evenly spread "
+        "octaves.",
     )
     learn: Literal["both", "mean", "coarser", "projection"] = Field(
         default="both",
         title="What is learned from",
-        description="mean: the mean of the foretold sections has to be the recorded image; coarser: recorded images as the "
-        "sections of averages of two of them, which teaches depth; both; projection: each section is the recorded image, "
-        "as algorithm 1 is printed.",
+        description="mean: the mean of the foretold sections has to be the recorded image; coarser: recorded images "
+        "as the sections of averages of two of them, which teaches depth; both; projection: each section is the "
+        "recorded image, as algorithm 1 is printed.",
     )
     uncondition: float = Field(
         default=0.1,
         ge=0.0,
         le=1.0,
         title="Condition dropped",
-        description="Probability with which the condition is left out in training, for guidance. Not stated in the paper.",
+        description="Probability with which the condition is left out in training, for guidance. Not stated in the "
+        "paper.",
     )
     guidance: float = Field(
         default=0.0,
         ge=0.0,
         le=10.0,
         title="Guidance",
-        description="Weight w by which what the condition changes is exaggerated: (1 + w) with it - w without it. Above 0 "
-        "sampling takes twice as long. Not stated in the paper; its code has 1.8.",
+        description="Weight w by which what the condition changes is exaggerated: (1 + w) with it - w without it. "
+        "Above 0 sampling takes twice as long. Not stated in the paper; its code has 1.8.",
     )
     iterations: int = Field(
         default=800, ge=10, le=1_000_000, title="Training steps", description="Steps of the diffusion model (AdamW)."
@@ -132,8 +141,8 @@ class MicroDiffusionConfig(MethodConfig):
         ge=1,
         le=1000,
         title="Sampling steps",
-        description="Steps from noise to sections (DDIM). 1: truest; about 10: most texture; 1000 with a randomness of 1: "
-        "plain DDPM, as published.",
+        description="Steps from noise to sections (DDIM). 1: truest; about 10: most texture; 1000 with a randomness "
+        "of 1: plain DDPM, as published.",
     )
     eta: float = Field(
         default=0.0,
@@ -147,8 +156,8 @@ class MicroDiffusionConfig(MethodConfig):
         ge=1,
         le=256,
         title="Samples",
-        description="Results that are drawn. Their mean is returned, and their standard deviation as the uncertainty (1: "
-        "not known). Time grows in proportion.",
+        description="Results that are drawn. Their mean is returned, and their standard deviation as the uncertainty"
+        " (1: not known). Time grows in proportion.",
     )
     zero_snr: bool = Field(
         default=True,
@@ -158,13 +167,14 @@ class MicroDiffusionConfig(MethodConfig):
     correct: bool = Field(
         default=True,
         title="Match the data",
-        description="After every step add what averages of the sections miss of the recorded images. Off: as published.",
+        description="After every step add what averages of the sections miss of the recorded images. Off: as "
+        "published.",
     )
     self_check: bool = Field(
         default=True,
         title="Check on own images",
-        description="Trust what is drawn only as far as it helps on rows of the images that training does not see (for "
-        "residuals). Off: trusted fully.",
+        description="Trust what the mean of the samples adds to the prior only as far as it helps on image rows that "
+        "training does not see. Off: trusted fully, as a single sample always is.",
     )
 
     @model_validator(mode="after")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,8 +49,8 @@ def state_of(sections: Tensor, prior: Tensor | None, network: SectionNet, draws:
 
 
 def sections_of(state: Tensor, prior: Tensor | None, network: SectionNet, draws: str) -> Tensor:
-    """Undo :func:`state_of`, trusting residuals as far as the self-check does."""
-    return state if prior is None or draws == "image" else state * (network.trust / network.gain) + prior
+    """Undo :func:`state_of`."""
+    return state if prior is None or draws == "image" else state / network.gain + prior
 
 
 def blended(state: Tensor, prior: Tensor | None, config: MicroDiffusionConfig) -> Tensor:
@@ -66,36 +66,86 @@ def seen_by(seen: Tensor, prior: Tensor | None, config: MicroDiffusionConfig) ->
     return torch.stack(images, 1)
 
 
+@dataclass(frozen=True, eq=False)
+class Live:
+    """A prior that is trained on: from depths (n,) in the unit of the stack to sections at 0 to 1, and those depths."""
+
+    field: nn.Module
+    fine: Tensor
+
+    def put(self, lesson: Lesson, field: nn.Module) -> Lesson:
+        """Return a lesson with the prior as it is now; gradients flow."""
+        prior = 2 * field(self.fine[lesson.index]) - 1
+        return replace(lesson, prior=prior, clean=prior.detach())
+
+
+class _Together(nn.Module):
+    """What is trained: the network, and the prior where it is not frozen."""
+
+    def __init__(self, network: SectionNet, live: Live | None) -> None:
+        super().__init__()
+        self.network, self.field = network, nn.Identity() if live is None else live.field
+
+
 def fit(
     network: SectionNet,
     lessons: Sequence[Sequence[Lesson]],
     config: MicroDiffusionConfig,
     seed: int,
     report: Report,
+    live: Live | None = None,
 ) -> None:
-    """Train the network in place; ``lessons`` are kinds of lessons, taken in turn."""
-    device = network.gain.device
-    noise, rows = Noise.of(config, device), _rows(lessons[0][0], config)
+    """Train the network, and a live prior, in place; ``lessons`` are kinds of lessons, of which each step draws one."""
+    noise, rows = Noise.of(config, network.gain.device), training_rows(lessons[0][0], config)
     if config.draws == "residual":
         network.gain.fill_(_gain(lessons))
-    optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=1e-4)
+    together = _Together(network, live)
+    optimiser = torch.optim.AdamW(together.parameters(), lr=config.learning_rate, weight_decay=1e-4)
 
     def loss(moving: nn.Module, rng: np.random.Generator) -> Tensor:
-        assert isinstance(moving, SectionNet)
+        assert isinstance(moving, _Together)
         kind = lessons[int(rng.integers(len(lessons)))]
+        if live is not None:
+            kind = [live.put(kind[int(rng.integers(len(kind)))], moving.field)]
         some = batched(kind, rng, config.batch, config.window, rows)
-        return missed(moving, noise, some, config, rng)
+        return missed(moving.network, noise, some, config, rng)
 
     plan = Plan(config.iterations, average=0.99, seed=seed)
-    trained = train(network, [optimiser], loss, plan, report=report).network
-    network.load_state_dict(trained.state_dict())
+    trained = train(together, [optimiser], loss, plan, report=report).network
+    together.load_state_dict(trained.state_dict())
 
 
-def _rows(lesson: Lesson, config: MicroDiffusionConfig) -> slice:
-    """Return the rows to train on: all, or those that the self-check leaves."""
+def training_rows(lesson: Lesson, config: MicroDiffusionConfig) -> slice:
+    """Return the image rows to train on: all, or those that the self-check leaves."""
     height = lesson.seen.shape[0]
     held = height // _HELD
     return slice(0, height - held if config.self_check and held >= _FEWEST_HELD else height)
+
+
+@torch.no_grad()
+def trust_in(network: SectionNet, lessons: Sequence[Lesson], config: MicroDiffusionConfig) -> float:
+    """Return the share of what the network adds to the prior that fits known sections best (least squares), 0 to 1.
+
+    On image rows that training has not seen, where images are high enough to keep some.
+    """
+    trained = training_rows(lessons[0], config)
+    height = lessons[0].seen.shape[0]
+    held = slice(trained.stop, height) if trained.stop < height else trained
+    helped, size = 0.0, 0.0
+    for lesson in lessons:
+        assert lesson.prior is not None
+        clean, prior = lesson.target[:, held], lesson.prior[:, held]
+        state = torch.randn_like(clean[:1]).expand_as(clean)
+        seen = lesson.seen[held].expand_as(clean)
+        share = torch.full((len(clean),), (STEPS - 1) / STEPS, device=clean.device)
+        with half_precision(clean.device):
+            found = network(
+                blended(state, prior, config), share, seen_by(seen, prior, config), lesson.place, torch.ones_like(share)
+            )
+        added = sections_of(found, prior, network, config.draws) - prior
+        helped += float((added * (clean - prior)).sum())
+        size += float(added.square().sum())
+    return float(np.clip(helped / size, 0, 1)) if size > 0 else 0.0
 
 
 def _gain(lessons: Sequence[Sequence[Lesson]]) -> float:
@@ -125,16 +175,10 @@ def missed(
     state, seen = torch.cat(states), torch.cat(seens)
     prior = None if priors[0] is None else torch.cat([each for each in priors if each is not None])
     device = state.device
-    share = torch.tensor(steps, device=device) / STEPS
+    share, told = torch.tensor(steps, device=device) / STEPS, torch.tensor(known, device=device)
     place = torch.cat([lesson.place for lesson in lessons])
     with half_precision(device):
-        found = network(
-            blended(state, prior, config),
-            share,
-            seen_by(seen, prior, config),
-            place,
-            torch.tensor(known, device=device),
-        )
+        found = network(blended(state, prior, config), share, seen_by(seen, prior, config), place, told)
     total, done = state.new_zeros(()), 0
     for lesson in lessons:
         mine = slice(done, done + len(lesson.clean))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,6 +38,8 @@ class Lesson:
         Depth in the stack and in the recorded image, -1 to 1.
     target : (1 or n, Y, X) tensor
         The mean of the sections, or each of them.
+    mean_only : bool
+        Only the mean of the sections is known.
     index : int
         Of the recorded image.
     """
@@ -47,11 +50,7 @@ class Lesson:
     place: Tensor
     target: Tensor
     index: int
-
-    @property
-    def mean_only(self) -> bool:
-        """Whether only the mean of the sections is known."""
-        return len(self.target) < len(self.clean)
+    mean_only: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +72,14 @@ class Places:
         return torch.from_numpy(np.stack([whole, (z - centre) / max(gap / 2, 1e-12)], 1)).float()
 
 
-Scaled = Callable[[NDArray[np.floating]], Tensor]  # type: ignore[type-arg]
+Scaled = Callable[[NDArray[Any]], Tensor]
 
 
-def means(stack: Stack, prior: NDArray[np.float32] | None, scaled: Scaled) -> list[Lesson]:
-    """Return one lesson for each projection; ``prior`` (N n, Y, X) holds its sections."""
+def means(stack: Stack, prior: NDArray[np.float32] | None, scaled: Scaled, *, each: bool = False) -> list[Lesson]:
+    """Return one lesson for each projection; ``prior`` (N n, Y, X) holds its sections.
+
+    ``each``: every section has to be the projection, as algorithm 1 is printed, instead of their mean.
+    """
     n, fine, places = stack.acquisition.n, stack.fine_depths(), Places.of(stack)
     images, gap = scaled(stack.voxels), stack.grid.spacing or 1.0
     priors = None if prior is None else scaled(prior).view(len(images), n, *images.shape[1:])
@@ -87,8 +89,9 @@ def means(stack: Stack, prior: NDArray[np.float32] | None, scaled: Scaled) -> li
             image.expand(n, -1, -1) if priors is None else priors[i],
             None if priors is None else priors[i],
             places.at(fine[i], float(stack.depths[i]), gap).to(image.device),
-            image[None],
+            image.expand(n, -1, -1) if each else image[None],
             i,
+            mean_only=not each,
         )
         for i, image in enumerate(images)
     ]
@@ -139,7 +142,7 @@ def _known(stack: Stack, coarse: Stack, owned: Sequence[Sequence[int]], prior: P
             place = places.at(stack.depths[list(each)], float(coarse.depths[k]), gap).to(images.device)
             mine = None if priors is None else priors[done : done + len(each)]
             known = images[list(each)]
-            lessons.append(Lesson(seen[k], known, mine, place, known, k))
+            lessons.append(Lesson(seen[k], known, mine, place, known, k, mean_only=False))
             done += len(each)
     return lessons
 
@@ -167,4 +170,5 @@ def window(lesson: Lesson, rng: np.random.Generator, size: int, rows: slice) -> 
         return part.transpose(-1, -2) if turned else part
 
     prior = None if lesson.prior is None else cut(lesson.prior)
-    return Lesson(cut(lesson.seen), cut(lesson.clean), prior, lesson.place, cut(lesson.target), lesson.index)
+    clean, target = cut(lesson.clean), cut(lesson.target)
+    return replace(lesson, seen=cut(lesson.seen), clean=clean, prior=prior, target=target)

@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...method import Explains, Findings, Method, Runtime, Sections, working_dtype
+from ...method import Explains, Findings, HasField, Method, Runtime, Sections, working_dtype
 from ...nn.runtime import torch_on
 from ...progress import Progress, Report, fractions, part, silent
 from ...scaling import Scaling
 from ...stack import Stack
 from .. import registry
-from .fit import fit
+from .fit import Live, fit, trust_in
 from .lessons import Lesson, Places, coarser, means
 from .network import SectionNet
 from .sample import Scene, draw
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _ROWS = 8
 """Most sections drawn per gap between slices."""
+_LITTLE = 0.2
+"""Trust under which the user is told."""
 _SMALLEST = 16
 """Pixels of the shorter image side under which nothing can be learned."""
 
@@ -41,43 +43,74 @@ class MicroDiffusion:
         self._scaling = Scaling(0.0, 1.0)
         self._drawn: tuple[Stack, NDArray[np.float32], NDArray[np.float32]] | None = None
         self._warnings: tuple[str, ...] = ()
+        self._trust = 1.0
 
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
         """Prepare the prior, then train the network on the recorded images."""
         self._drawn, self._network, self._warnings = None, None, ()
         self._scaling = Scaling.of(stack.voxels)
         self._prior = self._prepared_prior(stack, part(report, 0.0, 0.4, "preparing the prior"))
-        with torch_on(self._runtime) as device:
-            lessons = self._lessons(stack, device) if self._config.diffusion else []
-            if lessons:
-                network = SectionNet(self._config, self._runtime.seed).to(device)
-                inner = part(report, 0.4, 1.0, "training on the images of this stack")
-                fit(network, lessons, self._config, self._runtime.seed, inner)
-                self._network = network
+        if self._config.diffusion:
+            with torch_on(self._runtime) as device:
+                self._learn(stack, device, part(report, 0.4, 1.0, "training on the images of this stack"))
         report(Progress(1.0))
+
+    def _learn(self, stack: Stack, device: torch.device, report: Report) -> None:
+        lessons, known = self._lessons(stack, device)
+        if not lessons:
+            self._prior = self._prior or self._prepared("linear", stack, silent)
+            self._warnings = ("microdiffusion is its prior here: the images are too small or too few to learn from",)
+            return
+        live = None
+        if self._config.prior_training != "frozen" and isinstance(self._prior, HasField):
+            fine = torch.from_numpy(stack.fine_depths()).to(device)
+            live = Live(self._prior.field()[0].to(device), fine)
+        network = SectionNet(self._config, self._runtime.seed).to(device)
+        fit(network, lessons, self._config, self._runtime.seed, report, live)
+        self._network, self._trust = network, 1.0
+        if self._config.self_check and known:
+            self._trust = trust_in(network, known, self._config)
+            if self._trust < _LITTLE:
+                self._warnings = (
+                    "on sections of this stack that it has not seen, what microdiffusion adds to its prior does not "
+                    f"help: {self._trust:.0%} of it is trusted; use its samples for texture, and auto for values",
+                )
 
     def _prepared_prior(self, stack: Stack, report: Report) -> Method | None:
         if self._config.prior == "none" and self._config.diffusion:
             return None
-        spec = registry.get("linear" if self._config.prior == "none" else self._config.prior)
-        method = spec.create(spec.config(**spec.presets.get(self._config.effort, {})), self._runtime)
+        return self._prepared("linear" if self._config.prior == "none" else self._config.prior, stack, report)
+
+    def _prepared(self, name: str, stack: Stack, report: Report) -> Method:
+        spec = registry.get(name)
+        values = dict(spec.presets.get(self._config.effort, {}))
+        if name == "inr" and self._config.prior_training == "joint":
+            values["iterations"] = 0
+        elif self._config.prior_steps is not None:
+            own = {"auto": "training_steps", "inr": "iterations"}
+            values |= {own[name]: self._config.prior_steps} if name in own else {}
+        method = spec.create(spec.config(**values), self._runtime)
         method.prepare(stack, report=report)
         return method
 
-    def _lessons(self, stack: Stack, device: torch.device) -> list[list[Lesson]]:
-        """Return the kinds of lessons that there are."""
+    def _lessons(self, stack: Stack, device: torch.device) -> tuple[list[list[Lesson]], list[Lesson]]:
+        """Return the kinds of lessons that there are, and lessons for the self-check, if any."""
         if min(stack.voxels.shape[1:]) < _SMALLEST or len(stack.depths) < 2:
-            return []
+            return [], []
 
         def scaled(values: NDArray[Any]) -> Tensor:
             return self._scaled(values, device)
 
-        kinds = []
-        if self._config.learn in ("both", "mean") and stack.acquisition.is_projection:
-            kinds.append(means(stack, self._prior_at(stack, stack.fine_depths().ravel()), scaled))
-        if self._config.learn in ("both", "coarser") or not stack.acquisition.is_projection:
-            kinds.append(coarser(stack, self._prior_at, scaled))
-        return [kind for kind in kinds if kind]
+        config, kinds, known = self._config, [], []
+        if stack.acquisition.is_projection and config.learn != "coarser":
+            prior = self._prior_at(stack, stack.fine_depths().ravel())
+            kinds.append(means(stack, prior, scaled, each=config.learn == "projection"))
+        depth = config.learn in ("both", "coarser") or not stack.acquisition.is_projection
+        if config.prior_training == "frozen" and (depth or (config.self_check and self._prior is not None)):
+            known = coarser(stack, self._prior_at, scaled)
+        if depth:
+            kinds.append(known)
+        return [kind for kind in kinds if kind], known if self._prior is not None else []
 
     def _prior_at(self, stack: Stack, z: NDArray[np.float64]) -> NDArray[np.float32] | None:
         if self._prior is None:
@@ -120,6 +153,8 @@ class MicroDiffusion:
                 spread = ((squares / count - mean.double().square()).clamp_min(0) * (count / max(1, count - 1))).sqrt()
                 if count == 1:
                     spread = torch.full_like(spread, torch.nan)
+                if scene.prior is not None and count > 1:
+                    mean = scene.prior + self._trust * (mean - scene.prior)
                 values = self._scaling.undo(((mean + 1) / 2).cpu().numpy().astype(np.float64))
                 self._drawn = stack, values, (spread / 2 * self._scaling.span).float().cpu().numpy()
         return grid.z, self._drawn[1], self._drawn[2]

@@ -29,7 +29,6 @@ class SectionNet(nn.Module):
 
     frequencies: Tensor
     gain: Tensor
-    trust: Tensor
 
     def __init__(self, config: MicroDiffusionConfig, seed: int) -> None:
         super().__init__()
@@ -43,7 +42,6 @@ class SectionNet(nn.Module):
         drawn = gaussian if config.positions == "gaussian" else octaves
         self.register_buffer("frequencies", torch.from_numpy(drawn).float())
         self.register_buffer("gain", torch.ones(()))
-        self.register_buffer("trust", torch.ones(()))
         self.time = nn.Sequential(nn.Linear(2 * POSITIONS, told), nn.SiLU(), nn.Linear(told, told))
         self.position = nn.Sequential(nn.Linear(4 * POSITIONS, told), nn.SiLU(), nn.Linear(told, config.channels))
         seen = 2 if config.prior != "none" and config.prior_use != "blend" else 1
@@ -128,7 +126,8 @@ class SectionNet(nn.Module):
         assert self.attention is not None
         asked = features.flatten(2).transpose(1, 2)
         found, _ = self.attention(asked, tokens, tokens, need_weights=False)
-        return found.transpose(1, 2).reshape(features.shape)
+        attended: Tensor = found.transpose(1, 2).reshape(features.shape)
+        return attended
 
 
 class _Block(nn.Module):
@@ -145,7 +144,7 @@ class _Block(nn.Module):
     def forward(self, features: Tensor, told: Tensor, condition: Tensor | None) -> Tensor:
         inner = self.first(functional.silu(_normed(features)))
         inner = self.second(functional.silu(_normed(inner)))
-        found = self.skip(features) + inner + self.time(told)[:, :, None, None]
+        found: Tensor = self.skip(features) + inner + self.time(told)[:, :, None, None]
         if self.condition is not None and condition is not None:
             found = found + self.condition(condition)
         return found

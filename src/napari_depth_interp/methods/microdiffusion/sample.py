@@ -83,17 +83,13 @@ def draw(
         clean = foretold(network, config, scene, state, step, _part(each, number, len(times)))
         if config.correct:
             sections = scene.matched(sections_of(clean, prior, network, config.draws))
-            clean = state_of(sections, prior, network, config.draws) / (network.trust if _scaled(config, prior) else 1)
+            clean = state_of(sections, prior, network, config.draws)
         noise = None
         if config.eta > 0:
             noise = torch.randn_like(images)[torch.from_numpy(scene.closest)]
         state = schedule.step(clean, step, state, eta=config.eta, variance_noise=noise).prev_sample
     sections = sections_of(state, prior, network, config.draws)
     return scene.matched(sections) if config.correct else sections
-
-
-def _scaled(config: MicroDiffusionConfig, prior: Tensor | None) -> bool:
-    return prior is not None and config.draws == "residual"
 
 
 def foretold(

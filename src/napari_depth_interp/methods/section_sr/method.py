@@ -55,7 +55,7 @@ class SectionSR:
         self._config = config
         self._runtime = runtime
         linear = registry.get("linear")
-        self._linear = linear.create(linear.config(match_projections=False), runtime)
+        self._linear = linear.create(linear.config.model_validate({"match_projections": False}), runtime)
         self._matched = linear.create(linear.config(), runtime)
         self._scaling = Scaling(0.0, 1.0)
         self._bounds = -math.inf, math.inf

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -92,7 +93,7 @@ class Patches:
         return window.flip(flips) if flips else window
 
 
-def _means_at(images: Tensor, positions: NDArray[np.float64], thickness: float, n: int) -> Tensor:
+def _means_at(images: Tensor, positions: NDArray[Any], thickness: float, n: int) -> Tensor:
     """Return (B, len(positions), X): means over ``thickness`` pixels, of ``n`` sections; 0: the rows themselves."""
     count = n * max(1, round(thickness / n))
     offsets = (np.arange(count) - (count - 1) / 2) / count * thickness

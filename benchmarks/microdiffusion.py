@@ -1,0 +1,235 @@
+"""MicroDiffusion: the rows of the paper's Table 1 and ours, on projections of simulated and real volumes.
+
+A projection is the mean of n sections. Simulated volumes are recorded with noise and scored against what they are
+without it; real ones against what was recorded. ``--ablations`` prints the paper's instead and draws one figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from _tools import machine, markdown_table, verdict
+from napari_depth_interp.evaluate import MethodScores, evaluate
+from napari_depth_interp.holdout import Protocol, projections
+from napari_depth_interp.settings import Settings
+from napari_depth_interp.simulate import simulate
+from napari_depth_interp.stack import Dataset
+from quality import volumes
+
+PAPER = {
+    "dendrites": {
+        "linear": (0.5799, 28.78, 0.6482), "cubic": (0.6511, 28.85, 0.3973), "inr": (0.5837, 25.81, 0.4589),
+        "naive diffusion": (0.0297, 19.95, 0.2869), "linear diffusion": (0.6366, 27.02, 0.5729),
+        "cubic diffusion": (0.4765, 21.31, 0.3786), "MicroDiffusion as published": (0.6742, 29.74, 0.7557),
+    },
+    "vessels": {
+        "linear": (0.3774, 20.42, 0.5936), "cubic": (0.5204, 20.52, 0.4448), "inr": (0.5032, 21.69, 0.7136),
+        "naive diffusion": (0.0207, 14.81, 0.3234), "linear diffusion": (0.4039, 19.09, 0.4860),
+        "cubic diffusion": (0.2395, 16.41, 0.2672), "MicroDiffusion as published": (0.5787, 22.35, 0.7158),
+    },
+    "neuron": {
+        "linear": (0.1208, 24.12, 0.3553), "cubic": (0.3265, 26.50, 0.1116), "inr": (0.4759, 26.43, 0.6403),
+        "naive diffusion": (0.0210, 24.08, 0.1468), "linear diffusion": (0.4426, 25.35, 0.2425),
+        "cubic diffusion": (0.3478, 23.79, 0.1318), "MicroDiffusion as published": (0.4845, 26.66, 0.6708),
+    },
+}  # fmt: skip
+"""SSIM, PSNR (dB) and Dice of Hui 2024, Table 1: of other volumes, so only the order of the rows can be compared."""
+LINEAR, MATCHED, OURS = "linear", "cubic, back-projected", "microdiffusion, mean of 8"
+PUBLISHED = "draws=image:prior_use=blend:learn=mean:correct=false:self_check=false:samples=1"
+MLP = "inr:field=mlp:correct=false:learning_rate=0.001"
+GAIN_DB, GAIN_SSIM, BELOW_DB = 1.0, 0.03, 0.2
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Size of the volumes and effort of the methods."""
+
+    shape: tuple[int, int, int]
+    ours: str
+    diffusion: str
+    mlp: str
+
+
+SETTINGS = {
+    "small": Setting((60, 64, 64), ":fast", ":iterations=200:levels=2:steps=10:prior_steps=150",
+                     ":iterations=500:frequencies=64:width=128:rays=512"),
+    "full": Setting((130, 128, 128), "", ":iterations=5000:channels=64:batch=48:steps=1000:eta=1:prior_steps=5000",
+                    ":iterations=5000:rays=65536"),
+}  # fmt: skip
+
+
+def contenders(setting: Setting) -> dict[str, str]:
+    """Return the rows: words and how ``evaluate`` calls them."""
+    diffusion = f"microdiffusion:{PUBLISHED}{setting.diffusion}"
+    ours = f"microdiffusion{setting.ours}"
+    return {
+        LINEAR: "linear:match_projections=false",
+        "cubic": "cubic:match_projections=false",
+        "inr": f"{MLP}{setting.mlp}",
+        "naive diffusion": f"{diffusion}:prior=none",
+        "linear diffusion": f"{diffusion}:prior=linear",
+        "cubic diffusion": f"{diffusion}:prior=cubic",
+        "MicroDiffusion as published": f"{diffusion}:prior=inr",
+        "linear, back-projected": "linear",
+        MATCHED: "cubic",
+        "inr, factorised": "inr",
+        "auto": f"auto{setting.ours}",
+        "microdiffusion, one sample": f"{ours}:samples=1",
+        OURS: f"{ours}:samples=8",
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """Projections and the sections behind them."""
+
+    name: str
+    recorded: Dataset
+    truth: Dataset
+
+
+def simulated(name: str, shape: tuple[int, int, int], n: int) -> Volume:
+    """Return projections of a simulated specimen, and its sections without noise."""
+    specimen = simulate(name, shape=shape, voxel_size=(0.5, 0.5, 0.5))
+    [trial] = projections(specimen.observed, n)
+    return Volume(name, trial.visible, specimen.truth)
+
+
+def real(folder: Path, shape: tuple[int, int, int], n: int) -> Iterator[Volume]:
+    """Yield projections of the centres of volumes."""
+    for volume in volumes(folder, shape):
+        if volume.dataset.voxels.shape[2] >= 4 * n:
+            [trial] = projections(volume.dataset, n)
+            yield Volume(volume.name, trial.visible, volume.dataset)
+
+
+def score(volume: Volume, methods: dict[str, str], threads: int) -> dict[str, MethodScores]:
+    """Return the scores of each row."""
+    settings = Settings(threads=threads, dtype="float32")
+    found = {}
+    for row, method in methods.items():
+        [found[row]] = evaluate(
+            volume.recorded, [method], Protocol("reference"), settings, reference=volume.truth
+        ).methods
+        print(f"{volume.name}: {row}, {found[row].seconds:.0f} s", file=sys.stderr, flush=True)
+    return found
+
+
+def table(name: str, scores: dict[str, MethodScores]) -> str:
+    """Return one line per row, with the paper's beside."""
+    lines = []
+    for row, each in scores.items():
+        paper = PAPER.get(name, {}).get(row)
+        mean = {key: each.mean.get(key) or 0.0 for key in ("ssim", "psnr", "dice", "ms_ssim")}
+        lines.append([
+            row, f"{mean['ssim']:.4f}", f"{mean['psnr']:.2f}", f"{mean['dice']:.4f}", f"{mean['ms_ssim']:.4f}",
+            f"{each.volume.get('gradient_z') or 0.0:.2f}", f"{each.seconds:.0f}",
+            "-" if paper is None else f"{paper[0]:.4f} / {paper[1]:.2f} / {paper[2]:.4f}",
+        ])  # fmt: skip
+    header = ["row", "SSIM", "PSNR dB", "Dice", "MS-SSIM", "gradient along z", "s", "paper SSIM / PSNR / Dice"]
+    return markdown_table(header, lines)
+
+
+def targets(name: str, scores: dict[str, MethodScores]) -> Iterator[str]:
+    """Yield how the mean of 8 samples stands to the targets."""
+
+    def of(row: str, key: str) -> float:
+        return scores[row].mean[key] or 0.0
+
+    ours = of(OURS, "psnr")
+    if name in PAPER:
+        gain, ssim = ours - of(LINEAR, "psnr"), of(OURS, "ssim") - of(LINEAR, "ssim")
+        yield verdict(gain >= GAIN_DB, f"{name}: {GAIN_DB:g} dB above linear: {gain:+.2f} dB")
+        yield verdict(ssim >= GAIN_SSIM, f"{name}: SSIM {GAIN_SSIM:g} above linear: {ssim:+.4f}")
+    below = ours - of(MATCHED, "psnr")
+    yield verdict(below >= -BELOW_DB, f"{name}: within {BELOW_DB:g} dB of {MATCHED}: {below:+.2f} dB")
+
+
+def ablations(setting: Setting, threads: int, figure: Path) -> None:
+    """Print what averaging of neighbours, gamma, n and the options of the network do; draw the first three."""
+    diffusion = f"microdiffusion:{PUBLISHED}{setting.diffusion}:prior=inr"
+    averaging = {kind: f"{MLP}{setting.mlp}:averaging={kind}" for kind in ("none", "uniform", "published", "gaussian")}
+    gammas = {f"{gamma:g}": f"{diffusion}:gamma={gamma}" for gamma in (0.0, 0.05, 0.1, 0.3, 0.5, 0.9)}
+    options = ["positions=sincos", "condition=none", "condition=attention", "prior_use=condition",
+               "prior_training=trainable", "prior_training=joint"]  # fmt: skip
+    vessels = simulated("vessels", setting.shape, 6)
+    by_averaging = score(vessels, averaging, threads)
+    by_gamma = score(vessels, gammas, threads)
+    others = score(vessels, {"as published": diffusion, **{each: f"{diffusion}:{each}" for each in options}}, threads)
+    by_n = {
+        n: score(
+            simulated("vessels", setting.shape, n), {LINEAR: "linear", OURS: f"microdiffusion{setting.ours}"}, threads
+        )
+        for n in (2, 3, 4, 6, 8, 10, 16)
+        if setting.shape[0] >= 3 * n
+    }
+    print(f"\nVessels, ablations:\n\n{table('', by_averaging | by_gamma | others)}")
+    rows = [[n, *(f"{each.mean['psnr'] or 0:.2f} / {each.mean['ssim'] or 0:.4f}" for each in found.values())]
+            for n, found in by_n.items()]  # fmt: skip
+    print(f"\nVessels by n, PSNR / SSIM:\n\n{markdown_table(['n', LINEAR + ', back-projected', OURS], rows)}")
+    draw(figure, by_averaging, by_gamma, by_n)
+
+
+def draw(
+    file: Path,
+    averaging: dict[str, MethodScores],
+    gammas: dict[str, MethodScores],
+    by_n: dict[int, dict[str, MethodScores]],
+) -> None:
+    """Draw SSIM over averaging, gamma and n."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    bars, lines, steps = figure.subplots(1, 3, sharey=True)
+    bars.bar(list(averaging), [each.mean["ssim"] or 0 for each in averaging.values()])
+    bars.set(xlabel="averaging of neighbours (INR)", ylabel="SSIM")
+    lines.plot([float(gamma) for gamma in gammas], [each.mean["ssim"] or 0 for each in gammas.values()], "o-")
+    lines.set(xlabel="share gamma of the prior")
+    for row in next(iter(by_n.values())):
+        steps.plot(list(by_n), [found[row].mean["ssim"] or 0 for found in by_n.values()], "o-", label=row)
+    steps.set(xlabel="sections per projection")
+    steps.legend()
+    figure.savefig(file, dpi=120)
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("data", nargs="?", type=Path, metavar="DIR", help="also score volumes of this folder")
+    parser.add_argument("--setting", choices=list(SETTINGS), default="small", help="full is for a GPU")
+    parser.add_argument("--sets", nargs="*", default=list(PAPER), choices=list(PAPER), help="simulated specimens")
+    parser.add_argument("--rows", nargs="+", help="only the rows that hold one of these words")
+    parser.add_argument("-n", type=int, default=6, help="sections per projection, default 6")
+    parser.add_argument("--ablations", action="store_true")
+    parser.add_argument("--figure", type=Path, default=Path("microdiffusion.png"), help="of the ablations")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    args = parser.parse_args()
+    setting = SETTINGS[args.setting]
+    print(machine(), flush=True)
+    if args.ablations:
+        ablations(setting, args.threads, args.figure)
+        return
+    rows = chosen(contenders(setting), args.rows)
+    verdicts = []
+    found = (simulated(name, setting.shape, args.n) for name in args.sets)
+    for volume in [*found, *(real(args.data, setting.shape, args.n) if args.data else ())]:
+        scores = score(volume, rows, args.threads)
+        print(f"\n{volume.name}, projections of {args.n} sections:\n\n{table(volume.name, scores)}", flush=True)
+        if {LINEAR, MATCHED, OURS} <= set(scores):
+            verdicts += list(targets(volume.name, scores))
+    print("\n" + "\n".join(verdicts))
+
+
+def chosen(rows: dict[str, str], words: Sequence[str] | None) -> dict[str, str]:
+    """Return the rows that hold one of the words; all without any."""
+    return {row: how for row, how in rows.items() if not words or any(word in row for word in words)}
+
+
+if __name__ == "__main__":
+    main()
