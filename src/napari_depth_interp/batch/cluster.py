@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 DEATHS = 2
-"""How many workers of this machine may die on one file before it counts as failed."""
+"""A file counts as failed when more workers of this machine than these have died on it."""
 _CONNECT = 20
 """Seconds to wait for a scheduler."""
 _GRACE = 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,7 +41,8 @@ def claim(names: Sequence[str], folder: Path | None = None) -> int:
     """
     from filelock import FileLock, Timeout
 
-    folder = folder or Path(tempfile.gettempdir()) / f"depth-interp-gpus-{getpass.getuser()}"
+    user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()  # in a container the user may have no name
+    folder = folder or Path(tempfile.gettempdir()) / f"depth-interp-gpus-{user}"
     folder.mkdir(exist_ok=True)
     place = 0
     while True:
