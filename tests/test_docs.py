@@ -63,7 +63,7 @@ class TestMethods:
     def test_methods_of_one_module_share_its_page(self):
         pages = tables.specs_of_pages(METHODS)
         assert [spec.name for spec in pages["classical.md"]] == ["nearest", "linear", "cubic"]
-        assert {path.name for path in METHODS.glob("*.md")} == set(pages)
+        assert {path.name for path in METHODS.glob("*.md")} <= set(pages), "a page about no method"
 
     def test_the_overview_links_every_page(self):
         text = tables.methods_overview(METHODS)
