@@ -6,7 +6,7 @@ scores from the catalogue of metrics, and what napari gets from the manifest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -54,32 +54,39 @@ def specs_of_pages(folder: Path) -> dict[str, list[MethodSpec]]:
 def methods_overview(folder: Path) -> str:
     """Return the page that lists all methods."""
     rows = [
-        (f"[`{spec.name}`]({page_of(spec, folder)})", spec.summary, training_of(spec), spec.cost)
+        (f"[`{spec.name}`]({page_of(spec, folder)})", made_by(spec), spec.summary, training_of(spec), spec.cost)
         for spec in registry.specs()
     ]
     return "\n\n".join(
         [
             "# Methods",
-            "Every method makes new sections from the observed ones. `auto` is the default: it tries others on your "
-            "own stack. Whatever you choose, first [hide sections and look at the score]"
-            "(../../tutorials/choose-a-method.md).",
-            table(["method", "what it does", "training data", "time"], rows),
+            "`auto` is the default: it tries others on your own stack. Whatever you choose, first "
+            "[hide sections and look at the score](../../tutorials/choose-a-method.md).",
+            table(["method", "makes", "what it does", "training data", "time"], rows),
             "Other packages can bring methods, too: [Add a method](../../how-to/add-a-method.md).",
         ]
     )
+
+
+def made_by(spec: MethodSpec) -> str:
+    """Return in words what the result of a method is beside the input."""
+    if spec.enhances:
+        return "the same sections, cleaner"
+    return "new sections" if spec.enlarges == 1 else f"{spec.enlarges}x along all axes"
 
 
 def training_of(spec: MethodSpec) -> str:
     """Return in words what a method learns from."""
     if spec.needs_training:
         return "a trained model"
-    optional = ", or a trained model" if "model" in spec.config.model_fields else ""
+    optional = ", or a trained model" if spec.trainable or "model" in spec.config.model_fields else ""
     return f"the stack itself{optional}" if spec.trains_on_stack else f"none{optional}"
 
 
 def facts(specs: Sequence[MethodSpec]) -> str:
     """Return what methods need and can."""
     named: list[tuple[str, Any]] = [
+        ("makes", made_by),
         ("images", lambda spec: " and ".join(sorted(f"{kind}s" for kind in spec.acquisitions))),
         ("training data", training_of),
         ("observed sections", lambda spec: "come back unchanged" if spec.keeps_observed else "are changed, too"),
@@ -157,24 +164,39 @@ def _type_name(annotation: Any) -> str:
 
 def command_line() -> str:
     """Return a section for each command: usage, what it does, arguments and options."""
+    return "\n\n".join(part for words, command in commands() for part in _command(words, command))
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Yield every command with its words: ``depth-interp run``, ``depth-interp models list``."""
     group: Any = typer.main.get_command(app)
-    parts = []
     for name, command in group.commands.items():
-        arguments = [each for each in command.params if each.param_type_name == "argument"]
-        options = [each for each in command.params if each.param_type_name == "option"]
-        words = [PROGRAM, name, *(each.metavar for each in arguments), "[OPTIONS]"]
-        parts += [f"## {PROGRAM} {name}", command.help, "```\n" + " ".join(words) + "\n```"]
-        parts += (
-            [table(["argument", "meaning"], [(f"`{each.metavar}`", each.help) for each in arguments])]
-            if (arguments)
-            else []
+        inner = getattr(command, "commands", {})
+        yield from ((f"{PROGRAM} {name} {each}", found) for each, found in inner.items())
+        if not inner:
+            yield f"{PROGRAM} {name}", command
+
+
+def _command(words: str, command: Any) -> list[str]:
+    arguments = [each for each in command.params if each.param_type_name == "argument"]
+    options = [each for each in command.params if each.param_type_name == "option"]
+    usage = " ".join([words, *(_placeholder(each) for each in arguments), *(["[OPTIONS]"] if options else [])])
+    parts = [f"## {words}", command.help or "", f"```\n{usage}\n```"]
+    if arguments:
+        parts.append(
+            table(["argument", "meaning"], [(f"`{_placeholder(each)}`", each.help or "") for each in arguments])
         )
-        parts.append(table(["option", "meaning"], [(_flags(each), each.help) for each in options]))
-    return "\n\n".join(parts)
+    if options:
+        parts.append(table(["option", "meaning"], [(_flags(each), each.help or "") for each in options]))
+    return parts
+
+
+def _placeholder(parameter: Any) -> str:
+    return str(parameter.metavar or parameter.name.upper())
 
 
 def _flags(option: Any) -> str:
-    value = "" if option.is_flag else f" {option.metavar or option.name.upper()}"
+    value = "" if option.is_flag else f" {_placeholder(option)}"
     return ", ".join(f"`{flag}{value}`" for flag in option.opts)
 
 

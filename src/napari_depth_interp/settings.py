@@ -42,7 +42,8 @@ class Settings(BaseModel):
     spacing: str | None = Field(None, description="Wanted distance of the sections, such as 2um, instead of a factor.")
     isotropic: bool = Field(False, description="Make the sections as close as the pixels, instead of a factor.")
     acquisition: str | None = Field(
-        None, description="What one image is: slice (default), or projection:N, the mean of N sections."
+        None,
+        description="What one image is. slice (default): one section; projection:N: the mean of N neighbouring ones.",
     )
     axis: Literal["auto", "x", "y", "z"] = Field(
         "auto", description="Section axis of a NIfTI file; auto takes the one with the coarsest spacing."

@@ -7,6 +7,7 @@ import warnings
 import weakref
 
 import pytest
+from PyQt6 import sip
 from qtpy.QtCore import QThreadPool
 
 from napari_depth_interp.plugin.jobs import Job, make_job
@@ -111,6 +112,19 @@ def test_a_result_after_quit_is_not_returned(qtbot):
     go_on.set()
     qtbot.waitUntil(lambda: "finished" in watch.names, timeout=5000)
     assert watch.names == ["cancelled", "finished"]
+
+
+def test_a_job_that_outlives_the_window_ends_in_silence(qapp):
+    """At the end of napari Qt deletes the signals, while a search for GPUs may still go on."""
+    job = Job(lambda report: sip.delete(job.signals))
+    job.run()
+
+    def fail(report):
+        sip.delete(job.signals)
+        raise RuntimeError("after the end")
+
+    job = Job(fail)
+    job.run()
 
 
 def test_quit_before_the_start_means_that_nothing_is_returned(qtbot):

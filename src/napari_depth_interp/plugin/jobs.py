@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar, cast
 
+from qtpy.compat import isalive
 from qtpy.QtCore import Signal
 from superqt.utils import WorkerBase
 from superqt.utils._qthreading import WorkerBaseSignals
@@ -50,6 +51,14 @@ class Job(WorkerBase[T]):
         Not the base class's ``run``: that one sends no signal at all if ``quit`` comes between
         two of its steps, and replaces ``warnings.showwarning`` for all threads meanwhile.
         """
+        try:
+            self._run_and_tell()
+        except RuntimeError:
+            if isalive(self.signals):
+                raise
+            # napari has ended meanwhile and taken the signals with it: nobody is left to be told.
+
+    def _run_and_tell(self) -> None:
         self._running = True
         self.started.emit()
         send = self._send()

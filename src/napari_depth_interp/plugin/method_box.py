@@ -57,6 +57,7 @@ class MethodBox(QGroupBox):
         row.setContentsMargins(0, 0, 0, 0)
         row.addRow("preset", self._presets)
         self._collapsible = QCollapsible("Parameters")
+        self._collapsible.layout().setContentsMargins(0, 0, 0, 0)
         self._restore = QPushButton("Restore defaults")
         self._restore.setToolTip("Set all parameters of this method back to those of the preset.")
         self._restore.clicked.connect(self.restore_defaults)

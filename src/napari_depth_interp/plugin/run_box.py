@@ -48,7 +48,7 @@ class ComputeBox(QGroupBox):
         self._device.setToolTip(f"<qt>{describe('device')}</qt>")
         self._device_note = QLabel()
         self._device_note.setWordWrap(True)
-        self._score = QCheckBox("Score: keep every")
+        self._score = QCheckBox("Score: keep one section in")
         self._score.setToolTip(
             "<qt>Hide sections of this stack, fill them from the kept ones and compare with the truth. "
             "The result itself always uses all sections. Methods that make all axes finer are scored in Compare methods, "
@@ -56,7 +56,7 @@ class ComputeBox(QGroupBox):
         )
         self._every = QSpinBox()
         self._every.setRange(2, 100)
-        self._every.setSuffix("-th section")
+        self._every.setToolTip("2: every second section is kept, the others are hidden and compared.")
         self._range = DataRangeEdit()
         form = QFormLayout(self)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)

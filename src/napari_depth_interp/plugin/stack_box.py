@@ -189,6 +189,7 @@ class StackBox(QGroupBox):
         self._table.setToolTip("Depth of each section. Type over a number where the sections are uneven.")
         self._table.itemChanged.connect(self._depth_edited)
         even = QPushButton("Back to the file's depths")
+        even.setToolTip("Forget the depths and the z spacing that were typed here.")
         even.clicked.connect(self._forget_depths)
         inner = QWidget()
         layout = QVBoxLayout(inner)
@@ -196,6 +197,7 @@ class StackBox(QGroupBox):
         layout.addWidget(self._table)
         layout.addWidget(even)
         collapsible = QCollapsible("Section depths")
+        collapsible.layout().setContentsMargins(0, 0, 0, 0)
         collapsible.addWidget(inner)
         return collapsible
 

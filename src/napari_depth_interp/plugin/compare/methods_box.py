@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -52,16 +53,16 @@ class MethodRow(QWidget):
         policy = self._presets.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         self._presets.setSizePolicy(policy)
-        remove = QToolButton()
-        remove.setText("\N{MULTIPLICATION SIGN}")
-        remove.setToolTip("Take this method off the list.")
-        remove.setAccessibleName("Remove")
-        remove.clicked.connect(lambda *_: self.removed.emit(self))
+        self._remove = QToolButton()
+        self._remove.setText("\N{MULTIPLICATION SIGN}")
+        self._remove.setToolTip("Take this method off the list.")
+        self._remove.setAccessibleName("Remove")
+        self._remove.clicked.connect(lambda *_: self.removed.emit(self))
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self._methods, 1)
         row.addWidget(self._presets)
-        row.addWidget(remove)
+        row.addWidget(self._remove)
         self._methods.currentIndexChanged.connect(self._method_chosen)
         self._presets.currentTextChanged.connect(lambda *_: self.changed.emit())
         self._methods.setCurrentIndex(max(0, self._methods.findData(method)))
@@ -73,6 +74,12 @@ class MethodRow(QWidget):
         """Return the method as the command line takes it: ``linear``, ``auto:fast``."""
         preset = self._presets.currentText()
         return f"{self._methods.currentData()}:{preset}" if preset else str(self._methods.currentData())
+
+    def come_before(self, other: QWidget) -> None:
+        """Let the Tab key go through this row just before another widget."""
+        order = (other, self._methods, self._presets, self._remove, other)
+        for first, second in pairwise(order):
+            QWidget.setTabOrder(first, second)
 
     def _method_chosen(self, *_: Any) -> None:
         spec = registry.get(self._methods.currentData())
@@ -96,12 +103,12 @@ class MethodsBox(QGroupBox):
         super().__init__("Methods", parent)
         self._rows: list[MethodRow] = []
         self._column = QVBoxLayout()
-        add = QPushButton("Add a method")
-        add.setToolTip("Add one more method, or another preset of the same one.")
-        add.clicked.connect(lambda *_: self.add("section_sr:fast"))
+        self._add = QPushButton("Add a method")
+        self._add.setToolTip("Add one more method, or another preset of the same one.")
+        self._add.clicked.connect(lambda *_: self.add("section_sr:fast"))
         layout = QVBoxLayout(self)
         layout.addLayout(self._column)
-        layout.addWidget(add)
+        layout.addWidget(self._add)
         layout.addLayout(self._build_lpips())
         for name in DEFAULT_METHODS:
             self.add(name)
@@ -136,6 +143,7 @@ class MethodsBox(QGroupBox):
         row.removed.connect(self._remove)
         self._rows.append(row)
         self._column.addWidget(row)
+        row.come_before(self._add)
         self.changed.emit()
 
     def lpips(self) -> LpipsChoice | None:

@@ -128,7 +128,8 @@ class RunsPanel(QWidget):
             words += describe_uncertainty(scores)
         else:
             words = ["not scored"]
-        words += [describe_finding(each) for each in run.outcome.result.record.get("findings", ())]
+        findings = [describe_finding(each) for each in run.outcome.result.record.get("findings", ())]
+        words += [f"the result, from all sections: {found}" for found in findings if found]
         self._protocol.setText(f"<b>{run.name}</b>: {'. '.join(words)}.")
         self._section_changed()
 
