@@ -9,11 +9,13 @@ import torch
 
 from napari_depth_interp import io, trainer
 from napari_depth_interp.errors import InputError, OutputError, RequestError, WeightsError
+from napari_depth_interp.methods import registry
 from napari_depth_interp.progress import Cancelled, Stopped, silent
 from napari_depth_interp.settings import make_settings
 from napari_depth_interp.stack import Dataset, Grid
 from napari_depth_interp.training import library, models
 
+MSDSR, SRCNN = registry.get("msdsr"), registry.get("srcnn")
 TINY = {"iterations": 12, "channels": 8, "levels": 1, "batch": 2, "rows": 2, "steps": 1}
 
 
@@ -33,7 +35,7 @@ LAYERS = {"a": dataset(1), "b": dataset(2)}
 
 def train(folder, *, report=silent, resume=False, layers=LAYERS, **parameters):
     training = trainer.prepare(order(**parameters), folder, overwrite=resume)
-    data = trainer.from_layers(layers, training.order.settings)
+    data = trainer.from_layers(MSDSR, layers, training.order.settings)
     return trainer.train(training, data, report, resume=resume)
 
 
@@ -78,7 +80,7 @@ def test_interrupted_goes_on_exactly(tmp_path):
     training = trainer.unfinished(tmp_path / "part")
     assert training.order == order()
     seen = []
-    data = trainer.from_layers(LAYERS, training.order.settings)
+    data = trainer.from_layers(MSDSR, LAYERS, training.order.settings)
     trainer.train(training, data, lambda progress: seen.append(progress.training.step), resume=True)
     assert seen == list(range(6, 13))
     for name, tensor in weights(tmp_path / "whole").items():
@@ -131,15 +133,19 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_read(tmp_path, set
 def test_layers_that_cannot_be_used_are_named():
     settings = make_settings(method="msdsr")
     with pytest.raises(InputError, match="'thin' cannot be trained on: the file does not say"):
-        trainer.from_layers({"thin": dataset(spacing=None)}, settings)
-    given = trainer.from_layers({"thin": dataset(spacing=None)}, settings.model_copy(update={"z_spacing": "2um"}))
+        trainer.from_layers(MSDSR, {"thin": dataset(spacing=None)}, settings)
+    given = trainer.from_layers(
+        MSDSR, {"thin": dataset(spacing=None)}, settings.model_copy(update={"z_spacing": "2um"})
+    )
     assert given.stacks[0].grid.spacing == 2
+    noisy = trainer.from_layers(SRCNN, {"thin": dataset(spacing=None)}, make_settings(method="srcnn"))
+    assert len(noisy.stacks[0].depths) == 9
     bad = dataset()
     bad.voxels[0, 0, 3, 4, 5] = np.nan
     with pytest.raises(InputError, match=r"'bad' cannot be trained on: .* not a number"):
-        trainer.from_layers({"bad": bad}, settings)
+        trainer.from_layers(MSDSR, {"bad": bad}, settings)
     with pytest.raises(InputError, match="no layer"):
-        trainer.from_layers({}, settings)
+        trainer.from_layers(MSDSR, {}, settings)
 
 
 def test_a_folder_is_read_by_file_channel_and_time(tmp_path):

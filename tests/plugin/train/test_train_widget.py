@@ -197,7 +197,7 @@ class TestSettingUp:
         assert not trainer_widget.bar._run.isEnabled()
         assert "choose a folder" in self.says(trainer_widget)
         trainer_widget.data.show_folder(str(tmp_path / "nowhere"))
-        assert "is not a folder" in trainer_widget.data._info.text()
+        assert "is neither a folder nor a CSV list" in trainer_widget.data._info.text()
         (tmp_path / "empty").mkdir()
         trainer_widget.data.show_folder(str(tmp_path / "empty"))
         assert "holds no stack" in self.says(trainer_widget)
@@ -212,6 +212,21 @@ class TestSettingUp:
         assert "msdsr" in {box.itemData(i) for i in range(box.count())}
         assert not {"linear", "auto"} & {box.itemData(i) for i in range(box.count())}
         assert "model" not in trainer_widget.method._form._editors
+
+    def test_each_method_asks_for_what_it_learns_from(self, trainer_widget, dense, tmp_path):
+        trainer_widget.data.show_folder(str(dense))
+        assert trainer_widget.data.title() == "Dense stacks to learn from"
+        trainer_widget.method._methods.setCurrentIndex(trainer_widget.method._methods.findData("srcnn"))
+        assert trainer_widget.data.title() == "Noisy stacks to learn from"
+        for name in ("noisy", "clean"):
+            (tmp_path / "pairs" / name).mkdir(parents=True)
+            (tmp_path / "pairs" / name / "a.tif").write_bytes((dense / "a.tif").read_bytes())
+        trainer_widget.data.show_folder(str(tmp_path / "pairs"))
+        assert trainer_widget.data._info.text() == "1 file: a.tif"
+        assert trainer_widget.bar._run.isEnabled()
+        (tmp_path / "list.csv").write_text("hr\ndense/a.tif\n")
+        trainer_widget.data.show_folder(str(tmp_path / "list.csv"))
+        assert trainer_widget.data._info.text() == "1 file: list.csv"
 
     def test_what_is_hidden_is_asked_apart_from_the_rest(self, trainer_widget):
         trainer_widget.method._methods.setCurrentIndex(trainer_widget.method._methods.findData("msdsr"))
