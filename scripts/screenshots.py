@@ -80,6 +80,7 @@ def take(theme: str) -> None:
     compare(viewer, theme)
     viewer.layers.clear()
     batch(viewer, theme)
+    train(viewer, theme)
     viewer.close()
 
 
@@ -127,6 +128,30 @@ def batch(viewer: Any, theme: str) -> None:
     viewer.window.remove_dock_widget(widget)
 
 
+def train(viewer: Any, theme: str) -> None:
+    """Train a small model on two simulated stacks for a while, and show its curves."""
+    from napari_depth_interp import io
+    from napari_depth_interp.settings import make_settings
+    from napari_depth_interp.simulate import simulate
+
+    viewer.layers.clear()
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(2):
+            dense = simulate("organoid", shape=(33, 96, 96), voxel_size=(1.0, 1.0, 1.0), seed=number).truth
+            io.write(Path(folder) / f"organoid_{number}.tif", dense)
+        _, widget = viewer.window.add_plugin_dock_widget("napari-depth-interp", "Train a model")
+        widget.data.show_folder(folder)
+        small = {"iterations": 400, "channels": 16, "levels": 2, "steps": 1}
+        widget.method.set_values(make_settings(method="msdsr", preset="fast", parameters=small))
+        widget.model.set_name("organoids")
+        widget.train()
+        wait_until(lambda: len(widget.curves.looks) >= 12, 300.0)
+        save(viewer, f"train-{theme}")
+        widget.stop_training()
+        wait_until(lambda: widget.job is None)
+        viewer.window.remove_dock_widget(widget)
+
+
 def main() -> None:
     if len(sys.argv) == 2:
         take(sys.argv[1])
@@ -134,7 +159,7 @@ def main() -> None:
     IMAGES.mkdir(parents=True, exist_ok=True)
     for theme in ("dark", "light"):
         with tempfile.TemporaryDirectory() as config:  # the user's own settings stay out of the pictures
-            environment = os.environ | {"XDG_CONFIG_HOME": config}
+            environment = os.environ | {"XDG_CONFIG_HOME": config, "DEPTH_INTERP_MODELS": f"{config}/models"}
             subprocess.run([sys.executable, __file__, theme], check=True, env=environment)
 
 

@@ -17,13 +17,14 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in 
 }
 
 
-def depth_interp(*arguments, command=MODULE, cwd=None):
+def depth_interp(*arguments, command=MODULE, cwd=None, environment=None):
     """Run the command line and return what it printed and its exit status; ``run`` is linear unless told otherwise."""
     if arguments[:1] == ("run",) and not {"--method", "--settings", "--help"} & set(arguments):
         arguments = ("run", "--method", "linear", *arguments[1:])
     return subprocess.run(
         [*map(str, command), *map(str, arguments)],
-        capture_output=True, text=True, encoding="utf-8", cwd=cwd, env=ENVIRONMENT, timeout=120, check=False,
+        capture_output=True, text=True, encoding="utf-8", cwd=cwd,
+        env=ENVIRONMENT | (environment or {}), timeout=120, check=False,
     )  # fmt: skip
 
 
@@ -68,13 +69,13 @@ json.dump(done, sys.stdout)
 """
 
 
-def many(commands):
+def many(commands, environment=None):
     """Run many command lines, one after the other, in one process: most of the time goes into starting it."""
     texts = [[*map(str, arguments), "--json"] for arguments in commands]
     done = subprocess.run(
         [sys.executable, "-c", _MANY],
-        input=json.dumps(texts), capture_output=True, text=True, encoding="utf-8", env=ENVIRONMENT, timeout=120,
-        check=True,
+        input=json.dumps(texts), capture_output=True, text=True, encoding="utf-8",
+        env=ENVIRONMENT | (environment or {}), timeout=120, check=True,
     )  # fmt: skip
     return [subprocess.CompletedProcess(*each) for each in json.loads(done.stdout)]
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from napari_depth_interp.methods import registry
 from napari_depth_interp.simulate import simulate
 from napari_depth_interp.stack import Dataset
 
+os.environ["DEPTH_INTERP_MODELS"] = f"{tempfile.gettempdir()}/no-models-{os.getpid()}"  # not the user's own
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait must not take the other tests' cores
 
 
@@ -20,6 +22,14 @@ def tissue() -> Dataset:
     dataset = simulate("organoid", shape=(9, 40, 36), voxel_size=(2.0, 0.5, 0.5)).observed
     dataset.voxels.flags.writeable = False
     return dataset
+
+
+@pytest.fixture
+def models_home(tmp_path, monkeypatch):
+    """A folder of models of the test's own."""
+    home = tmp_path / "models"
+    monkeypatch.setenv("DEPTH_INTERP_MODELS", str(home))
+    return home
 
 
 @pytest.fixture

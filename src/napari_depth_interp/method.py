@@ -321,8 +321,8 @@ def model_fields(spec: MethodSpec) -> dict[str, str]:
     It is the parameter ``model``, and those that say so by ``json_schema_extra={"model_of": METHOD}``.
     """
     found = {}
-    for name, field in spec.config.model_fields.items():
-        extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    for name, each in spec.config.model_fields.items():
+        extra = each.json_schema_extra if isinstance(each.json_schema_extra, dict) else {}
         if "model_of" in extra or name == "model":
             found[name] = str(extra.get("model_of", spec.name))
     return found

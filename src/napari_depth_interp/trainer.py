@@ -30,7 +30,7 @@ from .settings import Settings
 from .stack import Dataset, Stack
 from .training import library, models
 from .training.lists import read_list
-from .training.pairs import read_images
+from .training.pairs import CLEAN, NOISY, read_images
 from .training.several import leads
 from .weights import sha256_of
 
@@ -256,6 +256,26 @@ def read_folder(folder: Path, settings: Settings) -> TrainingData:
     return TrainingData(tuple(stacks), tuple(files), tuple(signatures))
 
 
+def data_files(spec: MethodSpec, path: Path) -> list[Path]:
+    """Return the files that a training would read, without reading them: of pairs the noisy ones, of a list itself.
+
+    Raises
+    ------
+    InputError
+        If there are none.
+    """
+    if path.is_file() and path.suffix.lower() == ".csv":
+        return [path]
+    if not path.is_dir():
+        raise InputError(f"'{path}' is neither a folder nor a CSV list")
+    pairs = spec.enhances and ((path / NOISY).is_dir() or (path / CLEAN).is_dir())
+    folder = path / NOISY if pairs else path
+    found = stack_files(folder)
+    if not found:
+        raise InputError(f"'{folder}' holds no stack")
+    return found
+
+
 def stack_files(folder: Path) -> list[Path]:
     """Return the files of a folder that a training on it would read."""
     try:
@@ -264,8 +284,10 @@ def stack_files(folder: Path) -> list[Path]:
         raise InputError(f"'{folder}' cannot be read: {error.strerror or error}") from error
 
 
-def from_layers(named: Mapping[str, Dataset], settings: Settings) -> TrainingData:
+def from_layers(spec: MethodSpec, named: Mapping[str, Dataset], settings: Settings) -> TrainingData:
     """Return the stacks of open layers; their voxels tell them from other data.
+
+    A method that enhances takes each section alone, so their distance need not be known.
 
     Raises
     ------
@@ -277,7 +299,8 @@ def from_layers(named: Mapping[str, Dataset], settings: Settings) -> TrainingDat
     signatures: list[str] = []
     for name, dataset in named.items():
         try:
-            found = _stacks_of(dataset, settings.model_copy(update={"channel": None}))
+            known = dataset.counted() if spec.enhances and settings.z_spacing is None else dataset
+            found = _stacks_of(known, settings.model_copy(update={"channel": None}))
         except DepthInterpError as error:
             raise InputError(f"'{name}' cannot be trained on: {error}") from error
         stacks += found

@@ -12,7 +12,7 @@ from napari_depth_interp import execute as execute_module
 from napari_depth_interp.cli.options import parse_parameter
 from napari_depth_interp.errors import RequestError
 from napari_depth_interp.execute import execute
-from napari_depth_interp.method import MethodConfig
+from napari_depth_interp.method import MethodConfig, Runtime, Trainable, model_fields
 from napari_depth_interp.methods import registry
 from napari_depth_interp.progress import Cancelled
 from napari_depth_interp.request import resolve
@@ -246,6 +246,12 @@ class TestConfig:
                 resolve_with(name)
         else:
             resolve_with(name)
+
+    def test_trainable_is_said_and_true(self, name):
+        spec = registry.get(name)
+        assert spec.trainable == isinstance(spec.create(spec.config(), Runtime()), Trainable)
+        for method in model_fields(spec).values():
+            assert registry.get(method).trainable
 
     def test_spec_is_complete(self, name):
         spec = registry.get(name)

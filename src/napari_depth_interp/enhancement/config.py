@@ -16,8 +16,8 @@ class EnhanceConfig(MethodConfig):
     model: Path | None = Field(
         default=None,
         title="Model",
-        description="Folder of a model that was trained before (depth-interp train). Not set: trained on this stack, "
-        "without any clean image.",
+        description="Name or folder of a model that was trained before (depth-interp train). Not set: trained on this "
+        "stack, without any clean image.",
     )
     targets: Literal["blind", "neighbours"] = Field(
         default="blind",
@@ -86,4 +86,5 @@ class EnhanceConfig(MethodConfig):
         title="Validation share",
         description="Share of the pairs of a training folder that are held back to find the best weights; with fewer "
         "than three pairs none are.",
+        json_schema_extra={"hides": True},
     )

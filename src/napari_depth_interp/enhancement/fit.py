@@ -70,11 +70,21 @@ def fit(
 
 
 def checked(network: nn.Module, pairs: Sequence[Pair]) -> Checked:
-    """Return the mean PSNR over whole images, with a data range of 1, and the first one as the network makes it."""
-    scores, picture = [], None
+    """Return the mean PSNR over whole images, with a data range of 1, beside that of the noisy ones.
+
+    The picture is the first image: noisy, as the network makes it, and clean.
+    """
+    scores, noisy, picture = [], [], None
     for pair in pairs[:: -(-len(pairs) // _IMAGES)]:
         seen, wanted = (each[:_LOOKED_AT, :_LOOKED_AT] for each in (pair.seen, pair.wanted))
         made = network(seen[None, None].float())[0, 0]
-        scores.append(-10 * float(torch.log10((made - wanted).square().mean().clamp_min(1e-12))))
-        picture = made.cpu().numpy() if picture is None else picture
-    return Checked({"psnr": float(np.mean(scores))}, picture)
+        scores.append(_decibels(made - wanted))
+        noisy.append(_decibels(seen - wanted))
+        if picture is None:
+            picture = torch.stack([each.float() for each in (seen, made, wanted)]).cpu().numpy()
+    found = {"psnr": float(np.mean(scores)), "psnr_noisy": float(np.mean(noisy))}
+    return Checked(found, picture, ("noisy", "made now", "clean"))
+
+
+def _decibels(error: Tensor) -> float:
+    return -10 * float(torch.log10(error.float().square().mean().clamp_min(1e-12)))

@@ -59,5 +59,6 @@ CAE = MethodSpec(
     enhances=True,
     z_reach=0,
     trains_on_stack=True,
+    trainable=True,
     devices=("cpu", "cuda", "mps"),
 )

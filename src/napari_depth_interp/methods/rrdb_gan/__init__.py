@@ -20,7 +20,7 @@ class GanConfig(TrainingParameters, ObjectiveParameters, NetworkParameters, RunP
     model: Path | None = Field(
         default=None,
         title="Model",
-        description="Folder of a model that was trained before, with depth-interp train. A run needs one.",
+        description="Name or folder of a model that was trained before, with depth-interp train. A run needs one.",
     )
 
 
@@ -34,6 +34,7 @@ class AlongZConfig(GanConfig):
         title="Factor of training",
         description="How many times denser the sections are that the network learns to give. A run may ask for any "
         "depths: between the network's sections they are interpolated.",
+        json_schema_extra={"hides": True},
     )
 
 
@@ -63,6 +64,7 @@ _SHARED: dict[str, Any] = {
     "presets": _PRESETS,
     "gives_uncertainty": True,
     "needs_training": True,
+    "trainable": True,
     "devices": ("cpu", "cuda"),
 }
 

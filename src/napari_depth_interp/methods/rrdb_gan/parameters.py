@@ -255,6 +255,7 @@ class TrainingParameters(BaseModel):
         title="Validation",
         description="Share of the volumes that is kept from training, to score it and to keep the best weights; of a "
         "single volume its last sections. 0: none, and the last weights are kept.",
+        json_schema_extra={"hides": True},
     )
     validate_every: int = Field(
         default=5, ge=1, le=100_000, title="Validate every", description="Epochs between two looks at the validation "

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _LARGEST = 32
 """Coarse voxels along each axis of the part that is looked at."""
 _VIEWS = 4
+_CAPTIONS = ("interpolated", "made now", "truth")
 
 
 class Judgement:
@@ -39,6 +40,8 @@ class Judgement:
     ) -> None:
         self._parts = [_middle(each, lattice, device) for each in volumes]
         self._lattice, self._config, self._objective, self._device = lattice, config, objective, device
+        missed = [(self._base(coarse) - fine).square().mean() for coarse, fine in self._parts]
+        self._before = _mean([_decibels(float(each)) for each in missed])
 
     def validation(self, steps: int) -> Validation:
         """Return what the training loop asks for, with so many steps per epoch."""
@@ -59,13 +62,13 @@ class Judgement:
                 torch.manual_seed(0)  # the same planes at every look
                 loss.append(float(self._objective(made, fine)))
             if picture is None:
-                base = self._lattice.crop(self._lattice.base(coarse))
                 middle = fine.shape[2] // 2
-                picture = torch.stack([each[0, 0, middle] for each in (base, made, fine)]).cpu().numpy()
-        scores = {"psnr": _mean([_decibels(each) for each in squared]), "ssim": _mean(likeness)}
+                picture = torch.stack([each[0, 0, middle] for each in (self._base(coarse), made, fine)]).cpu().numpy()
+        scores = {"psnr": _mean([_decibels(each) for each in squared])}
+        scores |= {"psnr_interpolated": self._before, "ssim": _mean(likeness)}
         if self._objective.shares.perceptual > 0 or self._objective.shares.adversarial > 0:
             scores = {"objective": -_mean(loss), **scores}
-        return Checked(scores, picture)
+        return Checked(scores, picture, _CAPTIONS)
 
     def final(self, network: nn.Module) -> dict[str, Any]:
         """Return the gain over the base estimate in dB, and the mean error per spread over views."""
@@ -73,12 +76,14 @@ class Judgement:
         with torch.no_grad():
             for coarse, fine in self._parts:
                 made = torch.stack([self._made(network, coarse, view) for view in turns(self._lattice, _VIEWS)])
-                base = self._lattice.crop(self._lattice.base(coarse))
-                before, after = ((each - fine).square().mean() for each in (base, made[0]))
+                before, after = ((each - fine).square().mean() for each in (self._base(coarse), made[0]))
                 gains.append(_decibels(float(after)) - _decibels(float(before)))
                 errors += float((made.mean(0) - fine).abs().mean())
                 spreads += float(made.std(0).mean())
         return {"gain_db": _mean(gains), "error_per_spread": errors / spreads if spreads > 0 else 1.0}
+
+    def _base(self, coarse: Tensor) -> Tensor:
+        return self._lattice.crop(self._lattice.base(coarse))
 
     def _made(self, network: nn.Module, coarse: Tensor, view: Any = None) -> Tensor:
         with precision(self._config, self._device):

@@ -57,5 +57,6 @@ SRCNN = MethodSpec(
     tile_halo=6,
     z_reach=0,
     trains_on_stack=True,
+    trainable=True,
     devices=("cpu", "cuda", "mps"),
 )

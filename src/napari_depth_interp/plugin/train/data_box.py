@@ -25,12 +25,14 @@ from qtpy.QtWidgets import (
 
 from ... import trainer
 from ...errors import DepthInterpError, InputError
+from ...method import MethodSpec
 from ...settings import describe
 from ...stack import Dataset
 from ..layers import to_dataset
 from ..words import for_window
 
 _FOLDER, _LAYERS = 0, 1
+_WANTED = {False: "dense stacks", True: "noisy stacks"}
 _NAMED = 3
 """Files that are named; of more their number is said."""
 
@@ -40,15 +42,21 @@ class DataBox(QGroupBox):
 
     changed = Signal()
 
-    def __init__(self, viewer: napari.Viewer, parent: QWidget | None = None) -> None:
-        super().__init__("Dense stacks to learn from", parent)
-        self._viewer = viewer
+    def __init__(self, viewer: napari.Viewer, spec: MethodSpec, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._viewer, self._spec = viewer, spec
         self._ticked: set[Any] = set()
         self._build()
         for event in self._list_events():
             event.connect(self._refresh)
         self._refresh()
         self._kind_chosen()
+
+    def set_method(self, spec: MethodSpec) -> None:
+        """Ask for what this method learns from."""
+        if spec.name != self._spec.name:
+            self._spec = spec
+            self._changed()
 
     def leave(self) -> None:
         """Follow the viewer no longer."""
@@ -87,11 +95,8 @@ class DataBox(QGroupBox):
                 raise InputError("tick the layers to learn from")
             return
         if not self._folder.text().strip():
-            raise InputError("choose a folder of dense stacks")
-        if not folder.is_dir():
-            raise InputError(f"'{folder}' is not a folder")
-        if not trainer.stack_files(folder):
-            raise InputError(f"'{folder}' holds no stack")
+            raise InputError(f"choose a folder of {_WANTED[self._spec.enhances]}")
+        trainer.data_files(self._spec, folder)
 
     def show_folder(self, folder: str) -> None:
         """Choose a folder."""
@@ -121,7 +126,11 @@ class DataBox(QGroupBox):
         self._kind.addItems(["Folder", "Open layers"])
         self._kind.setToolTip("<qt>Where the stacks are. Every channel and time point counts as a stack.</qt>")
         self._folder = QLineEdit()
-        self._folder.setPlaceholderText("folder of dense stacks")
+        self._folder.setToolTip(
+            "<qt>A folder of dense stacks, or a CSV list of them with the columns <i>hr</i>, <i>lr</i> and "
+            "<i>class</i>. Methods that enhance learn from noisy stacks, or from images of the same names in the "
+            "folders <i>noisy</i> and <i>clean</i>.</qt>"
+        )
         self._browse = QPushButton("Browse…")
         self._browse.clicked.connect(self._ask)
         self._folder_row = QWidget()
@@ -194,6 +203,9 @@ class DataBox(QGroupBox):
         self._changed()
 
     def _changed(self, *_: Any) -> None:
+        wanted = _WANTED[self._spec.enhances]
+        self.setTitle(f"{wanted[0].upper()}{wanted[1:]} to learn from")
+        self._folder.setPlaceholderText(f"folder of {wanted}")
         try:
             self.check()
         except DepthInterpError as error:
@@ -209,6 +221,6 @@ class DataBox(QGroupBox):
         if folder is None:
             count = len(self.layers())
             return f"{count} layer{'' if count == 1 else 's'}"
-        names = [path.name for path in trainer.stack_files(folder)]
+        names = [path.name for path in trainer.data_files(self._spec, folder)]
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         return f"{len(names)} file{'' if len(names) == 1 else 's'}: {', '.join(names[:_NAMED])}{more}"

@@ -103,9 +103,9 @@ def train_task(job: Job, control: Control, report: Report) -> trainer.Outcome:
         report(Progress(0.0, "reading the stacks"))
         settings = job.order.settings
         if job.order.folder is None:
-            data = trainer.from_layers(job.layers, settings)
+            data = trainer.from_layers(training.spec, job.layers, settings)
         else:
-            data = trainer.read_folder(Path(job.order.folder), settings)
+            data = trainer.read_data(training.spec, Path(job.order.folder), settings)
         return trainer.train(training, data, control.watch(report), resume=job.resume)
     finally:
         _one_at_a_time.release()

@@ -55,8 +55,8 @@ class TrainModel(JobWidget):
         self._running: Job | None = None
         self._picture: Picture | None = None
         self._drawn = 0.0
-        self.data = DataBox(napari_viewer)
         self.method = MethodBox(specs=trainer.trainable_methods(), shown=others)
+        self.data = DataBox(napari_viewer, self.method.spec)
         self.hidden = HiddenBox(self.method.spec, self.method.default())
         self.compute = ComputeBox(scoring=False)
         self.model = ModelBox()
@@ -237,6 +237,9 @@ class TrainModel(JobWidget):
         spec = self.method.spec
         self.compute.show_device(spec)
         self._show_hidden()
+        self.data.blockSignals(True)
+        self.data.set_method(spec)
+        self.data.blockSignals(False)
         if self.job is None:
             self.model.suggest(spec.name)
         try:

@@ -1,0 +1,280 @@
+"""Real trainings in the real viewer: curves move; pause, stop, close, resume; the model is found and used."""
+
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from drive import choose, finish, run, sparse_tiff
+from qtpy.QtCore import QThreadPool
+
+from napari_depth_interp import trainer
+from napari_depth_interp.plugin.train import TrainModel
+from napari_depth_interp.settings import make_settings
+from napari_depth_interp.training import library, models
+
+LONG = 60_000
+"""Milliseconds that a training of some seconds may take where other tests run beside it."""
+
+
+def reaches(qtbot, widget, *, looks=0, steps=0):
+    qtbot.waitUntil(lambda: len(widget.curves.looks) >= looks and len(widget.curves.losses) >= steps, timeout=LONG)
+
+
+def drawn(plot):
+    """Return the x values of each curve that a plot shows."""
+    return [item.getData()[0] for item in plot._plot.listDataItems()]
+
+
+class TestWatching:
+    @pytest.fixture
+    def training(self, qtbot, trainer_widget, begin):
+        """A widget in the middle of a training."""
+        begin(trainer_widget, iterations=2000)
+        reaches(qtbot, trainer_widget, looks=1)
+        yield trainer_widget
+        trainer_widget.cancel()
+        finish(qtbot, trainer_widget)
+
+    def test_curves_and_picture_move(self, qtbot, viewer, training):
+        steps, looks = len(drawn(training.curves.loss)[0]), len(training.curves.looks)
+        layer = viewer.layers["mine validation"]
+        before = layer.data.copy()
+        assert layer.metadata["panels"] == ["linear interpolation", "drawn now", "truth"]
+        reaches(qtbot, training, looks=looks + 1)
+        assert drawn(training.curves.loss)[0][-1] > steps
+        network, linear = drawn(training.curves.validation)
+        assert len(network) == len(linear) == len(training.curves.looks) > looks
+        assert layer in viewer.layers
+        assert not np.array_equal(layer.data, before)
+        qtbot.waitUntil(lambda: "left, memory" in training.bar._message.text(), timeout=LONG)
+        assert "of 2000, loss" in training.bar._message.text()
+        assert training.tabs.currentWidget() is training.curves
+
+    def test_a_picture_that_was_removed_stays_away(self, qtbot, viewer, training):
+        viewer.layers.remove("mine validation")
+        reaches(qtbot, training, looks=len(training.curves.looks) + 1)
+        assert len(viewer.layers) == 0
+
+    def test_pause_waits_and_goes_on(self, qtbot, training):
+        training.bar._pause.click()
+        assert training.bar._pause.text() == "Go on"
+        qtbot.waitUntil(lambda: training.bar._message.text().startswith("paused"), timeout=LONG)
+        qtbot.wait(300)
+        training._show_points()
+        steps = len(training.curves.losses)
+        qtbot.wait(500)
+        training._show_points()
+        assert len(training.curves.losses) == steps
+        assert training.job is not None
+        training.bar._pause.click()
+        reaches(qtbot, training, steps=steps + 10)
+
+    def test_a_second_training_is_not_started(self, qtbot, viewer, training, begin):
+        assert not training.bar._run.isEnabled()
+        training.train()
+        other = TrainModel(viewer)
+        qtbot.addWidget(other)
+        begin(other, name="other")
+        assert other.job is None
+        assert "another training is running" in other.bar._message.text()
+        assert [each.name for each in library.entries()] == ["mine"]
+        other.leave()
+
+
+def test_stop_keeps_the_best_and_the_model_is_found_and_used(qtbot, viewer, open_widget, open_trainer, begin, tmp_path):
+    interpolation = open_widget()
+    choose(interpolation, method="msdsr", parameters={})
+    choice = interpolation.method._form._editors["model"].widget
+    assert [choice._box.itemText(i) for i in range(choice._box.count())] == ["none"]
+    widget = open_trainer()
+    begin(widget, iterations=2000)
+    reaches(qtbot, widget, looks=2)
+    widget.bar._stop.click()
+    finish(qtbot, widget, LONG)
+    record = models.about(library.get("mine").folder).record
+    assert 0 < record["steps"] < record["planned_steps"] == 2000
+    assert f"mine: trained for {record['steps']} steps of 2000" in widget.bar._message.text()
+    best = max(record["validation"], key=lambda look: look["psnr"])
+    assert f"psnr {best['psnr']:.4g}" in widget.bar._message.text()
+    assert widget.models.chosen.name == "mine"
+    assert widget.model.name() == "msdsr 1"
+    assert [choice._box.itemText(i) for i in range(choice._box.count())] == ["none", "mine"]
+    sparse_tiff(tmp_path / "sparse.tif", sections=4)
+    interpolation.stack.open_files([tmp_path / "sparse.tif"])
+    choice._box.setCurrentIndex(1)
+    settings = interpolation.settings()
+    assert settings.parameters == {"model": "mine"}
+    done = run(qtbot, interpolation, parameters={"model": "mine", "steps": 1, "samples": 1}, factor=2)
+    assert done.outcome.result.record["config"]["model"] == "mine"
+    assert done.layers[0].data.shape[0] == 7
+
+
+class TestClosing:
+    def uninterrupted(self, folder, dense, tmp_path):
+        order = trainer.Order.load(folder)
+        training = trainer.prepare(order, tmp_path / "whole")
+        trainer.train(training, trainer.read_folder(dense, order.settings), lambda _: None)
+        return models.load(tmp_path / "whole", "msdsr").tensors
+
+    def test_the_dock_leaves_what_resume_continues_exactly(
+        self, qtbot, viewer, open_trainer, begin, dense, models_home, tmp_path
+    ):
+        widget = open_trainer()
+        begin(widget, iterations=120)
+        reaches(qtbot, widget, steps=20)
+        widget.bar._pause.click()  # closing ends a paused training, too
+        viewer.window.remove_dock_widget(widget)
+        assert QThreadPool.globalInstance().waitForDone(LONG)
+        qtbot.wait(50)
+        folder = models_home / "mine"
+        assert sorted(each.name for each in folder.iterdir()) == [library.CHECKPOINT, library.ORDER]
+        seen = len(trainer.history_of(folder)["losses"])
+        assert 20 <= seen < 120
+        expected = self.uninterrupted(folder, dense, tmp_path)
+        again = open_trainer()
+        assert "unfinished: mine; Models > Resume goes on" in again.bar._message.text()
+        again.models.choose("mine")
+        again.models._resume.click()
+        assert len(again.curves.losses) >= seen
+        assert again.order().settings.parameters["iterations"] == 120
+        finish(qtbot, again, LONG)
+        found = models.load(folder, "msdsr")
+        assert all(torch.equal(found.tensors[name], each) for name, each in expected.items())
+        assert len(again.curves.losses) == found.record["steps"] == 120
+
+    def test_the_window_of_a_program_of_its_own_too(self, models_home, dense, tmp_path):
+        environment = os.environ | {
+            "NAPARI_CONFIG": str(tmp_path / "napari" / "settings.yaml"),
+            "XDG_CONFIG_HOME": str(tmp_path),
+            "PYTHONWARNINGS": "ignore",
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT, str(dense)],
+            env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+        assert len(trainer.history_of(models_home / "mine")["losses"]) >= int(done.stdout.split()[-1])
+        assert trainer.Order.load(models_home / "mine").folder == str(dense)
+
+
+SCRIPT = """
+import sys
+import napari
+from qtpy.QtCore import QTimer
+from napari_depth_interp.settings import make_settings
+
+viewer = napari.Viewer()
+_, widget = viewer.window.add_plugin_dock_widget("napari-depth-interp", "Train a model")
+widget.data.show_folder(sys.argv[1])
+small = {"channels": 8, "levels": 1, "batch": 2, "iterations": 100000}
+widget.method.set_values(make_settings(method="msdsr", device="cpu", parameters=small))
+widget.model.set_name("mine")
+widget.train()
+
+def look():
+    if len(widget.curves.losses) >= 5:
+        timer.stop()
+        print(len(widget.curves.losses))
+        viewer.window._qt_window.close()
+
+timer = QTimer()
+timer.timeout.connect(look)
+timer.start(50)
+napari.run()
+"""
+
+
+class TestSettingUp:
+    def says(self, widget):
+        return widget.bar._run.toolTip()
+
+    def test_it_says_what_is_missing(self, trainer_widget, dense, tmp_path):
+        assert not trainer_widget.bar._run.isEnabled()
+        assert "choose a folder" in self.says(trainer_widget)
+        trainer_widget.data.show_folder(str(tmp_path / "nowhere"))
+        assert "is neither a folder nor a CSV list" in trainer_widget.data._info.text()
+        (tmp_path / "empty").mkdir()
+        trainer_widget.data.show_folder(str(tmp_path / "empty"))
+        assert "holds no stack" in self.says(trainer_widget)
+        trainer_widget.data.show_folder(str(dense))
+        assert trainer_widget.data._info.text() == "2 files: a.tif, b.tif"
+        assert trainer_widget.bar._run.isEnabled()
+        trainer_widget.model.set_name("a/b")
+        assert "cannot be the name of a model" in trainer_widget.bar._message.text()
+
+    def test_only_methods_that_learn_are_offered(self, trainer_widget):
+        box = trainer_widget.method._methods
+        assert "msdsr" in {box.itemData(i) for i in range(box.count())}
+        assert not {"linear", "auto"} & {box.itemData(i) for i in range(box.count())}
+        assert "model" not in trainer_widget.method._form._editors
+
+    def test_each_method_asks_for_what_it_learns_from(self, trainer_widget, dense, tmp_path):
+        trainer_widget.data.show_folder(str(dense))
+        assert trainer_widget.data.title() == "Dense stacks to learn from"
+        trainer_widget.method._methods.setCurrentIndex(trainer_widget.method._methods.findData("srcnn"))
+        assert trainer_widget.data.title() == "Noisy stacks to learn from"
+        for name in ("noisy", "clean"):
+            (tmp_path / "pairs" / name).mkdir(parents=True)
+            (tmp_path / "pairs" / name / "a.tif").write_bytes((dense / "a.tif").read_bytes())
+        trainer_widget.data.show_folder(str(tmp_path / "pairs"))
+        assert trainer_widget.data._info.text() == "1 file: a.tif"
+        assert trainer_widget.bar._run.isEnabled()
+        (tmp_path / "list.csv").write_text("hr\ndense/a.tif\n")
+        trainer_widget.data.show_folder(str(tmp_path / "list.csv"))
+        assert trainer_widget.data._info.text() == "1 file: list.csv"
+
+    def test_what_is_hidden_is_asked_apart_from_the_rest(self, trainer_widget):
+        trainer_widget.method._methods.setCurrentIndex(trainer_widget.method._methods.findData("msdsr"))
+        hidden = trainer_widget.hidden._form._editors
+        assert set(hidden) == {"rows", "masks", "validation"}
+        assert not set(hidden) & set(trainer_widget.method._form._editors)
+        hidden["validation"].set(0.25)
+        hidden["rows"].set(2)
+        assert trainer_widget.order().settings.parameters == {"validation": 0.25, "rows": 2}
+
+    def test_open_layers_are_learned_from(self, qtbot, viewer, trainer_widget, dense, models_home):
+        for name in ("a.tif", "b.tif"):
+            viewer.open(str(dense / name), plugin="napari-depth-interp")
+        trainer_widget.data.show_layers(("b",))
+        assert trainer_widget.order().layers == ("b",)
+        viewer.layers["b"].name = "brain"
+        assert trainer_widget.order().layers == ("brain",)
+        trainer_widget.method.set_values(
+            make_settings(method="msdsr", parameters={"iterations": 10, "channels": 8, "levels": 1})
+        )
+        trainer_widget.model.set_name("from layers")
+        trainer_widget.train()
+        finish(qtbot, trainer_widget, LONG)
+        record = models.about(models_home / "from layers").record
+        assert [each["file"] for each in record["data"]] == ["brain"]
+
+    def test_trouble_in_the_data_is_shown_and_leaves_nothing(self, qtbot, trainer_widget, dense, begin, models_home):
+        (dense / "c.tif").write_bytes(b"damaged")
+        begin(trainer_widget)
+        finish(qtbot, trainer_widget)
+        assert "'c.tif' cannot be trained on" in trainer_widget.bar._message.text()
+        assert not models_home.exists() or list(models_home.iterdir()) == []
+
+    def test_an_unfinished_training_is_not_overwritten(self, trainer_widget, dense, models_home):
+        (models_home / "mine").mkdir(parents=True)
+        (models_home / "mine" / library.CHECKPOINT).write_bytes(b"hours of work")
+        trainer_widget.data.show_folder(str(dense))
+        trainer_widget.model.set_name("mine")
+        assert "is an unfinished training; resume it" in trainer_widget.bar._message.text()
+        trainer_widget.train()
+        assert trainer_widget.job is None
+        assert (models_home / "mine" / library.CHECKPOINT).read_bytes() == b"hours of work"
+        trainer_widget.resume("mine")
+        assert "is missing, so it is not known" in trainer_widget.bar._message.text()
+
+
+def test_the_widget_opens_quickly(open_trainer):
+    open_trainer()
+    started = time.monotonic()
+    open_trainer()
+    assert time.monotonic() - started < 2

@@ -1,0 +1,77 @@
+"""What is held back is never learned from, and data are told apart by what they hold."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_depth_interp.method import TrainingData
+from napari_depth_interp.stack import Grid, Stack
+from napari_depth_interp.training.data import fingerprint_of, hashes_of, hold_back
+
+
+def data(files, shape=(5, 40, 30)):
+    """Stacks whose voxels are all different numbers."""
+    count = int(np.prod(shape))
+    grid = Grid(np.arange(shape[0]) * 1.0, (1.0, 1.0), "um")
+    stacks = [Stack(np.arange(count).reshape(shape) + count * i, grid) for i in range(len(files))]
+    return TrainingData(tuple(stacks), tuple(Path(name) for name in files))
+
+
+def voxels(stacks):
+    return [set(stack.voxels.ravel().tolist()) for stack in stacks]
+
+
+def test_few_files_each_give_a_slab_that_nobody_learns_from():
+    given = data(["a", "b"])
+    split = hold_back(given, 0.25, seed=0)
+    assert [each.voxels.shape for each in split.kept] == [(5, 30, 30)] * 2
+    assert [each.voxels.shape for each in split.held] == [(5, 10, 30)] * 2
+    for kept, held, whole in zip(voxels(split.kept), voxels(split.held), voxels(given.stacks), strict=True):
+        assert not kept & held
+        assert kept | held == whole
+
+
+def test_the_longer_side_is_cut():
+    split = hold_back(data(["a"], (5, 20, 50)), 0.2, seed=0)
+    assert split.held[0].voxels.shape == (5, 20, 10)
+
+
+def test_of_many_files_whole_ones_are_held_back_with_all_their_channels():
+    given = data(["a", "a", "b", "b", "c", "d", "e", "f", "g", "h"])
+    split = hold_back(given, 0.25, seed=0)
+    assert len(split.kept) + len(split.held) == 10
+    assert 2 <= len(split.held) <= 4
+    held_files = {path for stack, path in zip(given.stacks, given.files, strict=True) if stack in split.held}
+    kept_files = {path for stack, path in zip(given.stacks, given.files, strict=True) if stack in split.kept}
+    assert len(held_files) == 2
+    assert not held_files & kept_files
+    again = hold_back(given, 0.25, seed=0)
+    assert again.held == split.held
+
+
+@pytest.mark.parametrize(("share", "shape"), [(0.0, (5, 40, 30)), (0.3, (5, 20, 20))])
+def test_nothing_is_held_back_if_not_asked_for_or_too_small(share, shape):
+    given = data(["a"], shape)
+    split = hold_back(given, share, seed=0)
+    assert split.kept == given.stacks
+    assert split.held == ()
+
+
+def test_data_are_told_apart_by_files_or_by_signatures(tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"abc")
+    given = TrainingData(data(["a", "a"]).stacks, (tmp_path / "a.tif",) * 2)
+    assert hashes_of(given) == ["ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"] * 2
+    layers = TrainingData(given.stacks, given.files, ("1", "2"))
+    assert hashes_of(layers) == ["1", "2"]
+    assert fingerprint_of(layers, {"seed": 0}) == fingerprint_of(layers, {"seed": 0})
+    assert (
+        len(
+            {
+                fingerprint_of(given, {"seed": 0}),
+                fingerprint_of(layers, {"seed": 0}),
+                fingerprint_of(layers, {"seed": 1}),
+            }
+        )
+        == 3
+    )
