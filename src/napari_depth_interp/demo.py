@@ -49,7 +49,7 @@ def example_mri() -> Dataset:
 
 def default_methods() -> list[str]:
     """Return the methods that need no trained model and draw no random samples, which would take minutes."""
-    return [spec.name for spec in registry.specs() if not spec.needs_training and not spec.sampled]
+    return [spec.name for spec in registry.specs() if not (spec.needs_training or spec.sampled or spec.enhances)]
 
 
 def run_demo(

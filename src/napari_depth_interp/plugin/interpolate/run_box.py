@@ -33,6 +33,7 @@ class ComputeBox(QGroupBox):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Run", parent)
+        self._scorable = True
         self._search: Job[list[str]] | None = None
         self._found = False
         self._search_note = "looking for a GPU …"
@@ -75,6 +76,12 @@ class ComputeBox(QGroupBox):
             self._device.addItem(settings.device)
         self._device.setCurrentText(settings.device)
 
+    def set_scorable(self, scorable: bool) -> None:
+        """Offer scores on hidden sections only where a method makes sections."""
+        self._scorable = scorable
+        self._score.setEnabled(scorable)
+        self._every.setEnabled(scorable)
+
     def set_scoring(self, keep_every: int) -> None:
         """Score the next runs with one section in ``keep_every`` kept."""
         self._every.setValue(keep_every)
@@ -88,7 +95,7 @@ class ComputeBox(QGroupBox):
         RequestError
             If the data range is no pair of numbers.
         """
-        if not self._score.isChecked():
+        if not self._score.isChecked() or not self._scorable:
             return None
         return Scoring(self._every.value(), self._range.value())
 
