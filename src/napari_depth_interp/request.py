@@ -101,6 +101,7 @@ class Request:
     def record(self) -> dict[str, Any]:
         """Return the history of the run as JSON-ready values; equal runs give equal records."""
         source = self.dataset.source
+        there = [int(i) for i in np.flatnonzero(self.observed >= 0)]
         return {
             "versions": {
                 "napari-depth-interp": __version__,
@@ -117,7 +118,9 @@ class Request:
             "nan": "fill" if self.fill_nan else "refuse",
             "depths": [float(z) for z in self.depths],
             "unit": self.dataset.grid.unit,
-            "observed": [] if self.enhance else [int(i) for i in np.flatnonzero(self.observed >= 0)],
+            "observed": [] if self.enhance else there,
+            **({"enhanced": there} if self.enhance else {}),
+            **({"enhanced": list(range(len(self.depths)))} if self.spec.enhances else {}),
             "input": {
                 "file": source.path.name if source and source.path else None,
                 "shape": list(self.dataset.voxels.shape),

@@ -147,6 +147,13 @@ class Result:
         record = {RECORD_KEY: dict(self.record) | {"scores": dict(scores)}}
         return replace(self, dataset=replace(self.dataset, record=record))
 
+    @property
+    def is_enhanced(self) -> NDArray[np.bool_]:
+        """(Z,) True where a section is an observed one that was enhanced: neither new nor as recorded."""
+        flags = np.zeros(self.dataset.voxels.shape[2], bool)
+        flags[list(self.record.get("enhanced", ()))] = True
+        return flags
+
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write the dense dataset with its history; the suffix chooses TIFF or NIfTI."""
         record = dict(self.record) | {_IN_FILE: self._observed_in_file(path)}

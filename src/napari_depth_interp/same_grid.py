@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from .errors import RequestError
 from .method import MethodSpec
 from .settings import Settings
 
+SAME_GRID: dict[str, Any] = {
+    "factor": None,
+    "spacing": None,
+    "isotropic": False,
+    "enhance": None,
+    "enhance_parameters": {},
+}
+"""What settings say about the target where a method enhances."""
 _TARGETS = {"factor": "--factor", "spacing": "--spacing", "isotropic": "--isotropic"}
 
 

@@ -115,7 +115,7 @@ class TestStack:
         assert widget.target._summary.text()
         viewer.add_image(np.zeros((1, 30, 30)), name="one", scale=(2, 1, 1), units="um")
         widget.stack._layers.setCurrentText("one")
-        assert "two sections or more" in widget.stack._info.text()
+        assert "two or more are needed" in widget.stack._info.text()
         assert widget.target._summary.text() == ""
         assert not widget.bar._run.isEnabled()
 

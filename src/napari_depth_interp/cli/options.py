@@ -68,7 +68,8 @@ Methods = Annotated[
     typer.Option(
         "--methods",
         metavar="A,B,C",
-        help="Methods, separated by commas; with a preset or parameters as section_sr:fast, cubic:kind=spline.",
+        help="Methods, separated by commas; with a preset or parameters as section_sr:fast, cubic:kind=spline; after "
+        "enhancement as linear:enhance=srcnn.",
     ),
 ]
 

@@ -33,6 +33,7 @@ def summarise(source: Path, output: Path, request: Request, result: Result) -> d
         "output": str(output),
         "method": request.spec.name,
         "config": request.config.model_dump(mode="json"),
+        "enhance": request.record().get("enhance"),
         "shape": list(result.dataset.shape),
         "spacing": grid.spacing,
         "unit": grid.unit,
@@ -46,12 +47,14 @@ def summarise(source: Path, output: Path, request: Request, result: Result) -> d
 
 def describe_result(output: Path, request: Request, result: Result) -> str:
     """Return what ``run`` prints for people."""
-    grid, observed = result.dataset.grid, int(result.is_observed.sum())
-    sizes = " x ".join(map(str, result.dataset.voxels.shape[2:]))
+    grid, sizes = result.dataset.grid, " x ".join(map(str, result.dataset.voxels.shape[2:]))
+    apart = "" if grid.spacing is None else f", sections {grid.spacing:g} {grid.unit or '(no unit)'} apart"
+    observed, enhanced = int(result.is_observed.sum()), int(result.is_enhanced.sum())
+    old = f"{enhanced} enhanced" if enhanced else f"{observed} observed"
+    method = f"{request.enhance.spec.name} and {request.spec.name}" if request.enhance else request.spec.name
     return (
-        f"{output}: {sizes} voxels (z, y, x), sections {grid.spacing:g} {grid.unit or '(no unit)'} apart, "
-        f"{observed} observed and {len(result.is_observed) - observed} new, "
-        f"{request.spec.name}, {result.seconds:.1f} s" + "".join(f"\n{line}" for line in describe_findings(result))
+        f"{output}: {sizes} voxels (z, y, x){apart}, {old} and {len(result.is_observed) - observed - enhanced} new, "
+        f"{method}, {result.seconds:.1f} s" + "".join(f"\n{line}" for line in describe_findings(result))
     )
 
 
@@ -112,7 +115,7 @@ def describe_spec(spec: MethodSpec) -> dict[str, Any]:
     return {
         "name": spec.name, "title": spec.title, "summary": spec.summary, "cost": spec.cost,
         "needs_training": spec.needs_training, "trainable": spec.trainable, "enlarges": spec.enlarges,
-        "acquisitions": sorted(spec.acquisitions),
+        "enhances": spec.enhances, "acquisitions": sorted(spec.acquisitions),
         "keeps_observed": spec.keeps_observed, "sampled": spec.sampled, "gives_uncertainty": spec.gives_uncertainty,
         "devices": list(spec.devices), "presets": {name: dict(values) for name, values in spec.presets.items()},
         "parameters": fields,

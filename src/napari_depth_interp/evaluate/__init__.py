@@ -144,21 +144,25 @@ def plan_of(text: str, settings: Settings) -> Settings:
     Parameters
     ----------
     text : str
-        ``method``, with a preset and parameters of its own if wanted: ``section_sr:fast``, ``cubic:kind=spline``.
+        ``method``, with a preset and parameters of its own if wanted: ``section_sr:fast``, ``cubic:kind=spline``;
+        with sections that are enhanced first: ``linear:enhance=srcnn``.
     settings : Settings
-        Of all contenders; its parameters belong to its method.
+        Of all contenders; its parameters belong to its method, those for enhancing to its enhancing method.
     """
     name, *words = text.split(":")
     applied = {"channel": None, "z_spacing": None, "depths": None, "acquisition": None}
     target = {"factor": None, "spacing": None, "isotropic": False}
     own: dict[str, Any] = {} if name == settings.method else {"parameters": {}}
     parameters = dict(word.split("=", 1) for word in words if "=" in word)
+    enhance = parameters.pop("enhance", None)
+    if enhance is None or enhance != settings.enhance:
+        own["enhance_parameters"] = {}
     if parameters:
         own["parameters"] = parameters
     presets = [word for word in words if "=" not in word]
     if presets:
         own["preset"] = presets[-1]
-    return make_settings(**(settings.model_dump() | {"method": name, **applied, **target, **own}))
+    return make_settings(**(settings.model_dump() | {"method": name, "enhance": enhance, **applied, **target, **own}))
 
 
 def _check_requests(trial: Trial, plans: Sequence[Settings]) -> None:

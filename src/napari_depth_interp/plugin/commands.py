@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from napari.layers import Layer
+from numpy.typing import NDArray
 
 from ..settings import Settings
 from .layers import CHANNEL_KEY, ORIGIN_KEY
@@ -21,12 +22,12 @@ class CommandInput:
     spacing: str | None = None
 
     @classmethod
-    def of(cls, layer: Layer, depths: Sequence[float], unit: str | None) -> CommandInput:
-        """Describe a layer whose sections are taken to be at these depths."""
+    def of(cls, layer: Layer, depths: Sequence[float] | None, unit: str | None) -> CommandInput:
+        """Describe a layer whose sections are taken to be at these depths; None: they do not matter."""
         origin = layer.metadata.get(ORIGIN_KEY)
         in_file = None if origin is None else origin.grid.depths
         spacing = None
-        if in_file is None or not np.allclose(np.diff(in_file), np.diff(depths), rtol=1e-6, atol=0):
+        if depths is not None and not _same_gaps(in_file, depths):
             spacing = f"{depths[1] - depths[0]!r}{unit or ''}"  # the user has changed the layer's scale
         return cls(layer.source.path, layer.metadata.get(CHANNEL_KEY), spacing)
 
@@ -35,3 +36,7 @@ class CommandInput:
         known = settings.z_spacing is not None or settings.depths is not None
         spacing = settings.z_spacing if known else self.spacing
         return settings.model_copy(update={"channel": self.channel, "z_spacing": spacing})
+
+
+def _same_gaps(in_file: NDArray[np.float64] | None, depths: Sequence[float]) -> bool:
+    return in_file is not None and np.allclose(np.diff(in_file), np.diff(depths), rtol=1e-6, atol=0)

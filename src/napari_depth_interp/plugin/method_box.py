@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QGroupBox, QLabel, QPushButto
 from superqt import QCollapsible
 
 from ..errors import RequestError
-from ..method import MethodConfig, MethodSpec
+from ..method import MethodConfig, MethodSpec, Preset
 from ..methods import registry
 from ..settings import DEFAULT_METHOD, Settings, describe, explain_validation
 from .forms import ConfigForm
@@ -72,6 +72,12 @@ class MethodBox(QGroupBox):
     def spec(self) -> MethodSpec:
         """The chosen method."""
         return registry.get(self._methods.currentData())
+
+    @property
+    def preset(self) -> Preset:
+        """The chosen preset; for a method without presets the one chosen last."""
+        preset: Preset = self._preset()
+        return preset
 
     def values(self) -> dict[str, Any]:
         """Return the settings that this box edits; parameters only where they differ from the preset.

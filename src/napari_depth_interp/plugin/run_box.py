@@ -102,7 +102,7 @@ class ComputeBox(QGroupBox):
 
     def show_method(self, spec: MethodSpec) -> None:
         """Offer scoring and devices as a method can use them."""
-        self._score.setEnabled(spec.enlarges == 1)
+        self._score.setEnabled(spec.enlarges == 1 and not spec.enhances)
         self._show_fields()
         self.show_device(spec)
 

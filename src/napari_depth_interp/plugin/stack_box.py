@@ -39,6 +39,7 @@ from .words import for_window
 PLUGIN = "napari-depth-interp"
 _FILES = "Stacks (*.tif *.tiff *.btf *.nii *.nii.gz)"
 _PROBLEM = "color: #e0803a;"
+_FEW = "<br>one section can only be enhanced (method SRCNN); to make new ones two or more are needed"
 _MISSING = "border: 2px solid #e0803a;"
 
 
@@ -281,7 +282,7 @@ class StackBox(QGroupBox):
         else:
             few = dataset.voxels.shape[2] < 2
             self._info.setStyleSheet(_PROBLEM if few else "")
-            self._info.setText(describe_stack(dataset) + ("<br>two sections or more are needed" if few else ""))
+            self._info.setText(describe_stack(dataset) + (_FEW if few else ""))
             missing = dataset.grid.depths is None
             self._fill_table(dataset)
         self._spacing.setStyleSheet(_MISSING if missing else "")

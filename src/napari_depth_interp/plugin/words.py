@@ -17,6 +17,8 @@ _FIELDS = {
     "channel": "channel",
     "method": "'Method'",
     "preset": "'preset'",
+    "enhance": "'Sections'",
+    "enhance-param": "the parameters of 'Sections'",
     "reference": "'reference layer'",
     "keep-every": "'keep every k-th section'",
     "protocol": "the protocol",

@@ -41,7 +41,7 @@ class MethodRow(QWidget):
         super().__init__(parent)
         method, _, preset = name.partition(":")
         self._methods = QComboBox()
-        for spec in registry.specs():
+        for spec in (each for each in registry.specs() if not each.enhances):
             self._methods.addItem(spec.title, spec.name)
             self._methods.setItemData(self._methods.count() - 1, f"<qt>{spec.summary} Time: {spec.cost}.</qt>", 3)
         self._methods.setMinimumContentsLength(10)

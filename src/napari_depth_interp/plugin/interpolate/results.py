@@ -51,7 +51,9 @@ class Run:
     def remember_input(self, layer: Layer) -> None:
         """Keep what the command line needs to know of the input layer."""
         record = self.outcome.result.record
-        self.input = CommandInput.of(layer, record["input"]["depths"], record["unit"])
+        depths = record["input"]["depths"]
+        needed = self.outcome.result.dataset.grid.depths is not None and len(depths) > 1
+        self.input = CommandInput.of(layer, depths if needed else None, record["unit"])
 
 
 def add_layers(viewer: napari.Viewer, run: Run, source: Layer | None) -> None:
@@ -119,7 +121,7 @@ def row_of(run: Run) -> list[str]:
 
 
 def _gain(run: Run, gain: float | None) -> str:
-    if run.outcome.settings.method == BASELINE:
+    if run.outcome.settings.method == BASELINE and run.outcome.settings.enhance is None:
         return "baseline"
     if gain is None:
         return "-"

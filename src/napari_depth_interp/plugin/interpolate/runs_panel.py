@@ -184,9 +184,9 @@ class RunsPanel(QWidget):
 def describe_section(run: Run, depth: float) -> tuple[str, bool]:
     """Return what the result's section nearest to a depth is, in words, and whether it is an observed one."""
     result = run.outcome.result
-    depths = result.dataset.stack().depths
+    depths = result.dataset.counted().stack().depths
     index = int(np.abs(depths - depth).argmin())
     observed = bool(result.is_observed[index])
     unit = result.dataset.grid.unit or ""
-    kind = "observed" if observed else "new"
+    kind = "observed" if observed else "enhanced" if result.is_enhanced[index] else "new"
     return f"result: {kind} section, z = {depths[index]:.5g} {unit}", observed

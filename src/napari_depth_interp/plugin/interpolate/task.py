@@ -12,7 +12,7 @@ from ...holdout import Protocol, Trial
 from ...methods import registry
 from ...progress import Report, part
 from ...report import BASELINE
-from ...request import match_observed, prepare_dataset, resolve, target_depths
+from ...request import Request, match_observed, prepare_dataset, resolve, target_depths
 from ...result import Result
 from ...settings import Settings
 from ...stack import Dataset, without_voxels
@@ -82,10 +82,9 @@ def run_task(dataset: Dataset, settings: Settings, scoring: Scoring | None, repo
     Outcome
     """
     request = resolve(dataset, settings)  # fails before the scoring is paid for
-    if "cuda" in request.spec.devices:
-        import_torch()
     if scoring is None:
-        return Outcome(settings, execute(request, report))
+        return _run(request, settings, report)
+    _import_torch_for(request)
     held_out = _score(dataset, settings, scoring, part(report, 0.0, 0.5, "scoring"))
     result = execute(request, part(report, 0.5, 1.0, settings.method))
     return Outcome(settings, result.with_scores(held_out.scores.as_record(settings.method)), held_out)
@@ -93,7 +92,8 @@ def run_task(dataset: Dataset, settings: Settings, scoring: Scoring | None, repo
 
 def _score(dataset: Dataset, settings: Settings, scoring: Scoring, report: Report) -> HeldOut:
     kept: dict[str, tuple[Trial, Result]] = {}
-    methods = list(dict.fromkeys([BASELINE, settings.method]))
+    name = f"{settings.method}:enhance={settings.enhance}" if settings.enhance else settings.method
+    methods = list(dict.fromkeys([BASELINE, name]))
     scores = evaluate(
         dataset,
         methods,
@@ -103,7 +103,7 @@ def _score(dataset: Dataset, settings: Settings, scoring: Scoring, report: Repor
         report=report,
         on_result=lambda name, trial, result: kept.update({name: (trial, result)}),
     )
-    trial, result = kept[settings.method]
+    trial, result = kept[name]
     whole = prepare_dataset(dataset, settings)
     sections = len(trial.depths)  # from the first to the last kept section
     grid = replace(whole.grid, depths=trial.depths)
@@ -143,6 +143,8 @@ def preview_task(dataset: Dataset, settings: Settings, view: View, report: Repor
     dataset = prepare_dataset(dataset, settings)
     observed = dataset.stack().depths
     gap = int(np.clip(np.floor(view.section + 1e-6), 0, len(observed) - 2))
+    if registry.get(settings.method).enhances:
+        return _run(resolve(_cropped(dataset, view), plain), settings, report)
     targets, _ = target_depths(dataset, settings)
     low, high = observed[gap], observed[gap + 1]
     edges = targets[(targets >= low) & (targets <= high)]
@@ -150,10 +152,17 @@ def preview_task(dataset: Dataset, settings: Settings, view: View, report: Repor
     if not enlarges and match_observed(dataset, edges).max(initial=-1) < 0:
         edges = np.unique(np.concatenate([[low], edges, [high]]))
     cropped = _cropped(dataset, view)
-    request = resolve(cropped, plain, depths=edges.tolist())
-    if "cuda" in request.spec.devices:
-        import_torch()
+    return _run(resolve(cropped, plain, depths=edges.tolist()), settings, report)
+
+
+def _run(request: Request, settings: Settings, report: Report) -> Outcome:
+    _import_torch_for(request)
     return Outcome(settings, execute(request, report))
+
+
+def _import_torch_for(request: Request) -> None:
+    if any("cuda" in each.spec.devices for each in (request, request.enhance) if each is not None):
+        import_torch()
 
 
 def _cropped(dataset: Dataset, view: View) -> Dataset:

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QScrollArea, Q
 
 from ...errors import DepthInterpError
 from ...request import prepare_dataset, resolve_method
+from ...same_grid import SAME_GRID, check_enhancer
 from ...settings import Settings, load_settings, make_settings, save_settings
 from ...stack import Acquisition
 from ..job_widget import JobWidget
@@ -26,6 +27,7 @@ from ..run_bar import RunBar
 from ..run_box import ComputeBox
 from ..stack_box import StackBox, check_sections
 from ..words import for_window
+from .enhance_box import EnhanceBox
 from .results import Run, add_layers
 from .runs_panel import RunsPanel
 from .target_box import TargetBox
@@ -52,11 +54,12 @@ class DepthInterpolation(JobWidget):
         self._preview_layer: Layer | None = None
         self.stack = StackBox(napari_viewer)
         self.target = TargetBox()
+        self.enhance = EnhanceBox()
         self.method = MethodBox()
         self.compute = ComputeBox()
         self.bar = RunBar("Make the dense stack. The window stays usable meanwhile.")
         self.runs = RunsPanel(napari_viewer)
-        self._boxes = (self.stack, self.target, self.method, self.compute)
+        self._boxes = (self.stack, self.target, self.enhance, self.method, self.compute)
         self._build()
         try:
             self.set_settings(remembered_settings())
@@ -86,6 +89,8 @@ class DepthInterpolation(JobWidget):
         values = dict(self._extra)
         for box in self._boxes:
             values |= box.values()
+        if self.method.spec.enhances:
+            values |= SAME_GRID
         return make_settings(**values)
 
     def set_settings(self, settings: Settings) -> None:
@@ -97,6 +102,8 @@ class DepthInterpolation(JobWidget):
             If a value does not fit; nothing has changed then.
         """
         resolve_method(settings.method, settings.preset, settings.parameters)
+        if settings.enhance is not None:
+            check_enhancer(resolve_method(settings.enhance, settings.preset, settings.enhance_parameters)[0])
         Acquisition.parse(settings.acquisition or "slice")
         self._extra = {name: getattr(settings, name) for name in ("dtype", "nan", "threads", "seed")}
         for box in self._boxes:
@@ -173,7 +180,8 @@ class DepthInterpolation(JobWidget):
         settings = outcome.settings
         if preview:
             self._remove_preview()
-        name = unique_name(self.viewer, f"{source} {settings.method}{' preview' if preview else ''}")
+        words = [source, settings.enhance, settings.method, "preview" if preview else None]
+        name = unique_name(self.viewer, " ".join(word for word in words if word))
         run = Run(name, outcome)
         if layer is not None:
             run.remember_input(layer)
@@ -210,8 +218,12 @@ class DepthInterpolation(JobWidget):
     # Checking what the boxes show
 
     def _check(self, *_: Any) -> None:
-        self.compute.show_method(self.method.spec)
-        self.target.show_method(self.method.spec)
+        spec = self.method.spec
+        self.compute.show_method(spec)
+        self.target.show_method(spec)
+        self.enhance.follow_preset(self.method.preset)
+        for box in (self.target, self.enhance):
+            box.setVisible(not spec.enhances)
         try:
             settings = self.settings()
         except DepthInterpError as error:
@@ -219,13 +231,15 @@ class DepthInterpolation(JobWidget):
             return
         try:
             dataset = self.stack.described(settings)
-            check_sections(dataset)
+            if not spec.enhances:
+                check_sections(dataset)
         except DepthInterpError as error:
             self.target.clear()
             self.bar.set_ready(False, for_window(error))
             return
         try:
-            self.target.show_summary(dataset, settings)
+            if not spec.enhances:
+                self.target.show_summary(dataset, settings)
         except DepthInterpError as error:
             self.bar.set_ready(False, for_window(error))
         else:

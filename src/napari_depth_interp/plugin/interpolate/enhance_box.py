@@ -1,0 +1,100 @@
+"""Whether the sections are enhanced before new ones are made, and how."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QGroupBox, QLabel, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from ...errors import RequestError
+from ...method import MethodConfig
+from ...methods import registry
+from ...settings import Settings, describe, explain_validation
+from ..forms import ConfigForm
+
+_NONE = "as they are"
+
+
+class EnhanceBox(QGroupBox):
+    """Chooses an enhancing method, or none; the form is made from the method's config."""
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("Sections", parent)
+        self._form: ConfigForm | None = None
+        self._preset = Settings().preset
+        self._methods = QComboBox()
+        self._methods.addItem(_NONE, None)
+        for spec in registry.specs():
+            if spec.enhances:
+                self._methods.addItem(f"first {spec.title}", spec.name)
+                self._methods.setItemData(self._methods.count() - 1, spec.summary, 3)
+        self._methods.setToolTip(f"<qt>{describe('enhance')}</qt>")
+        self._methods.setAccessibleName("Enhance the sections first")
+        self._note = QLabel("<i>The result will hold no section as it was recorded.</i>")
+        self._note.setWordWrap(True)
+        self._collapsible = QCollapsible("Parameters")
+        layout = QVBoxLayout(self)
+        for widget in (self._methods, self._note, self._collapsible):
+            layout.addWidget(widget)
+        self._methods.currentIndexChanged.connect(self._method_chosen)
+        self._method_chosen()
+
+    def values(self) -> dict[str, Any]:
+        """Return the settings that this box edits; parameters only where they differ from the preset.
+
+        Raises
+        ------
+        RequestError
+            If a parameter does not fit.
+        """
+        name = self._methods.currentData()
+        if name is None or self._form is None:
+            return {"enhance": None, "enhance_parameters": {}}
+        default = self._default(name).model_dump(mode="json")
+        try:
+            shown = self._form.config().model_dump(mode="json")
+        except ValidationError as error:
+            raise RequestError(f"{registry.get(name).title}: {explain_validation(error)}") from error
+        changed = {key: value for key, value in shown.items() if value != default[key]}
+        return {"enhance": name, "enhance_parameters": changed}
+
+    def set_values(self, settings: Settings) -> None:
+        """Show these settings."""
+        self._preset = settings.preset
+        self._methods.setCurrentIndex(max(0, self._methods.findData(settings.enhance)))
+        self._method_chosen()
+        if self._form is not None and settings.enhance is not None:
+            default = self._default(settings.enhance)
+            self._form.set_config(type(default)(**{**default.model_dump(), **settings.enhance_parameters}))
+
+    def follow_preset(self, preset: Any) -> None:
+        """Show the parameters of another preset, which belongs to the method that makes the sections."""
+        if preset != self._preset:
+            self._preset = preset
+            name = self._methods.currentData()
+            if name is not None and self._form is not None:
+                self._form.set_config(self._default(name))
+
+    def _default(self, name: str) -> MethodConfig:
+        spec = registry.get(name)
+        return spec.config(**spec.presets.get(self._preset, {}))
+
+    def _method_chosen(self, *_: Any) -> None:
+        name = self._methods.currentData()
+        for widget in (self._note, self._collapsible):
+            widget.setVisible(name is not None)
+        old = self._collapsible.content()
+        self._form = None if name is None else ConfigForm(self._default(name))
+        if self._form is not None:
+            self._collapsible.setContent(self._form)
+            self._collapsible.collapse(animate=False)
+            self._form.changed.connect(self.changed)
+            if old is not None:
+                old.hide()  # it may live on until the event loop is idle
+                old.deleteLater()
+        self.changed.emit()
