@@ -23,6 +23,8 @@ from .units import convert, normalise_unit
 
 UNKNOWN_GAP = 4.0
 """Pixels that sections are taken to be apart where the file gives no pixel size."""
+SMALLEST_GAP = 1e-100
+"""Depths closer than this, or larger than its inverse, are damage: their products are no numbers any more."""
 SPACING_RTOL = 1e-3
 """Gaps that differ by less than this fraction of the median gap count as even (files round)."""
 
@@ -138,6 +140,12 @@ def _checked_depths(depths: ArrayLike) -> NDArray[np.float64]:
         raise InputError(
             f"depths must increase from section to section, but section {i} is at {values[i]:g} "
             f"and section {i + 1} at {values[i + 1]:g}; sort the sections or correct the list"
+        )
+    gap = float(np.diff(values).min(initial=1.0))
+    if gap < SMALLEST_GAP or float(np.abs(values).max()) > 1 / SMALLEST_GAP:
+        raise InputError(
+            f"depths from {values[0]:g} to {values[-1]:g}, {gap:g} apart, cannot be computed with; "
+            "correct the z spacing"
         )
     values.flags.writeable = False
     return values

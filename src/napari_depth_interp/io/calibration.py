@@ -138,7 +138,8 @@ class Calibration:
 
 
 def _multiples(sections: int, spacing: float) -> NDArray[np.float64]:
-    return np.arange(sections, dtype=np.float64) * spacing
+    with np.errstate(over="ignore"):  # the grid refuses infinite depths in words
+        return np.arange(sections, dtype=np.float64) * spacing
 
 
 def number(text: object) -> float | None:
@@ -159,7 +160,7 @@ def seconds(value: object, unit: object) -> float | None:
     return None if not step or step < 0 or factor is None else step * factor
 
 
-def record_from(text: str | None) -> dict[str, Any]:
+def record_from(text: str | bytes | None) -> dict[str, Any]:
     """Return the record that this package wrote as JSON, or an empty one."""
     try:
         record = json.loads(text or "{}")

@@ -34,6 +34,8 @@ def check_readable(path: Path, *, folder: bool = False) -> None:
             raise InputError(f"'{path}' is a folder, not an image file; give the file inside it")
         if not path.exists():
             raise InputError(f"there is no file '{path}'; check the name and the folder")
+        if not path.is_file():
+            raise InputError(f"'{path}' is no regular file (a pipe or a device); save the image to a file first")
         if path.stat().st_size == 0:
             raise InputError(f"'{path}' is empty (0 bytes); copy or export it again")
         with path.open("rb"):

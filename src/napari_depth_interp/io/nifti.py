@@ -10,7 +10,6 @@ where the image is oblique. Writing undoes all of this, so the stored orientatio
 from __future__ import annotations
 
 import gzip
-import json
 import math
 import warnings
 import zlib
@@ -28,6 +27,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, RequestError, TooLargeError
 from ..stack import Dataset, Grid, Source
+from .calibration import record_from
 from .nifti_header import (
     HEADERS,
     LENGTHS,
@@ -305,11 +305,8 @@ def _grid(origin: NiftiOrigin, sections: int, unit: str | None) -> Grid:
 
 
 def _record(header: Header) -> Mapping[str, Any]:
+    """Return the history; one that is cut or edited by another program is no reason to refuse the image."""
     for extension in filter(is_record, header.extensions):
-        try:
-            record = json.loads(extension.content.removeprefix(RECORD))
-        except ValueError:
-            continue  # cut or edited by another program: history is no reason to refuse the image
-        if isinstance(record, dict):
+        if record := record_from(extension.content.removeprefix(RECORD)):
             return record
     return {}

@@ -56,14 +56,21 @@ def _read_levels(path: Path, axis: str, axes: str | None, *, first_only: bool, l
             f"the section axis '{axis}' can be chosen for NIfTI only; OME-Zarr sections lie along z: leave it at auto"
         )
     try:
-        image, attributes = read_attributes(path)
-        found = multiscale_of(image, attributes, axes)
+        found = _described(path, axes)
         levels = found.levels[:1] if first_only else found.levels
         return [_dataset(path, found, number, lazy=lazy) for number in range(len(levels))]
     except InputError as error:
         raise InputError(f"'{path.name}' {error}") from error
     except MemoryError as error:
         raise TooLargeError(f"'{path.name}' does not fit into memory; crop the image first") from error
+
+
+def _described(path: Path, axes: str | None) -> Multiscale:
+    try:
+        image, attributes = read_attributes(path)
+        return multiscale_of(image, attributes, axes)
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:  # JSON of any shape
+        raise InputError(f"is damaged: its metadata are not those of an image ({error}); export it again") from error
 
 
 def _dataset(path: Path, found: Multiscale, number: int, *, lazy: bool) -> Dataset:

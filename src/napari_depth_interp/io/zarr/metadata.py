@@ -217,7 +217,8 @@ def depths_of(found: Multiscale, level: Level, sections: int, number_of_level: i
         return np.array(found.depths)
     if "z" not in level.scale:
         return None
-    return np.asarray(level.first.get("z", 0.0) + np.arange(sections, dtype=np.float64) * level.scale["z"])
+    with np.errstate(over="ignore"):  # the grid refuses infinite depths in words
+        return np.asarray(level.first.get("z", 0.0) + np.arange(sections, dtype=np.float64) * level.scale["z"])
 
 
 def attributes_for(

@@ -22,6 +22,7 @@ _EXPANDED = 2000
 """Voxels that take more than this many times their bytes in the file are a lie or an empty image."""
 _UNSUSPICIOUS = 2**28
 _SLACK = 2**16
+_NO_CHUNK = 2**64 - 1
 
 
 def read_attributes(path: Path) -> tuple[Path, dict[str, Any]]:
@@ -94,8 +95,13 @@ def _codecs_v3(listed: Any) -> list[str | None]:
     for each in listed if isinstance(listed, list) else ():
         names.append(_codec_name(each))
         inner = each.get("configuration") if isinstance(each, Mapping) else None
-        if isinstance(inner, Mapping):
-            names += _codecs_v3(inner.get("codecs")) + _codecs_v3(inner.get("index_codecs"))
+        if isinstance(inner, Mapping) and names[-1] == "sharding_indexed":
+            index = _codecs_v3(inner.get("index_codecs", ["bytes", "crc32c"]))
+            if index != ["bytes", "crc32c"] or inner.get("index_location", "end") != "end":
+                raise InputError("is stored in shards with an unusual index, which is not read; write it anew")
+            names += _codecs_v3(inner.get("codecs"))
+    if "sharding_indexed" in names[1:]:
+        raise InputError("is stored in shards within shards, which are not read; write it anew")
     return names
 
 
@@ -156,27 +162,56 @@ def _checked_store(array: Any, folder: Path, codecs: list[str | None], version: 
 
     limit = int(np.prod(array.chunks)) * array.dtype.itemsize + _SLACK
     used = [name for name in codecs if name in _COMPRESSORS]
-    sharded = "sharding_indexed" in codecs
+    shards = getattr(array, "shards", None)
+    inner = 0 if shards is None else int(np.prod(shards)) // int(np.prod(array.chunks))
+    known: set[str] = set()
 
     class CheckedStore(LocalStore):
         async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
-            value = await super().get(key, prototype, byte_range)
             is_chunk = not key.endswith(("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"))
-            if value is not None and is_chunk and used and not sharded:
+            if is_chunk and used and inner and key not in known:
+                _check_shard(folder / key, used[-1] or "", inner, limit)
+                known.add(key)
+            value = await super().get(key, prototype, byte_range)
+            if value is not None and is_chunk and used and not inner:
                 _check_expansion(used[-1] or "", value.to_bytes(), limit)
             return value
 
     return zarr.open_array(store=CheckedStore(folder, read_only=True), mode="r", zarr_format=version)  # type: ignore[arg-type]
 
 
+def _check_shard(path: Path, codec: str, count: int, limit: int) -> None:
+    """Check each chunk of a shard, whose index (offset and length of each) stands at the end with a checksum."""
+    if not path.is_file():
+        return
+    size = path.stat().st_size
+    if size < 16 * count + 4:
+        raise ValueError(f"a shard has {size} bytes, too few for its index")
+    with path.open("rb") as file:
+        file.seek(size - 16 * count - 4)
+        index = np.frombuffer(file.read(16 * count), "<u8").reshape(count, 2)
+        for offset, length in index.tolist():
+            if offset == length == _NO_CHUNK:
+                continue
+            if offset + length > size:
+                raise ValueError("a shard's index points beyond its end")
+            file.seek(offset)
+            _check_expansion(codec, file.read(length), limit)
+
+
 def _check_expansion(codec: str, data: bytes, limit: int) -> None:
-    """Raise a ValueError if a compressed chunk holds more than ``limit`` bytes."""
+    """Raise a ValueError if a compressed chunk holds more than ``limit`` bytes, or its header contradicts its length.
+
+    The library of blosc trusts the header and would read beyond the end.
+    """
     size = 0
     if codec in ("gzip", "zlib"):
         size = len(zlib.decompressobj(47).decompress(data, limit + 1))  # 47: either header
-    elif codec == "blosc" and len(data) >= 16:
-        size = int.from_bytes(data[4:8], "little")
-    elif codec == "lz4" and len(data) >= 4:
+    elif codec == "blosc":
+        size, block, stored = (int.from_bytes(data[i : i + 4], "little") for i in (4, 8, 12))
+        if len(data) < 16 or stored != len(data) or block > max(size, 1) or not block:
+            raise ValueError(f"a chunk of {len(data)} bytes has a header that says {stored}")
+    elif codec == "lz4":
         size = int.from_bytes(data[:4], "little")
     elif codec == "zstd":
         size = _zstd_size(data)

@@ -1,0 +1,65 @@
+"""What a hostile file is: its kind, its path, and what may become of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+SHAPE = (4, 24, 20)
+"""Of the stack that every file is made from."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One file.
+
+    Attributes
+    ----------
+    kind, name : str
+        Row of the table; what is odd about the file.
+    path : Path
+    expect : str
+        "error": a clear line; "ok": the result of the undamaged stack; "either": one of the two, or a result for
+        damage that nobody can see (a changed grey value).
+    options : tuple of str
+        Further options of ``run``.
+    """
+
+    kind: str
+    name: str
+    path: Path
+    expect: str = "error"
+    options: tuple[str, ...] = ()
+
+
+def stack(dtype: str = "uint16") -> np.ndarray:
+    """Return the voxels of the undamaged stack (z, y, x)."""
+    z, y, x = np.indices(SHAPE)
+    values = (np.sin(y / 3) + np.cos(x / 4) + 2) * 40 + 7 * z
+    return values.astype(dtype)
+
+
+class Folder:
+    """Collects cases; every file has a folder of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.cases: list[Case] = []
+
+    def add(
+        self, kind: str, name: str, file: str, content: bytes | Callable[[Path], object], expect: str = "error",
+        options: tuple[str, ...] = (),
+    ) -> Path:  # fmt: skip
+        """Make one file from its bytes, or by a function that writes it."""
+        folder = self.root / f"{len(self.cases):03d}"
+        folder.mkdir(parents=True)
+        path = folder / file
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            content(path)
+        self.cases.append(Case(kind, name, path, expect, options))
+        return path
