@@ -49,12 +49,8 @@ def example_mri() -> Dataset:
 
 def default_methods() -> list[str]:
     """Return the methods that add sections, need no trained model and draw no random samples, which take minutes."""
-    others = ("needs_training", "sampled", "enhances")
-    return [
-        spec.name
-        for spec in registry.specs()
-        if spec.enlarges == 1 and not any(getattr(spec, each) for each in others)
-    ]
+    usable = [spec for spec in registry.specs() if not (spec.needs_training or spec.sampled or spec.enhances)]
+    return [spec.name for spec in usable if spec.enlarges == 1]
 
 
 def run_demo(
