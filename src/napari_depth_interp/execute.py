@@ -120,7 +120,9 @@ def _run_stack(
         _restore_nan(request, observed, output.voxels)
     if request.spec.keeps_observed:
         for k in np.flatnonzero(request.observed >= 0):
-            output.voxels[k] = observed.voxels[request.observed[k]]
+            section = observed.voxels[request.observed[k]]
+            rounded = output.voxels.dtype.kind in "iu" and section.dtype.kind == "f"  # enhanced before
+            output.voxels[k] = _to_integers(section, output.voxels.dtype) if rounded else section
     return method, method.findings() if isinstance(method, Explains) else None
 
 
