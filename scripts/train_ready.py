@@ -3,13 +3,14 @@
 Images are planes in all three directions of the simulated specimens, at random voxel sizes, sharpness and noise, and
 "dead leaves": shapes of all sizes that cover each other, with textures, outlines, blur and noise, which have the edges
 and the scales of natural images (Lee, Mumford and Huang, IJCV 2001). The same seed and number of steps give the same
-weights on the same machine.
+weights on the same machine. Interrupted, it goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from napari_depth_interp.methods.section_sr.ready import BLOCKS, CHANNELS, FILE,
 from napari_depth_interp.nn.runtime import torch_on
 from napari_depth_interp.progress import Progress
 from napari_depth_interp.simulate import SPECIMENS, Optics, simulate
+from napari_depth_interp.training.checkpoint import Checkpoint
 from napari_depth_interp.training.loop import Plan, train
 
 Floats = NDArray[np.float32]
@@ -42,7 +44,7 @@ def main() -> None:
     """Make the images, train, write the weights."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, default=FILE, help="default: where section_sr looks for them")
-    parser.add_argument("--steps", type=int, default=10_000)
+    parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     rng = np.random.default_rng(args.seed)
@@ -58,8 +60,10 @@ def main() -> None:
             return missed(moving, patches.draw(gap, step_rng), squared=False)
 
         plan = Plan(args.steps, average=0.998, seed=args.seed)
-        trained = train(network, optimisers_of(network), loss, plan, report=say)
+        checkpoint = Checkpoint(args.out.with_suffix(".unfinished"), f"{args.steps} {args.seed}", every=500)
+        trained = train(network, optimisers_of(network), loss, plan, report=say, checkpoint=checkpoint)
     save(args.out, trained.network, {"steps": args.steps, "seed": args.seed, "images": len(images)})
+    shutil.rmtree(checkpoint.folder)
     print(
         f"{args.out}: {args.out.stat().st_size / 1e3:.0f} kB, last losses {np.mean(trained.history.losses[-500:]):.5f}"
     )

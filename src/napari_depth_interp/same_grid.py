@@ -17,7 +17,7 @@ SAME_GRID: dict[str, Any] = {
     "enhance_parameters": {},
 }
 """What settings say about the target where a method enhances."""
-_TARGETS = {"factor": "--factor", "spacing": "--spacing", "isotropic": "--isotropic"}
+_TARGETS = ("factor", "spacing", "isotropic")
 
 
 def check_same_grid(spec: MethodSpec, settings: Settings, depths: Sequence[float] | None) -> None:
@@ -27,7 +27,7 @@ def check_same_grid(spec: MethodSpec, settings: Settings, depths: Sequence[float
     ------
     RequestError
     """
-    given = [flag for name, flag in _TARGETS.items() if getattr(settings, name)]
+    given = [f"--{name}" for name in _TARGETS if getattr(settings, name)]
     if given or depths is not None:
         what = " and ".join(given) or "new depths"
         raise RequestError(

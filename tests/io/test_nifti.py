@@ -830,7 +830,7 @@ def test_silence(tmp_path: Path, volume: np.ndarray, caplog: Any, capfd: Any) ->
         for path in (MRI, odd):
             round_trip_path = tmp_path / "out.nii.gz"
             io.write(round_trip_path, io.read(path), overwrite=True)
-    assert caplog.records == []
+    assert [each for each in caplog.records if not each.name.startswith("napari_depth_interp.")] == []
     assert capfd.readouterr() == ("", "")
 
 

@@ -65,7 +65,7 @@ def fit(
         missed: Tensor = error if batch.count is None else error[batch.count]
         return missed.mean()
 
-    plan = Plan(steps, average=0.995, seed=seed)
+    plan = Plan(steps, seed=seed)
     return train(network, [optimiser], loss, plan, report=report, checkpoint=checkpoint, validation=validation)
 
 

@@ -94,6 +94,7 @@ def hidden(images: Tensor, radius: int, rng: np.random.Generator) -> Batch:
     spots: Krull et al., CVPR 2019; wider ones: Broaddus et al., ISBI 2020).
     """
     count, _, height, width = images.shape
+    radius = max(0, min(radius, (min(height, width) - 5) // 4))  # what replaces them must lie in the image
     share = _BLIND_SHARE / (2 * radius + 1)
     middle = torch.from_numpy(rng.random((count, 1, height, width)) < share).to(images.device)
     middle[:, :, height // 2, width // 2] = True  # every patch counts
@@ -104,17 +105,20 @@ def hidden(images: Tensor, radius: int, rng: np.random.Generator) -> Batch:
 
 
 def _elsewhere(shape: torch.Size, radius: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return for each pixel the row and column (B, P, P) of one that is more than ``radius`` away, but near."""
+    """Return for each pixel the row and column (B, P, P) of another near it.
+
+    It is more than twice the radius away: thus outside whatever is hidden together with the pixel.
+    """
     count, _, height, width = shape
     far = 2 * radius + 2
     down, across = rng.integers(-far, far + 1, (2, count, height, width))
-    near = np.maximum(np.abs(down), np.abs(across)) <= radius
+    near = np.maximum(np.abs(down), np.abs(across)) <= 2 * radius
     down = np.where(near, np.where(down < 0, -far, far), down)
-    rows = _mirrored(np.arange(height)[None, :, None] + down, height)
-    return rows, _mirrored(np.arange(width)[None, None, :] + across, width)
+    rows, columns = np.arange(height)[None, :, None], np.arange(width)[None, None, :]
+    return _inside(rows, down, height), _inside(columns, across, width)
 
 
-def _mirrored(index: NDArray[np.intp], size: int) -> NDArray[np.intp]:
-    """Return indices beyond the edges mirrored back into 0 .. size - 1."""
-    index = np.abs(index)
-    return np.asarray(np.clip(np.where(index >= size, 2 * (size - 1) - index, index), 0, size - 1))
+def _inside(index: NDArray[np.intp], step: NDArray[np.intp], size: int) -> NDArray[np.intp]:
+    """Return ``index + step``, or ``index - step`` where that lies outside."""
+    there = index + step
+    return np.asarray(np.where((there < 0) | (there >= size), index - step, there))
