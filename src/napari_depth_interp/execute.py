@@ -159,19 +159,7 @@ def _run_stack(run: _Run, warnings: list[str], known: Method | None, report: Rep
         run = replace(run, observed=stack)
     prepared = _share_of_prepare(request)
     method = _prepared(request, stack, warnings, known, part(report, 0.0, prepared))
-<<<<<<< HEAD
     _run_tiles(run, method, stack, part(report, prepared, 1.0))
-=======
-    new = np.flatnonzero(request.observed < 0) if request.spec.keeps_observed else np.arange(len(request.depths))
-    _run_tiles(request, method, stack, new, output, part(report, prepared, 1.0))
-    if has_nan:
-        _restore_nan(request, observed, output.voxels)
-    if request.spec.keeps_observed:
-        for k in np.flatnonzero(request.observed >= 0):
-            section = observed.voxels[request.observed[k]]
-            rounded = output.voxels.dtype.kind in "iu" and section.dtype.kind == "f"  # enhanced before
-            output.voxels[k] = _to_integers(section, output.voxels.dtype) if rounded else section
->>>>>>> 7b5c38850bdbf17dee8f559ece6495cefbba308c
     return method, method.findings() if isinstance(method, Explains) else None
 
 
@@ -254,7 +242,9 @@ def _run_tile(run: _Run, method: Method, stack: Stack, job: _Tile, report: Repor
         restore_nan(run.request.depths[job.span], run.observed, (job.rows, job.columns), block, factor)
     for k in range(job.span.start, job.span.stop):
         if run.request.spec.keeps_observed and run.request.observed[k] >= 0:
-            block[k - job.span.start] = observed[run.request.observed[k] - job.sections.start][job.inside]
+            section = observed[run.request.observed[k] - job.sections.start][job.inside]
+            rounded = block.dtype.kind in "iu" and section.dtype.kind == "f"  # enhanced before
+            block[k - job.span.start] = _to_integers(section, block.dtype) if rounded else section
     run.outputs.voxels.store(place, block)
 
 
