@@ -68,7 +68,7 @@ def dense_section(seed: NDArray[np.float32], z: int, size: tuple[int, int]) -> N
     tiled = np.tile(moved, [-(-n // m) for n, m in zip(size, moved.shape, strict=True)])[: size[0], : size[1]]
     rng = np.random.default_rng([7, z])
     values: NDArray[Any] = 1500 + 600 * tiled + rng.normal(0, 25, size).astype(np.float32)
-    return np.clip(values, 0, 65535).astype(np.uint16)
+    return np.asarray(np.clip(values, 0, 65535), np.uint16)
 
 
 def texture() -> NDArray[np.float32]:

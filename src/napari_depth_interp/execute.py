@@ -27,7 +27,7 @@ from .outputs import MemoryOutput, Outputs, Place, Target, opened
 from .progress import Progress, Report, part, silent
 from .request import Request
 from .resources import PeakMemory
-from .result import RECORD_KEY, Result
+from .result import IN_FILE, RECORD_KEY, Result
 from .stack import Dataset, Stack
 
 _TILE_BYTES = 96 * 2**20
@@ -88,7 +88,8 @@ def _execute(request: Request, report: Report, target: Target | None = None) -> 
         record = request.record() | {"warnings": warnings} | ({"findings": findings} if findings else {})
         if target is not None:
             record |= target.history or {}
-            outputs.finish({RECORD_KEY: record}, part(report, share, 1.0))
+            in_file = record | {IN_FILE: record["observed"]}
+            outputs.finish({RECORD_KEY: in_file}, part(report, share, 1.0))
     voxels, uncertainty = _voxels(outputs, target)
     return Result(
         replace(request.dense_template(), voxels=voxels, record={RECORD_KEY: record}),

@@ -9,6 +9,9 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from .resources import check_fits
+
+_CHECKED_BYTES = 2**28
 _SLAB_BYTES = 96 * 2**20
 """Sections that lie in the same chunks are read together, up to this size."""
 
@@ -62,6 +65,15 @@ class LazyVoxels:
     def nbytes(self) -> int:
         """Memory that the whole view would take."""
         return int(self.size * self.dtype.itemsize)
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Sizes of the pieces in which the file holds the voxels; of one that does not say, planes."""
+        known, sizes = getattr(self._source, "chunks", None), self.shape
+        if known is None:
+            return (*[1] * (self.ndim - 2), *sizes[-2:])
+        named = [1 if axis is None else _one_size(known[axis]) for axis in self._axes]
+        return tuple(min(size, chunk) for size, chunk in zip(sizes, named, strict=True))
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -130,6 +142,8 @@ class LazyVoxels:
     def _read(self) -> NDArray[Any]:
         if not self.size:
             return np.empty(self.shape, self.dtype)
+        if self.nbytes > _CHECKED_BYTES:
+            check_fits(self.nbytes, f"an image of {' x '.join(map(str, self.shape))} voxels")
         forward = [each[::-1] if isinstance(each, range) and each.step < 0 else each for each in self._index]
         key = tuple(each if isinstance(each, int) else slice(each.start, each.stop, each.step) for each in forward)
         block = np.asarray(self._source[key])
@@ -149,11 +163,7 @@ class LazyVoxels:
 
     def _depth_of_chunks(self) -> int:
         """Return how many sections lie in one chunk of the source."""
-        chunks, axis = getattr(self._source, "chunks", None), self._axes[-3]
-        if chunks is None or axis is None:
-            return 1
-        size = chunks[axis]
-        return int(size if isinstance(size, int) else max(size))  # zarr gives one size, dask that of each chunk
+        return self.chunks[-3]
 
 
 def is_lazy(voxels: Any) -> bool:
@@ -189,6 +199,11 @@ def _full_key(key: Any, ndim: int) -> list[int | slice] | None:
     items += [slice(None)] * (ndim - len(items))
     whole = [int(item) if isinstance(item, int | np.integer) and not isinstance(item, bool) else item for item in items]
     return whole if all(isinstance(item, int | slice) for item in whole) and True not in map(_is_bool, whole) else None
+
+
+def _one_size(chunks: Any) -> int:
+    """Return the size of chunks along an axis: zarr gives one, dask that of each chunk."""
+    return int(max(chunks) if isinstance(chunks, tuple) else chunks)
 
 
 def _is_bool(item: Any) -> bool:

@@ -58,6 +58,8 @@ def choose_target(
     OutputError
         If one file of two cannot be streamed.
     """
+    if request.enhance is not None:  # enhanced sections are held in memory
+        return None
     kind = io.format_of(path)
     large = result_bytes(request) > min(STREAMED_BYTES, free_memory() // 2)
     if kind != "zarr" and not (kind == "tiff" and large):

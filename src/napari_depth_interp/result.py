@@ -17,7 +17,7 @@ from .stack import Dataset
 RECORD_KEY = "depth_interp"
 """Where the history stands in a dataset's record, a file's metadata and a layer's metadata."""
 
-_IN_FILE = "observed_in_file"
+IN_FILE = "observed_in_file"
 """In files only: the indices of the observed sections in the order in which the file stores them."""
 
 
@@ -156,7 +156,7 @@ class Result:
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write the dense dataset with its history; the suffix chooses TIFF or NIfTI."""
-        record = dict(self.record) | {_IN_FILE: self._observed_in_file(path)}
+        record = dict(self.record) | {IN_FILE: self._observed_in_file(path)}
         dataset = replace(self.dataset, record={RECORD_KEY: record})
         io.write(path, dataset, overwrite=overwrite, float_output=self.record["dtype"] == "float32")
 
@@ -198,5 +198,5 @@ class Result:
                 f"the history in '{path}' is of {len(record.get('depths', ()))} sections, but the file has "
                 f"{dataset.voxels.shape[2]}; it was changed since, open it as an ordinary stack"
             )
-        own = {key: value for key, value in record.items() if key != _IN_FILE}
+        own = {key: value for key, value in record.items() if key != IN_FILE}
         return cls(replace(dataset, record={RECORD_KEY: own}), warnings=tuple(record.get("warnings", ())))

@@ -31,6 +31,7 @@ SUFFIXES = {
 }  # fmt: skip
 STREAMED = ("zarr", "tiff")
 """Formats that are read and written without being held in memory."""
+STREAMED_SUFFIXES = (".ome.zarr", ".zarr", ".ome.tif", ".ome.tiff", ".tif", ".tiff", ".btf")
 LARGE_BYTES = 2**28
 """Images larger than this stay in their file until their voxels are asked for."""
 _EXPANDED = 64

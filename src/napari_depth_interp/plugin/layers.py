@@ -6,6 +6,7 @@ data has the axes of the file, less the channels: (t, z, y, x) or (z, y, x).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from .. import io
 from ..errors import DepthInterpError, InputError
+from ..lazy import LazyVoxels, as_array
 from ..result import RECORD_KEY
 from ..stack import Dataset, Grid, without_voxels
 from ..units import normalise_unit
@@ -31,31 +33,35 @@ REAL_KEY = "depth_interp_real_values"
 """True in the metadata of a layer whose values are to be saved as float32, whatever its file stored."""
 
 
-def to_layers(dataset: Dataset, name: str) -> list[LayerData]:
+def to_layers(dataset: Dataset, name: str, coarser: Sequence[Dataset] = ()) -> list[LayerData]:
     """Return one image layer per channel.
 
     Parameters
     ----------
     dataset : Dataset
+        Voxels that are still in their file stay there: napari reads what it shows.
     name : str
         Name of the layer; channels add theirs.
+    coarser : sequence of Dataset
+        Coarser resolutions of the same image, for a multiscale layer.
 
     Returns
     -------
     list of (data, keyword arguments, "image")
         Data (z, y, x), or (t, z, y, x) if the file has time points.
     """
-    return [_channel_layer(dataset, c, name) for c in range(dataset.voxels.shape[1])]
+    return [_channel_layer(dataset, c, name, coarser) for c in range(dataset.voxels.shape[1])]
 
 
-def _channel_layer(dataset: Dataset, channel: int, name: str) -> LayerData:
+def _channel_layer(dataset: Dataset, channel: int, name: str, coarser: Sequence[Dataset]) -> LayerData:
     several = dataset.voxels.shape[1] > 1
     label = dataset.channel_names[channel] if dataset.channel_names else f"channel {channel}"
     alone = _one_channel(dataset, channel) if several else dataset
-    voxels = alone.voxels[:, 0] if _has_time(alone) else alone.voxels[0, 0]
+    levels = [_shown(each, channel) for each in (dataset, *coarser)]
     kwargs = {
         "name": f"{name} {label}" if several else name,
         "metadata": _metadata(alone, _channel_word(dataset, channel) if several else None),
+        "multiscale": bool(coarser),
         "rgb": False,  # napari would take 3 columns of pixels for colours
     }
     kwargs |= placement(alone)
@@ -64,7 +70,17 @@ def _channel_layer(dataset: Dataset, channel: int, name: str) -> LayerData:
             "blending": "additive",
             "colormap": ["green", "magenta", "cyan", "yellow", "red", "blue"][channel % 6],
         }
-    return voxels, kwargs, "image"
+    return levels if coarser else levels[0], kwargs, "image"
+
+
+def _shown(dataset: Dataset, channel: int) -> Any:
+    """Return the voxels of one channel as a layer takes them, (z, y, x) or (t, z, y, x); lazy ones as a dask array."""
+    voxels = dataset.voxels[:, channel] if _has_time(dataset) else dataset.voxels[0, channel]
+    if not isinstance(voxels, LazyVoxels):
+        return voxels
+    import dask.array
+
+    return dask.array.from_array(voxels, chunks=voxels.chunks, asarray=True)
 
 
 def _one_channel(dataset: Dataset, channel: int) -> Dataset:
@@ -123,11 +139,23 @@ def to_dataset(layer: Layer) -> Dataset:
         )
     if layer.rgb:
         raise InputError(f"'{layer.name}' is an RGB image; split it into channels or convert it to grey first")
-    data = np.asarray(layer.data[0] if layer.multiscale else layer.data)
+    data = _voxels(layer)
     if data.ndim not in (3, 4):
         raise InputError(f"'{layer.name}' has {data.ndim} axes; choose a layer with the axes (z, y, x) or (t, z, y, x)")
-    voxels = data[None, None] if data.ndim == 3 else data[:, None]
+    if isinstance(data, LazyVoxels):
+        voxels = as_array(LazyVoxels(data, (None, None, 0, 1, 2) if data.ndim == 3 else (0, None, 1, 2, 3)))
+    else:
+        voxels = data[None, None] if data.ndim == 3 else data[:, None]
     return replace(_origin(layer, voxels), voxels=voxels)
+
+
+def _voxels(layer: Image) -> NDArray[Any] | LazyVoxels:
+    """Return what a layer shows: an array, or, of a large layer whose voxels are elsewhere, what reads them."""
+    data = layer.data[0] if layer.multiscale else layer.data
+    size = int(np.prod(data.shape, dtype=object)) * np.dtype(data.dtype).itemsize
+    if isinstance(data, np.ndarray) or size <= io.LARGE_BYTES:
+        return np.asarray(data)
+    return LazyVoxels(data)
 
 
 def adopt(layer: Layer) -> Dataset:

@@ -9,12 +9,15 @@ from napari.types import LayerData
 from napari.utils.notifications import show_info
 
 from .. import io
+from ..lazy import is_lazy
+from ..resources import free_memory
+from ..stack import Dataset
 
 Paths = str | Sequence[str]
 
 
 def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
-    """Return the reader for TIFF and NIfTI files, None for others."""
+    """Return the reader for TIFF, NIfTI and OME-Zarr images, None for others."""
     paths = [path] if isinstance(path, str) else list(path)
     return read_files if all(io.format_of(each) for each in paths) else None
 
@@ -31,10 +34,22 @@ def read_files(path: Paths) -> list[LayerData]:
 
     layers: list[LayerData] = []
     for each in [path] if isinstance(path, str) else path:
-        dataset = io.read(each)
+        dataset, coarser = _opened(each)
         name = Path(each).name
         for note in dataset.notes:
             show_info(f"{name}: {note}")
         suffix = max((suffix for suffix in io.SUFFIXES if name.lower().endswith(suffix)), key=len)
-        layers += to_layers(dataset, name[: -len(suffix)] or name)
+        layers += to_layers(dataset, name[: -len(suffix)] or name, coarser)
     return layers
+
+
+def _opened(path: str) -> tuple[Dataset, list[Dataset]]:
+    """Return an image, and its coarser resolutions if it is too large to be read at once."""
+    dataset = io.open_stack(path)
+    if not is_lazy(dataset.voxels):
+        return dataset, []
+    if io.format_of(path) == "zarr":
+        return dataset, io.read_levels(path)[1:]
+    if dataset.voxels.nbytes < free_memory() // 4:
+        return io.read(path), []
+    return dataset, []

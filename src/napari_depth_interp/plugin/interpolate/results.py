@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import napari
@@ -69,11 +70,15 @@ def add_layers(viewer: napari.Viewer, run: Run, source: Layer | None) -> None:
     """
     look = look_of(source)
     result = run.outcome.result
-    run.layers.append(_add(viewer, result.dataset, run.name, look, run))
+    target = run.outcome.target
+    file = None if target is None else target.path
+    run.layers.append(_add(viewer, result.dataset, run.name, look, run, file=file))
     if result.uncertainty is not None:
         uncertain = replace(result.dataset, voxels=result.uncertainty)
         how = error_look()
-        run.layers.append(_add(viewer, uncertain, f"{run.name} uncertainty", how, run, visible=False, real=True))
+        file = None if target is None else target.uncertainty
+        name = f"{run.name} uncertainty"
+        run.layers.append(_add(viewer, uncertain, name, how, run, visible=False, real=True, file=file))
     if run.outcome.held_out is not None:
         run.layers += _add_held_out(viewer, run, run.outcome.held_out, look)
     if source is not None:
@@ -102,9 +107,11 @@ def _add(
     *,
     visible: bool = True,
     real: bool = False,
+    file: Path | None = None,
 ) -> Layer:
     record = run.outcome.result.dataset.record
-    [(data, kwargs, _)] = to_layers(replace(dataset, record=record), name)
+    coarser = [] if file is None else io.read_levels(file)[1:]
+    [(data, kwargs, _)] = to_layers(replace(dataset, record=record), name, coarser)
     kwargs["metadata"] = kwargs["metadata"] | {RECORD_KEY: dict(record[RECORD_KEY]), REAL_KEY: real}
     return viewer.add_image(data, **{**kwargs, **look, "visible": visible})
 

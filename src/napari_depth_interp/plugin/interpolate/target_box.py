@@ -76,8 +76,8 @@ class TargetBox(QGroupBox):
             self._factor.setValue(settings.factor or n)  # the factor of a projection is n until you say otherwise
         self._spacing.setText(settings.spacing or "")
 
-    def show_summary(self, dataset: Dataset, settings: Settings) -> None:
-        """Say how many sections and how much memory the target makes.
+    def show_summary(self, dataset: Dataset, settings: Settings) -> int:
+        """Say how many sections and how much memory the target makes; return the bytes.
 
         Raises
         ------
@@ -100,6 +100,7 @@ class TargetBox(QGroupBox):
         self._summary.setStyleSheet("")
         self._summary.show()
         self._summary.setText("<br>".join([words, *(f"<i>{note}</i>" for note in notes)]))
+        return int(size)
 
     def show_problem(self, text: str) -> None:
         """Say why there is no target."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
+from ... import io
+from ...estimate import Estimate, estimate_run
 from ...evaluate import MethodScores, Scores, evaluate
 from ...execute import execute
 from ...holdout import Protocol, Trial
 from ...methods import registry
+from ...outputs import Target
 from ...progress import Report, part
 from ...report import BASELINE
 from ...request import Request, match_observed, prepare_dataset, resolve, target_depths
@@ -55,6 +59,7 @@ class Outcome:
     settings: Settings
     result: Result
     held_out: HeldOut | None = None
+    target: Target | None = None
 
     def without_voxels(self) -> Outcome:
         """Return all but the voxels: the layers hold those, and free them when the user removes them."""
@@ -66,7 +71,9 @@ class Outcome:
         return replace(self, result=result, held_out=held_out)
 
 
-def run_task(dataset: Dataset, settings: Settings, scoring: Scoring | None, report: Report) -> Outcome:
+def run_task(
+    dataset: Dataset, settings: Settings, scoring: Scoring | None, target: Target | None, report: Report
+) -> Outcome:
     """Score the method on hidden sections if asked to, then run it on all sections.
 
     Parameters
@@ -75,6 +82,8 @@ def run_task(dataset: Dataset, settings: Settings, scoring: Scoring | None, repo
         As the layer shows it.
     settings : Settings
     scoring : Scoring or None
+    target : Target or None
+        File to stream the result to; its uncertainty, if there is one, goes beside it.
     report : callable
 
     Returns
@@ -82,12 +91,30 @@ def run_task(dataset: Dataset, settings: Settings, scoring: Scoring | None, repo
     Outcome
     """
     request = resolve(dataset, settings)  # fails before the scoring is paid for
+    if target is not None and request.spec.gives_uncertainty:
+        target = replace(target, uncertainty=beside(target.path))
     if scoring is None:
-        return _run(request, settings, report)
+        return _run(request, settings, report, target)
     _import_torch_for(request)
     held_out = _score(dataset, settings, scoring, part(report, 0.0, 0.5, "scoring"))
-    result = execute(request, part(report, 0.5, 1.0, settings.method))
-    return Outcome(settings, result.with_scores(held_out.scores.as_record(settings.method)), held_out)
+    scores = held_out.scores.as_record(settings.method)
+    if target is not None:
+        target = replace(target, history={"scores": scores})
+    result = execute(request, part(report, 0.5, 1.0, settings.method), target)
+    return Outcome(settings, result.with_scores(scores), held_out, target)
+
+
+def beside(path: Path) -> Path:
+    """Return where the uncertainty of a result goes that is streamed to ``path``."""
+    suffix = max((each for each in io.STREAMED_SUFFIXES if path.name.lower().endswith(each)), key=len)
+    return path.with_name(f"{path.name[: -len(suffix)]}-uncertainty{suffix}")
+
+
+def estimate_task(dataset: Dataset, settings: Settings, target: Target | None, report: Report) -> Estimate:
+    """Measure on parts of a stack what a run will take."""
+    request = resolve(dataset, settings)
+    _import_torch_for(request)
+    return estimate_run(request, target, report)
 
 
 def _score(dataset: Dataset, settings: Settings, scoring: Scoring, report: Report) -> HeldOut:
@@ -155,9 +182,9 @@ def preview_task(dataset: Dataset, settings: Settings, view: View, report: Repor
     return _run(resolve(cropped, plain, depths=edges.tolist()), settings, report)
 
 
-def _run(request: Request, settings: Settings, report: Report) -> Outcome:
+def _run(request: Request, settings: Settings, report: Report, target: Target | None = None) -> Outcome:
     _import_torch_for(request)
-    return Outcome(settings, execute(request, report))
+    return Outcome(settings, execute(request, report, target), target=target)
 
 
 def _import_torch_for(request: Request) -> None:

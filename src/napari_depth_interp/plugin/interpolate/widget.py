@@ -14,6 +14,7 @@ from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from ...errors import DepthInterpError
+from ...estimate import Estimate
 from ...request import prepare_dataset, resolve_method
 from ...same_grid import SAME_GRID, check_enhancer
 from ...settings import Settings, load_settings, make_settings, save_settings
@@ -28,10 +29,11 @@ from ..run_box import ComputeBox
 from ..stack_box import StackBox, check_sections
 from ..words import for_window
 from .enhance_box import EnhanceBox
+from .output_box import OutputBox
 from .results import Run, add_layers
 from .runs_panel import RunsPanel
 from .target_box import TargetBox
-from .task import Outcome, View, preview_task, run_task
+from .task import Outcome, View, estimate_task, preview_task, run_task
 
 _YAML = "Settings (*.yaml *.yml)"
 
@@ -57,6 +59,7 @@ class DepthInterpolation(JobWidget):
         self.enhance = EnhanceBox()
         self.method = MethodBox()
         self.compute = ComputeBox()
+        self.output = OutputBox()
         self.bar = RunBar("Make the dense stack. The window stays usable meanwhile.")
         self.runs = RunsPanel(napari_viewer)
         self._boxes = (self.stack, self.target, self.enhance, self.method, self.compute)
@@ -66,7 +69,9 @@ class DepthInterpolation(JobWidget):
         except DepthInterpError:  # remembered by another version, or with a package that is no longer installed
             self.set_settings(default_settings())
         for box in self._boxes:
+            box.changed.connect(self.output.forget_estimate)
             box.changed.connect(self._check)
+        self.output.estimate_clicked.connect(self.estimate)
         self.bar.run_clicked.connect(self.run)
         self.bar.preview_clicked.connect(self.preview)
         self.bar.cancel_clicked.connect(self.cancel)
@@ -139,6 +144,10 @@ class DepthInterpolation(JobWidget):
         layer = self.stack.layer
         try:
             settings, scoring, dataset = self.settings(), self.compute.scoring(), self.stack.dataset()
+            if self.output.needs_file and not self.output.ask():
+                self.bar.say("the result is to be streamed to a file; choose one to run", problem=True)
+                return
+            target = self.output.target()
         except DepthInterpError as error:
             self._failed(error)
             return
@@ -148,7 +157,22 @@ class DepthInterpolation(JobWidget):
             show_warning(f"the settings could not be remembered: {error}")
         if layer is not None and settings.z_spacing is not None:
             place(layer, prepare_dataset(dataset, settings))  # so that the result lies over it
-        self._start(partial(run_task, dataset, settings, scoring), layer, "running", preview=False)
+        self._start(partial(run_task, dataset, settings, scoring, target), layer, "running", preview=False)
+
+    def estimate(self) -> None:
+        """Measure on parts of the stack what a run will take, and show it."""
+        if self.job is not None:
+            return
+        try:
+            settings, dataset, target = self.settings(), self.stack.dataset(), self.output.target()
+        except DepthInterpError as error:
+            self._failed(error)
+            return
+        self.start_job(partial(estimate_task, dataset, settings, target), "estimating", self._estimated)
+
+    def _estimated(self, estimate: Estimate) -> None:
+        self.output.show_estimate(estimate)
+        self.bar.say(f"estimate: {estimate.describe()[0]}")
 
     def preview(self) -> None:
         """Fill the gap around the section in view, on the part of the image in view."""
@@ -195,6 +219,7 @@ class DepthInterpolation(JobWidget):
             show_warning(note)
         self.bar.say("; ".join([f"{name}: done in {outcome.result.seconds or 0:.2g} s", *notes]))
         if not preview:
+            self.output.clear_file()
             self.runs.add(run)
             if outcome.held_out is not None:
                 self.tabs.setCurrentWidget(self.runs)
@@ -238,8 +263,8 @@ class DepthInterpolation(JobWidget):
             self.bar.set_ready(False, for_window(error))
             return
         try:
-            if not spec.enhances:
-                self.target.show_summary(dataset, settings)
+            size = dataset.voxels.nbytes if spec.enhances else self.target.show_summary(dataset, settings)
+            self.output.show_size(size)
         except DepthInterpError as error:
             self.bar.set_ready(False, for_window(error))
         else:
@@ -251,7 +276,7 @@ class DepthInterpolation(JobWidget):
         controls = QWidget()
         column = QVBoxLayout(controls)
         column.setContentsMargins(0, 4, 4, 0)
-        for box in self._boxes:
+        for box in (*self._boxes, self.output):
             column.addWidget(box)
         column.addLayout(self._build_files())
         column.addStretch(1)
