@@ -192,11 +192,13 @@ class TestScheduler:
         process = subprocess.Popen([*python, "--no-dashboard"], **quiet)  # without workers: the batch waits for them
         timer = threading.Timer(6, process.kill)
         timer.start()
+        said = set()
         try:
             with pytest.raises(DepthInterpError, match=r"connection to the scheduler was lost.*--resume"):
-                run_batch(plan(source, target), Where(scheduler=address))
+                run_batch(plan(source, target), Where(scheduler=address), report=lambda each: said.add(each.message))
         finally:
             timer.cancel()
             process.kill()
             process.wait()
         assert (target / "summary.csv").read_text().count("waiting") == 3
+        assert said == {"waiting for workers"}

@@ -51,17 +51,19 @@ class TestResults:
         (source / "bb.tif").write_bytes(b"")
         tifffile.imwrite(source / "plain.tif", stack(7), photometric="minisblack")  # no spacing
         (source / "series.tif").mkdir()
-        os.mkfifo(source / "pipe.tif")
+        pipes = ["pipe.tif"] if hasattr(os, "mkfifo") else []  # Windows has none
+        for name in pipes:
+            os.mkfifo(source / name)
         (source / "lost.tif").symlink_to("nowhere.tif")
         summary = run(source, target)
         failed = {row.file: row.reason for row in summary.rows if row.state == "failed"}
-        assert set(failed) == {"b.tif", "bb.tif", "plain.tif", "series.tif", "pipe.tif", "lost.tif"}
+        assert set(failed) == {"b.tif", "bb.tif", "plain.tif", "series.tif", "lost.tif", *pipes}
         assert "empty" in failed["bb.tif"]
         assert "--z-spacing" in failed["plain.tif"]
         assert "is a folder" in failed["series.tif"]
-        assert "no ordinary file" in failed["pipe.tif"]
+        assert all("no ordinary file" in failed[name] for name in pipes)
         assert "there is no file" in failed["lost.tif"]
-        assert summary.describe() == "4 done, 6 failed"
+        assert summary.describe() == f"4 done, {5 + len(pipes)} failed"
         assert set(tree(target)) == {"a.tif", "c.tif", "sub/d.tif", "sub/deep/e.tif"}
         assert failed["plain.tif"] in (target / "summary.csv").read_text()
         assert failed["bb.tif"] in summary.log.read_text()
@@ -438,3 +440,15 @@ def test_a_file_that_a_dead_worker_had_finished_is_not_refused(source, target):
         first, second = (task_module.run_file(task, lambda _: None) for _ in range(2))
     assert first.state == second.state == State.DONE
     assert second.output_sha256 == first.output_sha256
+
+
+def test_a_worker_of_another_version_is_refused(source, target):
+    target.mkdir()
+    with opened(target) as home:
+        task = task_module.Task(
+            "a.tif", source / "a.tif", target / "a.tif", None, plan(source, target).settings, target, home.run, "x",
+            version="0.0.1",
+        )  # fmt: skip
+        row = task_module.run_file(task, lambda _: None)
+    assert row.state == State.FAILED
+    assert row.reason.endswith("the batch 0.0.1; install the same version")

@@ -1,13 +1,15 @@
 """``depth-interp batch`` in a subprocess: options, what it prints, exit codes."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 import tifffile
 
 from batches import NAMES, fill
-from command_line import check_failure, depth_interp, many, run_json, succeed
+from command_line import check_failure, depth_interp, fail, many, run_json, succeed
+from napari_depth_interp.batch.home import opened
 
 LINEAR = ("--method", "linear", "--factor", 2)
 
@@ -78,6 +80,14 @@ def test_usage(source, target):
     for done, (status, options, words) in zip(processes, cases, strict=True):
         assert words in check_failure(done, status), options
     assert not target.exists()
+
+
+def test_a_second_batch_is_told_who_has_the_folder(source, target):
+    with opened(target):
+        message = fail(1, "batch", source, target, *LINEAR, "--resume")
+        assert message.startswith(f"another batch (process {os.getpid()} on ")
+        assert "choose another output folder" in message
+    succeed("batch", source, target, *LINEAR, "--resume")
 
 
 def test_dicom_folders_name_the_tool(tmp_path):

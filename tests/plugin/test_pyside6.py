@@ -48,6 +48,25 @@ assert "new section" in viewer.canvas.overlays.text.text
 widget.bar._preview.click()
 wait_until(lambda: widget.job is None)
 assert source.name + " cubic preview" in viewer.layers
+
+from pathlib import Path
+import napari_depth_interp as ndi
+from napari_depth_interp.plugin.layers import to_dataset
+from napari_depth_interp.settings import make_settings
+folder = Path(sys.argv[1])
+(folder / "in").mkdir()
+ndi.write(folder / "in" / "a.tif", to_dataset(source))
+_, batch = viewer.window.add_plugin_dock_widget("napari-depth-interp", "Batch folder")
+batch.set_settings(make_settings(method="linear", factor=2))
+batch.folders.set_choice(folder / "in", folder / "out")
+table = batch.files.table
+wait_until(lambda: len(table.files.rows) == 1)
+batch.bar._run.click()
+wait_until(lambda: batch.job is None)
+assert [str(row.state) for row in table.files.rows] == ["done"], batch.bar._message.text()
+table.doubleClicked.emit(table.files.index(0, 0))
+assert "a.tif result" in viewer.layers
+
 widget.bar._run.click()
 viewer.close()
 assert QThreadPool.globalInstance().waitForDone(5000)

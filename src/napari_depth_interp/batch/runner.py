@@ -169,6 +169,7 @@ class _Batch:
         self._tally = Tally([each.size for each in found.files])
         self._told: str | None = None
         self._fatal: Row | None = None
+        self._begun = not (where.workers or where.scheduler)
         self._written = time.monotonic()
 
     # What the engine tells
@@ -180,7 +181,7 @@ class _Batch:
     def poll(self) -> None:
         """Pass on what the user wants."""
         try:
-            self._report(self._tally.progress())
+            self._report(self._tally.progress() if self._begun else Progress(0.0, "waiting for workers"))
         except Cancelled:
             self._stop.discard()
             raise
@@ -190,6 +191,7 @@ class _Batch:
             raise Cancelled
 
     def progressed(self, number: int, progress: Progress, worker: str = "") -> None:
+        self._begun = True
         row = self._rows[number]
         if row.state != State.RUNNING or (worker and row.worker != worker):
             again = row.state == State.RUNNING
