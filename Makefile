@@ -50,7 +50,7 @@ benchmarks:
 
 docs:
 	@scripts/bootstrap.sh docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	$(BIN)/python scripts/check_docs.py site
 
 docs-assets: screenshots

@@ -80,9 +80,11 @@ def search_works(page: Any, address: str) -> bool:
     """Type a word into the search box and see whether it is found."""
     page.set_viewport_size({"width": 1280, "height": 800})
     page.goto(f"{address}/index.html", wait_until="networkidle")
-    page.fill("input[name=query]", "held-out")
+    page.click("input[name=query]")  # loads the index, in a worker
+    page.wait_for_function("document.querySelector('.md-search-result__meta').innerText.includes('start')")
+    page.type("input[name=query]", "sections", delay=20)
     try:
-        page.wait_for_selector(".md-search-result__item", timeout=10_000)
+        page.wait_for_selector(".md-search-result__item", timeout=30_000)
     except Exception:  # playwright's own TimeoutError
         return False
     return True

@@ -22,7 +22,7 @@ import docs_tables as tables
 METHODS = "reference/methods"
 SECTIONS = {
     "Tutorials": ("tutorials", ["first-stack", "choose-a-method", "train", "cluster"]),
-    "How-to": ("how-to", ["compare-methods", "python", "uneven-depths", "projections", "add-a-method"]),
+    "How-to": ("how-to", ["install", "compare-methods", "python", "uneven-and-projections", "train-a-model", "batch"]),
     "Methods": (METHODS, ["index"]),
     "Explanation": ("explanation", ["evaluation", "uncertainty", "design", "benchmarks"]),
     "Reference": ("reference", ["cli", "settings", "api", "formats", "report", "metrics", "manifest"]),

@@ -99,6 +99,7 @@ def compare(viewer: Any, theme: str) -> None:
     widget.scores.show_side_by_side(True)
     save(viewer, f"compare-{theme}")
     widget.scores.show_side_by_side(False)
+    viewer.window.remove_dock_widget(widget)
 
 
 def batch(viewer: Any, theme: str) -> None:

@@ -204,3 +204,19 @@ class TestLpips:
         assert "LPIPS is not available" in widget.scores._words.text()
         assert "'Weights file'" in widget.scores._words.text()
         assert "--" not in widget.scores._words.text()
+
+
+def test_tab_goes_through_the_methods_in_the_order_of_the_eye(widget):
+    """Rows are made after the buttons below them, also when the list is set anew."""
+    widget.methods.set_methods(["linear", "auto:fast", "cubic"])
+    box = widget.methods
+    expected = [part for row in box._rows for part in (row._methods, row._presets, row._remove)]
+    expected += [box._add, box._lpips]
+    chain, each = [], widget.nextInFocusChain()
+    while each is not widget:
+        chain.append(each)
+        each = each.nextInFocusChain()
+    places = [chain.index(part) for part in expected]
+    assert places == sorted(places)
+    assert chain.index(widget.protocol._kind) < places[0]
+    assert places[-1] < chain.index(widget.bar._run)
