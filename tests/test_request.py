@@ -114,6 +114,13 @@ def test_projections_give_their_sections_and_the_factor_is_n():
     assert set(asked(make([10, 16, 22], n=6), spacing="1um").observed) == {-1}
 
 
+@pytest.mark.parametrize("target", [{"spacing": "1um"}, {"isotropic": True}])
+def test_a_spacing_fills_the_whole_reach_of_projections_as_a_factor_does(target):
+    data = replace(make([10, 16, 22], n=6), grid=Grid([10.0, 16.0, 22.0], (1.0, 1.0), "um"))
+    np.testing.assert_allclose(asked(data, **target).depths, asked(data).depths)
+    assert asked(data, spacing="2um").depths[[0, -1]].tolist() == [8, 24]
+
+
 def test_uneven_projections_are_refused():
     with pytest.raises(RequestError, match=r"evenly spaced.*gaps from 2 to 6"):
         asked(make([0, 2, 8], n=2))

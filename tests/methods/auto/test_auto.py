@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from napari_depth_interp.errors import RequestError
 from napari_depth_interp.evaluate import evaluate
@@ -48,6 +49,12 @@ def tissue_run():
     """A stack and what auto makes of it without training."""
     dataset = organoid(shape=(11, 40, 44))
     return dataset, run(dataset, **CHEAP)
+
+
+def blobs(shape):
+    """Smooth random blobs that look alike in all directions, 0 to 1000."""
+    field = gaussian_filter(np.random.default_rng(0).normal(size=shape), 2.5)
+    return 1000 / (1 + np.exp(-field / field.std() / 0.3))
 
 
 def smooth(z, y, x):
@@ -193,14 +200,44 @@ class TestFewSections:
 
 
 class TestProjections:
-    def test_the_method_for_projections_is_used_and_named(self):
-        means = organoid(shape=(18, 24, 24)).voxels.astype(np.float32).reshape(1, 1, 6, 3, 24, 24).mean(axis=3)
-        dataset = Dataset(means, Grid(3.0 * np.arange(6) + 1, (0.5, 0.5), "um"), Acquisition(3))
-        result, cubic = (execute(resolve(dataset, make_settings(method=name))) for name in ("auto", "cubic"))
-        np.testing.assert_array_equal(result.dataset.voxels, cubic.dataset.voxels)
-        assert any("projections" in line for line in result.warnings)
-        assert result.record["findings"][0]["shares"] == {"cubic": 1.0}
-        assert np.isnan(result.uncertainty).all()
+    @pytest.fixture(scope="class")
+    def mixed(self):
+        """Projections of tissue that looks alike in all directions, their truth, and what auto makes of them."""
+        truth = blobs((36, 40, 40))
+        dataset = Dataset(
+            truth.reshape(1, 1, 6, 6, 40, 40).mean(axis=3).astype(np.float32),
+            Grid(6.0 * np.arange(6) + 2.5, (1.0, 1.0), "um"),
+            Acquisition(6),
+        )
+        settings = make_settings(method="auto", preset="fast", threads=1, parameters={"training_steps": 150})
+        return dataset, truth, execute(resolve(dataset, settings))
+
+    def test_what_rows_averaged_alike_teach_is_mixed_in(self, mixed):
+        dataset, truth, result = mixed
+        shares = result.record["findings"][0]["shares"]
+        assert set(shares) == {"linear", "cubic", "section_sr"}  # flow says that it cannot
+        assert shares["section_sr"] > 0.2
+        cubic = execute(resolve(dataset, make_settings(method="cubic"))).dataset.voxels[0, 0]
+        errors = [np.sqrt(np.mean((values - truth) ** 2)) for values in (result.dataset.voxels[0, 0], cubic)]
+        assert errors[0] < 0.95 * errors[1]
+
+    def test_averages_of_the_mixture_are_the_projections(self, mixed):
+        dataset, _, result = mixed
+        again = result.dataset.voxels.reshape(1, 1, 6, 6, 40, 40).mean(axis=3)
+        np.testing.assert_allclose(again, dataset.voxels, atol=0.5)
+
+    def test_gain_and_uncertainty_are_foretold(self, mixed):
+        _, truth, result = mixed
+        assert result.expected_gain_db > 0
+        assert np.isfinite(result.uncertainty).all()
+        errors = np.abs(result.dataset.voxels[0, 0] - truth)
+        assert np.corrcoef(result.uncertainty[0, 0].ravel(), errors.ravel())[0, 1] > 0.2
+
+    def test_only_candidates_that_cannot_leave_linear_interpolation(self, mixed):
+        settings = make_settings(method="auto", parameters={"candidates": "flow"})
+        result = execute(resolve(mixed[0], settings))
+        linear = execute(resolve(mixed[0], make_settings(method="linear")))
+        np.testing.assert_array_equal(result.dataset.voxels, linear.dataset.voxels)
 
 
 class TestCandidates:

@@ -169,3 +169,33 @@ class TestBlur:
         torch.testing.assert_close(flat.hidden, torch.full_like(flat.hidden, 5.0))
         sharp, plain = (patches(self.noise, **options).draw(3.0) for options in ({"blur": 0.0}, {}))
         assert torch.equal(sharp.rows, plain.rows)
+
+
+class TestMeans:
+    """Rows that are means of rows, as projections are of sections."""
+
+    def batch(self, gap=6.0, n=6):
+        image = torch.from_numpy(np.random.default_rng(0).random((1, SIZE, SIZE)))
+        return image[0], patches(image, n=n, batch=4).draw(gap)
+
+    def test_hidden_rows_average_to_the_observed_ones(self):
+        """Of the rows between two centres, each belongs to one of the two means."""
+        image = torch.arange(SIZE, dtype=torch.float64)[:, None].expand(SIZE, SIZE)[None]
+        batch = patches(image.clone(), n=6).draw(6.0)
+        steps = batch.rows[:, 0].diff(dim=1)
+        assert batch.gap == 6
+        varies = steps.abs().amax(dim=(1, 2)) > 1  # the others are cut along the other axis
+        np.testing.assert_allclose(steps[varies].abs(), 6, atol=1e-4)
+        between = batch.rows[:, 0, None, :-1] + batch.shares.view(1, -1, 1, 1) * steps[:, None]
+        np.testing.assert_allclose(batch.hidden[varies], between[varies], atol=1e-4)  # on a ramp, the linear value
+
+    def test_shares_are_those_of_sections(self):
+        _, batch = self.batch()
+        assert set(np.round(np.array(batch.shares) * 12).astype(int)) <= {1, 3, 5, 7, 9, 11}
+
+    @pytest.mark.parametrize(("gap", "n"), [(3.0, 6), (7.3, 3), (44.0, 2)])
+    def test_any_gap(self, gap, n):
+        _, batch = self.batch(gap, n)
+        assert torch.isfinite(batch.rows).all()
+        assert batch.rows.shape[2] >= 2
+        assert batch.hidden.shape[2] == batch.rows.shape[2] - 1

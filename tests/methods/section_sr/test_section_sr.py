@@ -12,7 +12,7 @@ from napari_depth_interp.method import Runtime
 from napari_depth_interp.methods import registry
 from napari_depth_interp.request import resolve
 from napari_depth_interp.settings import make_settings
-from napari_depth_interp.stack import Dataset, Grid, Stack
+from napari_depth_interp.stack import Acquisition, Dataset, Grid, Stack
 
 SPEC = registry.get("section_sr")
 TINY = {"iterations": 20, "channels": 4, "blocks": 1}
@@ -306,3 +306,29 @@ def test_through_the_front_door(sparse):
     assert (found.dataset.voxels != linear.dataset.voxels).mean() > 0.2
     assert found.uncertainty is None
     assert found.expected_gain_db is None
+
+
+class TestProjections:
+    """Images that are means of six sections: training rows are averaged alike."""
+
+    @pytest.fixture(scope="class")
+    def stack(self):
+        truth = blobs((42, 48, 48))
+        means = truth.reshape(7, 6, 48, 48).mean(axis=1)
+        return Stack(means, Grid(6.0 * np.arange(7) + 2.5, (1.0, 1.0), "um"), Acquisition(6)), truth
+
+    @pytest.fixture(scope="class")
+    def found(self, stack):
+        return sections(stack[0], np.arange(42.0).tolist(), **LEARNED)
+
+    def test_it_finds_sections_better_than_back_projected_cubic(self, stack, found):
+        cubic = sections(stack[0], np.arange(42.0).tolist(), method="cubic")
+        errors = [float(np.sqrt(np.mean((values - stack[1]) ** 2))) for values in (found, cubic)]
+        assert errors[0] < 0.8 * errors[1]
+
+    def test_averages_are_the_projections(self, stack, found):
+        np.testing.assert_allclose(found.reshape(7, 6, 48, 48).mean(axis=1), stack[0].voxels, atol=1e-2)
+
+    def test_any_depth_also_in_the_outer_halves(self, stack, found):
+        method = prepared(stack[0], **TINY)
+        assert np.isfinite(method.sections_at(stack[0], [0.0, 0.7, 20.3, 41.0]).values).all()

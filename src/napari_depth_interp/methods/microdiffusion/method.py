@@ -142,20 +142,20 @@ class MicroDiffusion:
         if self._drawn is None or self._drawn[0] is not stack:
             with torch_on(self._runtime) as device:
                 scene = self._scene(stack, grid, device)
-                total, squares = torch.zeros_like(scene.images[:1]), torch.zeros_like(scene.images[:1])
+                total, squares = (scene.images.new_zeros((), dtype=torch.float64) for _ in range(2))
                 count = self._config.samples
                 for number in range(count):
                     inner = part(report, number / count, (number + 1) / count, "drawing the sections")
                     assert self._network is not None
                     found = draw(self._network, self._config, scene, fractions(inner))
-                    total, squares = total + found, squares + found.double().square()
+                    total, squares = total + found.double(), squares + found.double().square()
                 mean = total / count
-                spread = ((squares / count - mean.double().square()).clamp_min(0) * (count / max(1, count - 1))).sqrt()
+                spread = ((squares / count - mean.square()).clamp_min(0) * (count / max(1, count - 1))).sqrt()
                 if count == 1:
                     spread = torch.full_like(spread, torch.nan)
                 if scene.prior is not None and count > 1:
                     mean = scene.prior + self._trust * (mean - scene.prior)
-                values = self._scaling.undo(((mean + 1) / 2).cpu().numpy().astype(np.float64))
+                values = self._scaling.undo(((mean + 1) / 2).cpu().numpy())
                 self._drawn = stack, values, (spread / 2 * self._scaling.span).float().cpu().numpy()
         return grid.z, self._drawn[1], self._drawn[2]
 

@@ -1,0 +1,218 @@
+"""Network, lessons and sampling one by one."""
+
+import numpy as np
+import pytest
+import torch
+
+from napari_depth_interp.methods.microdiffusion import MicroDiffusionConfig, sample
+from napari_depth_interp.methods.microdiffusion.fit import Noise, blended, missed, trust_in
+from napari_depth_interp.methods.microdiffusion.lessons import Lesson, batched, coarser, means
+from napari_depth_interp.methods.microdiffusion.network import SectionNet
+from napari_depth_interp.stack import Acquisition, Grid, Stack
+
+
+def config(**values):
+    return MicroDiffusionConfig(**{"channels": 8, "levels": 2, **values})
+
+
+def network(**values):
+    torch.manual_seed(0)
+    net = SectionNet(config(**values), 0)
+    torch.nn.init.normal_(net.exit.weight, std=0.1)
+    return net.eval()
+
+
+def asked(net, noisy, seen, **changed):
+    values = {
+        "step": torch.full((len(noisy),), 0.5),
+        "place": torch.zeros(len(noisy), 2),
+        "known": torch.ones(len(noisy)),
+    }
+    values |= changed
+    with torch.no_grad():
+        return net(noisy, values["step"], seen, values["place"], values["known"])
+
+
+NOISY, SEEN = torch.randn(2, 20, 22, generator=torch.Generator().manual_seed(1)), torch.randn(2, 2, 20, 22)
+
+
+class TestNetwork:
+    def test_odd_sizes_come_back(self):
+        assert asked(network(levels=3), NOISY[:, :17, :19], SEEN[:, :, :17, :19]).shape == (2, 17, 19)
+
+    @pytest.mark.parametrize("how", ["added", "attention"])
+    def test_image_and_depth_matter_unless_dropped(self, how):
+        net = network(condition=how)
+        usual = asked(net, NOISY, SEEN)
+        assert not torch.allclose(usual, asked(net, NOISY, SEEN + 1))
+        assert not torch.allclose(usual, asked(net, NOISY, SEEN, place=torch.ones(2, 2) / 3))
+        dropped = torch.zeros(2)
+        torch.testing.assert_close(asked(net, NOISY, SEEN, known=dropped), asked(net, NOISY, SEEN + 1, known=dropped))
+
+    def test_no_condition_at_all(self):
+        net = network(condition="none")
+        torch.testing.assert_close(asked(net, NOISY, SEEN), asked(net, NOISY, SEEN + 1))
+
+    def test_the_condition_is_added_at_every_block(self):
+        added = [name for name, _ in network(levels=3).named_modules() if name.endswith(".condition")]
+        assert len(added) == 3 + 1 + 3
+
+
+class TestTiles:
+    def test_tiles_with_a_margin_give_what_the_whole_gives(self, monkeypatch):
+        net, scene = network(), scene_of(size=(72, 40))
+        state = torch.randn(len(scene.z), 72, 40)
+        options = config()
+        whole = sample.foretold(net, options, scene, state, 500, lambda _: None)
+        monkeypatch.setattr(sample, "_TILE", 16)
+        tiled = sample.foretold(net, options, scene, state, 500, lambda _: None)
+        torch.testing.assert_close(tiled, whole, atol=2e-2, rtol=0)  # bfloat16 where the processor has it
+
+
+def stack_of(count=5, n=6, size=(16, 18)):
+    voxels = np.random.default_rng(0).random((count, *size)).astype(np.float32)
+    return Stack(voxels, Grid(np.arange(count) * float(n), (1.0, 1.0), "um"), Acquisition(n))
+
+
+def scaled(values):
+    return torch.from_numpy(np.asarray(values, np.float32))
+
+
+def constant_prior(stack, z):
+    return np.broadcast_to(np.asarray(z, np.float32)[:, None, None], (len(z), *stack.voxels.shape[1:])).copy()
+
+
+def scene_of(count=3, n=4, size=(16, 18)):
+    stack = stack_of(count, n, size)
+    z = stack.fine_depths().ravel()
+    owner = np.repeat(np.arange(count), n)
+    return sample.Scene(
+        scaled(stack.voxels), np.arange(count * n).reshape(count, n), owner, torch.zeros(count * n, *size),
+        torch.zeros(count * n, 2), stack.depths, z,
+    )  # fmt: skip
+
+
+class TestScene:
+    def test_matched_sections_average_to_the_images(self):
+        scene = scene_of()
+        found = scene.matched(torch.randn(12, 16, 18))
+        torch.testing.assert_close(found.view(3, 4, 16, 18).mean(1), scene.images, atol=1e-5, rtol=0)
+
+    def test_sections_of_one_image_share_their_noise(self, monkeypatch):
+        """The network first sees the same noise for all sections of a projection, and other noise for the next."""
+        seen = []
+
+        def foretold(_net, _config, _scene, state, *_rest):
+            seen.append(state.clone())
+            return torch.zeros_like(state)
+
+        monkeypatch.setattr(sample, "foretold", foretold)
+        sample.draw(network(), config(steps=2, eta=1.0), scene_of(), lambda _: None)
+        assert len(seen) == 2
+        first = seen[0].view(3, 4, 16, 18)
+        torch.testing.assert_close(first[:, :1].expand_as(first), first)
+        assert not torch.allclose(first[0], first[1])
+
+    def test_guidance_exaggerates_what_the_condition_changes(self):
+        net, scene = network(), scene_of()
+        state = torch.randn(12, 16, 18)
+
+        def ask(weight, known=None):
+            return sample.foretold(net, config(guidance=weight), scene, state, 500, lambda _: None)
+
+        plain, once, twice = ask(0.0), ask(1.0), ask(2.0)
+        torch.testing.assert_close(twice - plain, 2 * (once - plain), atol=5e-2, rtol=0)
+        assert not torch.allclose(once, plain, atol=1e-3)
+
+
+class TestLessons:
+    def test_means_know_only_the_mean(self):
+        stack = stack_of()
+        prior = np.arange(30, dtype=np.float32)[:, None, None] + np.zeros((30, 16, 18), np.float32)
+        lessons = means(stack, prior, scaled)
+        assert [lesson.mean_only for lesson in lessons] == [True] * 5
+        assert lessons[2].clean[:, 0, 0].tolist() == [12, 13, 14, 15, 16, 17]
+        np.testing.assert_array_equal(lessons[2].target[0], stack.voxels[2])
+        place = lessons[2].place
+        np.testing.assert_allclose(place[:, 1], np.linspace(-5 / 6, 5 / 6, 6), rtol=1e-6)
+        assert float(lessons[0].place[0, 0]) == -1
+        assert float(lessons[4].place[5, 0]) == 1
+
+    def test_without_a_prior_the_projection_stands_for_its_sections(self):
+        lesson = means(stack_of(), None, scaled)[1]
+        np.testing.assert_array_equal(lesson.clean, np.repeat(stack_of().voxels[1:2], 6, axis=0))
+
+    def test_coarser_projections_never_show_the_network_what_it_has_to_find(self):
+        stack = stack_of()
+        lessons = coarser(stack, constant_prior, scaled)
+        assert sum(len(lesson.target) for lesson in lessons) == 8  # pairs 01 23 and 12 34
+        first = lessons[0]
+        np.testing.assert_allclose(first.seen, stack.voxels[:2].mean(axis=0), rtol=1e-6)
+        np.testing.assert_array_equal(first.target, stack.voxels[:2])
+        np.testing.assert_allclose(first.prior[:, 0, 0], stack.depths[:2])  # the mean over each one's sections
+        np.testing.assert_allclose(first.place[:, 1], [-0.5, 0.5])
+
+    def test_of_slices_every_second_one_is_left_out(self):
+        stack = stack_of(5, 1)
+        lessons = coarser(stack, constant_prior, scaled)
+        found = sorted(float(depth) for lesson in lessons for depth in lesson.prior[:, 0, 0])
+        assert found == [1.0, 2.0, 3.0]
+        assert all(not np.array_equal(lesson.seen, lesson.target[0]) for lesson in lessons)
+
+    def test_windows_keep_everything_in_register(self):
+        image = torch.arange(20 * 24.0).view(20, 24)
+        lesson = Lesson(
+            image, image[None] + 1000, image[None] + 2000, torch.zeros(1, 2), image[None] + 3000, 0, mean_only=False
+        )
+        rows = slice(0, 14)
+        for each in batched([lesson], np.random.default_rng(0), 20, 8, rows):
+            assert each.seen.shape == (8, 8)
+            for other, offset in ((each.clean, 1000), (each.prior, 2000), (each.target, 3000)):
+                torch.testing.assert_close(other[0] - offset, each.seen)
+            assert float(each.seen.max()) < 14 * 24  # rows kept for the self-check are never trained on
+
+
+class TestTraining:
+    def lesson(self, target, prior, *, mean_only=False):
+        return Lesson(
+            torch.zeros(16, 16), prior.clone(), prior, torch.zeros(len(prior), 2), target, 0, mean_only=mean_only
+        )
+
+    def test_training_sees_the_blend_that_sampling_sees(self):
+        options = config(gamma=0.25)
+        state, prior = torch.randn(2, 4, 4), torch.randn(2, 4, 4)
+        torch.testing.assert_close(blended(state, prior, options), 0.25 * prior + 0.75 * state)
+        torch.testing.assert_close(blended(state, prior, config(prior_use="condition")), state)
+
+    def test_noise_grows_to_the_end(self):
+        noise = Noise.of(config(), torch.device("cpu"))
+        ones, none = torch.ones(1, 2, 2), torch.zeros(1, 2, 2)
+        assert float(noise.added(ones, 0, none).mean()) > 0.99
+        assert float(noise.added(ones, 999, none).abs().max()) < 1e-3
+
+    def test_the_loss_on_the_mean_does_not_care_how_sections_differ(self):
+        """Sections that average to the projection cost nothing, though each of them differs from it."""
+        prior = torch.stack([torch.full((16, 16), value) for value in (-0.5, 0.5)])
+        net = SectionNet(config(draws="residual"), 0)  # it foretells 0: the prior
+        options, noise = config(draws="residual"), Noise.of(config(), torch.device("cpu"))
+        rng = np.random.default_rng(0)
+        matching = self.lesson(torch.zeros(1, 16, 16), prior, mean_only=True)
+        assert float(missed(net, noise, [matching], options, rng).detach()) == 0
+        each = self.lesson(torch.zeros(2, 16, 16), prior)
+        assert float(missed(net, noise, [each], options, rng).detach()) == pytest.approx(0.25)
+
+    def test_trust_is_the_share_that_fits(self):
+        """A network that always adds 0.2 is trusted fully where 0.3 is right, by half where 0.1 is, and not below 0."""
+
+        class Always(torch.nn.Module):
+            gain = torch.ones(())
+
+            def forward(self, noisy, *_):
+                return torch.full_like(noisy, 0.2)
+
+        prior = torch.zeros(2, 16, 16)
+        trusts = [
+            trust_in(Always(), [self.lesson(torch.full((2, 16, 16), right), prior)], config())
+            for right in (0.3, 0.1, -0.1)
+        ]
+        np.testing.assert_allclose(trusts, [1.0, 0.5, 0.0], atol=1e-6)

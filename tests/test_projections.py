@@ -1,0 +1,78 @@
+"""Back-projection: whatever a method renders, averages of its sections become the recorded images."""
+
+import numpy as np
+import pytest
+
+from napari_depth_interp.progress import Progress
+from napari_depth_interp.projections import back_projected, linear_weights, unaveraging
+from napari_depth_interp.stack import Acquisition, Grid, Stack
+
+
+def stack_of(voxels, n, gap=6.0):
+    return Stack(np.asarray(voxels), Grid(np.arange(len(voxels)) * gap, (1.0, 1.0), "um"), Acquisition(n))
+
+
+def noisy(z, _report):
+    """Something that has little to do with the data, and is the same at the same depth."""
+    rng = np.random.default_rng(0)
+    waves = rng.normal(size=(3, 4, 5))
+    return np.stack([waves[0] + waves[1] * np.sin(depth) + waves[2] * np.cos(depth / 3) for depth in z])
+
+
+@pytest.mark.parametrize("n", [2, 3, 6])
+def test_averages_of_any_rendering_become_the_images(n):
+    stack = stack_of(np.random.default_rng(1).random((30, 4, 5)), n)
+    found = back_projected(noisy, stack, stack.fine_depths().ravel())
+    np.testing.assert_allclose(found.reshape(30, n, 4, 5).mean(axis=1), stack.voxels, atol=1e-9)
+
+
+def test_of_slices_the_sections_themselves_are_put_back():
+    stack = stack_of(np.random.default_rng(1).random((5, 4, 5)), 1)
+    np.testing.assert_allclose(back_projected(noisy, stack, stack.depths), stack.voxels, atol=1e-12)
+
+
+def test_a_rendering_that_fits_stays_as_it_is():
+    stack = stack_of(np.zeros((8, 4, 5)), 6)
+    z = stack.fine_depths()
+    fitting = stack_of(noisy(z.ravel(), None).reshape(8, 6, 4, 5).mean(axis=1), 6)
+    np.testing.assert_allclose(back_projected(noisy, fitting, z.ravel()), noisy(z.ravel(), None), atol=1e-12)
+
+
+def test_some_sections_are_those_of_the_whole_and_other_depths_lie_between():
+    stack = stack_of(np.random.default_rng(1).random((30, 4, 5)), 6)
+    z = stack.fine_depths().ravel()
+    whole = back_projected(noisy, stack, z)
+    np.testing.assert_allclose(back_projected(noisy, stack, z[60:66]), whole[60:66], atol=2e-3)
+    halves = (z[60:65] + z[61:66]) / 2
+    between = back_projected(noisy, stack, halves) - noisy(halves, None)
+    added = whole - noisy(z, None)
+    np.testing.assert_allclose(between, (added[60:65] + added[61:66]) / 2, atol=2e-3)
+
+
+def test_the_correction_is_smooth_along_z():
+    """One image that is missed changes its sections more in the middle than at its ends, and never by a step."""
+    voxels = np.zeros((9, 1, 1))
+    voxels[4] = 1.0
+    stack = stack_of(voxels, 6)
+    found = back_projected(lambda z, _: np.zeros((len(z), 1, 1)), stack, stack.fine_depths().ravel())[:, 0, 0]
+    assert found[24:30].argmax() in (2, 3)
+    assert np.abs(np.diff(found)).max() < 0.35
+
+
+def test_unaveraging_is_the_inverse_of_averaging_the_interpolation():
+    depths = np.arange(7) * 6.0
+    fine = depths[:, None] + np.arange(6) - 2.5
+    averaged = linear_weights(depths, fine.ravel()).reshape(7, 6, 7).mean(axis=1)
+    np.testing.assert_allclose(averaged @ unaveraging(linear_weights, depths, fine), np.eye(7), atol=1e-12)
+
+
+def test_progress_goes_to_the_rendering():
+    seen = []
+
+    def render(z, report):
+        report(Progress(0.5))
+        return noisy(z, report)
+
+    stack = stack_of(np.zeros((3, 4, 5)), 2)
+    back_projected(render, stack, stack.fine_depths().ravel(), seen.append)
+    assert [each.fraction for each in seen] == [0.5, 1.0]
