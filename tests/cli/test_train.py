@@ -137,18 +137,17 @@ def test_super_resolution_from_a_list_of_pairs_to_scores(volumes, tmp_path):
 def test_a_wrong_list_is_explained_in_one_line(volumes, tmp_path, text, words):
     (volumes / "pairs.csv").write_text(text)
     done = depth_interp("train", "rrdb_gan", volumes / "pairs.csv", "--out", tmp_path / "model", *GAN)
-    assert done.returncode == 1
+    assert done.returncode in (1, 2)
     line = done.stderr.strip().splitlines()[-1]
     assert words in line
     assert not (tmp_path / "model" / "model.safetensors").exists()
 
 
-@pytest.mark.parametrize("method", ["rrdb_gan"])
-def test_two_processes_train_together(volumes, tmp_path, method):
-    words = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "0"]
+def test_two_processes_train_together(volumes, tmp_path):
+    words = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
     done = subprocess.run(
-        [*words, "-m", "napari_depth_interp", "train", method, str(volumes), "--out", str(tmp_path / "model"), *GAN],
-        capture_output=True, text=True, timeout=240, env=ENVIRONMENT, check=False,
+        [*words, "-m", "napari_depth_interp", "train", "rrdb_gan", str(volumes), "--out", str(tmp_path / "model"), *GAN],
+        capture_output=True, text=True, timeout=120, env=ENVIRONMENT, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Trained on 2 stacks") == 1

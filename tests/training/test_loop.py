@@ -222,7 +222,7 @@ class TestTurns:
         return trained, mark, seen
 
     def test_each_has_its_turn_and_its_rate(self):
-        trained, mark, seen = self.train()
+        trained, _, seen = self.train()
         assert [name for name, _, _ in seen[:4]] == ["mark", "follow", "mark", "follow"]
         assert {rate for name, _, rate in seen if name == "mark"} == {0.02}
         assert [rate for name, number, rate in seen if name == "follow" and number % 10 == 0] == pytest.approx(
