@@ -144,10 +144,10 @@ def test_a_wrong_list_is_explained_in_one_line(volumes, tmp_path, text, words):
 
 
 def test_two_processes_train_together(volumes, tmp_path):
-    words = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
+    train = ["-m", "napari_depth_interp", "train", "rrdb_gan", str(volumes), "--out", str(tmp_path / "model"), *GAN]
     done = subprocess.run(
-        [*words, "-m", "napari_depth_interp", "train", "rrdb_gan", str(volumes), "--out", str(tmp_path / "model"), *GAN],
-        capture_output=True, text=True, timeout=120, env=ENVIRONMENT, check=False,
+        [*launch, *train], capture_output=True, text=True, timeout=120, env=ENVIRONMENT, check=False
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Trained on 2 stacks") == 1
