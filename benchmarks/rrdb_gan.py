@@ -29,6 +29,7 @@ from napari_depth_interp.execute import execute
 from napari_depth_interp.holdout import pooled
 from napari_depth_interp.method import Runtime, TrainingData
 from napari_depth_interp.methods import registry
+from napari_depth_interp.methods.rrdb_gan import GanConfig
 from napari_depth_interp.methods.rrdb_gan.objective import shares_of
 from napari_depth_interp.metrics.intensity import psnr_of
 from napari_depth_interp.progress import Cancelled, Progress, Stopped
@@ -133,21 +134,13 @@ def score(
         mse = float(np.square(made - real, dtype=np.float64).mean())
         ssim = structural_similarity(real, made, data_range=float(np.ptp(real)))
         apart = None if lpips is None else lpips(real, made)
-        rows.append(
-            Row(
-                volume.name,
-                mse,
-                psnr_of(mse, 1.0) or np.inf,
-                ssim,
-                apart,
-                steps(made) / steps(real),
-                result.seconds or 0,
-            )
-        )
-    means = [float(np.mean([getattr(row, key) for row in rows])) for key in ("mse", "psnr", "ssim")]
+        sharpness = steps(made) / steps(real)
+        rows.append(Row(volume.name, mse, psnr_of(mse, 1.0) or np.inf, ssim, apart, sharpness, result.seconds or 0.0))
+    mse, psnr, ssim, sharpness, seconds = (
+        float(np.mean([getattr(row, key) for row in rows])) for key in ("mse", "psnr", "ssim", "sharpness", "seconds")
+    )
     apart = None if lpips is None else float(np.mean([row.lpips for row in rows if row.lpips is not None]))
-    last = [float(np.mean([getattr(row, key) for row in rows])) for key in ("sharpness", "seconds")]
-    return Row(name, *means, apart, *last), rows
+    return Row(name, mse, psnr, ssim, apart, sharpness, seconds), rows
 
 
 def steps(volume: NDArray[Any]) -> float:
@@ -224,13 +217,14 @@ def run(args: argparse.Namespace, models: Path, temporary: Path) -> None:
     runtime = Runtime("cpu", args.threads or 1, 0) if args.threads else Runtime(*device_and_threads(), 0)
     source = files_of(args.data, [each.name for each in learning]) if args.data else written(learning, temporary)
     lpips = None if args.lpips is None else lpips_of(args.lpips)
-    print(
-        f"\nTrained on {', '.join(each.name for each in learning)}; scored on {', '.join(each.name for each in scored)}."
-    )
+    names = [", ".join(each.name for each in part) for part in (learning, scored)]
+    print(f"\nTrained on {names[0]}; scored on {names[1]}.")
     title, variants = ABLATIONS[args.ablation] if args.ablation else ("", [{}])
     given = dict(map(parse_parameter, args.parameter))
     spec = registry.get("rrdb_gan")
-    rows, each_volume, learned = {}, {}, []
+    rows: dict[str, Row] = {}
+    each_volume: dict[str, list[Row]] = {}
+    contenders: dict[str, tuple[str, dict[str, Any]]] = dict(CLASSICAL)
     for variant in variants:
         name = " ".join(f"{key}={value}" for key, value in variant.items()) or "rrdb_gan"
         folder = models / name.replace(" ", "_")
@@ -243,17 +237,16 @@ def run(args: argparse.Namespace, models: Path, temporary: Path) -> None:
                 print("paused; run again with the same --models to go on")
                 return
             print(f"  {count} steps in this run, {seconds / count:.2f} s each", flush=True)
-        learned.append((name, {"model": folder}))
-    contenders = {**CLASSICAL, **{name: ("rrdb_gan", own) for name, own in learned}}
+        contenders[name] = "rrdb_gan", {"model": folder}
     for name, (method, own) in contenders.items():
         rows[name], each_volume[name] = score(name, method, own, scored, args.threads, lpips)
     table = [rows[name] for name in rows]
     print(f"\n{f'By {title}' if title else 'Means'} over {len(scored)} volumes:\n")
     print(markdown_table(HEADER, [row.cells() for row in table]))
     print(f"\n{per_volume(each_volume)}\n")
-    for name, _ in learned:
+    for name in [each for each in contenders if each not in CLASSICAL]:
         config = json.loads((models / name.replace(" ", "_") / "training.json").read_text())["parameters"]
-        print(judge(rows, rows[name], shares_of(spec.config(**config)).perceptual > 0))
+        print(judge(rows, rows[name], shares_of(GanConfig(**config)).perceptual > 0))
 
 
 def device_and_threads() -> tuple[str, int]:

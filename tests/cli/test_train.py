@@ -1,11 +1,13 @@
 """``depth-interp train`` as a user types it, and the model used afterwards."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from command_line import depth_interp
+from command_line import ENVIRONMENT, depth_interp
 from napari_depth_interp import io
 from napari_depth_interp.stack import Dataset, Grid
 
@@ -74,3 +76,79 @@ def test_a_damaged_stack_is_named_and_an_old_model_kept(data, tmp_path):
     again = depth_interp("train", "msdsr", data, "--out", tmp_path / "model", *SMALL)
     assert "holds a model already" in again.stderr
     assert (tmp_path / "model" / "model.safetensors").read_bytes() == b"precious"
+
+
+GAN = ["features=4", "growth=2", "blocks=1", "tail=direct", "epochs=2", "batch=2", "patch=5", "patch_z=4",
+       "discriminator_channels=4", "slices=2", "patches_per_volume=2", "objective=published"]  # fmt: skip
+GAN = [word for each in GAN for word in ("-p", each)] + ["--threads", "1"]
+
+
+@pytest.fixture
+def volumes(tmp_path):
+    (tmp_path / "volumes").mkdir()
+    for seed in range(2):
+        write(tmp_path / "volumes" / f"{seed}.tif", 20, seed)
+    return tmp_path / "volumes"
+
+
+def test_super_resolution_from_a_list_of_pairs_to_scores(volumes, tmp_path):
+    dense = io.read(volumes / "0.tif")
+    blocks = dense.voxels.reshape(1, 1, 5, 4, 6, 4, 5, 4).mean((3, 5, 7))
+    io.write(volumes / "coarse.tif", Dataset(blocks, Grid(3.0 + 8.0 * np.arange(5), (4.0, 4.0), "um")))
+    listed = volumes / "pairs.csv"
+    listed.write_text("hr,lr,class\n0.tif,coarse.tif,liver\n1.tif,,brain\n")
+    model = tmp_path / "model"
+    done = depth_interp("train", "rrdb_gan", listed, "--out", model, *GAN)
+    assert done.returncode == 0, done.stderr
+    assert "note: the perceptual loss compares Fourier amplitudes" in done.stderr
+    assert json.loads((model / "config.json").read_text())["config"]["classes"] == ["brain", "liver"]
+    fine = tmp_path / "fine.nii.gz"
+    run = depth_interp(
+        "run", volumes / "coarse.tif", fine, "--method", "rrdb_gan", "-p", f"model={model}", "--uncertainty",
+        tmp_path / "uncertain.tif", "--threads", "1", "--json",
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["shape"] == [20, 24, 20]
+    found = io.read(fine)
+    assert found.grid.pixel_size == pytest.approx((1.0, 1.0))
+    np.testing.assert_allclose(found.grid.depths, dense.grid.depths, atol=1e-4)
+    np.testing.assert_allclose(found.grid.origin, (-1.5, -1.5), atol=1e-4)
+    scored = depth_interp(
+        "evaluate", volumes / "1.tif", "--protocol", "sr4", "--methods", f"linear,enlarge,rrdb_gan:model={model}",
+        "--threads", "1", "--json",
+    )  # fmt: skip
+    assert scored.returncode == 0, scored.stderr
+    methods = json.loads(scored.stdout)["methods"]
+    assert [len(each["sections"]) for each in methods] == [20, 20, 20]
+    assert methods[2]["volume"]["psnr"] > 10
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("0.tif,1.tif\n", "has the columns 0.tif, 1.tif"),
+        ("hr,lr,kind\n0.tif,,a\n", "must name hr"),
+        ("hr,lr\n0.tif,missing.tif\n", "missing.tif"),
+        ("hr,lr\n,1.tif\n", "line 2 of 'pairs.csv' names no dense stack"),
+        ("hr,lr\n0.tif,1.tif\n", "do not fit the factors"),
+        ("hr\n", "holds no TIFF or NIfTI stack"),
+    ],
+)
+def test_a_wrong_list_is_explained_in_one_line(volumes, tmp_path, text, words):
+    (volumes / "pairs.csv").write_text(text)
+    done = depth_interp("train", "rrdb_gan", volumes / "pairs.csv", "--out", tmp_path / "model", *GAN)
+    assert done.returncode in (1, 2)
+    line = done.stderr.strip().splitlines()[-1]
+    assert words in line
+    assert not (tmp_path / "model" / "model.safetensors").exists()
+
+
+def test_two_processes_train_together(volumes, tmp_path):
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone"]
+    train = ["-m", "napari_depth_interp", "train", "rrdb_gan", str(volumes), "--out", str(tmp_path / "model"), *GAN]
+    done = subprocess.run(
+        [*launch, *train], capture_output=True, text=True, timeout=120, env=ENVIRONMENT, check=False
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Trained on 2 stacks") == 1
+    assert json.loads((tmp_path / "model" / "training.json").read_text())["steps"] == 2

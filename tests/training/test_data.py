@@ -7,7 +7,7 @@ import pytest
 
 from napari_depth_interp.method import TrainingData
 from napari_depth_interp.stack import Grid, Stack
-from napari_depth_interp.training.data import fingerprint_of, hashes_of, hold_back
+from napari_depth_interp.training.data import fingerprint_of, hashes_of, hold_back, split
 
 
 def data(files, shape=(5, 40, 30)):
@@ -75,3 +75,28 @@ def test_data_are_told_apart_by_files_or_by_signatures(tmp_path):
         )
         == 3
     )
+
+
+@pytest.mark.parametrize(("share", "kept"), [(0.0, 0), (0.1, 1), (0.4, 2), (0.5, 2), (1.0, 4)])
+def test_whole_files_are_divided(share, kept):
+    learned, looked_at = split(data(list("abcde")), share, 0)
+    assert sorted(learned + looked_at) == list(range(5))
+    assert len(looked_at) == kept
+
+
+def test_channels_of_a_file_stay_together():
+    found = data(["a", "a", "b", "b", "c", "c"])
+    for seed in range(5):
+        learned, looked_at = split(found, 0.3, seed)
+        assert {found.files[i] for i in learned}.isdisjoint({found.files[i] for i in looked_at})
+        assert len(looked_at) == 2
+
+
+def test_the_division_depends_on_the_seed_only():
+    divisions = [split(data(list("abcdefgh")), 0.3, seed) for seed in (0, 0, 1, 2)]
+    assert divisions[0] == divisions[1]
+    assert len({tuple(looked_at) for _, looked_at in divisions}) > 1
+
+
+def test_a_single_file_is_not_divided():
+    assert split(data(["a", "a"]), 0.5, 0) == ([0, 1], [])

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from napari_depth_interp.errors import WeightsError
+from napari_depth_interp.errors import RequestError, WeightsError
 from napari_depth_interp.progress import Cancelled, Stopped, silent
 from napari_depth_interp.training.checkpoint import Checkpoint
-from napari_depth_interp.training.loop import Checked, Plan, Validation, train
+from napari_depth_interp.training.loop import Checked, Plan, Turn, Validation, train, train_in_turns
 
 WANTED = torch.tensor([2.0, -1.0, 0.5])
 
@@ -188,3 +188,76 @@ class TestResume:
         assert [each.name for each in (tmp_path / "new").iterdir()] == ["checkpoint.safetensors"]
         checkpoint.remove()
         assert list((tmp_path / "new").iterdir()) == []
+
+
+class TestTurns:
+    """Two networks that move one after the other: one follows a moving mark, the other moves the mark."""
+
+    def train(self, steps=40, *, checkpoint=None, average=0.0):
+        torch.manual_seed(3)
+        follower, mark = torch.nn.Linear(2, 1), torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.Dropout(0.2))
+        seen = []
+
+        def move_mark(networks, step):
+            seen.append(("mark", step.number, turns[0].optimisers[0].param_groups[0]["lr"]))
+            inputs = torch.from_numpy(step.rng.normal(size=(8, 2)).astype(np.float32))
+            return (networks[1](inputs) - 1).square().mean()
+
+        def follow(networks, step):
+            seen.append(("follow", step.number, turns[1].optimisers[0].param_groups[0]["lr"]))
+            inputs = torch.from_numpy(step.rng.normal(size=(8, 2)).astype(np.float32))
+            return (networks[0](inputs) - networks[1](inputs)).square().mean()
+
+        turns = [
+            Turn(1, [torch.optim.Adam(mark.parameters(), lr=0.02)], move_mark, lambda step: 1.0),
+            Turn(0, [torch.optim.SGD(follower.parameters(), lr=0.1)], follow, lambda step: 0.5 ** (step // 10)),
+        ]
+
+        def report(progress):
+            if progress.training.step == steps < 40:
+                raise Cancelled
+
+        plan = Plan(40, average=average, clip=math.inf)
+        trained = train_in_turns(follower, [mark], turns, plan, report=report, checkpoint=checkpoint)
+        return trained, mark, seen
+
+    def test_each_has_its_turn_and_its_rate(self):
+        trained, _, seen = self.train()
+        assert [name for name, _, _ in seen[:4]] == ["mark", "follow", "mark", "follow"]
+        assert {rate for name, _, rate in seen if name == "mark"} == {0.02}
+        assert [rate for name, number, rate in seen if name == "follow" and number % 10 == 0] == pytest.approx(
+            [0.1, 0.05, 0.025, 0.0125]
+        )
+        assert len(trained.history.losses) == 40
+        assert trained.history.losses[-1] < trained.history.losses[0]
+
+    def test_one_turn_leaves_the_other_network_as_it_is(self):
+        torch.manual_seed(3)
+        follower, mark = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+        before = weights(mark).clone()
+        turn = Turn(
+            0, [torch.optim.SGD(follower.parameters(), lr=0.1)],
+            lambda networks, step: (networks[0](torch.ones(1, 2)) - networks[1](torch.ones(1, 2))).square().sum(),
+        )  # fmt: skip
+        train_in_turns(follower, [mark], [turn], Plan(5), report=silent)
+        assert torch.equal(weights(mark), before)
+
+    def test_all_networks_resume_exactly(self, tmp_path):
+        whole, mark, _ = self.train(average=0.9)
+        checkpoint = Checkpoint(tmp_path, "same", every=10)
+        with pytest.raises(Cancelled):
+            self.train(17, checkpoint=checkpoint, average=0.9)
+        again, other_mark, seen = self.train(checkpoint=checkpoint, average=0.9)
+        assert seen[0][1] == 17
+        assert again.history == whole.history
+        assert torch.equal(weights(again.network), weights(whole.network))
+        assert torch.equal(weights(other_mark), weights(mark))
+
+
+def test_a_training_that_goes_astray_ends_with_an_error():
+    model = torch.nn.Linear(1, 1)
+    with pytest.raises(RequestError, match="loss of step 1 is nan"):
+        train(
+            model, [torch.optim.SGD(model.parameters(), lr=0.1)],
+            lambda moving, rng: moving.weight.sum() * math.nan, Plan(3), report=silent,
+        )  # fmt: skip

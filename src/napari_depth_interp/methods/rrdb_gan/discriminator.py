@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from itertools import pairwise
 
 import torch
@@ -52,9 +53,7 @@ class Discriminator(nn.Module):
 
 def _applied(convolution: nn.Module, seen: Tensor) -> Tensor:
     """Return the convolution; of maps a few voxels wide in float32: oneDNN's bfloat16 gives no numbers there."""
-    if min(seen.shape[2:]) > _NARROW:
-        found: Tensor = convolution(seen)
-        return found
-    with torch.autocast(seen.device.type, enabled=False):
-        found = convolution(seen.float())
+    narrow = min(seen.shape[2:]) <= _NARROW
+    with torch.autocast(seen.device.type, enabled=False) if narrow else nullcontext():
+        found: Tensor = convolution(seen.float() if narrow else seen)
     return found

@@ -73,9 +73,10 @@ def make_volume(
     else:
         seen = torch.from_numpy(np.ascontiguousarray(coarse, np.float32))[None, None]
         if tuple(seen.shape[2:]) != size or lattice.fine_size(size) != tuple(real.shape[2:]):
+            sizes = [" x ".join(map(str, each.shape[2:])) for each in (seen, real)]
             raise RequestError(
-                f"a coarse volume of {seen.shape[2:]} voxels and a fine one of {real.shape[2:]} do not fit the "
-                f"factors {lattice.factors}; both must show the same box"
+                f"a coarse volume of {sizes[0]} voxels and a fine one of {sizes[1]} do not fit the factors "
+                f"{' x '.join(map(str, lattice.factors))}; both must show the same box"
             )
     low, span = limits(seen, real, config.scale)
     return Volume((seen[0, 0] - low) / span, (real[0, 0] - low) / span, kind)

@@ -176,6 +176,12 @@ class ObjectiveParameters(BaseModel):
 class TrainingParameters(BaseModel):
     """How it is trained."""
 
+    start_from: Path | None = Field(
+        default=None,
+        title="Start from",
+        description="Folder of a model with the same network whose weights training begins with: a faithful one, for "
+        "example, before the perceptual and adversarial losses join.",
+    )
     patch: int = Field(
         default=20,
         ge=4,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from ...errors import RequestError
 from ...method import Runtime, TrainingData
 from ...nn.runtime import allow_compiling, torch_on
 from ...progress import Report, part
@@ -57,7 +58,7 @@ def train_on(
         patches = Patches(
             trained_on, lattice, config, runtime.seed, device, 1 if several is None else several.num_processes
         )
-        pair = Pair(lattice, config, objective, patches, classes, device)
+        pair = Pair(name, lattice, config, objective, patches, classes, device)
         judgement = Judgement(kept, lattice, config, objective, device) if kept else None
         steps = patches.steps * config.epochs
         parts = {"config": config.model_dump(mode="json"), "seed": runtime.seed, "classes": list(data.classes)}
@@ -83,14 +84,16 @@ class Pair:
     """The two networks, their optimisers, and what each makes small."""
 
     def __init__(
-        self, lattice: Lattice, config: GanConfig, objective: Objective, patches: Patches, classes: Sequence[str],
-        device: torch.device,
+        self, name: str, lattice: Lattice, config: GanConfig, objective: Objective, patches: Patches,
+        classes: Sequence[str], device: torch.device,
     ) -> None:  # fmt: skip
         self._lattice, self._config, self._objective, self._patches = lattice, config, objective, patches
         self._steps = patches.steps * config.epochs
         layout = torch.channels_last_3d if config.channels_last else torch.contiguous_format
         about = {name: getattr(config, name) for name in LEARNED if hasattr(config, name)}
         self.generator = Generator.of(about, lattice.factors).to(device).to(memory_format=layout)
+        if config.start_from is not None:
+            _begin(self.generator, about, models.load(config.start_from, name))
         self._layout, self._device = layout, device
         self._run: Callable[[nn.Module], Callable[..., Tensor]] = _compiling() if config.compiled else _as_it_is
         self.others: list[Discriminator] = []
@@ -145,6 +148,21 @@ class Pair:
 
     def _precision(self) -> torch.autocast:
         return precision(self._config, self._device)
+
+
+def _begin(generator: Generator, about: Mapping[str, Any], model: models.Model) -> None:
+    """Give a generator the weights of a model.
+
+    Raises
+    ------
+    RequestError
+        If the model's network is another one.
+    """
+    others = [name for name in LEARNED if name in about and model.config.get(name) != about[name]]
+    if others:
+        words = ", ".join(f"{name} {model.config.get(name)} instead of {about[name]}" for name in others)
+        raise RequestError(f"the model to start from has another network ({words}); give the same parameters")
+    generator.load_state_dict(dict(model.tensors))
 
 
 def volumes_of(
