@@ -54,7 +54,7 @@ class Job(WorkerBase[T]):
         try:
             self._run_and_tell()
         except RuntimeError:
-            if isalive(self.signals):
+            if isalive(self.signals):  # type: ignore[no-untyped-call,unused-ignore]
                 raise
             # napari has ended meanwhile and taken the signals with it: nobody is left to be told.
 
