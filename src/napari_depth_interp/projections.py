@@ -1,8 +1,8 @@
 """Recorded images as means of sections, and sections that average to them: back-projection, once for all methods.
 
 The limit of repeated back-projection (average the result, add what is missing back) is a matrix, see
-:mod:`napari_depth_interp.resampling`. Applied to what a result misses it makes its averages equal the recorded images. A
-slice is the mean of one section: the same formula puts observed slices back.
+:mod:`napari_depth_interp.resampling`. Applied to what a result misses it makes its averages equal the recorded images.
+A slice is the mean of one section: the same formula puts observed slices back.
 """
 
 from __future__ import annotations
