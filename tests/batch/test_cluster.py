@@ -61,6 +61,20 @@ class socket_free:  # noqa: N801
         self._socket.close()
 
 
+def test_two_clusters_at_once(source, target, tmp_path):
+    """Neither takes the other's port, and no warning is printed."""
+    done = []
+    threads = [
+        threading.Thread(target=lambda name=name: done.append(run_batch(plan(source, tmp_path / name), Where(1))))
+        for name in ("one", "two")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(90)
+    assert [summary.describe() for summary in done] == ["3 done", "3 done"]
+
+
 def test_workers_make_the_same_bytes_and_share_the_files(source, target, tmp_path):
     run_batch(plan(source, tmp_path / "alone", recursive=True))
     (source / "broken.tif").write_bytes(b"II*\0")

@@ -213,6 +213,7 @@ def _local(workers: int, threads: int) -> Iterator[Any]:
         tempfile.TemporaryDirectory(prefix="depth-interp-dask-", ignore_cleanup_errors=True) as folder,
         LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=None,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # any free port: the usual one may be taken
             host="127.0.0.1", silence_logs=logging.CRITICAL, local_directory=folder,
         ) as cluster,
     ):  # fmt: skip
