@@ -6,6 +6,7 @@ Every 4th section is kept; each variant trains once on the stack itself and draw
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def figures(method: Method, sparse: Stack, dense: Stack, linear_db: float) -> st
     return f"{psnr(pair) - linear_db:+.2f} / {gradient:.2f}" + (f" ({shift:+.1f} %)" if abs(shift) >= 0.5 else "")
 
 
-def rows(volume: Volume, iterations: int, threads: int) -> list[list[str]]:
+def rows(volume: Volume, names: Sequence[str], iterations: int, threads: int) -> list[list[str]]:
     """Return one row per variant; the first also with many steps."""
     dense = volume.dataset.stack()
     sparse = sparse_of(dense)
@@ -83,7 +84,8 @@ def rows(volume: Volume, iterations: int, threads: int) -> list[list[str]]:
     pair = pair_of(linear, sparse, dense)
     linear_db = psnr(pair)
     found = [["linear interpolation", f"{linear_db:.2f} dB / {gradient_ratio(pair, False) or 0:.2f}"]]
-    for words, values in VARIANTS.items():
+    for words in names:
+        values = VARIANTS[words]
         config = MsdsrConfig.model_validate({**PLAIN, **values, "iterations": iterations})
         trained = Msdsr(config, Runtime(threads=threads))
         trained.prepare(sparse, report=silent)
@@ -100,6 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", help="TIFF and NIfTI volumes; default: simulated specimens")
     parser.add_argument("--only", help="a word of the name of the volumes that are wanted")
+    parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS), metavar="WORDS")
     parser.add_argument("--crop", type=int, nargs=3, default=(49, 96, 96), metavar=("Z", "Y", "X"))
     parser.add_argument("--iterations", type=int, default=600)
     parser.add_argument("--threads", type=int, default=1)
@@ -108,7 +111,7 @@ def main() -> None:
     for volume in volumes(args.folder, args.crop):
         if args.only is None or args.only in volume.name:
             header = [f"{volume.name}: gain dB / gradient", *(f"{n} steps" for n in (*STEPS, *MANY_STEPS))]
-            print("\n" + markdown_table(header, rows(volume, args.iterations, args.threads)), flush=True)
+            print("\n" + markdown_table(header, rows(volume, args.variants, args.iterations, args.threads)), flush=True)
 
 
 if __name__ == "__main__":
