@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from _tools import in_fresh_process, machine, markdown_table, peak_memory_mb, verdict
-from napari_depth_interp import io
+from napari_depth_interp import io, tiling
 from napari_depth_interp.devices import default_threads
 
 PARTS = ("linear", "auto", "growth")
@@ -111,16 +111,10 @@ def run(job: Job) -> tuple[float, float, tuple[int, ...]]:
     from napari_depth_interp.outputs import Target
 
     if job.whole:
-        _execute_module()._WHOLE_BYTES = 2**40
+        tiling.WHOLE_BYTES = 2**40
     start = time.perf_counter()
     result = execute(_request(job), target=Target(job.output, overwrite=True))
     return time.perf_counter() - start, peak_memory_mb(), result.dataset.voxels.shape
-
-
-def _execute_module() -> Any:
-    from importlib import import_module
-
-    return import_module("napari_depth_interp.execute")
 
 
 def measure(job: Job) -> Run:

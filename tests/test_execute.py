@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_depth_interp import execute as execute_module
-from napari_depth_interp import resources
+from napari_depth_interp import resources, tiling
 from napari_depth_interp.errors import TooLargeError
 from napari_depth_interp.execute import execute
 from napari_depth_interp.method import Findings, MethodConfig, MethodSpec, Sections
@@ -59,7 +58,7 @@ class TestTiles:
         whole, tiled = BoxBlur(), BoxBlur()
         fields = {"tile_halo": 2, "gives_uncertainty": True}
         expected = execute(request_for(monkeypatch, whole, noise, fields=fields))
-        monkeypatch.setattr(execute_module, "_WHOLE_BYTES", 8 * 7 * 16 * 16)
+        monkeypatch.setattr(tiling, "WHOLE_BYTES", 8 * 7 * 16 * 16)
         got = execute(request_for(monkeypatch, tiled, noise, fields=fields))
         assert len(whole.tiles) == 1
         assert len(tiled.tiles) > 4
@@ -68,13 +67,13 @@ class TestTiles:
 
     def test_without_the_halo_they_differ(self, monkeypatch, noise):
         expected = execute(request_for(monkeypatch, BoxBlur(), noise, fields={"tile_halo": 0}))
-        monkeypatch.setattr(execute_module, "_TILE_BYTES", 8 * 7 * 16 * 16)
+        monkeypatch.setattr(tiling, "TILE_BYTES", 8 * 7 * 16 * 16)
         got = execute(request_for(monkeypatch, BoxBlur(), noise, fields={"tile_halo": 0}))
         assert np.abs(got.dataset.voxels - expected.dataset.voxels).max() > 0.01
 
     def test_a_method_without_tiles_sees_whole_sections_in_portions(self, monkeypatch, noise):
         method = BoxBlur()
-        monkeypatch.setattr(execute_module, "_WHOLE_BYTES", 8 * 7 * 60 * 10)
+        monkeypatch.setattr(tiling, "WHOLE_BYTES", 8 * 7 * 60 * 10)
         execute(request_for(monkeypatch, method, noise))
         assert {rows for _, rows in method.tiles} == {60}
         assert len(method.tiles) > 1
@@ -87,7 +86,7 @@ class TestTiles:
 
     def test_prepared_once_on_the_whole_stack(self, monkeypatch, noise):
         method = BoxBlur()
-        monkeypatch.setattr(execute_module, "_WHOLE_BYTES", 8 * 7 * 16 * 16)
+        monkeypatch.setattr(tiling, "WHOLE_BYTES", 8 * 7 * 16 * 16)
         execute(request_for(monkeypatch, method, noise, fields={"tile_halo": 2}))
         assert method.prepared == [(6, 60, 7)]
 
@@ -99,8 +98,8 @@ class TestTiles:
                 names.add(threading.current_thread().name)
                 return super().sections_at(stack, z, report=report)
 
-        monkeypatch.setattr(execute_module, "_TILE_BYTES", 8 * 7 * 16 * 32)
-        monkeypatch.setattr(execute_module, "_WHOLE_BYTES", 8 * 7 * 16 * 32)
+        monkeypatch.setattr(tiling, "TILE_BYTES", 8 * 7 * 16 * 32)
+        monkeypatch.setattr(tiling, "WHOLE_BYTES", 8 * 7 * 16 * 32)
         fields = {"tile_halo": 2, "parallel_tiles": True}
         execute(request_for(monkeypatch, Watched(), noise, fields=fields, threads=2))
         assert threading.main_thread().name not in names
@@ -184,14 +183,14 @@ class TestTileMemory:
     @pytest.mark.parametrize("threads", [1, 2, 16])
     @pytest.mark.parametrize("budget", [2**18, 2**20, 2**24])
     def test_floats_in_memory_at_once(self, monkeypatch, shape, threads, budget):
-        monkeypatch.setattr(execute_module, "_TILE_BYTES", budget)
+        monkeypatch.setattr(tiling, "TILE_BYTES", budget)
         voxels = np.broadcast_to(np.arange(shape[0], dtype=np.uint16)[:, None, None], shape)
         request = resolve(
             Dataset.from_array(voxels, z_spacing=1.0), make_settings(method="linear", factor=3, threads=threads)
         )
         stack = request.dataset.stack()
-        tiles = list(execute_module._tiles(request, stack))
-        workers = execute_module._workers(request, tiles, stack)
+        tiles = list(tiling.tiles(request, stack))
+        workers = tiling.workers(request, tiles, stack)
         one_row = 4 * max(tile.count_voxels() // (tile.rows.stop - tile.rows.start) for tile in tiles)
         used = workers * max(4 * tile.count_voxels() for tile in tiles)
         assert used <= max(budget, one_row)
@@ -202,7 +201,7 @@ class TestTileMemory:
         voxels = np.broadcast_to(np.arange(500, dtype=np.uint16)[:, None, None], (500, 8, 8))
         request = resolve(Dataset.from_array(voxels, z_spacing=1.0), make_settings(method="linear", factor=4))
         stack = request.dataset.stack()
-        tiles = list(execute_module._tiles(request, stack))
+        tiles = list(tiling.tiles(request, stack))
         assert max(tile.sections.stop - tile.sections.start for tile in tiles) < 90
         result = execute(request).dataset.voxels[0, 0, :, 0, 0]
         np.testing.assert_array_equal(result, np.rint(np.arange(1997) / 4))

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .execute import execute, largest_tile, share_of_margins
+from .execute import execute
 from .lazy import is_lazy
 from .method import Method, MethodConfig, Runtime, Sections, working_dtype
 from .outputs import Target, result_bytes
@@ -24,6 +24,7 @@ from .progress import Progress, Report, part, silent
 from .request import Request
 from .resources import free_memory, resident_memory
 from .stack import Dataset, Stack
+from .tiling import largest_tile, share_of_margins
 
 _SECTIONS = 48
 """Sections of a crop at most: more of them take longer in proportion."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_depth_interp import execute as execute_module
+from napari_depth_interp import tiling
 from napari_depth_interp.cli.options import parse_parameter
 from napari_depth_interp.errors import RequestError
 from napari_depth_interp.execute import execute
@@ -105,8 +105,8 @@ class TestRepeatable:
 
     def test_tiled_equals_untiled(self, tissue, name, monkeypatch):
         whole = run(tissue, name, dtype="float32", factor=4).dataset.voxels
-        monkeypatch.setattr(execute_module, "_TILE_BYTES", 36 * 4 * 40)
-        monkeypatch.setattr(execute_module, "_WHOLE_BYTES", 36 * 4 * 40 * 20)
+        monkeypatch.setattr(tiling, "TILE_BYTES", 36 * 4 * 40)
+        monkeypatch.setattr(tiling, "WHOLE_BYTES", 36 * 4 * 40 * 20)
         tiled = run(tissue, name, dtype="float32", factor=4).dataset.voxels
         np.testing.assert_allclose(tiled, whole, atol=1e-3 * float(np.ptp(tissue.voxels)))
 
@@ -194,8 +194,8 @@ class TestProjections:
 @EVERY_ALONG_Z
 class TestCancel:
     def test_stops_at_the_report_that_cancels(self, tissue, name, monkeypatch):
-        monkeypatch.setattr(execute_module, "_TILE_BYTES", 36 * 4 * 40)
-        monkeypatch.setattr(execute_module, "_WHOLE_BYTES", 36 * 4 * 40 * 20)
+        monkeypatch.setattr(tiling, "TILE_BYTES", 36 * 4 * 40)
+        monkeypatch.setattr(tiling, "WHOLE_BYTES", 36 * 4 * 40 * 20)
         request = resolve(
             tissue, make_settings(method=name, preset="fast", factor=4, threads=1, parameters=quick(name))
         )

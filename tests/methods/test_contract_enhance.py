@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_depth_interp import execute as execute_module
+from napari_depth_interp import tiling
 from napari_depth_interp.errors import RequestError
 from napari_depth_interp.execute import execute
 from napari_depth_interp.methods import registry
@@ -76,8 +76,8 @@ class TestRepeatable:
 
     def test_tiled_equals_untiled(self, tissue, name, monkeypatch):
         whole = run(tissue, name, dtype="float32").dataset.voxels
-        monkeypatch.setattr(execute_module, "_TILE_BYTES", 36 * 4 * 40)
-        monkeypatch.setattr(execute_module, "_PORTION", 4)
+        monkeypatch.setattr(tiling, "TILE_BYTES", 36 * 4 * 40)
+        monkeypatch.setattr(tiling, "PORTION", 4)
         tiled = run(tissue, name, dtype="float32").dataset.voxels
         np.testing.assert_allclose(tiled, whole, atol=1e-4 * float(np.ptp(tissue.voxels)))
 

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_depth_interp import execute as execute_module
-from napari_depth_interp import io
+from napari_depth_interp import io, tiling
 from napari_depth_interp.errors import RequestError
 from napari_depth_interp.execute import execute
 from napari_depth_interp.holdout import POOLED
@@ -113,7 +112,7 @@ class TestRepeatable:
 
     def test_a_portion_of_sections_at_a_time_gives_the_same(self, coarse, name, monkeypatch):
         whole = run(coarse, name, dtype="float32").dataset.voxels
-        monkeypatch.setattr(execute_module, "_WHOLE_BYTES", 9 * 4 * 11 * 40)
+        monkeypatch.setattr(tiling, "WHOLE_BYTES", 9 * 4 * 11 * 40)
         parts = run(coarse, name, dtype="float32").dataset.voxels
         np.testing.assert_allclose(parts, whole, atol=1e-5 * float(np.ptp(coarse.voxels)))
 
