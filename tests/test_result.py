@@ -13,6 +13,7 @@ from napari_depth_interp.execute import execute
 from napari_depth_interp.request import resolve
 from napari_depth_interp.result import Result
 from napari_depth_interp.settings import make_settings
+from napari_depth_interp.stack import Acquisition, Dataset, Grid
 
 SAGITTAL = np.array([[0, 0, -4, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1.0]])
 """Stored axes: front, up, left; 4 mm between sagittal sections."""
@@ -140,3 +141,16 @@ def test_an_unknown_uncertainty_is_saved_as_such(tmp_path, result, name):
     error[:, :, 1::2] = np.nan
     replace(result, uncertainty=error).save_uncertainty(tmp_path / name)
     np.testing.assert_array_equal(io.read(tmp_path / name).voxels, error)
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".nii.gz"])
+def test_a_result_from_projections_holds_sections_and_tells_what_they_were_made_of(tmp_path, suffix):
+    means = np.random.default_rng(0).random((1, 1, 4, 6, 7)).astype(np.float32)
+    dataset = Dataset(means, Grid(6.0 * np.arange(4), (1.0, 1.0), "um"), Acquisition(6))
+    result = execute(resolve(dataset, make_settings(method="linear")))
+    assert result.dataset.acquisition == Acquisition()
+    result.save(tmp_path / f"dense{suffix}")
+    again = Result.load(tmp_path / f"dense{suffix}")
+    assert again.record["acquisition"] == "projection:6"
+    assert again.dataset.acquisition == Acquisition()
+    assert again.dataset.voxels.shape[2] == 24

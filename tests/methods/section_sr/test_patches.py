@@ -191,7 +191,7 @@ class TestMeans:
 
     def test_shares_are_those_of_sections(self):
         _, batch = self.batch()
-        assert set(np.round(np.array(batch.shares) * 12).astype(int)) <= {1, 3, 5, 7, 9, 11}
+        assert set((batch.shares * 12).round().int().tolist()) <= {1, 3, 5, 7, 9, 11}
 
     @pytest.mark.parametrize(("gap", "n"), [(3.0, 6), (7.3, 3), (44.0, 2)])
     def test_any_gap(self, gap, n):
