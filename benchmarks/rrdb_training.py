@@ -62,7 +62,7 @@ class Plain:
     """The loop as one would write it down from the paper."""
 
     def __init__(self, config: GanConfig, device: torch.device) -> None:
-        from monai.losses import SSIMLoss
+        from monai.losses.ssim_loss import SSIMLoss
 
         self._config, self._patches = config, patches_of(config, device)
         about = {name: getattr(config, name) for name in LEARNED if hasattr(config, name)}
