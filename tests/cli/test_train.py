@@ -51,7 +51,7 @@ def test_a_model_is_trained_and_used(data, tmp_path):
     [
         (["linear", "DATA"], "linear is not trained on other data"),
         (["nonsense", "DATA"], "there is no method 'nonsense'"),
-        (["msdsr", "EMPTY"], "holds no TIFF or NIfTI stack"),
+        (["msdsr", "EMPTY"], "holds no stack to train on"),
         (["msdsr", "DATA/a.tif"], "is not a folder"),
         (["msdsr", "DATA", "-p", "iterations=0"], "iterations"),
     ],
@@ -131,7 +131,7 @@ def test_super_resolution_from_a_list_of_pairs_to_scores(volumes, tmp_path):
         ("hr,lr\n0.tif,missing.tif\n", "missing.tif"),
         ("hr,lr\n,1.tif\n", "line 2 of 'pairs.csv' names no dense stack"),
         ("hr,lr\n0.tif,1.tif\n", "do not fit the factors"),
-        ("hr\n", "holds no TIFF or NIfTI stack"),
+        ("hr\n", "names no stack to train on"),
     ],
 )
 def test_a_wrong_list_is_explained_in_one_line(volumes, tmp_path, text, words):

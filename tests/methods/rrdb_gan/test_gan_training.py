@@ -180,7 +180,7 @@ class TestDivision:
     def test_classes_and_recorded_inputs(self, tmp_path):
         found = data(tmp_path / "data", 2)
         inputs = [Stack(stack.voxels[::4, ::4, ::4], Grid(np.arange(6.0))) for stack in found.stacks]
-        listed = TrainingData(found.stacks, found.files, [inputs[0], None], ["b", "a"])
+        listed = TrainingData(found.stacks, found.files, inputs=[inputs[0], None], classes=["b", "a"])
         learning, _, classes = volumes_of(
             listed, Lattice((4, 4, 4)), self.config(validation_share=0.0, scale="truth"), 0
         )
