@@ -76,6 +76,11 @@ class Row:
     fatal: bool = False
     trace: str = ""
 
+    @property
+    def label(self) -> str:
+        """The file's name for a log: bytes that are no UTF-8 are spelled out."""
+        return self.file.encode("utf-8", "backslashreplace").decode("utf-8")
+
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Row:
         """Return the row that :meth:`as_json` gave; unknown names are left out.

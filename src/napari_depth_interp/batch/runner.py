@@ -196,7 +196,7 @@ class _Batch:
         if row.state != State.RUNNING or (worker and row.worker != worker):
             again = row.state == State.RUNNING
             self._rows[number] = row = replace(row, state=State.RUNNING, worker=worker)
-            _log.info("%s: %s%s", row.file, "begun again, its worker died" if again else "begun", _on(worker))
+            _log.info("%s: %s%s", row.label, "begun again, its worker died" if again else "begun", _on(worker))
         fraction = self._tally.progressed(number, progress.fraction)
         if self._on_change is not None:
             self._on_change(row, fraction)
@@ -332,15 +332,15 @@ def _on(worker: str) -> str:
 def _log_end(row: Row) -> None:
     match row.state:
         case State.DONE:
-            _log.info("%s: done in %.1f s%s", row.file, row.seconds or 0.0, _on(row.worker))
+            _log.info("%s: done in %.1f s%s", row.label, row.seconds or 0.0, _on(row.worker))
         case State.SKIPPED:
-            _log.info("%s: skipped, %s", row.file, row.reason)
+            _log.info("%s: skipped, %s", row.label, row.reason)
         case State.FAILED:
-            _log.error("%s: failed: %s%s", row.file, row.reason, f"\n{row.trace}" if row.trace else "")
+            _log.error("%s: failed: %s%s", row.label, row.reason, f"\n{row.trace}" if row.trace else "")
         case _:
-            _log.info("%s: not begun", row.file)
+            _log.info("%s: not begun", row.label)
     for warning in row.warnings if row.state == State.DONE else ():
-        _log.warning("%s: %s", row.file, warning)
+        _log.warning("%s: %s", row.label, warning)
 
 
 def summary_json(plan: Plan, summary: Summary) -> dict[str, Any]:

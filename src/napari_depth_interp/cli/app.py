@@ -396,6 +396,13 @@ def _fail(message: str, status: int, arguments: Sequence[str]) -> int:
     return status
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # whoever reads it says why it cannot be
+        return False
+
+
 def _check_outputs(paths: Sequence[Path], source: Path, overwrite: bool) -> None:
     from .. import io
 
@@ -404,7 +411,7 @@ def _check_outputs(paths: Sequence[Path], source: Path, overwrite: bool) -> None
     for path in paths:
         if _same_file(path, source):
             raise RequestError(f"'{path}' is the input; give the output another name")
-        if source.is_dir() and path.absolute().is_relative_to(source.absolute()):
+        if _is_folder(source) and path.absolute().is_relative_to(source.absolute()):
             raise RequestError(f"'{path}' lies inside the input '{source}'; give the output another place")
         if io.format_of(path) is None:
             raise RequestError(f"'{path}' has no known suffix; use one of {', '.join(io.SUFFIXES)}")

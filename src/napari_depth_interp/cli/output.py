@@ -28,12 +28,13 @@ class Ended(Exception):
 def summarise(source: Path, output: Path, request: Request, result: Result) -> dict[str, Any]:
     """Return what ``run --json`` prints."""
     grid = result.dataset.grid
+    enhanced = {} if request.enhance is None else {"enhance": request.record().get("enhance")}
     return {
         "input": str(source),
         "output": str(output),
         "method": request.spec.name,
         "config": request.config.model_dump(mode="json"),
-        "enhance": request.record().get("enhance"),
+        **enhanced,
         "shape": list(result.dataset.shape),
         "spacing": grid.spacing,
         "unit": grid.unit,
