@@ -118,7 +118,7 @@ class TestXarray:
 
     def test_uncertainty_is_a_coordinate(self, tissue):
         image = labelled(tissue.voxels[0, 0], z=along("z", tissue.grid.depths, "um"))
-        settings = {"factor": 2, "preset": "fast", "parameters": {"training_steps": 20}, "threads": 1}
+        settings = {"factor": 2, "preset": "fast", "parameters": {"candidates": "flow"}, "threads": 1}
         dense = ndi.interpolate(image, method="auto", **settings)
         assert dense.uncertainty.dims == dense.dims
         assert float(dense.uncertainty[::2].max()) == 0
