@@ -49,7 +49,7 @@ def test_a_model_is_trained_and_used(data, tmp_path):
     [
         (["linear", "DATA"], "linear is not trained on other data"),
         (["nonsense", "DATA"], "there is no method 'nonsense'"),
-        (["msdsr", "EMPTY"], "holds no TIFF or NIfTI stack"),
+        (["msdsr", "EMPTY"], "holds no stack to train on"),
         (["msdsr", "DATA/a.tif"], "is not a folder"),
         (["msdsr", "DATA", "-p", "iterations=0"], "iterations"),
     ],
