@@ -6,7 +6,8 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from bioimageio.spec import ValidationContext, load_description
+import yaml
+from bioimageio.spec import ValidationContext, build_description
 from onnx.reference import ReferenceEvaluator
 
 from napari_depth_interp.errors import OutputError, RequestError
@@ -27,14 +28,15 @@ def model(models_home):
 def test_the_package_is_valid_and_computes_the_same(model, tmp_path):
     path = export_bioimageio("brain", tmp_path / "brain", author="A. Nyone")
     assert path.name == "brain.bioimageio.zip"
-    with ValidationContext(perform_io_checks=False, log_warnings=False):
-        found = load_description(path)
-    assert found.validation_summary.status in ("valid-format", "passed"), found.validation_summary.errors
-    assert [str(each.id) for each in found.inputs] == ["linear", "observed", "noise"]
-    assert str(found.license) == "CC-BY-4.0"
     with zipfile.ZipFile(path) as archive:
         assert not [name for name in archive.namelist() if name.endswith((".pt", ".pth", ".pkl"))]
         archive.extractall(tmp_path / "unpacked")
+    content = yaml.safe_load((tmp_path / "unpacked" / "rdf.yaml").read_text())
+    context = ValidationContext(root=tmp_path / "unpacked", perform_io_checks=False, log_warnings=False)
+    found = build_description(content, context=context)
+    assert found.validation_summary.status in ("valid-format", "passed"), found.validation_summary.errors
+    assert [str(each.id) for each in found.inputs] == ["linear", "observed", "noise"]
+    assert str(found.license) == "CC-BY-4.0"
     arrays = {name: np.load(tmp_path / "unpacked" / f"{name}.npy") for name in ("linear", "observed", "noise", "plane")}
     expected = arrays.pop("plane")
     [made] = ReferenceEvaluator(str(tmp_path / "unpacked" / "weights.onnx")).run(None, arrays)

@@ -174,10 +174,12 @@ def _opset(folder: Path) -> int:
 
 def _check(folder: Path) -> None:
     """Raise an :class:`OutputError` unless the zoo's own validator accepts the package; nothing is looked up online."""
-    from bioimageio.spec import InvalidDescr, ValidationContext, load_description
+    import yaml
+    from bioimageio.spec import InvalidDescr, ValidationContext, build_description
 
-    with ValidationContext(perform_io_checks=False):
-        found = load_description(folder / _RDF)
+    content = yaml.safe_load((folder / _RDF).read_text(encoding="utf-8"))
+    context = ValidationContext(root=folder, file_name=_RDF, perform_io_checks=False)
+    found = build_description(content, context=context)
     if isinstance(found, InvalidDescr):
         first = found.validation_summary.errors[0]
         raise OutputError(f"the BioImage Model Zoo's validator refuses the package: {first.loc}: {first.msg}")

@@ -49,7 +49,7 @@ class Answers(BaseHTTPRequestHandler):
     def do_POST(self):
         text = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path == "/api/repos/create":
-            self.tell({"url": "http://hub/lab/new", "id": "lab/new", "name": "lab/new"})
+            self.tell({"url": f"http://{self.headers['Host']}/lab/new", "id": "lab/new", "name": "lab/new"})
         elif "/preupload/" in self.path:
             found = [
                 {"path": each["path"], "uploadMode": "regular", "shouldIgnore": False, "oid": None}
@@ -61,7 +61,8 @@ class Answers(BaseHTTPRequestHandler):
                 item = json.loads(line)
                 if item["key"] == "file":
                     self.server.committed[item["value"]["path"]] = base64.b64decode(item["value"]["content"])
-            self.tell({"success": True, "commitOid": COMMIT, "commitUrl": f"http://hub/lab/new/commit/{COMMIT}"})
+            url = f"http://{self.headers['Host']}/lab/new/commit/{COMMIT}"
+            self.tell({"success": True, "commitOid": COMMIT, "commitUrl": url})
 
     def tell(self, value):
         self.answer(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
@@ -106,7 +107,7 @@ def models(models_home, tmp_path):
 def test_a_model_of_one_commit_is_taken_in_and_nothing_else(hub, models, models_home):
     done = models(hub.server_port, "import", f"hf:lab/brain@{COMMIT}", "--json")
     assert done.returncode == 0, done.stderr
-    assert "loading 0.0 MB from http://127.0.0.1" in done.stderr
+    assert "kB from http://127.0.0.1" in done.stderr
     answer = json.loads(done.stdout)
     assert (answer["name"], answer["state"]) == ("brain", "ready")
     assert sorted(each.name for each in (models_home / "brain").iterdir()) == sorted(NAMES)

@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import RequestError, WeightsError
 from . import library, models
 from .library import Entry
-from .words import card
+from .words import card, size_in_words
 
 _PREFIX = "hf:"
 _PLACE = re.compile(r"hf:(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
@@ -95,7 +95,7 @@ def _load(place: Place, folder: Path, say: Say) -> None:
     for name, size in sizes.items():
         if size > library.limit_of(name):
             raise WeightsError(f"'{place}' is refused: its {name} has {size / 1e6:.0f} MB")
-    say(f"loading {sum(sizes.values()) / 1e6:.1f} MB from {urls[models.WEIGHTS].rsplit('/', 1)[0]}")
+    say(f"loading {size_in_words(sum(sizes.values()))} from {urls[models.WEIGHTS].rsplit('/', 1)[0]}")
     for name in models.FILES:
         loaded = hub.hf_hub_download(place.repository, name, revision=place.revision, local_dir=folder.parent / "hub")
         Path(loaded).replace(folder / name)
@@ -119,8 +119,9 @@ def share(name: str, place: Place, licence: str, say: Say, *, private: bool = Fa
     if place.revision is not None:
         raise RequestError(f"'{place}' names a commit; what is shared becomes a new one: write hf:{place.repository}")
     import huggingface_hub as hub
+    from huggingface_hub.constants import ENDPOINT
 
-    say(f"sending {found.size / 1e6:.1f} MB to {hub.constants.ENDPOINT}/{place.repository}")
+    say(f"sending {size_in_words(found.size)} to {ENDPOINT}/{place.repository}")
     with _explained(place):
         hub.create_repo(place.repository, private=private, exist_ok=True)
         operations: list[Any] = [hub.CommitOperationAdd(each, str(found.folder / each)) for each in models.FILES]
@@ -153,4 +154,4 @@ def _reason(error: Exception) -> str:
     if status is not None:
         return f"the hub answers {status}; check repository, commit and files"
     words = " ".join(str(error).split())[:160]
-    return f"{type(error).__name__}: {words}; is this machine offline?"
+    return f"{type(error).__name__}: {words}" + ("" if isinstance(error, ValueError) else "; is this machine offline?")

@@ -69,7 +69,7 @@ def entries(method: str | None = None) -> list[Entry]:
 def entry(name: str) -> Entry | None:
     """Return one model, or None if the folder holds nothing of one."""
     folder = folders.home() / name
-    if not any((folder / each).exists() for each in (*models.FILES, CHECKPOINT)):
+    if not any((folder / each).exists() for each in (*models.FILES, CHECKPOINT, ORDER)):
         return None
     finished = (folder / models.CONFIG).exists() or (folder / models.WEIGHTS).exists()
     if not finished:
