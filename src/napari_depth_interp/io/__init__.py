@@ -91,6 +91,7 @@ def open_stack(path: str | PathLike[str], *, axis: SectionAxis = "auto") -> Data
     """
     path = Path(path)
     kind = format_of(path)
+    check_readable(path, folder=kind == "zarr")
     if kind not in STREAMED or (kind == "tiff" and path.is_file() and path.stat().st_size < LARGE_BYTES // _EXPANDED):
         return read(path, axis=axis)
     dataset = read(path, axis=axis, lazy=True)

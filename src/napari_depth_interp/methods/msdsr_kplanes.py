@@ -59,6 +59,13 @@ class MsdsrKPlanesConfig(MethodConfig):
         title="Drawn sections per gap",
         description="Coarse sections that the diffusion model draws in each gap; 1 as published.",
     )
+    sampling_steps: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        title="Sampling steps",
+        description="Steps from noise to a coarse section (DDIM). 1: nearest to the truth; about 10: most texture.",
+    )
     features: int = Field(
         default=32,
         ge=1,
@@ -129,7 +136,9 @@ class MsdsrKPlanes:
         """Return coarse sections, evenly spread in every gap."""
         own = {"model": self._config.model} if self._config.model else {}
         steps = {"iterations": self._config.training_steps} if self._config.training_steps else {}
-        method = self._create("msdsr", rows=self._config.drawn + 1, **own, **steps)
+        method = self._create(
+            "msdsr", rows=self._config.drawn + 1, steps=self._config.sampling_steps, samples=1, **own, **steps
+        )
         method.prepare(coarse, report=part(report, 0.0, 0.7))
         shares = np.arange(1, self._config.drawn + 1) / (self._config.drawn + 1)
         depths = (coarse.depths[:-1, None] + np.diff(coarse.depths)[:, None] * shares).ravel()
