@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from napari_depth_interp.progress import Progress
-from napari_depth_interp.projections import back_projected, linear_weights, unaveraging
+from napari_depth_interp.projections import back_projected
+from napari_depth_interp.resampling import unaverage, weights
 from napari_depth_interp.stack import Acquisition, Grid, Stack
 
 
@@ -63,8 +64,8 @@ def test_the_correction_is_smooth_along_z():
 def test_unaveraging_is_the_inverse_of_averaging_the_interpolation():
     depths = np.arange(7) * 6.0
     fine = depths[:, None] + np.arange(6) - 2.5
-    averaged = linear_weights(depths, fine.ravel()).reshape(7, 6, 7).mean(axis=1)
-    np.testing.assert_allclose(averaged @ unaveraging(linear_weights, depths, fine), np.eye(7), atol=1e-12)
+    averaged = weights("linear", depths, fine.ravel()).reshape(7, 6, 7).mean(axis=1)
+    np.testing.assert_allclose(averaged @ unaverage("linear", depths, fine), np.eye(7), atol=1e-12)
 
 
 def test_progress_goes_to_the_rendering():

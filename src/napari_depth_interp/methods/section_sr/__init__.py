@@ -70,7 +70,7 @@ class SectionSRConfig(MethodConfig):
         default="ready",
         title="Start",
         description="What training starts from. ready: weights learned on simulated images, for a width of 32 and a "
-        "depth of 4 (others start from scratch); scratch: random weights.",
+        "depth of 4 (others start from scratch, as projections do); scratch: random weights.",
     )
     axial_blur: float = Field(
         default=0.0,

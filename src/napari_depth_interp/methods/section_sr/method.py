@@ -88,7 +88,7 @@ class SectionSR:
             network = self._network or self._new_network(float(images.mean()), float(images.std()), exact=exact)
             blur = self._config.axial_blur / _FWHM / self._pixel
             patches = Patches(images, self._config.batch, blur, stack.acquisition.n)
-            rate = ready.RATE if self._starts_ready() else 1.0
+            rate = ready.RATE if self._starts_ready(exact=exact) else 1.0
             plan = Plan(iterations, self._config.batch, gap, self._is_squared(images, gap), rate)
             training = part(report, 0.0, 0.95, "training on the sections of this stack")
             self._network = fit(network.train().to(device), patches, plan, self._runtime.seed, training)
@@ -98,12 +98,13 @@ class SectionSR:
 
     def _new_network(self, mean: float, spread: float, *, exact: bool) -> RowNet:
         network = RowNet(self._config.channels, self._dilations(), mean, spread, exact=exact)
-        if self._starts_ready():
+        if self._starts_ready(exact=exact):
             ready.start(network, spread)
         return network
 
-    def _starts_ready(self) -> bool:
-        return self._config.start == "ready" and ready.fits(self._config.channels, self._dilations())
+    def _starts_ready(self, *, exact: bool) -> bool:
+        """Return whether ready weights are used: they know slices, and projections do a little better without."""
+        return exact and self._config.start == "ready" and ready.fits(self._config.channels, self._dilations())
 
     def in_plane(self) -> SectionSR:
         """Return the same network, told the true distance of rows."""
