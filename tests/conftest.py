@@ -48,3 +48,11 @@ def trouble(tmp_path_factory, monkeypatch):
     yield folder
     registry._third_party.cache_clear()
     sys.modules.pop("trouble_plugin", None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Spell out what is no UTF-8 in captured output: pytest-xdist cannot send it from one process to the other."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
+    return report
