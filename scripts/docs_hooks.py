@@ -22,7 +22,10 @@ import docs_tables as tables
 METHODS = "reference/methods"
 SECTIONS = {
     "Tutorials": ("tutorials", ["first-stack", "choose-a-method", "train", "cluster"]),
-    "How-to": ("how-to", ["install", "compare-methods", "python", "uneven-and-projections", "train-a-model", "batch"]),
+    "How-to": (
+        "how-to",
+        ["install", "compare-methods", "python", "uneven-and-projections", "train-a-model", "batch", "large-volumes"],
+    ),
     "Methods": (METHODS, ["index"]),
     "Explanation": ("explanation", ["evaluation", "uncertainty", "design", "benchmarks"]),
     "Reference": ("reference", ["cli", "settings", "api", "formats", "report", "metrics", "manifest"]),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -16,6 +17,8 @@ from .evaluate import Scores
 from .evaluate import evaluate as _evaluate
 from .execute import execute
 from .holdout import Protocol
+from .lazy import LazyVoxels, as_array
+from .outputs import Target
 from .progress import Report, silent
 from .request import resolve
 from .result import Result
@@ -39,6 +42,7 @@ def interpolate(
     *,
     at: Sequence[float] | None = None,
     extrapolate: bool = False,
+    out: str | PathLike[str] | None = None,
     report: Report = silent,
     **settings: Any,
 ) -> Result: ...
@@ -47,6 +51,7 @@ def interpolate(
     *,
     at: Sequence[float] | None = None,
     extrapolate: bool = False,
+    out: str | PathLike[str] | None = None,
     report: Report = silent,
     **settings: Any,
 ) -> Any:
@@ -61,6 +66,9 @@ def interpolate(
         Explicit target depths, increasing, in the unit of the stack, instead of a factor or a spacing.
     extrapolate : bool
         Allow ``at`` beyond the first and the last section, where the ends are held.
+    out : path, optional
+        OME-Zarr or TIFF file that does not exist yet: the result is streamed to it instead of being held in memory, and
+        its voxels are read from there when they are asked for. The input is then left in its file, too.
     report : callable
         Gets :class:`~napari_depth_interp.progress.Progress`; cancels by raising ``Cancelled``.
     **settings
@@ -108,23 +116,40 @@ def interpolate(
     """
     chosen = make_settings(**settings)
 
-    if arrays.is_dask(image) or (arrays.is_xarray(image) and arrays.is_dask(image.data)):
+    lazy = arrays.is_dask(image) or (arrays.is_xarray(image) and arrays.is_dask(image.data))
+    if out is not None:
+        dataset = _left_in_place(image) if lazy else _dataset(image, chosen.axis, read=io.open_stack)
+        request = resolve(dataset, chosen, depths=at, extrapolate=extrapolate)
+        return execute(request, report, Target(Path(out)))
+    if lazy:
         return _interpolate_lazily(image, chosen, at, extrapolate, report)
     request = resolve(_dataset(image, chosen.axis), chosen, depths=at, extrapolate=extrapolate)
     result = execute(request, report)
     return arrays.to_xarray(result, image) if arrays.is_xarray(image) else result
 
 
+def _without_pixels(image: xr.DataArray | da.Array) -> tuple[Dataset, Any]:
+    """Return what is known about a lazy image, with one pixel per section, and its array."""
+    ordered = arrays.in_order(image) if arrays.is_xarray(image) else image
+    corner: NDArray[Any] = np.zeros((*ordered.shape[:-2], 1, 1), ordered.dtype)
+    if arrays.is_xarray(ordered):
+        return arrays.from_xarray(ordered, corner), ordered.data
+    return Dataset.from_array(corner), image
+
+
+def _left_in_place(image: xr.DataArray | da.Array) -> Dataset:
+    """Return a lazy image as a dataset whose voxels are computed when they are asked for."""
+    small, voxels = _without_pixels(image)
+    axes = [axis for axis in "TCZYX" if axis in small.axes]  # a DataArray is brought into this order
+    view = LazyVoxels(voxels, [axes.index(axis) if axis in axes else None for axis in "TCZYX"])
+    return replace(small, voxels=as_array(view))
+
+
 def _interpolate_lazily(
     image: xr.DataArray | da.Array, chosen: Settings, at: Sequence[float] | None, extrapolate: bool, report: Report
 ) -> xr.DataArray | da.Array:
     """Check everything but the voxels now; read and compute when the result is asked for."""
-    ordered = arrays.in_order(image) if arrays.is_xarray(image) else image
-    corner: NDArray[Any] = np.zeros((*ordered.shape[:-2], 1, 1), ordered.dtype)
-    if arrays.is_xarray(ordered):
-        small, voxels = arrays.from_xarray(ordered, corner), ordered.data
-    else:
-        small, voxels = Dataset.from_array(corner), ordered
+    small, voxels = _without_pixels(image)
     request = resolve(small, chosen, depths=at, extrapolate=extrapolate)
 
     def run(values: NDArray[Any]) -> Result:
@@ -187,11 +212,11 @@ def evaluate(
     return _evaluate(_dataset(image, chosen.axis), methods, protocol, chosen, data_range=data_range, report=report)
 
 
-def _dataset(image: Image, axis: Any) -> Dataset:
+def _dataset(image: Image, axis: Any, *, read: Callable[..., Dataset] = io.read) -> Dataset:
     if isinstance(image, Dataset):
         return image
     if isinstance(image, str | PathLike):
-        return io.read(image, axis=axis)
+        return read(image, axis=axis)
     if arrays.is_xarray(image):
         ordered = arrays.in_order(image)
         return arrays.from_xarray(ordered, ordered.values)
