@@ -84,8 +84,8 @@ class TestTrainingOnPairs:
         stacks = tuple(stack(1000 * noisy(each, seed)) for seed, each in enumerate(truth))
         if not pairs:
             return TrainingData(stacks, tuple(files))
-        clean = tuple(stack(1000 * each) for each in truth)
-        return TrainingData(stacks, tuple(files), targets=clean, target_files=tuple(targets))
+        wanted = tuple(stack(1000 * each) for each in truth)
+        return TrainingData(stacks, tuple(files), targets=wanted, target_files=tuple(targets))
 
     @pytest.mark.parametrize("name", ["srcnn", "cae"])
     def test_a_model_enhances_a_stack_it_has_not_seen(self, tmp_path, name):
