@@ -107,7 +107,7 @@ class TestTrainingOnPairs:
         )  # fmt: skip
         looks = [point for point in points if point.scores]
         assert len(looks) == 10
-        assert looks[0].picture.shape == (48, 56)
+        assert looks[0].picture.shape == (3, 48, 56)
         record = models.load(tmp_path / "model", "srcnn").record
         assert [each["step"] for each in record["validation"]] == [point.step for point in looks]
         assert [each["file"] for each in record["data"]][:2] == ["0.tif", "1.tif"]
