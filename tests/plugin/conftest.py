@@ -72,13 +72,13 @@ def _no_thread_is_left():
 
 
 def _running(before):
-    """Return new threads, less those that Qt's pool lends to Python, and Dask's, which wait for its next cluster."""
+    """Return new threads, less those of Qt's pool, and Dask's and zarr's, which wait for what comes next."""
     return [
         thread
         for thread in threading.enumerate()
         if thread not in before
         and not isinstance(thread, threading._DummyThread)
-        and not thread.name.startswith("Dask-")
+        and not thread.name.startswith(("Dask-", "zarr", "asyncio_"))
     ]
 
 
