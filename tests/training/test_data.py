@@ -37,6 +37,13 @@ def test_the_longer_side_is_cut():
     assert split.held[0].voxels.shape == (5, 20, 10)
 
 
+def test_large_images_are_cut_where_the_specimen_is():
+    given = data(["a"], (5, 60, 30))
+    split = hold_back(given, 0.2, seed=0)
+    assert [each.voxels.shape for each in split.kept] == [(5, 24, 30)] * 2
+    np.testing.assert_array_equal(split.held[0].voxels, given.stacks[0].voxels[:, 24:36])
+
+
 def test_of_many_files_whole_ones_are_held_back_with_all_their_channels():
     given = data(["a", "a", "b", "b", "c", "d", "e", "f", "g", "h"])
     split = hold_back(given, 0.25, seed=0)

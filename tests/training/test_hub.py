@@ -50,6 +50,8 @@ class Answers(BaseHTTPRequestHandler):
         text = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path == "/api/repos/create":
             self.tell({"url": f"http://{self.headers['Host']}/lab/new", "id": "lab/new", "name": "lab/new"})
+        elif self.path == "/api/validate-yaml":
+            self.tell({"warnings": [], "errors": []})
         elif "/preupload/" in self.path:
             found = [
                 {"path": each["path"], "uploadMode": "regular", "shouldIgnore": False, "oid": None}

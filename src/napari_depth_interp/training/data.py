@@ -45,8 +45,8 @@ def hold_back(data: TrainingData, share: float, seed: int) -> Split:
     """Hold a share of the data back for validation.
 
     Where the share makes a whole file, files chosen by the seed are held back with all their channels and time points.
-    Of fewer files each gives a slab: the last rows or columns, whichever is the longer side, so that no voxel is
-    both learned from and checked.
+    Of fewer files each gives a slab across its longer side, so that no voxel is both learned from and checked: from
+    the middle, where the specimen is, which leaves two stacks to learn from; of small images from the end.
 
     Parameters
     ----------
@@ -68,18 +68,22 @@ def hold_back(data: TrainingData, share: float, seed: int) -> Split:
         held = [stack for stack, path in zip(data.stacks, data.files, strict=True) if path in chosen]
         return Split(tuple(kept), tuple(held))
     pairs = [_cut(stack, share) for stack in data.stacks]
-    return Split(tuple(kept for kept, _ in pairs), tuple(held for _, held in pairs if held is not None))
+    return Split(tuple(part for kept, _ in pairs for part in kept), tuple(part for _, held in pairs for part in held))
 
 
-def _cut(stack: Stack, share: float) -> tuple[Stack, Stack | None]:
-    """Return a stack without its last rows or columns, and these; all of it where they would be too few."""
+def _cut(stack: Stack, share: float) -> tuple[list[Stack], list[Stack]]:
+    """Return what is left of a stack, and the slab cut out of it; no slab where too little would be left."""
     axis = 1 if stack.voxels.shape[1] >= stack.voxels.shape[2] else 2
     length = stack.voxels.shape[axis]
-    last = max(_THINNEST, round(share * length))
-    if share <= 0 or length - last < 2 * _THINNEST:
-        return stack, None
-    first, rest = np.split(stack.voxels, [length - last], axis=axis)
-    return replace(stack, voxels=first), replace(stack, voxels=rest)
+    thickness = max(_THINNEST, round(share * length))
+    left = length - thickness
+    if share <= 0 or left < 2 * _THINNEST:
+        return [stack], []
+    start = left // 2 if left >= 4 * _THINNEST else left
+    before, slab, after = (
+        replace(stack, voxels=part) for part in np.split(stack.voxels, [start, start + thickness], axis=axis)
+    )
+    return [part for part in (before, after) if part.voxels.size], [slab]
 
 
 def split(data: TrainingData, share: float, seed: int) -> tuple[list[int], list[int]]:

@@ -79,7 +79,8 @@ def _look(network: PlaneNet, groups: Sequence[Tensor], config: MsdsrConfig, gap:
             for name, made in (("drawn", drawn), ("linear", linear)):
                 errors[name].append((made - truth)[mask == 0].square().flatten())
             if picture is None:
-                picture = torch.stack([each[:, truth.shape[1] // 2] for each in (linear, drawn, truth)])
+                most = int(truth.std((0, 2)).argmax())  # the plane with most to see
+                picture = torch.stack([each[:, most] for each in (linear, drawn, truth)])
     assert picture is not None
     scores = {"psnr": _psnr(errors["drawn"]), "psnr_linear": _psnr(errors["linear"])}
     return Checked(scores, picture.float().cpu().numpy(), _CAPTIONS)
