@@ -19,6 +19,7 @@ class TestLoggingTo:
         assert capsys.readouterr() == ("", "")
 
     def test_a_file_gets_what_is_important_enough(self, tmp_path):
+        before = logging.getLogger("napari_depth_interp").level
         with logging_to("warning", tmp_path / "log"):
             assert is_on()
             LOG.info("hidden")
@@ -29,7 +30,7 @@ class TestLoggingTo:
             LOG.info("appended")
         assert [line.split()[-1] for line in (tmp_path / "log").read_text().splitlines()] == ["shown", "appended"]
         assert not is_on()
-        assert logging.getLogger("napari_depth_interp").level == logging.NOTSET
+        assert logging.getLogger("napari_depth_interp").level == before
 
     def test_standard_error(self, capsys):
         with logging_to("DEBUG"):

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from .errors import OutputError
 from .execute import execute
 from .lazy import is_lazy
 from .method import Method, MethodConfig, Runtime, Sections, working_dtype
@@ -206,7 +207,11 @@ def _measure(request: Request, target: Target | None, voxels: int, steps: int, r
         execute(cropped, report)
     else:
         folder = target.path.absolute().parent
-        with tempfile.TemporaryDirectory(prefix=".depth-interp-", dir=folder) as name:
+        try:
+            place = tempfile.TemporaryDirectory(prefix=".depth-interp-", dir=folder)
+        except OSError as error:
+            raise OutputError(f"'{folder}' cannot be written to: {error.strerror or error}; choose another") from error
+        with place as name:
             execute(cropped, report, Target(Path(name) / target.path.name))
     times.rest = time.perf_counter() - start - times.prepare
     return times

@@ -96,7 +96,9 @@ class LazyVoxels:
     def planes(self) -> Iterator[NDArray[Any]]:
         """Yield every (y, x) plane in the order of the other axes; sections in the same chunks are read together."""
         *outer, sections = self.shape[:-2]
-        step = max(1, min(self._depth_of_chunks(), _SLAB_BYTES // max(1, self[(0,) * (self.ndim - 2)].nbytes)))
+        step = max(
+            1, min(self._depth_of_chunks(), _SLAB_BYTES // max(1, math.prod(self.shape[-2:]) * self.dtype.itemsize))
+        )
         for index in np.ndindex(*outer):
             for start in range(0, sections, step):
                 yield from np.asarray(self[(*index, slice(start, start + step))])
