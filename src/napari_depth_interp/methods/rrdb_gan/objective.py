@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 _PERCEPTUAL = {"faithful": 0.0, "conservative": 0.1, "published": 1.0}
 """Share of the published weight."""
 _ADVERSARIAL = {"faithful": 0.0, "conservative": 0.0001, "published": 0.001}
-_PUBLISHED = {"vgg": 0.2, "random": 0.2, "spectrum": 1.0}
-"""Weight of the perceptual loss. Spectra are as small as squared errors and need more."""
+_PUBLISHED = {"vgg": 0.2, "random": 0.2, "spectrum": 300.0}
+"""Full weight of the perceptual loss. Squared differences of spectra are small: 300 makes them matter as much."""
 _VGG = BACKBONES["vgg"]
 
 
