@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import logging
 import shlex
-import signal
-import sys
-import threading
-import traceback
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from io import TextIOWrapper
-from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
 
 from .. import __version__
-from ..errors import DepthInterpError, RequestError, explain
-from ..logs import LEVELS, is_on, logging_to
+from ..errors import RequestError
+from ..logs import LEVELS, logging_to
 from .batch import batch
 from .models import app as models_app
 from .options import (
@@ -51,7 +45,6 @@ from .options import (
     split,
 )
 from .output import (
-    Ended,
     describe_result,
     describe_spec,
     print_estimate,
@@ -70,11 +63,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-_ClickError: Any = typer.BadParameter.__mro__[2]
-"""The base of typer's usage errors, which typer itself does not name."""
 _log = logging.getLogger(__name__)
-_INTERRUPTED = 130
-"""Exit status; some versions of typer return it for Ctrl-C, others raise Abort."""
 
 
 @dataclass(frozen=True)
@@ -318,82 +307,6 @@ def demo(
 app.command()(batch)
 app.command()(train)
 app.add_typer(models_app, name="models")
-
-
-def run_command_line(arguments: Sequence[str]) -> int:
-    """Run a command; turn every failure into one line and an exit status."""
-    _prepare_process()
-    with ExitStack() as ends:
-        status = _run_command(arguments, ends)
-        _log.info("exit status %d", status)
-        return status
-
-
-def _run_command(arguments: Sequence[str], ends: ExitStack) -> int:
-    try:
-        call = Call(tuple(arguments), ends)
-        status = int(app(_log_options_first(arguments), standalone_mode=False, obj=call) or 0)
-        return status if status != _INTERRUPTED else _interrupted(arguments)
-    except Ended as error:
-        return error.status
-    except (KeyboardInterrupt, typer.Abort):
-        return _interrupted(arguments)
-    except typer.Exit as error:
-        return error.exit_code
-    except _ClickError as error:
-        return _usage(error, arguments)
-    except Exception as error:
-        return _fail(explain(error), error.exit_code if isinstance(error, DepthInterpError) else 1, arguments)
-
-
-def _log_options_first(arguments: Sequence[str]) -> list[str]:
-    """Move the options of the log before the command: people write them after it."""
-    first, others = [], []
-    words = iter(arguments)
-    for word in words:
-        if word == "--":
-            others += [word, *words]
-        elif word.partition("=")[0] in ("--log-level", "--log-file"):
-            first += [word, *([] if "=" in word else islice(words, 1))]
-        else:
-            others.append(word)
-    return first + others
-
-
-def _usage(error: Any, arguments: Sequence[str]) -> int:
-    message = error.format_message().rstrip(".")
-    if not message:  # no command given: the help has been printed
-        return int(error.exit_code)
-    return _fail(f"{message}. Try --help.", error.exit_code, arguments)
-
-
-def _prepare_process() -> None:
-    for stream in (sys.stdout, sys.stderr):  # a file name may hold what the terminal cannot show
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _terminate)
-
-
-def _terminate(_number: int, _frame: object) -> NoReturn:
-    """Leave as from Ctrl-C, so that nothing half-written stays: schedulers end jobs with SIGTERM."""
-    raise SystemExit(128 + signal.SIGTERM)
-
-
-def _interrupted(arguments: Sequence[str]) -> int:
-    return _fail("interrupted; no file was left half-written", _INTERRUPTED, arguments)
-
-
-def _fail(message: str, status: int, arguments: Sequence[str]) -> int:
-    if "--debug" in arguments:
-        traceback.print_exc()
-    if is_on():
-        _log.error("%s", message, exc_info=_log.isEnabledFor(logging.DEBUG))
-    line = " ".join(message.split())
-    print(f"depth-interp: {line}", file=sys.stderr)
-    if "--json" in arguments:
-        print_json({"error": line})
-    return status
 
 
 def _is_folder(path: Path) -> bool:

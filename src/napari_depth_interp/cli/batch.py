@@ -35,6 +35,8 @@ from .options import (
 from .output import Ended, print_json, warn
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from ..batch import Plan, Row, Stop, Summary
 
 
@@ -165,13 +167,15 @@ def _interruptible(stop: Stop, finish: bool) -> Iterator[None]:
         yield
         return
 
-    def heard(_number: int, _frame: object) -> None:
-        if stop.mode is not None:
-            raise KeyboardInterrupt
+    before = signal.getsignal(signal.SIGINT)
+
+    def heard(number: int, frame: FrameType | None) -> None:
+        if stop.mode is not None and callable(before):
+            before(number, frame)
         stop.finish()
         warn(["the files in work are being finished; Ctrl-C again drops them"])
 
-    before = signal.signal(signal.SIGINT, heard)
+    signal.signal(signal.SIGINT, heard)
     try:
         yield
     finally:

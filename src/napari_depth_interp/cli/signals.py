@@ -1,0 +1,51 @@
+"""Ctrl-C and SIGTERM, which schedulers send: both leave in order, so that nothing half-written stays."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NoReturn
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, under a name of its own.
+
+    Where KeyboardInterrupt itself passes through ``exec``, Python ends a module that was started with ``-m`` by
+    the signal, whatever exit status it asked for.
+    """
+
+
+@dataclass
+class Heard:
+    """The last signal, which code that imports or calls back may have turned into another error on its way."""
+
+    signal: int | None = None
+
+
+@contextmanager
+def listening() -> Iterator[Heard]:
+    """Turn the signals into :class:`Interrupted` and SystemExit; other threads than the main one cannot."""
+    heard = Heard()
+    if threading.current_thread() is not threading.main_thread():
+        yield heard
+        return
+
+    def interrupt(number: int, _frame: object) -> NoReturn:
+        heard.signal = number
+        raise Interrupted
+
+    def terminate(number: int, _frame: object) -> NoReturn:
+        heard.signal = number
+        raise SystemExit(128 + number)
+
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, terminate)}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it may be ignored, as for jobs of a shell
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield heard
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
