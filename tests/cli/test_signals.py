@@ -5,10 +5,12 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
 import pytest
 
-from napari_depth_interp.cli.signals import Interrupted, listening
+from napari_depth_interp.cli.signals import Interrupted, listening, reporting
+from napari_depth_interp.progress import Progress
 
 
 def send(number):
@@ -52,6 +54,17 @@ class TestListening:
         thread.start()
         thread.join()
         assert found == [before]
+
+
+def test_a_signal_that_was_dropped_ends_the_work_at_its_next_report():
+    with listening(), reporting("test") as report:
+        report(Progress(0.1))
+        with suppress(KeyboardInterrupt):
+            send(signal.SIGINT)
+        with pytest.raises(Interrupted):
+            report(Progress(0.2))
+    with listening(), reporting("the next call") as report:
+        report(Progress(0.1))
 
 
 MODULE = """

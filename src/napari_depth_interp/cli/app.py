@@ -53,6 +53,7 @@ from .output import (
     summarise,
     warn,
 )
+from .signals import reporting
 from .train import train
 
 app = typer.Typer(
@@ -154,7 +155,6 @@ def run(
     from ..estimate import estimate_run
     from ..execute import execute
     from ..outputs import choose_target
-    from ..progress import terminal_report
     from ..request import resolve
 
     chosen = collect_settings(
@@ -178,7 +178,7 @@ def run(
         return
     runtime = request.runtime
     _log.info("%s %s on %s, %d threads", request.spec.name, request.config, runtime.device, runtime.threads)
-    with terminal_report(request.spec.name) as report:
+    with reporting(request.spec.name) as report:
         result = execute(request, report, target)
     _log.info("computed in %.1f s, %.0f MB at most", result.seconds or 0, result.peak_memory_mb or 0)
     if target is None:
@@ -250,7 +250,6 @@ def evaluate(
 ) -> None:
     """Score methods on sections of your own stacks that they have not seen."""
     from ..evaluate.summary import as_json
-    from ..progress import terminal_report
     from .scoring import Question, lpips_choice, score_stacks
 
     chosen = collect_settings(
@@ -263,7 +262,7 @@ def evaluate(
         protocol_of(keep_every, hold_out, leave_one_out, reference, protocol),
         chosen, reference, data_range, lpips_choice(lpips, lpips_weights), report, overwrite,
     )  # fmt: skip
-    with terminal_report("evaluate") as progress:
+    with reporting("evaluate") as progress:
         scored = score_stacks(sources, question, call.arguments, progress)
     if json:
         print_json(as_json(scored))
@@ -286,14 +285,13 @@ def demo(
 ) -> None:
     """Hide sections of a real MRI and a simulated organoid, fill them, score them."""
     from ..demo import run_demo
-    from ..progress import terminal_report
 
     if view:
         from ..plugin.view import check_viewer, view_demo
 
         check_viewer()
     chosen = collect_settings(None, None, None, preset="fast", device=device, threads=threads, seed=seed)
-    with terminal_report("demo") as report:
+    with reporting("demo") as report:
         done = run_demo(out, split(methods), chosen, report)
     if json:
         print_json({"out": str(out), "stacks": {stack.name: scores.as_json() for stack, scores in done}})

@@ -33,6 +33,7 @@ from .options import (
     setting,
 )
 from .output import Ended, print_json, warn
+from .signals import reporting
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -121,10 +122,9 @@ def batch(
 
 def _run(plan: Plan, where: Any, *, finish: bool, aloud: bool) -> Summary:
     from ..batch import Stop, run_batch
-    from ..progress import terminal_report
 
     stop = Stop()
-    with _interruptible(stop, finish), terminal_report("batch") as report:
+    with _interruptible(stop, finish), reporting("batch") as report:
         return run_batch(plan, where, stop=stop, report=report, on_change=_say if aloud else None)
 
 

@@ -7,7 +7,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from ..progress import Progress, Report
 
 
 class Interrupted(KeyboardInterrupt):
@@ -20,15 +23,19 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass
 class Heard:
-    """The last signal, which code that imports or calls back may have turned into another error on its way."""
+    """The last signal: code that it hits may turn its exception into another one, or drop it."""
 
     signal: int | None = None
+
+
+_last = Heard()
 
 
 @contextmanager
 def listening() -> Iterator[Heard]:
     """Turn the signals into :class:`Interrupted` and SystemExit; other threads than the main one cannot."""
-    heard = Heard()
+    global _last
+    heard = _last = Heard()
     if threading.current_thread() is not threading.main_thread():
         yield heard
         return
@@ -49,3 +56,18 @@ def listening() -> Iterator[Heard]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def reporting(description: str) -> Iterator[Report]:
+    """Show progress as :func:`terminal_report` does; a Ctrl-C that was dropped on its way ends the work here."""
+    from ..progress import terminal_report  # here: Ctrl-C is understood before numpy is loaded
+
+    with terminal_report(description) as report:
+
+        def checked(progress: Progress) -> None:
+            if _last.signal == signal.SIGINT:
+                raise Interrupted
+            report(progress)
+
+        yield checked

@@ -24,6 +24,7 @@ from .options import (
     collect_settings,
 )
 from .output import print_json, warn
+from .signals import reporting
 
 
 def train(
@@ -60,7 +61,6 @@ def train(
 ) -> None:
     """Train a method on a folder of dense stacks; use the model with -p model=MODEL_DIR or -p model=NAME."""
     from .. import trainer
-    from ..progress import terminal_report
     from ..training.folders import folder_of
     from ..training.several import leads
 
@@ -77,7 +77,7 @@ def train(
     stacks = trainer.read_data(training.spec, data, settings)
     if isinstance(training.learner, Announces):
         warn(training.learner.announcements(), "note")
-    with terminal_report(f"train {method}") as report:
+    with reporting(f"train {method}") as report:
         done = trainer.train(training, stacks, report, resume=resume)
     if not leads():
         return

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from napari.utils.notifications import notification_manager, show_warning
-from qtpy.QtCore import QEvent
+from qtpy.QtCore import QEvent, QSize
 from qtpy.QtWidgets import QWidget
 
 from ..errors import DepthInterpError
@@ -26,11 +26,17 @@ class JobWidget(QWidget):
     """What the user can do if a job ends in an error that nobody foresaw."""
     foreseen: ClassVar[tuple[type[Exception], ...]] = (DepthInterpError,)
     """Errors whose message says all."""
+    wide: ClassVar[int] = 430
+    """Pixels; the larger part of a 1280 x 800 window is for the canvas."""
     bar: RunBar
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.job: Job[Any] | None = None
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return the size that the dock begins with."""
+        return QSize(self.wide, 700)
 
     def leave(self) -> None:
         """Let go of the viewer: the dock has been closed."""

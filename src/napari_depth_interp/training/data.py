@@ -59,14 +59,10 @@ def hold_back(data: TrainingData, share: float, seed: int) -> Split:
     -------
     Split
     """
-    files = list(dict.fromkeys(data.files))
-    count = round(share * len(files))
-    if count >= 1 and count < len(files):
-        order = np.random.default_rng((seed, 1)).permutation(len(files))
-        chosen = {files[i] for i in order[:count]}
-        kept = [stack for stack, path in zip(data.stacks, data.files, strict=True) if path not in chosen]
-        held = [stack for stack, path in zip(data.stacks, data.files, strict=True) if path in chosen]
-        return Split(tuple(kept), tuple(held))
+    count = round(share * len(set(data.files)))
+    if 1 <= count < len(set(data.files)):
+        kept, held = _by_file(data, count, seed)
+        return Split(tuple(data.stacks[i] for i in kept), tuple(data.stacks[i] for i in held))
     pairs = [_cut(stack, share) for stack in data.stacks]
     return Split(tuple(part for kept, _ in pairs for part in kept), tuple(part for _, held in pairs for part in held))
 
@@ -99,13 +95,16 @@ def split(data: TrainingData, share: float, seed: int) -> tuple[list[int], list[
         Of the files to validate on; one file at least unless it is 0.
     seed : int
     """
-    files = sorted(set(data.files))
-    everything = list(range(len(data.stacks)))
-    if share <= 0 or len(files) < 2:
-        return everything, []
-    count = min(len(files) - 1, max(1, round(share * len(files))))
-    kept = {files[i] for i in np.random.default_rng((seed, 3)).permutation(len(files))[:count]}
-    return (
-        [i for i in everything if data.files[i] not in kept],
-        [i for i in everything if data.files[i] in kept],
-    )
+    files = len(set(data.files))
+    if share <= 0 or files < 2:
+        return list(range(len(data.stacks))), []
+    return _by_file(data, min(files - 1, max(1, round(share * files))), seed)
+
+
+def _by_file(data: TrainingData, count: int, seed: int) -> tuple[list[int], list[int]]:
+    """Return the indices of the stacks that stay, and of those in so many files that the seed chooses."""
+    files = list(dict.fromkeys(data.files))
+    order = np.random.default_rng((seed, 1)).permutation(len(files))
+    held = {files[i] for i in order[:count]}
+    numbers = range(len(data.stacks))
+    return [i for i in numbers if data.files[i] not in held], [i for i in numbers if data.files[i] in held]

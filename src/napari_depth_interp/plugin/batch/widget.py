@@ -9,7 +9,7 @@ from typing import Any
 
 import napari
 from napari.utils.notifications import show_warning
-from qtpy.QtCore import QObject, QSize, Qt, Signal
+from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QApplication,
@@ -102,10 +102,6 @@ class BatchFolder(JobWidget):
         self.bar.cancel_clicked.connect(self.cancel)
         self.files.copy_wanted.connect(self._copy)
         self._check()
-
-    def sizeHint(self) -> QSize:  # noqa: N802
-        """Leave the larger part of a 1280 x 800 window to the canvas."""
-        return QSize(430, 700)
 
     # Settings
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import napari
 from napari.utils.notifications import show_warning
-from qtpy.QtCore import QObject, QSize, Qt, Signal
+from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
@@ -68,10 +68,6 @@ class CompareMethods(JobWidget):
         self.scores.report_wanted.connect(self.write_report)
         self.scores.said.connect(self._say)
         self._check()
-
-    def sizeHint(self) -> QSize:  # noqa: N802
-        """Leave the larger part of a 1280 x 800 window to the canvas."""
-        return QSize(430, 700)
 
     def settings(self) -> Settings:
         """Return what holds for all methods.

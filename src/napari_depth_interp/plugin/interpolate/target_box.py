@@ -10,9 +10,9 @@ from qtpy.QtWidgets import QComboBox, QGroupBox, QHBoxLayout, QLabel, QLineEdit,
 
 from ...errors import DepthInterpError
 from ...method import MethodSpec
-from ...request import target_depths
 from ...settings import Settings, describe
 from ...stack import Acquisition, Dataset
+from ...targets import target_depths
 from ..words import for_window
 
 _KINDS = {"factor": "Factor", "spacing": "Spacing", "isotropic": "Isotropic"}

@@ -16,10 +16,11 @@ from ...methods import registry
 from ...outputs import Target
 from ...progress import Report, part
 from ...report import BASELINE
-from ...request import Request, match_observed, prepare_dataset, resolve, target_depths
+from ...request import Request, prepare_dataset, resolve
 from ...result import Result
 from ...settings import Settings
 from ...stack import Dataset, without_voxels
+from ...targets import match_observed, target_depths
 from ..jobs import import_torch
 from ..scoring import Scoring
 

@@ -9,7 +9,7 @@ import napari
 import numpy as np
 from napari.layers import Layer
 from napari.utils.notifications import show_warning
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
@@ -46,6 +46,7 @@ class DepthInterpolation(JobWidget):
     napari_viewer : napari.Viewer
     """
 
+    wide = 410
     advice = "use a smaller factor, one channel, or a crop of the stack"
 
     def __init__(self, napari_viewer: napari.Viewer, parent: QWidget | None = None) -> None:
@@ -76,10 +77,6 @@ class DepthInterpolation(JobWidget):
         self.bar.preview_clicked.connect(self.preview)
         self.bar.cancel_clicked.connect(self.cancel)
         self._check()
-
-    def sizeHint(self) -> QSize:  # noqa: N802
-        """Leave the larger part of a 1280 x 800 window to the canvas."""
-        return QSize(410, 700)
 
     # Settings
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import napari
 from napari.utils.notifications import show_warning
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
@@ -46,6 +46,7 @@ class TrainModel(JobWidget):
     napari_viewer : napari.Viewer
     """
 
+    wide = 410
     advice = "use a smaller network or batch, fewer stacks, or crops of them"
 
     def __init__(self, napari_viewer: napari.Viewer, parent: QWidget | None = None) -> None:
@@ -74,10 +75,6 @@ class TrainModel(JobWidget):
         self.models.said.connect(self._say)
         self._check()
         self._remind()
-
-    def sizeHint(self) -> QSize:  # noqa: N802
-        """Leave the larger part of a 1280 x 800 window to the canvas."""
-        return QSize(410, 700)
 
     # What the boxes show
 
