@@ -41,7 +41,7 @@ PAPER = {
 }  # fmt: skip
 """SSIM, PSNR (dB) and Dice of Hui 2024, Table 1: of other volumes, so only the order of the rows can be compared."""
 LINEAR, MATCHED, OURS = "linear", "cubic, back-projected", "microdiffusion, mean of 8"
-PUBLISHED = "draws=image:prior_use=blend:learn=mean:correct=false:self_check=false:samples=1"
+PUBLISHED = "draws=image:prior_use=blend:learn=mean:correct=false:self_check=false:noise=keep:samples=1"
 MLP = "inr:field=mlp:correct=false:learning_rate=0.001"
 GAIN_DB, GAIN_SSIM, BELOW_DB = 1.0, 0.03, 0.2
 

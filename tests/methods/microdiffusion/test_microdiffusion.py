@@ -1,5 +1,7 @@
 """The whole method on small projections."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -75,6 +77,25 @@ def test_samples_differ_and_their_spread_is_the_uncertainty(usual):
     alone = prepared(samples=1).sections_at(STACK, FINE)
     assert np.isnan(alone.uncertainty).all()
     assert not np.allclose(alone.values, prepared(samples=1, seed=1).sections_at(STACK, FINE).values, atol=0.1)
+
+
+def test_white_noise_of_projections_is_left_out_and_it_says_so():
+    clean = projected(np.maximum(tissue((30, 64, 64)) - 250, 0))
+    noise = np.random.default_rng(1).normal(0, 2, clean.voxels.shape).astype(np.float32)
+    stack = replace(clean, voxels=clean.voxels + noise)
+    quiet, exact = prepared(stack, samples=1), prepared(stack, samples=1, noise="keep")
+    away = {
+        method: [
+            float(np.sqrt(np.mean((averaged(method.sections_at(stack, FINE).values) - voxels) ** 2)))
+            for voxels in (stack.voxels, clean.voxels)
+        ]
+        for method in (quiet, exact)
+    }
+    assert away[exact][0] < 0.3
+    assert 0 < away[quiet][0] <= 2.5 * 2.3
+    assert away[quiet][1] < 0.8 * away[exact][1]
+    assert "noise=keep leaves it in" in quiet.findings().warnings[-1]
+    assert not exact.findings().warnings
 
 
 def test_without_correction_averages_are_off():

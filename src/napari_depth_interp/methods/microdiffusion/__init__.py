@@ -170,6 +170,12 @@ class MicroDiffusionConfig(MethodConfig):
         description="After every step add what averages of the sections miss of the recorded images. Off: as "
         "published.",
     )
+    noise: Literal["auto", "keep"] = Field(
+        default="auto",
+        title="Noise",
+        description="auto: white noise is taken out of projections before, where it can be told from texture, so that "
+        "averages of the result match them within their noise; keep: they are matched noise and all.",
+    )
     self_check: bool = Field(
         default=True,
         title="Check on own images",

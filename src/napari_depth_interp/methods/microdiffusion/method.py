@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from ...method import Explains, Findings, HasField, Method, Runtime, Sections, working_dtype
 from ...nn.runtime import torch_on
+from ...noise import white_noise, without_noise
 from ...progress import Progress, Report, fractions, part, silent
 from ...scaling import Scaling
 from ...stack import Stack
@@ -42,18 +44,32 @@ class MicroDiffusion:
         self._network: SectionNet | None = None
         self._scaling = Scaling(0.0, 1.0)
         self._drawn: tuple[Stack, NDArray[np.float32], NDArray[np.float32]] | None = None
+        self._noise = 0.0
+        self._quiet: tuple[Stack, Stack] | None = None
         self._warnings: tuple[str, ...] = ()
         self._trust = 1.0
 
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
         """Prepare the prior, then train the network on the recorded images."""
         self._drawn, self._network, self._warnings = None, None, ()
+        self._noise, self._quiet = 0.0, None
+        if self._config.noise == "auto" and stack.acquisition.is_projection:
+            self._noise = white_noise(stack.voxels)
+        stack = self._without_noise(stack)
         self._scaling = Scaling.of(stack.voxels)
         self._prior = self._prepared_prior(stack, part(report, 0.0, 0.4, "preparing the prior"))
         if self._config.diffusion:
             with torch_on(self._runtime) as device:
                 self._learn(stack, device, part(report, 0.4, 1.0, "training on the images of this stack"))
         report(Progress(1.0))
+
+    def _without_noise(self, stack: Stack) -> Stack:
+        if self._noise == 0:
+            return stack
+        if self._quiet is None or self._quiet[0] is not stack:
+            quiet = without_noise(stack.voxels.astype(working_dtype(stack.voxels.dtype)), self._noise)
+            self._quiet = stack, replace(stack, voxels=quiet)
+        return self._quiet[1]
 
     def _learn(self, stack: Stack, device: torch.device, report: Report) -> None:
         lessons, known = self._lessons(stack, device)
@@ -118,14 +134,18 @@ class MicroDiffusion:
         return np.asarray(self._prior.sections_at(stack, z.tolist(), report=silent).values, np.float32)
 
     def findings(self) -> Findings:
-        """Say so where nothing could be learned or is trusted; what the prior has found out."""
+        """Say so where noise was taken out, nothing could be learned or is trusted; what the prior has found out."""
         inner = self._prior.findings().warnings if isinstance(self._prior, Explains) else ()
-        return Findings(warnings=(*inner, *self._warnings))
+        own = self._warnings
+        if self._noise:
+            own = (*own, f"noise of about {self._noise:.3g} grey values was taken out; noise=keep leaves it in")
+        return Findings(warnings=(*inner, *own))
 
     def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report = silent) -> Sections:
         """Return the mean of the samples and their standard deviation, between sections linearly interpolated."""
         wanted = np.asarray(z, float)
         dtype = working_dtype(stack.voxels.dtype)
+        stack = self._without_noise(stack)
         if self._network is None:
             assert self._prior is not None
             values = self._prior.sections_at(stack, z, report=report).values
