@@ -204,7 +204,7 @@ def main() -> None:
     parser.add_argument("data", nargs="?", type=Path, metavar="DIR", help="also score volumes of this folder")
     parser.add_argument("--setting", choices=list(SETTINGS), default="small", help="full is for a GPU")
     parser.add_argument("--sets", nargs="*", default=list(PAPER), choices=list(PAPER), help="simulated specimens")
-    parser.add_argument("--rows", nargs="+", help="only the rows that hold one of these words")
+    parser.add_argument("--rows", nargs="+", help="only these rows, or those that hold one of these words")
     parser.add_argument("-n", type=int, default=6, help="sections per projection, default 6")
     parser.add_argument("--ablations", action="store_true")
     parser.add_argument("--figure", type=Path, default=Path("microdiffusion.png"), help="of the ablations")
@@ -227,8 +227,12 @@ def main() -> None:
 
 
 def chosen(rows: dict[str, str], words: Sequence[str] | None) -> dict[str, str]:
-    """Return the rows that hold one of the words; all without any."""
-    return {row: how for row, how in rows.items() if not words or any(word in row for word in words)}
+    """Return the rows that are, or else hold, one of the words; all without any."""
+
+    def wanted(row: str) -> bool:
+        return any(row == word if word in rows else word in row for word in words or ())
+
+    return {row: how for row, how in rows.items() if not words or wanted(row)}
 
 
 if __name__ == "__main__":
