@@ -200,7 +200,7 @@ MICRODIFFUSION = MethodSpec(
     name="microdiffusion",
     title="MicroDiffusion",
     summary="Diffusion on XY sections, guided by a prior and the closest recorded image: samples and their spread for "
-    "projections (means of n sections). For values nearest to the truth use auto.",
+    "projections (means of n sections), without their white noise. For slices use auto.",
     config=MicroDiffusionConfig,
     create=_create,
     cost="2 min (fast) to many minutes (balanced, best) for 22 projections of 128 x 128 on two cores",
