@@ -21,14 +21,14 @@ import docs_tables as tables
 
 METHODS = "reference/methods"
 SECTIONS = {
-    "Tutorials": ("tutorials", ["first-stack", "choose-a-method", "train", "cluster"]),
+    "Tutorials": ("tutorials", ["first-stack", "choose-a-method", "train"]),
     "How-to": (
         "how-to",
         ["install", "compare-methods", "python", "uneven-and-projections", "train-a-model", "batch", "large-volumes"],
     ),
     "Methods": (METHODS, ["index"]),
     "Explanation": ("explanation", ["evaluation", "uncertainty", "design", "benchmarks"]),
-    "Reference": ("reference", ["cli", "settings", "api", "formats", "report", "metrics", "manifest"]),
+    "Reference": ("reference", ["words", "cli", "settings", "api", "formats", "report", "metrics", "manifest"]),
 }
 """Headings of the navigation: folder, and the pages that come first in it; others follow by name."""
 

@@ -60,7 +60,8 @@ def methods_overview(folder: Path) -> str:
     return "\n\n".join(
         [
             "# Methods",
-            "`auto` is the default: it tries others on your own stack. Whatever you choose, first "
+            "`auto` is the default: it tries linear, cubic, optical flow and section super-resolution on your own "
+            "stack and mixes them. Whatever you choose, first "
             "[hide sections and look at the score](../../tutorials/choose-a-method.md).",
             table(["method", "makes", "what it does", "training data", "time"], rows),
             "Other packages can bring methods, too: [Add a method](../../how-to/add-a-method.md).",

@@ -135,3 +135,12 @@ def test_the_tutorials_name_what_is_in_the_window():
     for words in ("Runs and scores", "Copy as command", "Leave one out", "Section depths", "Optical flow", "Preview"):
         assert words in code
         assert any(words in page.read_text(encoding="utf-8") for page in PAGES), words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_files_that_are_shown_are_there(page):
+    """`ruff format` takes the marker of a shown file for code, unless the block says ``{.python}``."""
+    for line in re.findall(r"^.*8 ?<.*\.(?:py|toml).*$", page.read_text(encoding="utf-8"), re.MULTILINE):
+        shown = re.fullmatch(r'--8<-- "(.+)"', line)
+        assert shown, line
+        assert (ROOT / shown[1]).is_file(), line

@@ -30,17 +30,22 @@ class Settings(BaseModel):
     parameters: dict[str, Any] = Field(default_factory=dict, description="Parameters of the method, over its preset.")
     enhance: str | None = Field(
         None,
-        description="Method that enhances the sections first, such as srcnn; the result then holds no section as "
-        "recorded. Default: none.",
+        description="Method that enhances the sections first, such as srcnn; no section of the result is then as it "
+        "was recorded. Default: none.",
     )
     enhance_parameters: dict[str, Any] = Field(
         default_factory=dict, description="Parameters of the enhancing method, over the same preset."
     )
     factor: int | None = Field(
-        None, description="How many times denser: N sections become (N-1)*factor+1. Default for projection:N is N."
+        None,
+        description="How many times denser: n sections become (n - 1) * factor + 1. Default for projection:N is N.",
     )
-    spacing: str | None = Field(None, description="Wanted distance of the sections, such as 2um, instead of a factor.")
-    isotropic: bool = Field(False, description="Make the sections as close as the pixels, instead of a factor.")
+    spacing: str | None = Field(
+        None, description="Wanted distance of the sections of the result, such as 2um, instead of a factor."
+    )
+    isotropic: bool = Field(
+        False, description="Make the sections as close together as the pixels, instead of a factor."
+    )
     acquisition: str | None = Field(
         None,
         description="What one image is. slice (default): one section; projection:N: the mean of N neighbouring ones.",
@@ -49,7 +54,7 @@ class Settings(BaseModel):
         "auto", description="Section axis of a NIfTI file; auto takes the one with the coarsest spacing."
     )
     z_spacing: str | None = Field(
-        None, description="Distance of the observed sections, such as 2um, where the file has none or a wrong one."
+        None, description="Distance of the observed sections, such as 2um, if the file gives none or a wrong one."
     )
     depths: list[float] | None = Field(
         None, description="Depth of each observed section, in the unit of the file, for uneven stacks."

@@ -53,6 +53,13 @@ def test_failed_files_make_exit_status_1_and_one_line(source, target):
     assert words.stdout.splitlines()[-1].startswith("2 skipped, 1 failed; ")
 
 
+def test_enhancement_before_interpolation(source, target):
+    words = ("--enhance", "srcnn", "--enhance-param", "iterations=10", "--enhance-param", "filters=2")
+    (row,) = run_json("batch", source, target, *LINEAR, *words, "--pattern", "a.tif", "--threads", 1)["files"]
+    assert (row["state"], row["sections"]) == ("done", 7)
+    assert any("recorded" in each for each in row["warnings"])
+
+
 def test_a_settings_file_and_options_as_run_takes_them(source, target, tmp_path):
     (tmp_path / "lab.yaml").write_text("method: cubic\nfactor: 4\nparameters: {kind: spline}\n")
     options = ["--settings", tmp_path / "lab.yaml", "--factor", 3, "--dtype", "float32", "--pattern", "[ab]*"]

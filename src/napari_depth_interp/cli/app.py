@@ -29,7 +29,6 @@ from .options import (
     EnhanceParameters,
     Input,
     Json,
-    Methods,
     Nan,
     Overwrite,
     Parameters,
@@ -39,6 +38,7 @@ from .options import (
     Threads,
     ZSpacing,
     collect_settings,
+    methods_option,
     parse_parameters,
     protocol_of,
     setting,
@@ -83,7 +83,7 @@ def _root(
         str | None,
         typer.Option(
             envvar="DEPTH_INTERP_LOG_LEVEL", metavar="|".join(LEVELS),
-            help="Log what is done, from this level on; also after the command.",
+            help="Log messages of this level and above. May also stand after the command.",
         ),
     ] = None,
     log_file: Annotated[
@@ -145,7 +145,7 @@ def run(
     seed: Seed = None,
     overwrite: Overwrite = False,
     estimate: Annotated[
-        bool, typer.Option("--estimate", help="Say how long the run would take and how much memory, and do not run.")
+        bool, typer.Option("--estimate", help="Say how much time and memory the run would take, and do not run.")
     ] = False,
     debug: Debug = False,
     json: Json = False,
@@ -203,17 +203,25 @@ def evaluate(
         list[Path],
         typer.Argument(metavar="IN...", help="TIFF, NIfTI or OME-Zarr stacks.", show_default=False, readable=False),
     ],
-    methods: Methods = None,
+    methods: Annotated[str | None, methods_option("linear,cubic")] = None,
     keep_every: Annotated[
-        int | None, typer.Option(metavar="K", help="Keep every K-th section, hide the others.")
+        int | None,
+        typer.Option(
+            metavar="K",
+            help="Keep every K-th section, hide the others. One protocol is needed: this, or one of the next four.",
+        ),
     ] = None,
     hold_out: Annotated[str | None, typer.Option(metavar="I,J", help="Hide these sections, counted from 0.")] = None,
     leave_one_out: Annotated[bool, typer.Option("--leave-one-out", help="Hide each inner section in turn.")] = False,
-    reference: Annotated[Path | None, typer.Option(help="Dense truth of the same scene.", **FILE)] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="Dense recording of the same scene, to compare the result with.", **FILE)
+    ] = None,
     protocol: Annotated[
         str | None,
         typer.Option(
-            metavar="projection:N|sr4", help="Average every N sections (sr4: 4 x 4 x 4 voxels), and hide them all."
+            metavar="projection:N|sr4",
+            help="projection:N averages every N sections of a dense stack, sr4 blocks of 4 x 4 x 4 voxels; the methods "
+            "get the averages and have to restore the stack.",
         ),
     ] = None,
     data_range: Annotated[
@@ -274,7 +282,9 @@ def evaluate(
 
 @app.command()
 def demo(
-    methods: Methods = None,
+    methods: Annotated[
+        str | None, methods_option("all that add sections, need no trained model and draw no random samples")
+    ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")] = Path("demo-output"),
     view: Annotated[bool, typer.Option("--view", help="Open the results in napari afterwards.")] = False,
     device: Device = None,

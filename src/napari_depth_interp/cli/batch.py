@@ -20,6 +20,8 @@ from .options import (
     Debug,
     Depths,
     Device,
+    Enhance,
+    EnhanceParameters,
     Json,
     Nan,
     Overwrite,
@@ -30,6 +32,7 @@ from .options import (
     Threads,
     ZSpacing,
     collect_settings,
+    parse_parameters,
     setting,
 )
 from .output import Ended, print_json, warn
@@ -48,37 +51,47 @@ def batch(
     target: Annotated[
         Path, typer.Argument(metavar="OUT_DIR", help="Folder for the results; it mirrors IN_DIR.", readable=False)
     ],
-    recursive: Annotated[bool, typer.Option("--recursive", help="Also the folders in IN_DIR.")] = False,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", help="Also take the files in the subfolders of IN_DIR.")
+    ] = False,
     pattern: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="GLOB", help="Only files that match, such as '*_raw.tif'; '!GLOB' leaves out. Repeatable."
+            metavar="GLOB",
+            help="Take only files that match, such as '*_raw.tif'; '!GLOB' leaves files out. Repeatable.",
         ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on: skip results that are complete, make the others.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Process N files at once, each in a process of its own.")
+        int | None,
+        typer.Option(
+            metavar="N", help="Process N files at once, each in a process of its own. Default: one after the other."
+        ),
     ] = None,
     scheduler: Annotated[
         str | None,
         typer.Option(metavar="ADDRESS", help="Use the workers of a running Dask scheduler: tcp://HOST:8786."),
     ] = None,
     keep_every: Annotated[
-        int | None, typer.Option(metavar="K", help="Also score each file with one section in K kept.")
+        int | None,
+        typer.Option(metavar="K", help="Also score the method on each file: keep every K-th section, hide the others."),
     ] = None,
     data_range: Annotated[
         tuple[float, float] | None,
         typer.Option(
-            metavar="LO HI", help="Full range of intensities for the scores. Default: percentiles 0.1 to 99.9."
+            metavar="LO HI",
+            help="Full range of intensities for the scores. Default: percentiles 0.1 to 99.9 of each file.",
         ),
     ] = None,
     on_cancel: Annotated[
-        str, typer.Option(metavar="discard|finish", help="What Ctrl-C does with the files in work.")
+        str, typer.Option(metavar="discard|finish", help="What Ctrl-C does with the files that are being processed.")
     ] = "discard",
     method: Annotated[str | None, setting("method")] = None,
     preset: Preset = None,
+    enhance: Enhance = None,
+    enhance_parameters: EnhanceParameters = None,
     factor: Annotated[int | None, setting("factor")] = None,
     spacing: Annotated[str | None, setting("spacing", metavar="LENGTH")] = None,
     isotropic: Annotated[bool, setting("isotropic")] = False,
@@ -105,7 +118,8 @@ def batch(
     from ..batch import Plan, Where
 
     chosen = collect_settings(
-        settings, parameters, depths, method=method, preset=preset, factor=factor, spacing=spacing,
+        settings, parameters, depths, method=method, preset=preset, enhance=enhance,
+        enhance_parameters=parse_parameters(enhance_parameters), factor=factor, spacing=spacing,
         isotropic=isotropic or None, acquisition=acquisition, axis=axis, z_spacing=z_spacing, channel=channel,
         dtype=dtype, nan=nan, device=device, threads=threads, seed=seed,
     )  # fmt: skip

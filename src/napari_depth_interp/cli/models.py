@@ -62,8 +62,13 @@ def show(name: Name, json: Json = False, debug: Debug = False) -> None:
 
 
 @app.command()
-def rename(old: Name, new: Name, json: Json = False, debug: Debug = False) -> None:
-    """Give a model another name."""
+def rename(
+    old: Name,
+    new: Annotated[str, typer.Argument(metavar="NEW_NAME", help="Its new name.", show_default=False)],
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Give a model a new name."""
     folder = library.rename(old, new)
     _done({"model": new, "folder": str(folder)}, f"{old} is called {new} now", json=json)
 
@@ -94,12 +99,12 @@ def import_model(
     ],
     name: Annotated[str | None, typer.Option(help="Its name here. Default: that of the file or repository.")] = None,
     sha256: Annotated[
-        str | None, typer.Option(metavar="HEX", help="SHA-256 that the weights must have, where you know it.")
+        str | None, typer.Option(metavar="HEX", help="SHA-256 that the weights must have, if you know it.")
     ] = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Take in a model; nothing of it is kept unless all of it is right."""
+    """Import a model; it is checked first, and kept only if all of it is right."""
     from ..training import hub
 
     if hub.is_place(source):
@@ -125,7 +130,7 @@ def export(
         Literal["zip", "bioimageio"],
         typer.Option("--format", help="zip: for this program. bioimageio: the network for the BioImage Model Zoo."),
     ] = "zip",
-    licence: Annotated[str, typer.Option(help="Licence, such as CC-BY-4.0, where the model has none.")] = "",
+    licence: Annotated[str, typer.Option(help="Licence, such as CC-BY-4.0, if the model has none.")] = "",
     author: Annotated[str, typer.Option(help="Your name, for bioimageio.")] = "",
     private: Annotated[bool, typer.Option("--private", help="A new repository on the hub is private.")] = False,
     overwrite: Overwrite = False,

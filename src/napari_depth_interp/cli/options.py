@@ -63,15 +63,16 @@ Seed = Annotated[int | None, setting("seed")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
-Methods = Annotated[
-    str | None,
-    typer.Option(
+
+
+def methods_option(default: str) -> Any:
+    """Make the option that names several methods; its help text says which are taken without it."""
+    return typer.Option(
         "--methods",
         metavar="A,B,C",
         help="Methods, separated by commas; with a preset or parameters as section_sr:fast, cubic:kind=spline; after "
-        "enhancement as linear:enhance=srcnn.",
-    ),
-]
+        f"enhancement as linear:enhance=srcnn. Default: {default}.",
+    )
 
 
 def collect_settings(

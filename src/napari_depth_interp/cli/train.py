@@ -33,20 +33,21 @@ def train(
         Path,
         typer.Argument(
             metavar="DATA_DIR",
-            help="Folder of dense TIFF or NIfTI stacks, or a CSV list of them with the columns hr, lr and class (the "
-            "last two may be missing); for srcnn and cae of noisy ones, or with the folders noisy and clean in it, "
-            "which hold images of the same names.",
+            help="Folder of dense TIFF, NIfTI or OME-Zarr stacks, or a CSV list of them with the columns hr, lr and "
+            "class (the last two may be missing). For srcnn and cae: a folder of noisy images, or one that holds "
+            "the folders noisy and clean with images of the same names.",
             readable=False,
         ),
     ],
     out: Annotated[Path | None, typer.Option(metavar="MODEL_DIR", help="Folder for the model.")] = None,
     name: Annotated[
-        str | None, typer.Option(help="Name of the model among your models, instead of a folder: -p model=NAME.")
+        str | None,
+        typer.Option(help="Instead of --out: name under which the model is kept among your models, for -p model=NAME."),
     ] = None,
     preset: Preset = None,
     parameters: Parameters = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where an interrupted training with the same data stopped.")
+        bool, typer.Option("--resume", help="Continue an interrupted training with the same data where it stopped.")
     ] = False,
     licence: Annotated[str, typer.Option(help="Licence that the model may be used under, such as CC-BY-4.0.")] = "",
     axis: Axis = None,

@@ -23,7 +23,7 @@ class EnhanceConfig(MethodConfig):
         default="blind",
         title="Targets without clean images",
         description="What training on noisy sections alone aims at. blind: hidden pixels of the section itself, "
-        "foretold from those around them; neighbours: the sections above and below, whose noise is another: better "
+        "predicted from those around them; neighbours: the sections above and below, whose noise is another: better "
         "where sections are so close that they look alike, and wrong where they do not.",
     )
     blind_radius: int | None = Field(

@@ -198,6 +198,14 @@ class TestSettings:
         run(qtbot, listed)
         assert ndi.read(target / "a.tif").grid.spacing == pytest.approx(1.0)
 
+    def test_enhancement_that_a_settings_file_asks_for(self, listed, tmp_path):
+        text = "method: linear\nfactor: 2\nenhance: srcnn\nenhance_parameters: {iterations: 10}\n"
+        (tmp_path / "lab.yaml").write_text(text)
+        listed.load_settings(str(tmp_path / "lab.yaml"))
+        assert "enhance: srcnn" in listed.options._info.text()
+        assert listed.settings().enhance_parameters == {"iterations": 10}
+        assert "--enhance srcnn --enhance-param iterations=10" in listed.command()
+
     def test_a_bad_one_changes_nothing(self, listed, tmp_path):
         (tmp_path / "bad.yaml").write_text("facto: 3\n")
         before = listed.settings()

@@ -27,15 +27,15 @@ class AutoConfig(MethodConfig):
         ge=10,
         le=200_000,
         title="Training steps",
-        description="Training steps of the candidates that train on the stack. Not set: as the effort says.",
+        description="Training steps of the candidates that train on the stack. Not set: as the effort's preset says.",
     )
     caution: float = Field(
         default=5.0,
         ge=0.0,
         le=100.0,
         title="Caution",
-        description="How strongly the mixture is drawn from what fits left-out sections and hidden rows best "
-        "towards a mixture that has proved itself on many stacks. 0: not at all.",
+        description="How strongly the mixture is pulled from what fits left-out sections and hidden rows best "
+        "towards a mixture that has worked well on many stacks. 0: not at all.",
     )
 
     @field_validator("candidates")

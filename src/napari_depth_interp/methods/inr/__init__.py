@@ -27,8 +27,8 @@ class InrConfig(MethodConfig):
         ge=0,
         le=10_000_000,
         title="Training steps",
-        description="Gradient steps (Adam). The factorised field needs hundreds, the network thousands. 0: only "
-        "started.",
+        description="Gradient steps (Adam). The factorised field needs hundreds, the network thousands. 0: "
+        "the field as it starts, without training.",
     )
     learning_rate: float = Field(
         default=0.01,
@@ -62,7 +62,8 @@ class InrConfig(MethodConfig):
         ge=0.0,
         le=1000.0,
         title="Smoothness along z",
-        description="Weight of squared second differences of the factorised field along z. More: smoother, less depth.",
+        description="Weight of squared second differences of the factorised field along z. More: smoother "
+        "along z, less detail.",
     )
     frequencies: int = Field(
         default=256,

@@ -18,7 +18,8 @@ class MicroDiffusionConfig(MethodConfig):
     prior: Literal["auto", "inr", "cubic", "linear", "none"] = Field(
         default="auto",
         title="Prior",
-        description="First estimate that guides the diffusion. auto: truest; inr: as published; none: naive diffusion.",
+        description="First estimate that guides the diffusion. auto: nearest to the truth; inr: as published; "
+        "cubic or linear interpolation; none: naive diffusion.",
     )
     effort: Preset = Field(
         default="fast",
@@ -30,31 +31,32 @@ class MicroDiffusionConfig(MethodConfig):
         ge=10,
         le=1_000_000,
         title="Training steps of the prior",
-        description="Training steps of the priors auto and inr. Not set: as the effort says.",
+        description="Training steps of the priors auto and inr. Not set: as the preset of the prior says.",
     )
     diffusion: bool = Field(
         default=True,
         title="Diffusion",
-        description="Off: the prior alone (the rows of Table 1 without diffusion).",
+        description="Draw samples. Off: the prior alone (the rows of the paper's Table 1 without diffusion).",
     )
     draws: Literal["residual", "image"] = Field(
         default="residual",
         title="What is drawn",
-        description="residual: what the prior misses, truest to the hidden sections; image: the grey values, as "
-        "published.",
+        description="residual: what the prior misses, nearest to the hidden sections; image: the grey values, "
+        "as published.",
     )
     gamma: float = Field(
         default=0.1,
         ge=0.0,
         le=1.0,
         title="Share of the prior",
-        description="Share of the prior that is mixed into the noisy section that the network sees (equation 9). 0.1"
-        " as published.",
+        description="Share of the prior that is mixed into the noisy section that the network sees (equation 9). 0.1 "
+        "as published.",
     )
     prior_use: Literal["both", "blend", "condition"] = Field(
         default="both",
         title="How the prior is given",
-        description="blend: mixed into the noisy section, as published; condition: beside the recorded image; both.",
+        description="How the network is given the prior. blend: mixed into the noisy section, as published; "
+        "condition: beside the recorded image; both: both ways.",
     )
     prior_training: Literal["frozen", "trainable", "joint"] = Field(
         default="frozen",
@@ -77,9 +79,10 @@ class MicroDiffusionConfig(MethodConfig):
     learn: Literal["both", "mean", "coarser", "projection"] = Field(
         default="both",
         title="What is learned from",
-        description="mean: the mean of the foretold sections has to be the recorded image; coarser: recorded images "
-        "as the sections of averages of two of them, which teaches depth; both; projection: each section is the "
-        "recorded image, as algorithm 1 is printed.",
+        description="What training compares. mean: the mean of the predicted sections with the recorded "
+        "image; coarser: recorded images are averaged in pairs and have to be found again, which "
+        "teaches how sections differ; both: in turn; projection: each section with the recorded "
+        "image, as algorithm 1 is printed.",
     )
     uncondition: float = Field(
         default=0.1,
@@ -105,7 +108,7 @@ class MicroDiffusionConfig(MethodConfig):
         ge=1,
         le=1024,
         title="Sections per step",
-        description="Pieces of sections in one training step, about.",
+        description="About how many pieces of sections are looked at in one training step.",
     )
     window: int = Field(
         default=48,
@@ -127,7 +130,7 @@ class MicroDiffusionConfig(MethodConfig):
         ge=1,
         le=5,
         title="Network levels",
-        description="Resolutions of the U-Net; each halves rows and columns. More: sees farther.",
+        description="Resolutions of the U-Net; each halves rows and columns. More: looks farther.",
     )
     learning_rate: float = Field(
         default=2e-3,
@@ -141,8 +144,8 @@ class MicroDiffusionConfig(MethodConfig):
         ge=1,
         le=1000,
         title="Sampling steps",
-        description="Steps from noise to sections (DDIM). 1: truest; about 10: most texture; 1000 with a randomness "
-        "of 1: plain DDPM, as published.",
+        description="Steps from noise to sections (DDIM). 1: nearest to the truth; about 10: most texture; "
+        "1000 with eta=1: plain DDPM, as published.",
     )
     eta: float = Field(
         default=0.0,
@@ -156,8 +159,8 @@ class MicroDiffusionConfig(MethodConfig):
         ge=1,
         le=256,
         title="Samples",
-        description="Results that are drawn. Their mean is returned, and their standard deviation as the uncertainty"
-        " (1: not known). Time grows in proportion.",
+        description="Results that are drawn. Their mean is returned, and their standard deviation as the "
+        "uncertainty; with a single sample it is not known. Time grows in proportion.",
     )
     zero_snr: bool = Field(
         default=True,

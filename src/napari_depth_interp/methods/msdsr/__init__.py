@@ -59,7 +59,7 @@ class MsdsrConfig(MethodConfig):
         ge=1,
         le=5,
         title="Network levels",
-        description="Resolutions of the U-Net: each halves rows and columns. More: sees farther.",
+        description="Resolutions of the U-Net: each halves rows and columns. More: looks farther.",
     )
     learning_rate: float = Field(
         default=1e-3, gt=0.0, le=0.1, title="Learning rate", description="Step size of the training (AdamW)."
@@ -69,8 +69,8 @@ class MsdsrConfig(MethodConfig):
         ge=1,
         le=1000,
         title="Sampling steps",
-        description="Steps from noise to image (DDIM). 1: truest to the hidden sections; about 10: most texture along "
-        "z; 1000 with a randomness of 1: plain DDPM, as published.",
+        description="Steps from noise to image (DDIM). 1: nearest to the hidden sections; about 10: most "
+        "texture along z; 1000 with eta=1: plain DDPM, as published.",
     )
     eta: float = Field(
         default=0.0,
@@ -84,13 +84,13 @@ class MsdsrConfig(MethodConfig):
         ge=1,
         le=64,
         title="Samples",
-        description="Results that are drawn. Their mean is returned, and their standard deviation as the uncertainty "
-        "(1: not known). Time grows in proportion.",
+        description="Results that are drawn. Their mean is returned, and their standard deviation as the "
+        "uncertainty; with a single sample it is not known. Time grows in proportion.",
     )
     prediction: Literal["v", "noise"] = Field(
         default="v",
         title="Prediction",
-        description="What the network foretells: v (noise and image in turn), or the noise, as published.",
+        description="What the network predicts: v (a mixture of image and noise), or the noise, as published.",
     )
     zero_snr: bool = Field(
         default=True,
@@ -107,8 +107,8 @@ class MsdsrConfig(MethodConfig):
     adjusted_offset: bool = Field(
         default=False,
         title="Adjusted offset noise",
-        description="Let the offset noise grow from nothing to full strength over the steps (Kutsuna 2024). Needs "
-        "'End in pure noise' off.",
+        description="Let the offset noise grow from nothing to full strength over the steps (Kutsuna 2024). "
+        "Needs zero_snr=false ('End in pure noise' off).",
     )
     rows: int | None = Field(
         default=None,
@@ -122,19 +122,20 @@ class MsdsrConfig(MethodConfig):
     masks: Literal["regular", "random", "both"] = Field(
         default="regular",
         title="Rows hidden in training",
-        description="regular: as sections are, at the gap of the stack; random: any rows, as published; both in turn.",
+        description="regular: as sections are, at the gap of the stack; random: any rows, as published; both: in turn.",
         json_schema_extra={"hides": True},
     )
     guide: Literal["none", "shown", "residual"] = Field(
         default="residual",
         title="Linear interpolation",
-        description="What the network knows of it. none: nothing, as published; shown: a further input; residual: it "
-        "draws only what linear interpolation misses, which is truest to the hidden sections.",
+        description="What the network knows of linear interpolation. none: nothing, as published; shown: it "
+        "is a further input; residual: only what it misses is drawn, which is nearest to the "
+        "hidden sections.",
     )
     coupled: bool = Field(
         default=True,
         title="Couple both directions",
-        description="Average what the XZ and the YZ planes foretell at every step. Off: only at the end, as published.",
+        description="Average what the XZ and the YZ planes predict at every step. Off: only at the end, as published.",
     )
     shared_noise: bool = Field(
         default=False,

@@ -16,8 +16,9 @@ class RunParameters(BaseModel):
         ge=1,
         le=8,
         title="Views",
-        description="How many mirrored or turned copies of the stack the network sees. Their mean is returned, their "
-        "spread as the uncertainty (1 view, 1 model: not known). Time grows in proportion.",
+        description="How many mirrored or turned copies of the stack the network sees. Their mean is "
+        "returned, their spread as the uncertainty; with one view of one model it is not known. "
+        "Time grows in proportion.",
     )
     ensemble: str = Field(
         default="",
@@ -28,8 +29,8 @@ class RunParameters(BaseModel):
     back_projection: bool = Field(
         default=True,
         title="Keep to the data",
-        description="Take out of the result whatever contradicts the input: means of the result are the input, or "
-        "observed sections stay. Off: as the network gives it, as published.",
+        description="Take out of the result whatever contradicts the input: averages of the result are the "
+        "input, or observed sections stay. Off: as the network gives it, as published.",
     )
     tile: int | None = Field(
         default=None,

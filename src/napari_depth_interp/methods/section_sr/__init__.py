@@ -44,7 +44,7 @@ class SectionSRConfig(MethodConfig):
         ge=1,
         le=32,
         title="Network depth",
-        description="Residual blocks of the network. More: sees farther sideways, slower.",
+        description="Residual blocks of the network. More: looks farther sideways, slower.",
     )
     loss: Literal["auto", "l1", "l2"] = Field(
         default="auto",
@@ -77,8 +77,9 @@ class SectionSRConfig(MethodConfig):
         ge=0.0,
         le=1e6,
         title="Axial blur (FWHM)",
-        description="Full width at half maximum of the axial point spread function beyond the lateral one, in the "
-        "unit of the section depths: the training rows are blurred by it. 0: not known.",
+        description="Full width at half maximum of the axial point spread function beyond the lateral one, in "
+        "the unit of the section depths: the training rows are blurred by it. 0: no blur, as "
+        "when it is not known.",
     )
 
 

@@ -10,7 +10,9 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QGroupBox, QLabel,
 from ...devices import default_threads
 from ...settings import Settings
 
-_KEPT = ("acquisition", "axis", "channel", "depths", "dtype", "nan", "threads", "seed")
+_KEPT = (
+    "enhance", "enhance_parameters", "acquisition", "axis", "channel", "depths", "dtype", "nan", "threads", "seed"
+)  # fmt: skip
 """Settings that come from a settings file only."""
 
 
