@@ -91,6 +91,12 @@ def test_interrupted_goes_on_exactly(tmp_path):
     assert part["validation"] == whole["validation"]
 
 
+def test_what_is_refused_leaves_no_unfinished_model(tmp_path):
+    with pytest.raises(RequestError, match="5 sections or more"):
+        train(tmp_path / "model", layers={"a": dataset(shape=(3, 32, 24))})
+    assert not (tmp_path / "model").exists()
+
+
 def test_other_data_are_not_resumed_on(tmp_path):
     with pytest.raises(Cancelled):
         train(tmp_path / "part", report=at(3, Cancelled))

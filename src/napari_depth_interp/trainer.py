@@ -166,12 +166,24 @@ def train(training: Training, data: TrainingData, report: Report, *, resume: boo
         training.learner.train(data, training.folder, resume=resume, report=watching)
         return Outcome(training.folder, seen[0], seen[1], time.monotonic() - started)
     with locked(training.folder):
-        training.order.save(training.folder)
-        training.learner.train(data, training.folder, resume=resume, report=watching)
+        with _ordered(training):
+            training.learner.train(data, training.folder, resume=resume, report=watching)
         steps = int(models.about(training.folder).record.get("steps", seen[0]))
         planned = max(seen[1], steps)
         _complete(training, planned)
     return Outcome(training.folder, steps, planned, time.monotonic() - started)
+
+
+@contextmanager
+def _ordered(training: Training) -> Iterator[None]:
+    """Keep the order while a training is going on, and after it where there is something to resume."""
+    training.order.save(training.folder)
+    try:
+        yield
+    except BaseException:
+        if not (training.folder / library.CHECKPOINT).exists():
+            (training.folder / library.ORDER).unlink(missing_ok=True)
+        raise
 
 
 def _complete(training: Training, planned: int) -> None:
