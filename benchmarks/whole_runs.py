@@ -31,7 +31,8 @@ def measure(method: str, preset: str, threads: int) -> tuple[float, float]:
     """Return the seconds of one run and the peak memory of its process in MB."""
     dataset: Dataset = organoid(shape=SHAPE, voxel_size=VOXEL, seed=0).observed
     start = time.perf_counter()
-    settings = make_settings(method=method, preset=preset, factor=FACTOR, threads=threads)
+    factor = None if registry.get(method).enhances else FACTOR
+    settings = make_settings(method=method, preset=preset, factor=factor, threads=threads)
     execute(resolve(dataset, settings))
     return time.perf_counter() - start, peak_memory_mb()
 

@@ -11,7 +11,15 @@ from pydantic import Field
 from command_line import run_json, succeed, write_imagej
 from napari_depth_interp import estimate as estimate_module
 from napari_depth_interp.errors import OutputError
-from napari_depth_interp.estimate import Estimate, duration, estimate_run, gigabytes, memory_needed
+from napari_depth_interp.estimate import (
+    Estimate,
+    _extrapolated,
+    _Times,
+    duration,
+    estimate_run,
+    gigabytes,
+    memory_needed,
+)
 from napari_depth_interp.method import Effort, MethodConfig, MethodSpec, Sections
 from napari_depth_interp.methods import registry
 from napari_depth_interp.outputs import Target
@@ -19,6 +27,7 @@ from napari_depth_interp.progress import Cancelled
 from napari_depth_interp.request import resolve
 from napari_depth_interp.settings import make_settings
 from napari_depth_interp.stack import Dataset
+from napari_depth_interp.tiling import largest_tile
 
 PER_STEP, PER_SEEN, PER_MADE = 2e-3, 4e-8, 1.2e-7
 """Seconds for a training step, a voxel that is looked at and a voxel that is made."""
@@ -109,6 +118,29 @@ def test_real_methods_are_estimated(method):
     found = estimate_run(request(method, stack((8, 512, 512))))
     assert 0 < found.seconds < 3600
     assert found.needed_bytes > found.result_bytes == 29 * 512 * 512 * 2
+
+
+def test_what_a_method_enlarges_counts():
+    """Four times as many rows and columns are computed, and held."""
+    asked = resolve(stack((6, 80, 100)), make_settings(method="enlarge", threads=1))
+    out = 24 * 320 * 400
+    parts = [_Times(seen=size, made=16 * 4 * size, steps=0, prepare=0.0, rest=1e-6 * 64 * size) for size in (100, 1000)]
+    assert _extrapolated(asked, 0, (parts[0], parts[0], parts[1])) == pytest.approx(1e-6 * out)
+    assert largest_tile(asked) == 6 * 80 * 100 + out
+
+
+def test_a_stack_that_is_enhanced_first_is_estimated_in_parts(sleeper, monkeypatch):
+    """More sections than a short run looks at; each of the two methods by itself."""
+    seen = []
+    real = estimate_module.execute
+    monkeypatch.setattr(
+        estimate_module, "execute", lambda asked, *more: seen.append(asked.spec.name) or real(asked, *more)
+    )
+    parameters = {"iterations": 10, "filters": 4, "mapped": 4, "batch": 1}
+    asked = request(dataset=stack((60, 40, 40)), enhance="srcnn", enhance_parameters=parameters)
+    found = estimate_run(asked)
+    assert set(seen) == {"srcnn", "sleeper"}
+    assert found.needed_bytes > memory_needed(replace(asked, enhance=None)) + 60 * 40 * 40 * 4 - 1
 
 
 def test_it_can_be_cancelled(sleeper, tmp_path):

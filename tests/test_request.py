@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from napari_depth_interp.errors import DeviceError, InputError, MissingSpacingError, RequestError
+from napari_depth_interp.lazy import signature
 from napari_depth_interp.method import MethodConfig, MethodSpec
 from napari_depth_interp.methods import registry
-from napari_depth_interp.request import resolve, signature
+from napari_depth_interp.request import resolve
 from napari_depth_interp.settings import make_settings
 from napari_depth_interp.stack import Acquisition, Dataset, Grid
 from requested import asked, make

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from napari_depth_interp import scaling
 from napari_depth_interp.scaling import Scaling
 
 
@@ -50,6 +51,25 @@ def test_of_a_large_stack_a_part_is_looked_at():
     exact = np.percentile(large, (0.1, 99.9))
     scaling = Scaling.of(large)
     assert (scaling.low, scaling.low + scaling.span) == pytest.approx(exact, abs=0.5)
+
+
+def test_what_is_looked_at_is_not_a_single_column():
+    """A thousand sections of 1000 x 1000 pixels, in small: every 40th voxel of rows of 40 is the left edge."""
+    voxels = np.random.default_rng(0).normal(50, 10, (40, 40, 40))
+    voxels[:, :, 0] = np.linspace(-1, 1, 40)  # the dark edge
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scaling, "_SAMPLED", voxels.size // 40)
+        found = scaling.Scaling.of(voxels)
+    assert found.low + found.span == pytest.approx(np.percentile(voxels, 99.9), rel=0.1)
+
+
+@pytest.mark.parametrize("shape", [(1000, 1000, 1000), (500, 1000, 1000), (1000, 1000, 3), (64, 2048, 2048)])
+def test_rows_and_columns_are_looked_at_all_over_the_image(shape):
+    step = scaling._step(shape)
+    assert step < 2 * max(1, np.prod(shape) // 1_000_000)
+    places = np.arange(0, np.prod(shape), step) % (shape[1] * shape[2])
+    for numbers, size in ((places // shape[2], shape[1]), (places % shape[2], shape[2])):
+        assert len(np.unique(numbers)) >= size // 8
 
 
 def test_differences_scale_with_the_span_only():

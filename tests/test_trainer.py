@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 
 from napari_depth_interp import io, trainer
@@ -90,6 +91,12 @@ def test_interrupted_goes_on_exactly(tmp_path):
     assert part["validation"] == whole["validation"]
 
 
+def test_what_is_refused_leaves_no_unfinished_model(tmp_path):
+    with pytest.raises(RequestError, match="5 sections or more"):
+        train(tmp_path / "model", layers={"a": dataset(shape=(3, 32, 24))})
+    assert not (tmp_path / "model").exists()
+
+
 def test_other_data_are_not_resumed_on(tmp_path):
     with pytest.raises(Cancelled):
         train(tmp_path / "part", report=at(3, Cancelled))
@@ -159,6 +166,35 @@ def test_a_folder_is_read_by_file_channel_and_time(tmp_path):
     (tmp_path / "c.tif").write_bytes(b"damaged")
     with pytest.raises(InputError, match=r"'c\.tif' cannot be trained on"):
         trainer.read_folder(tmp_path, make_settings(method="msdsr"))
+
+
+class TestLists:
+    """CSV lists are read as folders are."""
+
+    def read(self, folder, text, **settings):
+        (folder / "list.csv").write_text(text)
+        return trainer.read_data(MSDSR, folder / "list.csv", make_settings(method="msdsr", **settings))
+
+    def test_a_spacing_that_files_lack_is_taken_from_the_settings(self, tmp_path):
+        tifffile.imwrite(tmp_path / "thin.tif", dataset().voxels[0, 0])
+        with pytest.raises(InputError, match=r"'thin\.tif' cannot be trained on: the file does not say"):
+            self.read(tmp_path, "hr\nthin.tif\n")
+        assert self.read(tmp_path, "hr\nthin.tif\n", z_spacing="2um").stacks[0].grid.spacing == 2
+
+    def test_what_is_no_number_is_named(self, tmp_path):
+        bad = dataset()
+        bad.voxels[0, 0, 3, 4, 5] = np.nan
+        io.write(tmp_path / "bad.tif", bad)
+        with pytest.raises(InputError, match=r"'bad\.tif' cannot be trained on: .* not a number"):
+            self.read(tmp_path, "hr\nbad.tif\n")
+
+    def test_all_have_a_class_or_none(self, tmp_path):
+        for name in "ab":
+            io.write(tmp_path / f"{name}.tif", dataset())
+        assert self.read(tmp_path, "hr,class\na.tif,x\nb.tif,y\n").classes == ("x", "y")
+        assert self.read(tmp_path, "hr,class\na.tif,\nb.tif,\n").classes == ()
+        with pytest.raises(InputError, match=r"line 3 of 'list\.csv' names no class"):
+            self.read(tmp_path, "hr,class\na.tif,x\nb.tif,\n")
 
 
 def test_the_order_holds_no_surprise(tmp_path):

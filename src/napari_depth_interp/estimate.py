@@ -127,6 +127,9 @@ def estimate_run(request: Request, target: Target | None = None, report: Report 
 
 def memory_needed(request: Request, target: Target | None = None) -> int:
     """Return the bytes that a run takes beside what the process has already; nothing is measured for it."""
+    if request.enhance is not None:  # its result is held while the other method works
+        alone = memory_needed(replace(request, enhance=None), target)
+        return max(memory_needed(request.enhance), result_bytes(request.enhance) + alone)
     stack = request.dataset.stack()
     voxels = math.prod(stack.voxels.shape)
     itemsize = np.dtype(working_dtype(stack.voxels.dtype)).itemsize
@@ -154,6 +157,10 @@ class _Times:
 
 
 def _seconds(request: Request, target: Target | None, report: Report) -> float:
+    if request.enhance is not None:
+        alone = replace(request, enhance=None)
+        enhancing = _seconds(request.enhance, None, part(report, 0.0, 0.5))
+        return enhancing + _seconds(alone, target, part(report, 0.5, 1.0))
     effort = request.spec.effort
     steps = 0 if effort is None else effort.steps(request.config)
     few, more = (0, 0) if effort is None else (min(_FEW, steps), min(_MORE, steps))
@@ -174,8 +181,8 @@ def _extrapolated(request: Request, steps: int, measured: Sequence[_Times]) -> f
     per_step = _slope(taught.prepare - small.prepare, taught.steps - small.steps)
     per_seen = _slope(large.prepare - small.prepare, large.seen - small.seen)
     per_made = _slope(large.rest - small.rest, large.made - small.made)
-    times, channels, sections, rows, columns = request.dataset.voxels.shape
-    seen, made = sections * rows * columns, len(request.depths) * rows * columns
+    times, channels = request.dataset.voxels.shape[:2]
+    seen, made = _size(request), math.prod(request.output_shape[2:])
     effort = request.spec.effort
     looked_at = seen if effort is None or effort.looked_at is None else min(seen, effort.looked_at)
     prepare = max(0.0, small.prepare + per_step * (steps - small.steps) + per_seen * (looked_at - small.seen))

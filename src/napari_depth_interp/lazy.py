@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, cast
@@ -178,6 +179,14 @@ def planes_of(voxels: NDArray[Any]) -> Iterator[NDArray[Any]]:
     if isinstance(voxels, LazyVoxels):
         return voxels.planes()
     return (voxels[index] for index in np.ndindex(*voxels.shape[:-2]))
+
+
+def signature(voxels: NDArray[Any]) -> str:
+    """Return the SHA-256 of the voxel values in (t, c, z, y, x) order, plane by plane."""
+    digest = hashlib.sha256()
+    for plane in planes_of(voxels):
+        digest.update(np.ascontiguousarray(plane, voxels.dtype.newbyteorder("<")).data)
+    return digest.hexdigest()
 
 
 def as_array(voxels: Any) -> NDArray[Any]:

@@ -92,7 +92,7 @@ class TrainingData:
     files : sequence of Path
         The file of each stack; for a stack that is no file's, such as an open layer, its name.
     signatures : sequence of str
-        What tells other data from these, one per stack; not given: the SHA-256 of the files.
+        What tells other data from these, one per stack and then one per target; not given: the SHA-256 of the files.
     targets, target_files : sequence
         The clean counterpart of each stack, if there are any; for a method that enhances.
     inputs : sequence of Stack or None

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from pydantic import ValidationError
 from . import __version__
 from .devices import default_threads, resolve_device
 from .errors import InputError, RequestError
-from .lazy import planes_of
+from .lazy import planes_of, signature
 from .method import MethodConfig, MethodSpec, Preset, Runtime
 from .methods import registry
 from .same_grid import changes_observed, check_enhancer, check_same_grid
@@ -132,14 +131,6 @@ class Request:
 
 def _enhancement_record(request: Request) -> dict[str, Any]:
     return {"method": request.spec.name, "config": request.config.model_dump(mode="json")}
-
-
-def signature(voxels: NDArray[Any]) -> str:
-    """Return the SHA-256 of the voxel values in (t, c, z, y, x) order, plane by plane."""
-    digest = hashlib.sha256()
-    for plane in planes_of(voxels):
-        digest.update(np.ascontiguousarray(plane, voxels.dtype.newbyteorder("<")).data)
-    return digest.hexdigest()
 
 
 def resolve(

@@ -7,6 +7,8 @@ the known values back.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,6 +58,18 @@ def weights(kind: str, depths: Weights, z: Weights) -> Weights:
         Where they are wanted.
     """
     return _KINDS[kind](depths, z)
+
+
+def at_places(sections: NDArray[Any], places: NDArray[np.float64]) -> NDArray[Any]:
+    """Return sections (K, Y, X) at fractional places among ``sections``, by linear interpolation.
+
+    At whole places they come back as they are, even beside NaN.
+    """
+    first = np.clip(np.floor(places).astype(int), 0, max(0, len(sections) - 2))
+    share = (places - first)[:, None, None].astype(sections.dtype)
+    below, above = sections[first], sections[np.minimum(first + 1, len(sections) - 1)]
+    mixed = np.where(share == 1, above, below + share * (above - below))
+    return np.asarray(np.where(share == 0, below, mixed))
 
 
 def unaverage(kind: str, depths: Weights, fine: NDArray[np.float64]) -> Weights:

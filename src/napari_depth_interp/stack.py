@@ -208,6 +208,16 @@ class Stack:
         """
         return fine_depths(self.grid, self.acquisition.n)
 
+    def equals(self, other: Stack | None) -> bool:
+        """Whether the other one holds the same images at the same depths."""
+        return (
+            other is not None
+            and self.acquisition == other.acquisition
+            and self.voxels.shape == other.voxels.shape
+            and np.array_equal(self.depths, other.depths)
+            and all(np.array_equal(*both) for both in zip(self.voxels, other.voxels, strict=True))
+        )
+
     def crop(self, sections: slice, rows: slice, columns: slice = slice(None)) -> Stack:
         """Return some of the sections, rows and columns (a view)."""
         grid = replace(self.grid, depths=self.depths[sections])

@@ -38,9 +38,9 @@ class Tile:
     padded: tuple[slice, slice]
     inside: tuple[slice, slice]
 
-    def count_voxels(self) -> int:
-        """Return how many voxels are in memory as floats at once, input and output together."""
-        deep = self.sections.stop - self.sections.start + len(self.targets)
+    def count_voxels(self, enlarges: int = 1) -> int:
+        """Return how many voxels are in memory as floats at once, input and output (so much enlarged) together."""
+        deep = self.sections.stop - self.sections.start + len(self.targets) * enlarges**2
         rows, columns = (each.stop - each.start for each in self.padded)
         return int(deep * rows * columns)
 
@@ -115,7 +115,7 @@ def largest_tile(request: Request) -> int:
     """Return how many voxels, as floats, a run holds in the tiles that it computes at once."""
     stack = request.dataset.stack()
     jobs = list(tiles(request, stack))
-    return workers(request, jobs, stack) * max(job.count_voxels() for job in jobs)
+    return workers(request, jobs, stack) * max(job.count_voxels(request.spec.enlarges) for job in jobs)
 
 
 def share_of_margins(request: Request) -> float:

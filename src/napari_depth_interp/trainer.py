@@ -22,17 +22,18 @@ from .devices import default_threads, resolve_device
 from .errors import DepthInterpError, InputError, OutputError, RequestError, WeightsError
 from .io.dicom import advice, folder_holds_dicom
 from .io.files import replacing
+from .lazy import signature
 from .method import Method, MethodConfig, MethodSpec, Runtime, Trainable, TrainingData
 from .methods import registry
 from .progress import Progress, Report
-from .request import prepare_dataset, resolve_method, signature
+from .request import prepare_dataset, resolve_method
 from .settings import Settings
 from .stack import Dataset, Stack
 from .training import library, models
+from .training.data import signed
 from .training.lists import read_list
 from .training.pairs import CLEAN, NOISY, read_images
 from .training.several import leads
-from .weights import sha256_of
 
 
 class Order(BaseModel):
@@ -165,12 +166,24 @@ def train(training: Training, data: TrainingData, report: Report, *, resume: boo
         training.learner.train(data, training.folder, resume=resume, report=watching)
         return Outcome(training.folder, seen[0], seen[1], time.monotonic() - started)
     with locked(training.folder):
-        training.order.save(training.folder)
-        training.learner.train(data, training.folder, resume=resume, report=watching)
+        with _ordered(training):
+            training.learner.train(data, training.folder, resume=resume, report=watching)
         steps = int(models.about(training.folder).record.get("steps", seen[0]))
         planned = max(seen[1], steps)
         _complete(training, planned)
     return Outcome(training.folder, steps, planned, time.monotonic() - started)
+
+
+@contextmanager
+def _ordered(training: Training) -> Iterator[None]:
+    """Keep the order while a training is going on, and after it where there is something to resume."""
+    training.order.save(training.folder)
+    try:
+        yield
+    except BaseException:
+        if not (training.folder / library.CHECKPOINT).exists():
+            (training.folder / library.ORDER).unlink(missing_ok=True)
+        raise
 
 
 def _complete(training: Training, planned: int) -> None:
@@ -222,7 +235,7 @@ def read_data(spec: MethodSpec, folder: Path, settings: Settings) -> TrainingDat
         If there is nothing, or something cannot be used.
     """
     if folder.is_file() and folder.suffix.lower() == ".csv":
-        return read_list(folder, settings.axis, settings.channel)
+        return read_list(folder, lambda path: _stacks_of(io.read(path, axis=settings.axis), settings))
     if spec.enhances:
         return read_images(folder, settings.axis, settings.channel)
     return read_folder(folder, settings)
@@ -240,7 +253,6 @@ def read_folder(folder: Path, settings: Settings) -> TrainingData:
         raise InputError(f"'{folder}' is not a folder; give one with dense stacks")
     stacks: list[Stack] = []
     files: list[Path] = []
-    signatures: list[str] = []
     for path in stack_files(folder):
         try:
             found = _stacks_of(io.read(path, axis=settings.axis), settings)
@@ -248,12 +260,11 @@ def read_folder(folder: Path, settings: Settings) -> TrainingData:
             raise InputError(f"'{path.name}' cannot be trained on: {error}; repair or remove it") from error
         stacks += found
         files += [path] * len(found)
-        signatures += [sha256_of(path)] * len(found) if path.is_file() else [_signature(each) for each in found]
     if not stacks:
         if folder_holds_dicom(folder):
             raise InputError(advice(folder))
         raise InputError(f"'{folder}' holds no stack to train on; its files have to be TIFF, NIfTI or OME-Zarr")
-    return TrainingData(tuple(stacks), tuple(files), tuple(signatures))
+    return signed(TrainingData(tuple(stacks), tuple(files)))
 
 
 def data_files(spec: MethodSpec, path: Path) -> list[Path]:
@@ -305,7 +316,7 @@ def from_layers(spec: MethodSpec, named: Mapping[str, Dataset], settings: Settin
             raise InputError(f"'{name}' cannot be trained on: {error}") from error
         stacks += found
         names += [Path(name.replace("/", "_"))] * len(found)
-        signatures += [_signature(each) for each in found]
+        signatures += [signature(each.voxels) for each in found]
     if not stacks:
         raise InputError("no layer to train on is chosen; tick one or more")
     return TrainingData(tuple(stacks), tuple(names), tuple(signatures))
@@ -322,10 +333,6 @@ def _stacks_of(dataset: Dataset, settings: Settings) -> Sequence[Stack]:
     if any(each.voxels.dtype.kind == "f" and not np.isfinite(each.voxels).all() for each in stacks):
         raise InputError("it holds voxels that are infinite or not a number")
     return stacks
-
-
-def _signature(stack: Stack) -> str:
-    return signature(stack.voxels[None, None])
 
 
 # Unfinished trainings

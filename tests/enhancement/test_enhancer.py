@@ -1,5 +1,6 @@
 """The networks at work: they learn, with clean images and without, and say what they cannot do."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -146,3 +147,18 @@ class TestTrainingOnPairs:
             enhanced(made("cae", model=tmp_path / "model"), noisy(clean(1)))
         with pytest.raises(WeightsError, match="holds no model"):
             enhanced(made(model=Path("nowhere")), noisy(clean(1)))
+
+    @pytest.mark.parametrize(
+        ("about", "words"),
+        [
+            ({"filters": 16, "mapped": 8}, "output is missing"),
+            ({"filters": 0, "mapped": 8, "output": "residual"}, "filters: Input should be greater"),
+            ({"filters": 4, "mapped": 8, "output": "residual"}, "do not fit the network that the model describes"),
+        ],
+    )
+    def test_a_damaged_model_is_explained(self, tmp_path, about, words):
+        made(iterations=10).train(self.data(tmp_path / "data"), tmp_path / "model", resume=False)
+        path = tmp_path / "model" / models.CONFIG
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"config": about}))
+        with pytest.raises(WeightsError, match=words):
+            enhanced(made(model=tmp_path / "model"), noisy(clean(1)))

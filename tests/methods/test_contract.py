@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from torch.overrides import TorchFunctionMode
 
 from napari_depth_interp import tiling
 from napari_depth_interp.cli.options import parse_parameter
@@ -284,3 +286,22 @@ def test_listing_methods_imports_neither_torch_nor_qt():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+class NoDoubles(TorchFunctionMode):
+    """Refuses double precision on the device, as Apple's MPS does."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        moved = any(isinstance(each, torch.device) for each in (*args, *(kwargs or {}).values()))
+        is_double = isinstance(args[0] if args else None, torch.Tensor) and args[0].dtype == torch.double
+        if function is torch.Tensor.double or (moved and is_double):
+            raise TypeError("MPS has no float64")
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", [name for name in registry.names() if "mps" in registry.get(name).devices])
+def test_what_runs_on_mps_needs_no_doubles_there(tissue, name):
+    factor = None if registry.get(name).enhances else 2
+    settings = make_settings(method=name, preset="fast", threads=1, parameters=quick(name), factor=factor)
+    with NoDoubles():
+        execute(resolve(tissue, settings))

@@ -85,3 +85,6 @@ def test_drawn_sections_change_what_the_planes_hold():
 def test_images_too_small_for_coarse_ones_give_linear_interpolation():
     seen = stack(object_on_black()[:, :40, :40])
     np.testing.assert_array_equal(sections(seen), linear(seen, BETWEEN))
+    method = MSDSR_KPLANES.create(MsdsrKPlanesConfig(), Runtime())
+    method.prepare(seen, report=lambda _: None)
+    assert "is linear interpolation here" in method.findings().warnings[0]

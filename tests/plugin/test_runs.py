@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QApplication
 
 from command_line import depth_interp
 from napari_depth_interp import __version__, interpolate, io
-from napari_depth_interp.request import signature
+from napari_depth_interp.lazy import signature
 
 PLUGIN = "napari-depth-interp"
 

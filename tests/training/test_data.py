@@ -1,5 +1,6 @@
 """What is held back is never learned from, and data are told apart by what they hold."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from napari_depth_interp.method import TrainingData
 from napari_depth_interp.stack import Grid, Stack
-from napari_depth_interp.training.data import fingerprint_of, hashes_of, hold_back, split
+from napari_depth_interp.training.data import fingerprint_of, hashes_of, hold_back, signed, split
 
 
 def data(files, shape=(5, 40, 30)):
@@ -82,6 +83,21 @@ def test_data_are_told_apart_by_files_or_by_signatures(tmp_path):
         )
         == 3
     )
+
+
+def test_other_recorded_inputs_are_other_data():
+    stacks = data(["a", "b"]).stacks
+    layers = TrainingData(stacks, (Path("a"), Path("b")), ("1", "2"))
+    one, other = (replace(layers, inputs=(None, stack)) for stack in stacks)
+    assert len({fingerprint_of(each, {}) for each in (layers, one, other)}) == 3
+
+
+def test_files_are_known_by_what_they_were_when_they_were_read(tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"abc")
+    given = TrainingData(data(["a"]).stacks, (tmp_path / "a.tif",))
+    read = signed(given)
+    (tmp_path / "a.tif").unlink()
+    assert hashes_of(read) == ["ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"]
 
 
 @pytest.mark.parametrize(("share", "kept"), [(0.0, 0), (0.1, 1), (0.4, 2), (0.5, 2), (1.0, 4)])

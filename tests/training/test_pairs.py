@@ -7,6 +7,7 @@ import tifffile
 from napari_depth_interp import io
 from napari_depth_interp.errors import InputError
 from napari_depth_interp.stack import Dataset, Grid
+from napari_depth_interp.training.data import hashes_of
 from napari_depth_interp.training.pairs import read_images
 
 
@@ -38,6 +39,17 @@ def test_a_folder_without_pairs_holds_noisy_stacks(folder):
     assert data.targets == ()
 
 
+def test_an_ome_zarr_is_told_from_others_by_its_voxels(tmp_path):
+    """It is a folder, which has no SHA-256 of its own."""
+    for name in "ab":
+        voxels = np.full((1, 1, 3, 20, 30), ord(name), np.uint8)
+        io.write(tmp_path / f"{name}.ome.zarr", Dataset(voxels, Grid(np.arange(3.0), (1.0, 1.0), "mm")))
+    data = read_images(tmp_path, "auto", None)
+    assert [path.name for path in data.files] == ["a.ome.zarr", "b.ome.zarr"]
+    assert len(set(hashes_of(data))) == 2
+    assert hashes_of(data) == hashes_of(read_images(tmp_path, "auto", None))
+
+
 def add(folder, name, image):
     (folder / name).parent.mkdir(exist_ok=True)
     tifffile.imwrite(folder / name, image)
@@ -64,7 +76,7 @@ def test_what_does_not_fit_is_named(folder, spoil, words):
 
 
 def test_nothing_to_learn_from(tmp_path):
-    with pytest.raises(InputError, match="holds no TIFF or NIfTI stack"):
+    with pytest.raises(InputError, match="holds no TIFF, NIfTI or OME-Zarr stack"):
         read_images(tmp_path, "auto", None)
     with pytest.raises(InputError, match="is not a folder"):
         read_images(tmp_path / "none", "auto", None)

@@ -84,7 +84,7 @@ class EnhanceConfig(MethodConfig):
         ge=0.0,
         le=0.9,
         title="Validation share",
-        description="Share of the pairs of a training folder that are held back to find the best weights; with fewer "
-        "than three pairs none are.",
+        description="Share of the files of a training folder of pairs that are held back to find the best weights; of "
+        "fewer than three none are.",
         json_schema_extra={"hides": True},
     )

@@ -79,9 +79,10 @@ class Enhancer:
         self._bounds = float(stack.voxels.min()), float(stack.voxels.max())
         with torch_on(self._runtime) as device:
             if self._config.model is not None:
-                model = models.load(self._config.model, self._kind.method)
+                needs = self._kind.built_from
+                model = models.load(self._config.model, self._kind.method, type(self._config), needs)
                 self._network = self._kind.build(model.config)
-                self._network.load_state_dict(model.tensors)
+                models.fill(self._network, model.tensors)
                 self._network.to(device).eval()
             elif min(stack.voxels.shape[1:]) < _SMALLEST_IMAGE:
                 self._warnings = (

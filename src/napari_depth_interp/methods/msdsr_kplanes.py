@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ..method import FusesCoarse, Method, MethodConfig, MethodSpec, Preset, Runtime, Sections
+from ..method import Findings, FusesCoarse, Method, MethodConfig, MethodSpec, Preset, Runtime, Sections
 from ..progress import Progress, Report, part, silent
 from ..stack import Stack
 from . import registry
@@ -127,6 +127,14 @@ class MsdsrKPlanes:
             planes.prepare_fused(inner, drawn, float(self._config.coarser), report=part(report, 0.9, 1.0))
             self._planes = planes
         report(Progress(1.0))
+
+    def findings(self) -> Findings:
+        """Say so where nothing could be learned."""
+        if self._planes is not None:
+            return Findings()
+        return Findings(
+            warnings=("msdsr_kplanes is linear interpolation here: coarse images would be too small to learn from",)
+        )
 
     def _create(self, name: str, **values: Any) -> Method:
         spec = registry.get(name)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..lazy import signature
 from ..method import TrainingData
 from ..stack import Stack
 from ..weights import sha256_of
@@ -19,17 +20,27 @@ _THINNEST = 8
 
 
 def hashes_of(data: TrainingData) -> list[str]:
-    """Return the signature of each stack and of each clean counterpart; of files, their SHA-256."""
+    """Return the signature of each stack and of each clean counterpart.
+
+    Of files that is their SHA-256; of folders, as OME-Zarr are, that of the voxels.
+    """
     if data.signatures:
         return list(data.signatures)
-    files = [*data.files, *data.target_files]
-    known = {path: sha256_of(path) for path in dict.fromkeys(files)}
-    return [known[path] for path in files]
+    files, stacks = [*data.files, *data.target_files], [*data.stacks, *data.targets]
+    known = {path: sha256_of(path) for path in dict.fromkeys(files) if not path.is_dir()}
+    return [known[path] if path in known else signature(stacks[i].voxels) for i, path in enumerate(files)]
+
+
+def signed(data: TrainingData) -> TrainingData:
+    """Return the data with their signatures: files may change or vanish while a training goes on."""
+    return replace(data, signatures=tuple(hashes_of(data)))
 
 
 def fingerprint_of(data: TrainingData, parts: Mapping[str, Any]) -> str:
     """Return a hash of all that a training depends on: its data, and ``parts`` such as config and seed."""
-    text = json.dumps({**parts, "data": hashes_of(data)}, sort_keys=True)
+    recorded = [None if each is None else signature(each.voxels) for each in data.inputs]
+    known = {"data": hashes_of(data)} | ({"inputs": recorded} if recorded else {})
+    text = json.dumps({**parts, **known}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

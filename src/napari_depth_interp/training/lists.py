@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .. import io
 from ..errors import DepthInterpError, InputError
-from ..io import SectionAxis
 from ..method import TrainingData
 from ..stack import Stack
+from .data import signed
 
 _FINE, _COARSE, _KIND = "hr", "lr", "class"
 
+Read = Callable[[Path], Sequence[Stack]]
+"""From a file to its stacks, each channel and time point by itself."""
 
-def read_list(path: Path, axis: SectionAxis, channel: str | None) -> TrainingData:
-    """Return the stacks of a CSV list, each channel and time point by itself.
+
+def read_list(path: Path, read: Read) -> TrainingData:
+    """Return the stacks of a CSV list, as ``read`` reads them.
 
     Raises
     ------
     InputError
-        If the list holds nothing to train on, or a stack cannot be read.
+        If the list holds nothing to train on, or a stack cannot be used.
     """
-    found = _listed(path, axis, channel)
+    found = _listed(path, read)
     if not found.stacks:
         raise InputError(f"'{path}' names no stack to train on")
     return found.data()
@@ -36,7 +39,7 @@ class _Found:
     inputs: list[Stack | None] = field(default_factory=list)
     classes: list[str] = field(default_factory=list)
 
-    def add(self, path: Path, stacks: list[Stack], inputs: list[Stack] | None = None, kind: str = "") -> None:
+    def add(self, path: Path, stacks: Sequence[Stack], inputs: Sequence[Stack] | None, kind: str) -> None:
         self.stacks += stacks
         self.files += [path] * len(stacks)
         self.inputs += inputs or [None] * len(stacks)
@@ -45,10 +48,10 @@ class _Found:
     def data(self) -> TrainingData:
         inputs = tuple(self.inputs) if any(each is not None for each in self.inputs) else ()
         classes = tuple(self.classes) if any(self.classes) else ()
-        return TrainingData(tuple(self.stacks), tuple(self.files), inputs=inputs, classes=classes)
+        return signed(TrainingData(tuple(self.stacks), tuple(self.files), inputs=inputs, classes=classes))
 
 
-def _listed(path: Path, axis: SectionAxis, channel: str | None) -> _Found:
+def _listed(path: Path, read: Read) -> _Found:
     """Read a list: names are relative to its folder."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -63,12 +66,15 @@ def _listed(path: Path, axis: SectionAxis, channel: str | None) -> _Found:
             "hr (the dense stack), and may name lr (the recorded coarse one) and class"
         )
     found = _Found()
+    kinds = any(row.get(_KIND) for row in rows)
     for number, row in enumerate(rows, start=2):
         if not row[_FINE]:
             raise InputError(f"line {number} of '{path.name}' names no dense stack (hr); complete or remove it")
+        if kinds and not row.get(_KIND):
+            raise InputError(f"line {number} of '{path.name}' names no class, and others do; give all or none")
         fine = path.parent / row[_FINE]
-        stacks = _stacks(fine, axis, channel)
-        coarse = _stacks(path.parent / row[_COARSE], axis, channel) if row.get(_COARSE) else None
+        stacks = _stacks(fine, read)
+        coarse = _stacks(path.parent / row[_COARSE], read) if row.get(_COARSE) else None
         if coarse is not None and len(coarse) != len(stacks):
             raise InputError(
                 f"line {number} of '{path.name}': {len(stacks)} dense stacks, but {len(coarse)} coarse ones"
@@ -77,11 +83,8 @@ def _listed(path: Path, axis: SectionAxis, channel: str | None) -> _Found:
     return found
 
 
-def _stacks(path: Path, axis: SectionAxis, channel: str | None) -> list[Stack]:
+def _stacks(path: Path, read: Read) -> Sequence[Stack]:
     try:
-        dataset = io.read(path, axis=axis)
-        if channel is not None and dataset.voxels.shape[1] > 1:
-            dataset = dataset.select_channel(channel)
-        return [stack for _, _, stack in dataset.stacks()]
+        return read(path)
     except DepthInterpError as error:
         raise InputError(f"'{path.name}' cannot be trained on: {error}; repair or remove it") from error

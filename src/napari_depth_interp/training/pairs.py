@@ -11,6 +11,7 @@ from ..errors import DepthInterpError, InputError
 from ..io import SectionAxis
 from ..method import TrainingData
 from ..stack import Stack
+from .data import signed
 
 NOISY, CLEAN = "noisy", "clean"
 
@@ -40,14 +41,16 @@ def read_images(folder: Path, axis: SectionAxis, channel: str | None) -> Trainin
         stacks += found
         files += [path] * len(found)
     if not stacks:
-        raise InputError(f"'{folder}' holds no TIFF or NIfTI stack to train on, and no folders '{NOISY}' and '{CLEAN}'")
-    return TrainingData(tuple(stacks), tuple(files))
+        raise InputError(
+            f"'{folder}' holds no TIFF, NIfTI or OME-Zarr stack to train on, and no folders '{NOISY}' and '{CLEAN}'"
+        )
+    return signed(TrainingData(tuple(stacks), tuple(files)))
 
 
 def _read_pairs(folder: Path, axis: SectionAxis, channel: str | None) -> TrainingData:
     noisy, clean = (_files(folder / name) for name in (NOISY, CLEAN))
     if not noisy and not clean:
-        raise InputError(f"'{folder / NOISY}' and '{folder / CLEAN}' hold no TIFF or NIfTI image to train on")
+        raise InputError(f"'{folder / NOISY}' and '{folder / CLEAN}' hold no TIFF, NIfTI or OME-Zarr image to train on")
     alone = sorted(noisy.keys() ^ clean.keys())
     if alone:
         raise InputError(
@@ -69,7 +72,7 @@ def _read_pairs(folder: Path, axis: SectionAxis, channel: str | None) -> Trainin
         targets += wanted
         files += [noisy[name]] * len(found)
         target_files += [clean[name]] * len(found)
-    return TrainingData(tuple(stacks), tuple(files), targets=tuple(targets), target_files=tuple(target_files))
+    return signed(TrainingData(tuple(stacks), tuple(files), targets=tuple(targets), target_files=tuple(target_files)))
 
 
 def _files(folder: Path) -> dict[str, Path]:

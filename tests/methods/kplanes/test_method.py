@@ -3,6 +3,7 @@ import pytest
 
 from napari_depth_interp.method import Runtime
 from napari_depth_interp.methods.kplanes import KPLANES, KPlanesConfig
+from napari_depth_interp.methods.kplanes import method as kplanes_method
 from napari_depth_interp.methods.kplanes.method import Images, fit
 from napari_depth_interp.progress import Cancelled
 from napari_depth_interp.stack import Grid, Stack
@@ -66,6 +67,16 @@ def test_corrected_at_the_sections_and_continuous_there(features):
 def test_without_correction_few_features_miss_the_sections():
     found = prepared(features=1, sweeps=0, correct=False).sections_at(stack(), [4.0]).values
     assert error(found, [4.0]) > 5
+
+
+def test_progress_never_goes_back(monkeypatch):
+    """A decoder network is trained even where no steps are asked for."""
+    monkeypatch.setattr(kplanes_method, "_PUBLISHED_STEPS", 40)
+    seen = []
+    method = KPLANES.create(KPlanesConfig(decoder="mlp", features=2), Runtime())
+    method.prepare(stack(), report=lambda progress: seen.append(progress.fraction))
+    assert len(seen) > 10
+    assert seen == sorted(seen)
 
 
 def test_depths_beyond_the_ends_hold_the_ends():

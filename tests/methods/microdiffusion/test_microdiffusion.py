@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from napari_depth_interp.method import Runtime
 from napari_depth_interp.methods import registry
 from napari_depth_interp.methods.microdiffusion import MICRODIFFUSION, MicroDiffusionConfig
+from napari_depth_interp.methods.microdiffusion import method as microdiffusion_method
 from napari_depth_interp.progress import Cancelled
 from napari_depth_interp.stack import Acquisition, Grid, Stack
 
@@ -179,6 +180,16 @@ def test_cancel_stops_drawing(usual):
         if progress.fraction > 0:
             raise Cancelled
 
-    copy = Stack(STACK.voxels.copy(), STACK.grid, STACK.acquisition)
+    other = Stack(STACK.voxels + 1, STACK.grid, STACK.acquisition)
     with pytest.raises(Cancelled):
-        usual.sections_at(copy, FINE, report=cancel)
+        usual.sections_at(other, FINE, report=cancel)
+
+
+def test_a_result_in_portions_is_drawn_once(usual, monkeypatch):
+    """Each portion comes as a stack of its own."""
+    drawn, real = [], microdiffusion_method.draw
+    monkeypatch.setattr(microdiffusion_method, "draw", lambda *given: drawn.append(given) or real(*given))
+    other = Stack(STACK.voxels + 2, STACK.grid, STACK.acquisition)
+    for z in (2.0, 6.0):
+        usual.sections_at(other.crop(slice(0, 5), slice(None)), [z])
+    assert len(drawn) == 2  # samples

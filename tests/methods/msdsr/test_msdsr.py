@@ -7,6 +7,7 @@ import torch
 from napari_depth_interp.errors import RequestError, WeightsError
 from napari_depth_interp.method import Runtime, TrainingData
 from napari_depth_interp.methods.msdsr import MSDSR, MsdsrConfig
+from napari_depth_interp.methods.msdsr import method as msdsr_method
 from napari_depth_interp.progress import Cancelled, silent
 from napari_depth_interp.stack import Grid, Stack
 from napari_depth_interp.training import models
@@ -101,7 +102,19 @@ def test_cancel_stops_drawing(trained):
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        trained.sections_at(stack(DENSE[::4].copy(), 4), [2.0], report=cancel)
+        trained.sections_at(stack(DENSE[::4] + 1, 4), [2.0], report=cancel)
+
+
+def test_a_result_in_portions_is_drawn_once(trained, monkeypatch):
+    """Each portion comes as a stack of its own."""
+    drawn, real = [], msdsr_method.draw
+    monkeypatch.setattr(msdsr_method, "draw", lambda *given: drawn.append(given) or real(*given))
+    seen = stack(DENSE[::4] + 2, 4)
+    for z in (2.0, 6.0):
+        trained.sections_at(seen.crop(slice(0, 5), slice(None)), [z])
+    assert len(drawn) == 2  # samples
+    trained.sections_at(seen.crop(slice(0, 4), slice(None)), [2.0])
+    assert len(drawn) == 4
 
 
 def test_tiny_images_give_linear_interpolation_and_say_so():

@@ -115,5 +115,5 @@ INR = MethodSpec(
     cost="5 s (fast), 15 s (balanced) for 22 projections of 128 x 128 on two cores; field=mlp: minutes to hours",
     presets={"fast": {"iterations": 150}, "balanced": {}, "best": {"iterations": 2000, "features": 48}},
     trains_on_stack=True,
-    devices=("cpu", "cuda", "mps"),
+    devices=("cpu", "cuda"),
 )

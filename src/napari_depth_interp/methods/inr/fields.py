@@ -45,7 +45,7 @@ class Factorised(FieldModule):
     depths : (N,) tensor
         Of the images, -1 to 1.
     cells : (C,) tensor
-        Depths of the cells, ascending and even.
+        Depths of the cells, ascending.
     config : InrConfig
     """
 

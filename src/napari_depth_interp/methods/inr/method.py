@@ -52,7 +52,7 @@ class Inr:
 
         The field holds what it was fitted on: for other images it is fitted anew.
         """
-        known = self._knows(stack)
+        known = stack.equals(self._stack)
         fitted = self._fitted if known else self._fit(stack, part(report, 0.0, 0.9))
         assert fitted is not None
         inner = part(report, 0.0 if known else 0.9, 1.0)
@@ -91,16 +91,6 @@ class Inr:
 
                 fitted.field = train(fitted.field, [optimiser], loss, plan, report=inner).network
         return fitted
-
-    def _knows(self, stack: Stack) -> bool:
-        """Return whether these are the images that the field was fitted on."""
-        mine = self._stack
-        return (
-            mine is not None
-            and stack.acquisition == mine.acquisition
-            and np.array_equal(stack.depths, mine.depths)
-            and np.array_equal(stack.voxels, mine.voxels)
-        )
 
 
 class _Fitted(nn.Module):

@@ -65,7 +65,8 @@ class KPlanesConfig(MethodConfig):
         ge=0,
         le=200_000,
         title="Gradient steps",
-        description="Gradient steps after the least squares, or from random planes (adam: 0 means 2000).",
+        description="Gradient steps after the least squares (mlp: 0 means 500), or from random planes (adam: 0 means "
+        "2000).",
     )
     learning_rate: float = Field(
         default=0.01,

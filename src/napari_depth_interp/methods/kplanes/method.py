@@ -162,17 +162,15 @@ def fit(images: Sequence[Images], config: KPlanesConfig, runtime: Runtime, repor
         observed = [_observed(one, knots, mean, spread, device) for one in fine]
         shape = (len(knots[0]), len(knots[1]), len(knots[2]))
         rng = np.random.default_rng(runtime.seed)
+        iterations = config.iterations or _usual_steps(config)
         if config.fit == "adam":
             planes = random_planes(shape, config.features, device)
-            iterations = config.iterations or _PUBLISHED_STEPS
         else:
             planes = _start(observed[0], finest.depths, knots, config.features)
-            iterations = config.iterations
             _sweeps(planes, observed, config, part(report, 0.0, 0.5 if iterations else 1.0, "fitting the planes"))
         decoder: Decoder = add_up
         if config.decoder == "mlp":
             decoder = Mlp(planes.xy.shape[-1], config.hidden, over_sum=config.fit == "als").to(device)
-            iterations = iterations or _PUBLISHED_STEPS // 4
         if iterations:
             steps = Steps(iterations, config.learning_rate, config.tv, config.smoothness)
             inner = part(report, 0.5 if config.fit == "als" else 0.0, 1.0, "training the planes")
@@ -180,6 +178,13 @@ def fit(images: Sequence[Images], config: KPlanesConfig, runtime: Runtime, repor
         if isinstance(decoder, Mlp):
             decoder.requires_grad_(False)
         return Field(planes, decoder, knots, mean, spread)
+
+
+def _usual_steps(config: KPlanesConfig) -> int:
+    """Return the gradient steps where none are asked for: a decoder network that begins at the sum needs few."""
+    if config.fit == "adam":
+        return _PUBLISHED_STEPS
+    return _PUBLISHED_STEPS // 4 if config.decoder == "mlp" else 0
 
 
 def _sweeps(planes: Planes, observed: Sequence[Observed], config: KPlanesConfig, report: Report) -> None:

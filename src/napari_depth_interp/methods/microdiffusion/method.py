@@ -15,6 +15,7 @@ from ...method import Explains, Findings, HasField, Method, Runtime, Sections, w
 from ...nn.runtime import torch_on
 from ...noise import white_noise, without_noise
 from ...progress import Progress, Report, fractions, part, silent
+from ...resampling import at_places
 from ...scaling import Scaling
 from ...stack import Stack
 from .. import registry
@@ -152,14 +153,14 @@ class MicroDiffusion:
             return Sections(values, np.full(values.shape, np.nan, np.float32))
         depths, mean, spread = self._volume(stack, report)
         places = np.interp(wanted, depths, np.arange(len(depths), dtype=float))
-        values = _between(mean, places).astype(dtype)
+        values = at_places(mean, places).astype(dtype)
         report(Progress(1.0))
-        return Sections(values, _between(spread, places))
+        return Sections(values, at_places(spread, places))
 
     def _volume(self, stack: Stack, report: Report) -> tuple[NDArray[np.float64], NDArray[Any], NDArray[np.float32]]:
         """Return depths, mean and spread of the samples; the last are kept."""
         grid = _Grid.of(stack)
-        if self._drawn is None or self._drawn[0] is not stack:
+        if self._drawn is None or not stack.equals(self._drawn[0]):
             with torch_on(self._runtime) as device:
                 scene = self._scene(stack, grid, device)
                 total, squares = (scene.images.new_zeros((), dtype=torch.float64) for _ in range(2))
@@ -214,12 +215,3 @@ class _Grid:
         z = np.interp(np.arange((count - 1) * rows + 1) / rows, np.arange(count), stack.depths)
         middles = (stack.depths[1:] + stack.depths[:-1]) / 2
         return cls(z, np.arange(count)[:, None] * rows, np.searchsorted(middles, z))
-
-
-def _between(sections: NDArray[Any], places: NDArray[np.float64]) -> NDArray[Any]:
-    """Return sections at fractional places, by linear interpolation."""
-    first = np.clip(np.floor(places).astype(int), 0, max(0, len(sections) - 2))
-    share = (places - first)[:, None, None].astype(sections.dtype)
-    below, above = sections[first], sections[np.minimum(first + 1, len(sections) - 1)]
-    mixed = np.where(share == 1, above, below + share * (above - below))
-    return np.asarray(np.where(share == 0, below, mixed))  # NaN of one sample stays where it is

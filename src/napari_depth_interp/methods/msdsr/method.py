@@ -16,6 +16,7 @@ from torch import Tensor
 from ...method import Findings, OnePass, Runtime, Sections, TrainingData, working_dtype
 from ...nn.runtime import torch_on
 from ...progress import Progress, Report, fractions, part, silent
+from ...resampling import at_places
 from ...scaling import Scaling
 from ...stack import Stack
 from ...training import models
@@ -100,13 +101,13 @@ class Msdsr:
         depths = stack.depths
         wanted = np.clip(np.asarray(z, float), depths[0], depths[-1])
         places = np.interp(wanted, depths, np.arange(len(depths), dtype=float) * self._rows)
-        values = np.clip(_between(rows, places), *self._bounds).astype(working_dtype(stack.voxels.dtype))
+        values = np.clip(at_places(rows, places), *self._bounds).astype(working_dtype(stack.voxels.dtype))
         report(Progress(1.0))
-        return Sections(values, _between(spread, places))
+        return Sections(values, at_places(spread, places))
 
     def _volume(self, stack: Stack, report: Report) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the drawn rows (R, Y, X) in the units of the input and their spread; the last are kept."""
-        if self._drawn is not None and self._drawn[0] is stack:
+        if self._drawn is not None and stack.equals(self._drawn[0]):
             return self._drawn[1:]
         with torch_on(self._runtime) as device:
             known, mask = self._known(stack, device)
@@ -158,12 +159,3 @@ def _linear(known: Tensor, rows: int) -> Tensor:
     first = places.long().clamp_max(max(0, len(sections) - 2))
     share = (places - first).view(-1, 1, 1)
     return sections[first] * (1 - share) + sections[(first + 1).clamp_max(len(sections) - 1)] * share
-
-
-def _between(rows: NDArray[np.float32], places: NDArray[np.float64]) -> NDArray[Any]:
-    """Return rows at fractional places, by linear interpolation."""
-    first = np.clip(np.floor(places).astype(int), 0, max(0, len(rows) - 2))
-    share = (places - first)[:, None, None].astype(np.float32)
-    below, above = rows[first], rows[np.minimum(first + 1, len(rows) - 1)]
-    mixed = np.where(share == 1, above, below + share * (above - below))
-    return np.asarray(np.where(share == 0, below, mixed))  # NaN of one sample stays where it is
