@@ -26,12 +26,12 @@ from napari_depth_interp.devices import default_threads, resolve_device
 from napari_depth_interp.methods.rrdb_gan import GanConfig
 from napari_depth_interp.methods.rrdb_gan.discriminator import Discriminator
 from napari_depth_interp.methods.rrdb_gan.forward import lattice_of
-from napari_depth_interp.methods.rrdb_gan.generator import Generator
+from napari_depth_interp.methods.rrdb_gan.generator import LEARNED, Generator
 from napari_depth_interp.methods.rrdb_gan.losses import deceives, judges
 from napari_depth_interp.methods.rrdb_gan.objective import Objective
 from napari_depth_interp.methods.rrdb_gan.pairs import Patches, make_volume
 from napari_depth_interp.methods.rrdb_gan.perceptual import Vgg
-from napari_depth_interp.methods.rrdb_gan.train import LEARNED, Pair
+from napari_depth_interp.methods.rrdb_gan.train import Pair
 from napari_depth_interp.training.loop import Plan, Step, Turn, train_in_turns
 
 PAPER_PER_GPU = 3872 / (8.75 * 60) / 2

@@ -9,7 +9,7 @@ import torch
 from test_gan_parts import CPU, patches
 
 from napari_depth_interp import io
-from napari_depth_interp.errors import RequestError
+from napari_depth_interp.errors import RequestError, WeightsError
 from napari_depth_interp.evaluate import evaluate
 from napari_depth_interp.execute import execute
 from napari_depth_interp.holdout import Protocol
@@ -217,6 +217,30 @@ class TestModels:
         learn(other, data(tmp_path / "data", 2), scale="maximum")
         with pytest.raises(RequestError, match="trained for another"):
             self.made(model=model_of("rrdb_gan"), ensemble=str(other))
+
+    def test_a_damaged_model_is_explained(self, tmp_path):
+        learn(tmp_path / "model", data(tmp_path / "data"), epochs=1)
+        path = tmp_path / "model" / "config.json"
+        sound = json.loads(path.read_text())
+        for change, words in (
+            ({"blocks": 3}, "do not fit the network that the model describes"),
+            ({"features": -1}, "features: Input should be greater"),
+            ({"base": None}, "base"),
+        ):
+            path.write_text(json.dumps(sound | {"config": sound["config"] | change}))
+            with pytest.raises(WeightsError, match=words):
+                self.made(model=tmp_path / "model")
+
+    def test_preparing_again_loads_each_model_once(self, tmp_path):
+        learn(tmp_path / "model", data(tmp_path / "data"), epochs=1)
+        method = registry.get("rrdb_gan").create(GanConfig(model=tmp_path / "model", flips=1), Runtime("cpu", 1, 0))
+        stack = self.coarse().stack()
+        found = []
+        for _ in range(2):
+            method.prepare(stack)
+            found.append(method.sections_at(stack, [1.0]))
+        np.testing.assert_array_equal(found[0].values, found[1].values)
+        assert np.isnan(found[1].uncertainty).all()
 
     def test_small_tiles_give_what_one_tile_gives(self):
         whole, tiled = (self.made(model=model_of("rrdb_gan"), tile=tile).dataset.voxels for tile in (64, 4))

@@ -67,7 +67,7 @@ class MicroDiffusion:
     def _without_noise(self, stack: Stack) -> Stack:
         if self._noise == 0:
             return stack
-        if self._quiet is None or self._quiet[0] is not stack:
+        if self._quiet is None or not stack.equals(self._quiet[0]):
             quiet = without_noise(stack.voxels.astype(working_dtype(stack.voxels.dtype)), self._noise)
             self._quiet = stack, replace(stack, voxels=quiet)
         return self._quiet[1]

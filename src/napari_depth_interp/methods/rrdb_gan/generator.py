@@ -16,6 +16,9 @@ _SLOPE = 0.2
 _SMALL = 0.1
 """Of ESRGAN: residual blocks begin with weights this much smaller than usual."""
 
+LEARNED = ("generator", "features", "growth", "blocks", "tail", "base", "scale", "factor")
+"""Parameters that belong to the trained network, whatever a later run says."""
+
 
 def _conv(inside: int, outside: int) -> nn.Conv3d:
     return nn.Conv3d(inside, outside, 3, padding=1)

@@ -15,11 +15,12 @@ from ...errors import RequestError
 from ...method import Findings, Runtime, Sections, TrainingData, working_dtype
 from ...nn.runtime import half_precision, torch_on
 from ...progress import Progress, Report, silent
+from ...resampling import at_places
 from ...resources import free_memory
 from ...stack import Stack
 from ...training import models
 from .forward import lattice_of
-from .generator import Generator
+from .generator import LEARNED, Generator
 from .lattice import Lattice
 from .pairs import limits
 from .tiles import TiledVolume, core_for
@@ -63,7 +64,9 @@ class RrdbGan:
         assert self._config.model is not None  # the request has checked it
         further = [Path(each.strip()) for each in self._config.ensemble.split(",") if each.strip()]
         folders = [self._config.model, *further]
-        found = [models.load(folder, self._name) for folder in folders]
+        config = type(self._config)
+        needs = (*(name for name in LEARNED if name in config.model_fields), "error_per_spread")
+        found = [models.load(folder, self._name, config, needs) for folder in folders]
         self._about = dict(found[0].config)
         same = [name for name in ("factor", "scale", "base") if name in self._about]
         for folder, each in zip(folders, found, strict=True):
@@ -72,9 +75,10 @@ class RrdbGan:
         if "factor" in self._about:
             self._lattice = Lattice((int(self._about["factor"]), 1, 1), means=False)
         device = torch.device(self._runtime.device)
+        self._networks = []
         for each in found:
             network = Generator.of(each.config, self._lattice.factors)
-            network.load_state_dict(dict(each.tensors))
+            models.fill(network, each.tensors)
             self._networks.append(network.eval().requires_grad_(False).to(device))
         self._limits = limits(stack.voxels, None, str(self._about["scale"]))
         self._bounds = float(stack.voxels.min()), float(stack.voxels.max())
@@ -106,7 +110,7 @@ class RrdbGan:
                 base = self._lattice.base(torch.from_numpy(coarse)[None, None], slice(first, final))
                 blocks[0] += base[0, 0].numpy()
         low, span = self._limits
-        fine = [_between(each, rows - first * k) for each in blocks]
+        fine = [at_places(each, rows - first * k) for each in blocks]
         values = (fine[0] * np.float32(span) + np.float32(low)).astype(working_dtype(stack.voxels.dtype))
         if not self._lattice.means:  # means of the result could not be kept
             np.clip(values, *self._bounds, out=values)
@@ -129,7 +133,7 @@ class RrdbGan:
 
     def _volume(self, stack: Stack) -> tuple[NDArray[np.float32], TiledVolume]:
         """Return the stack on the network's scale and what the network adds to it; of the last stack, kept."""
-        if self._made is not None and self._made[0] is stack:
+        if self._made is not None and stack.equals(self._made[0]):
             return self._made[1:]
         low, span = self._limits
         coarse = ((stack.voxels.astype(np.float64) - low) / span).astype(np.float32)
@@ -173,12 +177,3 @@ def _counter(tiles: int, report: Report) -> Callable[[], None]:
         done += 1
 
     return next_tile
-
-
-def _between(blocks: NDArray[np.float32], rows: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return sections at fractional places."""
-    first = np.floor(rows).astype(int)
-    share = (rows - first).astype(np.float32)[:, None, None]
-    if not share.any():
-        return np.asarray(blocks[first])
-    return np.asarray((1 - share) * blocks[first] + share * blocks[np.minimum(first + 1, len(blocks) - 1)])

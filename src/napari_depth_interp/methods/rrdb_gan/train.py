@@ -22,7 +22,7 @@ from ...training.loop import Plan, Step, Turn, train_in_turns
 from ...training.several import accelerator
 from .discriminator import Discriminator
 from .forward import finished, lattice_of, precision
-from .generator import Generator
+from .generator import LEARNED, Generator
 from .lattice import Lattice
 from .losses import deceives, judges
 from .objective import Objective
@@ -32,8 +32,6 @@ from .validate import Judgement
 if TYPE_CHECKING:
     from . import GanConfig
 
-LEARNED = ("generator", "features", "growth", "blocks", "tail", "base", "scale", "factor")
-"""Parameters that belong to the trained network, whatever a later run says."""
 _BETAS = (0.9, 0.99)
 _BETWEEN_CHECKPOINTS = 500
 
@@ -162,7 +160,7 @@ def _begin(generator: Generator, about: Mapping[str, Any], model: models.Model) 
     if others:
         words = ", ".join(f"{name} {model.config.get(name)} instead of {about[name]}" for name in others)
         raise RequestError(f"the model to start from has another network ({words}); give the same parameters")
-    generator.load_state_dict(dict(model.tensors))
+    models.fill(generator, model.tensors)
 
 
 def volumes_of(
