@@ -9,30 +9,19 @@ from typing import Any
 
 import napari
 from napari.utils.notifications import show_warning
-from qtpy.QtCore import QObject, Qt, Signal
-from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import (
-    QApplication,
-    QFileDialog,
-    QHBoxLayout,
-    QPushButton,
-    QScrollArea,
-    QTabWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QApplication, QWidget
 
 from ...batch import Plan, Row, State, Stop, Summary, Where
 from ...batch.plan import Found, check_settings
 from ...errors import DepthInterpError
 from ...request import resolve_method
-from ...settings import Settings, load_settings, make_settings, save_settings, to_arguments
-from .. import preferences
+from ...settings import Settings, make_settings, to_arguments
 from ..interpolate.target_box import TargetBox
-from ..job_widget import JobWidget
 from ..method_box import MethodBox
 from ..run_bar import RunBar
 from ..run_box import ComputeBox
+from ..settings_widget import SettingsWidget
 from ..words import for_window
 from .files_page import FilesPage
 from .folders_box import FoldersBox
@@ -40,7 +29,6 @@ from .options_box import OptionsBox
 from .search import FolderSearch
 from .task import Order, batch_task
 
-_YAML = "Settings (*.yaml *.yml)"
 _OFTEN = 0.1
 """Seconds between two signals about one file at work."""
 
@@ -62,7 +50,7 @@ class _Feed(QObject):
             self.changed.emit(row, fraction)
 
 
-class BatchFolder(JobWidget):
+class BatchFolder(SettingsWidget):
     """Run one method on every file of a folder.
 
     Parameters
@@ -70,6 +58,7 @@ class BatchFolder(JobWidget):
     napari_viewer : napari.Viewer
     """
 
+    subcommand = "batch"
     advice = "use a smaller factor, or fewer files at once"
     foreseen = (DepthInterpError, OSError)
 
@@ -87,11 +76,8 @@ class BatchFolder(JobWidget):
         self.files = FilesPage(napari_viewer)
         self._search = FolderSearch(self)
         self._boxes = (self.folders, self.target, self.method, self.compute, self.options)
-        self._build()
-        try:
-            self.set_settings(preferences.remembered_settings())
-        except DepthInterpError:  # remembered by another version, or with a package that is no longer installed
-            self.set_settings(preferences.default_settings())
+        self.lay_out((*self._boxes, self.settings_buttons()), {"Files": self.files}, self.run)
+        self.show_first()
         for box in self._boxes:
             box.changed.connect(self._check)
         self.folders.changed.connect(self._search.soon)
@@ -130,24 +116,6 @@ class BatchFolder(JobWidget):
         for box in self._boxes:
             box.set_values(settings)
 
-    def load_settings(self, path: str) -> None:
-        """Read a settings file of the command line, a widget or a person."""
-        try:
-            self.set_settings(make_settings(**load_settings(path)))
-        except DepthInterpError as error:
-            self.bar.say(for_window(error), problem=True)
-        else:
-            self.bar.say(f"settings read from {path}")
-
-    def save_settings(self, path: str) -> None:
-        """Write the settings as the YAML that ``depth-interp batch --settings`` reads."""
-        try:
-            save_settings(path, self.settings())
-        except DepthInterpError as error:
-            self.bar.say(for_window(error), problem=True)
-        else:
-            self.bar.say(f"settings saved in {path}")
-
     def plan(self) -> Plan:
         """Return what the boxes ask for.
 
@@ -178,6 +146,12 @@ class BatchFolder(JobWidget):
         if self.options.workers():
             words += ["--workers", str(self.options.workers())]
         return shlex.join([*words, *to_arguments(plan.settings)])
+
+    def _copy(self, *_: Any) -> None:
+        try:
+            QApplication.clipboard().setText(self.command())
+        except DepthInterpError as error:
+            self.bar.say(for_window(error), problem=True)
 
     # Running
 
@@ -272,58 +246,6 @@ class BatchFolder(JobWidget):
             self.bar.set_ready(False, for_window(error), aloud=True)
         else:
             self.bar.set_ready(True)
-
-    # Building
-
-    def _build(self) -> None:
-        controls = QWidget()
-        column = QVBoxLayout(controls)
-        column.setContentsMargins(0, 4, 4, 0)
-        for box in self._boxes:
-            column.addWidget(box)
-        column.addLayout(self._build_settings())
-        column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidget(controls)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        self.tabs = QTabWidget()
-        self.tabs.addTab(scroll, "Set up")
-        self.tabs.addTab(self.files, "Files")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 4, 4, 4)
-        layout.addWidget(self.tabs, 1)
-        layout.addWidget(self.bar)
-        shortcut = QShortcut(QKeySequence("Ctrl+Return"), self)
-        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        shortcut.activated.connect(self.run)
-
-    def _build_settings(self) -> QHBoxLayout:
-        load, save = QPushButton("Load settings…"), QPushButton("Save settings…")
-        load.setToolTip("<qt>Read a YAML file of settings, from here or for the command line.</qt>")
-        save.setToolTip("<qt>Write these settings as the YAML that <i>depth-interp batch --settings</i> reads.</qt>")
-        load.clicked.connect(self._ask_load)
-        save.clicked.connect(self._ask_save)
-        row = QHBoxLayout()
-        row.addWidget(load)
-        row.addWidget(save)
-        return row
-
-    def _copy(self, *_: Any) -> None:
-        try:
-            QApplication.clipboard().setText(self.command())
-        except DepthInterpError as error:
-            self.bar.say(for_window(error), problem=True)
-
-    def _ask_load(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Load settings", "", _YAML)
-        if path:
-            self.load_settings(path)
-
-    def _ask_save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save settings", "depth-interp.yaml", _YAML)
-        if path:
-            self.save_settings(path)
 
 
 def _count(found: Found) -> str:

@@ -8,9 +8,7 @@ from typing import Any
 
 import napari
 from napari.utils.notifications import show_warning
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from ... import trainer
 from ...errors import DepthInterpError, OutputError, RequestError
@@ -64,9 +62,10 @@ class TrainModel(JobWidget):
         self.bar = TrainBar("Learn from these stacks. The window stays usable meanwhile.")
         self.curves = ProgressPanel(napari_viewer)
         self.models = ModelsPanel()
-        self._build()
+        boxes = (self.data, self.method, self.hidden, self.compute, self.model)
+        self.lay_out(boxes, {"Progress": self.curves, "Models": self.models}, self.train)
         self.compute.set_values(Settings(device=preference("device")))
-        for box in (self.data, self.method, self.hidden, self.compute, self.model):
+        for box in boxes:
             box.changed.connect(self._check)
         self.bar.run_clicked.connect(self.train)
         self.bar.pause_clicked.connect(self._pause)
@@ -267,28 +266,3 @@ class TrainModel(JobWidget):
         self.bar.say(text, problem=problem)
         if problem:
             show_warning(text)
-
-    # Building
-
-    def _build(self) -> None:
-        controls = QWidget()
-        column = QVBoxLayout(controls)
-        column.setContentsMargins(0, 4, 4, 0)
-        for box in (self.data, self.method, self.hidden, self.compute, self.model):
-            column.addWidget(box)
-        column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidget(controls)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        self.tabs = QTabWidget()
-        self.tabs.addTab(scroll, "Set up")
-        self.tabs.addTab(self.curves, "Progress")
-        self.tabs.addTab(self.models, "Models")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 4, 4, 4)
-        layout.addWidget(self.tabs, 1)
-        layout.addWidget(self.bar)
-        shortcut = QShortcut(QKeySequence("Ctrl+Return"), self)
-        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        shortcut.activated.connect(self.train)
