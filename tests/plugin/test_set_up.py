@@ -19,7 +19,7 @@ from command_line import run_json
 from napari_depth_interp import devices
 from napari_depth_interp.methods import registry
 from napari_depth_interp.methods.classical import CubicConfig
-from napari_depth_interp.plugin import method_box, run_box
+from napari_depth_interp.plugin import compute_box, method_box
 from napari_depth_interp.settings import make_settings
 
 PLUGIN = "napari-depth-interp"
@@ -304,7 +304,7 @@ class TestMethod:
             threads.append(threading.current_thread())
             return ["cuda:0", "cpu"]
 
-        monkeypatch.setattr(run_box, "_find_devices", found)
+        monkeypatch.setattr(compute_box, "_find_devices", found)
         monkeypatch.setattr(devices, "available_devices", lambda: ["cuda:0", "cpu"])
         gpu, get = replace(slow, devices=("cpu", "cuda")), registry.get
         monkeypatch.setattr(registry, "get", lambda name: gpu if name == "slow" else get(name))

@@ -34,9 +34,9 @@ from ..request import prepare_dataset
 from ..settings import Settings, describe
 from ..stack import Acquisition, Dataset
 from .layers import adopt, to_dataset
+from .preferences import PLUGIN
 from .words import for_window
 
-PLUGIN = "napari-depth-interp"
 _FILES = "Stacks (*.tif *.tiff *.btf *.nii *.nii.gz)"
 _PROBLEM = "color: #e0803a;"
 _FEW = "<br>one section can only be enhanced (method SRCNN); to make new ones two or more are needed"

@@ -15,7 +15,7 @@ from ...batch import Plan, Row, State
 from ...batch.plan import outputs_of
 from ...errors import DepthInterpError
 from ..look import unique_name
-from ..stack_box import PLUGIN
+from ..preferences import PLUGIN
 from ..words import for_window
 from .files_table import FilesTable, remark
 from .folders_box import PROBLEM

@@ -17,11 +17,11 @@ from ...batch.plan import Found, check_settings
 from ...errors import DepthInterpError
 from ...request import resolve_method
 from ...settings import Settings, make_settings, to_arguments
-from ..interpolate.target_box import TargetBox
+from ..compute_box import ComputeBox
 from ..method_box import MethodBox
 from ..run_bar import RunBar
-from ..run_box import ComputeBox
 from ..settings_widget import SettingsWidget
+from ..target_box import TargetBox
 from ..words import for_window
 from .files_page import FilesPage
 from .folders_box import FoldersBox

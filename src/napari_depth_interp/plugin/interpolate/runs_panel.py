@@ -36,8 +36,8 @@ class RunsPanel(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self.runs: list[Run] = []
-        self._protocol = QLabel("Runs are listed here. Tick <i>Score</i> to see how good they are on your own data.")
-        self._protocol.setWordWrap(True)
+        self._words = QLabel("Runs are listed here. Tick <i>Score</i> to see how good they are on your own data.")
+        self._words.setWordWrap(True)
         self._table = QTableWidget(0, len(_HEADINGS))
         self._table.setHorizontalHeaderLabels(_HEADINGS)
         self._table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
@@ -59,7 +59,7 @@ class RunsPanel(QWidget):
         self.plot.depth_chosen.connect(self._go_to)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
-        layout.addWidget(self._protocol)
+        layout.addWidget(self._words)
         layout.addWidget(self._table, 1)
         row = QHBoxLayout()
         row.addStretch(1)
@@ -130,7 +130,7 @@ class RunsPanel(QWidget):
             words = ["not scored"]
         findings = [describe_finding(each) for each in run.outcome.result.record.get("findings", ())]
         words += [f"the result, from all sections: {found}" for found in findings if found]
-        self._protocol.setText(f"<b>{run.name}</b>: {'. '.join(words)}.")
+        self._words.setText(f"<b>{run.name}</b>: {'. '.join(words)}.")
         self._section_changed()
 
     def _draw(self) -> None:

@@ -17,20 +17,20 @@ from ...request import prepare_dataset, resolve_method
 from ...same_grid import SAME_GRID, check_enhancer
 from ...settings import Settings, make_settings
 from ...stack import Acquisition
+from ..compute_box import ComputeBox
 from ..layers import place
 from ..look import unique_name
 from ..method_box import MethodBox
 from ..preferences import remember_settings
 from ..run_bar import RunBar
-from ..run_box import ComputeBox
 from ..settings_widget import SettingsWidget
 from ..stack_box import StackBox, check_sections
+from ..target_box import TargetBox
 from ..words import for_window
 from .enhance_box import EnhanceBox
 from .output_box import OutputBox
 from .results import Run, add_layers
 from .runs_panel import RunsPanel
-from .target_box import TargetBox
 from .task import Outcome, View, estimate_task, preview_task, run_task
 
 

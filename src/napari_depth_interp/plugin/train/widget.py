@@ -17,11 +17,11 @@ from ...settings import Settings, make_settings
 from ...training import folders, library
 from ...training.models import about, check_folder
 from ...training.words import best_of, verdict
+from ..compute_box import ComputeBox
 from ..job_widget import JobWidget
 from ..method_box import MethodBox
 from ..model_choice import news
 from ..preferences import preference
-from ..run_box import ComputeBox
 from ..words import for_window
 from .data_box import DataBox
 from .hidden_box import HiddenBox, hides, others
@@ -29,7 +29,7 @@ from .model_box import ModelBox
 from .models_panel import ModelsPanel
 from .picture import Picture
 from .progress_panel import ProgressPanel
-from .task import Control, Job, is_training, train_task
+from .task import Control, TrainingJob, is_training, train_task
 from .train_bar import TrainBar
 
 _REDRAW = 0.25
@@ -51,7 +51,7 @@ class TrainModel(JobWidget):
         super().__init__(parent)
         self.viewer = napari_viewer
         self.control = Control()
-        self._running: Job | None = None
+        self._running: TrainingJob | None = None
         self._picture: Picture | None = None
         self._drawn = 0.0
         self.method = MethodBox(specs=trainer.trainable_methods(), shown=others)
@@ -126,7 +126,7 @@ class TrainModel(JobWidget):
         try:
             self._check_free()
             self.data.check()
-            job = Job(self.order(), self.data.datasets(), self._free_folder())
+            job = TrainingJob(self.order(), self.data.datasets(), self._free_folder())
         except DepthInterpError as error:
             self._failed(error)
             return
@@ -141,7 +141,7 @@ class TrainModel(JobWidget):
             folder = folders.folder_of(name)
             order = trainer.Order.load(folder)
             self.show_order(order, name)
-            job = Job(order, self.data.datasets(), folder, resume=True)
+            job = TrainingJob(order, self.data.datasets(), folder, resume=True)
         except DepthInterpError as error:
             self._failed(error)
             return
@@ -154,7 +154,7 @@ class TrainModel(JobWidget):
         else:
             self.cancel()
 
-    def _start(self, job: Job, history: dict[str, Any]) -> None:
+    def _start(self, job: TrainingJob, history: dict[str, Any]) -> None:
         self._running, self.control = job, Control()
         self._picture = Picture(self.viewer, f"{job.folder.name} validation")
         self.curves.begin(job.folder.name, history)

@@ -8,12 +8,12 @@ import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QGroupBox, QHBoxLayout, QLabel, QLineEdit, QSpinBox, QVBoxLayout, QWidget
 
-from ...errors import DepthInterpError
-from ...method import MethodSpec
-from ...settings import Settings, describe
-from ...stack import Acquisition, Dataset
-from ...targets import target_depths
-from ..words import for_window
+from ..errors import DepthInterpError
+from ..method import MethodSpec
+from ..settings import Settings, describe
+from ..stack import Acquisition, Dataset
+from ..targets import target_depths
+from .words import for_window
 
 _KINDS = {"factor": "Factor", "spacing": "Spacing", "isotropic": "Isotropic"}
 
