@@ -20,13 +20,14 @@ from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFileDialog,
-    QFormLayout,
     QHBoxLayout,
     QLineEdit,
     QPushButton,
     QSpinBox,
     QWidget,
 )
+
+from .parts import growing_form
 
 _INT_LIMIT = 2**31 - 1
 _FLOAT_LIMIT = 1e12
@@ -70,9 +71,8 @@ class ConfigForm(QWidget):
         self._rest: dict[str, Any] = {}
         own = editors or {}
         self._editors: dict[str, Editor] = {}
-        layout = QFormLayout(self)
+        layout = growing_form(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for name, field in self._model.model_fields.items():
             if fields is not None and name not in fields:
                 continue

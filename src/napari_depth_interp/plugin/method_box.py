@@ -16,6 +16,7 @@ from ..methods import registry
 from ..settings import DEFAULT_METHOD, Settings, describe, explain_validation
 from .forms import ConfigForm
 from .model_choice import model_editors
+from .parts import add_choice
 
 
 class MethodBox(QGroupBox):
@@ -44,8 +45,7 @@ class MethodBox(QGroupBox):
         self._wanted_preset = "balanced"  # kept for methods without presets
         self._methods = QComboBox()
         for spec in registry.specs() if specs is None else specs:
-            self._methods.addItem(spec.title, spec.name)
-            self._methods.setItemData(self._methods.count() - 1, spec.summary, 3)
+            add_choice(self._methods, spec.title, spec.name, spec.summary)
         self._methods.setCurrentIndex(max(0, self._methods.findData(DEFAULT_METHOD)))
         self._methods.setToolTip(f"<qt>{describe('method').replace('`', '')}</qt>")
         self._summary = QLabel()

@@ -75,11 +75,11 @@ class SettingsWidget(JobWidget):
         return buttons
 
     def _ask_load(self, *_: Any) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Load settings", "", _YAML)
+        path, _filter = QFileDialog.getOpenFileName(self, "Load settings", "", _YAML)
         if path:
             self.load_settings(path)
 
     def _ask_save(self, *_: Any) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save settings", "depth-interp.yaml", _YAML)
+        path, _filter = QFileDialog.getSaveFileName(self, "Save settings", "depth-interp.yaml", _YAML)
         if path:
             self.save_settings(path)

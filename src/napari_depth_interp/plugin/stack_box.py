@@ -34,13 +34,13 @@ from ..request import prepare_dataset
 from ..settings import Settings, describe
 from ..stack import Acquisition, Dataset
 from .layers import adopt, to_dataset
+from .parts import PROBLEM_COLOUR, growing_form, let_shrink, say
 from .preferences import PLUGIN
 from .words import for_window
 
 _FILES = "Stacks (*.tif *.tiff *.btf *.nii *.nii.gz)"
-_PROBLEM = "color: #e0803a;"
 _FEW = "<br>one section can only be enhanced (method SRCNN); to make new ones two or more are needed"
-_MISSING = "border: 2px solid #e0803a;"
+_MISSING = f"border: 2px solid {PROBLEM_COLOUR};"
 
 
 class StackBox(QGroupBox):
@@ -140,8 +140,7 @@ class StackBox(QGroupBox):
         layout = QVBoxLayout(self)
         self._layers = QComboBox()
         self._layers.setToolTip("The image layer whose sections are the input.")
-        self._layers.setMinimumContentsLength(12)
-        self._layers.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        let_shrink(self._layers, 12)
         self._layers.currentIndexChanged.connect(self._layer_chosen)
         open_button = QPushButton("Open…")
         open_button.setToolTip("Open a TIFF or NIfTI file with its spacing and units.")
@@ -158,8 +157,7 @@ class StackBox(QGroupBox):
         layout.addWidget(self._build_table())
 
     def _build_form(self) -> QFormLayout:
-        form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form = growing_form()
         self._spacing = QLineEdit()
         self._spacing.setToolTip(f"<qt>{describe('z_spacing')} Leave empty to keep the file's.</qt>")
         self._spacing.textEdited.connect(self._forget_depths)
@@ -269,8 +267,7 @@ class StackBox(QGroupBox):
     # Describing
 
     def _show_problem(self, text: str) -> None:
-        self._info.setText(text)
-        self._info.setStyleSheet(_PROBLEM)
+        say(self._info, text, problem=True)
 
     def _describe(self, *_: Any) -> None:
         self._count.setVisible(self._acquisition.currentText() == "projection")
@@ -281,8 +278,7 @@ class StackBox(QGroupBox):
             missing = self._dataset is not None
         else:
             few = dataset.voxels.shape[2] < 2
-            self._info.setStyleSheet(_PROBLEM if few else "")
-            self._info.setText(describe_stack(dataset) + (_FEW if few else ""))
+            say(self._info, describe_stack(dataset) + (_FEW if few else ""), problem=few)
             missing = dataset.grid.depths is None
             self._fill_table(dataset)
         self._spacing.setStyleSheet(_MISSING if missing else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +12,10 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from ...batch import Row, State
+from ..parts import PROBLEM_COLOUR
 from ..words import name_fields
 
-_COLOURS = {State.FAILED: "#e0803a", State.DONE: "#5cb85c", State.RUNNING: "#4aa3df"}
+_COLOURS = {State.FAILED: PROBLEM_COLOUR, State.DONE: "#5cb85c", State.RUNNING: "#4aa3df"}
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
@@ -102,7 +104,7 @@ class FilesModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return text
         if role == Qt.ItemDataRole.ToolTipRole:
-            return f"<qt>{text.replace('&', '&amp;').replace('<', '&lt;')}</qt>" if text else None
+            return f"<qt>{html.escape(text, quote=False)}</qt>" if text else None
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _RIGHT if column.right else _LEFT
         if role == Qt.ItemDataRole.ForegroundRole and index.column() in (1, len(_COLUMNS) - 1):

@@ -19,6 +19,7 @@ from ...request import resolve_method
 from ...settings import Settings, make_settings, to_arguments
 from ..compute_box import ComputeBox
 from ..method_box import MethodBox
+from ..parts import bytes_in_words
 from ..run_bar import RunBar
 from ..settings_widget import SettingsWidget
 from ..target_box import TargetBox
@@ -250,5 +251,4 @@ class BatchFolder(SettingsWidget):
 
 def _count(found: Found) -> str:
     size, count = sum(each.size for each in found.files), len(found.files)
-    shown = f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
-    return f"{count} file{'' if count == 1 else 's'}, {shown}"
+    return f"{count} file{'' if count == 1 else 's'}, {bytes_in_words(size)}"

@@ -7,13 +7,14 @@ from typing import Any
 import napari
 from napari.layers import Image, Layer
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QGroupBox, QLabel, QLineEdit, QSpinBox, QWidget
+from qtpy.QtWidgets import QComboBox, QGroupBox, QLabel, QLineEdit, QSpinBox, QWidget
 
 from ...errors import DepthInterpError, RequestError
 from ...holdout import Protocol
 from ...stack import Dataset
 from ..data_range import DataRangeEdit
 from ..layers import to_dataset
+from ..parts import growing_form, let_shrink
 
 _KINDS = {
     "keep_every": (
@@ -63,8 +64,7 @@ class ProtocolBox(QGroupBox):
         self._sections = QLineEdit()
         self._sections.setPlaceholderText("for example 3, 7, 9")
         self._reference = QComboBox()
-        self._reference.setMinimumContentsLength(12)
-        self._reference.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        let_shrink(self._reference, 12)
         self._words = QLabel()
         self._words.setWordWrap(True)
         self._range = DataRangeEdit()
@@ -146,8 +146,7 @@ class ProtocolBox(QGroupBox):
             ) from None
 
     def _build(self) -> None:
-        form = QFormLayout(self)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form = growing_form(self)
         form.addRow(self._kind)
         form.addRow("k", self._every)
         form.addRow("sections", self._sections)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import napari
@@ -22,6 +23,7 @@ from qtpy.QtWidgets import (
 
 from ...evaluate import Scores
 from ...report.words import conclusions, describe_range
+from ..parts import in_problem_colour
 from ..words import name_fields
 from .exports import Exports
 from .plots_panel import PlotsPanel
@@ -31,7 +33,6 @@ from .task import Scored
 from .views import Flicker, SideBySide
 
 _EMPTY = "The scores appear here while the methods run. Click a row to see what a method made of your stack."
-_COLOURS = {"bad": "#e0803a"}
 
 
 class ScoresPanel(QWidget):
@@ -259,7 +260,7 @@ _PART_TIPS = {
 
 
 def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")
+    return html.escape(text, quote=False)
 
 
 def _sentence(text: str) -> str:
@@ -267,6 +268,4 @@ def _sentence(text: str) -> str:
 
 
 def _coloured(text: str, kind: str) -> str:
-    colour = _COLOURS.get(kind)
-    words = _escaped(text)
-    return f"<span style='color: {colour}'>{words}</span>" if colour else words
+    return in_problem_colour(_escaped(text)) if kind == "bad" else _escaped(text)

@@ -21,10 +21,10 @@ from ... import io
 from ...estimate import Estimate, gigabytes
 from ...outputs import Target
 from ...resources import free_memory
+from ..parts import say
 
 LARGE_BYTES = 2 * 10**9
 """A result larger than this, or than half of the free memory, is streamed to a file."""
-_PROBLEM = "color: #e0803a;"
 _FILES = "OME-Zarr (*.ome.zarr);;OME-TIFF (*.ome.tif *.btf)"
 
 
@@ -130,8 +130,7 @@ class OutputBox(QGroupBox):
         self._say("<br>".join(estimate.describe()), problem=not estimate.fits)
 
     def _say(self, text: str, *, problem: bool = False) -> None:
-        self._words.setText(text)
-        self._words.setStyleSheet(_PROBLEM if problem else "")
+        say(self._words, text, problem=problem)
         self._words.setVisible(bool(text))
 
     def _changed(self, *_: object) -> None:

@@ -12,16 +12,15 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QApplication,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QPushButton,
-    QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
 from ...report import BASELINE, describe_finding, describe_uncertainty, verdicts
+from ..parts import PROBLEM_COLOUR, list_of_rows
 from ..plots import BASELINE_COLOUR, COLOURS, SectionPlot
 from ..preferences import colour
 from .results import Run, row_of
@@ -38,14 +37,7 @@ class RunsPanel(QWidget):
         self.runs: list[Run] = []
         self._words = QLabel("Runs are listed here. Tick <i>Score</i> to see how good they are on your own data.")
         self._words.setWordWrap(True)
-        self._table = QTableWidget(0, len(_HEADINGS))
-        self._table.setHorizontalHeaderLabels(_HEADINGS)
-        self._table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
-        self._table.setSelectionMode(QTableWidget.SelectionMode.SingleSelection)
-        self._table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        self._table.verticalHeader().hide()
-        self._table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self._table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self._table = list_of_rows(_HEADINGS)
         self._table.setToolTip(
             "<qt>Click a row to see the layers of that run. PSNR (dB) and RMSE of all hidden sections together, "
             "SSIM as their mean, and the PSNR above linear interpolation.</qt>"
@@ -99,7 +91,7 @@ class RunsPanel(QWidget):
             if column:
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             if "worse" in text:
-                item.setForeground(QColor("#e0803a"))
+                item.setForeground(QColor(PROBLEM_COLOUR))
             self._table.setItem(row, column, item)
         self._draw()
         self._table.selectRow(row)

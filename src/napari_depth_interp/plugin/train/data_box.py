@@ -11,7 +11,6 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
-    QFormLayout,
     QGroupBox,
     QHBoxLayout,
     QLabel,
@@ -29,6 +28,7 @@ from ...method import MethodSpec
 from ...settings import describe
 from ...stack import Dataset
 from ..layers import to_dataset
+from ..parts import growing_form, say
 from ..words import for_window
 
 _FOLDER, _LAYERS = 0, 1
@@ -146,15 +146,13 @@ class DataBox(QGroupBox):
         self._spacing = QLineEdit()
         self._spacing.setPlaceholderText("where a stack does not say it")
         self._spacing.setToolTip(f"<qt>{describe('z_spacing')} Used only for stacks that have none.</qt>")
-        form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form = growing_form()
         form.addRow("from", self._kind)
         layout = QVBoxLayout(self)
         layout.addLayout(form)
         for widget in (self._folder_row, self._list, self._info):
             layout.addWidget(widget)
-        below = QFormLayout()
-        below.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        below = growing_form()
         below.addRow("z spacing", self._spacing)
         layout.addLayout(below)
         self._kind.currentIndexChanged.connect(self._kind_chosen)
@@ -209,11 +207,9 @@ class DataBox(QGroupBox):
         try:
             self.check()
         except DepthInterpError as error:
-            self._info.setText(for_window(error))
-            self._info.setStyleSheet("color: #e0803a;")
+            say(self._info, for_window(error), problem=True)
         else:
-            self._info.setText(self._describe())
-            self._info.setStyleSheet("")
+            say(self._info, self._describe())
         self.changed.emit()
 
     def _describe(self) -> str:
