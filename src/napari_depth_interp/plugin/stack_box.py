@@ -33,6 +33,7 @@ from ..errors import DepthInterpError, InputError
 from ..request import prepare_dataset
 from ..settings import Settings, describe
 from ..stack import Acquisition, Dataset
+from .layer_list import LayerListWatch
 from .layers import adopt, to_dataset
 from .parts import PROBLEM_COLOUR, growing_form, let_shrink, say
 from .preferences import PLUGIN
@@ -62,14 +63,12 @@ class StackBox(QGroupBox):
         self._told: dict[Any, dict[str, Any]] = {}  # per layer, what the user has added
         self.setAcceptDrops(True)
         self._build()
-        for event in self._list_events():
-            event.connect(self._refresh_layers)
+        self._layer_list = LayerListWatch(viewer, self._refresh_layers)
         self._refresh_layers()
 
     def leave(self) -> None:
         """Follow the viewer no longer."""
-        for event in self._list_events():
-            event.disconnect(self._refresh_layers)
+        self._layer_list.leave()
         self._watch(None)
 
     # What the other boxes ask for
@@ -140,6 +139,7 @@ class StackBox(QGroupBox):
         layout = QVBoxLayout(self)
         self._layers = QComboBox()
         self._layers.setToolTip("The image layer whose sections are the input.")
+        self._layers.setAccessibleName("Layer")
         let_shrink(self._layers, 12)
         self._layers.currentIndexChanged.connect(self._layer_chosen)
         open_button = QPushButton("Open…")
@@ -166,7 +166,9 @@ class StackBox(QGroupBox):
         self._acquisition = QComboBox()
         self._acquisition.addItems(["slice", "projection"])
         self._acquisition.setToolTip(f"<qt>{describe('acquisition')}</qt>")
+        self._acquisition.setAccessibleName("acquisition")
         self._count = QSpinBox()
+        self._count.setAccessibleName("sections in one image")
         self._count.setRange(2, 1000)
         self._count.setValue(6)
         self._count.setPrefix("of ")
@@ -186,6 +188,7 @@ class StackBox(QGroupBox):
         self._table.horizontalHeader().setStretchLastSection(True)
         self._table.setMaximumHeight(150)
         self._table.setToolTip("Depth of each section. Type over a number where the sections are uneven.")
+        self._table.setAccessibleName("Section depths")
         self._table.itemChanged.connect(self._depth_edited)
         even = QPushButton("Back to the file's depths")
         even.setToolTip("Forget the depths and the z spacing that were typed here.")
@@ -218,13 +221,12 @@ class StackBox(QGroupBox):
 
     # Following the layers
 
-    def _refresh_layers(self, _event: Any = None) -> None:
+    def _refresh_layers(self) -> None:
         chosen = self._layers.currentData()
         self._layers.blockSignals(True)
         self._layers.clear()
         for layer in self._viewer.layers:
             self._layers.addItem(layer.name, layer.unique_id)
-            layer.events.name.connect(self._refresh_layers)  # once: napari knows it already
         self._layers.setCurrentIndex(max(0, self._layers.findData(chosen)))
         self._layers.blockSignals(False)
         if self._layers.currentData() != chosen or chosen is None:
@@ -240,10 +242,6 @@ class StackBox(QGroupBox):
         if before is not None and layer is not None and not _same_file(before, layer):
             self._show(Settings(**self._told.get(layer.unique_id, {})))
         self._read_layer()
-
-    def _list_events(self) -> tuple[Any, ...]:
-        events = self._viewer.layers.events
-        return events.inserted, events.removed, events.reordered
 
     def _watch(self, layer: Layer | None) -> None:
         """Follow changes of the chosen layer, and of no other."""

@@ -13,6 +13,7 @@ from ...errors import DepthInterpError, RequestError
 from ...holdout import Protocol
 from ...stack import Dataset
 from ..data_range import DataRangeEdit
+from ..layer_list import LayerListWatch
 from ..layers import to_dataset
 from ..parts import growing_form, let_shrink
 
@@ -59,6 +60,7 @@ class ProtocolBox(QGroupBox):
         for kind, (title, _) in _KINDS.items():
             self._kind.addItem(title, kind)
         self._kind.setToolTip("<qt>How sections whose truth is known are hidden from the methods.</qt>")
+        self._kind.setAccessibleName("Protocol")
         self._every = QSpinBox()
         self._every.setRange(2, 100)
         self._sections = QLineEdit()
@@ -69,15 +71,13 @@ class ProtocolBox(QGroupBox):
         self._words.setWordWrap(True)
         self._range = DataRangeEdit()
         self._build()
-        for event in self._list_events():
-            event.connect(self._refresh_layers)
+        self._layer_list = LayerListWatch(viewer, self._refresh_layers)
         self._refresh_layers()
         self._kind_chosen()
 
     def leave(self) -> None:
         """Follow the viewer no longer."""
-        for event in self._list_events():
-            event.disconnect(self._refresh_layers)
+        self._layer_list.leave()
 
     def protocol(self) -> Protocol:
         """Return the protocol.
@@ -171,16 +171,11 @@ class ProtocolBox(QGroupBox):
     def _changed(self, *_: Any) -> None:
         self.changed.emit()
 
-    def _list_events(self) -> tuple[Any, ...]:
-        events = self._viewer.layers.events
-        return events.inserted, events.removed, events.reordered
-
-    def _refresh_layers(self, _event: Any = None) -> None:
+    def _refresh_layers(self) -> None:
         chosen = self._reference.currentData()
         self._reference.blockSignals(True)
         self._reference.clear()
         for layer in self._viewer.layers:
-            layer.events.name.connect(self._refresh_layers)  # once: napari knows it already
             if isinstance(layer, Image) and not layer.rgb:
                 self._reference.addItem(layer.name, layer.unique_id)
         self._reference.setCurrentIndex(max(0, self._reference.findData(chosen)))

@@ -27,6 +27,7 @@ from ...errors import DepthInterpError, InputError
 from ...method import MethodSpec
 from ...settings import describe
 from ...stack import Dataset
+from ..layer_list import LayerListWatch
 from ..layers import to_dataset
 from ..parts import growing_form, say
 from ..words import for_window
@@ -47,8 +48,7 @@ class DataBox(QGroupBox):
         self._viewer, self._spec = viewer, spec
         self._ticked: set[Any] = set()
         self._build()
-        for event in self._list_events():
-            event.connect(self._refresh)
+        self._layer_list = LayerListWatch(viewer, self._refresh)
         self._refresh()
         self._kind_chosen()
 
@@ -60,8 +60,7 @@ class DataBox(QGroupBox):
 
     def leave(self) -> None:
         """Follow the viewer no longer."""
-        for event in self._list_events():
-            event.disconnect(self._refresh)
+        self._layer_list.leave()
 
     def folder(self) -> Path | None:
         """Return the folder; None if layers are learned from."""
@@ -141,6 +140,8 @@ class DataBox(QGroupBox):
         self._list = QListWidget()
         self._list.setMaximumHeight(90)
         self._list.setToolTip("<qt>Tick the layers to learn from: stacks that are fine along z.</qt>")
+        self._folder.setAccessibleName("Folder to learn from")
+        self._list.setAccessibleName("Layers to learn from")
         self._info = QLabel()
         self._info.setWordWrap(True)
         self._spacing = QLineEdit()
@@ -167,15 +168,10 @@ class DataBox(QGroupBox):
 
     # Following
 
-    def _list_events(self) -> tuple[Any, ...]:
-        events = self._viewer.layers.events
-        return events.inserted, events.removed, events.reordered
-
-    def _refresh(self, _event: Any = None) -> None:
+    def _refresh(self) -> None:
         self._list.blockSignals(True)
         self._list.clear()
         for layer in self._viewer.layers:
-            layer.events.name.connect(self._refresh)  # once: napari knows it already
             if isinstance(layer, Image) and not layer.rgb and layer.ndim in (3, 4):
                 item = QListWidgetItem(layer.name)
                 item.setData(Qt.ItemDataRole.UserRole, layer.unique_id)
