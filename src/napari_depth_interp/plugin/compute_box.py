@@ -57,6 +57,7 @@ class ComputeBox(QGroupBox):
         self._every = QSpinBox()
         self._every.setRange(2, 100)
         self._every.setToolTip("2: every second section is kept, the others are hidden and compared.")
+        self._every.setAccessibleName("Score: keep one section in")
         self._range = DataRangeEdit()
         form = growing_form(self)
         form.addRow("device", self._device)
@@ -67,6 +68,7 @@ class ComputeBox(QGroupBox):
         form.addRow(row)
         self._range_label = QLabel("data range")
         form.addRow(self._range_label, self._range)
+        self._range_label.setBuddy(self._range)
         self._score.toggled.connect(self._changed)
         for signal in (self._device.currentTextChanged, self._every.valueChanged, self._range.textChanged):
             signal.connect(self._changed)

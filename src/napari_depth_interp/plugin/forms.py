@@ -78,7 +78,8 @@ class ConfigForm(QWidget):
                 continue
             editor = own.get(name) or make_editor(field.annotation, field)
             editor.widget.setToolTip(_wrapped(field.description or ""))
-            editor.widget.setAccessibleName(field.title or name)
+            for part in (editor.widget, *editor.widget.findChildren(QWidget)):
+                part.setAccessibleName(part.accessibleName() or field.title or name)
             editor.changed.connect(lambda *_: self.changed.emit())
             layout.addRow(field.title or name, editor.widget)
             layout.labelForField(editor.widget).setToolTip(_wrapped(field.description or ""))

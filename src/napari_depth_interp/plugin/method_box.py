@@ -16,7 +16,7 @@ from ..methods import registry
 from ..settings import DEFAULT_METHOD, Settings, describe, explain_validation
 from .forms import ConfigForm
 from .model_choice import model_editors
-from .parts import add_choice
+from .parts import add_choice, tab_after
 
 
 class MethodBox(QGroupBox):
@@ -48,6 +48,7 @@ class MethodBox(QGroupBox):
             add_choice(self._methods, spec.title, spec.name, spec.summary)
         self._methods.setCurrentIndex(max(0, self._methods.findData(DEFAULT_METHOD)))
         self._methods.setToolTip(f"<qt>{describe('method').replace('`', '')}</qt>")
+        self._methods.setAccessibleName("Method")
         self._summary = QLabel()
         self._summary.setWordWrap(True)
         self._presets = QComboBox()
@@ -151,5 +152,6 @@ class MethodBox(QGroupBox):
         if old is not None:
             old.hide()  # it may live on until the event loop is idle
             old.deleteLater()
+        tab_after(self._collapsible.toggleButton(), inner)
         form.changed.connect(self.changed)
         self._form = form

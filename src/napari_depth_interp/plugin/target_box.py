@@ -38,6 +38,8 @@ class TargetBox(QGroupBox):
         self._spacing = QLineEdit()
         self._spacing.setPlaceholderText("for example 0.5um")
         self._spacing.setToolTip(f"<qt>{describe('spacing')}</qt>")
+        for widget, name in ((self._kind, "Target"), (self._factor, "Factor"), (self._spacing, "Spacing")):
+            widget.setAccessibleName(name)
         self._summary = QLabel()
         self._summary.setWordWrap(True)
         self._summary.hide()

@@ -127,6 +127,7 @@ class FilesTable(QTableView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setToolTip("Double click a file to open it and its result.")
+        self.setAccessibleName("Files")
         self.setWordWrap(False)
         self.verticalHeader().hide()
         header = self.horizontalHeader()

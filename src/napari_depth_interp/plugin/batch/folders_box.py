@@ -45,6 +45,8 @@ class FoldersBox(QGroupBox):
         self.source.setToolTip("The folder with the stacks. It may be dropped here.")
         self.target.setPlaceholderText("made if it is not there")
         self.target.setToolTip("<qt>The folder for the results. It gets the same names and folders.</qt>")
+        self.source.setAccessibleName("stacks in")
+        self.target.setAccessibleName("results in")
         self._recursive = QCheckBox("also the folders in it")
         self._patterns = QLineEdit()
         self._patterns.setPlaceholderText("all stacks")

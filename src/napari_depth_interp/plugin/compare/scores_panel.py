@@ -206,6 +206,7 @@ class ScoresPanel(QWidget):
             "<qt>Click a row to see that method's layers; Ctrl-click for several side by side. Bold: the best of the "
             "column.</qt>"
         )
+        self.table.setAccessibleName("Scores of the methods")
         self._parts: dict[str, QCheckBox] = {}
         boxes = QHBoxLayout()
         boxes.addWidget(QLabel("in view:"))

@@ -14,7 +14,7 @@ from ...method import MethodConfig
 from ...methods import registry
 from ...settings import Settings, describe, explain_validation
 from ..forms import ConfigForm
-from ..parts import add_choice
+from ..parts import add_choice, tab_after
 
 _NONE = "as they are"
 
@@ -93,6 +93,7 @@ class EnhanceBox(QGroupBox):
         if self._form is not None:
             self._collapsible.setContent(self._form)
             self._collapsible.collapse(animate=False)
+            tab_after(self._collapsible.toggleButton(), self._form)
             self._form.changed.connect(self.changed)
             if old is not None:
                 old.hide()  # it may live on until the event loop is idle

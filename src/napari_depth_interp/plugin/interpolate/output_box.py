@@ -45,6 +45,7 @@ class OutputBox(QGroupBox):
         self._path = QLineEdit()
         self._path.setPlaceholderText("for example result.ome.zarr")
         self._path.setToolTip("The file that is written: .ome.zarr, .ome.tif or .btf. It must not exist yet.")
+        self._path.setAccessibleName("File for the result")
         self._browse = QPushButton("Choose…")
         self._browse.clicked.connect(self.ask)
         self._words = QLabel()
