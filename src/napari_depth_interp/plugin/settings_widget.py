@@ -7,12 +7,29 @@ from typing import Any, ClassVar
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QWidget
 
 from ..errors import DepthInterpError
+from ..request import resolve_method
+from ..same_grid import check_enhancer
 from ..settings import Settings, load_settings, make_settings, save_settings
+from ..stack import Acquisition
 from . import preferences
 from .job_widget import JobWidget
 from .words import for_window
 
 _YAML = "Settings (*.yaml *.yml)"
+
+
+def check_known(settings: Settings) -> None:
+    """Refuse settings that no box could show.
+
+    Raises
+    ------
+    RequestError
+        If a method, parameter or acquisition is not known.
+    """
+    resolve_method(settings.method, settings.preset, settings.parameters)
+    if settings.enhance is not None:
+        check_enhancer(resolve_method(settings.enhance, settings.preset, settings.enhance_parameters)[0])
+    Acquisition.parse(settings.acquisition or "slice")
 
 
 class SettingsWidget(JobWidget):

@@ -78,8 +78,13 @@ class FilesModel(QAbstractTableModel):
     def update(self, row: Row, fraction: float) -> None:
         """Show what has become of a file."""
         place = self._places.get(row.file)
-        if place is None:
-            return
+        if place is None:  # of a folder that had not been looked through yet
+            place = len(self.rows)
+            self.beginInsertRows(QModelIndex(), place, place)
+            self.rows.append(row)
+            self._fractions.append(fraction)
+            self._places[row.file] = place
+            self.endInsertRows()
         self.rows[place], self._fractions[place] = row, fraction
         self.dataChanged.emit(self.index(place, 0), self.index(place, len(_COLUMNS) - 1))
 

@@ -11,7 +11,7 @@ from ...devices import default_threads
 from ...settings import Settings
 from ..parts import growing_form
 
-_KEPT = ("acquisition", "axis", "channel", "depths", "dtype", "nan", "threads", "seed")
+_KEPT = ("acquisition", "axis", "channel", "depths", "dtype", "enhance", "enhance_parameters", "nan", "threads", "seed")
 """Settings that come from a settings file only."""
 
 

@@ -15,13 +15,13 @@ from qtpy.QtWidgets import QApplication, QWidget
 from ...batch import Plan, Row, State, Stop, Summary, Where
 from ...batch.plan import Found, check_settings
 from ...errors import DepthInterpError
-from ...request import resolve_method
+from ...same_grid import SAME_GRID
 from ...settings import Settings, make_settings, to_arguments
 from ..compute_box import ComputeBox
 from ..method_box import MethodBox
 from ..parts import bytes_in_words
 from ..run_bar import RunBar
-from ..settings_widget import SettingsWidget
+from ..settings_widget import SettingsWidget, check_known
 from ..target_box import TargetBox
 from ..words import for_window
 from .files_page import FilesPage
@@ -76,6 +76,7 @@ class BatchFolder(SettingsWidget):
         self.bar = RunBar("Make the results of all files. The window stays usable meanwhile.", preview=False)
         self.files = FilesPage(napari_viewer)
         self._search = FolderSearch(self)
+        self._look_later = False
         self._boxes = (self.folders, self.target, self.method, self.compute, self.options)
         self.lay_out((*self._boxes, self.settings_buttons()), {"Files": self.files}, self.run)
         self.show_first()
@@ -103,6 +104,8 @@ class BatchFolder(SettingsWidget):
         values: dict[str, Any] = {}
         for box in self._boxes:
             values |= box.values()
+        if self.method.spec.enhances:
+            values |= SAME_GRID
         return make_settings(**values)
 
     def set_settings(self, settings: Settings) -> None:
@@ -113,9 +116,14 @@ class BatchFolder(SettingsWidget):
         RequestError
             If a value does not fit; nothing has changed then.
         """
-        resolve_method(settings.method, settings.preset, settings.parameters)
+        check_known(settings)
         for box in self._boxes:
             box.set_values(settings)
+
+    def show_first(self) -> None:
+        """Show the settings of the last run, less an enhancement: no box here could take it back."""
+        super().show_first()
+        self.set_settings(self.settings().model_copy(update={"enhance": None, "enhance_parameters": {}}))
 
     def plan(self) -> Plan:
         """Return what the boxes ask for.
@@ -167,7 +175,8 @@ class BatchFolder(SettingsWidget):
             return
         self._order, self.files.plan = order, order.plan
         self.files.table.show_scores(order.plan.keep_every is not None)
-        self.files.table.files.begin([Row(row.file) for row in self.files.table.files.rows])
+        known = [] if self._search.busy else self.files.table.files.rows  # else those of the last folder
+        self.files.table.files.begin([Row(row.file) for row in known])
         self.tabs.setCurrentWidget(self.files)
         self._feed = feed = _Feed()
         feed.changed.connect(self._changed)
@@ -208,12 +217,16 @@ class BatchFolder(SettingsWidget):
     def _finished(self, *_: Any) -> None:
         super()._finished()
         self._order = None
+        if self._look_later:
+            self._look_later = False
+            self._search.soon()
         self._check()
 
     # The folder that was chosen
 
     def _look(self) -> None:
         if self.job is not None:
+            self._look_later = True
             return
         try:
             plan = Plan(settings=Settings(), **self.folders.choice())
@@ -237,7 +250,10 @@ class BatchFolder(SettingsWidget):
     # Checking what the boxes show
 
     def _check(self, *_: Any) -> None:
-        self.compute.show_device(self.method.spec)
+        spec = self.method.spec
+        self.compute.show_method(spec)
+        self.target.show_method(spec)
+        self.target.setVisible(not spec.enhances)
         if not (self.folders.source.text().strip() and self.folders.target.text().strip()):
             self.bar.set_ready(False, "choose two folders")
             return
