@@ -13,17 +13,16 @@ from qtpy.QtWidgets import QWidget
 
 from ...errors import DepthInterpError
 from ...estimate import Estimate
-from ...request import prepare_dataset, resolve_method
-from ...same_grid import SAME_GRID, check_enhancer
+from ...request import prepare_dataset
+from ...same_grid import SAME_GRID
 from ...settings import Settings, make_settings
-from ...stack import Acquisition
 from ..compute_box import ComputeBox
 from ..layers import place
 from ..look import unique_name
 from ..method_box import MethodBox
 from ..preferences import remember_settings
 from ..run_bar import RunBar
-from ..settings_widget import SettingsWidget
+from ..settings_widget import SettingsWidget, check_known
 from ..stack_box import StackBox, check_sections
 from ..target_box import TargetBox
 from ..words import for_window
@@ -67,6 +66,7 @@ class DepthInterpolation(SettingsWidget):
         for box in self._boxes:
             box.changed.connect(self.output.forget_estimate)
             box.changed.connect(self._check)
+        self.output.changed.connect(self._check)
         self.output.estimate_clicked.connect(self.estimate)
         self.bar.run_clicked.connect(self.run)
         self.bar.preview_clicked.connect(self.preview)
@@ -98,10 +98,7 @@ class DepthInterpolation(SettingsWidget):
         RequestError
             If a value does not fit; nothing has changed then.
         """
-        resolve_method(settings.method, settings.preset, settings.parameters)
-        if settings.enhance is not None:
-            check_enhancer(resolve_method(settings.enhance, settings.preset, settings.enhance_parameters)[0])
-        Acquisition.parse(settings.acquisition or "slice")
+        check_known(settings)
         self._extra = {name: getattr(settings, name) for name in ("dtype", "nan", "threads", "seed")}
         for box in self._boxes:
             box.set_values(settings)
@@ -163,8 +160,7 @@ class DepthInterpolation(SettingsWidget):
         except DepthInterpError as error:
             self._failed(error)
             return
-        time = int(self.viewer.dims.current_step[-4]) if layer is not None and layer.ndim == 4 else 0
-        view = View(section, *visible_part(layer), time)
+        view = View(section, *visible_part(layer), time_in_view(self.viewer, layer))
         self._start(partial(preview_task, dataset, settings, view), layer, "preview", preview=True)
 
     def _start(self, function: Any, layer: Layer | None, what: str, *, preview: bool) -> None:
@@ -251,8 +247,19 @@ def section_in_view(viewer: napari.Viewer, layer: Layer | None) -> float:
     """Return which section of a layer the slider shows, as an index that may lie between two sections."""
     if layer is None or viewer.dims.ndim < 3:
         return 0.0
+    return _data_point(viewer, layer)[-3]
+
+
+def time_in_view(viewer: napari.Viewer, layer: Layer | None) -> int:
+    """Return which time point of a layer the slider shows; another layer's time may go further or finer."""
+    if layer is None or layer.ndim < 4:
+        return 0
+    return int(np.clip(round(_data_point(viewer, layer)[-4]), 0, layer.data.shape[-4] - 1))
+
+
+def _data_point(viewer: napari.Viewer, layer: Layer) -> list[float]:
     point = np.asarray(viewer.dims.point[-layer.ndim :])
-    return float(layer.world_to_data(point)[-3])
+    return [float(place) for place in layer.world_to_data(point)]
 
 
 def visible_part(layer: Layer | None) -> tuple[slice, slice]:
@@ -260,8 +267,11 @@ def visible_part(layer: Layer | None) -> tuple[slice, slice]:
     if layer is None:
         return slice(0, 1), slice(0, 1)
     height, width = layer.data.shape[-2:]
-    (top, left), (bottom, right) = np.asarray(layer.corner_pixels)[:, -2:]
-    rows, columns = slice(max(0, top), min(height, bottom + 1)), slice(max(0, left), min(width, right + 1))
+    corners = np.asarray(layer.corner_pixels)[:, -2:] + [[0, 0], [1, 1]]  # ends of slices
+    if getattr(layer, "multiscale", False):  # counted in pixels of the level that is drawn
+        corners = np.rint(corners * layer.downsample_factors[layer.data_level][-2:]).astype(int)
+    (top, left), (bottom, right) = corners.tolist()
+    rows, columns = slice(max(0, top), min(height, bottom)), slice(max(0, left), min(width, right))
     if rows.stop - rows.start < 2 or columns.stop - columns.start < 2:
         return slice(0, height), slice(0, width)
     return rows, columns
