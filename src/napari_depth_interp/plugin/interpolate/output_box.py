@@ -36,7 +36,7 @@ class OutputBox(QGroupBox):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Result", parent)
-        self._large = self._estimated = False
+        self._large = self._estimated = self._ticked_here = False
         self._to_file = QCheckBox("Stream to a file")
         self._to_file.setToolTip(
             "<qt>Write the result to an OME-Zarr or TIFF file tile by tile and open it from there, instead of holding "
@@ -112,8 +112,12 @@ class OutputBox(QGroupBox):
     def show_size(self, size: int) -> None:
         """Say so if a result of this size (bytes) has to go to a file."""
         self._large = size > min(LARGE_BYTES, free_memory() // 2)
-        if self._large:
+        if self._large and not self._to_file.isChecked():
             self._to_file.setChecked(True)
+            self._ticked_here = True
+        elif not self._large and self._ticked_here:
+            self._ticked_here = False
+            self._to_file.setChecked(bool(self._path.text().strip()))
         self._to_file.setEnabled(not self._large)
         if self._large and not self._estimated:
             free = gigabytes(free_memory())
