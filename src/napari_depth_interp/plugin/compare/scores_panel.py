@@ -59,12 +59,12 @@ class ScoresPanel(QWidget):
 
     def leave(self) -> None:
         """Follow the viewer no longer, and leave it as it was found."""
-        self._stop_views()
+        self._end_views()
         self.plots.leave()
 
     def begin(self, comparison: Comparison) -> None:
         """Show another comparison; the layers of the last one stay, hidden."""
-        self._stop_views()
+        self._end_views()
         if self.layers is not None:
             self.layers.hide()
         self.comparison, self.layers, self._shown = comparison, ResultLayers(self._viewer, comparison), None
@@ -155,7 +155,13 @@ class ScoresPanel(QWidget):
             self.flicker.show(truth, result)
 
     def _stop_views(self, *, keep: QPushButton | None = None) -> None:
-        """Bring the viewer back to what it showed before; the button ``keep`` stays as it is."""
+        """Bring the viewer back to what it showed before, or to the row chosen since; ``keep`` is not released."""
+        self._end_views(keep)
+        if self._chosen() != self._shown:
+            self._show_chosen()
+        self._update()
+
+    def _end_views(self, keep: QPushButton | None = None) -> None:
         own = [] if self.layers is None else self.layers.own()
         self.side_by_side.stop(own)
         self.flicker.stop(own)
@@ -164,9 +170,6 @@ class ScoresPanel(QWidget):
                 button.blockSignals(True)
                 button.setChecked(False)
                 button.blockSignals(False)
-        if self._chosen() != self._shown:
-            self._show_chosen()
-        self._update()
 
     def _update(self) -> None:
         some = self.comparison is not None and bool(self.comparison.scored)
