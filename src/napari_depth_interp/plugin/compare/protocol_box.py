@@ -14,7 +14,7 @@ from ...holdout import Protocol
 from ...stack import Dataset
 from ..data_range import DataRangeEdit
 from ..layer_list import LayerListWatch
-from ..layers import to_dataset
+from ..layers import adopt
 from ..parts import growing_form, let_shrink
 
 _KINDS = {
@@ -132,7 +132,7 @@ class ProtocolBox(QGroupBox):
         layer = self.reference_layer
         if layer is None:
             raise DepthInterpError("there is no layer to compare with; open the dense stack of the same scene")
-        return to_dataset(layer)
+        return adopt(layer)  # so that its file is read again once, not at every key
 
     def _hidden_sections(self) -> tuple[int, ...]:
         words = self._sections.text().replace(",", " ").split()
