@@ -13,7 +13,7 @@ from drive import choose, finish, run, said, sparse_tiff
 from napari.settings import get_plugin_settings
 from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QShortcut
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from command_line import run_json
 from napari_depth_interp import devices
@@ -183,6 +183,14 @@ class TestStack:
         assert widget.settings().depths is None
         assert widget.settings().z_spacing == "3um"
         assert "3 um apart" in widget.stack._info.text()
+
+    def test_back_to_the_file(self, widget, tmp_path):
+        opened(widget, tmp_path / "a.tif")
+        widget.stack._spacing.setText("3um")
+        [button] = [each for each in widget.stack.findChildren(QPushButton) if each.text().startswith("Back")]
+        button.click()
+        assert widget.settings().z_spacing is None
+        assert "2 um apart" in widget.stack._info.text()
 
     def test_depths_of_a_reversed_nifti_stay_at_their_section(self, widget, tmp_path):
         voxels = np.arange(9 * 8 * 5, dtype=np.int16).reshape(9, 8, 5)

@@ -40,6 +40,7 @@ from .preferences import PLUGIN
 from .words import for_window
 
 _FILES = "Stacks (*.tif *.tiff *.btf *.nii *.nii.gz)"
+_OPEN_TIP = "<qt>Open TIFF or NIfTI files with their spacing and units. An OME-Zarr folder may be dropped here.</qt>"
 _FEW = "<br>one section can only be enhanced (method SRCNN); to make new ones two or more are needed"
 _MISSING = f"border: 2px solid {PROBLEM_COLOUR};"
 
@@ -143,7 +144,9 @@ class StackBox(QGroupBox):
         let_shrink(self._layers, 12)
         self._layers.currentIndexChanged.connect(self._layer_chosen)
         open_button = QPushButton("Open…")
-        open_button.setToolTip("Open a TIFF or NIfTI file with its spacing and units.")
+        open_button.setToolTip(
+            "<qt>Open TIFF or NIfTI files with their spacing and units. An OME-Zarr folder may be dropped here.</qt>"
+        )
         open_button.clicked.connect(self._ask_for_files)
         row = QHBoxLayout()
         row.addWidget(self._layers, 1)
@@ -192,7 +195,7 @@ class StackBox(QGroupBox):
         self._table.itemChanged.connect(self._depth_edited)
         even = QPushButton("Back to the file's depths")
         even.setToolTip("Forget the depths and the z spacing that were typed here.")
-        even.clicked.connect(self._forget_depths)
+        even.clicked.connect(self._back_to_file)
         inner = QWidget()
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -303,6 +306,11 @@ class StackBox(QGroupBox):
         if self._dataset is not None and self._dataset.source is not None and self._dataset.source.reversed_sections:
             depths = depths[-1] + depths[0] - depths[::-1]  # settings count the sections as the file does
         self._depths = depths.tolist()
+        self._describe()
+
+    def _back_to_file(self, *_: Any) -> None:
+        self._depths = None
+        self._spacing.clear()
         self._describe()
 
     def _forget_depths(self, *_: Any) -> None:
