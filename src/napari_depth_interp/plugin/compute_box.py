@@ -52,7 +52,7 @@ class ComputeBox(QGroupBox):
         self._score.setToolTip(
             "<qt>Hide sections of this stack, fill them from the kept ones and compare with the truth. "
             "The result itself always uses all sections. Methods that make all axes finer are scored in Compare "
-            "methods, with the protocol sr4.</qt>"
+            "methods, on means of 4 x 4 x 4 voxels.</qt>"
         )
         self._every = QSpinBox()
         self._every.setRange(2, 100)
