@@ -15,7 +15,6 @@ from napari_depth_interp.method import MethodConfig, MethodSpec, Sections
 from napari_depth_interp.methods import registry
 from napari_depth_interp.plugin import preferences
 from napari_depth_interp.plugin.interpolate import DepthInterpolation
-from napari_depth_interp.plugin.interpolate import widget as widget_module
 from napari_depth_interp.progress import Progress
 
 PLUGIN = "napari-depth-interp"
@@ -50,8 +49,7 @@ def _linear_by_default(monkeypatch):
     def linear():
         return defaults().model_copy(update={"method": "linear"})
 
-    for module in (preferences, widget_module):
-        monkeypatch.setattr(module, "default_settings", linear)
+    monkeypatch.setattr(preferences, "default_settings", linear)
 
 
 @pytest.fixture(autouse=True)

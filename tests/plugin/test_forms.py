@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
-from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QSpinBox
+from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFileDialog, QLineEdit, QPushButton, QSpinBox
 
 from napari_depth_interp.method import MethodConfig
 from napari_depth_interp.methods import registry
@@ -134,6 +134,17 @@ def test_an_unchecked_optional_field_is_none_and_cannot_be_edited(form):
     check.setChecked(False)
     assert not box.isEnabled()
     assert form.config().weight is None
+
+
+def test_a_file_is_asked_for_as_one(qtbot, monkeypatch):
+    class Files(BaseModel):
+        weights: Path = Field(Path("a.pth"), json_schema_extra={"files": "Weights (*.pth)"})
+
+    form = ConfigForm(Files())
+    qtbot.addWidget(form)
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *words: ("/b.pth", words[-1]))
+    child(form, "weights", QPushButton).click()
+    assert form.config().weights == Path("/b.pth")
 
 
 def test_a_type_without_an_editor_is_refused(qtbot):

@@ -102,6 +102,12 @@ class TestStreaming:
         assert "observed section" in viewer.canvas.overlays.text.text
         assert not widget.output._path.text()
 
+    def test_a_result_that_became_small_again_needs_no_file(self, qtbot, widget, stack):
+        assert widget.output.needs_file
+        choose(widget, factor=2)
+        assert not widget.output._to_file.isChecked()
+        assert not widget.output.needs_file
+
     def test_no_file_no_run(self, widget, stack, monkeypatch):
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *words: ("", ""))
         widget.bar._run.click()
@@ -155,6 +161,10 @@ class TestEstimate:
         assert "in memory (measured" in widget.output._words.text()
         assert widget.bar._message.text().startswith("estimate: about ")
         choose(widget, factor=5)
+        assert widget.output._words.text() == ""
+        widget.output._estimate.click()
+        finish(qtbot, widget)
+        widget.output._to_file.setChecked(True)
         assert widget.output._words.text() == ""
         assert len(widget.viewer.layers) == 1
 

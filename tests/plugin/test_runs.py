@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication
 from command_line import depth_interp
 from napari_depth_interp import __version__, interpolate, io
 from napari_depth_interp.lazy import signature
+from napari_depth_interp.plugin.interpolate.widget import visible_part
 
 PLUGIN = "napari-depth-interp"
 
@@ -248,6 +249,25 @@ class TestPreview:
         np.testing.assert_array_equal(
             preview[0], voxels[2, np.flatnonzero((voxels[2] == preview[0][None]).all((1, 2)))[0]]
         )
+
+    def test_only_the_time_point_in_view_beside_a_finer_film(self, qtbot, viewer, widget):
+        voxels = np.arange(3 * 4 * 20 * 20, dtype=np.uint16).reshape(3, 4, 20, 20)
+        units = ("second", "um", "um", "um")
+        viewer.add_image(voxels, name="film", scale=(10, 2, 0.5, 0.5), units=units)
+        viewer.add_image(np.zeros((30, 4, 20, 20), np.uint8), name="finer", scale=(1, 2, 0.5, 0.5), units=units)
+        widget.stack._layers.setCurrentText("film")
+        viewer.dims.set_point((0, 1), (20.0, 0.0))
+        widget.bar._preview.click()
+        finish(qtbot, widget)
+        np.testing.assert_array_equal(viewer.layers["film linear preview"].data[0], voxels[2, 0])
+
+    def test_takes_what_is_in_view_of_a_coarser_level(self, make_napari_viewer):
+        viewer = make_napari_viewer()
+        levels = [np.zeros((4, 200, 160), np.uint8), np.zeros((4, 100, 80), np.uint8)]
+        layer = viewer.add_image(levels, multiscale=True)
+        layer._data_level = 1
+        layer.corner_pixels = np.array([[0, 10, 20], [0, 49, 39]])
+        assert visible_part(layer) == (slice(20, 100), slice(40, 80))
 
     @pytest.mark.parametrize("target", [{"spacing": "0.7um"}, {"isotropic": True}, {"acquisition": "projection:4"}])
     def test_every_kind_of_target(self, qtbot, viewer, widget, stack, target):

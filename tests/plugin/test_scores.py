@@ -79,7 +79,7 @@ class TestTable:
         run(qtbot, widget, method="nearest")
         assert cells(widget, 0)[-1].endswith("dB worse")
         assert cells(widget, 0)[-1].startswith("-")
-        assert "nearest is worse than linear interpolation" in widget.runs._protocol.text()
+        assert "nearest is worse than linear interpolation" in widget.runs._words.text()
 
     def test_linear_is_the_baseline(self, qtbot, widget, stack):
         run(qtbot, widget)
@@ -89,7 +89,7 @@ class TestTable:
         widget.compute._score.setChecked(False)
         run(qtbot, widget)
         assert cells(widget, 0)[2:] == ["-", "-", "-", "not scored"]
-        assert "not scored" in widget.runs._protocol.text()
+        assert "not scored" in widget.runs._words.text()
         assert widget.runs.plot._plot.listDataItems() == []
 
     def test_parameters_of_the_method_are_not_given_to_the_baseline(self, qtbot, widget, stack):
@@ -125,7 +125,7 @@ class TestTable:
     def test_a_given_data_range(self, qtbot, widget, stack):
         widget.compute._range.setText("0, 40000")
         assert run(qtbot, widget).outcome.held_out.scores.data_range == ((0.0, 40000.0),)
-        assert "0 to 40000" in widget.runs._protocol.text()
+        assert "0 to 40000" in widget.runs._words.text()
 
     def test_too_few_sections_to_hide_some(self, viewer, widget, stack, qtbot):
         widget.compute.set_scoring(20)

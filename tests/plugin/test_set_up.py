@@ -13,13 +13,13 @@ from drive import choose, finish, run, said, sparse_tiff
 from napari.settings import get_plugin_settings
 from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QShortcut
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from command_line import run_json
 from napari_depth_interp import devices
 from napari_depth_interp.methods import registry
 from napari_depth_interp.methods.classical import CubicConfig
-from napari_depth_interp.plugin import method_box, run_box
+from napari_depth_interp.plugin import compute_box, method_box
 from napari_depth_interp.settings import make_settings
 
 PLUGIN = "napari-depth-interp"
@@ -184,6 +184,14 @@ class TestStack:
         assert widget.settings().z_spacing == "3um"
         assert "3 um apart" in widget.stack._info.text()
 
+    def test_back_to_the_file(self, widget, tmp_path):
+        opened(widget, tmp_path / "a.tif")
+        widget.stack._spacing.setText("3um")
+        [button] = [each for each in widget.stack.findChildren(QPushButton) if each.text().startswith("Back")]
+        button.click()
+        assert widget.settings().z_spacing is None
+        assert "2 um apart" in widget.stack._info.text()
+
     def test_depths_of_a_reversed_nifti_stay_at_their_section(self, widget, tmp_path):
         voxels = np.arange(9 * 8 * 5, dtype=np.int16).reshape(9, 8, 5)
         nibabel.save(nibabel.Nifti1Image(voxels, np.diag([1.0, 1.0, -4.0, 1.0])), tmp_path / "r.nii.gz")
@@ -304,7 +312,7 @@ class TestMethod:
             threads.append(threading.current_thread())
             return ["cuda:0", "cpu"]
 
-        monkeypatch.setattr(run_box, "_find_devices", found)
+        monkeypatch.setattr(compute_box, "_find_devices", found)
         monkeypatch.setattr(devices, "available_devices", lambda: ["cuda:0", "cpu"])
         gpu, get = replace(slow, devices=("cpu", "cuda")), registry.get
         monkeypatch.setattr(registry, "get", lambda name: gpu if name == "slow" else get(name))

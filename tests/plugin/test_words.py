@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_depth_interp.errors import DepthInterpError
-from napari_depth_interp.plugin.words import for_window
+from napari_depth_interp.plugin.words import for_window, name_fields
 from napari_depth_interp.request import resolve
 from napari_depth_interp.settings import make_settings
 from napari_depth_interp.stack import Dataset
@@ -26,6 +26,23 @@ def test_options_become_fields(spacing, settings, words):
         resolve(Dataset.from_array(VOXELS, z_spacing=spacing), make_settings(**settings))
     assert words in for_window(caught.value)
     assert "--" not in for_window(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("'a.tif' exists already; choose another name, or add --overwrite to replace it", "choose another name"),
+        (
+            "add --resume to go on with it, --overwrite to make all anew",
+            "add 'go on' to go on with it, 'make all anew'",
+        ),
+        ("leave --uncertainty out", "leave 'also write the uncertainty' out"),
+        ("correct them, or add --nan fill", "add 'nan: fill' (in a settings file)"),
+    ],
+)
+def test_options_without_a_field_of_their_name(said, words):
+    assert words in name_fields(said)
+    assert "--" not in name_fields(said)
 
 
 def test_the_run_button_says_it_too(widget, viewer):

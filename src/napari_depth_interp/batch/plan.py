@@ -14,6 +14,7 @@ from ..errors import InputError, OutputError, RequestError
 from ..io.dicom import advice, holds_dicom
 from ..method import MethodConfig, MethodSpec
 from ..request import resolve_method
+from ..same_grid import check_same_grid
 from ..settings import Settings
 from ..stack import Acquisition
 from ..units import parse_length
@@ -93,13 +94,7 @@ def check_settings(plan: Plan, *, here: bool = True) -> tuple[MethodSpec, Method
     spec, config = resolve_method(settings.method, settings.preset, settings.parameters)
     if here:
         resolve_device(settings.device, spec.devices)
-    acquisition = Acquisition.parse(settings.acquisition or "slice")
-    targets = {"factor": settings.factor, "spacing": settings.spacing, "isotropic": settings.isotropic or None}
-    given = [f"--{name}" for name, value in targets.items() if value is not None]
-    if len(given) > 1:
-        raise RequestError(f"{' and '.join(given)} exclude each other; give one of them")
-    if not given and not acquisition.is_projection:
-        raise RequestError("say how dense the results should be: --factor 4, --spacing 2um or --isotropic")
+    _check_target(spec, settings)
     if settings.depths is not None and settings.z_spacing is not None:
         raise RequestError("--depths and --z-spacing exclude each other; give one of them")
     for length in (settings.spacing, settings.z_spacing):
@@ -112,6 +107,18 @@ def check_settings(plan: Plan, *, here: bool = True) -> tuple[MethodSpec, Method
     if plan.data_range is not None and plan.data_range[0] >= plan.data_range[1]:
         raise RequestError(f"the data range must be low < high, got {plan.data_range[0]:g} {plan.data_range[1]:g}")
     return spec, config
+
+
+def _check_target(spec: MethodSpec, settings: Settings) -> None:
+    acquisition = Acquisition.parse(settings.acquisition or "slice")
+    targets = {"factor": settings.factor, "spacing": settings.spacing, "isotropic": settings.isotropic or None}
+    given = [f"--{name}" for name, value in targets.items() if value is not None]
+    if len(given) > 1:
+        raise RequestError(f"{' and '.join(given)} exclude each other; give one of them")
+    if spec.enhances:
+        check_same_grid(spec, settings, None)
+    elif not given and not acquisition.is_projection and spec.enlarges == 1:
+        raise RequestError("say how dense the results should be: --factor 4, --spacing 2um or --isotropic")
 
 
 def find_inputs(plan: Plan) -> Found:

@@ -20,13 +20,14 @@ from qtpy.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFileDialog,
-    QFormLayout,
     QHBoxLayout,
     QLineEdit,
     QPushButton,
     QSpinBox,
     QWidget,
 )
+
+from .parts import growing_form
 
 _INT_LIMIT = 2**31 - 1
 _FLOAT_LIMIT = 1e12
@@ -70,15 +71,15 @@ class ConfigForm(QWidget):
         self._rest: dict[str, Any] = {}
         own = editors or {}
         self._editors: dict[str, Editor] = {}
-        layout = QFormLayout(self)
+        layout = growing_form(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for name, field in self._model.model_fields.items():
             if fields is not None and name not in fields:
                 continue
             editor = own.get(name) or make_editor(field.annotation, field)
             editor.widget.setToolTip(_wrapped(field.description or ""))
-            editor.widget.setAccessibleName(field.title or name)
+            for part in (editor.widget, *editor.widget.findChildren(QWidget)):
+                part.setAccessibleName(part.accessibleName() or field.title or name)
             editor.changed.connect(lambda *_: self.changed.emit())
             layout.addRow(field.title or name, editor.widget)
             layout.labelForField(editor.widget).setToolTip(_wrapped(field.description or ""))
@@ -114,7 +115,7 @@ def make_editor(annotation: Any, field: FieldInfo) -> Editor:
         int: lambda: _int_editor(*_bounds(field, -_INT_LIMIT, _INT_LIMIT, beside=1)),
         float: lambda: _float_editor(field, *_bounds(field, -_FLOAT_LIMIT, _FLOAT_LIMIT)),
         str: _text_editor,
-        Path: _path_editor,
+        Path: lambda: _path_editor(field),
     }
     if annotation not in makers:
         raise TypeError(f"no form for a field of type {annotation}")
@@ -183,16 +184,22 @@ def _text_editor() -> Editor:
     return Editor(box, box.text, box.setText, box.textChanged)
 
 
-def _path_editor() -> Editor:
+def _path_editor(field: FieldInfo) -> Editor:
+    """A folder, or a file where the field says which: ``json_schema_extra={"files": "Weights (*.pth)"}``."""
     widget = QWidget()
     layout = QHBoxLayout(widget)
     layout.setContentsMargins(0, 0, 0, 0)
     line, button = QLineEdit(), QPushButton("Browse…")
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    files = str(extra.get("files", ""))
     layout.addWidget(line)
     layout.addWidget(button)
 
     def browse() -> None:
-        chosen = QFileDialog.getExistingDirectory(widget, "Choose a folder", line.text())
+        if files:
+            chosen, _filter = QFileDialog.getOpenFileName(widget, "Choose a file", line.text(), files)
+        else:
+            chosen = QFileDialog.getExistingDirectory(widget, "Choose a folder", line.text())
         if chosen:
             line.setText(chosen)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from napari.utils.notifications import notification_manager, show_warning
-from qtpy.QtCore import QEvent, QSize
-from qtpy.QtWidgets import QWidget
+from qtpy.QtCore import QEvent, QSize, Qt
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from ..errors import DepthInterpError
 from ..progress import Report
@@ -37,6 +38,30 @@ class JobWidget(QWidget):
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return the size that the dock begins with."""
         return QSize(self.wide, 700)
+
+    def lay_out(self, boxes: Sequence[QWidget], pages: Mapping[str, QWidget], start: Callable[[], None]) -> None:
+        """Put the boxes into the tab "Set up", the pages into tabs of their own, the bar below; Ctrl+Return starts."""
+        controls = QWidget()
+        column = QVBoxLayout(controls)
+        column.setContentsMargins(0, 4, 4, 0)
+        for box in boxes:
+            column.addWidget(box)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidget(controls)
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.tabs = QTabWidget()
+        self.tabs.addTab(scroll, "Set up")
+        for title, page in pages.items():
+            self.tabs.addTab(page, title)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(4, 4, 4, 4)
+        layout.addWidget(self.tabs, 1)
+        layout.addWidget(self.bar)
+        shortcut = QShortcut(QKeySequence("Ctrl+Return"), self)
+        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        shortcut.activated.connect(start)
 
     def leave(self) -> None:
         """Let go of the viewer: the dock has been closed."""

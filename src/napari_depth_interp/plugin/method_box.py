@@ -16,6 +16,7 @@ from ..methods import registry
 from ..settings import DEFAULT_METHOD, Settings, describe, explain_validation
 from .forms import ConfigForm
 from .model_choice import model_editors
+from .parts import add_choice, tab_after
 
 
 class MethodBox(QGroupBox):
@@ -44,10 +45,10 @@ class MethodBox(QGroupBox):
         self._wanted_preset = "balanced"  # kept for methods without presets
         self._methods = QComboBox()
         for spec in registry.specs() if specs is None else specs:
-            self._methods.addItem(spec.title, spec.name)
-            self._methods.setItemData(self._methods.count() - 1, spec.summary, 3)
+            add_choice(self._methods, spec.title, spec.name, spec.summary)
         self._methods.setCurrentIndex(max(0, self._methods.findData(DEFAULT_METHOD)))
         self._methods.setToolTip(f"<qt>{describe('method').replace('`', '')}</qt>")
+        self._methods.setAccessibleName("Method")
         self._summary = QLabel()
         self._summary.setWordWrap(True)
         self._presets = QComboBox()
@@ -151,5 +152,6 @@ class MethodBox(QGroupBox):
         if old is not None:
             old.hide()  # it may live on until the event loop is idle
             old.deleteLater()
+        tab_after(self._collapsible.toggleButton(), inner)
         form.changed.connect(self.changed)
         self._form = form

@@ -6,12 +6,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QToolButton, QWidget
 
 from ..method import MethodSpec, model_fields
 from ..training import library, words
 from .forms import Editor
+from .parts import add_choice, let_shrink
 
 _NONE = "none"
 
@@ -37,8 +38,7 @@ class ModelChoice(QWidget):
         super().__init__(parent)
         self._method = method
         self._box = QComboBox()
-        self._box.setMinimumContentsLength(5)
-        self._box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        let_shrink(self._box, 5)
         browse = QToolButton()
         browse.setText("…")
         browse.setAccessibleName("Browse for a model")
@@ -61,9 +61,8 @@ class ModelChoice(QWidget):
         """Show a model; one that is not in the list is added to it."""
         index = 0 if value is None else self._box.findData(str(value))
         if index < 0:
-            self._box.addItem(Path(str(value)).name, str(value))
+            add_choice(self._box, Path(str(value)).name, str(value), str(value))
             index = self._box.count() - 1
-            self._box.setItemData(index, str(value), Qt.ItemDataRole.ToolTipRole)
         self._box.setCurrentIndex(index)
 
     def refresh(self) -> None:
@@ -74,9 +73,8 @@ class ModelChoice(QWidget):
         self._box.addItem(_NONE, None)
         for each in library.entries(self._method):
             assert each.about is not None
-            self._box.addItem(each.name, each.name)
             tip = f"<qt>{words.score_of(each.about.record)}, {words.size_in_words(each.size)}</qt>"
-            self._box.setItemData(self._box.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+            add_choice(self._box, each.name, each.name, tip)
         self.set_value(chosen)
         self._box.blockSignals(False)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyqtgraph as pg
 from pyqtgraph.exporters import ImageExporter
-from qtpy.QtCore import Signal
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 COLOURS = ("#4fa3ff", "#ffb14e", "#7ddc8c", "#ff7a9c", "#c39bff", "#f5e663")
@@ -142,7 +142,9 @@ class SectionPlot(Plot):
         """Show the section in view."""
         self._cursor.setValue(depth)
 
-    def _clicked(self, event: object) -> None:
+    def _clicked(self, event: Any) -> None:
+        if event.button() != Qt.MouseButton.LeftButton:
+            return  # of the menu
         position = self._plot.getViewBox().mapSceneToView(event.scenePos())
         self.depth_chosen.emit(float(position.x()))
 

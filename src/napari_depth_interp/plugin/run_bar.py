@@ -8,6 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from ..progress import Progress
+from .parts import say
 
 
 class RunBar(QWidget):
@@ -100,8 +101,7 @@ class RunBar(QWidget):
 
     def say(self, text: str, *, problem: bool = False) -> None:
         """Show a message under the buttons."""
-        self._message.setText(text)
-        self._message.setStyleSheet("color: #e0803a;" if problem else "")
+        say(self._message, text, problem=problem)
 
     def _clicked(self) -> None:
         if self._running:

@@ -33,14 +33,16 @@ from ..errors import DepthInterpError, InputError
 from ..request import prepare_dataset
 from ..settings import Settings, describe
 from ..stack import Acquisition, Dataset
+from .layer_list import LayerListWatch
 from .layers import adopt, to_dataset
+from .parts import PROBLEM_COLOUR, growing_form, let_shrink, say
+from .preferences import PLUGIN
 from .words import for_window
 
-PLUGIN = "napari-depth-interp"
 _FILES = "Stacks (*.tif *.tiff *.btf *.nii *.nii.gz)"
-_PROBLEM = "color: #e0803a;"
+_OPEN_TIP = "<qt>Open TIFF or NIfTI files with their spacing and units. An OME-Zarr folder may be dropped here.</qt>"
 _FEW = "<br>one section can only be enhanced (method SRCNN); to make new ones two or more are needed"
-_MISSING = "border: 2px solid #e0803a;"
+_MISSING = f"border: 2px solid {PROBLEM_COLOUR};"
 
 
 class StackBox(QGroupBox):
@@ -62,14 +64,12 @@ class StackBox(QGroupBox):
         self._told: dict[Any, dict[str, Any]] = {}  # per layer, what the user has added
         self.setAcceptDrops(True)
         self._build()
-        for event in self._list_events():
-            event.connect(self._refresh_layers)
+        self._layer_list = LayerListWatch(viewer, self._refresh_layers)
         self._refresh_layers()
 
     def leave(self) -> None:
         """Follow the viewer no longer."""
-        for event in self._list_events():
-            event.disconnect(self._refresh_layers)
+        self._layer_list.leave()
         self._watch(None)
 
     # What the other boxes ask for
@@ -140,11 +140,13 @@ class StackBox(QGroupBox):
         layout = QVBoxLayout(self)
         self._layers = QComboBox()
         self._layers.setToolTip("The image layer whose sections are the input.")
-        self._layers.setMinimumContentsLength(12)
-        self._layers.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._layers.setAccessibleName("Layer")
+        let_shrink(self._layers, 12)
         self._layers.currentIndexChanged.connect(self._layer_chosen)
         open_button = QPushButton("Open…")
-        open_button.setToolTip("Open a TIFF or NIfTI file with its spacing and units.")
+        open_button.setToolTip(
+            "<qt>Open TIFF or NIfTI files with their spacing and units. An OME-Zarr folder may be dropped here.</qt>"
+        )
         open_button.clicked.connect(self._ask_for_files)
         row = QHBoxLayout()
         row.addWidget(self._layers, 1)
@@ -158,8 +160,7 @@ class StackBox(QGroupBox):
         layout.addWidget(self._build_table())
 
     def _build_form(self) -> QFormLayout:
-        form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form = growing_form()
         self._spacing = QLineEdit()
         self._spacing.setToolTip(f"<qt>{describe('z_spacing')} Leave empty to keep the file's.</qt>")
         self._spacing.textEdited.connect(self._forget_depths)
@@ -168,7 +169,9 @@ class StackBox(QGroupBox):
         self._acquisition = QComboBox()
         self._acquisition.addItems(["slice", "projection"])
         self._acquisition.setToolTip(f"<qt>{describe('acquisition')}</qt>")
+        self._acquisition.setAccessibleName("acquisition")
         self._count = QSpinBox()
+        self._count.setAccessibleName("sections in one image")
         self._count.setRange(2, 1000)
         self._count.setValue(6)
         self._count.setPrefix("of ")
@@ -188,10 +191,11 @@ class StackBox(QGroupBox):
         self._table.horizontalHeader().setStretchLastSection(True)
         self._table.setMaximumHeight(150)
         self._table.setToolTip("Depth of each section. Type over a number where the sections are uneven.")
+        self._table.setAccessibleName("Section depths")
         self._table.itemChanged.connect(self._depth_edited)
         even = QPushButton("Back to the file's depths")
         even.setToolTip("Forget the depths and the z spacing that were typed here.")
-        even.clicked.connect(self._forget_depths)
+        even.clicked.connect(self._back_to_file)
         inner = QWidget()
         layout = QVBoxLayout(inner)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -220,13 +224,12 @@ class StackBox(QGroupBox):
 
     # Following the layers
 
-    def _refresh_layers(self, _event: Any = None) -> None:
+    def _refresh_layers(self) -> None:
         chosen = self._layers.currentData()
         self._layers.blockSignals(True)
         self._layers.clear()
         for layer in self._viewer.layers:
             self._layers.addItem(layer.name, layer.unique_id)
-            layer.events.name.connect(self._refresh_layers)  # once: napari knows it already
         self._layers.setCurrentIndex(max(0, self._layers.findData(chosen)))
         self._layers.blockSignals(False)
         if self._layers.currentData() != chosen or chosen is None:
@@ -242,10 +245,6 @@ class StackBox(QGroupBox):
         if before is not None and layer is not None and not _same_file(before, layer):
             self._show(Settings(**self._told.get(layer.unique_id, {})))
         self._read_layer()
-
-    def _list_events(self) -> tuple[Any, ...]:
-        events = self._viewer.layers.events
-        return events.inserted, events.removed, events.reordered
 
     def _watch(self, layer: Layer | None) -> None:
         """Follow changes of the chosen layer, and of no other."""
@@ -269,8 +268,7 @@ class StackBox(QGroupBox):
     # Describing
 
     def _show_problem(self, text: str) -> None:
-        self._info.setText(text)
-        self._info.setStyleSheet(_PROBLEM)
+        say(self._info, text, problem=True)
 
     def _describe(self, *_: Any) -> None:
         self._count.setVisible(self._acquisition.currentText() == "projection")
@@ -281,8 +279,7 @@ class StackBox(QGroupBox):
             missing = self._dataset is not None
         else:
             few = dataset.voxels.shape[2] < 2
-            self._info.setStyleSheet(_PROBLEM if few else "")
-            self._info.setText(describe_stack(dataset) + (_FEW if few else ""))
+            say(self._info, describe_stack(dataset) + (_FEW if few else ""), problem=few)
             missing = dataset.grid.depths is None
             self._fill_table(dataset)
         self._spacing.setStyleSheet(_MISSING if missing else "")
@@ -309,6 +306,11 @@ class StackBox(QGroupBox):
         if self._dataset is not None and self._dataset.source is not None and self._dataset.source.reversed_sections:
             depths = depths[-1] + depths[0] - depths[::-1]  # settings count the sections as the file does
         self._depths = depths.tolist()
+        self._describe()
+
+    def _back_to_file(self, *_: Any) -> None:
+        self._depths = None
+        self._spacing.clear()
         self._describe()
 
     def _forget_depths(self, *_: Any) -> None:

@@ -28,9 +28,11 @@ def view_demo(out: Path, stacks: Sequence[DemoStack]) -> None:
     """Open the sparse and dense stacks of a demonstration and wait until the window is closed."""
     import napari
 
+    from .preferences import PLUGIN
+
     viewer = napari.Viewer(title="depth-interp demo")
     for stack in stacks:
         for path in sorted(out.glob(f"{stack.name}_*{stack.suffix}")):
-            viewer.open(str(path), plugin="napari-depth-interp", visible=False)
+            viewer.open(str(path), plugin=PLUGIN, visible=False)
     viewer.layers[-1].visible = True
     napari.run()

@@ -22,8 +22,17 @@ _FIELDS = {
     "reference": "'reference layer'",
     "keep-every": "'keep every k-th section'",
     "protocol": "the protocol",
+    "device": "'device'",
+    "recursive": "'also the folders in it'",
+    "resume": "'go on'",
+    "overwrite": "'make all anew'",
+    "uncertainty": "'also write the uncertainty'",
     "methods": "the list of methods",
     "lpips-weights": "'Weights file'",
+}
+_PHRASES = {
+    ", or add --overwrite to replace it": "",  # nothing here replaces a single file
+    "--nan fill": "'nan: fill' (in a settings file)",
 }
 
 
@@ -36,6 +45,8 @@ def for_window(error: Exception) -> str:
 
 def name_fields(text: str) -> str:
     """Return a text of the core with fields of the window instead of options."""
+    for words, instead in _PHRASES.items():
+        text = text.replace(words, instead)
     return re.sub(r"--([a-z-]+)(?: FILE)?", lambda match: _FIELDS.get(match[1], match[0]), text)
 
 

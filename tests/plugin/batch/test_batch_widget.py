@@ -9,9 +9,10 @@ from drive import finish, said, sparse_tiff
 from qtpy.QtCore import Qt, QThreadPool
 
 import napari_depth_interp as ndi
-from batches import tree
+from batches import fill, tree
 from napari_depth_interp.cli import main
-from napari_depth_interp.settings import load_settings, make_settings
+from napari_depth_interp.plugin.preferences import remember_settings
+from napari_depth_interp.settings import load_settings, make_settings, save_settings
 
 PLUGIN = "napari-depth-interp"
 
@@ -120,6 +121,44 @@ class TestRun:
         assert main(words[1:]) == 0
         assert tree(tmp_path / "again") == tree(target)
 
+    def test_before_the_folder_was_looked_through(self, qtbot, widget, source, target, tmp_path):
+        fill(tmp_path / "other", ["old.tif"])
+        widget.folders.set_choice(tmp_path / "other", target)
+        qtbot.waitUntil(lambda: cells(widget, 0) == ["old.tif"], timeout=5000)
+        widget.folders.set_choice(source, target)
+        seen = []
+        widget.files.table.files.rowsInserted.connect(lambda *_: seen.append(cells(widget, 0)))
+        run(qtbot, widget)
+        assert seen == [["a.tif"], ["a.tif", "b.tif"]]
+        assert cells(widget, 1) == ["done"] * 2
+
+    def test_a_folder_chosen_during_a_run_is_looked_through_after_it(self, qtbot, slow, listed, tmp_path, target):
+        fill(tmp_path / "next", ["next.tif"])
+        listed.set_settings(make_settings(method="slow", factor=2, parameters={"steps": 20}))
+        listed.bar._run.click()
+        listed.folders.set_choice(tmp_path / "next", target)
+        qtbot.wait(600)
+        assert listed.job is not None
+        finish(qtbot, listed, timeout=60_000)
+        qtbot.waitUntil(lambda: cells(listed, 0) == ["next.tif"], timeout=5000)
+
+    def test_a_method_that_enhances(self, qtbot, listed, source, target):
+        quick = {"iterations": 10, "filters": 4, "mapped": 4, "batch": 2}
+        listed.compute.set_scoring(2)
+        listed.set_settings(make_settings(method="srcnn", factor=2, parameters=quick, device="cpu", threads=1))
+        assert listed.target.isHidden()
+        run(qtbot, listed)
+        assert cells(listed, 1) == ["done"] * 3
+        assert ndi.read(target / "a.tif").voxels.shape == ndi.read(source / "a.tif").voxels.shape
+
+    def test_a_method_that_makes_all_axes_finer(self, qtbot, listed, source, target):
+        listed.set_settings(make_settings(method="enlarge", factor=2))
+        assert listed.target._factor.isHidden()
+        run(qtbot, listed)
+        assert cells(listed, 1) == ["done"] * 3
+        before, after = (ndi.read(folder / "a.tif").voxels.shape for folder in (source, target))
+        assert after[2:] == tuple(4 * size for size in before[2:])
+
     def test_several_at_once(self, qtbot, listed, target, tmp_path):
         run(qtbot, listed)
         before = tree(target)
@@ -205,6 +244,23 @@ class TestSettings:
         assert "enhance: srcnn" in listed.options._info.text()
         assert listed.settings().enhance_parameters == {"iterations": 10}
         assert "--enhance srcnn --enhance-param iterations=10" in listed.command()
+
+    def test_an_enhancement_is_kept_from_a_file_and_not_from_the_last_run(self, viewer, listed, tmp_path):
+        enhanced = make_settings(method="linear", factor=2, enhance="srcnn")
+        save_settings(tmp_path / "s.yaml", enhanced)
+        listed.load_settings(str(tmp_path / "s.yaml"))
+        assert listed.settings().enhance == "srcnn"
+        assert "enhance: srcnn" in listed.options._info.text()
+        remember_settings(enhanced)
+        viewer.window.remove_dock_widget(listed)
+        _, again = viewer.window.add_plugin_dock_widget(PLUGIN, "Batch folder")
+        assert again.settings().enhance is None
+
+    def test_a_bad_acquisition_changes_nothing(self, listed, tmp_path):
+        (tmp_path / "bad.yaml").write_text("factor: 2\nz_spacing: 9um\nacquisition: slices\n")
+        before = listed.settings()
+        listed.load_settings(str(tmp_path / "bad.yaml"))
+        assert listed.settings() == before
 
     def test_a_bad_one_changes_nothing(self, listed, tmp_path):
         (tmp_path / "bad.yaml").write_text("facto: 3\n")

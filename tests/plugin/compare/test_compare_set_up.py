@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from compared import TITLE, column, compare, headings
-from drive import finish, said
+from drive import finish, said, sparse_tiff
 from qtpy.QtWidgets import QFileDialog, QLabel
 
-from napari_depth_interp import weights
+from napari_depth_interp import io, weights
 from napari_depth_interp.evaluate import LpipsChoice
 from napari_depth_interp.holdout import Protocol
 
@@ -97,6 +97,17 @@ class TestProtocol:
         assert widget.protocol._reference.count() == 1
         viewer.layers.clear()
         assert not widget.bar._run.isEnabled()
+
+    def test_the_file_of_the_reference_is_read_once(self, viewer, widget, stack, tmp_path, monkeypatch):
+        sparse_tiff(tmp_path / "dense.tif", sections=17)
+        viewer.open(tmp_path / "dense.tif", plugin="napari")
+        opened, read = [], io.read
+        monkeypatch.setattr(io, "read", lambda *words, **named: opened.append(words) or read(*words, **named))
+        widget.protocol.set_protocol(Protocol("reference"))
+        widget.protocol._reference.setCurrentText("dense")
+        for text in ("1", "1 2", "1 23"):
+            widget.protocol._range.setText(text)
+        assert len(opened) == 1
 
     @pytest.mark.parametrize("text", ["1", "a b", "5 2"])
     def test_a_data_range_that_is_none(self, qtbot, widget, stack, text):

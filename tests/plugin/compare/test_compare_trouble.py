@@ -155,6 +155,17 @@ class TestChangesDuringARun:
         assert not viewer.canvas.grid.enabled
         assert visible(viewer) == ["a", "a cubic restored", "a cubic absolute error"]
 
+    def test_the_dock_is_closed_after_another_choice(self, qtbot, viewer, widget, stack):
+        """Closing adds no layer for the row that was chosen last."""
+        compare(qtbot, widget, "linear", "cubic")
+        widget.scores.table.choose("cubic")
+        widget.scores._side.click()
+        widget.scores.table.choose("linear")
+        before = list(viewer.layers)
+        viewer.window.remove_dock_widget(widget)
+        assert list(viewer.layers) == before
+        assert visible(viewer) == ["a", "a cubic restored", "a cubic absolute error"]
+
 
 def test_a_closed_dock_is_forgotten(qtbot, viewer, tmp_path):
     def use():

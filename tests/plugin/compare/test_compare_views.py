@@ -260,6 +260,10 @@ class TestPlots:
         qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
         qtbot.waitUntil(lambda: abs(viewer.dims.point[0]) > 0 and abs(viewer.dims.point[0] - depth) <= 1, timeout=3000)
         assert widget.scores.plots.sections._cursor.value() == pytest.approx(viewer.dims.point[0])
+        viewer.dims.set_point(0, 0.0)
+        qtbot.mouseClick(view.viewport(), Qt.MouseButton.RightButton, pos=place)
+        view.getViewBox().menu.close()
+        assert viewer.dims.point[0] == 0.0  # that was for the menu
 
     def test_they_follow_the_theme(self, viewer, widget):
         plots = widget.scores.plots

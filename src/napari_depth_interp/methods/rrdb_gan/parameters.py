@@ -131,6 +131,7 @@ class ObjectiveParameters(BaseModel):
         default=None,
         title="VGG weights",
         description="File of torchvision's VGG16 weights (.safetensors or .pth), so that nothing is downloaded.",
+        json_schema_extra={"files": "Weights (*.safetensors *.pth)"},
     )
     vgg_download: bool = Field(
         default=False,

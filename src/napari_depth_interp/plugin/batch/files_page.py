@@ -15,10 +15,10 @@ from ...batch import Plan, Row, State
 from ...batch.plan import outputs_of
 from ...errors import DepthInterpError
 from ..look import unique_name
-from ..stack_box import PLUGIN
+from ..parts import say
+from ..preferences import PLUGIN
 from ..words import for_window
 from .files_table import FilesTable, remark
-from .folders_box import PROBLEM
 
 
 class FilesPage(QWidget):
@@ -81,8 +81,8 @@ class FilesPage(QWidget):
         """Say what there is to say about the chosen file: its column is narrow."""
         row = self.table.chosen()
         words = remark(row) if row is not None else ""
-        self._detail.setText(f"{row.file}: {row.state}, {words}" if row is not None and words else "")
-        self._detail.setStyleSheet(PROBLEM if row is not None and row.state == State.FAILED else "")
+        text = f"{row.file}: {row.state}, {words}" if row is not None and words else ""
+        say(self._detail, text, problem=row is not None and row.state == State.FAILED)
 
     def _open_chosen(self, *_: Any) -> None:
         row = self.table.chosen()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +12,10 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from ...batch import Row, State
+from ..parts import PROBLEM_COLOUR
 from ..words import name_fields
 
-_COLOURS = {State.FAILED: "#e0803a", State.DONE: "#5cb85c", State.RUNNING: "#4aa3df"}
+_COLOURS = {State.FAILED: PROBLEM_COLOUR, State.DONE: "#5cb85c", State.RUNNING: "#4aa3df"}
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 
@@ -76,8 +78,13 @@ class FilesModel(QAbstractTableModel):
     def update(self, row: Row, fraction: float) -> None:
         """Show what has become of a file."""
         place = self._places.get(row.file)
-        if place is None:
-            return
+        if place is None:  # of a folder that had not been looked through yet
+            place = len(self.rows)
+            self.beginInsertRows(QModelIndex(), place, place)
+            self.rows.append(row)
+            self._fractions.append(fraction)
+            self._places[row.file] = place
+            self.endInsertRows()
         self.rows[place], self._fractions[place] = row, fraction
         self.dataChanged.emit(self.index(place, 0), self.index(place, len(_COLUMNS) - 1))
 
@@ -102,7 +109,7 @@ class FilesModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return text
         if role == Qt.ItemDataRole.ToolTipRole:
-            return f"<qt>{text.replace('&', '&amp;').replace('<', '&lt;')}</qt>" if text else None
+            return f"<qt>{html.escape(text, quote=False)}</qt>" if text else None
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _RIGHT if column.right else _LEFT
         if role == Qt.ItemDataRole.ForegroundRole and index.column() in (1, len(_COLUMNS) - 1):
@@ -125,6 +132,7 @@ class FilesTable(QTableView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setToolTip("Double click a file to open it and its result.")
+        self.setAccessibleName("Files")
         self.setWordWrap(False)
         self.verticalHeader().hide()
         header = self.horizontalHeader()

@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFileDialog,
-    QFormLayout,
     QGroupBox,
     QHBoxLayout,
     QLabel,
@@ -21,8 +20,8 @@ from qtpy.QtWidgets import (
 
 from ...errors import RequestError
 from ...settings import Settings, describe
+from ..parts import growing_form, say
 
-PROBLEM = "color: #e0803a;"
 RESUME, OVERWRITE, REFUSE = "resume", "overwrite", "refuse"
 _EXISTING = {
     RESUME: "go on: skip complete ones",
@@ -46,6 +45,8 @@ class FoldersBox(QGroupBox):
         self.source.setToolTip("The folder with the stacks. It may be dropped here.")
         self.target.setPlaceholderText("made if it is not there")
         self.target.setToolTip("<qt>The folder for the results. It gets the same names and folders.</qt>")
+        self.source.setAccessibleName("stacks in")
+        self.target.setAccessibleName("results in")
         self._recursive = QCheckBox("also the folders in it")
         self._patterns = QLineEdit()
         self._patterns.setPlaceholderText("all stacks")
@@ -66,8 +67,7 @@ class FoldersBox(QGroupBox):
         self._info = QLabel("Choose a folder.")
         self._info.setWordWrap(True)
         self.setAcceptDrops(True)
-        form = QFormLayout(self)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form = growing_form(self)
         form.addRow("stacks in", self._with_button(self.source))
         form.addRow("", self._recursive)
         form.addRow("names", self._patterns)
@@ -122,8 +122,7 @@ class FoldersBox(QGroupBox):
 
     def tell(self, text: str, *, problem: bool = False) -> None:
         """Say what was found."""
-        self._info.setText(text)
-        self._info.setStyleSheet(PROBLEM if problem else "")
+        say(self._info, text, problem=problem)
 
     def dragEnterEvent(self, event: Any) -> None:  # noqa: N802
         if any(Path(url.toLocalFile()).is_dir() for url in event.mimeData().urls()):

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QGroupBox, QLabel, QSpinBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QGroupBox, QLabel, QSpinBox, QWidget
 
 from ...devices import default_threads
 from ...settings import Settings
+from ..parts import growing_form
 
-_KEPT = (
-    "enhance", "enhance_parameters", "acquisition", "axis", "channel", "depths", "dtype", "nan", "threads", "seed"
-)  # fmt: skip
+_KEPT = ("acquisition", "axis", "channel", "depths", "dtype", "enhance", "enhance_parameters", "nan", "threads", "seed")
 """Settings that come from a settings file only."""
 
 
@@ -41,8 +40,7 @@ class OptionsBox(QGroupBox):
         )
         self._info = QLabel()
         self._info.setWordWrap(True)
-        form = QFormLayout(self)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form = growing_form(self)
         form.addRow("files at once", self._workers)
         form.addRow("Cancel", self._cancel)
         form.addRow(self._uncertainty)

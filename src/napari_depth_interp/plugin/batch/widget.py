@@ -9,30 +9,20 @@ from typing import Any
 
 import napari
 from napari.utils.notifications import show_warning
-from qtpy.QtCore import QObject, Qt, Signal
-from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import (
-    QApplication,
-    QFileDialog,
-    QHBoxLayout,
-    QPushButton,
-    QScrollArea,
-    QTabWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QApplication, QWidget
 
 from ...batch import Plan, Row, State, Stop, Summary, Where
 from ...batch.plan import Found, check_settings
 from ...errors import DepthInterpError
-from ...request import resolve_method
-from ...settings import Settings, load_settings, make_settings, save_settings, to_arguments
-from .. import preferences
-from ..interpolate.target_box import TargetBox
-from ..job_widget import JobWidget
+from ...same_grid import SAME_GRID
+from ...settings import Settings, make_settings, to_arguments
+from ..compute_box import ComputeBox
 from ..method_box import MethodBox
+from ..parts import bytes_in_words
 from ..run_bar import RunBar
-from ..run_box import ComputeBox
+from ..settings_widget import SettingsWidget, check_known
+from ..target_box import TargetBox
 from ..words import for_window
 from .files_page import FilesPage
 from .folders_box import FoldersBox
@@ -40,7 +30,6 @@ from .options_box import OptionsBox
 from .search import FolderSearch
 from .task import Order, batch_task
 
-_YAML = "Settings (*.yaml *.yml)"
 _OFTEN = 0.1
 """Seconds between two signals about one file at work."""
 
@@ -62,7 +51,7 @@ class _Feed(QObject):
             self.changed.emit(row, fraction)
 
 
-class BatchFolder(JobWidget):
+class BatchFolder(SettingsWidget):
     """Run one method on every file of a folder.
 
     Parameters
@@ -70,6 +59,7 @@ class BatchFolder(JobWidget):
     napari_viewer : napari.Viewer
     """
 
+    subcommand = "batch"
     advice = "use a smaller factor, or fewer files at once"
     foreseen = (DepthInterpError, OSError)
 
@@ -86,12 +76,10 @@ class BatchFolder(JobWidget):
         self.bar = RunBar("Make the results of all files. The window stays usable meanwhile.", preview=False)
         self.files = FilesPage(napari_viewer)
         self._search = FolderSearch(self)
+        self._look_later = False
         self._boxes = (self.folders, self.target, self.method, self.compute, self.options)
-        self._build()
-        try:
-            self.set_settings(preferences.remembered_settings())
-        except DepthInterpError:  # remembered by another version, or with a package that is no longer installed
-            self.set_settings(preferences.default_settings())
+        self.lay_out((*self._boxes, self.settings_buttons()), {"Files": self.files}, self.run)
+        self.show_first()
         for box in self._boxes:
             box.changed.connect(self._check)
         self.folders.changed.connect(self._search.soon)
@@ -116,6 +104,8 @@ class BatchFolder(JobWidget):
         values: dict[str, Any] = {}
         for box in self._boxes:
             values |= box.values()
+        if self.method.spec.enhances:
+            values |= SAME_GRID
         return make_settings(**values)
 
     def set_settings(self, settings: Settings) -> None:
@@ -126,27 +116,14 @@ class BatchFolder(JobWidget):
         RequestError
             If a value does not fit; nothing has changed then.
         """
-        resolve_method(settings.method, settings.preset, settings.parameters)
+        check_known(settings)
         for box in self._boxes:
             box.set_values(settings)
 
-    def load_settings(self, path: str) -> None:
-        """Read a settings file of the command line, a widget or a person."""
-        try:
-            self.set_settings(make_settings(**load_settings(path)))
-        except DepthInterpError as error:
-            self.bar.say(for_window(error), problem=True)
-        else:
-            self.bar.say(f"settings read from {path}")
-
-    def save_settings(self, path: str) -> None:
-        """Write the settings as the YAML that ``depth-interp batch --settings`` reads."""
-        try:
-            save_settings(path, self.settings())
-        except DepthInterpError as error:
-            self.bar.say(for_window(error), problem=True)
-        else:
-            self.bar.say(f"settings saved in {path}")
+    def show_first(self) -> None:
+        """Show the settings of the last run, less an enhancement: no box here could take it back."""
+        super().show_first()
+        self.set_settings(self.settings().model_copy(update={"enhance": None, "enhance_parameters": {}}))
 
     def plan(self) -> Plan:
         """Return what the boxes ask for.
@@ -179,6 +156,12 @@ class BatchFolder(JobWidget):
             words += ["--workers", str(self.options.workers())]
         return shlex.join([*words, *to_arguments(plan.settings)])
 
+    def _copy(self, *_: Any) -> None:
+        try:
+            QApplication.clipboard().setText(self.command())
+        except DepthInterpError as error:
+            self.bar.say(for_window(error), problem=True)
+
     # Running
 
     def run(self) -> None:
@@ -192,7 +175,8 @@ class BatchFolder(JobWidget):
             return
         self._order, self.files.plan = order, order.plan
         self.files.table.show_scores(order.plan.keep_every is not None)
-        self.files.table.files.begin([Row(row.file) for row in self.files.table.files.rows])
+        known = [] if self._search.busy else self.files.table.files.rows  # else those of the last folder
+        self.files.table.files.begin([Row(row.file) for row in known])
         self.tabs.setCurrentWidget(self.files)
         self._feed = feed = _Feed()
         feed.changed.connect(self._changed)
@@ -233,12 +217,16 @@ class BatchFolder(JobWidget):
     def _finished(self, *_: Any) -> None:
         super()._finished()
         self._order = None
+        if self._look_later:
+            self._look_later = False
+            self._search.soon()
         self._check()
 
     # The folder that was chosen
 
     def _look(self) -> None:
         if self.job is not None:
+            self._look_later = True
             return
         try:
             plan = Plan(settings=Settings(), **self.folders.choice())
@@ -262,7 +250,10 @@ class BatchFolder(JobWidget):
     # Checking what the boxes show
 
     def _check(self, *_: Any) -> None:
-        self.compute.show_device(self.method.spec)
+        spec = self.method.spec
+        self.compute.show_method(spec)
+        self.target.show_method(spec)
+        self.target.setVisible(not spec.enhances)
         if not (self.folders.source.text().strip() and self.folders.target.text().strip()):
             self.bar.set_ready(False, "choose two folders")
             return
@@ -273,60 +264,7 @@ class BatchFolder(JobWidget):
         else:
             self.bar.set_ready(True)
 
-    # Building
-
-    def _build(self) -> None:
-        controls = QWidget()
-        column = QVBoxLayout(controls)
-        column.setContentsMargins(0, 4, 4, 0)
-        for box in self._boxes:
-            column.addWidget(box)
-        column.addLayout(self._build_settings())
-        column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidget(controls)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        self.tabs = QTabWidget()
-        self.tabs.addTab(scroll, "Set up")
-        self.tabs.addTab(self.files, "Files")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 4, 4, 4)
-        layout.addWidget(self.tabs, 1)
-        layout.addWidget(self.bar)
-        shortcut = QShortcut(QKeySequence("Ctrl+Return"), self)
-        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        shortcut.activated.connect(self.run)
-
-    def _build_settings(self) -> QHBoxLayout:
-        load, save = QPushButton("Load settings…"), QPushButton("Save settings…")
-        load.setToolTip("<qt>Read a YAML file of settings, from here or for the command line.</qt>")
-        save.setToolTip("<qt>Write these settings as the YAML that <i>depth-interp batch --settings</i> reads.</qt>")
-        load.clicked.connect(self._ask_load)
-        save.clicked.connect(self._ask_save)
-        row = QHBoxLayout()
-        row.addWidget(load)
-        row.addWidget(save)
-        return row
-
-    def _copy(self, *_: Any) -> None:
-        try:
-            QApplication.clipboard().setText(self.command())
-        except DepthInterpError as error:
-            self.bar.say(for_window(error), problem=True)
-
-    def _ask_load(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Load settings", "", _YAML)
-        if path:
-            self.load_settings(path)
-
-    def _ask_save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save settings", "depth-interp.yaml", _YAML)
-        if path:
-            self.save_settings(path)
-
 
 def _count(found: Found) -> str:
     size, count = sum(each.size for each in found.files), len(found.files)
-    shown = f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
-    return f"{count} file{'' if count == 1 else 's'}, {shown}"
+    return f"{count} file{'' if count == 1 else 's'}, {bytes_in_words(size)}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from ...evaluate import LPIPS_NETS, LpipsChoice
 from ...methods import registry
 from ...settings import describe
 from ...weights import BACKBONES
+from ..parts import add_choice, let_shrink, tab_after
 
 DEFAULT_METHODS = ("linear", "cubic", "flow", "auto:fast")
 _WEIGHTS = "Weights (*.safetensors *.pth)"
@@ -42,17 +42,16 @@ class MethodRow(QWidget):
         method, _, preset = name.partition(":")
         self._methods = QComboBox()
         for spec in (each for each in registry.specs() if not each.enhances):
-            self._methods.addItem(spec.title, spec.name)
-            self._methods.setItemData(self._methods.count() - 1, f"<qt>{spec.summary} Time: {spec.cost}.</qt>", 3)
-        self._methods.setMinimumContentsLength(10)
-        self._methods.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            add_choice(self._methods, spec.title, spec.name, f"<qt>{spec.summary} Time: {spec.cost}.</qt>")
+        let_shrink(self._methods, 10)
         self._presets = QComboBox()
         self._presets.setToolTip(f"<qt>{describe('preset')}</qt>")
-        self._presets.setMinimumContentsLength(8)
-        self._presets.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        let_shrink(self._presets, 8)
         policy = self._presets.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         self._presets.setSizePolicy(policy)
+        self._methods.setAccessibleName("Method")
+        self._presets.setAccessibleName("Preset")
         self._remove = QToolButton()
         self._remove.setText("\N{MULTIPLICATION SIGN}")
         self._remove.setToolTip("Take this method off the list.")
@@ -77,9 +76,8 @@ class MethodRow(QWidget):
 
     def come_before(self, other: QWidget) -> None:
         """Let the Tab key go through this row just before another widget."""
-        order = (other, self._methods, self._presets, self._remove, other)
-        for first, second in pairwise(order):
-            QWidget.setTabOrder(first, second)
+        tab_after(other, self)
+        QWidget.setTabOrder(self._remove, other)
 
     def _method_chosen(self, *_: Any) -> None:
         spec = registry.get(self._methods.currentData())
@@ -171,6 +169,7 @@ class MethodsBox(QGroupBox):
         self._net = QComboBox()
         self._net.addItems(LPIPS_NETS)
         self._net.setToolTip("The network that LPIPS is computed with; alex is the usual one.")
+        self._net.setAccessibleName("Network of LPIPS")
         self._file = QPushButton("Weights file…")
         self._file.setToolTip("<qt>Use the network's weights from a file, to load nothing from the internet.</qt>")
         self._file.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)

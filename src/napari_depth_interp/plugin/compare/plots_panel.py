@@ -36,6 +36,7 @@ class PlotsPanel(QWidget):
         for name in _SCORES:
             self._score.addItem(metric_of(name).heading, name)
         self._score.setToolTip("The score that the plots show.")
+        self._score.setAccessibleName("Score in the plots")
         self._score.currentIndexChanged.connect(self.draw)
         self.sections = SectionPlot()
         self.gap = Plot("", "place in the gap", "Mean score at each place between two visible sections.")

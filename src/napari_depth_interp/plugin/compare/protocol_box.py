@@ -7,13 +7,15 @@ from typing import Any
 import napari
 from napari.layers import Image, Layer
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QGroupBox, QLabel, QLineEdit, QSpinBox, QWidget
+from qtpy.QtWidgets import QComboBox, QGroupBox, QLabel, QLineEdit, QSpinBox, QWidget
 
 from ...errors import DepthInterpError, RequestError
 from ...holdout import Protocol
 from ...stack import Dataset
 from ..data_range import DataRangeEdit
-from ..layers import to_dataset
+from ..layer_list import LayerListWatch
+from ..layers import adopt
+from ..parts import growing_form, let_shrink
 
 _KINDS = {
     "keep_every": (
@@ -58,26 +60,24 @@ class ProtocolBox(QGroupBox):
         for kind, (title, _) in _KINDS.items():
             self._kind.addItem(title, kind)
         self._kind.setToolTip("<qt>How sections whose truth is known are hidden from the methods.</qt>")
+        self._kind.setAccessibleName("Protocol")
         self._every = QSpinBox()
         self._every.setRange(2, 100)
         self._sections = QLineEdit()
         self._sections.setPlaceholderText("for example 3, 7, 9")
         self._reference = QComboBox()
-        self._reference.setMinimumContentsLength(12)
-        self._reference.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        let_shrink(self._reference, 12)
         self._words = QLabel()
         self._words.setWordWrap(True)
         self._range = DataRangeEdit()
         self._build()
-        for event in self._list_events():
-            event.connect(self._refresh_layers)
+        self._layer_list = LayerListWatch(viewer, self._refresh_layers)
         self._refresh_layers()
         self._kind_chosen()
 
     def leave(self) -> None:
         """Follow the viewer no longer."""
-        for event in self._list_events():
-            event.disconnect(self._refresh_layers)
+        self._layer_list.leave()
 
     def protocol(self) -> Protocol:
         """Return the protocol.
@@ -132,7 +132,7 @@ class ProtocolBox(QGroupBox):
         layer = self.reference_layer
         if layer is None:
             raise DepthInterpError("there is no layer to compare with; open the dense stack of the same scene")
-        return to_dataset(layer)
+        return adopt(layer)  # so that its file is read again once, not at every key
 
     def _hidden_sections(self) -> tuple[int, ...]:
         words = self._sections.text().replace(",", " ").split()
@@ -146,8 +146,7 @@ class ProtocolBox(QGroupBox):
             ) from None
 
     def _build(self) -> None:
-        form = QFormLayout(self)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form = growing_form(self)
         form.addRow(self._kind)
         form.addRow("k", self._every)
         form.addRow("sections", self._sections)
@@ -172,16 +171,11 @@ class ProtocolBox(QGroupBox):
     def _changed(self, *_: Any) -> None:
         self.changed.emit()
 
-    def _list_events(self) -> tuple[Any, ...]:
-        events = self._viewer.layers.events
-        return events.inserted, events.removed, events.reordered
-
-    def _refresh_layers(self, _event: Any = None) -> None:
+    def _refresh_layers(self) -> None:
         chosen = self._reference.currentData()
         self._reference.blockSignals(True)
         self._reference.clear()
         for layer in self._viewer.layers:
-            layer.events.name.connect(self._refresh_layers)  # once: napari knows it already
             if isinstance(layer, Image) and not layer.rgb:
                 self._reference.addItem(layer.name, layer.unique_id)
         self._reference.setCurrentIndex(max(0, self._reference.findData(chosen)))

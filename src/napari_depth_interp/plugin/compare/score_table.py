@@ -10,9 +10,9 @@ from qtpy.QtGui import QColor, QFont
 from qtpy.QtWidgets import QAbstractItemView, QTableView, QWidget
 
 from ...evaluate import BASELINE, MethodScores
+from ..parts import PROBLEM_COLOUR
 from .columns import Column, Row, best_in, columns_for, title_of
 
-_WORSE = "#e0803a"
 _TEXT_COLUMNS = 2
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
@@ -92,7 +92,7 @@ class ScoreModel(QAbstractTableModel):
             font.setBold(self._is_best(index))
             return font
         if role == Qt.ItemDataRole.ForegroundRole:
-            return QColor(_WORSE) if "worse" in column.text(row) else None
+            return QColor(PROBLEM_COLOUR) if "worse" in column.text(row) else None
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._tip(row, column, is_text=is_text, best=self._is_best(index))
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import napari
@@ -22,6 +23,7 @@ from qtpy.QtWidgets import (
 
 from ...evaluate import Scores
 from ...report.words import conclusions, describe_range
+from ..parts import in_problem_colour
 from ..words import name_fields
 from .exports import Exports
 from .plots_panel import PlotsPanel
@@ -31,7 +33,6 @@ from .task import Scored
 from .views import Flicker, SideBySide
 
 _EMPTY = "The scores appear here while the methods run. Click a row to see what a method made of your stack."
-_COLOURS = {"bad": "#e0803a"}
 
 
 class ScoresPanel(QWidget):
@@ -58,12 +59,12 @@ class ScoresPanel(QWidget):
 
     def leave(self) -> None:
         """Follow the viewer no longer, and leave it as it was found."""
-        self._stop_views()
+        self._end_views()
         self.plots.leave()
 
     def begin(self, comparison: Comparison) -> None:
         """Show another comparison; the layers of the last one stay, hidden."""
-        self._stop_views()
+        self._end_views()
         if self.layers is not None:
             self.layers.hide()
         self.comparison, self.layers, self._shown = comparison, ResultLayers(self._viewer, comparison), None
@@ -154,7 +155,13 @@ class ScoresPanel(QWidget):
             self.flicker.show(truth, result)
 
     def _stop_views(self, *, keep: QPushButton | None = None) -> None:
-        """Bring the viewer back to what it showed before; the button ``keep`` stays as it is."""
+        """Bring the viewer back to what it showed before, or to the row chosen since; ``keep`` is not released."""
+        self._end_views(keep)
+        if self._chosen() != self._shown:
+            self._show_chosen()
+        self._update()
+
+    def _end_views(self, keep: QPushButton | None = None) -> None:
         own = [] if self.layers is None else self.layers.own()
         self.side_by_side.stop(own)
         self.flicker.stop(own)
@@ -163,9 +170,6 @@ class ScoresPanel(QWidget):
                 button.blockSignals(True)
                 button.setChecked(False)
                 button.blockSignals(False)
-        if self._chosen() != self._shown:
-            self._show_chosen()
-        self._update()
 
     def _update(self) -> None:
         some = self.comparison is not None and bool(self.comparison.scored)
@@ -205,6 +209,7 @@ class ScoresPanel(QWidget):
             "<qt>Click a row to see that method's layers; Ctrl-click for several side by side. Bold: the best of the "
             "column.</qt>"
         )
+        self.table.setAccessibleName("Scores of the methods")
         self._parts: dict[str, QCheckBox] = {}
         boxes = QHBoxLayout()
         boxes.addWidget(QLabel("in view:"))
@@ -259,7 +264,7 @@ _PART_TIPS = {
 
 
 def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")
+    return html.escape(text, quote=False)
 
 
 def _sentence(text: str) -> str:
@@ -267,6 +272,4 @@ def _sentence(text: str) -> str:
 
 
 def _coloured(text: str, kind: str) -> str:
-    colour = _COLOURS.get(kind)
-    words = _escaped(text)
-    return f"<span style='color: {colour}'>{words}</span>" if colour else words
+    return in_problem_colour(_escaped(text)) if kind == "bad" else _escaped(text)

@@ -9,6 +9,8 @@ import napari
 from napari.layers import Layer
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from ..canvas_words import CanvasWords
+
 FLICKER_INTERVAL = 500
 """Milliseconds that truth or result stay in view."""
 
@@ -85,6 +87,7 @@ class Flicker(QObject):
         self._viewer = viewer
         self._layers: tuple[Layer, Layer] | None = None
         self._before: Visibility | None = None
+        self._words = CanvasWords(viewer)
         self._turn = 0
         self._timer = QTimer(self)
         self._timer.setInterval(FLICKER_INTERVAL)
@@ -110,7 +113,7 @@ class Flicker(QObject):
         before, self._before, self._layers = self._before, None, None
         if before is not None:
             before.restore(own)
-            self._viewer.canvas.overlays.text.visible = False
+            self._words.clear()
 
     def _next(self) -> None:
         if self._layers is None or any(layer not in self._viewer.layers for layer in self._layers):
@@ -124,12 +127,4 @@ class Flicker(QObject):
         assert self._layers is not None
         for i, layer in enumerate(self._layers):
             layer.visible = i == self._turn
-        write_in_canvas(self._viewer, self._layers[self._turn].name)
-
-
-def write_in_canvas(viewer: napari.Viewer, words: str) -> None:
-    """Write into the corner of the canvas."""
-    overlay = viewer.canvas.overlays.text
-    overlay.text = words + 2 * "\N{NO-BREAK SPACE}"  # napari draws the box behind it a little too short
-    overlay.color, overlay.box_color = "white", (0, 0, 0, 0.7)
-    overlay.position, overlay.font_size, overlay.visible = "top_left", 10, True
+        self._words.write(self._layers[self._turn].name)

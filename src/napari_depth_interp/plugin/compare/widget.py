@@ -8,9 +8,8 @@ from typing import Any
 
 import napari
 from napari.utils.notifications import show_warning
-from qtpy.QtCore import QObject, Qt, Signal
-from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QWidget
 
 from ...errors import DepthInterpError
 from ...evaluate import Scores
@@ -60,7 +59,7 @@ class CompareMethods(JobWidget):
         self.methods = MethodsBox()
         self.bar = RunBar("Score these methods. The window stays usable meanwhile.", preview=False)
         self.scores = ScoresPanel(napari_viewer)
-        self._build()
+        self.lay_out((self.stack, self.protocol, self.methods), {"Scores": self.scores}, self.run)
         for box in (self.stack, self.protocol, self.methods):
             box.changed.connect(self._check)
         self.bar.run_clicked.connect(self.run)
@@ -192,30 +191,6 @@ class CompareMethods(JobWidget):
             self.bar.set_ready(False, for_window(error), aloud=True)
         else:
             self.bar.set_ready(True)
-
-    # Building
-
-    def _build(self) -> None:
-        controls = QWidget()
-        column = QVBoxLayout(controls)
-        column.setContentsMargins(0, 4, 4, 0)
-        for box in (self.stack, self.protocol, self.methods):
-            column.addWidget(box)
-        column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidget(controls)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        self.tabs = QTabWidget()
-        self.tabs.addTab(scroll, "Set up")
-        self.tabs.addTab(self.scores, "Scores")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 4, 4, 4)
-        layout.addWidget(self.tabs, 1)
-        layout.addWidget(self.bar)
-        shortcut = QShortcut(QKeySequence("Ctrl+Return"), self)
-        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        shortcut.activated.connect(self.run)
 
 
 def _count(methods: int) -> str:

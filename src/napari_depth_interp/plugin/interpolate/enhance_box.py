@@ -14,6 +14,7 @@ from ...method import MethodConfig
 from ...methods import registry
 from ...settings import Settings, describe, explain_validation
 from ..forms import ConfigForm
+from ..parts import add_choice, tab_after
 
 _NONE = "as they are"
 
@@ -31,8 +32,7 @@ class EnhanceBox(QGroupBox):
         self._methods.addItem(_NONE, None)
         for spec in registry.specs():
             if spec.enhances:
-                self._methods.addItem(f"first {spec.title}", spec.name)
-                self._methods.setItemData(self._methods.count() - 1, spec.summary, 3)
+                add_choice(self._methods, f"first {spec.title}", spec.name, spec.summary)
         self._methods.setToolTip(f"<qt>{describe('enhance')}</qt>")
         self._methods.setAccessibleName("Enhance the sections first")
         self._note = QLabel("<i>The result will hold no section as it was recorded.</i>")
@@ -93,6 +93,7 @@ class EnhanceBox(QGroupBox):
         if self._form is not None:
             self._collapsible.setContent(self._form)
             self._collapsible.collapse(animate=False)
+            tab_after(self._collapsible.toggleButton(), self._form)
             self._form.changed.connect(self.changed)
             if old is not None:
                 old.hide()  # it may live on until the event loop is idle

@@ -21,10 +21,10 @@ from ... import io
 from ...estimate import Estimate, gigabytes
 from ...outputs import Target
 from ...resources import free_memory
+from ..parts import say
 
 LARGE_BYTES = 2 * 10**9
 """A result larger than this, or than half of the free memory, is streamed to a file."""
-_PROBLEM = "color: #e0803a;"
 _FILES = "OME-Zarr (*.ome.zarr);;OME-TIFF (*.ome.tif *.btf)"
 
 
@@ -36,7 +36,7 @@ class OutputBox(QGroupBox):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Result", parent)
-        self._large = self._estimated = False
+        self._large = self._estimated = self._ticked_here = False
         self._to_file = QCheckBox("Stream to a file")
         self._to_file.setToolTip(
             "<qt>Write the result to an OME-Zarr or TIFF file tile by tile and open it from there, instead of holding "
@@ -45,6 +45,7 @@ class OutputBox(QGroupBox):
         self._path = QLineEdit()
         self._path.setPlaceholderText("for example result.ome.zarr")
         self._path.setToolTip("The file that is written: .ome.zarr, .ome.tif or .btf. It must not exist yet.")
+        self._path.setAccessibleName("File for the result")
         self._browse = QPushButton("Choose…")
         self._browse.clicked.connect(self.ask)
         self._words = QLabel()
@@ -111,8 +112,12 @@ class OutputBox(QGroupBox):
     def show_size(self, size: int) -> None:
         """Say so if a result of this size (bytes) has to go to a file."""
         self._large = size > min(LARGE_BYTES, free_memory() // 2)
-        if self._large:
+        if self._large and not self._to_file.isChecked():
             self._to_file.setChecked(True)
+            self._ticked_here = True
+        elif not self._large and self._ticked_here:
+            self._ticked_here = False
+            self._to_file.setChecked(bool(self._path.text().strip()))
         self._to_file.setEnabled(not self._large)
         if self._large and not self._estimated:
             free = gigabytes(free_memory())
@@ -130,8 +135,7 @@ class OutputBox(QGroupBox):
         self._say("<br>".join(estimate.describe()), problem=not estimate.fits)
 
     def _say(self, text: str, *, problem: bool = False) -> None:
-        self._words.setText(text)
-        self._words.setStyleSheet(_PROBLEM if problem else "")
+        say(self._words, text, problem=problem)
         self._words.setVisible(bool(text))
 
     def _changed(self, *_: object) -> None:

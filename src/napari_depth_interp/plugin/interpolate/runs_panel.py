@@ -12,16 +12,16 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QApplication,
     QHBoxLayout,
-    QHeaderView,
     QLabel,
     QPushButton,
-    QTableWidget,
     QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
 
 from ...report import BASELINE, describe_finding, describe_uncertainty, verdicts
+from ..canvas_words import CanvasWords
+from ..parts import PROBLEM_COLOUR, list_of_rows
 from ..plots import BASELINE_COLOUR, COLOURS, SectionPlot
 from ..preferences import colour
 from .results import Run, row_of
@@ -36,20 +36,15 @@ class RunsPanel(QWidget):
         super().__init__(parent)
         self._viewer = viewer
         self.runs: list[Run] = []
-        self._protocol = QLabel("Runs are listed here. Tick <i>Score</i> to see how good they are on your own data.")
-        self._protocol.setWordWrap(True)
-        self._table = QTableWidget(0, len(_HEADINGS))
-        self._table.setHorizontalHeaderLabels(_HEADINGS)
-        self._table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
-        self._table.setSelectionMode(QTableWidget.SelectionMode.SingleSelection)
-        self._table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        self._table.verticalHeader().hide()
-        self._table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self._table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self._in_canvas = CanvasWords(viewer)
+        self._words = QLabel("Runs are listed here. Tick <i>Score</i> to see how good they are on your own data.")
+        self._words.setWordWrap(True)
+        self._table = list_of_rows(_HEADINGS)
         self._table.setToolTip(
             "<qt>Click a row to see the layers of that run. PSNR (dB) and RMSE of all hidden sections together, "
             "SSIM as their mean, and the PSNR above linear interpolation.</qt>"
         )
+        self._table.setAccessibleName("Runs")
         self._table.itemSelectionChanged.connect(self._row_chosen)
         self._copy = QPushButton("Copy as command")
         self._copy.setToolTip("<qt>Copy the command line that repeats the chosen run exactly.</qt>")
@@ -59,7 +54,7 @@ class RunsPanel(QWidget):
         self.plot.depth_chosen.connect(self._go_to)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
-        layout.addWidget(self._protocol)
+        layout.addWidget(self._words)
         layout.addWidget(self._table, 1)
         row = QHBoxLayout()
         row.addStretch(1)
@@ -74,7 +69,9 @@ class RunsPanel(QWidget):
         """Follow the viewer no longer, and take the words out of its canvas."""
         for event, slot in self._followed():
             event.disconnect(slot)
-        self._viewer.canvas.overlays.text.visible = False
+        for run in self.runs:
+            run.layers[0].events.visible.disconnect(self._section_changed)
+        self._in_canvas.clear()
 
     def _followed(self) -> tuple[tuple[Any, Any], ...]:
         dims = self._viewer.dims.events
@@ -99,7 +96,7 @@ class RunsPanel(QWidget):
             if column:
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             if "worse" in text:
-                item.setForeground(QColor("#e0803a"))
+                item.setForeground(QColor(PROBLEM_COLOUR))
             self._table.setItem(row, column, item)
         self._draw()
         self._table.selectRow(row)
@@ -130,7 +127,7 @@ class RunsPanel(QWidget):
             words = ["not scored"]
         findings = [describe_finding(each) for each in run.outcome.result.record.get("findings", ())]
         words += [f"the result, from all sections: {found}" for found in findings if found]
-        self._protocol.setText(f"<b>{run.name}</b>: {'. '.join(words)}.")
+        self._words.setText(f"<b>{run.name}</b>: {'. '.join(words)}.")
         self._section_changed()
 
     def _draw(self) -> None:
@@ -155,26 +152,21 @@ class RunsPanel(QWidget):
     # The section in view
 
     def _go_to(self, depth: float) -> None:
-        self._viewer.dims.set_point(self._viewer.dims.ndim - 3, depth)
+        if self._viewer.dims.ndim >= 3:
+            self._viewer.dims.set_point(self._viewer.dims.ndim - 3, depth)
 
     def _section_changed(self, _event: Any = None) -> None:
         if self._viewer.dims.ndim < 3:
             return
         depth = float(self._viewer.dims.point[-3])
         self.plot.move_cursor(depth)
-        overlay = self._viewer.canvas.overlays.text
         run = self.chosen
         shown = run is not None and bool(run.layers) and run.layers[0] in self._viewer.layers and run.layers[0].visible
         if run is None or not shown or self._viewer.dims.ndisplay != 2:
-            overlay.visible = False
+            self._in_canvas.clear()
             return
         words, observed = describe_section(run, depth)
-        overlay.text = words + 2 * "\N{NO-BREAK SPACE}"  # napari draws the box behind it a little too short
-        overlay.color = colour("observed_colour" if observed else "new_colour")
-        overlay.box_color = (0, 0, 0, 0.7)
-        overlay.position = "top_left"
-        overlay.font_size = 10
-        overlay.visible = True
+        self._in_canvas.write(words, colour("observed_colour" if observed else "new_colour"))
 
     def _follow_theme(self, _event: Any = None) -> None:
         theme = get_theme(self._viewer.theme)

@@ -9,36 +9,31 @@ import napari
 import numpy as np
 from napari.layers import Layer
 from napari.utils.notifications import show_warning
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from ...errors import DepthInterpError
 from ...estimate import Estimate
-from ...request import prepare_dataset, resolve_method
-from ...same_grid import SAME_GRID, check_enhancer
-from ...settings import Settings, load_settings, make_settings, save_settings
-from ...stack import Acquisition
-from ..job_widget import JobWidget
+from ...request import prepare_dataset
+from ...same_grid import SAME_GRID
+from ...settings import Settings, make_settings
+from ..compute_box import ComputeBox
 from ..layers import place
 from ..look import unique_name
 from ..method_box import MethodBox
-from ..preferences import default_settings, remember_settings, remembered_settings
+from ..preferences import remember_settings
 from ..run_bar import RunBar
-from ..run_box import ComputeBox
+from ..settings_widget import SettingsWidget, check_known
 from ..stack_box import StackBox, check_sections
+from ..target_box import TargetBox
 from ..words import for_window
 from .enhance_box import EnhanceBox
 from .output_box import OutputBox
 from .results import Run, add_layers
 from .runs_panel import RunsPanel
-from .target_box import TargetBox
 from .task import Outcome, View, estimate_task, preview_task, run_task
 
-_YAML = "Settings (*.yaml *.yml)"
 
-
-class DepthInterpolation(JobWidget):
+class DepthInterpolation(SettingsWidget):
     """Fill in the missing sections of a stack.
 
     Parameters
@@ -47,6 +42,7 @@ class DepthInterpolation(JobWidget):
     """
 
     wide = 410
+    subcommand = "run"
     advice = "use a smaller factor, one channel, or a crop of the stack"
 
     def __init__(self, napari_viewer: napari.Viewer, parent: QWidget | None = None) -> None:
@@ -64,14 +60,13 @@ class DepthInterpolation(JobWidget):
         self.bar = RunBar("Make the dense stack. The window stays usable meanwhile.")
         self.runs = RunsPanel(napari_viewer)
         self._boxes = (self.stack, self.target, self.enhance, self.method, self.compute)
-        self._build()
-        try:
-            self.set_settings(remembered_settings())
-        except DepthInterpError:  # remembered by another version, or with a package that is no longer installed
-            self.set_settings(default_settings())
+        boxes = (*self._boxes, self.output, self.settings_buttons())
+        self.lay_out(boxes, {"Runs and scores": self.runs}, self.run)
+        self.show_first()
         for box in self._boxes:
             box.changed.connect(self.output.forget_estimate)
             box.changed.connect(self._check)
+        self.output.changed.connect(self._check)
         self.output.estimate_clicked.connect(self.estimate)
         self.bar.run_clicked.connect(self.run)
         self.bar.preview_clicked.connect(self.preview)
@@ -103,34 +98,15 @@ class DepthInterpolation(JobWidget):
         RequestError
             If a value does not fit; nothing has changed then.
         """
-        resolve_method(settings.method, settings.preset, settings.parameters)
-        if settings.enhance is not None:
-            check_enhancer(resolve_method(settings.enhance, settings.preset, settings.enhance_parameters)[0])
-        Acquisition.parse(settings.acquisition or "slice")
+        check_known(settings)
         self._extra = {name: getattr(settings, name) for name in ("dtype", "nan", "threads", "seed")}
         for box in self._boxes:
             box.set_values(settings)
 
-    def save_settings(self, path: str) -> None:
-        """Write the settings as the YAML that ``depth-interp run --settings`` reads."""
-        try:
-            save_settings(path, self.settings())
-        except DepthInterpError as error:
-            self.bar.say(for_window(error), problem=True)
-        else:
-            self.bar.say(f"settings saved in {path}")
-
-    def load_settings(self, path: str) -> None:
-        """Read settings that this widget or a person has written."""
-        try:
-            settings = make_settings(**load_settings(path))
-            self.set_settings(settings)
-        except DepthInterpError as error:
-            self.bar.say(for_window(error), problem=True)
-            return
+    def unused(self, settings: Settings) -> str:
+        """Say that a file's channel and axis are chosen with the layer."""
         left_out = [name for name in ("channel", "axis") if getattr(settings, name) != getattr(Settings(), name)]
-        note = f"; not used here: {', '.join(left_out)} (choose the layer instead)" if left_out else ""
-        self.bar.say(f"settings read from {path}{note}")
+        return f"; not used here: {', '.join(left_out)} (choose the layer instead)" if left_out else ""
 
     # Running
 
@@ -184,8 +160,7 @@ class DepthInterpolation(JobWidget):
         except DepthInterpError as error:
             self._failed(error)
             return
-        time = int(self.viewer.dims.current_step[-4]) if layer is not None and layer.ndim == 4 else 0
-        view = View(section, *visible_part(layer), time)
+        view = View(section, *visible_part(layer), time_in_view(self.viewer, layer))
         self._start(partial(preview_task, dataset, settings, view), layer, "preview", preview=True)
 
     def _start(self, function: Any, layer: Layer | None, what: str, *, preview: bool) -> None:
@@ -267,59 +242,24 @@ class DepthInterpolation(JobWidget):
         else:
             self.bar.set_ready(True)
 
-    # Building
-
-    def _build(self) -> None:
-        controls = QWidget()
-        column = QVBoxLayout(controls)
-        column.setContentsMargins(0, 4, 4, 0)
-        for box in (*self._boxes, self.output):
-            column.addWidget(box)
-        column.addLayout(self._build_files())
-        column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidget(controls)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        self.tabs = QTabWidget()
-        self.tabs.addTab(scroll, "Set up")
-        self.tabs.addTab(self.runs, "Runs and scores")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 4, 4, 4)
-        layout.addWidget(self.tabs, 1)
-        layout.addWidget(self.bar)
-        shortcut = QShortcut(QKeySequence("Ctrl+Return"), self)
-        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        shortcut.activated.connect(self.run)
-
-    def _build_files(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        load, save = QPushButton("Load settings…"), QPushButton("Save settings…")
-        load.setToolTip("<qt>Read a YAML file of settings, from here or for the command line.</qt>")
-        save.setToolTip("<qt>Write these settings as the YAML that <i>depth-interp run --settings</i> reads.</qt>")
-        load.clicked.connect(self._ask_load)
-        save.clicked.connect(self._ask_save)
-        row.addWidget(load)
-        row.addWidget(save)
-        return row
-
-    def _ask_load(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Load settings", "", _YAML)
-        if path:
-            self.load_settings(path)
-
-    def _ask_save(self) -> None:
-        path, _ = QFileDialog.getSaveFileName(self, "Save settings", "depth-interp.yaml", _YAML)
-        if path:
-            self.save_settings(path)
-
 
 def section_in_view(viewer: napari.Viewer, layer: Layer | None) -> float:
     """Return which section of a layer the slider shows, as an index that may lie between two sections."""
     if layer is None or viewer.dims.ndim < 3:
         return 0.0
+    return _data_point(viewer, layer)[-3]
+
+
+def time_in_view(viewer: napari.Viewer, layer: Layer | None) -> int:
+    """Return which time point of a layer the slider shows; another layer's time may go further or finer."""
+    if layer is None or layer.ndim < 4:
+        return 0
+    return int(np.clip(round(_data_point(viewer, layer)[-4]), 0, layer.data.shape[-4] - 1))
+
+
+def _data_point(viewer: napari.Viewer, layer: Layer) -> list[float]:
     point = np.asarray(viewer.dims.point[-layer.ndim :])
-    return float(layer.world_to_data(point)[-3])
+    return [float(place) for place in layer.world_to_data(point)]
 
 
 def visible_part(layer: Layer | None) -> tuple[slice, slice]:
@@ -327,8 +267,11 @@ def visible_part(layer: Layer | None) -> tuple[slice, slice]:
     if layer is None:
         return slice(0, 1), slice(0, 1)
     height, width = layer.data.shape[-2:]
-    (top, left), (bottom, right) = np.asarray(layer.corner_pixels)[:, -2:]
-    rows, columns = slice(max(0, top), min(height, bottom + 1)), slice(max(0, left), min(width, right + 1))
+    corners = np.asarray(layer.corner_pixels)[:, -2:] + [[0, 0], [1, 1]]  # ends of slices
+    if getattr(layer, "multiscale", False):  # counted in pixels of the level that is drawn
+        corners = np.rint(corners * layer.downsample_factors[layer.data_level][-2:]).astype(int)
+    (top, left), (bottom, right) = corners.tolist()
+    rows, columns = slice(max(0, top), min(height, bottom)), slice(max(0, left), min(width, right))
     if rows.stop - rows.start < 2 or columns.stop - columns.start < 2:
         return slice(0, height), slice(0, width)
     return rows, columns

@@ -11,7 +11,6 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
-    QFormLayout,
     QGroupBox,
     QHBoxLayout,
     QLabel,
@@ -28,7 +27,9 @@ from ...errors import DepthInterpError, InputError
 from ...method import MethodSpec
 from ...settings import describe
 from ...stack import Dataset
+from ..layer_list import LayerListWatch
 from ..layers import to_dataset
+from ..parts import growing_form, say
 from ..words import for_window
 
 _FOLDER, _LAYERS = 0, 1
@@ -47,8 +48,7 @@ class DataBox(QGroupBox):
         self._viewer, self._spec = viewer, spec
         self._ticked: set[Any] = set()
         self._build()
-        for event in self._list_events():
-            event.connect(self._refresh)
+        self._layer_list = LayerListWatch(viewer, self._refresh)
         self._refresh()
         self._kind_chosen()
 
@@ -60,8 +60,7 @@ class DataBox(QGroupBox):
 
     def leave(self) -> None:
         """Follow the viewer no longer."""
-        for event in self._list_events():
-            event.disconnect(self._refresh)
+        self._layer_list.leave()
 
     def folder(self) -> Path | None:
         """Return the folder; None if layers are learned from."""
@@ -141,20 +140,20 @@ class DataBox(QGroupBox):
         self._list = QListWidget()
         self._list.setMaximumHeight(90)
         self._list.setToolTip("<qt>Tick the layers to learn from: stacks that are fine along z.</qt>")
+        self._folder.setAccessibleName("Folder to learn from")
+        self._list.setAccessibleName("Layers to learn from")
         self._info = QLabel()
         self._info.setWordWrap(True)
         self._spacing = QLineEdit()
         self._spacing.setPlaceholderText("where a stack does not say it")
         self._spacing.setToolTip(f"<qt>{describe('z_spacing')} Used only for stacks that have none.</qt>")
-        form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form = growing_form()
         form.addRow("from", self._kind)
         layout = QVBoxLayout(self)
         layout.addLayout(form)
         for widget in (self._folder_row, self._list, self._info):
             layout.addWidget(widget)
-        below = QFormLayout()
-        below.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        below = growing_form()
         below.addRow("z spacing", self._spacing)
         layout.addLayout(below)
         self._kind.currentIndexChanged.connect(self._kind_chosen)
@@ -169,15 +168,10 @@ class DataBox(QGroupBox):
 
     # Following
 
-    def _list_events(self) -> tuple[Any, ...]:
-        events = self._viewer.layers.events
-        return events.inserted, events.removed, events.reordered
-
-    def _refresh(self, _event: Any = None) -> None:
+    def _refresh(self) -> None:
         self._list.blockSignals(True)
         self._list.clear()
         for layer in self._viewer.layers:
-            layer.events.name.connect(self._refresh)  # once: napari knows it already
             if isinstance(layer, Image) and not layer.rgb and layer.ndim in (3, 4):
                 item = QListWidgetItem(layer.name)
                 item.setData(Qt.ItemDataRole.UserRole, layer.unique_id)
@@ -209,11 +203,9 @@ class DataBox(QGroupBox):
         try:
             self.check()
         except DepthInterpError as error:
-            self._info.setText(for_window(error))
-            self._info.setStyleSheet("color: #e0803a;")
+            say(self._info, for_window(error), problem=True)
         else:
-            self._info.setText(self._describe())
-            self._info.setStyleSheet("")
+            say(self._info, self._describe())
         self.changed.emit()
 
     def _describe(self) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QFormLayout, QGroupBox, QLineEdit, QWidget
+from qtpy.QtWidgets import QGroupBox, QLineEdit, QWidget
 
 from ...training import folders
+from ..parts import growing_form
 
 
 class ModelBox(QGroupBox):
@@ -22,8 +23,7 @@ class ModelBox(QGroupBox):
         self._name.setToolTip("<qt>Runs find the model under this name, in the list <i>Model</i> of its method.</qt>")
         self._licence.setPlaceholderText("for example CC-BY-4.0")
         self._licence.setToolTip("<qt>Licence that others may use the model under; it is kept in the model.</qt>")
-        form = QFormLayout(self)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form = growing_form(self)
         form.addRow("name", self._name)
         form.addRow("licence", self._licence)
         self._name.textEdited.connect(self._edited)

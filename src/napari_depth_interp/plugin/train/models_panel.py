@@ -11,13 +11,11 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QFileDialog,
     QGridLayout,
-    QHeaderView,
     QInputDialog,
     QLabel,
     QLineEdit,
     QMessageBox,
     QPushButton,
-    QTableWidget,
     QTableWidgetItem,
     QTextBrowser,
     QVBoxLayout,
@@ -27,6 +25,7 @@ from qtpy.QtWidgets import (
 from ...errors import DepthInterpError
 from ...training import folders, library, words
 from ..model_choice import news
+from ..parts import list_of_rows
 from ..words import for_window
 
 _HEADINGS = ["model", "method", "score", "size", "state"]
@@ -46,16 +45,11 @@ class ModelsPanel(QWidget):
         self._where = QLabel()
         self._where.setWordWrap(True)
         self._where.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self._table = QTableWidget(0, len(_HEADINGS))
-        self._table.setHorizontalHeaderLabels(_HEADINGS)
-        self._table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
-        self._table.setSelectionMode(QTableWidget.SelectionMode.SingleSelection)
-        self._table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
-        self._table.verticalHeader().hide()
-        self._table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self._table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self._table = list_of_rows(_HEADINGS)
         self._table.setToolTip("<qt>Models that runs can use by name: those trained here, and those imported.</qt>")
+        self._table.setAccessibleName("Models")
         self._details = QTextBrowser()
+        self._details.setAccessibleName("About the model")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.addWidget(self._where)

@@ -36,10 +36,6 @@ class Control:
         self.begun = False
         """Whether the first step is done, so that there is something to stop."""
 
-    @property
-    def is_paused(self) -> bool:
-        return self._paused.is_set()
-
     def pause(self) -> None:
         """Wait after the next step, until told to go on."""
         self._paused.set()
@@ -75,7 +71,7 @@ class Control:
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class TrainingJob:
     """A training to run: its order, open layers (none: the order's folder), the model's folder, whether it goes on."""
 
     order: trainer.Order
@@ -84,7 +80,7 @@ class Job:
     resume: bool = False
 
 
-def train_task(job: Job, control: Control, report: Report) -> trainer.Outcome:
+def train_task(job: TrainingJob, control: Control, report: Report) -> trainer.Outcome:
     """Train.
 
     Raises

@@ -8,9 +8,7 @@ from typing import Any
 
 import napari
 from napari.utils.notifications import show_warning
-from qtpy.QtCore import Qt
-from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QWidget
 
 from ... import trainer
 from ...errors import DepthInterpError, OutputError, RequestError
@@ -19,11 +17,11 @@ from ...settings import Settings, make_settings
 from ...training import folders, library
 from ...training.models import about, check_folder
 from ...training.words import best_of, verdict
+from ..compute_box import ComputeBox
 from ..job_widget import JobWidget
 from ..method_box import MethodBox
 from ..model_choice import news
 from ..preferences import preference
-from ..run_box import ComputeBox
 from ..words import for_window
 from .data_box import DataBox
 from .hidden_box import HiddenBox, hides, others
@@ -31,7 +29,7 @@ from .model_box import ModelBox
 from .models_panel import ModelsPanel
 from .picture import Picture
 from .progress_panel import ProgressPanel
-from .task import Control, Job, is_training, train_task
+from .task import Control, TrainingJob, is_training, train_task
 from .train_bar import TrainBar
 
 _REDRAW = 0.25
@@ -53,7 +51,7 @@ class TrainModel(JobWidget):
         super().__init__(parent)
         self.viewer = napari_viewer
         self.control = Control()
-        self._running: Job | None = None
+        self._running: TrainingJob | None = None
         self._picture: Picture | None = None
         self._drawn = 0.0
         self.method = MethodBox(specs=trainer.trainable_methods(), shown=others)
@@ -64,9 +62,10 @@ class TrainModel(JobWidget):
         self.bar = TrainBar("Learn from these stacks. The window stays usable meanwhile.")
         self.curves = ProgressPanel(napari_viewer)
         self.models = ModelsPanel()
-        self._build()
+        boxes = (self.data, self.method, self.hidden, self.compute, self.model)
+        self.lay_out(boxes, {"Progress": self.curves, "Models": self.models}, self.train)
         self.compute.set_values(Settings(device=preference("device")))
-        for box in (self.data, self.method, self.hidden, self.compute, self.model):
+        for box in boxes:
             box.changed.connect(self._check)
         self.bar.run_clicked.connect(self.train)
         self.bar.pause_clicked.connect(self._pause)
@@ -127,7 +126,7 @@ class TrainModel(JobWidget):
         try:
             self._check_free()
             self.data.check()
-            job = Job(self.order(), self.data.datasets(), self._free_folder())
+            job = TrainingJob(self.order(), self.data.datasets(), self._free_folder())
         except DepthInterpError as error:
             self._failed(error)
             return
@@ -142,7 +141,7 @@ class TrainModel(JobWidget):
             folder = folders.folder_of(name)
             order = trainer.Order.load(folder)
             self.show_order(order, name)
-            job = Job(order, self.data.datasets(), folder, resume=True)
+            job = TrainingJob(order, self.data.datasets(), folder, resume=True)
         except DepthInterpError as error:
             self._failed(error)
             return
@@ -155,7 +154,7 @@ class TrainModel(JobWidget):
         else:
             self.cancel()
 
-    def _start(self, job: Job, history: dict[str, Any]) -> None:
+    def _start(self, job: TrainingJob, history: dict[str, Any]) -> None:
         self._running, self.control = job, Control()
         self._picture = Picture(self.viewer, f"{job.folder.name} validation")
         self.curves.begin(job.folder.name, history)
@@ -267,28 +266,3 @@ class TrainModel(JobWidget):
         self.bar.say(text, problem=problem)
         if problem:
             show_warning(text)
-
-    # Building
-
-    def _build(self) -> None:
-        controls = QWidget()
-        column = QVBoxLayout(controls)
-        column.setContentsMargins(0, 4, 4, 0)
-        for box in (self.data, self.method, self.hidden, self.compute, self.model):
-            column.addWidget(box)
-        column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidget(controls)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
-        self.tabs = QTabWidget()
-        self.tabs.addTab(scroll, "Set up")
-        self.tabs.addTab(self.curves, "Progress")
-        self.tabs.addTab(self.models, "Models")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(4, 4, 4, 4)
-        layout.addWidget(self.tabs, 1)
-        layout.addWidget(self.bar)
-        shortcut = QShortcut(QKeySequence("Ctrl+Return"), self)
-        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        shortcut.activated.connect(self.train)

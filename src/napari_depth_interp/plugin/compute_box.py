@@ -8,7 +8,6 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QFormLayout,
     QGroupBox,
     QHBoxLayout,
     QLabel,
@@ -23,6 +22,7 @@ from ..progress import Report
 from ..settings import Settings, describe
 from .data_range import DataRangeEdit
 from .jobs import Job, import_torch
+from .parts import growing_form, in_problem_colour
 from .scoring import Scoring
 
 
@@ -52,14 +52,14 @@ class ComputeBox(QGroupBox):
         self._score.setToolTip(
             "<qt>Hide sections of this stack, fill them from the kept ones and compare with the truth. "
             "The result itself always uses all sections. Methods that make all axes finer are scored in Compare "
-            "methods, with the protocol sr4.</qt>"
+            "methods, on means of 4 x 4 x 4 voxels.</qt>"
         )
         self._every = QSpinBox()
         self._every.setRange(2, 100)
         self._every.setToolTip("2: every second section is kept, the others are hidden and compared.")
+        self._every.setAccessibleName("Score: keep one section in")
         self._range = DataRangeEdit()
-        form = QFormLayout(self)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form = growing_form(self)
         form.addRow("device", self._device)
         form.addRow(self._device_note)
         row = QHBoxLayout()
@@ -68,6 +68,7 @@ class ComputeBox(QGroupBox):
         form.addRow(row)
         self._range_label = QLabel("data range")
         form.addRow(self._range_label, self._range)
+        self._range_label.setBuddy(self._range)
         self._score.toggled.connect(self._changed)
         for signal in (self._device.currentTextChanged, self._every.valueChanged, self._range.textChanged):
             signal.connect(self._changed)
@@ -116,13 +117,13 @@ class ComputeBox(QGroupBox):
         try:
             device, warning = resolve_device(chosen, spec.devices)
         except DepthInterpError as error:
-            self._device_note.setText(f"<span style='color: #e0803a'>{error}</span>")
+            self._device_note.setText(in_problem_colour(str(error)))
             return
         note = warning or ""
         if spec.devices == ("cpu",):
             note = note or "this method computes on the CPU"
         elif device == "cpu":
-            note = note or "<span style='color: #e0803a'>no GPU is used: this method is slow on the CPU</span>"
+            note = note or in_problem_colour("no GPU is used: this method is slow on the CPU")
         else:
             note = note or f"computes on {device}"
         self._device_note.setText(note)
@@ -137,7 +138,7 @@ class ComputeBox(QGroupBox):
         self._search.start()
 
     def _no_devices(self, error: Exception) -> None:
-        self._search_note = f"<span style='color: #e0803a'>torch cannot be loaded: {error}</span>"
+        self._search_note = in_problem_colour(f"torch cannot be loaded: {error}")
         self.changed.emit()
 
     def _add_devices(self, devices: list[str]) -> None:

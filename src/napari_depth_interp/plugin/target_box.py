@@ -8,12 +8,13 @@ import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QGroupBox, QHBoxLayout, QLabel, QLineEdit, QSpinBox, QVBoxLayout, QWidget
 
-from ...errors import DepthInterpError
-from ...method import MethodSpec
-from ...settings import Settings, describe
-from ...stack import Acquisition, Dataset
-from ...targets import target_depths
-from ..words import for_window
+from ..errors import DepthInterpError
+from ..method import MethodSpec
+from ..settings import Settings, describe
+from ..stack import Acquisition, Dataset
+from ..targets import target_depths
+from .parts import add_choice, bytes_in_words, say
+from .words import for_window
 
 _KINDS = {"factor": "Factor", "spacing": "Spacing", "isotropic": "Isotropic"}
 
@@ -28,8 +29,7 @@ class TargetBox(QGroupBox):
         self._enlarges = 1
         self._kind = QComboBox()
         for kind, label in _KINDS.items():
-            self._kind.addItem(label, kind)
-            self._kind.setItemData(self._kind.count() - 1, describe(kind), 3)
+            add_choice(self._kind, label, kind, describe(kind))
         self._kind.setToolTip("<qt>How the density of the result is given.</qt>")
         self._factor = QSpinBox()
         self._factor.setRange(2, 1000)
@@ -38,6 +38,8 @@ class TargetBox(QGroupBox):
         self._spacing = QLineEdit()
         self._spacing.setPlaceholderText("for example 0.5um")
         self._spacing.setToolTip(f"<qt>{describe('spacing')}</qt>")
+        for widget, name in ((self._kind, "Target"), (self._factor, "Factor"), (self._spacing, "Spacing")):
+            widget.setAccessibleName(name)
         self._summary = QLabel()
         self._summary.setWordWrap(True)
         self._summary.hide()
@@ -96,17 +98,15 @@ class TargetBox(QGroupBox):
         step = float(np.median(np.diff(depths)))
         pixels = f" of {rows * k} x {columns * k} pixels" if k > 1 else ""
         distance = f"{step:.4g} {dataset.grid.unit or ''} apart"
-        words = f"{sections} → {len(depths)} sections{pixels}, {distance}, {_size(size)}"
-        self._summary.setStyleSheet("")
+        words = f"{sections} → {len(depths)} sections{pixels}, {distance}, {bytes_in_words(size)}"
+        say(self._summary, "<br>".join([words, *(f"<i>{note}</i>" for note in notes)]))
         self._summary.show()
-        self._summary.setText("<br>".join([words, *(f"<i>{note}</i>" for note in notes)]))
         return int(size)
 
     def show_problem(self, text: str) -> None:
         """Say why there is no target."""
-        self._summary.setStyleSheet("color: #e0803a;")
+        say(self._summary, text, problem=True)
         self._summary.show()
-        self._summary.setText(text)
 
     def clear(self) -> None:
         """Say nothing: there is no stack yet."""
@@ -122,7 +122,3 @@ class TargetBox(QGroupBox):
         self._kind.setVisible(free)
         self._factor.setVisible(free and kind == "factor")
         self._spacing.setVisible(free and kind == "spacing")
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

@@ -1,0 +1,43 @@
+"""Following the viewer's list of layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import napari
+
+
+class LayerListWatch:
+    """Calls back when layers come, go, change places or get another name, until it leaves.
+
+    napari holds callbacks weakly: whoever wants to be called keeps this object.
+    """
+
+    def __init__(self, viewer: napari.Viewer, changed: Callable[[], None]) -> None:
+        self._viewer, self._changed = viewer, changed
+        for event in self._events():
+            event.connect(self._list_changed)
+        self._follow_names()
+
+    def leave(self) -> None:
+        """Call back no longer."""
+        for event in self._events():
+            event.disconnect(self._list_changed)
+        for layer in self._viewer.layers:
+            layer.events.name.disconnect(self._name_changed)
+
+    def _events(self) -> tuple[Any, ...]:
+        events = self._viewer.layers.events
+        return events.inserted, events.removed, events.reordered
+
+    def _follow_names(self) -> None:
+        for layer in self._viewer.layers:
+            layer.events.name.connect(self._name_changed)  # napari connects a callback once only
+
+    def _list_changed(self, _event: Any = None) -> None:
+        self._follow_names()
+        self._changed()
+
+    def _name_changed(self, _event: Any = None) -> None:
+        self._changed()

@@ -1,0 +1,74 @@
+"""Small things of which the boxes are made, so that they look and behave alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox, QFormLayout, QHeaderView, QLabel, QTableWidget, QWidget
+
+PROBLEM_COLOUR = "#e0803a"
+"""Of words about what is wrong, or worse than linear interpolation; readable on dark and on light."""
+PROBLEM = f"color: {PROBLEM_COLOUR};"
+
+
+def say(label: QLabel, text: str, *, problem: bool = False) -> None:
+    """Show a text in a label."""
+    label.setText(text)
+    label.setStyleSheet(PROBLEM if problem else "")
+
+
+def bytes_in_words(size: int) -> str:
+    """Return a size in MB or GB."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+
+
+def in_problem_colour(text: str) -> str:
+    """Return rich text."""
+    return f"<span style='color: {PROBLEM_COLOUR}'>{text}</span>"
+
+
+def growing_form(parent: QWidget | None = None) -> QFormLayout:
+    """Return a form whose fields take the width that there is, on all systems."""
+    form = QFormLayout(parent)
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    return form
+
+
+def add_choice(box: QComboBox, text: str, data: Any, tip: str) -> None:
+    """Add an entry with a tool tip of its own."""
+    box.addItem(text, data)
+    box.setItemData(box.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+
+
+def let_shrink(box: QComboBox, characters: int) -> None:
+    """Let a list be narrower than its longest entry, so that the dock can be."""
+    box.setMinimumContentsLength(characters)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+
+
+def list_of_rows(headings: Sequence[str]) -> QTableWidget:
+    """Return a table of which one row is chosen, and none edited; the first column takes the width that is left."""
+    table = QTableWidget(0, len(headings))
+    table.setHorizontalHeaderLabels(list(headings))
+    table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
+    table.setSelectionMode(QTableWidget.SelectionMode.SingleSelection)
+    table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+    table.verticalHeader().hide()
+    table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+    table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+    return table
+
+
+def tab_after(before: QWidget, made_later: QWidget) -> None:
+    """Let the Tab key go through a widget right after another one: by itself it puts what is made later at the end."""
+    window = made_later.window()  # that of a list of choices is another one
+    stops = [each for each in (made_later, *made_later.findChildren(QWidget)) if each.window() is window]
+    for first, second in pairwise([before, *filter(_is_stop, stops)]):
+        QWidget.setTabOrder(first, second)
+
+
+def _is_stop(widget: QWidget) -> bool:
+    return bool(widget.focusPolicy() & Qt.FocusPolicy.TabFocus) and widget.focusProxy() is None

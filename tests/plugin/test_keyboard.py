@@ -1,0 +1,51 @@
+"""The widgets by keyboard and by ear: every field has a name, and Tab follows the eye."""
+
+import pytest
+from qtpy.QtCore import Qt, QThreadPool
+from qtpy.QtWidgets import QAbstractItemView, QAbstractSpinBox, QComboBox, QLabel, QLineEdit, QTextEdit
+
+PLUGIN = "napari-depth-interp"
+TITLES = ("Depth interpolation", "Compare methods", "Train a model", "Batch folder")
+FIELDS = (QAbstractItemView, QAbstractSpinBox, QComboBox, QLineEdit, QTextEdit)
+
+
+@pytest.fixture(autouse=True)
+def _models(models_home):
+    """No models of the user."""
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_every_field_has_a_name(viewer, title):
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, title)
+    labelled = {label.buddy() for label in widget.findChildren(QLabel)}
+    nameless = [
+        field
+        for kind in FIELDS
+        for field in widget.findChildren(kind)
+        if field.window() is widget.window()
+        and field.focusPolicy() & Qt.FocusPolicy.TabFocus
+        and field.focusProxy() is None
+        and not field.accessibleName()
+        and field not in labelled
+    ]
+    QThreadPool.globalInstance().waitForDone(30_000)  # the first search for a GPU imports torch
+    assert [f"{type(field.parent()).__name__}: {field.toolTip()}" for field in nameless] == []
+
+
+def test_tab_reaches_the_parameters_of_a_method_chosen_later(viewer):
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN)
+    box, enhance = widget.method, widget.enhance
+    box._methods.setCurrentIndex(box._methods.findData("section_sr"))
+    enhance._methods.setCurrentIndex(enhance._methods.findData("srcnn"))
+    chain, each = [], widget.nextInFocusChain()
+    while each is not widget:
+        chain.append(each)
+        each = each.nextInFocusChain()
+    forms = (enhance._form, box._form)
+    fields = [
+        [editor.widget for editor in form._editors.values() if editor.widget.focusPolicy() != Qt.FocusPolicy.NoFocus]
+        for form in forms
+    ]
+    expected = [enhance._methods, *fields[0], box._methods, *fields[1], box._restore, widget.compute._device]
+    places = [chain.index(part) for part in expected]
+    assert places == sorted(places)
