@@ -99,6 +99,14 @@ def test_an_image_of_zeros_is_not_taken_for_a_damaged_one(tmp_path):
     assert not any(level.voxels.max() for level in io.read_levels(tmp_path / "a.zarr"))
 
 
+def test_damage_is_told_with_the_name_once(tmp_path):
+    io.write(tmp_path / "a.zarr", dataset())
+    for chunk in (path for path in (tmp_path / "a.zarr" / "0").rglob("*") if path.is_file() and path.suffix != ".json"):
+        chunk.write_bytes(b"no chunk")
+    with pytest.raises(InputError, match=r"^'a\.zarr' is damaged: a part of it cannot be decoded"):
+        io.read(tmp_path / "a.zarr")
+
+
 class TestOtherProgramsAgree:
     def test_ome_zarr_reads_voxels_scales_units_and_channels(self, tmp_path):
         written = dataset(depths=np.arange(5) * 2.0 + 3)
