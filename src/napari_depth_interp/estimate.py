@@ -127,6 +127,9 @@ def estimate_run(request: Request, target: Target | None = None, report: Report 
 
 def memory_needed(request: Request, target: Target | None = None) -> int:
     """Return the bytes that a run takes beside what the process has already; nothing is measured for it."""
+    if request.enhance is not None:
+        second = memory_needed(replace(request, enhance=None), target) + result_bytes(request.enhance)
+        return max(memory_needed(request.enhance), second)
     stack = request.dataset.stack()
     voxels = math.prod(stack.voxels.shape)
     itemsize = np.dtype(working_dtype(stack.voxels.dtype)).itemsize
@@ -154,6 +157,9 @@ class _Times:
 
 
 def _seconds(request: Request, target: Target | None, report: Report) -> float:
+    if request.enhance is not None:
+        first = _seconds(request.enhance, None, part(report, 0.0, 0.5))
+        return first + _seconds(replace(request, enhance=None), target, part(report, 0.5, 1.0))
     effort = request.spec.effort
     steps = 0 if effort is None else effort.steps(request.config)
     few, more = (0, 0) if effort is None else (min(_FEW, steps), min(_MORE, steps))
@@ -175,7 +181,7 @@ def _extrapolated(request: Request, steps: int, measured: Sequence[_Times]) -> f
     per_seen = _slope(large.prepare - small.prepare, large.seen - small.seen)
     per_made = _slope(large.rest - small.rest, large.made - small.made)
     times, channels, sections, rows, columns = request.dataset.voxels.shape
-    seen, made = sections * rows * columns, len(request.depths) * rows * columns
+    seen, made = sections * rows * columns, math.prod(request.output_shape[2:])
     effort = request.spec.effort
     looked_at = seen if effort is None or effort.looked_at is None else min(seen, effort.looked_at)
     prepare = max(0.0, small.prepare + per_step * (steps - small.steps) + per_seen * (looked_at - small.seen))
