@@ -158,8 +158,8 @@ class _Times:
 
 def _seconds(request: Request, target: Target | None, report: Report) -> float:
     if request.enhance is not None:
-        first = _seconds(request.enhance, None, part(report, 0.0, 0.5))
-        return first + _seconds(replace(request, enhance=None), target, part(report, 0.5, 1.0))
+        enhancing = _seconds(request.enhance, None, part(report, 0.0, 0.5))
+        return enhancing + _seconds(replace(request, enhance=None), target, part(report, 0.5, 1.0))
     effort = request.spec.effort
     steps = 0 if effort is None else effort.steps(request.config)
     few, more = (0, 0) if effort is None else (min(_FEW, steps), min(_MORE, steps))

@@ -7,8 +7,7 @@ from typing import Any
 
 from .errors import RequestError
 from .method import MethodSpec
-from .settings import Settings
-from .targets import chosen_targets
+from .settings import Settings, chosen_targets
 
 SAME_GRID: dict[str, Any] = {
     "factor": None,

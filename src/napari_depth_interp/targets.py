@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .errors import RequestError
 from .methods import registry
-from .settings import Settings
+from .settings import Settings, chosen_targets
 from .stack import SPACING_RTOL, Dataset, Grid, fine_depths, missing_spacing
 from .units import convert, parse_length
 
@@ -51,12 +51,6 @@ def _enlarged(dataset: Dataset, settings: Settings, enlarges: int) -> NDArray[np
             f"leave {chosen[0]} out, or choose another method"
         )
     return _fine_sections(dataset.grid, enlarges)
-
-
-def chosen_targets(settings: Settings) -> list[str]:
-    """Return the options that say how dense the result is to be, as they are written on the command line."""
-    given = {"factor": settings.factor, "spacing": settings.spacing, "isotropic": settings.isotropic or None}
-    return [f"--{name}" for name, value in given.items() if value is not None]
 
 
 def _multiplied(dataset: Dataset, factor: int) -> tuple[NDArray[np.float64], list[str]]:

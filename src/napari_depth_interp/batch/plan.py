@@ -15,9 +15,8 @@ from ..io.dicom import advice, holds_dicom
 from ..method import MethodConfig, MethodSpec
 from ..request import resolve_method
 from ..same_grid import check_enhancer, check_same_grid
-from ..settings import Settings
+from ..settings import Settings, chosen_targets
 from ..stack import Acquisition
-from ..targets import chosen_targets
 from ..units import parse_length
 
 
