@@ -12,6 +12,7 @@ import xarray as xr
 import napari_depth_interp as ndi
 from command_line import noise
 from napari_depth_interp.errors import InputError, MissingSpacingError, RequestError
+from quick import QUICK
 
 
 @pytest.fixture
@@ -105,6 +106,23 @@ class TestXarray:
         np.testing.assert_allclose(dense.y, 3 - 0.1875 + np.arange(48) * 0.125)
         np.testing.assert_allclose(dense.x.diff("x"), 0.125)
         assert "row" not in dense.coords
+
+    @pytest.mark.parametrize("lazy", [False, True])
+    def test_finer_coordinates_keep_their_own_unit_and_direction(self, voxels, lazy):
+        coords = {
+            "z": along("z", np.arange(5) * 2.0, "um"),
+            "y": along("y", 5500 - np.arange(12) * 500.0, "nm"),
+            "x": along("x", np.arange(14) * 0.5, "um"),
+        }
+        image = labelled(voxels, **coords)
+        dense = ndi.interpolate(image.chunk() if lazy else image, method="enlarge", factor=4)
+        np.testing.assert_allclose(dense.y, 5500 + 187.5 - np.arange(48) * 125.0)
+        assert dense.y.attrs["units"] == "nm"
+
+    def test_a_lazy_result_calls_no_enhanced_section_observed(self, voxels):
+        settings = {"enhance": "srcnn", "enhance_parameters": QUICK["srcnn"], "z_spacing": "2um", "factor": 2}
+        lazy = ndi.interpolate(labelled(voxels).chunk(), method="linear", **settings)
+        assert not lazy.is_observed.any()
 
     def test_any_order_of_dimensions(self, voxels):
         values = np.stack([voxels, voxels // 2])

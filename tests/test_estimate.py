@@ -28,6 +28,7 @@ from napari_depth_interp.request import resolve
 from napari_depth_interp.settings import make_settings
 from napari_depth_interp.stack import Dataset
 from napari_depth_interp.tiling import largest_tile
+from quick import QUICK
 
 PER_STEP, PER_SEEN, PER_MADE = 2e-3, 4e-8, 1.2e-7
 """Seconds for a training step, a voxel that is looked at and a voxel that is made."""
@@ -93,6 +94,32 @@ def test_within_a_factor_of_two(sleeper):
     assert found.memory_bytes > found.needed_bytes
     assert not found.streamed
     assert taken < 1.5 * expected
+
+
+class Grower(Sleeper):
+    """Takes a known time and makes both axes of an image twice as long."""
+
+    def sections_at(self, stack, z, *, report):
+        enlarged = np.broadcast_to(np.float32(0), np.multiply(stack.voxels.shape, (1, 2, 2)))
+        return super().sections_at(replace(stack, voxels=enlarged), z, report=report)
+
+
+def test_the_finer_pixels_of_an_enlarged_stack_count(sleeper, monkeypatch):
+    grower = replace(sleeper, create=Grower, enlarges=2, tile_halo=None)
+    monkeypatch.setattr(registry, "get", lambda _name: grower)
+    settings = make_settings(method="sleeper", factor=2, parameters={"iterations": 30})
+    found = estimate_run(resolve(stack((12, 300, 400)), settings))
+    assert found.seconds == pytest.approx(30 * PER_STEP + 24 * 600 * 800 * PER_MADE, rel=0.5)
+
+
+def test_sections_that_are_enhanced_first_count(monkeypatch):
+    """The crops have fewer sections than the stack."""
+    monkeypatch.setattr(estimate_module, "_SECTIONS", 4)
+    dataset = stack((6, 80, 80))
+    enhanced = {"enhance": "srcnn", "enhance_parameters": QUICK["srcnn"]}
+    alone, both = request("linear", dataset), request("linear", dataset, **enhanced)
+    assert estimate_run(both).seconds > estimate_run(alone).seconds
+    assert memory_needed(both) >= memory_needed(alone) + 6 * 80 * 80 * 4
 
 
 def test_every_channel_and_time_point_counts(sleeper):

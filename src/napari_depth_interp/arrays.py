@@ -149,14 +149,20 @@ def _labelled(
     known = like.coords[z].attrs if z in like.coords else {}
     coords[z] = (z, grid.depths, ({"units": grid.unit} if grid.unit else {}) | known)
     coords["is_observed"] = (z, observed)
-    for k, axis in enumerate("YX"):
-        dim = dims[axis]
-        if dim in like.coords and dim not in same and grid.pixel_size is not None:
-            positions = grid.origin[k] + np.arange(values.shape[order.index(dim)]) * grid.pixel_size[k]
-            coords[dim] = (dim, positions, like.coords[dim].attrs)
+    for dim in (dims["Y"], dims["X"]):
+        old, _ = _coordinate(like, dim)
+        if dim not in same and old is not None and len(old) > 1:
+            coords[dim] = (dim, _finer(old, values.shape[order.index(dim)]), like.coords[dim].attrs)
     attrs = {**like.attrs, RECORD_KEY: json.dumps(dict(record))}
     dense = xr.DataArray(values, dims=order, coords=coords, name=like.name, attrs=attrs)
     return dense.transpose(*(dim for dim in like.dims if dim in order))
+
+
+def _finer(coordinate: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """Return the coordinates of ``count`` pixels with the outer edges of the old ones, in their unit and direction."""
+    places = (np.arange(count) + 0.5) * len(coordinate) / count - 0.5
+    below = np.clip(places.astype(int), 0, len(coordinate) - 2)
+    return np.asarray(coordinate[below] + (places - below) * np.diff(coordinate)[below])
 
 
 def lazily(image: da.Array, request: Request, run: Callable[[NDArray[Any]], Result]) -> da.Array:
@@ -178,7 +184,8 @@ def lazily_labelled(values: da.Array, request: Request, like: xr.DataArray) -> x
     """Return a lazy result as :func:`to_xarray` does; its history leaves out what only the voxels tell."""
     record = {key: value for key, value in request.record().items() if key != "input"}
     axes = "".join(axis for axis in "TCZYX" if axis in request.dataset.axes)
-    return _labelled(values, request.grid, request.observed >= 0, record, like, axes)
+    observed = np.isin(np.arange(len(request.depths)), record["observed"])
+    return _labelled(values, request.grid, observed, record, like, axes)
 
 
 def _values(run: Callable[[NDArray[Any]], Result], voxels: NDArray[Any]) -> NDArray[Any]:

@@ -155,7 +155,7 @@ class Result:
         return flags
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
-        """Write the dense dataset with its history; the suffix chooses TIFF or NIfTI."""
+        """Write the dense dataset with its history; the suffix chooses TIFF, NIfTI or OME-Zarr."""
         record = dict(self.record) | {IN_FILE: self._observed_in_file(path)}
         dataset = replace(self.dataset, record={RECORD_KEY: record})
         io.write(path, dataset, overwrite=overwrite, float_output=self.record["dtype"] == "float32")

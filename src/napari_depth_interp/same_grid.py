@@ -7,7 +7,7 @@ from typing import Any
 
 from .errors import RequestError
 from .method import MethodSpec
-from .settings import Settings
+from .settings import Settings, chosen_targets
 
 SAME_GRID: dict[str, Any] = {
     "factor": None,
@@ -17,7 +17,6 @@ SAME_GRID: dict[str, Any] = {
     "enhance_parameters": {},
 }
 """What settings say about the target where a method enhances."""
-_TARGETS = ("factor", "spacing", "isotropic")
 
 
 def check_same_grid(spec: MethodSpec, settings: Settings, depths: Sequence[float] | None) -> None:
@@ -27,7 +26,7 @@ def check_same_grid(spec: MethodSpec, settings: Settings, depths: Sequence[float
     ------
     RequestError
     """
-    given = [f"--{name}" for name in _TARGETS if getattr(settings, name)]
+    given = chosen_targets(settings)
     if given or depths is not None:
         what = " and ".join(given) or "new depths"
         raise RequestError(

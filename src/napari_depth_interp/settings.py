@@ -105,6 +105,12 @@ def explain_validation(error: ValidationError) -> str:
     return "; ".join(parts)
 
 
+def chosen_targets(settings: Settings) -> list[str]:
+    """Return the options that say how dense the result is to be, as they are written on the command line."""
+    given = {"factor": settings.factor, "spacing": settings.spacing, "isotropic": settings.isotropic or None}
+    return [f"--{name}" for name, value in given.items() if value is not None]
+
+
 def to_arguments(settings: Settings) -> list[str]:
     """Return the options of ``depth-interp run`` that give these settings."""
     words: list[str] = []

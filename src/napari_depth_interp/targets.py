@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .errors import RequestError
 from .methods import registry
-from .settings import Settings
+from .settings import Settings, chosen_targets
 from .stack import SPACING_RTOL, Dataset, Grid, fine_depths, missing_spacing
 from .units import convert, parse_length
 
@@ -19,7 +19,7 @@ MAX_SECTIONS = 100_000
 
 def target_depths(dataset: Dataset, settings: Settings) -> tuple[NDArray[np.float64], list[str]]:
     """Return the depths that factor, spacing or isotropic ask for, and notes on how they were understood."""
-    chosen = _chosen_targets(settings)
+    chosen = chosen_targets(settings)
     if len(chosen) > 1:
         raise RequestError(f"{' and '.join(chosen)} exclude each other; give one of them")
     enlarges = registry.get(settings.method).enlarges
@@ -44,18 +44,13 @@ def target_depths(dataset: Dataset, settings: Settings) -> tuple[NDArray[np.floa
 
 def _enlarged(dataset: Dataset, settings: Settings, enlarges: int) -> NDArray[np.float64]:
     """Return the depths of a method that enlarges all axes: as many sections for each, filling the gap around it."""
-    chosen = _chosen_targets(settings)
+    chosen = chosen_targets(settings)
     if chosen and settings.factor != enlarges:
         raise RequestError(
             f"{settings.method} makes all three axes {enlarges} times finer, and nothing else; "
             f"leave {chosen[0]} out, or choose another method"
         )
     return _fine_sections(dataset.grid, enlarges)
-
-
-def _chosen_targets(settings: Settings) -> list[str]:
-    given = {"factor": settings.factor, "spacing": settings.spacing, "isotropic": settings.isotropic or None}
-    return [f"--{name}" for name, value in given.items() if value is not None]
 
 
 def _multiplied(dataset: Dataset, factor: int) -> tuple[NDArray[np.float64], list[str]]:
@@ -149,7 +144,7 @@ def explicit_depths(
     RequestError
         If they reach beyond the stack and may not, or the settings ask for others.
     """
-    chosen = _chosen_targets(settings)
+    chosen = chosen_targets(settings)
     if chosen:
         raise RequestError(f"explicit depths and {' and '.join(chosen)} exclude each other; give one of them")
     wanted = known_depths(Grid(np.asarray(depths, float)))

@@ -20,6 +20,7 @@ from napari_depth_interp.batch.runner import Tally
 from napari_depth_interp.errors import DepthInterpError, OutputError, RequestError
 from napari_depth_interp.progress import Cancelled
 from napari_depth_interp.result import Result
+from quick import QUICK
 
 ALL = {"recursive": True}
 
@@ -195,6 +196,23 @@ def test_a_folder_of_somebody_else_is_not_replaced(source, target):
     assert summary.count("done") == 4
 
 
+class TestEnhancement:
+    def test_the_score_is_that_of_enhanced_sections(self, source, target):
+        first = {"enhance": "srcnn", "enhance_parameters": QUICK["srcnn"]}
+        fill(source, ["large.tif"], (5, 40, 44))
+        run(source, target, patterns=("large.tif",), keep_every=2, **first)
+        settings = {"z_spacing": "2um", "threads": 1, **first}
+        scores = ndi.evaluate(source / "large.tif", ["linear", "linear:enhance=srcnn"], keep_every=2, **settings)
+        plain, enhanced = (each.volume["psnr"] for each in scores.methods)
+        assert float(table(target)["large.tif"]["psnr"]) == pytest.approx(enhanced)
+        assert enhanced != pytest.approx(plain)
+
+    @pytest.mark.parametrize("method", ["srcnn", "enlarge"])
+    def test_methods_that_know_their_grid_need_no_target(self, source, target, method):
+        options = {"method": method, "factor": None, "parameters": QUICK.get(method, {})}
+        assert run(source, target, patterns=("a.tif",), **options).describe() == "1 done"
+
+
 class TestResume:
     def test_skips_what_is_complete_and_redoes_what_is_not(self, source, target):
         run(source, target, keep_every=2)
@@ -246,6 +264,15 @@ class TestResume:
         (tmp_path / "model" / "config.json").write_text("1")
         before = task_module.fingerprint(settings)
         assert task_module.fingerprint(settings) == before
+        (tmp_path / "model" / "config.json").write_text("2")
+        assert task_module.fingerprint(settings) != before
+
+    def test_the_model_of_an_enhancing_method_counts_with_its_content(self, tmp_path):
+        first = {"enhance": "srcnn", "enhance_parameters": {"model": str(tmp_path / "model")}}
+        settings = plan(tmp_path, tmp_path, **first).settings
+        (tmp_path / "model").mkdir()
+        (tmp_path / "model" / "config.json").write_text("1")
+        before = task_module.fingerprint(settings)
         (tmp_path / "model" / "config.json").write_text("2")
         assert task_module.fingerprint(settings) != before
 

@@ -123,6 +123,10 @@ class TestRefused:
             ({"keep_every": 1}, "must be 2 or more"),
             ({"data_range": (5.0, 5.0)}, "low < high"),
             ({"parameters": {"no": 1}}, "'no' is not known"),
+            ({"method": "srcnn"}, "makes no new ones"),
+            ({"method": "srcnn", "factor": None, "keep_every": 2}, "no sections that could be scored"),
+            ({"enhance": "cubic"}, "cubic makes new sections and does not enhance"),
+            ({"enhance": "srcnn", "enhance_parameters": {"no": 1}}, "'no' is not known"),
         ],
     )
     def test_settings_that_fit_no_file(self, source, target, options, words):

@@ -9,10 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from napari_depth_interp import io
 from napari_depth_interp.errors import InputError, OutputError
 from napari_depth_interp.io.files import check_output, check_readable, replacing
+from napari_depth_interp.stack import Dataset
 
 
 def write(path: Path, content: bytes, *, overwrite: bool = False) -> None:
@@ -183,6 +186,21 @@ def test_readable(tmp_path: Path) -> None:
     check_readable(path)
     (tmp_path / "link.tif").symlink_to(path)
     check_readable(tmp_path / "link.tif")
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.ome.zarr", "a.tif"])
+def test_a_link_chooses_the_format_by_its_own_name(tmp_path: Path, name: str) -> None:
+    """As in a store whose files are called by their content."""
+    written = Dataset.from_array(np.ones((3, 9, 8), np.uint8), z_spacing=2.0, pixel_size=(1.0, 1.0), unit="um")
+    io.write(tmp_path / name, written)
+    (tmp_path / name).rename(tmp_path / "content")
+    (tmp_path / name).symlink_to(tmp_path / "content")
+    io.write(tmp_path / name, written, overwrite=True)
+    assert (tmp_path / name).is_symlink()
+    assert io.read(tmp_path / name).shape == (3, 9, 8)
+    if name == "a.nii.gz":
+        assert (tmp_path / "content").read_bytes()[:2] == b"\x1f\x8b"
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_unreadable(tmp_path: Path) -> None:

@@ -52,6 +52,13 @@ def test_blocks_in_any_order_make_the_image(tmp_path, dataset, name):
 
 
 @FORMATS
+def test_it_takes_no_more_of_the_system_than_windows_has(tmp_path, dataset, name, monkeypatch):
+    monkeypatch.delattr("os.pwrite", raising=False)
+    stream(tmp_path / name, dataset)
+    np.testing.assert_array_equal(io.read(tmp_path / name).voxels, dataset.voxels)
+
+
+@FORMATS
 def test_a_failure_leaves_nothing(tmp_path, dataset, name):
     def fail():
         with io.creating(tmp_path / name, dataset, SHAPE, np.dtype("uint16")) as sink:

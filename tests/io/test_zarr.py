@@ -77,6 +77,36 @@ def test_unknown_spacing_stays_unknown(tmp_path):
     assert (grid.depths, grid.pixel_size, grid.unit) == (None, None, None)
 
 
+@pytest.mark.parametrize("unit", ["um", None])
+def test_an_unknown_pixel_size_does_not_become_one_unit(tmp_path, unit):
+    written = Dataset.from_array(np.ones((5, 9, 8), np.uint8), z_spacing=2.0, unit=unit)
+    io.write(tmp_path / "a.zarr", written)
+    found = io.read(tmp_path / "a.zarr")
+    assert (found.grid.pixel_size, found.grid.spacing, found.grid.unit) == (None, 2.0, unit)
+    assert found.notes == ()
+
+
+def test_an_unknown_spacing_does_not_become_one_unit(tmp_path):
+    written = dataset((1, 1, 5, 9, 8), axes="ZYX", depths=None)
+    io.write(tmp_path / "a.zarr", replace(written, grid=Grid(None, (0.5, 0.25), "um")))
+    found = io.read(tmp_path / "a.zarr")
+    assert (found.grid.depths, found.grid.pixel_size, found.notes) == (None, (0.5, 0.25), ())
+
+
+def test_an_image_of_zeros_is_not_taken_for_a_damaged_one(tmp_path):
+    written = Dataset.from_array(np.zeros((9, 600, 20), np.uint16), z_spacing=2.0, pixel_size=(1.0, 1.0), unit="um")
+    io.write(tmp_path / "a.zarr", written)
+    assert not any(level.voxels.max() for level in io.read_levels(tmp_path / "a.zarr"))
+
+
+def test_damage_is_told_with_the_name_once(tmp_path):
+    io.write(tmp_path / "a.zarr", dataset())
+    for chunk in (path for path in (tmp_path / "a.zarr" / "0").rglob("*") if path.is_file() and path.suffix != ".json"):
+        chunk.write_bytes(b"no chunk")
+    with pytest.raises(InputError, match=r"^'a\.zarr' is damaged: a part of it cannot be decoded"):
+        io.read(tmp_path / "a.zarr")
+
+
 class TestOtherProgramsAgree:
     def test_ome_zarr_reads_voxels_scales_units_and_channels(self, tmp_path):
         written = dataset(depths=np.arange(5) * 2.0 + 3)

@@ -252,6 +252,15 @@ def test_a_report_without_linear_pictures_or_spread(tmp_path):
     assert "nan" not in page.text.replace("nanometer", "")
 
 
+def test_a_truth_of_one_section(tmp_path):
+    dense = stack(shape=(5, 24, 24))
+    one = replace(dense, voxels=dense.voxels[:, :, 1:2], grid=replace(dense.grid, depths=dense.grid.depths[1:2]))
+    sparse = replace(dense, voxels=dense.voxels[:, :, ::2], grid=replace(dense.grid, depths=dense.grid.depths[::2]))
+    scores = evaluate(sparse, ["linear"], Protocol("reference"), reference=one)
+    page = read_page(write_report(tmp_path, [Chapter("a", scores, None)], "x"))
+    assert "(y, x); z not known" in page.text
+
+
 def test_an_exact_stack(tmp_path):
     ramp = np.broadcast_to(np.arange(9.0)[:, None, None], (9, 16, 16)) + np.arange(16.0)
     dataset = replace(stack(shape=(9, 16, 16)), voxels=ramp[None, None].astype(np.float32))

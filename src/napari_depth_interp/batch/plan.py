@@ -14,8 +14,8 @@ from ..errors import InputError, OutputError, RequestError
 from ..io.dicom import advice, holds_dicom
 from ..method import MethodConfig, MethodSpec
 from ..request import resolve_method
-from ..same_grid import check_same_grid
-from ..settings import Settings
+from ..same_grid import check_enhancer, check_same_grid
+from ..settings import Settings, chosen_targets
 from ..stack import Acquisition
 from ..units import parse_length
 
@@ -95,6 +95,9 @@ def check_settings(plan: Plan, *, here: bool = True) -> tuple[MethodSpec, Method
     if here:
         resolve_device(settings.device, spec.devices)
     _check_target(spec, settings)
+    if settings.enhance is not None:
+        enhancer, _ = resolve_method(settings.enhance, settings.preset, settings.enhance_parameters)
+        check_enhancer(enhancer)
     if settings.depths is not None and settings.z_spacing is not None:
         raise RequestError("--depths and --z-spacing exclude each other; give one of them")
     for length in (settings.spacing, settings.z_spacing):
@@ -102,6 +105,8 @@ def check_settings(plan: Plan, *, here: bool = True) -> tuple[MethodSpec, Method
             parse_length(length)
     if plan.uncertainty and not spec.gives_uncertainty:
         raise RequestError(f"{spec.name} gives no uncertainty; leave --uncertainty out, or choose another method")
+    if plan.keep_every is not None and spec.enhances:
+        raise RequestError(f"{spec.name} makes no sections that could be scored; leave --keep-every out")
     if plan.keep_every is not None and plan.keep_every < 2:
         raise RequestError(f"keep-every must be 2 or more, got {plan.keep_every}; 2 hides every other section")
     if plan.data_range is not None and plan.data_range[0] >= plan.data_range[1]:
@@ -110,14 +115,15 @@ def check_settings(plan: Plan, *, here: bool = True) -> tuple[MethodSpec, Method
 
 
 def _check_target(spec: MethodSpec, settings: Settings) -> None:
-    acquisition = Acquisition.parse(settings.acquisition or "slice")
-    targets = {"factor": settings.factor, "spacing": settings.spacing, "isotropic": settings.isotropic or None}
-    given = [f"--{name}" for name, value in targets.items() if value is not None]
-    if len(given) > 1:
-        raise RequestError(f"{' and '.join(given)} exclude each other; give one of them")
+    """Refuse a target that is missing, given twice, or of no use to the method."""
+    is_projection = Acquisition.parse(settings.acquisition or "slice").is_projection
     if spec.enhances:
         check_same_grid(spec, settings, None)
-    elif not given and not acquisition.is_projection and spec.enlarges == 1:
+        return
+    given = chosen_targets(settings)
+    if len(given) > 1:
+        raise RequestError(f"{' and '.join(given)} exclude each other; give one of them")
+    if not given and not is_projection and spec.enlarges == 1:
         raise RequestError("say how dense the results should be: --factor 4, --spacing 2um or --isotropic")
 
 

@@ -82,8 +82,15 @@ def fingerprint(settings: Settings, *extras: object) -> str:
     _, config = resolve_method(settings.method, settings.preset, settings.parameters)
     about = settings.model_dump(mode="json", exclude={"device", "threads", "preset", "parameters"})
     about["config"] = config.model_dump(mode="json")
-    about["files"] = {name: digest(folders.find(path)) for name, path in _paths(config) if folders.find(path).exists()}
+    about["files"] = _digests(config)
+    if settings.enhance is not None:
+        _, first = resolve_method(settings.enhance, settings.preset, settings.enhance_parameters)
+        about["enhance"] = [settings.enhance, first.model_dump(mode="json"), _digests(first)]
     return hashlib.sha256(json.dumps([about, *extras], sort_keys=True).encode()).hexdigest()
+
+
+def _digests(config: MethodConfig) -> dict[str, str]:
+    return {name: digest(folders.find(path)) for name, path in _paths(config) if folders.find(path).exists()}
 
 
 def _paths(config: MethodConfig) -> Iterator[tuple[str, Path]]:
@@ -221,12 +228,14 @@ def _compute(files: _Files, task: Task, dataset: Dataset, request: Request, row:
     share = 0.0
     if task.keep_every is not None:
         share = 0.5
+        settings = task.settings
+        contender = settings.method if settings.enhance is None else f"{settings.method}:enhance={settings.enhance}"
         found = evaluate(
-            dataset, list(dict.fromkeys([BASELINE, task.settings.method])),
-            Protocol("keep_every", every=task.keep_every), task.settings,
+            dataset, list(dict.fromkeys([BASELINE, contender])),
+            Protocol("keep_every", every=task.keep_every), settings,
             data_range=task.data_range, report=part(report, 0.0, share, "scoring"),
         )  # fmt: skip
-        scores = found.as_record(task.settings.method)
+        scores = found.as_record(contender)
         volume, mean = scores["volume"], scores["mean"]
         row = replace(
             row, psnr=volume["psnr"], rmse=volume["rmse"], ssim=mean["ssim"], gain_over_linear_db=scores["gain_db"]

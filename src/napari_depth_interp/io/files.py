@@ -81,13 +81,13 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
     half-written remains under either name.
     """
     check_output(path, overwrite=overwrite)
-    path = path.resolve() if path.is_symlink() else path  # the link stays, what it points to is replaced
     double = path.name.lower().endswith((".nii.gz", ".ome.tif", ".ome.tiff", ".ome.zarr"))
-    suffix = "".join(path.suffixes[-2:]) if double else path.suffix
+    suffix = "".join(path.suffixes[-2:]) if double else path.suffix  # of the link: it chooses the format
+    path = path.resolve() if path.is_symlink() else path  # the link stays, what it points to is replaced
     # The name is known before the file is there, so that an interrupt in between leaves nothing.
     temporary = path.parent / f".depth-interp-{secrets.token_hex(8)}{suffix}"
     try:
-        temporary.mkdir() if _is_folder_format(path) else temporary.touch(exist_ok=False)
+        temporary.mkdir() if _is_folder_format(temporary) else temporary.touch(exist_ok=False)
         yield temporary
         _flush(temporary)
         _take_place(temporary, path, overwrite=overwrite)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from io import FileIO
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -119,15 +119,12 @@ class TiffSink:
         top, _, _ = rows.indices(height)
         block = np.ascontiguousarray(block, self.dtype)
         pieces = block.reshape(len(block), 1, -1) if right - left == width else block
-        file = os.open(self._path, os.O_WRONLY)
-        try:
+        with self._path.open("rb+", buffering=0) as file:
             for z, section in zip(range(count)[sections], pieces, strict=True):
                 plane = (time * count + z) * channels + channel
                 for number, row in enumerate(section):
                     voxel = (plane * height + top + number) * width + left
                     _write_at(file, row.data, self._offset + voxel * self.dtype.itemsize)
-        finally:
-            os.close(file)
 
     def finish(self, record: Mapping[str, Any], report: Report = silent) -> None:
         """Write the history in its place in the OME-XML."""
@@ -137,11 +134,11 @@ class TiffSink:
         report(Progress(1.0))
 
 
-def _write_at(file: int, data: memoryview, offset: int) -> None:
+def _write_at(file: FileIO, data: memoryview, offset: int) -> None:
     data = data.cast("B")
+    file.seek(offset)
     while data:  # a single call writes 2 GB at most
-        written = os.pwrite(file, data, offset)
-        data, offset = data[written:], offset + written
+        data = data[file.write(data) :]
 
 
 def _streamed_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:

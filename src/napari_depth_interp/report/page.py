@@ -212,6 +212,8 @@ def _voxel_size(stack: dict[str, Any]) -> str:
     sizes = stack["voxel_size"]
     if sizes[1] is None:
         return f"z {length(sizes[0], stack['unit'])}; y and x not known"
+    if sizes[0] is None:  # a single section
+        return f"{sizes[1]:.4g} × {length(sizes[2], stack['unit'])} (y, x); z not known"
     return f"{' × '.join(f'{size:.4g}' for size in sizes[:2])} × {length(sizes[2], stack['unit'])} (z, y, x)"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,15 +43,22 @@ def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False)
     TooLargeError
         If the voxels do not fit into the memory and are not read lazily.
     """
-    return _read_levels(path, axis, axes, first_only=True, lazy=lazy)[0]
+    dataset = _read_levels(path, axis, axes, first_only=True)[0]
+    if lazy:
+        return dataset
+    check_fits(dataset.voxels.nbytes, f"'{path.name}'")
+    try:
+        return replace(dataset, voxels=np.asarray(dataset.voxels))
+    except MemoryError as error:
+        raise TooLargeError(f"'{path.name}' does not fit into memory; crop the image first") from error
 
 
 def read_levels(path: Path) -> list[Dataset]:
     """Return all resolutions of an image from the finest to the coarsest, none of them read yet."""
-    return _read_levels(path, "auto", None, first_only=False, lazy=True)
+    return _read_levels(path, "auto", None, first_only=False)
 
 
-def _read_levels(path: Path, axis: str, axes: str | None, *, first_only: bool, lazy: bool) -> list[Dataset]:
+def _read_levels(path: Path, axis: str, axes: str | None, *, first_only: bool) -> list[Dataset]:
     if axis not in ("auto", "z"):
         raise RequestError(
             f"the section axis '{axis}' can be chosen for NIfTI only; OME-Zarr sections lie along z: leave it at auto"
@@ -58,11 +66,9 @@ def _read_levels(path: Path, axis: str, axes: str | None, *, first_only: bool, l
     try:
         found = _described(path, axes)
         levels = found.levels[:1] if first_only else found.levels
-        return [_dataset(path, found, number, lazy=lazy) for number in range(len(levels))]
+        return [_dataset(path, found, number) for number in range(len(levels))]
     except InputError as error:
         raise InputError(f"'{path.name}' {error}") from error
-    except MemoryError as error:
-        raise TooLargeError(f"'{path.name}' does not fit into memory; crop the image first") from error
 
 
 def _described(path: Path, axes: str | None) -> Multiscale:
@@ -73,15 +79,13 @@ def _described(path: Path, axes: str | None) -> Multiscale:
         raise InputError(f"is damaged: its metadata are not those of an image ({error}); export it again") from error
 
 
-def _dataset(path: Path, found: Multiscale, number: int, *, lazy: bool) -> Dataset:
+def _dataset(path: Path, found: Multiscale, number: int) -> Dataset:
     level = found.levels[number]
     array = open_checked(level.folder, path)
     if len(array.shape) != len(found.axes):
         raise InputError(f"is damaged: it names {len(found.axes)} axes and has {len(array.shape)}; export it again")
     names = found.axes.upper()
     view = LazyVoxels(array, [names.index(axis) if axis in names else None for axis in "TCZYX"])
-    if not lazy:
-        check_fits(view.nbytes, f"'{path.name}'")
     channels, sections = view.shape[1:3]
     grid = Grid(
         depths_of(found, level, sections, number),
@@ -90,7 +94,7 @@ def _dataset(path: Path, found: Multiscale, number: int, *, lazy: bool) -> Datas
         level.origin,
     )
     return Dataset(
-        as_array(view) if lazy else np.asarray(view),
+        as_array(view),
         grid,
         axes=names,
         channel_names=found.channel_names if len(found.channel_names) == channels else (),

@@ -22,7 +22,7 @@ from ..calibration import number
 from ..ome import is_linear
 
 OWN_KEY = "depth_interp_file"
-"""Group attribute of ours: the depths of uneven sections, and the history of a run."""
+"""Group attribute of ours: the depths of uneven sections, axes of unknown scale, and the history of a run."""
 VERSION = "0.5"
 
 _UNITS = {
@@ -63,7 +63,10 @@ class Level:
 
 @dataclass(frozen=True, eq=False)
 class Multiscale:
-    """What the attributes of an image say; ``axes`` are letters out of tczyx in the order of the file."""
+    """What the attributes of an image say; ``axes`` are letters out of tczyx in the order of the file.
+
+    ``unknown`` are axes whose scale stands in the file only because the format asks for one.
+    """
 
     axes: str
     levels: tuple[Level, ...]
@@ -72,6 +75,7 @@ class Multiscale:
     channel_names: tuple[str, ...] = ()
     record: Mapping[str, Any] = field(default_factory=dict)
     depths: tuple[float, ...] = ()
+    unknown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -99,7 +103,9 @@ def multiscale_of(image: Path, attributes: Mapping[str, Any], axes: str | None) 
     own = attributes.get(OWN_KEY)
     own = own if isinstance(own, Mapping) else {}
     version = ome.get("version", first.get("version", ""))
-    found = Multiscale(names, levels, None, str(version), _channel_names(ome), _record(own), _own_depths(own))
+    found = Multiscale(
+        names, levels, None, str(version), _channel_names(ome), _record(own), _own_depths(own), _unknown_axes(own)
+    )
     if len(listed) > 1:
         found = _noted(found, f"the file holds {len(listed)} multiscale images; the first one was read")
     return _in_one_unit(found, units)
@@ -165,7 +171,7 @@ def _in_one_unit(found: Multiscale, units: Mapping[str, str | None]) -> Multisca
     unit = next((known[axis] for axis in "zyx" if known[axis]), None)
     factors = {axis: convert(1.0, own, unit) for axis, own in known.items() if own and unit}
     notes = []
-    unsaid = [axis for axis in "zyx" if axis in found.axes and unit and not known[axis]]
+    unsaid = [axis for axis in "zyx" if axis in found.axes and unit and not known[axis] and axis not in found.unknown]
     if unsaid:
         notes.append(f"the file gives no unit for {', '.join(unsaid)}; taken as {unit}")
     if "z" in found.axes and any(level.scale for level in found.levels) and "z" not in found.levels[0].scale:
@@ -173,7 +179,8 @@ def _in_one_unit(found: Multiscale, units: Mapping[str, str | None]) -> Multisca
     seconds = _SECONDS.get(str(units.get("t") or "").lower())
     levels = []
     for level in found.levels:
-        scale = {axis: value * factors.get(axis, 1.0) for axis, value in level.scale.items() if axis in "zyx"}
+        lengths = {axis: value for axis, value in level.scale.items() if axis in "zyx" and axis not in found.unknown}
+        scale = {axis: value * factors.get(axis, 1.0) for axis, value in lengths.items()}
         first = {axis: value * factors.get(axis, 1.0) for axis, value in level.first.items()}
         if seconds is not None and "t" in level.scale:
             scale["t"] = level.scale["t"] * seconds
@@ -207,6 +214,11 @@ def _own_depths(own: Mapping[str, Any]) -> tuple[float, ...]:
     known = [value for value in values if value is not None]
     increase = all(below < above for below, above in pairwise(known))
     return tuple(known) if len(known) == len(values) and increase else ()
+
+
+def _unknown_axes(own: Mapping[str, Any]) -> tuple[str, ...]:
+    axes = own.get("unknown")
+    return tuple(axis for axis in axes if axis in ("z", "y", "x")) if isinstance(axes, Sequence) else ()
 
 
 def depths_of(found: Multiscale, level: Level, sections: int, number_of_level: int) -> NDArray[np.float64] | None:
@@ -250,20 +262,24 @@ def attributes_for(
         if any(middle):
             transforms.append({"type": "translation", "translation": middle})
         levels.append({"path": str(number_of_level), "coordinateTransformations": transforms})
-    multiscale = {"name": "image", "axes": [_axis(a, dataset) for a in axes], "datasets": levels, "type": "mean"}
+    unknown = [*("z" if grid.depths is None else ""), *("yx" if grid.pixel_size is None else "")]
+    described = [_axis(a, dataset, known=a not in unknown) for a in axes]
+    multiscale = {"name": "image", "axes": described, "datasets": levels, "type": "mean"}
     ome = {"version": VERSION, "multiscales": [multiscale], "omero": {"channels": _channels(dataset, windows)}}
     own: dict[str, Any] = {"record": dict(dataset.record)} if dataset.record else {}
     if grid.depths is not None and not is_linear(grid.depths):
         own["depths"] = grid.depths.tolist()
+    if unknown:
+        own["unknown"] = unknown
     return {"ome": ome} | ({OWN_KEY: own} if own else {})
 
 
-def _axis(axis: str, dataset: Dataset) -> dict[str, str]:
+def _axis(axis: str, dataset: Dataset, *, known: bool) -> dict[str, str]:
     if axis == "c":
         return {"name": "c", "type": "channel"}
     if axis == "t":
         return {"name": "t", "type": "time"} | ({"unit": "second"} if dataset.time_step else {})
-    unit = {"unit": _UNITS[dataset.grid.unit]} if dataset.grid.unit else {}
+    unit = {"unit": _UNITS[dataset.grid.unit]} if dataset.grid.unit and known else {}
     return {"name": axis, "type": "space", **unit}
 
 

@@ -99,6 +99,7 @@ class ZarrSink:
             dtype=self.dtype,
             compressors=BloscCodec(cname="lz4", clevel=5, shuffle=BloscShuffle.bitshuffle),
             dimension_names=list(self._axes),
+            config={"write_empty_chunks": True},  # an image without a single chunk would pass for a damaged one
         )
 
     def _key(self, time: int, channel: int, *others: slice) -> tuple[int | slice, ...]:
