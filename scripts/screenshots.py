@@ -17,12 +17,14 @@ from typing import Any
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Run the event loop until the condition holds."""
+def wait_until(condition: Callable[[], bool], seconds: float = 900.0) -> None:
+    """Run the event loop until the condition holds; a picture of half a run is worse than none."""
     from qtpy.QtWidgets import QApplication
 
     end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"nothing to take a picture of after {seconds:g} s")
         QApplication.processEvents()
         time.sleep(0.01)
 
@@ -146,7 +148,7 @@ def train(viewer: Any, theme: str) -> None:
         widget.method.set_values(make_settings(method="msdsr", preset="fast", parameters=small))
         widget.model.set_name("organoids")
         widget.train()
-        wait_until(lambda: len(widget.curves.looks) >= 12, 300.0)
+        wait_until(lambda: len(widget.curves.looks) >= 12)
         save(viewer, f"train-{theme}")
         widget.stop_training()
         wait_until(lambda: widget.job is None)
