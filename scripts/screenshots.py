@@ -36,8 +36,13 @@ def settle(seconds: float = 1.5) -> None:
 
 
 def save(viewer: Any, name: str) -> None:
-    """Write the whole window."""
+    """Write the whole window, without what it was just notified of."""
+    from napari._qt.dialogs.qt_notification import NapariQtNotification
+
     settle()
+    for each in viewer.window._qt_window.findChildren(NapariQtNotification):
+        each.close()
+    settle(0.3)
     path = IMAGES / f"{name}.png"
     viewer.window._qt_window.grab().save(str(path))
     print(path.relative_to(IMAGES.parent.parent))

@@ -86,12 +86,15 @@ def collect_settings(
     for group in _EXCLUSIVE:
         if given.keys() & set(group):
             values = {name: value for name, value in values.items() if name not in group}
-    if given.get("method") not in (None, values.get("method", DEFAULT_METHOD)):
-        values.pop("parameters", None)  # they are the other method's
-    values |= given
-    if parameters:
-        values["parameters"] = {**values.get("parameters", {}), **(parse_parameters(parameters) or {})}
-    return make_settings(**values)
+    for chooser, own, usual in (("method", "parameters", DEFAULT_METHOD), ("enhance", "enhance_parameters", None)):
+        if given.get(chooser) not in (None, values.get(chooser, usual)):
+            values.pop(own, None)  # they are the other method's
+    given["parameters"] = parse_parameters(parameters) or {}
+    for own in ("parameters", "enhance_parameters"):
+        merged = {**(values.get(own) or {}), **(given.pop(own, None) or {})}
+        if merged:
+            given[own] = merged
+    return make_settings(**values | given)
 
 
 def parse_parameters(given: Sequence[str] | None) -> dict[str, Any] | None:

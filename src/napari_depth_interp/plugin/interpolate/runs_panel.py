@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import napari
@@ -127,7 +128,7 @@ class RunsPanel(QWidget):
             words = ["not scored"]
         findings = [describe_finding(each) for each in run.outcome.result.record.get("findings", ())]
         words += [f"the result, from all sections: {found}" for found in findings if found]
-        self._words.setText(f"<b>{run.name}</b>: {'. '.join(words)}.")
+        self._words.setText(f"<b>{html.escape(run.name)}</b>: {html.escape('. '.join(words))}.")
         self._section_changed()
 
     def _draw(self) -> None:

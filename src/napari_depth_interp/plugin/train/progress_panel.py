@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -57,7 +58,7 @@ class ProgressPanel(QWidget):
         self._title, self._caption = title, ""
         self.losses = [float(value) for value in history.get("losses", ())]
         self.looks = [dict(look) for look in history.get("validation", ())]
-        self._words.setText(f"<b>{title}</b>")
+        self._words.setText(f"<b>{html.escape(title)}</b>")
         self._draw()
 
     def add(self, points: Sequence[TrainingPoint]) -> None:
@@ -78,7 +79,7 @@ class ProgressPanel(QWidget):
             first = _scores(self.looks[-1])[0]
             self.validation.set_labels(left=_UNITS.get(first, first))
             best = max(self.looks, key=lambda look: look[_scores(look)[0]])
-            words = f"<b>{self._title}</b>: best so far {verdict(best)} (step {best['step']:.0f})"
+            words = f"<b>{html.escape(self._title)}</b>: best so far {verdict(best)} (step {best['step']:.0f})"
             self._words.setText(f"{words}. {self._caption}" if self.show_picture.isChecked() else words)
 
     def _validation_curves(self) -> list[Curve]:
