@@ -168,6 +168,16 @@ class TestEstimate:
         assert widget.output._words.text() == ""
         assert len(widget.viewer.layers) == 1
 
+    def test_one_that_comes_too_late_is_not_shown(self, qtbot, widget, tmp_path):
+        sparse_tiff(tmp_path / "a.tif")
+        widget.stack.open_files([tmp_path / "a.tif"])
+        choose(widget, method="linear", factor=3)
+        widget.output._estimate.click()
+        choose(widget, factor=5)
+        finish(qtbot, widget)
+        assert widget.output._words.text() == ""
+        assert "estimate again" in widget.bar._message.text()
+
     def test_without_a_stack_it_says_so(self, widget):
         widget.output._estimate.click()
         assert widget.job is None

@@ -50,6 +50,7 @@ class DepthInterpolation(SettingsWidget):
         self.viewer = napari_viewer
         self._input: tuple[Layer | None, Any, bool] = (None, None, False)
         self._extra: dict[str, Any] = {}
+        self._changed_since = False
         self._preview_layer: Layer | None = None
         self.stack = StackBox(napari_viewer)
         self.target = TargetBox()
@@ -64,7 +65,7 @@ class DepthInterpolation(SettingsWidget):
         self.lay_out(boxes, {"Runs and scores": self.runs}, self.run)
         self.show_first()
         for box in self._boxes:
-            box.changed.connect(self.output.forget_estimate)
+            box.changed.connect(self._forget_estimate)
             box.changed.connect(self._check)
         self.output.changed.connect(self._check)
         self.output.estimate_clicked.connect(self.estimate)
@@ -141,9 +142,17 @@ class DepthInterpolation(SettingsWidget):
         except DepthInterpError as error:
             self._failed(error)
             return
+        self._changed_since = False
         self.start_job(partial(estimate_task, dataset, settings, target), "estimating", self._estimated)
 
+    def _forget_estimate(self, *_: object) -> None:
+        self._changed_since = True
+        self.output.forget_estimate()
+
     def _estimated(self, estimate: Estimate) -> None:
+        if self._changed_since:
+            self.bar.say("something was changed while this was estimated; estimate again")
+            return
         self.output.show_estimate(estimate)
         self.bar.say(f"estimate: {estimate.describe()[0]}")
 
