@@ -32,7 +32,7 @@ _SECTIONS = 48
 _SMALL, _LARGE = 150_000, 1_200_000
 """Voxels of the two crops, to begin with."""
 _LONG_ENOUGH = 0.5
-"""Seconds: the larger crop grows until its run takes as long."""
+"""Seconds: the larger crop grows until its run takes so much longer than the small one's."""
 _COLUMNS = 256
 _FEW, _MORE = 12, 40
 """Training steps of the short runs."""
@@ -113,11 +113,11 @@ def estimate_run(request: Request, target: Target | None = None, report: Report 
     report : callable
         Cancels the measurement by raising ``Cancelled``.
     """
+    already, needed = resident_memory(), memory_needed(request, target)  # before the short runs leave memory behind
     seconds = _seconds(request, target, report)
-    needed = memory_needed(request, target)
     return Estimate(
         seconds,
-        resident_memory() + needed,
+        already + needed,
         result_bytes(request, uncertainty=target is None or target.uncertainty is not None),
         target is not None,
         needed,
@@ -155,6 +155,11 @@ class _Times:
     prepare: float
     rest: float
 
+    @property
+    def total(self) -> float:
+        """Seconds altogether."""
+        return self.prepare + self.rest
+
 
 def _seconds(request: Request, target: Target | None, report: Report) -> float:
     if request.enhance is not None:
@@ -167,12 +172,12 @@ def _seconds(request: Request, target: Target | None, report: Report) -> float:
     first = _measure(request, target, _SMALL, few, part(report, 0.0, 0.3))
     small = _measure(request, target, _SMALL, few, part(report, 0.3, 0.5))
     taught = _measure(request, target, _SMALL, more, part(report, 0.5, 0.7)) if more > few else small
-    large, voxels = small, _LARGE
-    while large.prepare + large.rest < _LONG_ENOUGH and voxels < 4 * _size(request):
+    large, voxels = small, max(_LARGE, 4 * small.seen)
+    while large.total - small.total < _LONG_ENOUGH and voxels < 4 * _size(request):
         large = _measure(request, target, voxels, few, part(report, 0.7, 1.0))
         voxels *= 4
     report(Progress(1.0))
-    starting = max(0.0, first.prepare + first.rest - small.prepare - small.rest)
+    starting = max(0.0, first.total - small.total)
     return starting + _extrapolated(request, steps, (small, taught, large))
 
 
