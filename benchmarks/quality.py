@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -76,7 +77,9 @@ def score(volume: Volume, methods: Sequence[str], every: int, settings: Settings
     for name in methods:
         method, *parameters = name.split(":")
         own = settings.model_copy(update={"method": method, "parameters": dict(each.split("=") for each in parameters)})
-        scored[name] = evaluate(volume.dataset, [method], protocol, own, data_range=(0.0, 1.0)).methods[0]
+        found = evaluate(volume.dataset, [method], protocol, own, data_range=(0.0, 1.0)).methods[0]
+        print(f"{volume.name}, {every}: {name} {found.volume['psnr']:.2f} dB, {found.seconds:.0f} s", file=sys.stderr)
+        scored[name] = found
     linear = scored[BASELINE]
     best = max((scored[name] for name in CLASSICAL if name in scored), key=lambda each: each.volume["psnr"] or 0.0)
     return [_row(volume, every, name, each, linear, best) for name, each in scored.items()]
