@@ -177,14 +177,13 @@ def _tell(plan: Plan, summary: Summary, *, json: bool) -> None:
 @contextmanager
 def _interruptible(stop: Stop, finish: bool) -> Iterator[None]:
     """Let the first Ctrl-C finish the files in work, if that is wanted; the next one drops them."""
-    if not finish or threading.current_thread() is not threading.main_thread():
+    before = signal.getsignal(signal.SIGINT)
+    if not finish or not callable(before) or threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    before = signal.getsignal(signal.SIGINT)
-
     def heard(number: int, frame: FrameType | None) -> None:
-        if stop.mode is not None and callable(before):
+        if stop.mode is not None:
             before(number, frame)
         stop.finish()
         warn(["the files in work are being finished; Ctrl-C again drops them"])
