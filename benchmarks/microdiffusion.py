@@ -81,6 +81,7 @@ def contenders(setting: Setting) -> dict[str, str]:
         "inr, factorised": "inr",
         "auto": f"auto{setting.ours}",
         "microdiffusion, one sample": f"{ours}:samples=1",
+        "microdiffusion, noise kept, mean of 8": f"{ours}:samples=8:noise=keep",
         OURS: f"{ours}:samples=8",
     }
 
