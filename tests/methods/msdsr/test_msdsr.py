@@ -69,6 +69,13 @@ def test_the_spread_of_samples_is_the_uncertainty(trained):
     assert 0 < found.uncertainty.mean() < 100
 
 
+def test_pixels_that_are_not_square_are_told_apart():
+    voxels = np.zeros((3, 8, 8), np.float32)
+    assert msdsr_method._gaps(Stack(voxels, Grid(np.arange(3) * 4.0, (0.5, 1.0), "um"))) == (8.0, 4.0)
+    assert msdsr_method._gaps(Stack(voxels, Grid(np.arange(3) * 4.0, (4.0, 1.0), "um"))) == (2.0, 4.0)
+    assert msdsr_method._gaps(Stack(voxels, Grid(np.arange(3) * 4.0))) == (4.0, 4.0)  # four where nothing is known
+
+
 def test_one_sample_has_no_spread():
     method = prepared(iterations=20, samples=1, steps=1)
     assert np.isnan(method.sections_at(SPARSE, [2.0]).uncertainty).all()

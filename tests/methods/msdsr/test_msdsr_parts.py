@@ -83,10 +83,17 @@ class TestPlanes:
         images = torch.stack([ramp + 100 * ramp.T, ramp + 100 * ramp.T])
         steps = set()
         for seed in range(10):
-            pieces = FromImages(images, 1.5, 4, 48).draw(np.random.default_rng(seed))
+            pieces = FromImages(images, (1.5, 2.0), 4, 48).draw(np.random.default_rng(seed))
             assert pieces.shape[0] == 4
             steps |= set(pieces.diff(dim=1).abs()[:, 2:-2].unique().tolist())
-        assert steps == {1.5, 150.0}
+        assert steps == {1.5, 200.0}
+
+    def test_more_pixels_than_there_are_give_the_outermost_two_rows(self):
+        images = torch.arange(20.0)[None, :, None].expand(2, 20, 40)
+        for seed in range(10):
+            pieces = FromImages(images, (30.0, 3.0), 4, 48).draw(np.random.default_rng(seed))
+            assert pieces.shape[1] == 2 or pieces.shape[2] == 20
+            assert torch.isfinite(pieces).all()
 
     def test_planes_of_stacks_are_xz_and_yz(self):
         z, y, x = np.meshgrid(np.arange(7), np.arange(20), np.arange(30), indexing="ij")

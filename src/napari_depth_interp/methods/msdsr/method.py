@@ -52,8 +52,7 @@ class Msdsr:
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
         """Load the model, or train one on the XY images of the stack."""
         self._drawn = None
-        gap = _gap(stack)
-        self._rows = self._config.rows or int(np.clip(round(gap), 2, _MOST_ROWS))
+        self._rows = self._config.rows or int(np.clip(round(max(_gaps(stack))), 2, _MOST_ROWS))
         self._scaling = Scaling.of(stack.voxels)
         self._bounds = float(stack.voxels.min()), float(stack.voxels.max())
         with torch_on(self._runtime) as device:
@@ -64,9 +63,8 @@ class Msdsr:
                 self._network = PlaneNet.from_model(model.config, model.tensors).to(device)
             elif min(stack.voxels.shape[1:]) >= _SMALLEST_IMAGE:
                 network = untrained(self._config).to(device)
-                source = FromImages(
-                    self._scaled(stack, device), gap / self._rows, self._config.batch, self._config.columns
-                )
+                y, x = (gap / self._rows for gap in _gaps(stack))
+                source = FromImages(self._scaled(stack, device), (y, x), self._config.batch, self._config.columns)
                 inner = part(report, 0.0, 1.0, "training on the sections of this stack")
                 self._network = fit(network, source, self._config, self._rows, self._runtime.seed, inner).network
         report(Progress(1.0))
@@ -148,9 +146,11 @@ class Msdsr:
         return 2 * torch.from_numpy(self._scaling.apply(stack.voxels)).to(device) - 1
 
 
-def _gap(stack: Stack) -> float:
-    """Return the pixels between sections, 2 at least."""
-    return max(2.0, (stack.grid.spacing or 0.0) / stack.pixel)
+def _gaps(stack: Stack) -> tuple[float, float]:
+    """Return how many pixels along y, and along x, sections are apart, 2 at least."""
+    y, x = stack.grid.pixel_size or (stack.pixel, stack.pixel)
+    spacing = stack.grid.spacing or 0.0
+    return max(2.0, spacing / y), max(2.0, spacing / x)
 
 
 def _linear(known: Tensor, rows: int) -> Tensor:

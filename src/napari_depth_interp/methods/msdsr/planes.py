@@ -35,25 +35,30 @@ class Source(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class FromImages:
-    """XY images (N, Y, X) of one stack, whose rows stand for sections ``step`` pixels apart."""
+    """XY images (N, Y, X) of one stack, whose rows stand for sections.
+
+    ``steps`` are the pixels between those rows along y and, where columns stand for rows, along x.
+    """
 
     images: Tensor
-    step: float
+    steps: tuple[float, float]
     batch: int
     columns: int
 
     def draw(self, rng: np.random.Generator) -> Tensor:
         """Return pieces along both image axes, flipped at random."""
-        images = self.images.transpose(1, 2) if rng.random() < 0.5 else self.images
-        rows = max(2, min(_ROWS, int((images.shape[1] - 1) / self.step) + 1))
-        length, columns = int(np.ceil((rows - 1) * self.step)) + 1, min(self.columns, images.shape[2])
+        turned = rng.random() < 0.5
+        images, step = (self.images.transpose(1, 2), self.steps[1]) if turned else (self.images, self.steps[0])
+        step = min(step, images.shape[1] - 1.0)
+        rows = max(2, min(_ROWS, int((images.shape[1] - 1) / step) + 1))
+        length, columns = int(np.ceil((rows - 1) * step)) + 1, min(self.columns, images.shape[2])
         windows = []
         for _ in range(self.batch):
             top = int(rng.integers(max(1, images.shape[1] - length + 1)))
             left = int(rng.integers(images.shape[2] - columns + 1))
             window = images[int(rng.integers(len(images))), top : top + length, left : left + columns]
             windows.append(_flipped(window, rng))
-        return rows_at(torch.stack(windows), np.arange(rows) * self.step)
+        return rows_at(torch.stack(windows), np.arange(rows) * step)
 
 
 @dataclass(frozen=True, eq=False)
