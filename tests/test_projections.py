@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_depth_interp.progress import Progress
-from napari_depth_interp.projections import back_projected
+from napari_depth_interp.projections import Floor, back_projected
 from napari_depth_interp.resampling import unaverage, weights
 from napari_depth_interp.stack import Acquisition, Grid, Stack
 
@@ -78,3 +78,34 @@ def test_progress_goes_to_the_rendering():
     stack = stack_of(np.zeros((3, 4, 5)), 2)
     back_projected(render, stack, stack.fine_depths().ravel(), seen.append)
     assert [each.fraction for each in seen] == [0.5, 1.0]
+
+
+class TestFloor:
+    def test_is_the_smallest_value_where_many_voxels_have_it(self):
+        voxels = np.random.default_rng(0).random((5, 20, 20)) + 1
+        assert Floor.of(stack_of(voxels, 6)) == Floor()
+        voxels[1, :4, :4] = 0.5  # 16 of 2000 voxels
+        assert Floor.of(stack_of(voxels, 6)) == Floor()
+        voxels[3, :4, :4] = 0.5
+        assert Floor.of(stack_of(voxels, 6)) == Floor(0.5)
+
+    def test_slices_have_none(self):
+        assert Floor.of(stack_of(np.zeros((5, 4, 4)), 1)) == Floor()
+
+    def test_sections_of_an_image_at_the_floor_lie_there_and_others_stay(self):
+        voxels = np.ones((3, 2, 2))
+        voxels[1, 0, 0] = -2.0
+        stack = stack_of(voxels, 6)
+        z = np.concatenate([stack.fine_depths().ravel(), [2.9, 3.1, 100.0]])
+        values = np.random.default_rng(0).random((len(z), 2, 2))
+        held = values.copy()
+        Floor(-2.0).hold(held, stack, z)
+        low = [*range(6, 12), 19]  # 3.1 is nearer to the second image (at 6) than to the first
+        assert (held[low, 0, 0] == -2.0).all()
+        held[low, 0, 0] = values[low, 0, 0]
+        np.testing.assert_array_equal(held, values)
+
+    def test_none_changes_nothing(self):
+        stack, values = stack_of(np.zeros((3, 2, 2)), 6), np.ones((18, 2, 2))
+        Floor().hold(values, stack, stack.fine_depths().ravel())
+        assert (values == 1).all()

@@ -7,8 +7,9 @@ A slice is the mean of one section: the same formula puts observed slices back.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,48 @@ _NEAR = 6
 """The same where only a small error is made up for."""
 _SECTIONS = 64
 """Sections per matrix product."""
+_SHARED = 0.01
+"""Share of all voxels that a smallest grey value must have to be a floor, not the dimmest of many values."""
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The grey value that nothing is below: where a projection lies at it, each of its sections does.
+
+    Back-projection alone lets them swing about it (an empty background is often recorded as exactly 0).
+
+    Attributes
+    ----------
+    value : float
+        In the units of the input; minus infinity: there is none.
+    """
+
+    value: float = -math.inf
+
+    @classmethod
+    def of(cls, stack: Stack) -> Floor:
+        """Return the floor of the recorded projections, if many voxels lie exactly at their smallest value."""
+        if not stack.acquisition.is_projection:
+            return cls()
+        found = [(float(image.min()), int(np.count_nonzero(image == image.min()))) for image in stack.voxels]
+        lowest = min(value for value, _ in found)
+        count = sum(count for value, count in found if value == lowest)
+        return cls(lowest) if count >= _SHARED * math.prod(stack.voxels.shape) else cls()
+
+    def at(self, stack: Stack, z: Weights) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """Return which sections at depths z belong to an image, and where that image lies at the floor (k, Y, X)."""
+        if not math.isfinite(self.value):
+            return np.zeros(0, np.intp), np.zeros((0, *stack.voxels.shape[1:]), bool)
+        distance = np.abs(stack.depths[:, None] - z)
+        closest = distance.argmin(axis=0)
+        half = (stack.grid.spacing or 0.0) / 2
+        inside = np.flatnonzero(distance.min(axis=0) <= half * (1 + 1e-9))
+        return inside, np.asarray(stack.voxels[closest[inside]] <= self.value)
+
+    def hold(self, values: NDArray[Any], stack: Stack, z: Weights) -> None:
+        """Put sections ``values`` (K, Y, X) at depths z on the floor where their images lie at it; means stay."""
+        for section, low in zip(*self.at(stack, z), strict=True):
+            values[section][low] = self.value
 
 
 def window_of(stack: Stack, z: Weights, reach: int = REACH) -> slice:

@@ -193,6 +193,18 @@ class TestProjections:
         again = result.dataset.voxels.reshape(1, 1, 3, 3, 40, 36).mean(axis=3)
         np.testing.assert_allclose(again, dataset.voxels, atol=1e-3 * float(dataset.voxels.max()))
 
+    def test_background_that_was_recorded_as_0_stays_0(self, tissue, name):
+        if "projection" not in registry.get(name).acquisitions:
+            return  # refused, see above
+        dataset = self.projected(tissue)
+        dataset.voxels[..., 1, :20, :] = 0
+        exact = {"noise": "keep"} if name == "microdiffusion" else {}
+        result = execute(resolve(dataset, make_settings(method=name, preset="fast", parameters=quick(name) | exact)))
+        sections = result.dataset.voxels[0, 0].reshape(3, 3, 40, 36)
+        assert (sections[1, :, :20] == 0).all()
+        assert sections[[0, 2], :, :20].any(axis=(2, 3)).all()
+        np.testing.assert_allclose(sections.mean(axis=1), dataset.voxels[0, 0], atol=1e-3 * float(dataset.voxels.max()))
+
 
 @EVERY_ALONG_Z
 class TestCancel:

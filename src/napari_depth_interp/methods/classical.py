@@ -10,7 +10,7 @@ the result gives the data back: see :mod:`napari_depth_interp.resampling`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +18,7 @@ from pydantic import Field
 
 from ..method import Method, MethodConfig, MethodSpec, Runtime, Sections, working_dtype
 from ..progress import Progress, Report, silent
-from ..projections import REACH, window_of
+from ..projections import REACH, Floor, window_of
 from ..resampling import Weights, unaverage, weights
 from ..stack import Stack
 
@@ -67,10 +67,13 @@ class _Interpolator:
     match_projections: bool = False
     clip: bool = False
     _bounds: tuple[float, float] | None = None
+    _floor: Floor = field(default_factory=Floor)
 
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
         if self.clip and not stack.acquisition.is_projection:
             self._bounds = float(stack.voxels.min()), float(stack.voxels.max())
+        if self.match_projections:
+            self._floor = Floor.of(stack)
         report(Progress(1.0))
 
     def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report = silent) -> Sections:
@@ -84,7 +87,9 @@ class _Interpolator:
             report(Progress(min(1.0, rows.stop / len(z))))
         if self._bounds is not None:
             np.clip(values, *self._bounds, out=values)
-        return Sections(values.reshape(len(z), *stack.voxels.shape[1:]))
+        sections = values.reshape(len(z), *stack.voxels.shape[1:])
+        self._floor.hold(sections, stack, np.asarray(z, float))
+        return Sections(sections)
 
     def _weights(self, stack: Stack, z: Weights) -> tuple[slice, Weights]:
         """Return the observed sections that depths ``z`` need and their weights (len(z), sections)."""

@@ -1,5 +1,7 @@
 """Network, lessons and sampling one by one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -97,6 +99,14 @@ class TestScene:
         scene = scene_of()
         found = scene.matched(torch.randn(12, 16, 18))
         torch.testing.assert_close(found.view(3, 4, 16, 18).mean(1), scene.images, atol=1e-5, rtol=0)
+
+    def test_sections_of_images_at_the_floor_lie_there(self):
+        scene = scene_of()
+        scene.images[1, :8] = -1.0
+        found = replace(scene, floor=-1.0).matched(torch.randn(12, 16, 18)).view(3, 4, 16, 18)
+        assert (found[1, :, :8] == -1).all()
+        assert (found[[0, 2], :, :8] != -1).all()
+        torch.testing.assert_close(found.mean(1), scene.images, atol=1e-5, rtol=0)
 
     def test_sections_of_one_image_share_their_noise(self, monkeypatch):
         """The network first sees the same noise for all sections of a projection, and other noise for the next."""

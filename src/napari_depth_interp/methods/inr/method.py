@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ...method import Runtime, Sections, working_dtype
 from ...nn.runtime import torch_on
 from ...progress import Progress, Report, part, silent
-from ...projections import back_projected
+from ...projections import Floor, back_projected
 from ...scaling import Scaling
 from ...stack import Stack
 from ...training.loop import Plan, train
@@ -62,6 +62,8 @@ class Inr:
             return self._read(fitted, at, stack, report)
 
         values = back_projected(render, stack, wanted, inner) if self._config.correct else render(wanted, inner)
+        if self._config.correct:
+            fitted.floor.hold(values, stack, wanted)
         report(Progress(1.0))
         return Sections(values)
 
@@ -101,7 +103,7 @@ class _Fitted(nn.Module):
 
     def __init__(self, stack: Stack, config: InrConfig, seed: int, device: torch.device) -> None:
         super().__init__()
-        self.scaling = Scaling.of(stack.voxels)
+        self.scaling, self.floor = Scaling.of(stack.voxels), Floor.of(stack)
         self.images = torch.from_numpy(self.scaling.apply(stack.voxels)).to(device)
         n, gap = stack.acquisition.n, stack.grid.spacing or 1.0
         fine = stack.fine_depths()

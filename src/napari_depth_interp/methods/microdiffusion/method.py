@@ -15,6 +15,7 @@ from ...method import Explains, Findings, HasField, Method, Runtime, Sections, w
 from ...nn.runtime import torch_on
 from ...noise import white_noise, without_noise
 from ...progress import Progress, Report, fractions, part, silent
+from ...projections import Floor
 from ...resampling import at_places
 from ...scaling import Scaling
 from ...stack import Stack
@@ -192,6 +193,7 @@ class MicroDiffusion:
             place.to(device),
             stack.depths,
             grid.z,
+            float(2 * self._scaling.apply(np.array([Floor.of(stack).value], np.float32))[0] - 1),
         )
 
     def _scaled(self, voxels: NDArray[Any], device: torch.device) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -41,6 +42,8 @@ class Scene:
     place : (K, 2) tensor
     depths : (N,) array
     z : (K,) array
+    floor : float
+        Nothing is below; minus infinity: not known.
     """
 
     images: Tensor
@@ -50,14 +53,18 @@ class Scene:
     place: Tensor
     depths: NDArray[np.float64]
     z: NDArray[np.float64]
+    floor: float = -math.inf
 
     def matched(self, sections: Tensor) -> Tensor:
-        """Return sections whose means are the recorded images, changed smoothly."""
+        """Return sections whose means are the recorded images, changed smoothly; on the floor where these are."""
         errors = self.images - torch.stack([sections[each].mean(0) for each in torch.from_numpy(self.members)])
         found, flat = sections.clone(), errors.flatten(1)
         for some, part, weights in spreading(self.depths, self.z[self.members], self.z):
             added = torch.from_numpy(weights).float().to(flat.device) @ flat[part]
             found[some] += added.view(found[some].shape)
+        if math.isfinite(self.floor):
+            low = (self.images <= self.floor)[torch.from_numpy(self.closest)]
+            found = found.masked_fill(low, self.floor)
         return found
 
 
