@@ -24,7 +24,7 @@ from napari_depth_interp.method import Runtime
 from napari_depth_interp.methods.section_sr.fit import missed, optimisers_of
 from napari_depth_interp.methods.section_sr.network import RowNet
 from napari_depth_interp.methods.section_sr.patches import Patches
-from napari_depth_interp.methods.section_sr.ready import BLOCKS, CHANNELS, FILE, MEAN, SPREAD, save
+from napari_depth_interp.methods.section_sr.ready import MEAN, SIZES, SPREAD, file_of, save
 from napari_depth_interp.nn.runtime import torch_on
 from napari_depth_interp.progress import Progress
 from napari_depth_interp.simulate import SPECIMENS, Optics, simulate
@@ -43,30 +43,30 @@ LEAVES, SPECIMEN_PLANES, SPECIMENS_EACH = 900, 60, 6
 def main() -> None:
     """Make the images, train, write the weights."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--out", type=Path, default=FILE, help="default: where section_sr looks for them")
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--size", choices=sorted(SIZES), default="32x4", help="width x depth of the network")
+    parser.add_argument("--out", type=Path, help="default: where section_sr looks for them")
+    parser.add_argument("--steps", type=int, default=24_000)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    out = args.out or file_of(args.size)
     rng = np.random.default_rng(args.seed)
     parts = [*specimens(rng), np.stack([standardised(leaves(rng)) for _ in range(LEAVES)])]
     images = torch.from_numpy(np.concatenate(parts))
     print(f"{len(images)} images of {SIZE} x {SIZE}", flush=True)
     with torch_on(Runtime(seed=args.seed)):
         patches = Patches(images, 16)
-        network = RowNet(CHANNELS, BLOCKS, MEAN, SPREAD).to(memory_format=torch.channels_last)
+        network = RowNet(*SIZES[args.size], MEAN, SPREAD).to(memory_format=torch.channels_last)
 
         def loss(moving: nn.Module, step_rng: np.random.Generator) -> Tensor:
             gap = math.exp(step_rng.uniform(math.log(NARROWEST), math.log(WIDEST)))
             return missed(moving, patches.draw(gap, step_rng), squared=False)
 
         plan = Plan(args.steps, average=0.998, seed=args.seed)
-        checkpoint = Checkpoint(args.out.with_suffix(".unfinished"), f"{args.steps} {args.seed}", every=500)
+        checkpoint = Checkpoint(out.with_suffix(".unfinished"), f"{args.steps} {args.seed} {args.size}", every=500)
         trained = train(network, optimisers_of(network), loss, plan, report=say, checkpoint=checkpoint)
-    save(args.out, trained.network, {"steps": args.steps, "seed": args.seed, "images": len(images)})
+    save(out, trained.network, {"steps": args.steps, "seed": args.seed, "images": len(images)})
     shutil.rmtree(checkpoint.folder)
-    print(
-        f"{args.out}: {args.out.stat().st_size / 1e3:.0f} kB, last losses {np.mean(trained.history.losses[-500:]):.5f}"
-    )
+    print(f"{out}: {out.stat().st_size / 1e3:.0f} kB, last losses {np.mean(trained.history.losses[-500:]):.5f}")
 
 
 def say(progress: Progress) -> None:

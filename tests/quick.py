@@ -12,7 +12,7 @@ from napari_depth_interp.progress import silent
 from napari_depth_interp.simulate import simulate
 
 QUICK = {
-    "section_sr": {"iterations": 30, "channels": 8, "blocks": 1},
+    "section_sr": {"iterations": 15, "channels": 8, "blocks": 1},
     "auto": {"training_steps": 30},
     "msdsr": {"iterations": 20, "channels": 8, "levels": 2, "steps": 2},
     "msdsr_kplanes": {"training_steps": 20},

@@ -28,11 +28,12 @@ def error(**config):
     return float(np.sqrt(np.mean((found - dense[hidden]) ** 2)))
 
 
-def test_they_are_small_and_fit_the_network():
-    assert ready.FILE.stat().st_size < 2_000_000
-    network = RowNet(ready.CHANNELS, ready.BLOCKS, 0.1, 0.3)
+@pytest.mark.parametrize("size", ready.SIZES)
+def test_they_are_small_and_fit_the_network(size):
+    assert ready.file_of(size).stat().st_size < 2_000_000
+    network = RowNet(*ready.SIZES[size], 0.1, 0.3)
     ready.start(network, 0.3)
-    head = read(ready.FILE)["head.weight"]
+    head = read(ready.file_of(size))["head.weight"]
     np.testing.assert_allclose(network.state_dict()["head.weight"], head * (0.3 / ready.SPREAD))
 
 

@@ -18,12 +18,12 @@ class SectionSRConfig(MethodConfig):
     """Parameters of section super-resolution; the defaults are the preset balanced."""
 
     iterations: int = Field(
-        default=2400,
+        default=1000,
         ge=10,
         le=200_000,
         title="Training steps",
-        description="How many steps the network is trained for. More: better and slower, with small returns beyond "
-        "a few thousand.",
+        description="How many steps the network is trained for from the ready weights; from random ones (see Start) "
+        "twice as many. More: better and slower, with small returns beyond a thousand.",
     )
     batch: int = Field(
         default=8,
@@ -58,7 +58,7 @@ class SectionSRConfig(MethodConfig):
         le=4.0,
         title="Scale",
         description="How much finer (above 1) or coarser the structure along z is than that in XY. Not set: chosen "
-        "between 0.66 and 1.52 on sections of the stack that are left out.",
+        "between 0.5 and 2 on sections of the stack that are left out.",
     )
     flips: bool = Field(
         default=True,
@@ -70,7 +70,7 @@ class SectionSRConfig(MethodConfig):
         default="ready",
         title="Start",
         description="What training starts from. ready: weights learned on simulated images, for a width of 32 and a "
-        "depth of 4 (others start from scratch, as projections do); scratch: random weights.",
+        "depth of 4, or 48 and 6 (others start from scratch, as projections do); scratch: random weights.",
     )
     axial_blur: float = Field(
         default=0.0,
@@ -83,7 +83,7 @@ class SectionSRConfig(MethodConfig):
     )
 
 
-LOOKED_AT = 4_000_000
+LOOKED_AT = 300_000
 """Voxels of left-out sections on which the scale is chosen; of larger stacks, the middle of the images."""
 _NARROW = 8
 
@@ -109,9 +109,9 @@ SECTION_SR = MethodSpec(
     create=_create,
     cost="15 to 30 s (fast), 40 to 95 s (balanced) or minutes (best) for 192 x 192 x 31 sections on two cores",
     presets={
-        "fast": {"iterations": 500, "flips": False},
+        "fast": {"iterations": 300, "flips": False},
         "balanced": {},
-        "best": {"iterations": 7000, "channels": 48, "blocks": 6},
+        "best": {"iterations": 3000, "channels": 48, "blocks": 6},
     },
     tile_halo=reach,
     trains_on_stack=True,

@@ -16,7 +16,7 @@ from ...training.loop import train
 from .network import RowNet, interpolate
 from .patches import Batch, Patches
 
-WIDEST, NARROWEST = 2.5, 0.4
+WIDEST, NARROWEST = 2.2, 0.5
 """Gaps drawn in training, as multiples of the physical gap; the doubled gap is needed to choose the scale."""
 _MATRIX_RATE, _OTHER_RATE = 1e-2, 6e-3
 _SMALLEST_GAP = 1.3

@@ -15,7 +15,7 @@ from torch import Tensor
 from ...method import Findings, Runtime, Sections
 from ...nn.runtime import torch_on
 from ...progress import Progress, Report, fractions, part, silent
-from ...projections import back_projected
+from ...projections import Floor, back_projected
 from ...scaling import Scaling
 from ...stack import Stack
 from .. import registry
@@ -28,12 +28,14 @@ from .render import Targets, corrections
 if TYPE_CHECKING:
     from . import SectionSRConfig
 
-_SCALES = np.exp(np.linspace(math.log(0.5), math.log(2.0), 7))
-"""Multiples of the physical gap among which the stack chooses."""
-_BELIEVED = 0.6
-"""Share of the chosen scale's logarithm that is believed: the choice is made at the doubled gap."""
+_OCTAVES = np.linspace(-1.0, 1.0, 5)
+"""Binary logarithms of the multiples of the physical gap at which the stack is looked at."""
+_DRAWN = 0.15
+"""dB per squared octave by which a scale must be better than the physical one: it is chosen at the doubled gap."""
 _CHECKED = 6
 """Sections left out to choose the scale."""
+_FROM_SCRATCH = 2
+"""So many times the steps are taken where the weights are random at first."""
 _REFIT = 4
 """A further time point is trained on for this part of the steps."""
 _ALIKE = 1.5
@@ -59,6 +61,7 @@ class SectionSR:
         self._matched = linear.create(linear.config(), runtime)
         self._scaling = Scaling(0.0, 1.0)
         self._bounds = -math.inf, math.inf
+        self._floor = Floor()
         self._network: RowNet | None = None
         self._pixel = 1.0
         self.scale = config.scale or 1.0
@@ -66,14 +69,17 @@ class SectionSR:
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
         """Train on the XY images of the stack, then leave sections out to choose the scale."""
         self._network = None
-        self._fit(stack, self._config.iterations, report)
+        begun = self._starts_ready(exact=not stack.acquisition.is_projection)
+        self._fit(stack, self._config.iterations * (1 if begun else _FROM_SCRATCH), report)
 
     def refit(self, stack: Stack, *, report: Report = silent) -> None:
         """Train on another time point of the same channel, beginning from what is known: a quarter of the time."""
         self._fit(stack, max(1, self._config.iterations // _REFIT), report)
 
     def _fit(self, stack: Stack, iterations: int, report: Report) -> None:
-        self._linear.prepare(stack, report=silent)
+        self._floor = Floor.of(stack)
+        for plain in (self._linear, self._matched):
+            plain.prepare(stack, report=silent)
         self._pixel = stack.pixel
         if max(stack.voxels.shape[1:]) < _SMALLEST_IMAGE or not self._usable_axes(stack):
             self._network = None
@@ -133,7 +139,9 @@ class SectionSR:
             return Sections(values)
         wanted = np.asarray(z, float)
         if stack.acquisition.is_projection:
-            return Sections(back_projected(lambda at, inner: self._render(stack, at, inner), stack, wanted, report))
+            values = back_projected(lambda at, inner: self._render(stack, at, inner), stack, wanted, report)
+            self._floor.hold(values, stack, wanted)
+            return Sections(values)
         values = self._render(stack, wanted, report)
         np.clip(values, *self._bounds, out=values)
         return Sections(values)
@@ -141,11 +149,19 @@ class SectionSR:
     def _render(self, stack: Stack, z: NDArray[np.float64], report: Report) -> NDArray[Any]:
         values = self._linear.sections_at(stack, z.tolist(), report=silent).values
         with torch_on(self._runtime) as device:
-            self._add(values, stack, z.tolist(), self.scale, device, report)
+            self._add(values, stack, z.tolist(), self.scale, device, report, flips=4 if self._config.flips else 1)
         return values
 
     def _add(
-        self, values: NDArray[Any], stack: Stack, z: Sequence[float], scale: float, device: torch.device, report: Report
+        self,
+        values: NDArray[Any],
+        stack: Stack,
+        z: Sequence[float],
+        scale: float,
+        device: torch.device,
+        report: Report,
+        *,
+        flips: int,
     ) -> None:
         assert self._network is not None
         axes = self._usable_axes(stack)
@@ -153,7 +169,6 @@ class SectionSR:
         targets = Targets.at(depths, z, self._pixel, scale)
         voxels = torch.from_numpy(scaled)
         span = values.dtype.type(self._scaling.span / max(1, len(axes)))
-        flips = 4 if self._config.flips else 1
         for number, axis in enumerate(axes):
             inner = part(report, number / len(axes), (number + 1) / len(axes))
             planes = voxels.movedim(axis, 0).to(device)
@@ -177,20 +192,24 @@ class SectionSR:
 
     def _choose_scale(self, stack: Stack, device: torch.device, report: Report) -> float:
         """Return the bounded scale at which left-out sections come back best, drawn towards the physical one."""
+        from scipy.interpolate import CubicSpline
+
         stack = _middle(stack)
         thinned = [stack.crop(slice(first, None, 2), slice(None)) for first in (0, 1)]
         hidden = [stack.crop(slice(1 + first, None, 2), slice(None)) for first in (0, 1)]
-        errors = np.zeros(len(_SCALES))
+        errors = np.full(len(_OCTAVES), 1e-12)
         for half, (seen, truth) in enumerate(zip(thinned, hidden, strict=True)):
             inside = np.flatnonzero((truth.depths > seen.depths[0]) & (truth.depths < seen.depths[-1]))
             inside = inside[np.unique(np.linspace(0, len(inside) - 1, _CHECKED // 2).round().astype(int))]
-            for number, scale in enumerate(_SCALES):
+            for number, octave in enumerate(_OCTAVES):
                 z = truth.depths[inside].tolist()
                 values = self._linear.sections_at(seen, z, report=silent).values
-                self._add(values, seen, z, float(scale), device, silent)
+                self._add(values, seen, z, float(2**octave), device, silent, flips=1)
                 errors[number] += float(np.square((values - truth.voxels[inside]) / self._scaling.span).sum())
-                report(Progress((half + (number + 1) / len(_SCALES)) / 2))
-        return float(_SCALES[errors.argmin()] ** _BELIEVED)
+                report(Progress((half + (number + 1) / len(_OCTAVES)) / 2))
+        finer = np.linspace(_OCTAVES[0], _OCTAVES[-1], 81)
+        missed = CubicSpline(_OCTAVES, 10 * np.log10(errors))(finer) + _DRAWN * finer**2
+        return float(2 ** finer[missed.argmin()])
 
     def _dilations(self) -> tuple[int, ...]:
         """Every second block looks twice as far along the rows."""

@@ -111,11 +111,13 @@ class _Block(nn.Module):
         self.gate = nn.Sequential(nn.Linear(1, 16), nn.SiLU(), last)
 
     def forward(self, features: Tensor, told: Tensor) -> Tensor:
-        scale, shift = self.gate(told)[:, :, None, None].chunk(2, dim=1)
+        scale, shift = self.gate(told)[0].chunk(2)
+        first = self.first * (1 + scale)[:, None]  # scales what the convolution gives, at no cost
+        bias = self.biases[0] * (1 + scale) + shift
         wide = {"padding": (1, self._dilation), "dilation": (1, self._dilation)}
         inner = functional.conv2d(
-            functional.relu(features), self.first.view(self._shape), self.biases[0], padding=wide["padding"],
+            functional.relu(features), first.view(self._shape), bias, padding=wide["padding"],
             dilation=wide["dilation"],
         )  # fmt: skip
-        inner = functional.relu(inner * (1 + scale) + shift)
+        inner = functional.relu(inner)
         return features + functional.conv2d(inner, self.second.view(self._shape), self.biases[1], padding=1)

@@ -11,18 +11,22 @@ from ...io.files import replacing
 from ...weights import read
 from .network import RowNet
 
-FILE = Path(__file__).with_name("ready.safetensors")
-CHANNELS, BLOCKS = 32, (1, 2, 1, 2)
-"""The network that the weights belong to: its width, and the dilation of each block."""
+SIZES = {"32x4": (32, (1, 2, 1, 2)), "48x6": (48, (1, 2, 1, 2, 1, 2))}
+"""The networks for which there are weights: width, and the dilation of each block."""
 MEAN, SPREAD = 0.3, 0.15
 """Mean and standard deviation of the images on which they were trained."""
-RATE = 0.5
+RATE = 0.35
 """Share of the learning rates: more would forget, less would not learn the stack."""
+
+
+def file_of(size: str) -> Path:
+    """Return where the weights of a size lie."""
+    return Path(__file__).with_name(f"ready_{size}.safetensors")
 
 
 def fits(channels: int, dilations: tuple[int, ...]) -> bool:
     """Return whether there are weights for such a network."""
-    return (channels, dilations) == (CHANNELS, BLOCKS)
+    return (channels, dilations) in SIZES.values()
 
 
 def start(network: RowNet, spread: float) -> None:
@@ -31,11 +35,12 @@ def start(network: RowNet, spread: float) -> None:
     Parameters
     ----------
     network : RowNet
-        Of the kind that they fit.
+        Of a size for which there are weights.
     spread : float
         Standard deviation of its images: what linear interpolation misses grows with it.
     """
-    tensors = read(FILE)
+    channels, blocks = network.entry.out_channels, len(network.blocks)
+    tensors = read(file_of(f"{channels}x{blocks}"))
     for name in ("head.weight", "head.bias"):
         tensors[name] = tensors[name] * (spread / SPREAD)
     network.load_state_dict(tensors)
