@@ -45,6 +45,14 @@ class TestExpect:
         for left, more in ((0.7, 10 * np.log10(0.8 / 0.7)), (0.1, 1.5), (1.0, 10 * np.log10(0.8))):
             assert expect(sections, (evidence([left]), double), ALL).gain_db - plain == pytest.approx(more, abs=0.01)
 
+    @pytest.mark.parametrize("beyond", [0.0, 0.2, 1.0])
+    def test_what_cannot_be_predicted_along_z_does_not_shrink_with_the_gap(self, beyond):
+        """Errors of rows: 1 and 0.5 at the doubled gap, 0.4 and 0.16 at the real one; along z ``beyond`` more."""
+        rows = evidence([0.4, 0.4], before=0.4), evidence([0.5, 0.5])
+        sections = evidence([(0.5 + beyond) / (1 + beyond)] * 2)
+        truth = 10 * np.log10((0.4 + beyond) / (0.16 + beyond))
+        assert expect(sections, rows, ALL).gain_db == pytest.approx(truth, abs=1e-6)
+
     def test_few_and_unlike_sections_are_less_sure(self):
         sure, scattered, single = (
             expect(evidence(left), None, ALL).spread_db for left in ([0.5] * 8, [0.1, 0.9] * 4, [0.1, 0.9])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +12,12 @@ from ...stack import Stack
 from .blend import Evidence
 
 _MOST = 1.5
-"""dB. Left-out sections measure the gain at the doubled gap; what hidden rows gain more at the real than at the doubled
-gap is added, but no more than this."""
-_OFF = 0.5
+"""dB: the gain at the real gap differs from that at the doubled one by no more than this."""
+_OFF = 0.8
 """dB: standard deviation of the true gain about the expected one, on real volumes."""
+_SOME = 1.01
+"""Factor of the error below which a gain tells nothing about what cannot be predicted."""
+_TINY = 1e-12
 _UNLIKE = 2.0
 """Sections that change this many times more or less than rows at the same distance are unlike XY."""
 _ROWS = 4_000_000
@@ -43,10 +46,29 @@ def expect(left_out: Evidence, rows: tuple[Evidence, Evidence] | None, weights: 
     """
     gain = left_out.gain_db(weights)
     if rows is not None:
-        gain += float(np.clip(rows[0].gain_db(weights) - rows[1].gain_db(weights), -_MOST, _MOST))
+        gain += float(np.clip(_more_than_doubled(gain, rows, weights), -_MOST, _MOST))
     errors = left_out.errors(weights) / max(float(left_out.error.mean()), 1e-12)
     scatter = 4.34 * float(errors.std()) / max(float(errors.mean()), 1e-12) / np.sqrt(left_out.sections)
     return Expectation(float(gain), float(np.hypot(scatter, _OFF)))
+
+
+def _more_than_doubled(gain: float, rows: tuple[Evidence, Evidence], weights: NDArray[np.float64]) -> float:
+    """Return how much more is gained at the real than at the doubled gap, in dB, as rows hidden in XY tell.
+
+    Where left-out sections ``gain`` less than rows at the same, doubled gap, something along z cannot be predicted
+    (sections of unequal brightness, shifts, their noise), and it does not become smaller at the real gap. As much
+    error is added to that of the rows, at both gaps, as makes the gains at the doubled gap agree.
+    """
+    real, double = rows
+    kept = [10 ** (-each.gain_db(weights) / 10) for each in rows]  # shares of linear's error that the mixture has
+    factor = 10 ** (gain / 10)
+    beyond = max(0.0, 1 - factor * kept[1]) / (factor - 1) if factor > _SOME else 0.0
+    if beyond == 0:
+        return 10 * math.log10(kept[1] / kept[0])
+    nearer = float(real.error.mean()) / max(float(double.error.mean()), _TINY)
+    at_real = (nearer + beyond) / (nearer * kept[0] + beyond)
+    at_double = (1 + beyond) / (kept[1] + beyond)
+    return 10 * math.log10(at_real / at_double)
 
 
 def mismatch(stack: Stack) -> tuple[str, ...]:

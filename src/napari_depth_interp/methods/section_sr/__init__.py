@@ -58,7 +58,7 @@ class SectionSRConfig(MethodConfig):
         le=4.0,
         title="Scale",
         description="How much finer (above 1) or coarser the structure along z is than that in XY. Not set: chosen "
-        "between 0.5 and 2 on sections of the stack that are left out.",
+        "between 0.57 and 1.74 on sections of the stack that are left out.",
     )
     flips: bool = Field(
         default=True,

@@ -32,6 +32,8 @@ _OCTAVES = np.linspace(-1.0, 1.0, 5)
 """Binary logarithms of the multiples of the physical gap at which the stack is looked at."""
 _DRAWN = 0.15
 """dB per squared octave by which a scale must be better than the physical one: it is chosen at the doubled gap."""
+_BELIEVED = 0.8
+"""Share of the chosen octaves that is used, for the same reason."""
 _CHECKED = 6
 """Sections left out to choose the scale."""
 _FROM_SCRATCH = 2
@@ -209,7 +211,7 @@ class SectionSR:
                 report(Progress((half + (number + 1) / len(_OCTAVES)) / 2))
         finer = np.linspace(_OCTAVES[0], _OCTAVES[-1], 81)
         missed = CubicSpline(_OCTAVES, 10 * np.log10(errors))(finer) + _DRAWN * finer**2
-        return float(2 ** finer[missed.argmin()])
+        return float(2 ** (_BELIEVED * finer[missed.argmin()]))
 
     def _dilations(self) -> tuple[int, ...]:
         """Every second block looks twice as far along the rows."""
