@@ -92,20 +92,39 @@ class TestFloor:
     def test_slices_have_none(self):
         assert Floor.of(stack_of(np.zeros((5, 4, 4)), 1)) == Floor()
 
-    def test_sections_of_an_image_at_the_floor_lie_there_and_others_stay(self):
-        voxels = np.ones((3, 2, 2))
-        voxels[1, 0, 0] = -2.0
+    def test_lifted_sections_are_the_nearest_that_are_allowed(self):
+        rng = np.random.default_rng(0)
+        images, sections = rng.random((4, 3, 3)), rng.normal(size=(24, 3, 3))
+        images[2, 0] = 0.0
+        found = Floor(0.0).lift(sections, images).reshape(4, 6, 3, 3)
+        assert found.min() == 0
+        np.testing.assert_allclose(found.mean(axis=1), images, atol=1e-12)
+        assert (found[2, :, 0] == 0).all()
+        for _ in range(50):  # no others that average to the images are nearer
+            other = rng.dirichlet(np.ones(6), size=(4, 3, 3)).transpose(0, 3, 1, 2) * 6 * images[:, None]
+            near, far = (np.square(each - sections.reshape(4, 6, 3, 3)).sum(axis=1) for each in (found, other))
+            assert (near <= far + 1e-9).all()
+
+    def test_sections_that_are_allowed_stay(self):
+        sections = np.random.default_rng(0).random((24, 3, 3)) + 1
+        images = sections.reshape(4, 6, 3, 3).mean(axis=1)
+        np.testing.assert_allclose(Floor(0.5).lift(sections, images), sections, atol=1e-12)
+
+    def test_a_few_sections_are_those_of_all(self):
+        voxels = np.random.default_rng(1).random((30, 4, 5)) * (np.random.default_rng(2).random((30, 4, 5)) > 0.3)
         stack = stack_of(voxels, 6)
-        z = np.concatenate([stack.fine_depths().ravel(), [2.9, 3.1, 100.0]])
-        values = np.random.default_rng(0).random((len(z), 2, 2))
-        held = values.copy()
-        Floor(-2.0).hold(held, stack, z)
-        low = [*range(6, 12), 19]  # 3.1 is nearer to the second image (at 6) than to the first
-        assert (held[low, 0, 0] == -2.0).all()
-        held[low, 0, 0] = values[low, 0, 0]
-        np.testing.assert_array_equal(held, values)
+        z, floor = stack.fine_depths().ravel(), Floor.of(stack)
+        assert floor == Floor(0.0)
+
+        def render(at):
+            return back_projected(noisy, stack, at)
+
+        whole = floor.held(render, stack, z)
+        np.testing.assert_allclose(whole.reshape(30, 6, 4, 5).mean(axis=1), voxels, atol=1e-9)
+        some = [61, 64, 100]
+        np.testing.assert_allclose(floor.held(render, stack, z[some]), whole[some], atol=5e-3)
+        assert floor.held(render, stack, z[:-1] + 0.5).min() == 0  # between the sections: not below it
 
     def test_none_changes_nothing(self):
-        stack, values = stack_of(np.zeros((3, 2, 2)), 6), np.ones((18, 2, 2))
-        Floor().hold(values, stack, stack.fine_depths().ravel())
-        assert (values == 1).all()
+        stack, z = stack_of(np.zeros((3, 2, 2)), 6), np.array([1.0])
+        np.testing.assert_array_equal(Floor().held(lambda at: -np.ones((1, 2, 2)), stack, z), -np.ones((1, 2, 2)))

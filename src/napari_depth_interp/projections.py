@@ -31,9 +31,9 @@ _SHARED = 0.01
 
 @dataclass(frozen=True)
 class Floor:
-    """The grey value that nothing is below: where a projection lies at it, each of its sections does.
+    """The grey value that nothing is below, neither projections nor their sections.
 
-    Back-projection alone lets them swing about it (an empty background is often recorded as exactly 0).
+    Back-projection alone lets sections swing about it (an empty background is often recorded as exactly 0).
 
     Attributes
     ----------
@@ -53,20 +53,59 @@ class Floor:
         count = sum(count for value, count in found if value == lowest)
         return cls(lowest) if count >= _SHARED * math.prod(stack.voxels.shape) else cls()
 
-    def at(self, stack: Stack, z: Weights) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-        """Return which sections at depths z belong to an image, and where that image lies at the floor (k, Y, X)."""
-        if not math.isfinite(self.value):
-            return np.zeros(0, np.intp), np.zeros((0, *stack.voxels.shape[1:]), bool)
-        distance = np.abs(stack.depths[:, None] - z)
-        closest = distance.argmin(axis=0)
-        half = (stack.grid.spacing or 0.0) / 2
-        inside = np.flatnonzero(distance.min(axis=0) <= half * (1 + 1e-9))
-        return inside, np.asarray(stack.voxels[closest[inside]] <= self.value)
+    @property
+    def is_known(self) -> bool:
+        return math.isfinite(self.value)
 
-    def hold(self, values: NDArray[Any], stack: Stack, z: Weights) -> None:
-        """Put sections ``values`` (K, Y, X) at depths z on the floor where their images lie at it; means stay."""
-        for section, low in zip(*self.at(stack, z), strict=True):
-            values[section][low] = self.value
+    def held(
+        self, render: Callable[[NDArray[np.float64]], NDArray[Any]], stack: Stack, z: NDArray[np.float64]
+    ) -> NDArray[Any]:
+        """Return sections (K, Y, X) at depths z that are not below the floor.
+
+        Parameters
+        ----------
+        render : callable
+            Gives sections (K, Y, X) at any depths whose averages are the recorded images.
+        stack : Stack
+        z : (K,) array
+        """
+        if not self.is_known:
+            return render(z)
+        fine = stack.fine_depths()
+        places = _places(fine.ravel(), z, stack)
+        if places is None:
+            return np.asarray(np.maximum(render(z), self.value))
+        owners = places // stack.acquisition.n
+        used = np.unique(owners)
+        sections = self.lift(render(fine[used].ravel()), stack.voxels[used])
+        mine = np.searchsorted(used, owners) * stack.acquisition.n + places % stack.acquisition.n
+        return np.asarray(sections[mine])
+
+    def lift(self, sections: NDArray[Any], images: NDArray[Any]) -> NDArray[Any]:
+        """Return the nearest sections (N n, Y, X) that are not below the floor and average to images (N, Y, X).
+
+        That is the projection onto a simplex, pixel by pixel (Held, Wolfe and Crowder, 1974).
+        """
+        if not self.is_known:
+            return sections
+        found, n = np.empty_like(sections), len(sections) // len(images)
+        counts = np.arange(1, n + 1).reshape(n, 1, 1)
+        for number, image in enumerate(images):
+            some = slice(number * n, (number + 1) * n)
+            above = sections[some].astype(np.float64) - self.value
+            ordered = -np.sort(-above, axis=0)
+            taken = (np.cumsum(ordered, axis=0) - n * (image.astype(np.float64) - self.value)) / counts
+            kept = np.maximum((ordered > taken).sum(axis=0), 1)  # how many stay above the floor
+            less = np.take_along_axis(taken, kept[None] - 1, axis=0)
+            found[some] = np.maximum(above - less, 0) + self.value
+        return found
+
+
+def _places(flat: Weights, z: Weights, stack: Stack) -> NDArray[np.intp] | None:
+    """Return where depths z are among the fine ones, or None if some lie between them."""
+    spacing = stack.grid.spacing or 1.0
+    places = np.searchsorted(flat, z - 1e-9 * spacing).clip(0, len(flat) - 1)
+    return places if np.allclose(flat[places], z, rtol=0, atol=1e-6 * spacing) else None
 
 
 def window_of(stack: Stack, z: Weights, reach: int = REACH) -> slice:
@@ -103,8 +142,8 @@ def back_projected(
     seen = replace(stack, voxels=stack.voxels[window], grid=replace(stack.grid, depths=stack.depths[window]))
     fine = fine_depths(stack.grid, stack.acquisition.n)[window]
     flat = fine.ravel()
-    places = np.searchsorted(flat, z - 1e-9 * (stack.grid.spacing or 1.0)).clip(0, len(flat) - 1)
-    if np.allclose(flat[places], z, rtol=0, atol=1e-6 * (stack.grid.spacing or 1.0)):
+    places = _places(flat, z, stack)
+    if places is not None:
         sections = render(flat, report)
         values = sections[places]
         averages = sections.reshape(*fine.shape, *sections.shape[1:]).mean(axis=1)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from ..method import Method, MethodConfig, MethodSpec, Runtime, Sections, working_dtype
@@ -77,19 +78,21 @@ class _Interpolator:
         report(Progress(1.0))
 
     def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report = silent) -> Sections:
+        values = self._floor.held(lambda at: self._rendered(stack, at, report), stack, np.asarray(z, float))
+        return Sections(values)
+
+    def _rendered(self, stack: Stack, z: Weights, report: Report) -> NDArray[Any]:
         dtype = working_dtype(stack.voxels.dtype)
         flat = stack.voxels.reshape(len(stack.voxels), -1)
         values = np.empty((len(z), flat.shape[1]), dtype)
         for start in range(0, len(z), _CHUNK):
             rows = slice(start, start + _CHUNK)
-            window, matrix = self._weights(stack, np.asarray(z[rows], float))
+            window, matrix = self._weights(stack, z[rows])
             np.matmul(matrix.astype(dtype), flat[window].astype(dtype, copy=False), out=values[rows])
             report(Progress(min(1.0, rows.stop / len(z))))
         if self._bounds is not None:
             np.clip(values, *self._bounds, out=values)
-        sections = values.reshape(len(z), *stack.voxels.shape[1:])
-        self._floor.hold(sections, stack, np.asarray(z, float))
-        return Sections(sections)
+        return values.reshape(len(z), *stack.voxels.shape[1:])
 
     def _weights(self, stack: Stack, z: Weights) -> tuple[slice, Weights]:
         """Return the observed sections that depths ``z`` need and their weights (len(z), sections)."""

@@ -61,9 +61,10 @@ class Inr:
         def render(at: NDArray[np.float64], report: Report) -> NDArray[Any]:
             return self._read(fitted, at, stack, report)
 
-        values = back_projected(render, stack, wanted, inner) if self._config.correct else render(wanted, inner)
         if self._config.correct:
-            fitted.floor.hold(values, stack, wanted)
+            values = fitted.floor.held(lambda at: back_projected(render, stack, at, inner), stack, wanted)
+        else:
+            values = render(wanted, inner)
         report(Progress(1.0))
         return Sections(values)
 

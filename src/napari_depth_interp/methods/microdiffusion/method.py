@@ -193,7 +193,7 @@ class MicroDiffusion:
             place.to(device),
             stack.depths,
             grid.z,
-            float(2 * self._scaling.apply(np.array([Floor.of(stack).value], np.float32))[0] - 1),
+            Floor(float(2 * self._scaling.apply(np.array(Floor.of(stack).value)) - 1)),
         )
 
     def _scaled(self, voxels: NDArray[Any], device: torch.device) -> Tensor:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from ...nn.runtime import half_precision
 from ...nn.schedule import STEPS, sampler
-from ...projections import spreading
+from ...projections import Floor, spreading
 from .fit import blended, sections_of, seen_by, state_of
 from .network import SectionNet
 
@@ -42,8 +41,7 @@ class Scene:
     place : (K, 2) tensor
     depths : (N,) array
     z : (K,) array
-    floor : float
-        Nothing is below; minus infinity: not known.
+    floor : Floor
     """
 
     images: Tensor
@@ -53,19 +51,22 @@ class Scene:
     place: Tensor
     depths: NDArray[np.float64]
     z: NDArray[np.float64]
-    floor: float = -math.inf
+    floor: Floor = field(default_factory=Floor)
 
     def matched(self, sections: Tensor) -> Tensor:
-        """Return sections whose means are the recorded images, changed smoothly; on the floor where these are."""
+        """Return sections whose means are the recorded images, changed smoothly."""
         errors = self.images - torch.stack([sections[each].mean(0) for each in torch.from_numpy(self.members)])
         found, flat = sections.clone(), errors.flatten(1)
         for some, part, weights in spreading(self.depths, self.z[self.members], self.z):
             added = torch.from_numpy(weights).float().to(flat.device) @ flat[part]
             found[some] += added.view(found[some].shape)
-        if math.isfinite(self.floor):
-            low = (self.images <= self.floor)[torch.from_numpy(self.closest)]
-            found = found.masked_fill(low, self.floor)
         return found
+
+    def finished(self, sections: Tensor) -> Tensor:
+        """Return matched sections that are not below the floor."""
+        found = self.matched(sections)
+        lifted = self.floor.lift(found.cpu().numpy(), self.images.cpu().numpy())
+        return torch.from_numpy(lifted).to(found.device)
 
 
 @torch.no_grad()
@@ -96,7 +97,7 @@ def draw(
             noise = torch.randn_like(images)[torch.from_numpy(scene.closest)]
         state = schedule.step(clean, step, state, eta=config.eta, variance_noise=noise).prev_sample
     sections = sections_of(state, prior, network, config.draws)
-    return scene.matched(sections) if config.correct else sections
+    return scene.finished(sections) if config.correct else sections
 
 
 def foretold(

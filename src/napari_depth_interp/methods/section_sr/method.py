@@ -141,12 +141,13 @@ class SectionSR:
             return Sections(values)
         wanted = np.asarray(z, float)
         if stack.acquisition.is_projection:
-            values = back_projected(lambda at, inner: self._render(stack, at, inner), stack, wanted, report)
-            self._floor.hold(values, stack, wanted)
-            return Sections(values)
+            return Sections(self._floor.held(lambda at: self._matching(stack, at, report), stack, wanted))
         values = self._render(stack, wanted, report)
         np.clip(values, *self._bounds, out=values)
         return Sections(values)
+
+    def _matching(self, stack: Stack, z: NDArray[np.float64], report: Report) -> NDArray[Any]:
+        return back_projected(lambda at, inner: self._render(stack, at, inner), stack, z, report)
 
     def _render(self, stack: Stack, z: NDArray[np.float64], report: Report) -> NDArray[Any]:
         values = self._linear.sections_at(stack, z.tolist(), report=silent).values
