@@ -41,6 +41,7 @@ PAPER = {
 }  # fmt: skip
 """SSIM, PSNR (dB) and Dice of Hui 2024, Table 1: of other volumes, so only the order of the rows can be compared."""
 LINEAR, MATCHED, OURS = "linear", "cubic, back-projected", "microdiffusion, mean of 8"
+BACK = "linear, back-projected"
 PUBLISHED = "draws=image:prior_use=blend:learn=mean:correct=false:self_check=false:noise=keep:samples=1"
 MLP = "inr:field=mlp:correct=false:learning_rate=0.001"
 GAIN_DB, GAIN_SSIM, BELOW_DB = 1.0, 0.03, 0.2
@@ -76,7 +77,7 @@ def contenders(setting: Setting) -> dict[str, str]:
         "linear diffusion": f"{diffusion}:prior=linear",
         "cubic diffusion": f"{diffusion}:prior=cubic",
         "MicroDiffusion as published": f"{diffusion}:prior=inr",
-        "linear, back-projected": "linear",
+        BACK: "linear",
         MATCHED: "cubic",
         "inr, factorised": "inr",
         "auto": f"auto{setting.ours}",
@@ -134,7 +135,10 @@ def table(name: str, scores: dict[str, MethodScores]) -> str:
             f"{each.volume.get('gradient_z') or 0.0:.2f}", f"{each.seconds:.0f}",
             "-" if paper is None else f"{paper[0]:.4f} / {paper[1]:.2f} / {paper[2]:.4f}",
         ])  # fmt: skip
-    header = ["row", "SSIM", "PSNR dB", "pooled PSNR dB", "Dice", "MS-SSIM", "gradient along z", "s", "paper SSIM / PSNR / Dice"]
+    header = [
+        "row", "SSIM", "PSNR dB", "pooled PSNR dB", "Dice", "MS-SSIM", "gradient along z", "s",
+        "paper SSIM / PSNR / Dice",
+    ]  # fmt: skip
     return markdown_table(header, lines)
 
 
@@ -168,7 +172,7 @@ def ablations(setting: Setting, threads: int, figure: Path) -> None:
     others = score(vessels, {"as published": diffusion, **{each: f"{diffusion}:{each}" for each in options}}, threads)
     by_n = {
         n: score(
-            simulated("vessels", setting.shape, n), {LINEAR: "linear", OURS: f"microdiffusion{setting.ours}"}, threads
+            simulated("vessels", setting.shape, n), {BACK: "linear", OURS: f"microdiffusion{setting.ours}"}, threads
         )
         for n in (2, 3, 4, 6, 8, 10, 16)
         if setting.shape[0] >= 3 * n
@@ -176,7 +180,7 @@ def ablations(setting: Setting, threads: int, figure: Path) -> None:
     print(f"\nVessels, ablations:\n\n{table('', by_averaging | by_gamma | others)}")
     rows = [[n, *(f"{each.mean['psnr'] or 0:.2f} / {each.mean['ssim'] or 0:.4f}" for each in found.values())]
             for n, found in by_n.items()]  # fmt: skip
-    print(f"\nVessels by n, PSNR / SSIM:\n\n{markdown_table(['n', LINEAR + ', back-projected', OURS], rows)}")
+    print(f"\nVessels by n, PSNR / SSIM:\n\n{markdown_table(['n', BACK, OURS], rows)}")
     draw(figure, by_averaging, by_gamma, by_n)
 
 

@@ -16,29 +16,32 @@ from ...training.loop import train
 from .network import RowNet, interpolate
 from .patches import Batch, Patches
 
-WIDEST, NARROWEST = 2.2, 0.5
-"""Gaps drawn in training, as multiples of the physical gap; the doubled gap is needed to choose the scale."""
+SPAN = (0.4, 2.5)
+"""Bounds of the gaps drawn in training, as multiples of the physical one; the doubled one is needed for the scale."""
 _MATRIX_RATE, _OTHER_RATE = 1e-2, 6e-3
 _SMALLEST_GAP = 1.3
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and on what: steps, patches per step, the physical gap in pixels, the loss, the share of the rates."""
+    """How long and on what: steps, patches per step, the physical gap in pixels, the loss, share of the rates, gaps."""
 
     iterations: int
     batch: int
     gap: float
     squared: bool
     rate: float = 1.0
+    span: tuple[float, float] = SPAN
 
 
 def fit(network: RowNet, patches: Patches, plan: Plan, seed: int, report: Report) -> RowNet:
     """Train for a number of steps and return the running average of the weights."""
     network = network.to(memory_format=torch.channels_last)
 
+    low, high = map(math.log, plan.span)
+
     def loss(moving: nn.Module, rng: np.random.Generator) -> Tensor:
-        gap = plan.gap * math.exp(rng.uniform(math.log(NARROWEST), math.log(WIDEST)))
+        gap = plan.gap * math.exp(rng.uniform(low, high))
         batch = patches.draw(max(_SMALLEST_GAP, gap), rng)
         return missed(moving, batch, squared=plan.squared, exact=network.exact)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -96,8 +97,9 @@ class SectionSR:
             network = self._network or self._new_network(float(images.mean()), float(images.std()), exact=exact)
             blur = self._config.axial_blur / _FWHM / self._pixel
             patches = Patches(images, self._config.batch, blur, stack.acquisition.n)
-            rate = ready.RATE if self._starts_ready(exact=exact) else 1.0
-            plan = Plan(iterations, self._config.batch, gap, self._is_squared(images, gap), rate)
+            plan = Plan(iterations, self._config.batch, gap, self._is_squared(images, gap))
+            if self._starts_ready(exact=exact):
+                plan = replace(plan, rate=ready.RATE, span=ready.SPAN)
             training = part(report, 0.0, 0.95, "training on the sections of this stack")
             self._network = fit(network.train().to(device), patches, plan, self._runtime.seed, training)
             if self._config.scale is None and len(stack.depths) >= 5 and not stack.acquisition.is_projection:

@@ -17,6 +17,8 @@ MEAN, SPREAD = 0.3, 0.15
 """Mean and standard deviation of the images on which they were trained."""
 RATE = 0.35
 """Share of the learning rates: more would forget, less would not learn the stack."""
+SPAN = (0.5, 2.2)
+"""Bounds of the gaps drawn in training: nearer to the physical one than from scratch, as others are known already."""
 
 
 def file_of(size: str) -> Path:
