@@ -13,6 +13,14 @@ from napari_depth_interp.cli.signals import Interrupted, listening, reporting
 from napari_depth_interp.progress import Progress
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard():
+    """Also where these tests were started in the background by a shell, which lets Ctrl-C be ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def send(number):
     os.kill(os.getpid(), number)
     threading.Event().wait(5)  # the handler runs here at the latest
