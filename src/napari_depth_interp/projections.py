@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .lazy import planes_of
 from .progress import Progress, Report, silent
 from .resampling import Weights, unaverage, weights
 from .stack import Stack, fine_depths
@@ -48,7 +49,8 @@ class Floor:
         """Return the floor of the recorded projections, if many voxels lie exactly at their smallest value."""
         if not stack.acquisition.is_projection:
             return cls()
-        found = [(float(image.min()), int(np.count_nonzero(image == image.min()))) for image in stack.voxels]
+        lows = ((image.min(), image) for image in planes_of(stack.voxels))  # read once: they may still be in a file
+        found = [(float(low), int(np.count_nonzero(image == low))) for low, image in lows]
         lowest = min(value for value, _ in found)
         count = sum(count for value, count in found if value == lowest)
         return cls(lowest) if count >= _SHARED * math.prod(stack.voxels.shape) else cls()

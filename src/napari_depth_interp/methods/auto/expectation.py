@@ -47,8 +47,8 @@ def expect(left_out: Evidence, rows: tuple[Evidence, Evidence] | None, weights: 
     gain = left_out.gain_db(weights)
     if rows is not None:
         gain += float(np.clip(_more_than_doubled(gain, rows, weights), -_MOST, _MOST))
-    errors = left_out.errors(weights) / max(float(left_out.error.mean()), 1e-12)
-    scatter = 4.34 * float(errors.std()) / max(float(errors.mean()), 1e-12) / np.sqrt(left_out.sections)
+    errors = left_out.errors(weights) / max(float(left_out.error.mean()), _TINY)
+    scatter = 4.34 * float(errors.std()) / max(float(errors.mean()), _TINY) / np.sqrt(left_out.sections)
     return Expectation(float(gain), float(np.hypot(scatter, _OFF)))
 
 
