@@ -13,7 +13,7 @@ from napari_depth_interp.execute import execute
 from napari_depth_interp.holdout import Protocol
 from napari_depth_interp.method import Explains, Findings, Runtime
 from napari_depth_interp.methods import registry
-from napari_depth_interp.methods.auto import names_in
+from napari_depth_interp.methods.auto import AutoConfig, candidate_config, names_in
 from napari_depth_interp.request import resolve
 from napari_depth_interp.settings import make_settings
 from napari_depth_interp.simulate import simulate
@@ -246,10 +246,19 @@ class TestCandidates:
     def test_names_are_read_from_a_list(self, given):
         assert sorted(names_in(given)) == ["cubic", "flow"]
 
-    @pytest.mark.parametrize("given", ["cubic,magic", "auto", "cubic, auto", "cubic;flow"])
+    @pytest.mark.parametrize(
+        "given", ["cubic,magic", "auto", "cubic, auto", "cubic;flow", "section_sr:quick", "auto:fast"]
+    )
     def test_what_cannot_be_a_candidate_is_refused(self, given):
         with pytest.raises(RequestError, match="cannot be a candidate"):
             resolve(organoid(), make_settings(method="auto", factor=2, parameters={"candidates": given}))
+
+    def test_one_method_takes_part_with_two_presets(self):
+        names = "flow, section_sr, section_sr:fast"
+        configs = [candidate_config(AutoConfig(effort="best", candidates=names), name) for name in names_in(names)]
+        assert [configs[1].channels, configs[2].channels] == [48, 32]
+        (found,) = run(organoid(shape=(6, 24, 24)), candidates=names, training_steps=10).record["findings"]
+        assert list(found["shares"]) == ["linear", *names_in(names)]
 
     @pytest.mark.parametrize("given", ["linear", "", " , "])
     def test_linear_alone(self, given):

@@ -147,6 +147,10 @@ class TestProven:
         assert dict(zip(names, weights, strict=True))["section_sr"] > 0
         assert proven(list(PROVEN)[:1]).tolist() == [1]
 
+    def test_presets_of_one_method_share_alike(self):
+        alone, both = proven(["flow", "section_sr"]), proven(["flow", "section_sr", "section_sr:fast"])
+        assert both.tolist() == pytest.approx([alone[0], alone[1] / 2, alone[1] / 2])
+
     def test_strangers_get_nothing(self):
         assert proven(["somebodys", "section_sr"])[0] == 0
         assert proven(["somebodys", "others"]).tolist() == [0, 0]

@@ -54,6 +54,20 @@ class TestLeftOut:
         assert even.z == [1, 6, 15, 28]
         assert odd.z == [3, 10, 21]
 
+    def test_every_fourth_section_with_the_middle_one_asked_for(self):
+        stack = coded((14, 5, 6))
+        questions = left_out(stack, 4)
+        assert [(np.array(each.seen.depths) / 2).tolist() for each in questions] == [
+            [0, 4, 8, 12], [1, 5, 9, 13], [2, 6, 10], [3, 7, 11],
+        ]  # fmt: skip
+        assert [(np.array(each.z) / 2).tolist() for each in questions] == [[2, 6, 10], [3, 7, 11], [4, 8], [5, 9]]
+        for question in questions:
+            assert not np.isin(question.truth, question.seen.voxels).any()
+
+    def test_a_stack_too_short_for_a_gap_asks_nothing(self):
+        assert left_out(coded((4, 5, 6)), 4) == []
+        assert [each.z for each in left_out(coded((5, 5, 6)), 4)] == [[4.0]]
+
     def test_of_large_sections_rows_around_the_middle_are_taken(self, monkeypatch):
         monkeypatch.setattr(trials, "_VOXELS", 1)
         stack = coded((5, 100, 4))
@@ -107,6 +121,16 @@ class TestAnswers:
             np.testing.assert_array_equal(answer.others, depth * np.array([2, -3])[:, None, None] * np.ones((4, 5)))
             middle = int(depth / 2)
             np.testing.assert_array_equal(answer.change, np.abs(stack.voxels[middle + 1] - stack.voxels[middle - 1]))
+
+    def test_where_in_its_gap_each_lies_and_whether_its_rows_are_neighbours(self):
+        stack = coded((7, 21, 20))
+        (along, _), (section, *_) = hidden_rows(stack, 4, pixel=0.5), left_out(stack)
+        rows = list(answers(along, Constant(1.0), {"a": Constant(2.0)}))
+        assert [each.share for each in rows[:4]] == [0.25, 0.5, 0.75, 0.25]
+        assert all(each.apart for each in rows)
+        assert [(each.share, each.apart) for each in answers(section, Constant(1.0), {"a": Constant(2.0)})] == [
+            (0.5, False), (0.5, False), (0.5, False),
+        ]  # fmt: skip
 
     def test_changes_of_unsigned_numbers_do_not_wrap(self):
         voxels = np.array([[[250]], [[3]]], np.uint8)

@@ -256,6 +256,19 @@ class TestOddStacks:
         z = [1.0, 3.0]
         np.testing.assert_array_equal(sections(stack, z, **TINY), sections(stack, z, method="linear"))
 
+    @pytest.mark.parametrize(
+        ("n", "spacing", "learned"), [(1, 24, True), (1, 60, False), (6, 18, True), (6, 30, False)]
+    )
+    def test_gaps_wider_than_the_images_cannot_be_learned_and_it_says_so(self, n, spacing, learned):
+        """Rows as far apart as the sections do not fit into images of 48 pixels; nor do two means as thick."""
+        stack = replace(stack_of(TRUTH[:6], spacing * np.arange(6.0)), acquisition=Acquisition(n))
+        method = prepared(stack, **TINY)
+        z = [1.4 * spacing, 2.1 * spacing]
+        same = np.array_equal(method.sections_at(stack, z).values, sections(stack, z, method="linear"))
+        assert same != learned
+        assert [f"48 pixels wide, too few to hide rows {spacing} pixels apart" in line for line in
+                method.findings().warnings] == ([] if learned else [True])  # fmt: skip
+
     @pytest.mark.parametrize("shape", [(2, 40, 40), (6, 64, 5), (6, 5, 64), (6, 1, 64), (5, 17, 9), (3, 300, 8)])
     def test_few_sections_and_narrow_images(self, shape):
         stack = stack_of(blobs(shape, sigma=1.5))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from pydantic import Field, field_validator
 
 from ...method import Effort, Method, MethodConfig, MethodSpec, Preset, Runtime
 
 CANDIDATES = "cubic, flow, section_sr"
+BOTH_SIZES = f"{CANDIDATES}, section_sr:balanced"
+"""Where XY is a poor model of z the smaller network, trained for less, is better than that of the preset best."""
 
 
 class AutoConfig(MethodConfig):
@@ -20,7 +24,8 @@ class AutoConfig(MethodConfig):
     candidates: str = Field(
         default=CANDIDATES,
         title="Candidates",
-        description="Methods that are tried beside linear interpolation, separated by commas.",
+        description="Methods that are tried beside linear interpolation, separated by commas; section_sr:fast is "
+        "one with another preset than the effort's.",
     )
     training_steps: int | None = Field(
         default=None,
@@ -44,8 +49,11 @@ class AutoConfig(MethodConfig):
         from .. import registry
 
         for name in names_in(value):
-            if name == "auto" or name not in registry.names():
+            method, _, preset = name.partition(":")
+            if method == "auto" or method not in registry.names():
                 raise ValueError(f"'{name}' cannot be a candidate; name methods such as {CANDIDATES}")
+            if preset and preset != "balanced" and preset not in registry.get(method).presets:
+                raise ValueError(f"'{name}' cannot be a candidate: {method} has no preset '{preset}'")
         return value
 
 
@@ -60,12 +68,18 @@ _SMOOTHED = 6
 _LOOKED_AT = 4_000_000
 
 
-def candidate_config(config: AutoConfig, name: str) -> MethodConfig:
-    """Return the parameters with which a candidate is run."""
+def spec_of(name: str) -> MethodSpec:
+    """Return the method of a candidate, which may name a preset too."""
     from .. import registry
 
-    spec = registry.get(name)
-    values = dict(spec.presets.get(config.effort, {}))
+    return registry.get(name.partition(":")[0])
+
+
+def candidate_config(config: AutoConfig, name: str) -> MethodConfig:
+    """Return the parameters with which a candidate is run."""
+    spec = spec_of(name)
+    preset = cast(Preset, name.partition(":")[2] or config.effort)
+    values = dict(spec.presets.get(preset, {}))
     if config.training_steps is not None and "iterations" in spec.config.model_fields:
         values["iterations"] = config.training_steps
     return spec.config(**values)
@@ -73,17 +87,13 @@ def candidate_config(config: AutoConfig, name: str) -> MethodConfig:
 
 def _halo(config: AutoConfig) -> int | None:
     """Return the largest margin that a candidate needs, and room to smooth; None if one needs whole sections."""
-    from .. import registry
-
-    margins = [registry.get(name).halo(candidate_config(config, name)) for name in names_in(config.candidates)]
+    margins = [spec_of(name).halo(candidate_config(config, name)) for name in names_in(config.candidates)]
     known = [margin for margin in margins if margin is not None]
     return _SMOOTHED + max(known, default=0) if len(known) == len(margins) else None
 
 
 def _steps(config: AutoConfig) -> int:
-    from .. import registry
-
-    efforts = {name: registry.get(name).effort for name in names_in(config.candidates)}
+    efforts = {name: spec_of(name).effort for name in names_in(config.candidates)}
     return sum(each.steps(candidate_config(config, name)) for name, each in efforts.items() if each is not None)
 
 
@@ -105,7 +115,7 @@ AUTO = MethodSpec(
     config=AutoConfig,
     create=_create,
     cost="15 s (fast), 30 s (balanced) or 2 min (best) for 192 x 192 x 31 sections on two quiet cores",
-    presets={"fast": {"effort": "fast"}, "balanced": {}, "best": {"effort": "best"}},
+    presets={"fast": {"effort": "fast"}, "balanced": {}, "best": {"effort": "best", "candidates": BOTH_SIZES}},
     tile_halo=_halo,
     gives_uncertainty=True,
     effort=Effort(steps=_steps, limited=_limited, looked_at=_LOOKED_AT),

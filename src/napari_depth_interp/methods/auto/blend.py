@@ -76,7 +76,8 @@ def _decibels(before: float, after: float) -> float:
 
 def proven(names: Sequence[str]) -> Vector:
     """Return the proven mixture of these candidates; those it does not know get no weight."""
-    weights = np.array([PROVEN.get(name, 0.0) for name in names])
+    methods = [name.partition(":")[0] for name in names]
+    weights = np.array([PROVEN.get(name, 0.0) / methods.count(name) for name in methods])
     total = weights.sum()
     return np.asarray(weights / total) if total > 0 else weights
 

@@ -13,12 +13,11 @@ from ...method import Explains, Findings, Method, Refits, Runtime, Sections, Str
 from ...progress import Progress, Report, part, silent
 from ...scaling import Scaling
 from ...stack import Stack
-from .. import registry
-from . import candidate_config, names_in
+from . import candidate_config, names_in, spec_of
 from .blend import Evidence, fit, held_back, proven
 from .expectation import expect, mismatch
-from .trials import Answer, answers, change_between, hidden_rows, left_out, middle_rows
-from .uncertainty import ErrorModel, features
+from .trials import Answer, answers, change_between, gaps_of, hidden_rows, left_out, looked_at
+from .uncertainty import ErrorModel, Tried, features
 
 if TYPE_CHECKING:
     from . import AutoConfig
@@ -27,8 +26,8 @@ _FEWEST = 4
 """Sections under which nothing can be left out."""
 _SLOW = 20.0
 """Weight of a candidate that trains, in the share of the progress bar."""
-_GAPS, _ROWS = 4, 96
-"""Gaps and image rows in which the expected error at the real gap is looked up."""
+_GAPS = 8
+"""Gaps in which it is looked up what goes with errors at the real gap."""
 _ROUNDING = 0.6
 """Grey levels: error of linear interpolation where only rounding is missed."""
 _LARGEST_ROUNDING = 1e-4
@@ -51,7 +50,7 @@ class Auto:
         self._findings = Findings(shares={"linear": 1.0})
 
     def _create(self, name: str) -> Method:
-        return registry.get(name).create(candidate_config(self._config, name), self._runtime)
+        return spec_of(name).create(candidate_config(self._config, name), self._runtime)
 
     def findings(self) -> Findings:
         """Return the expected gain, the shares and what is odd about the stack."""
@@ -75,7 +74,7 @@ class Auto:
     def _names(self, stack: Stack) -> list[str]:
         """Return the candidates that can work on the stack."""
         kind = "projection" if stack.acquisition.is_projection else "slice"
-        return [name for name in names_in(self._config.candidates) if kind in registry.get(name).acquisitions]
+        return [name for name in names_in(self._config.candidates) if kind in spec_of(name).acquisitions]
 
     def refit(self, stack: Stack, *, report: Report = silent) -> None:
         """Prepare on another time point; candidates that can begin from what they know."""
@@ -88,7 +87,7 @@ class Auto:
 
     def _prepare_candidates(self, stack: Stack, report: Report) -> dict[str, float]:
         names = self._names(stack)
-        costs = np.array([_SLOW if registry.get(name).trains_on_stack else 1.0 for name in names])
+        costs = np.array([_SLOW if spec_of(name).trains_on_stack else 1.0 for name in names])
         ends = np.concatenate([[0.0], np.cumsum(costs) / costs.sum()])
         seconds = {}
         for number, name in enumerate(names):
@@ -108,14 +107,15 @@ class Auto:
         """Fit the weights, the expected gain and the uncertainty."""
         names = list(self._candidates)
         scaling = Scaling.of(stack.voxels)
-        known = list(self._left_out(stack, part(report, 0.0, 0.6)))
+        known = list(self._left_out(stack, 2, part(report, 0.0, 0.4)))
         evidence = Evidence.of(known, scaling.span)
         prior = proven(names)
-        rows = self._rows_evidence(stack, scaling.span, part(report, 0.6, 0.9))
+        hidden = self._hidden_rows(stack, part(report, 0.4, 0.7))
+        rows = None if hidden is None else (Evidence.of(hidden[0], scaling.span), Evidence.of(hidden[1], scaling.span))
         both = evidence if rows is None else evidence.with_rows(rows[0])
         self._weights = held_back(evidence, fit(both, prior, self._config.caution), _exact(stack, scaling))
         expectation = expect(evidence, rows, self._weights)
-        self._errors = self._fit_errors(stack, known, rows, part(report, 0.9, 1.0))
+        self._errors = self._fit_errors(stack, known, hidden, part(report, 0.7, 1.0))
         shares = {name: float(weight) for name, weight in zip(names, self._weights, strict=True)}
         inner = [method.findings() for method in self._candidates.values() if isinstance(method, Explains)]
         warnings = [line for each in inner for line in each.warnings]
@@ -127,8 +127,8 @@ class Auto:
             (*warnings, *mismatch(stack)),
         )
 
-    def _left_out(self, stack: Stack, report: Report) -> Iterator[Answer]:
-        questions = left_out(stack)
+    def _left_out(self, stack: Stack, every: int, report: Report) -> Iterator[Answer]:
+        questions = left_out(stack, every)
         for number, question in enumerate(questions):
             inner = part(report, number / len(questions), (number + 1) / len(questions))
             yield from answers(question, self._linear, self._candidates, inner)
@@ -157,8 +157,7 @@ class Auto:
             inner = part(report, number / len(self._candidates), (number + 1) / len(self._candidates))
             others.append(method.sections_at(stack, z, report=inner).values)
         depths = stack.depths
-        below = np.clip(np.searchsorted(depths, z, side="right") - 1, 0, len(depths) - 2)
-        shares = np.clip((np.asarray(z) - depths[below]) / (depths[below + 1] - depths[below]), 0, 1)
+        below, shares = gaps_of(stack, np.asarray(z, float))
         reach = (stack.grid.spacing or 0.0) / 2 if stack.acquisition.is_projection else 0.0
         for k, share in enumerate(shares.tolist()):
             each = np.stack([found[k] for found in others])
@@ -167,47 +166,57 @@ class Auto:
             uncertainty[k] = np.nan if self._errors is None or beyond else self._errors.expect(found)
 
     def _fit_errors(
-        self, stack: Stack, known: Sequence[Answer], rows: tuple[Evidence, Evidence] | None, report: Report
+        self, stack: Stack, known: Sequence[Answer], hidden: tuple[list[Answer], list[Answer]] | None, report: Report
     ) -> ErrorModel:
-        step = max(1, sum(answer.truth.size for answer in known) // _VOXELS)
-        foretold, errors = [], []
-        for answer in known:
-            mixture, found = self._features(answer.linear, answer.others, answer.change, 0.5)
-            foretold.append(found.reshape(len(found), -1)[:, ::step].T)
-            errors.append(np.abs(answer.truth - mixture).ravel()[::step])
-        model = ErrorModel.fit(np.concatenate(foretold), np.concatenate(errors))
-        if rows is None:
-            return model
-        real, double = (float(np.sqrt(each.errors(self._weights).mean())) for each in rows)
-        there = float(np.mean(np.concatenate(foretold) @ model.weights))
-        here = self._mean_expected(stack, model, report)
-        return model.moved(here / max(there, 1e-12), real / double) if double > 0 and there > 0 else model
+        """Return how errors go with features at the doubled gap, as they are at the real one."""
+        tried = self._tried(known)
+        model = ErrorModel.fit(tried)
+        far = list(self._left_out(stack, 4, part(report, 0.0, 0.6)))
+        sections = model.fall(tried, self._tried(far)) if far else None
+        rows = None if hidden is None else model.fall(self._tried(hidden[0]), self._tried(hidden[1]))
+        return model.moved(self._found_here(stack, part(report, 0.6, 1.0)), sections, rows)
 
-    def _mean_expected(self, stack: Stack, model: ErrorModel, report: Report) -> float:
-        """Return the mean expected error in the middle of some real gaps."""
-        part_of_it = stack.crop(slice(None), middle_rows(stack, _ROWS))
+    def _tried(self, known: Sequence[Answer]) -> Tried:
+        """Return features and errors of the mixture on known sections."""
+        step = max(1, sum(answer.truth.size for answer in known) // _VOXELS)
+        found, errors = [], []
+        for answer in known:
+            mixture, each = self._features(
+                answer.linear, answer.others, answer.change, answer.share, apart=answer.apart
+            )
+            found.append(each.reshape(len(each), -1)[:, ::step].T)
+            errors.append(np.abs(answer.truth - mixture).ravel()[::step])
+        return Tried(np.concatenate(found), np.concatenate(errors))
+
+    def _found_here(self, stack: Stack, report: Report) -> NDArray[np.float32]:
+        """Return features (n, FEATURES) in the middle of some real gaps."""
+        part_of_it = stack.crop(slice(None), looked_at(stack))
         gaps = np.unique(np.linspace(0, len(stack.depths) - 2, _GAPS).round().astype(int))
         z = ((stack.depths[gaps] + stack.depths[gaps + 1]) / 2).tolist()
         plain = self._linear.sections_at(part_of_it, z, report=silent).values
         others = [each.sections_at(part_of_it, z, report=silent).values for each in self._candidates.values()]
         report(Progress(1.0))
-        expected = []
+        found = []
         for k, gap in enumerate(gaps.tolist()):
-            each = np.stack([found[k] for found in others])
-            expected.append(
-                model.expect(self._features(plain[k], each, change_between(part_of_it, gap), 0.5)[1]).mean()
-            )
-        return float(np.mean(expected))
+            each = np.stack([values[k] for values in others])
+            found.append(self._features(plain[k], each, change_between(part_of_it, gap), 0.5)[1])
+        return np.concatenate([each.reshape(len(each), -1).T for each in found])
 
     def _features(
-        self, plain: NDArray[Any], others: NDArray[Any], change: NDArray[np.float32], share: float
+        self,
+        plain: NDArray[Any],
+        others: NDArray[Any],
+        change: NDArray[np.float32],
+        share: float,
+        *,
+        apart: bool = False,
     ) -> tuple[NDArray[Any], NDArray[np.float32]]:
         """Return the mixture (Y, X) and what its errors go with."""
         mixture = plain + np.tensordot(self._weights.astype(plain.dtype), others - plain, axes=1)
-        return mixture, features(plain, others, mixture, change, share)
+        return mixture, features(plain, others, mixture, change, share, apart=apart)
 
-    def _rows_evidence(self, stack: Stack, span: float, report: Report) -> tuple[Evidence, Evidence] | None:
-        """Return what rows hidden in the XY images say, at the real and at the doubled gap."""
+    def _hidden_rows(self, stack: Stack, report: Report) -> tuple[list[Answer], list[Answer]] | None:
+        """Return what becomes of rows hidden in the XY images, at the real and at the doubled gap."""
         spacing, pixel = float(np.median(np.diff(stack.depths))), stack.pixel
         in_plane = {
             name: each.in_plane() if isinstance(each, StretchesZ) else each for name, each in self._candidates.items()
@@ -223,7 +232,7 @@ class Auto:
             inner(Progress(1.0))
             if not known:
                 return None
-            found.append(Evidence.of(known, span))
+            found.append(known)
         return found[0], found[1]
 
 

@@ -14,7 +14,7 @@ from ...progress import Progress, Report, silent
 from ...stack import Acquisition, Grid, Stack
 
 _SECTIONS = 6
-"""Left-out sections per half of the stack."""
+"""Left-out sections per half of the stack; fewer where the stack is cut into more parts."""
 _VOXELS = 4_000_000
 """Voxels of a thinned stack that are looked at; of larger sections, rows around the middle."""
 _IMAGES = 6
@@ -24,41 +24,49 @@ _GAPS = 24
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """A stack that is seen, the depths asked for, and what stands there: means of ``thick`` sections each."""
+    """A stack that is seen, the depths asked for, and what stands there: means of ``thick`` sections each.
+
+    ``apart``: the rows of a section come from images that are no neighbours of each other.
+    """
 
     seen: Stack
     z: list[float]
     truth: NDArray[Any]
     thick: int = 1
+    apart: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
     """One known section: ``truth`` and what linear interpolation and each candidate made of it, all (Y, X).
 
-    ``change`` is the absolute difference of the two sections between which it lies.
+    ``change`` is the absolute difference of the two sections between which it lies, ``share`` where in their gap
+    (0 to 1); its rows may be ``apart``, see :class:`Question`.
     """
 
     truth: NDArray[Any]
     linear: NDArray[Any]
     others: NDArray[Any]
     change: NDArray[Any]
+    share: float = 0.5
+    apart: bool = False
 
 
-def left_out(stack: Stack) -> list[Question]:
-    """Return the even sections with odd ones asked for, and the other way round: twice the real gap.
+def left_out(stack: Stack, every: int = 2) -> list[Question]:
+    """Return stacks of every second section (or every fourth) with those in the middle between them asked for.
 
     Of projections, means of two neighbours with both asked for: twice the real thickness.
     """
-    rows = middle_rows(stack, max(64, _VOXELS // (len(stack.depths) * stack.voxels.shape[2])))
+    rows = looked_at(stack)
     if stack.acquisition.is_projection:
-        return _joined(stack, rows)
+        return _joined(stack, rows) if every == 2 else []
     questions = []
-    for first in (0, 1):
-        seen = stack.crop(slice(first, None, 2), rows)
-        inner = np.arange(first + 1, len(stack.depths) - 1, 2)
-        if len(inner) and len(seen.depths) > 1:
-            few = inner[np.unique(np.linspace(0, len(inner) - 1, _SECTIONS).round().astype(int))]
+    for first in range(every):
+        seen = stack.crop(slice(first, None, every), rows)
+        last = first + every * (len(seen.depths) - 1)
+        inner = np.arange(first + every // 2, last, every)
+        if len(inner):
+            few = inner[np.unique(np.linspace(0, len(inner) - 1, 2 * _SECTIONS // every).round().astype(int))]
             questions.append(Question(seen, stack.depths[few].tolist(), stack.voxels[few, rows]))
     return questions
 
@@ -81,10 +89,10 @@ def _joined(stack: Stack, rows: slice) -> list[Question]:
     return questions
 
 
-def middle_rows(stack: Stack, rows: int) -> slice:
-    """Return at most so many image rows around the middle."""
+def looked_at(stack: Stack) -> slice:
+    """Return the image rows that are looked at: all, or those around the middle of large images."""
     height = stack.voxels.shape[1]
-    rows = min(height, rows)
+    rows = min(height, max(64, _VOXELS // (len(stack.depths) * stack.voxels.shape[2])))
     start = (height - rows) // 2
     return slice(start, start + rows)
 
@@ -109,7 +117,7 @@ def hidden_rows(stack: Stack, gap: int, pixel: float) -> list[Question]:
         between = np.flatnonzero(np.arange(len(rows)) % gap)
         grid = Grid(depths[::gap], (float(stack.grid.spacing or pixel), pixel), stack.grid.unit)
         seen = replace(stack, voxels=rows[::gap], grid=grid)
-        questions.append(Question(seen, depths[between].tolist(), rows[between]))
+        questions.append(Question(seen, depths[between].tolist(), rows[between], apart=True))
     return questions
 
 
@@ -128,7 +136,7 @@ def _averaged_rows(stack: Stack, gap: int, pixel: float) -> list[Question]:
         depths = np.arange(len(sections), dtype=np.float64) * section * pixel
         grid = Grid(depths.reshape(count, n).mean(axis=1), (float(stack.grid.spacing or pixel), pixel), stack.grid.unit)
         seen = Stack(sections.reshape(count, n, *sections.shape[1:]).mean(axis=1), grid, stack.acquisition)
-        questions.append(Question(seen, depths.tolist(), sections))
+        questions.append(Question(seen, depths.tolist(), sections, apart=True))
     return questions
 
 
@@ -142,15 +150,23 @@ def answers(
         found.append(_asked(method, question))
         report(Progress((number + 1) / len(candidates)))
     z = np.asarray(question.z).reshape(-1, question.thick).mean(axis=1)
-    below = np.searchsorted(question.seen.depths, z).clip(1, len(question.seen.depths) - 1) - 1
+    below, shares = gaps_of(question.seen, z)
     for i, truth in enumerate(question.truth):
         change = change_between(question.seen, int(below[i]))
-        yield Answer(truth.astype(working_dtype(truth.dtype)), plain[i], np.stack([each[i] for each in found]), change)
+        others, truth = np.stack([each[i] for each in found]), truth.astype(working_dtype(truth.dtype))
+        yield Answer(truth, plain[i], others, change, float(shares[i]), question.apart)
 
 
 def _asked(method: Method, question: Question) -> NDArray[Any]:
     values = method.sections_at(question.seen, question.z, report=silent).values
     return values if question.thick == 1 else values.reshape(-1, question.thick, *values.shape[1:]).mean(axis=1)
+
+
+def gaps_of(stack: Stack, z: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the section below each depth and the share (0 to 1) of the gap above that section."""
+    depths = stack.depths
+    below = np.clip(np.searchsorted(depths, z, side="right") - 1, 0, len(depths) - 2)
+    return below, np.clip((z - depths[below]) / (depths[below + 1] - depths[below]), 0, 1)
 
 
 def change_between(stack: Stack, gap: int) -> NDArray[np.float32]:

@@ -111,7 +111,7 @@ SECTION_SR = MethodSpec(
     presets={
         "fast": {"iterations": 300, "flips": False},
         "balanced": {},
-        "best": {"iterations": 3000, "channels": 48, "blocks": 6},
+        "best": {"iterations": 6000, "channels": 48, "blocks": 6},
     },
     tile_halo=reach,
     trains_on_stack=True,

@@ -22,8 +22,9 @@ from ...stack import Stack
 from .. import registry
 from . import LOOKED_AT, ready
 from .fit import Plan, fit
+from .fusion import shares_of_xz
 from .network import RowNet
-from .patches import Patches
+from .patches import Patches, widest_gap
 from .render import Targets, corrections
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class SectionSR:
         self._bounds = -math.inf, math.inf
         self._floor = Floor()
         self._network: RowNet | None = None
+        self._why = ""
         self._pixel = 1.0
         self.scale = config.scale or 1.0
 
@@ -84,13 +86,14 @@ class SectionSR:
         for plain in (self._linear, self._matched):
             plain.prepare(stack, report=silent)
         self._pixel = stack.pixel
-        if max(stack.voxels.shape[1:]) < _SMALLEST_IMAGE or not self._usable_axes(stack):
+        gap = float(np.median(np.diff(stack.depths))) / self._pixel
+        self._why = self._hopeless(stack, gap)
+        if self._why:
             self._network = None
             report(Progress(1.0))
             return
         self._scaling = Scaling.of(stack.voxels)
         self._bounds = float(stack.voxels.min()), float(stack.voxels.max())
-        gap = float(np.median(np.diff(stack.depths))) / self._pixel
         with torch_on(self._runtime) as device:
             images = torch.from_numpy(self._scaling.apply(stack.voxels)).to(device)
             exact = not stack.acquisition.is_projection
@@ -116,6 +119,17 @@ class SectionSR:
         """Return whether ready weights are used: they know slices, and projections do a little better without."""
         return exact and self._config.start == "ready" and ready.fits(self._config.channels, self._dilations())
 
+    def _hopeless(self, stack: Stack, gap: float) -> str:
+        """Return why the images cannot teach anything about gaps of so many pixels; empty: they can."""
+        side = max(stack.voxels.shape[1:])
+        if side < _SMALLEST_IMAGE or not self._usable_axes(stack):
+            return "the images are too small, or their pixels far from square"
+        if gap > widest_gap(side, stack.acquisition.n, rows=2):
+            return (
+                f"the images are {side} pixels wide, too few to hide rows {gap:.0f} pixels apart, as the sections are"
+            )
+        return ""
+
     def in_plane(self) -> SectionSR:
         """Return the same network, told the true distance of rows."""
         same = copy.copy(self)
@@ -124,16 +138,10 @@ class SectionSR:
 
     def findings(self) -> Findings:
         """Say so where nothing could be learned."""
-        if self._network is not None:
-            return Findings()
-        return Findings(
-            warnings=(
-                "section_sr is linear interpolation here: the images are too small, or their pixels far from square",
-            )
-        )
+        return Findings(warnings=(f"section_sr is linear interpolation here: {self._why}",) if self._why else ())
 
     def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report = silent) -> Sections:
-        """Return linear interpolation plus the mean of what the XZ and the YZ planes add.
+        """Return linear interpolation plus what the XZ and the YZ planes add.
 
         Within the stack's range; projections are matched by back-projection instead.
         """
@@ -173,16 +181,18 @@ class SectionSR:
         depths, scaled = _with_ends(stack, self._scaling.apply(stack.voxels))
         targets = Targets.at(depths, z, self._pixel, scale)
         voxels = torch.from_numpy(scaled)
-        span = values.dtype.type(self._scaling.span / max(1, len(axes)))
+        span = values.dtype.type(self._scaling.span)
+        both = shares_of_xz(scaled, stack.grid.pixel_size or (1.0, 1.0)) if len(axes) == 2 else None
         for number, axis in enumerate(axes):
+            share = None if both is None else (both if axis == 1 else 1 - both)
             inner = part(report, number / len(axes), (number + 1) / len(axes))
             planes = voxels.movedim(axis, 0).to(device)
             found = corrections(self._network, planes, targets, flips=flips, each_chunk=fractions(inner))
             for where, correction in found:
-                if axis == 1:  # (p, K, X) belongs to rows of the image
-                    values[:, where] += span * correction.transpose(1, 0, 2)
-                else:
-                    values[:, :, where] += span * correction.transpose(1, 2, 0)
+                # (p, K, X) belongs to rows of the image, (p, K, Y) to columns
+                place = (slice(None), where) if axis == 1 else (slice(None), slice(None), where)
+                added = correction.transpose(1, 0, 2) if axis == 1 else correction.transpose(1, 2, 0)
+                values[place] += span * (added if share is None else added * share[place][targets.gap_of])
 
     def _usable_axes(self, stack: Stack) -> list[int]:
         """Return the image axes along which planes are cut: 1 gives XZ planes, 2 gives YZ planes."""

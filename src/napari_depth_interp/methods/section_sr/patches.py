@@ -61,7 +61,7 @@ class Patches:
         if height < _LOWEST:
             transposed, height, width = not transposed, width, height
         margin = 0 if self._n == 1 else 1  # half a gap on both sides belongs to the outermost means
-        gap = self._rounded(min(gap, (height - 1) / (2 + margin)))
+        gap = self._rounded(min(gap, widest_gap(height, self._n)))
         count = max(2, min(_ROWS, int((height - 1) / gap) + 1 - margin))
         length = min(height, math.ceil((count - 1 + margin) * gap) + 1)
         windows = torch.stack(
@@ -91,6 +91,11 @@ class Patches:
         window = image[top : top + length, left : left + columns]
         flips = [axis for axis in (0, 1) if rng.random() < 0.5]
         return window.flip(flips) if flips else window
+
+
+def widest_gap(height: int, n: int, rows: int = 3) -> float:
+    """Return how far apart, in pixels, rows of an image can be; means of n sections are as thick as the gap."""
+    return (height - 1) / (rows - 1 if n == 1 else rows)
 
 
 def _means_at(images: Tensor, positions: NDArray[Any], thickness: float, n: int) -> Tensor:
