@@ -84,6 +84,17 @@ class TestMoved:
         np.testing.assert_allclose(one, other)
         np.testing.assert_allclose(one, self.model.moved(self.real.found, np.full(6, np.log(0.6)), None).errors)
 
+    def test_a_dark_background_says_nothing_of_the_fall_and_the_other_evidence_is_taken(self):
+        dark = [Tried(each.found, each.errors * (each.found[:, 0] > 0)) for each in (self.double, self.far)]
+        model = ErrorModel.fit(dark[0])
+        fall = model.fall(*dark)
+        assert np.isnan(fall[:2]).all()
+        assert fall[-1] == pytest.approx(np.log(0.5), abs=0.1)
+        half = np.full(6, np.log(0.5))
+        moved = model.moved(self.real.found, fall, half).errors
+        np.testing.assert_allclose(moved[:2], model.moved(self.real.found, None, half).errors[:2])
+        assert np.isfinite(moved).all()
+
     def test_unknown_falls_leave_the_errors_of_the_doubled_gap(self):
         moved = self.model.moved(self.real.found, None, None)
         assert (moved.errors >= self.model.errors).all()

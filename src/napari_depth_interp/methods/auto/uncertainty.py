@@ -18,10 +18,12 @@ _LEVEL, _LOWEST_LEVEL = 0.9, 0.7
 """Share of the errors that the interval holds, and the least in a band where others hold more."""
 _WIDER = 1.08
 """Factor of the errors at the real gap: how far they fall is itself not known for sure."""
-_FALL = (0.4, 1.1)
+_FALL = (0.3, 1.1)
 """Bounds of the ratio of errors at the real gap to those at the doubled one."""
-_FAINT = 1e-3
-"""Share of the mean error below which the errors of a band are as good as none."""
+_FAINT = 1e-2
+"""Share of the mean error below which the errors of a band are as good as none, and say nothing of how they fall."""
+
+_TINY = 1e-12
 
 Image = NDArray[np.float32]
 Vector = NDArray[np.float64]
@@ -94,10 +96,14 @@ class ErrorModel:
         return cls(weights, _means(sums), _missed(sums, tried.errors, level))
 
     def fall(self, near: Tried, far: Tried) -> Vector:
-        """Return in each band the logarithm of the errors across one gap over those across a gap twice as wide."""
+        """Return in each band the logarithm of the errors across one gap over those across a gap twice as wide.
+
+        NaN where there are hardly any, as in a dark background.
+        """
         ours, theirs = (_missed(each.found @ self.weights, each.errors) for each in (near, far))
-        faint = max(_FAINT * float(theirs.mean()), 1e-12)
-        return np.asarray(np.log((ours + faint) / (theirs + faint)))
+        faint = max(_FAINT * float(theirs.mean()), _TINY)
+        ratio = np.maximum(ours, faint) / np.maximum(theirs, faint)
+        return np.where(theirs > faint, np.log(ratio), np.nan)
 
     def moved(self, here: Image, sections: Vector | None, rows: Vector | None) -> ErrorModel:
         """Return the model for the real gap, where errors are smaller than at the doubled one.
@@ -112,10 +118,11 @@ class ErrorModel:
             Features at the real gap.
         sections, rows : (B,) arrays or None
             The :meth:`fall` of errors from four times the gap to the doubled one, on left-out sections, and from
-            the doubled to the real one, on hidden rows of the XY images.
+            the doubled to the real one, on hidden rows of the XY images. NaN: not known there.
         """
-        known = [each for each in (sections, rows) if each is not None] or [np.zeros(_BANDS)]
-        errors = _WIDER * self.errors * np.exp(np.clip(np.mean(known, axis=0), *np.log(_FALL)))
+        falls = np.array([np.full(_BANDS, np.nan) if each is None else each for each in (sections, rows)])
+        fall = np.nansum(falls, axis=0) / np.maximum(np.isfinite(falls).sum(axis=0), 1)
+        errors = _WIDER * self.errors * np.exp(np.clip(fall, *np.log(_FALL)))
         return ErrorModel(self.weights, _means(here @ self.weights), np.maximum.accumulate(errors))
 
     def expect(self, found: Image) -> Image:
