@@ -260,6 +260,10 @@ class TestCandidates:
         (found,) = run(organoid(shape=(6, 24, 24)), candidates=names, training_steps=10).record["findings"]
         assert list(found["shares"]) == ["linear", *names_in(names)]
 
+    def test_what_two_presets_warn_of_is_said_once(self):
+        warnings = run(organoid(shape=(6, 12, 12)), candidates="section_sr, section_sr:fast").warnings
+        assert sum("section_sr is linear interpolation here" in line for line in warnings) == 1
+
     @pytest.mark.parametrize("given", ["linear", "", " , "])
     def test_linear_alone(self, given):
         dataset = organoid(shape=(6, 24, 24))

@@ -118,7 +118,7 @@ class Auto:
         self._errors = self._fit_errors(stack, known, hidden, part(report, 0.7, 1.0))
         shares = {name: float(weight) for name, weight in zip(names, self._weights, strict=True)}
         inner = [method.findings() for method in self._candidates.values() if isinstance(method, Explains)]
-        warnings = [line for each in inner for line in each.warnings]
+        warnings = dict.fromkeys(line for each in inner for line in each.warnings)  # two candidates may say the same
         self._findings = Findings(
             expectation.gain_db,
             expectation.spread_db,
