@@ -162,7 +162,8 @@ class SectionSR:
     def _render(self, stack: Stack, z: NDArray[np.float64], report: Report) -> NDArray[Any]:
         values = self._linear.sections_at(stack, z.tolist(), report=silent).values
         with torch_on(self._runtime) as device:
-            self._add(values, stack, z.tolist(), self.scale, device, report, flips=4 if self._config.flips else 1)
+            flips = 4 if self._config.flips else 1
+            self._add(values, stack, z.tolist(), self.scale, self._shares_of_xz(stack), device, report, flips=flips)
         return values
 
     def _add(
@@ -171,6 +172,7 @@ class SectionSR:
         stack: Stack,
         z: Sequence[float],
         scale: float,
+        both: NDArray[np.float32] | None,
         device: torch.device,
         report: Report,
         *,
@@ -182,7 +184,6 @@ class SectionSR:
         targets = Targets.at(depths, z, self._pixel, scale)
         voxels = torch.from_numpy(scaled)
         span = values.dtype.type(self._scaling.span)
-        both = shares_of_xz(scaled, stack.grid.pixel_size or (1.0, 1.0)) if len(axes) == 2 else None
         for number, axis in enumerate(axes):
             share = None if both is None else (both if axis == 1 else 1 - both)
             inner = part(report, number / len(axes), (number + 1) / len(axes))
@@ -193,6 +194,13 @@ class SectionSR:
                 place = (slice(None), where) if axis == 1 else (slice(None), slice(None), where)
                 added = correction.transpose(1, 0, 2) if axis == 1 else correction.transpose(1, 2, 0)
                 values[place] += span * (added if share is None else added * share[place][targets.gap_of])
+
+    def _shares_of_xz(self, stack: Stack) -> NDArray[np.float32] | None:
+        """Return how much the XZ planes count in each gap; None if only one kind of planes can be cut."""
+        if len(self._usable_axes(stack)) < 2:
+            return None
+        _, scaled = _with_ends(stack, self._scaling.apply(stack.voxels))
+        return shares_of_xz(scaled, stack.grid.pixel_size or (1.0, 1.0))
 
     def _usable_axes(self, stack: Stack) -> list[int]:
         """Return the image axes along which planes are cut: 1 gives XZ planes, 2 gives YZ planes."""
@@ -216,10 +224,10 @@ class SectionSR:
         for half, (seen, truth) in enumerate(zip(thinned, hidden, strict=True)):
             inside = np.flatnonzero((truth.depths > seen.depths[0]) & (truth.depths < seen.depths[-1]))
             inside = inside[np.unique(np.linspace(0, len(inside) - 1, _CHECKED // 2).round().astype(int))]
+            both, z = self._shares_of_xz(seen), truth.depths[inside].tolist()
             for number, octave in enumerate(_OCTAVES):
-                z = truth.depths[inside].tolist()
                 values = self._linear.sections_at(seen, z, report=silent).values
-                self._add(values, seen, z, float(2**octave), device, silent, flips=1)
+                self._add(values, seen, z, float(2**octave), both, device, silent, flips=1)
                 errors[number] += float(np.square((values - truth.voxels[inside]) / self._scaling.span).sum())
                 report(Progress((half + (number + 1) / len(_OCTAVES)) / 2))
         finer = np.linspace(_OCTAVES[0], _OCTAVES[-1], 81)
