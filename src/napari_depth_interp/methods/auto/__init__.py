@@ -114,7 +114,7 @@ AUTO = MethodSpec(
     "leaves out, and mixes them as fits best. Says what gain to expect, and where it is unsure.",
     config=AutoConfig,
     create=_create,
-    cost="15 s (fast), 30 s (balanced) or 2 min (best) for 192 x 192 x 31 sections on two quiet cores",
+    cost="15 s (fast), 35 s (balanced) or 6 min (best) for 192 x 192 x 31 sections on two quiet cores",
     presets={"fast": {"effort": "fast"}, "balanced": {}, "best": {"effort": "best", "candidates": BOTH_SIZES}},
     tile_halo=_halo,
     gives_uncertainty=True,

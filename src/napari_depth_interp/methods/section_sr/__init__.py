@@ -107,7 +107,7 @@ SECTION_SR = MethodSpec(
     "tissue looks alike in XY and in Z; needs no other data.",
     config=SectionSRConfig,
     create=_create,
-    cost="10 s (fast), 20 s (balanced) or 100 s (best) for 192 x 192 x 31 sections on two quiet cores",
+    cost="10 s (fast), 25 s (balanced) or 4 min (best) for 192 x 192 x 31 sections on two quiet cores",
     presets={
         "fast": {"iterations": 300, "flips": False},
         "balanced": {},
