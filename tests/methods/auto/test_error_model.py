@@ -37,14 +37,14 @@ class TestFit:
             assert errors[some].mean() == pytest.approx(expected[some].mean(), rel=0.25)
 
 
-@pytest.mark.parametrize(("empty", "inside"), [(0.1, 0.9), (0.6, 0.9), (0.8, 0.94)])
+@pytest.mark.parametrize(("empty", "inside"), [(0.1, 0.91), (0.6, 0.91), (0.8, 0.93)])
 def test_voxels_without_errors_count_among_the_90_percent(empty, inside):
     """A dark background is foretold rightly; too wide an interval elsewhere would make it 95 % and more."""
     known, errors, _ = heteroscedastic("laplace")
     dark = np.arange(len(known)) < empty * len(known)
     known, errors = known * ~dark[:, None], errors * ~dark
     expected = ErrorModel.fit(Tried(known, errors)).expect(known.T)
-    assert np.mean(errors <= INTERVAL_90 * expected) == pytest.approx(inside, abs=0.02)
+    assert np.mean(errors <= INTERVAL_90 * expected) == pytest.approx(inside, abs=0.012)
 
 
 def noisy(gap, count=60_000, noise=1.0, seed=0):
@@ -123,6 +123,14 @@ class TestDegenerate:
     def test_no_errors_no_uncertainty(self):
         model = ErrorModel.fit(Tried(np.random.default_rng(0).random((50, 4)), np.zeros(50)))
         assert (model.expect(np.ones((4, 3, 3))) == 0).all()
+
+    @pytest.mark.parametrize("count", [1, 2, 5])
+    def test_fewer_voxels_than_bands(self, count):
+        rng = np.random.default_rng(0)
+        tried = Tried(rng.random((count, 4)), rng.random(count))
+        model = ErrorModel.fit(tried)
+        moved = model.moved(tried.found, model.fall(tried, tried), None)
+        assert np.isfinite(moved.expect(np.ones((4, 1, 1)))).all()
 
     def test_features_that_say_nothing(self):
         model = ErrorModel.fit(Tried(np.zeros((50, 4)), np.random.default_rng(0).random(50)))

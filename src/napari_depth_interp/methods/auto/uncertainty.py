@@ -138,7 +138,10 @@ class ErrorModel:
 
 
 def _split(sums: Vector, values: NDArray[Any]) -> list[NDArray[Any]]:
-    return np.array_split(values[np.argsort(sums, kind="stable")], _BANDS)
+    order = np.argsort(sums, kind="stable")
+    if len(order) < _BANDS:  # images of a pixel or two
+        order = np.repeat(order, _BANDS)
+    return np.array_split(values[order], _BANDS)
 
 
 def _means(sums: Vector) -> Vector:

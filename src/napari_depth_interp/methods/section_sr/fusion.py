@@ -38,4 +38,4 @@ def _squared_gradients(sections: NDArray[np.float32], axis: int, size: float) ->
     for section, each in zip(sections, found, strict=True):
         edges = gaussian_filter(section, _EDGE, order=order) / size
         gaussian_filter(np.square(edges), _EDGE, output=each)
-    return np.maximum(found, 0)
+    return found
