@@ -365,3 +365,10 @@ class TestStack:
         assert both.expected_gain_db == pytest.approx(np.mean([each["expected_gain_db"] for each in found]))
         np.testing.assert_array_equal(both.dataset.voxels[1], alone.dataset.voxels[0])
         np.testing.assert_allclose(both.uncertainty[1], alone.uncertainty[0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(4, 1, 1), (5, 1, 2)])
+def test_images_of_a_pixel_or_two(shape):
+    result = run(dataset_of(np.random.default_rng(0).random(shape)), **CHEAP)
+    assert np.isfinite(np.asarray(result)).all()
+    assert np.isfinite(result.uncertainty).all()
