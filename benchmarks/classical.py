@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from _tools import in_fresh_process, machine, markdown_table, peak_memory_mb, verdict
-from napari_depth_interp.devices import default_threads
-from napari_depth_interp.execute import execute
-from napari_depth_interp.request import resolve
-from napari_depth_interp.settings import Settings
+from napari_depth_interp.run.execute import execute
+from napari_depth_interp.run.request import resolve
+from napari_depth_interp.run.settings import Settings
 from napari_depth_interp.stack import Dataset
+from napari_depth_interp.system.devices import default_threads
 
 SPEEDUP = 5.0
 OVERHEAD_MB = 300.0

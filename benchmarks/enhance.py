@@ -22,10 +22,10 @@ from skimage.restoration import denoise_nl_means
 
 from _tools import machine, markdown_table, verdict
 from napari_depth_interp import io
-from napari_depth_interp.execute import execute
 from napari_depth_interp.method import Runtime, Trainable, TrainingData
-from napari_depth_interp.request import resolve, resolve_method
-from napari_depth_interp.settings import Settings
+from napari_depth_interp.run.execute import execute
+from napari_depth_interp.run.request import resolve, resolve_method
+from napari_depth_interp.run.settings import Settings
 from napari_depth_interp.simulate.oct import retina
 from napari_depth_interp.stack import Dataset
 from napari_depth_interp.training.pairs import read_images

@@ -8,9 +8,9 @@ import time
 import numpy as np
 
 from _tools import in_fresh_process, machine, markdown_table, peak_memory_mb, verdict
-from napari_depth_interp.evaluate import evaluate
-from napari_depth_interp.holdout import Protocol
-from napari_depth_interp.settings import Settings
+from napari_depth_interp.evaluation.evaluate import evaluate
+from napari_depth_interp.evaluation.holdout import Protocol
+from napari_depth_interp.run.settings import Settings
 from napari_depth_interp.stack import Dataset, Grid
 
 METHODS = ("nearest", "linear", "cubic", "flow", "kplanes")

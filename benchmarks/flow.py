@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from _tools import machine, markdown_table
-from napari_depth_interp.evaluate import evaluate
-from napari_depth_interp.holdout import Protocol
+from napari_depth_interp.evaluation.evaluate import evaluate
+from napari_depth_interp.evaluation.holdout import Protocol
 from napari_depth_interp.metrics.intensity import psnr_of
-from napari_depth_interp.settings import Settings
+from napari_depth_interp.run.settings import Settings
 from quality import Volume, volumes
 
 OURS = ("linear", "cubic", "flow")

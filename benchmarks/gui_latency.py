@@ -69,8 +69,8 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> None:
 
 def busy_torch(seconds: float) -> Callable[[Any], None]:
     """Return a job that multiplies matrices with torch, one core left to the window."""
-    from napari_depth_interp.devices import default_threads
     from napari_depth_interp.progress import Progress
+    from napari_depth_interp.system.devices import default_threads
 
     def work(report: Any) -> None:
         import torch

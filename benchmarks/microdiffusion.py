@@ -15,9 +15,9 @@ from pathlib import Path
 import torch
 
 from _tools import machine, markdown_table, verdict
-from napari_depth_interp.evaluate import MethodScores, evaluate
-from napari_depth_interp.holdout import Protocol, projections
-from napari_depth_interp.settings import Settings
+from napari_depth_interp.evaluation.evaluate import MethodScores, evaluate
+from napari_depth_interp.evaluation.holdout import Protocol, projections
+from napari_depth_interp.run.settings import Settings
 from napari_depth_interp.simulate import simulate
 from napari_depth_interp.stack import Dataset
 from quality import volumes

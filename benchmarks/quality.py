@@ -18,10 +18,10 @@ import numpy as np
 
 from _tools import machine, markdown_table
 from napari_depth_interp import io
-from napari_depth_interp.evaluate import MethodScores, evaluate
-from napari_depth_interp.holdout import Protocol
+from napari_depth_interp.evaluation.evaluate import MethodScores, evaluate
+from napari_depth_interp.evaluation.holdout import Protocol
 from napari_depth_interp.methods import registry
-from napari_depth_interp.settings import Settings
+from napari_depth_interp.run.settings import Settings
 from napari_depth_interp.simulate import SPECIMENS, simulate
 from napari_depth_interp.stack import Dataset, Grid
 

@@ -24,17 +24,17 @@ from skimage.metrics import structural_similarity
 from _tools import machine, markdown_table, verdict
 from napari_depth_interp import io
 from napari_depth_interp.cli.options import parse_parameter
-from napari_depth_interp.devices import default_threads, resolve_device
-from napari_depth_interp.execute import execute
-from napari_depth_interp.holdout import pooled
+from napari_depth_interp.evaluation.holdout import pooled
 from napari_depth_interp.method import Runtime, TrainingData
 from napari_depth_interp.methods import registry
 from napari_depth_interp.methods.rrdb_gan import GanConfig
 from napari_depth_interp.methods.rrdb_gan.objective import shares_of
 from napari_depth_interp.metrics.intensity import psnr_of
 from napari_depth_interp.progress import Cancelled, Progress, Stopped
-from napari_depth_interp.request import resolve
-from napari_depth_interp.settings import make_settings
+from napari_depth_interp.run.execute import execute
+from napari_depth_interp.run.request import resolve
+from napari_depth_interp.run.settings import make_settings
+from napari_depth_interp.system.devices import default_threads, resolve_device
 from quality import Volume, volumes
 
 CLASSICAL = {
@@ -151,7 +151,7 @@ def steps(volume: NDArray[Any]) -> float:
 def lpips_of(file: Path) -> Callable[[NDArray[Any], NDArray[Any]], float]:
     """Return LPIPS (AlexNet) over all planes of the three directions, weighted by their number (eq. 4.2)."""
     from napari_depth_interp.metrics.perceptual import Lpips
-    from napari_depth_interp.weights import lpips_judgement, read
+    from napari_depth_interp.models.weights import lpips_judgement, read
 
     network = Lpips("alex", read(file), lpips_judgement("alex"))
 

@@ -22,7 +22,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from _tools import in_fresh_process, machine, markdown_table, peak_memory_mb, verdict
-from napari_depth_interp.devices import default_threads, resolve_device
 from napari_depth_interp.methods.rrdb_gan import GanConfig
 from napari_depth_interp.methods.rrdb_gan.discriminator import Discriminator
 from napari_depth_interp.methods.rrdb_gan.forward import lattice_of
@@ -32,7 +31,8 @@ from napari_depth_interp.methods.rrdb_gan.objective import Objective
 from napari_depth_interp.methods.rrdb_gan.pairs import Patches, make_volume
 from napari_depth_interp.methods.rrdb_gan.perceptual import Vgg
 from napari_depth_interp.methods.rrdb_gan.train import Pair
-from napari_depth_interp.training.loop import Plan, Step, Turn, train_in_turns
+from napari_depth_interp.nn.loop import Plan, Step, Turn, train_in_turns
+from napari_depth_interp.system.devices import default_threads, resolve_device
 
 PAPER_PER_GPU = 3872 / (8.75 * 60) / 2
 """Pairs per second and GPU: an epoch of 3872 pairs in 8.75 minutes on two RTX 6000 Ada (Nishioka 2026, table 4.2)."""
@@ -142,11 +142,11 @@ def rate(kind: str, parameters: dict[str, Any], device: str, threads: int, steps
 
 def inference(device: str, threads: int, shape: tuple[int, int, int]) -> tuple[float, float]:
     """Return the seconds and the peak memory in MB of enlarging a volume with the published generator."""
-    from napari_depth_interp.execute import execute
-    from napari_depth_interp.request import resolve
-    from napari_depth_interp.settings import make_settings
+    from napari_depth_interp.models import folder as models
+    from napari_depth_interp.run.execute import execute
+    from napari_depth_interp.run.request import resolve
+    from napari_depth_interp.run.settings import make_settings
     from napari_depth_interp.stack import Dataset
-    from napari_depth_interp.training import models
 
     about = {name: value for name, value in GanConfig(**PUBLISHED).model_dump().items() if name in LEARNED}
     with TemporaryDirectory() as folder:

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from _tools import in_fresh_process, machine, markdown_table, peak_memory_mb, verdict
-from napari_depth_interp import io, tiling
-from napari_depth_interp.devices import default_threads
+from napari_depth_interp import io
+from napari_depth_interp.run import tiling
+from napari_depth_interp.system.devices import default_threads
 
 PARTS = ("linear", "auto", "growth")
 LINEAR = (64, 4096, 4096)
@@ -89,8 +90,8 @@ def make_volume(path: Path, shape: Shape, every: int = FACTOR) -> None:
 
 
 def _request(job: Job) -> Any:
-    from napari_depth_interp.request import resolve
-    from napari_depth_interp.settings import make_settings
+    from napari_depth_interp.run.request import resolve
+    from napari_depth_interp.run.settings import make_settings
 
     settings = make_settings(method=job.method, preset=job.preset, factor=FACTOR, threads=job.threads)
     return resolve(io.open_stack(job.source), settings)
@@ -98,8 +99,8 @@ def _request(job: Job) -> Any:
 
 def foretell(job: Job) -> tuple[float, float]:
     """Return the estimate of a run: seconds, peak MB; for a process of its own."""
-    from napari_depth_interp.estimate import estimate_run
-    from napari_depth_interp.outputs import Target
+    from napari_depth_interp.run.estimate import estimate_run
+    from napari_depth_interp.run.outputs import Target
 
     found = estimate_run(_request(job), Target(job.output))
     return found.seconds, found.memory_bytes / 1e6
@@ -107,8 +108,8 @@ def foretell(job: Job) -> tuple[float, float]:
 
 def run(job: Job) -> tuple[float, float, tuple[int, ...]]:
     """Run a job as the command line does; return seconds, peak MB and the shape; for a process of its own."""
-    from napari_depth_interp.execute import execute
-    from napari_depth_interp.outputs import Target
+    from napari_depth_interp.run.execute import execute
+    from napari_depth_interp.run.outputs import Target
 
     if job.whole:
         tiling.WHOLE_BYTES = 2**40

@@ -10,13 +10,13 @@ import time
 from collections.abc import Sequence
 
 from _tools import in_fresh_process, machine, markdown_table, peak_memory_mb, verdict
-from napari_depth_interp.devices import default_threads
-from napari_depth_interp.execute import execute
 from napari_depth_interp.methods import registry
-from napari_depth_interp.request import resolve
-from napari_depth_interp.settings import make_settings
+from napari_depth_interp.run.execute import execute
+from napari_depth_interp.run.request import resolve
+from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.simulate import organoid
 from napari_depth_interp.stack import Dataset
+from napari_depth_interp.system.devices import default_threads
 
 SHAPE, VOXEL, FACTOR = (31, 192, 192), (2.0, 0.5, 0.5), 4
 BUDGETS = {

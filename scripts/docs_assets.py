@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from napari_depth_interp import io
 from napari_depth_interp.demo import example_mri
-from napari_depth_interp.holdout import keep_every
+from napari_depth_interp.evaluation.holdout import keep_every
 from napari_depth_interp.simulate import simulate
 from napari_depth_interp.stack import Dataset
 from screenshots import IMAGES, settle

@@ -20,7 +20,7 @@ from napari_depth_interp.cli.app import app
 from napari_depth_interp.method import MethodConfig, MethodSpec
 from napari_depth_interp.methods import registry
 from napari_depth_interp.metrics import CATALOGUE, PERCEPTUAL_METRICS, VOLUME_METRICS
-from napari_depth_interp.settings import Settings
+from napari_depth_interp.run.settings import Settings
 
 PROGRAM = "depth-interp"
 _BEST = {"higher": "higher is better", "lower": "lower is better", "one": "1 is best", "zero": "0 is best"}

@@ -30,7 +30,7 @@ from napari_depth_interp.methods import registry
 from napari_depth_interp.simulate import simulate
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from quick import QUICK, TINY
+from quick import QUICK, TINY  # type: ignore[import-not-found]
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -86,15 +86,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder = Path(name)
         inputs, data = write_inputs(folder), write_training_data(folder / "dense")
         for method in chosen:
+            spec = registry.get(method)
+            target = () if spec.enhances else ("--factor", spec.enlarges if spec.enlarges > 1 else 2)
             parameters: dict[str, Any] = dict(QUICK.get(method, {}))
-            if registry.get(method).needs_training:
+            if spec.needs_training:
                 model = folder / f"model-{method}"
                 command_line("train", method, data, "--out", model, "--threads", 1, "--seed", 0, *options(TINY))
                 parameters["model"] = model
             for path in inputs:
                 result = folder / f"{method}-{path.name}"
                 fixed = ("--method", method, "--threads", 1, "--seed", 0, *options(parameters))
-                command_line("run", path, result, *fixed)
+                command_line("run", path, result, *target, *fixed)
                 print(method, path.name, digest(result), flush=True)
 
 

@@ -112,7 +112,7 @@ def compare(viewer: Any, theme: str) -> None:
 def batch(viewer: Any, theme: str) -> None:
     """Run a folder of simulated stacks, one of them damaged, and open one with its result."""
     import napari_depth_interp as ndi
-    from napari_depth_interp.settings import make_settings
+    from napari_depth_interp.run.settings import make_settings
     from napari_depth_interp.simulate import simulate
 
     _, widget = viewer.window.add_plugin_dock_widget("napari-depth-interp", "Batch folder")
@@ -139,7 +139,7 @@ def batch(viewer: Any, theme: str) -> None:
 def train(viewer: Any, theme: str) -> None:
     """Train a small model on two simulated stacks for a while, and show its curves."""
     from napari_depth_interp import io
-    from napari_depth_interp.settings import make_settings
+    from napari_depth_interp.run.settings import make_settings
     from napari_depth_interp.simulate import simulate
 
     viewer.layers.clear()

@@ -25,11 +25,11 @@ from napari_depth_interp.methods.section_sr.fit import missed, optimisers_of
 from napari_depth_interp.methods.section_sr.network import RowNet
 from napari_depth_interp.methods.section_sr.patches import Patches
 from napari_depth_interp.methods.section_sr.ready import MEAN, SIZES, SPREAD, file_of, save
+from napari_depth_interp.nn.checkpoint import Checkpoint
+from napari_depth_interp.nn.loop import Plan, train
 from napari_depth_interp.nn.runtime import torch_on
 from napari_depth_interp.progress import Progress
 from napari_depth_interp.simulate import SPECIMENS, Optics, simulate
-from napari_depth_interp.training.checkpoint import Checkpoint
-from napari_depth_interp.training.loop import Plan, train
 
 Floats = NDArray[np.float32]
 

@@ -7,7 +7,7 @@ import numpy as np
 from command_line import write_imagej
 from napari_depth_interp.batch import Plan
 from napari_depth_interp.methods import registry
-from napari_depth_interp.settings import make_settings
+from napari_depth_interp.run.settings import make_settings
 
 NAMES = ("a.tif", "b.tif", "c.tif", "sub/d.tif", "sub/deep/e.tif")
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from napari_depth_interp.request import resolve
-from napari_depth_interp.settings import make_settings
+from napari_depth_interp.run.request import resolve
+from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.stack import Acquisition, Dataset, Grid
 
 

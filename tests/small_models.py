@@ -2,7 +2,7 @@
 
 import torch
 
-from napari_depth_interp.training.models import Model, save
+from napari_depth_interp.models.folder import Model, save
 
 CONFIG = {
     "channels": 8, "levels": 2, "guide": "residual", "prediction": "v", "zero_snr": True, "offset_noise": 0.0,

@@ -9,7 +9,7 @@ from pathlib import Path
 import tifffile
 
 from command_line import MODULE, noise, write_imagej
-from napari_depth_interp.training import folders
+from napari_depth_interp.models import names as folders
 
 ROOT = Path(__file__).parent.parent
 RECIPE = (ROOT / "Dockerfile").read_text(encoding="utf-8")

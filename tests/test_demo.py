@@ -10,7 +10,7 @@ import tifffile
 
 from command_line import fail, files, succeed
 from napari_depth_interp.demo import default_methods, demo_stacks
-from napari_depth_interp.result import Result
+from napari_depth_interp.run.result import Result
 
 METHODS = ["nearest", "linear"]
 

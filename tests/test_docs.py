@@ -11,7 +11,7 @@ import docs_tables as tables
 from napari_depth_interp.method import MethodConfig, MethodSpec
 from napari_depth_interp.methods import registry
 from napari_depth_interp.metrics import CATALOGUE
-from napari_depth_interp.settings import Settings
+from napari_depth_interp.run.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

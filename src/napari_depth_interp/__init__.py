@@ -20,11 +20,11 @@ __version__ = "0.1.0.dev0"
 if TYPE_CHECKING:
     from .api import evaluate, interpolate
     from .io import read, write
-    from .result import Result
+    from .run.result import Result
     from .stack import Dataset
 
 _HOMES = {
-    "Dataset": "stack", "Result": "result", "evaluate": "api", "interpolate": "api", "read": "io", "write": "io"
+    "Dataset": "stack", "Result": "run.result", "evaluate": "api", "interpolate": "api", "read": "io", "write": "io"
 }  # fmt: skip
 
 __all__ = ["Dataset", "Result", "__version__", "evaluate", "interpolate", "read", "write"]

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from . import io
 from .errors import OutputError
-from .evaluate import Scores, evaluate
-from .holdout import Protocol, Trial
+from .evaluation.evaluate import Scores, evaluate
+from .evaluation.holdout import Protocol, Trial
 from .methods import registry
 from .progress import Report, part, silent
 from .report import Montage, save_montages, write_csv
 from .report.pictures import Pictures
-from .result import Result
-from .settings import Settings
+from .run.result import Result
+from .run.settings import Settings
 from .simulate import simulate
 from .stack import Dataset
 

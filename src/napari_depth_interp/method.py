@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from .progress import Report
-from .scaling import Scaling
 from .stack import Stack
+from .stack.scaling import Scaling
 
 Preset = Literal["fast", "balanced", "best"]
 
@@ -260,7 +260,8 @@ class MethodSpec:
     z_reach : int or None
         Observed sections on each side of a gap that a tile needs; None: all of them.
     prepares_lazily : bool
-        ``prepare`` takes a stack whose voxels are still in their file (:class:`~napari_depth_interp.lazy.LazyVoxels`);
+        ``prepare`` takes a stack whose voxels are still in their file
+        (:class:`~napari_depth_interp.stack.lazy.LazyVoxels`);
         otherwise the whole stack is read first. ``sections_at`` gets arrays always.
     effort : Effort or None
         What running time and memory depend on, for methods whose ``prepare`` does more than look at the stack.

@@ -14,7 +14,7 @@ import scipy.ndimage  # noqa: F401
 import threadpoolctl  # noqa: F401
 import tifffile  # noqa: F401
 
-import napari_depth_interp.evaluate
+import napari_depth_interp.evaluation.evaluate
 import napari_depth_interp.io.tiff
 import napari_depth_interp.methods.classical  # noqa: F401
 from napari_depth_interp.batch import runner  # noqa: F401

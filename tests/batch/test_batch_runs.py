@@ -14,12 +14,12 @@ from batches import fill, plan, stack, states, tree
 from napari_depth_interp import batch as batch_module
 from napari_depth_interp.batch import Stop, Where, run_batch
 from napari_depth_interp.batch import task as task_module
-from napari_depth_interp.batch.home import FOLDER, opened
-from napari_depth_interp.batch.row import COLUMNS, Row, State, write_summary
+from napari_depth_interp.batch.record import COLUMNS, Row, State, write_summary
 from napari_depth_interp.batch.runner import Tally
+from napari_depth_interp.batch.workspace import FOLDER, opened
 from napari_depth_interp.errors import DepthInterpError, OutputError, RequestError
 from napari_depth_interp.progress import Cancelled
-from napari_depth_interp.result import Result
+from napari_depth_interp.run.result import Result
 from quick import QUICK
 
 ALL = {"recursive": True}

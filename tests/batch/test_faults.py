@@ -13,7 +13,7 @@ import pytest
 from batches import fill, plan, states, tree
 from command_line import ENVIRONMENT, MODULE, run_json
 from napari_depth_interp.batch import run_batch
-from napari_depth_interp.batch.home import FOLDER
+from napari_depth_interp.batch.workspace import FOLDER
 from napari_depth_interp.errors import OutputError
 from napari_depth_interp.io import files
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from napari_depth_interp.batch.gpu import claim, with_own_gpu
-from napari_depth_interp.settings import make_settings
+from napari_depth_interp.run.settings import make_settings
 
 CLAIM = (
     "import sys; from pathlib import Path; from napari_depth_interp.batch.gpu import claim;"

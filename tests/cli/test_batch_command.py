@@ -9,7 +9,7 @@ import tifffile
 
 from batches import NAMES, fill
 from command_line import check_failure, depth_interp, fail, many, run_json, succeed
-from napari_depth_interp.batch.home import opened
+from napari_depth_interp.batch.workspace import opened
 
 LINEAR = ("--method", "linear", "--factor", 2)
 

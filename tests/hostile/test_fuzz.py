@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from napari_depth_interp import io
 from napari_depth_interp.errors import DepthInterpError
-from napari_depth_interp.settings import load_settings, make_settings
+from napari_depth_interp.run.settings import load_settings, make_settings
 from napari_depth_interp.stack import Dataset
 
 FUZZ = settings(
@@ -167,7 +167,7 @@ def model(tmp_path_factory):
     """A sound model folder: its files and their bytes."""
     import torch
 
-    from napari_depth_interp.training.models import Model, save
+    from napari_depth_interp.models.folder import Model, save
 
     folder = tmp_path_factory.mktemp("model")
     tensors = {"a.weight": torch.arange(6.0).view(2, 3), "b": torch.zeros(4)}
@@ -178,7 +178,7 @@ def model(tmp_path_factory):
 @FUZZ
 @given(data=st.data())
 def test_model_folder(model, data):
-    from napari_depth_interp.training.models import load
+    from napari_depth_interp.models.folder import load
 
     file = data.draw(st.sampled_from(sorted(model)))
     if file.suffix == ".json" and data.draw(st.booleans()):
@@ -199,7 +199,7 @@ def test_a_pickle_in_a_models_place_is_not_loaded(model, tmp_path):
     import hashlib
     import pickle
 
-    from napari_depth_interp.training.models import load
+    from napari_depth_interp.models.folder import load
 
     told = tmp_path / "told"
     pickled = pickle.dumps(zarrs.Tell(told))

@@ -10,8 +10,8 @@ import tifffile
 
 from napari_depth_interp import io
 from napari_depth_interp.errors import InputError, OutputError
-from napari_depth_interp.lazy import is_lazy
 from napari_depth_interp.stack import Dataset, Grid
+from napari_depth_interp.stack.lazy import is_lazy
 
 SHAPE = (2, 2, 11, 300, 310)
 FORMATS = pytest.mark.parametrize("name", ["a.ome.zarr", "a.ome.tif", "a.btf"])

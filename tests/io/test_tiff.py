@@ -12,7 +12,7 @@ import tifffile
 
 from napari_depth_interp import io
 from napari_depth_interp.errors import InputError, OutputError, RequestError, TooLargeError
-from napari_depth_interp.io import tiff_damage
+from napari_depth_interp.io.tiff import damage as tiff_damage
 from napari_depth_interp.stack import Dataset, Grid
 
 SIZES = {"T": 2, "C": 3, "Z": 4, "Y": 5, "X": 7}
@@ -207,7 +207,7 @@ def test_float_output(tmp_path, name):
 
 
 def test_big_files_become_bigtiff(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_depth_interp.io.tiff_write._CLASSIC_BYTES", 10_000)
+    monkeypatch.setattr("napari_depth_interp.io.tiff.write._CLASSIC_BYTES", 10_000)
     io.write(tmp_path / "a.tif", dataset())
     with tifffile.TiffFile(tmp_path / "a.tif") as tif:
         assert tif.is_bigtiff

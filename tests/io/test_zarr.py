@@ -14,8 +14,8 @@ from ome_zarr_models import v05
 
 from napari_depth_interp import io
 from napari_depth_interp.errors import InputError, OutputError, RequestError
-from napari_depth_interp.lazy import is_lazy
 from napari_depth_interp.stack import Dataset, Grid
+from napari_depth_interp.stack.lazy import is_lazy
 
 TYPES = {"int": (8, 16, 32, 64), "uint": (8, 16, 32, 64), "float": (16, 32, 64)}
 UNEVEN = np.array([3.0, 4.0, 5.5, 9.0, 10.0])

@@ -5,14 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_depth_interp import io, tiling
+from napari_depth_interp import io
 from napari_depth_interp.errors import RequestError
-from napari_depth_interp.execute import execute
-from napari_depth_interp.holdout import POOLED
+from napari_depth_interp.evaluation.holdout import POOLED
 from napari_depth_interp.methods import registry
 from napari_depth_interp.progress import Cancelled
-from napari_depth_interp.request import resolve
-from napari_depth_interp.settings import make_settings
+from napari_depth_interp.run import tiling
+from napari_depth_interp.run.execute import execute
+from napari_depth_interp.run.request import resolve
+from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.stack import Acquisition, Dataset, Grid
 from quick import quick
 

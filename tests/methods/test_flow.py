@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from napari_depth_interp.errors import RequestError
-from napari_depth_interp.evaluate import evaluate
-from napari_depth_interp.execute import execute
-from napari_depth_interp.holdout import Protocol
-from napari_depth_interp.request import resolve
-from napari_depth_interp.settings import make_settings
+from napari_depth_interp.evaluation.evaluate import evaluate
+from napari_depth_interp.evaluation.holdout import Protocol
+from napari_depth_interp.run.execute import execute
+from napari_depth_interp.run.request import resolve
+from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.simulate import simulate
 from napari_depth_interp.stack import Dataset
 

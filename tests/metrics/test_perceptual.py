@@ -11,7 +11,7 @@ from backbones import drawn
 from napari_depth_interp.errors import WeightsError
 from napari_depth_interp.metrics import Comparison, VolumePair
 from napari_depth_interp.metrics.perceptual import Lpips
-from napari_depth_interp.weights import lpips_judgement
+from napari_depth_interp.models.weights import lpips_judgement
 
 SMALLEST = {"alex": 31, "vgg": 16, "squeeze": 17}
 RNG = np.random.default_rng(8)

@@ -4,7 +4,7 @@ import numpy as np
 import tifffile
 from napari.utils.notifications import notification_manager
 
-from napari_depth_interp.settings import make_settings
+from napari_depth_interp.run.settings import make_settings
 
 
 def sparse_tiff(path, *, sections=7, shape=(40, 50), dtype="uint16", **metadata):

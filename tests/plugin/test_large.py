@@ -8,11 +8,11 @@ from drive import choose, finish, run, said, sparse_tiff
 from qtpy.QtWidgets import QFileDialog
 
 from napari_depth_interp import interpolate, io
-from napari_depth_interp.lazy import is_lazy
 from napari_depth_interp.plugin.interpolate import output_box
 from napari_depth_interp.plugin.layers import to_dataset
-from napari_depth_interp.result import Result
+from napari_depth_interp.run.result import Result
 from napari_depth_interp.stack import Dataset
+from napari_depth_interp.stack.lazy import is_lazy
 
 PLUGIN = "napari-depth-interp"
 
@@ -184,7 +184,7 @@ class TestEstimate:
         assert "no image layer" in widget.bar._message.text()
 
     def test_what_does_not_fit_is_told(self, qtbot, widget, tmp_path, monkeypatch):
-        from napari_depth_interp import estimate
+        from napari_depth_interp.run import estimate
 
         sparse_tiff(tmp_path / "a.tif")
         widget.stack.open_files([tmp_path / "a.tif"])

@@ -52,7 +52,7 @@ assert source.name + " cubic preview" in viewer.layers
 from pathlib import Path
 import napari_depth_interp as ndi
 from napari_depth_interp.plugin.layers import to_dataset
-from napari_depth_interp.settings import make_settings
+from napari_depth_interp.run.settings import make_settings
 folder = Path(sys.argv[1])
 (folder / "in").mkdir()
 ndi.write(folder / "in" / "a.tif", to_dataset(source))

@@ -16,11 +16,11 @@ from qtpy.QtGui import QDragEnterEvent, QDropEvent, QShortcut
 from qtpy.QtWidgets import QFileDialog, QPushButton
 
 from command_line import run_json
-from napari_depth_interp import devices
 from napari_depth_interp.methods import registry
 from napari_depth_interp.methods.classical import CubicConfig
-from napari_depth_interp.plugin import compute_box, method_box
-from napari_depth_interp.settings import make_settings
+from napari_depth_interp.plugin.boxes import compute_box, method_box
+from napari_depth_interp.run.settings import make_settings
+from napari_depth_interp.system import devices
 
 PLUGIN = "napari-depth-interp"
 

@@ -11,14 +11,14 @@ from page_reader import at, full, picture, read_page
 
 from command_line import fail, files, succeed, write_imagej
 from napari_depth_interp.errors import OutputError
-from napari_depth_interp.evaluate import evaluate
-from napari_depth_interp.holdout import Protocol
+from napari_depth_interp.evaluation.evaluate import evaluate
+from napari_depth_interp.evaluation.holdout import Protocol
 from napari_depth_interp.metrics import CATALOGUE
 from napari_depth_interp.report import page as page_module
 from napari_depth_interp.report.numbers import difference, duration, number, p_value, signed
 from napari_depth_interp.report.page import Chapter, check_folder, write_report
 from napari_depth_interp.report.pictures import Pictures
-from napari_depth_interp.settings import Settings
+from napari_depth_interp.run.settings import Settings
 from napari_depth_interp.simulate import simulate
 
 EVERY_4TH = Protocol("keep_every", every=4)

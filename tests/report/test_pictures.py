@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from page_reader import picture
 
-from napari_depth_interp.evaluate import evaluate
-from napari_depth_interp.holdout import Protocol
+from napari_depth_interp.evaluation.evaluate import evaluate
+from napari_depth_interp.evaluation.holdout import Protocol
 from napari_depth_interp.report.montages import Montage
 from napari_depth_interp.report.panels import sheet
 from napari_depth_interp.report.pictures import LARGEST, Pictures
-from napari_depth_interp.settings import Settings
+from napari_depth_interp.run.settings import Settings
 from napari_depth_interp.simulate import simulate
 from napari_depth_interp.stack import Dataset, Grid
 

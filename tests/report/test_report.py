@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from napari_depth_interp.errors import OutputError
-from napari_depth_interp.evaluate import MethodScores, Scores, evaluate
-from napari_depth_interp.holdout import Protocol
+from napari_depth_interp.evaluation.evaluate import MethodScores, Scores, evaluate
+from napari_depth_interp.evaluation.holdout import Protocol
 from napari_depth_interp.metrics import CATALOGUE, SECTION_METRICS
 from napari_depth_interp.report import (
     Montage,
@@ -22,9 +22,9 @@ from napari_depth_interp.report import (
     verdicts,
     write_csv,
 )
+from napari_depth_interp.report.conclusions import conclusions
 from napari_depth_interp.report.numbers import number
 from napari_depth_interp.report.tables import headline
-from napari_depth_interp.report.words import conclusions
 from napari_depth_interp.stack import Dataset, Grid
 
 NAMES = [f"{name}{suffix}" for name in CATALOGUE for suffix in ("", "_fg")]

@@ -6,8 +6,8 @@ import tifffile
 
 from napari_depth_interp import io
 from napari_depth_interp.errors import InputError
+from napari_depth_interp.nn.data import hashes_of
 from napari_depth_interp.stack import Dataset, Grid
-from napari_depth_interp.training.data import hashes_of
 from napari_depth_interp.training.pairs import read_images
 
 

@@ -1,7 +1,7 @@
 """A folder of stacks: one method and its settings on every file, resumable, on one machine or many.
 
 >>> from napari_depth_interp.batch import Plan, run_batch
->>> from napari_depth_interp.settings import make_settings
+>>> from napari_depth_interp.run.settings import make_settings
 >>> plan = Plan("stacks", "dense", make_settings(method="flow", factor=4), recursive=True)  # doctest: +SKIP
 >>> summary = run_batch(plan)  # doctest: +SKIP
 >>> summary.count("failed")  # doctest: +SKIP
@@ -9,7 +9,7 @@
 """
 
 from .plan import Plan
-from .row import Row, State
+from .record import Row, State
 from .runner import Stop, Summary, run_batch
 from .where import Where
 

@@ -14,12 +14,12 @@ from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from ..devices import default_threads
 from ..errors import DepthInterpError, explain
 from ..progress import Cancelled, Progress
+from ..system.devices import default_threads
 from .gpu import with_own_gpu
-from .here import Listener
-from .row import Row, State
+from .record import Row, State
+from .serial import Listener
 from .task import Task, run_file
 from .where import Where
 

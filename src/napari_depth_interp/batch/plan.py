@@ -9,15 +9,15 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from .. import io
-from ..devices import resolve_device
 from ..errors import InputError, OutputError, RequestError
 from ..io.dicom import advice, holds_dicom
 from ..method import MethodConfig, MethodSpec
-from ..request import resolve_method
-from ..same_grid import check_enhancer, check_same_grid
-from ..settings import Settings, chosen_targets
+from ..run.request import resolve_method
+from ..run.same_grid import check_enhancer, check_same_grid
+from ..run.settings import Settings, chosen_targets
 from ..stack import Acquisition
-from ..units import parse_length
+from ..stack.units import parse_length
+from ..system.devices import resolve_device
 
 
 @dataclass(frozen=True)

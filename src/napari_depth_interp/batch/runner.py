@@ -13,14 +13,14 @@ from typing import Any
 
 from .. import __version__
 from ..errors import DepthInterpError, OutputError, explain
-from ..logs import attached, log_file
 from ..progress import Cancelled, Progress, Report, silent
-from .here import run_here
-from .home import SUMMARY, Home, opened
+from ..system.logs import attached, log_file
 from .plan import Found, Input, Plan, check_settings, find_inputs, outputs_of
-from .row import Row, State, write_summary
+from .record import Row, State, write_summary
+from .serial import run_here
 from .task import Task, fingerprint
 from .where import Where
+from .workspace import SUMMARY, Home, opened
 
 _log = logging.getLogger(__name__)
 _SUMMARY_EVERY = 2.0

@@ -19,20 +19,20 @@ from typing import Any
 
 from .. import __version__, io
 from ..errors import DepthInterpError, InputError, OutputError, explain
-from ..evaluate import BASELINE, evaluate
-from ..execute import execute
-from ..holdout import Protocol
+from ..evaluation.evaluate import BASELINE, evaluate
+from ..evaluation.holdout import Protocol
 from ..io.files import check_readable, is_short_write
 from ..method import MethodConfig
-from ..outputs import choose_target
+from ..models import names as folders
 from ..progress import Cancelled, Progress, Report, part
-from ..request import Request, resolve, resolve_method
-from ..result import Result
-from ..settings import Settings
+from ..run.execute import execute
+from ..run.outputs import choose_target
+from ..run.request import Request, resolve, resolve_method
+from ..run.result import Result
+from ..run.settings import Settings
 from ..stack import Dataset
-from ..training import folders
-from .home import FolderGone, Guard, read_record, record_path, work_folder, write_record
-from .row import Row, State
+from .record import Row, State
+from .workspace import FolderGone, Guard, read_record, record_path, work_folder, write_record
 
 _CHUNK = 2**22
 _FULL = {errno.ENOSPC, errno.EDQUOT}

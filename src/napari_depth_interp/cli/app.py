@@ -14,7 +14,7 @@ import typer
 
 from .. import __version__
 from ..errors import RequestError
-from ..logs import LEVELS, logging_to
+from ..system.logs import LEVELS, logging_to
 from .batch import batch
 from .models import app as models_app
 from .options import (
@@ -44,15 +44,7 @@ from .options import (
     setting,
     split,
 )
-from .output import (
-    describe_result,
-    describe_spec,
-    print_estimate,
-    print_json,
-    print_scores,
-    summarise,
-    warn,
-)
+from .output import describe_result, describe_spec, print_estimate, print_json, print_scores, summarise, warn
 from .signals import reporting
 from .train import train
 
@@ -152,10 +144,10 @@ def run(
 ) -> None:
     """Make a dense stack from a sparse one."""
     from .. import io
-    from ..estimate import estimate_run
-    from ..execute import execute
-    from ..outputs import choose_target
-    from ..request import resolve
+    from ..run.estimate import estimate_run
+    from ..run.execute import execute
+    from ..run.outputs import choose_target
+    from ..run.request import resolve
 
     chosen = collect_settings(
         settings, parameters, depths, method=method, preset=preset, enhance=enhance,
@@ -257,7 +249,7 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Score methods on sections of your own stacks that they have not seen."""
-    from ..evaluate.summary import as_json
+    from ..evaluation.summary import as_json
     from .scoring import Question, lpips_choice, score_stacks
 
     chosen = collect_settings(

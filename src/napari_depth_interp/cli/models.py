@@ -10,7 +10,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ..errors import RequestError
-from ..training import folders, library, words
+from ..models import card as words
+from ..models import library
+from ..models import names as folders
 from .options import Debug, Json, Overwrite
 from .output import print_json
 
@@ -105,7 +107,7 @@ def import_model(
     debug: Debug = False,
 ) -> None:
     """Import a model; it is checked first, and kept only if all of it is right."""
-    from ..training import hub
+    from ..models import hub
 
     if hub.is_place(source):
         found = hub.bring(hub.place_of(source), name, _say, sha256)
@@ -138,7 +140,7 @@ def export(
     debug: Debug = False,
 ) -> None:
     """Write a model as one file, or share it on the Hugging Face hub."""
-    from ..training import hub
+    from ..models import hub
 
     if hub.is_place(target):
         if form != "zip":
@@ -147,7 +149,7 @@ def export(
         _done({"model": name, "place": str(place)}, f"shared; others take it in from {place}", json=json)
         return
     if form == "bioimageio":
-        from ..portable import export_bioimageio
+        from ..training.bioimageio import export_bioimageio
 
         path = export_bioimageio(name, Path(target), author=author, licence=licence, overwrite=overwrite)
     else:

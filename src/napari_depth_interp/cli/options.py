@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import RequestError
-from ..holdout import Protocol
-from ..settings import DEFAULT_METHOD, Settings, describe, load_settings, make_settings
+from ..evaluation.holdout import Protocol
+from ..run.settings import DEFAULT_METHOD, Settings, describe, load_settings, make_settings
 from ..stack import Acquisition as Kind
 
 _EXCLUSIVE = (("factor", "spacing", "isotropic"), ("depths", "z_spacing"))

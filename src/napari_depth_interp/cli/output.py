@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from ..method import MethodSpec
 
 if TYPE_CHECKING:
-    from ..estimate import Estimate
-    from ..evaluate import Scores
-    from ..request import Request
-    from ..result import Result
+    from ..evaluation.evaluate import Scores
+    from ..run.estimate import Estimate
+    from ..run.request import Request
+    from ..run.result import Result
 
 
 class Ended(Exception):

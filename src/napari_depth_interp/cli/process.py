@@ -15,7 +15,7 @@ from typing import Any
 import typer
 
 from ..errors import DepthInterpError, explain
-from ..logs import is_on
+from ..system.logs import is_on
 from .app import Call, app
 from .output import Ended, print_json
 from .signals import Heard

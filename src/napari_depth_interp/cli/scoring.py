@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RequestError
-from ..evaluate import LpipsChoice, Scores, evaluate
-from ..holdout import Protocol
+from ..evaluation.evaluate import LpipsChoice, Scores, evaluate
+from ..evaluation.holdout import Protocol
 from ..progress import Report, part
-from ..settings import Settings
+from ..run.settings import Settings
 from .output import warn
 
 
@@ -93,7 +93,7 @@ def _score(source: Path, question: Question, report: Report) -> tuple[Scores, An
 
 def _announce(choice: LpipsChoice | None) -> None:
     """Say before the long wait what will be loaded."""
-    from ..weights import BACKBONES
+    from ..models.weights import BACKBONES
 
     download = None if choice is None or choice.weights is not None else BACKBONES.get(choice.net)
     if download is not None and not download.stored.is_file():

@@ -61,9 +61,9 @@ def train(
     json: Json = False,
 ) -> None:
     """Train a method on a folder of dense stacks; use the model with -p model=MODEL_DIR or -p model=NAME."""
-    from .. import trainer
-    from ..training.folders import folder_of
-    from ..training.several import leads
+    from ..models.names import folder_of
+    from ..nn.several import leads
+    from ..training import session as trainer
 
     if (out is None) == (name is None):
         raise RequestError("give one place for the model: --out MODEL_DIR, or --name NAME")

@@ -65,7 +65,7 @@ def read(
         The names of the file's axes, such as ``"TZYX"``, where a TIFF or a bare zarr array does not say.
     lazy : bool
         Leave the voxels of a TIFF or OME-Zarr image in the file until they are asked for
-        (:class:`~napari_depth_interp.lazy.LazyVoxels`). NIfTI is always read at once.
+        (:class:`~napari_depth_interp.stack.lazy.LazyVoxels`). NIfTI is always read at once.
 
     Returns
     -------

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..stack import Grid
-from ..units import convert
+from ..stack.units import convert
 
 AGREEMENT = 1e-2
 """Even stage positions and the z size must agree to this fraction (stages report few digits)."""

@@ -4,7 +4,7 @@ Each is a linear operator: every new section is a weighted sum of a few observed
 for all pixels. The weights are computed once per depth, in float64; the pixels are one matrix product.
 
 Projections (an observed image is the mean of n sections) are un-averaged first, so that averaging
-the result gives the data back: see :mod:`napari_depth_interp.resampling`.
+the result gives the data back: see :mod:`napari_depth_interp.numerics.interpolation`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..method import Method, MethodConfig, MethodSpec, Runtime, Sections, working_dtype
+from ..numerics.back_projection import REACH, Floor, window_of
+from ..numerics.interpolation import Weights, unaverage, weights
 from ..progress import Progress, Report, silent
-from ..projections import REACH, Floor, window_of
-from ..resampling import Weights, unaverage, weights
 from ..stack import Stack
 
 _CHUNK = 64
@@ -62,7 +62,7 @@ class CubicConfig(LinearConfig):
 
 @dataclass
 class _Interpolator:
-    """Interpolation along z by one of the kinds of :func:`napari_depth_interp.resampling.weights`."""
+    """Interpolation along z by one of the kinds of :func:`napari_depth_interp.numerics.interpolation.weights`."""
 
     kind: str
     match_projections: bool = False

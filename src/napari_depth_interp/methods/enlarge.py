@@ -2,7 +2,7 @@
 
 An observed voxel is taken to be the mean of 4 x 4 x 4 finer ones (Nishioka 2026, section 3.2). Interpolation is the
 same along each axis, so it is three matrix products; back-projection to its limit makes the means of the result the
-input (see :mod:`napari_depth_interp.resampling`).
+input (see :mod:`napari_depth_interp.numerics.interpolation`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..method import Method, MethodConfig, MethodSpec, Runtime, Sections, working_dtype
+from ..numerics.interpolation import enlarging, weights
 from ..progress import Progress, Report, silent
-from ..resampling import enlarging, weights
 from ..stack import Stack
 
 FACTOR = 4

@@ -19,8 +19,8 @@ from pydantic import Field
 
 from ..method import Method, MethodConfig, MethodSpec, Runtime, Sections
 from ..progress import Progress, Report, part, silent
-from ..scaling import Scaling
 from ..stack import Stack
+from ..stack.scaling import Scaling
 from . import registry
 
 Image = NDArray[np.float32]

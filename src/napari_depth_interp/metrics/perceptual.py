@@ -1,8 +1,9 @@
 """LPIPS: how different two images look to a network that was trained on photographs.
 
 Zhang, Isola, Efros, Shechtman & Wang, CVPR 2018, version 0.1: features of an image network, normalised over channels,
-squared differences weighted by what people judged, averaged over pixels and summed over layers. The weights of
-the judgement come with the package ``lpips``, those of the image network from the internet: ``weights.py`` loads both.
+squared differences weighted by what people judged, averaged over pixels and summed over layers. The weights
+of the judgement come with the package ``lpips``, those of the image network from the internet:
+``models/weights.py`` loads both.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any
 import platformdirs
 
 from ..errors import DepthInterpError
-from ..settings import Settings, load_settings, make_settings, save_settings
+from ..run.settings import Settings, load_settings, make_settings, save_settings
 
 PLUGIN = "napari-depth-interp"
 _STACK_SPECIFIC = {"z_spacing", "depths", "channel", "axis", "acquisition"}

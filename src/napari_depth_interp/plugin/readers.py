@@ -9,9 +9,9 @@ from napari.types import LayerData
 from napari.utils.notifications import show_info
 
 from .. import io
-from ..lazy import is_lazy
-from ..resources import free_memory
 from ..stack import Dataset
+from ..stack.lazy import is_lazy
+from ..system.memory import free_memory
 
 Paths = str | Sequence[str]
 

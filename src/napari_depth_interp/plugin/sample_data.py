@@ -6,7 +6,7 @@ from napari.types import LayerData
 
 from ..demo import example_mri
 from ..errors import InputError
-from ..holdout import keep_every
+from ..evaluation.holdout import keep_every
 from ..simulate import simulate
 from ..stack import Dataset
 from .layers import to_layers

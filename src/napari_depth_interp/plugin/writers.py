@@ -12,7 +12,7 @@ from napari.types import FullLayerData
 
 from .. import io
 from ..errors import OutputError
-from ..result import RECORD_KEY
+from ..run.result import RECORD_KEY
 from ..stack import Dataset
 from .layers import REAL_KEY, to_dataset
 

@@ -3,11 +3,11 @@
 The page itself is in :mod:`.page` and its pictures in :mod:`.pictures`, imported when a report is asked for.
 """
 
-from ..evaluate import BASELINE
+from ..evaluation.evaluate import BASELINE
+from .conclusions import describe_finding, describe_range, describe_uncertainty, verdicts
 from .montages import Montage, save_montages
 from .sheets import write_csv
 from .terminal import score_table
-from .words import describe_finding, describe_range, describe_uncertainty, verdicts
 
 __all__ = [
     "BASELINE",

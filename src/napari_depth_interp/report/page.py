@@ -16,17 +16,17 @@ from typing import Any
 
 from .. import __version__
 from ..errors import OutputError
-from ..evaluate import Scores
-from ..evaluate.summary import across, as_json
+from ..evaluation.evaluate import Scores
+from ..evaluation.summary import across, as_json
 from ..io.files import check_output, replacing
-from ..settings import Settings
+from ..run.settings import Settings
 from . import tables
+from .conclusions import conclusions, describe_range, over_stacks
 from .numbers import length
 from .panels import Sheet, sheet, uri_of
 from .pictures import Pictures
 from .plots import gains_plot, plots
 from .sheets import sections_csv, summary_csv
-from .words import conclusions, describe_range, over_stacks
 
 PAGE, SECTIONS, SUMMARY, EVERYTHING = "report.html", "scores.csv", "summary.csv", "scores.json"
 _FEW = 3

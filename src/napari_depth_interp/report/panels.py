@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..evaluate import Scores
+from ..evaluation.evaluate import Scores
 from .montages import Montage
 from .numbers import exact, number
 from .tables import Cell

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..holdout import Trial
-from ..result import Result
-from ..settings import Settings
+from ..evaluation.holdout import Trial
+from ..run.result import Result
+from ..run.settings import Settings
 from ..stack import Dataset
 from .montages import Labelled, Montage
 from .numbers import length
@@ -39,8 +39,9 @@ class Pictures:
     Parameters
     ----------
     truth : Dataset
-        As read: the settings' channel is chosen here, as :func:`napari_depth_interp.evaluate.evaluate` does. It is let
-        go of as soon as the planes to show are known.
+        As read: the settings' channel is chosen here, as
+        :func:`napari_depth_interp.evaluation.evaluate.evaluate` does. It is let go of
+        as soon as the planes to show are known.
     settings : Settings
     """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from ..evaluate import BASELINE, Scores
+from ..evaluation.evaluate import BASELINE, Scores
 from ..metrics.statistics import mean_of
 from .numbers import unit_of
 

@@ -8,7 +8,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from ..evaluate import BASELINE, MethodScores, Scores
+from ..evaluation.evaluate import BASELINE, MethodScores, Scores
 from ..io.files import replacing
 
 Group = Sequence[tuple[str, Scores]]

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..evaluate import BASELINE, MethodScores, Scores
+from ..evaluation.evaluate import BASELINE, MethodScores, Scores
 from ..metrics import CATALOGUE, VOLUME_METRICS, metric_of
+from .conclusions import chance
 from .numbers import difference, duration, exact, number, p_value, signed, unit_of
 from .ranking import best, is_worse
 from .sheets import flat
-from .words import chance
 
 HEADLINE = (
     "volume.psnr", "gain_over_linear_db", "mean.ssim", "volume.psnr_fg", "mean.ssim_fg", "mean.ms_ssim",
@@ -206,7 +206,7 @@ def foretold(scores: Scores) -> Table | None:
 
 
 def over_stacks(summary: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Table:
-    """Return what all stacks say together, from :func:`napari_depth_interp.evaluate.summary.across`."""
+    """Return what all stacks say together, from :func:`napari_depth_interp.evaluation.summary.across`."""
     rows = []
     for method, found in summary.items():
         for name, entry in found.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..evaluate import Scores
+from ..evaluation.evaluate import Scores
 from ..metrics import VOLUME_METRICS, metric_of
 from .numbers import number
 from .ranking import best

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import RequestError
 from ..stack import Dataset
-from ..units import convert, normalise_unit
+from ..stack.units import convert, normalise_unit
 from .canvas import Canvas
 from .epithelium import draw_organoid
 from .fibres import draw_dendrites, draw_neuron, draw_vessels

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ..errors import DepthInterpError, InputError
 from ..method import TrainingData
+from ..nn.data import signed
 from ..stack import Stack
-from .data import signed
 
 _FINE, _COARSE, _KIND = "hr", "lr", "class"
 

@@ -10,8 +10,8 @@ from .. import io
 from ..errors import DepthInterpError, InputError
 from ..io import SectionAxis
 from ..method import TrainingData
+from ..nn.data import signed
 from ..stack import Stack
-from .data import signed
 
 NOISY, CLEAN = "noisy", "clean"
 

@@ -8,14 +8,14 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from napari_depth_interp.errors import RequestError
-from napari_depth_interp.evaluate import evaluate
-from napari_depth_interp.execute import execute
-from napari_depth_interp.holdout import Protocol
+from napari_depth_interp.evaluation.evaluate import evaluate
+from napari_depth_interp.evaluation.holdout import Protocol
 from napari_depth_interp.method import Explains, Findings, Runtime
 from napari_depth_interp.methods import registry
 from napari_depth_interp.methods.auto import AutoConfig, candidate_config, names_in
-from napari_depth_interp.request import resolve
-from napari_depth_interp.settings import make_settings
+from napari_depth_interp.run.execute import execute
+from napari_depth_interp.run.request import resolve
+from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.simulate import simulate
 from napari_depth_interp.stack import Acquisition, Dataset, Grid, Stack
 

@@ -2,13 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_depth_interp.methods.kplanes.als import (
-    Observed,
-    Penalties,
-    conjugate_gradients,
-    split_sections,
-    sweep,
-)
+from napari_depth_interp.methods.kplanes.als import Observed, Penalties, conjugate_gradients, split_sections, sweep
 from napari_depth_interp.methods.kplanes.field import Lerp, Sampling, add_up, render
 
 

@@ -10,7 +10,7 @@ from napari_depth_interp.methods.microdiffusion import MicroDiffusionConfig, sam
 from napari_depth_interp.methods.microdiffusion.fit import Noise, blended, missed, trust_in
 from napari_depth_interp.methods.microdiffusion.lessons import Lesson, batched, coarser, means
 from napari_depth_interp.methods.microdiffusion.network import SectionNet
-from napari_depth_interp.projections import Floor
+from napari_depth_interp.numerics.back_projection import Floor
 from napari_depth_interp.stack import Acquisition, Grid, Stack
 
 

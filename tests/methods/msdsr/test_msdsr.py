@@ -8,9 +8,9 @@ from napari_depth_interp.errors import RequestError, WeightsError
 from napari_depth_interp.method import Runtime, TrainingData
 from napari_depth_interp.methods.msdsr import MSDSR, MsdsrConfig
 from napari_depth_interp.methods.msdsr import method as msdsr_method
+from napari_depth_interp.models import folder as models
 from napari_depth_interp.progress import Cancelled, silent
 from napari_depth_interp.stack import Grid, Stack
-from napari_depth_interp.training import models
 
 SMALL = {"channels": 8, "levels": 2, "batch": 4}
 

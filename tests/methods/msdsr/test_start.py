@@ -8,7 +8,7 @@ from napari_depth_interp.errors import WeightsError
 from napari_depth_interp.methods.msdsr import MsdsrConfig
 from napari_depth_interp.methods.msdsr.network import PlaneNet
 from napari_depth_interp.methods.msdsr.start import untrained
-from napari_depth_interp.training import models
+from napari_depth_interp.models import folder as models
 
 
 def config(start, channels=8):

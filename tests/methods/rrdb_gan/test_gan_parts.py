@@ -17,7 +17,7 @@ from napari_depth_interp.methods.rrdb_gan.pairs import Patches, Volume, limits, 
 from napari_depth_interp.methods.rrdb_gan.perceptual import Perceptual, Vgg, spectrum
 from napari_depth_interp.methods.rrdb_gan.tiles import TiledVolume, core_for, spans
 from napari_depth_interp.methods.rrdb_gan.turns import turns
-from napari_depth_interp.training.loop import Step
+from napari_depth_interp.nn.loop import Step
 
 EVERY_AXIS, ALONG_Z = Lattice((4, 4, 4)), Lattice((3, 1, 1), means=False)
 BOTH = pytest.mark.parametrize("lattice", [EVERY_AXIS, ALONG_Z], ids=["every axis", "along z"])

@@ -10,9 +10,8 @@ from test_gan_parts import CPU, patches
 
 from napari_depth_interp import io
 from napari_depth_interp.errors import RequestError, WeightsError
-from napari_depth_interp.evaluate import evaluate
-from napari_depth_interp.execute import execute
-from napari_depth_interp.holdout import Protocol
+from napari_depth_interp.evaluation.evaluate import evaluate
+from napari_depth_interp.evaluation.holdout import Protocol
 from napari_depth_interp.method import Runtime, TrainingData
 from napari_depth_interp.methods import registry
 from napari_depth_interp.methods.rrdb_gan import GanConfig
@@ -21,8 +20,9 @@ from napari_depth_interp.methods.rrdb_gan.lattice import Lattice
 from napari_depth_interp.methods.rrdb_gan.objective import Objective
 from napari_depth_interp.methods.rrdb_gan.train import Pair, volumes_of
 from napari_depth_interp.progress import Cancelled
-from napari_depth_interp.request import resolve
-from napari_depth_interp.settings import make_settings
+from napari_depth_interp.run.execute import execute
+from napari_depth_interp.run.request import resolve
+from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.stack import Dataset, Grid, Stack
 from quick import TINY, model_of
 
@@ -54,7 +54,7 @@ def learn(folder, found, *, name="rrdb_gan", report=lambda _: None, resume=False
 
 
 def weights(folder):
-    from napari_depth_interp.weights import read
+    from napari_depth_interp.models.weights import read
 
     return read(folder / "model.safetensors")
 

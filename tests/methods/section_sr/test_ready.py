@@ -7,9 +7,9 @@ from scipy.ndimage import gaussian_filter
 from napari_depth_interp.method import Runtime
 from napari_depth_interp.methods.section_sr import SECTION_SR, SectionSRConfig, ready
 from napari_depth_interp.methods.section_sr.network import RowNet
+from napari_depth_interp.models.weights import read
 from napari_depth_interp.progress import silent
 from napari_depth_interp.stack import Grid, Stack
-from napari_depth_interp.weights import read
 
 
 def tissue():

@@ -7,11 +7,11 @@ import pytest
 from blobs import blobs
 
 from napari_depth_interp.errors import RequestError
-from napari_depth_interp.execute import execute
 from napari_depth_interp.method import Runtime
 from napari_depth_interp.methods import registry
-from napari_depth_interp.request import resolve
-from napari_depth_interp.settings import make_settings
+from napari_depth_interp.run.execute import execute
+from napari_depth_interp.run.request import resolve
+from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.stack import Acquisition, Dataset, Grid, Stack
 
 SPEC = registry.get("section_sr")

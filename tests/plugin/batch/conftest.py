@@ -3,7 +3,7 @@
 import pytest
 
 from batches import fill
-from napari_depth_interp.settings import make_settings
+from napari_depth_interp.run.settings import make_settings
 
 PLUGIN = "napari-depth-interp"
 

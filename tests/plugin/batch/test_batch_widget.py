@@ -12,7 +12,7 @@ import napari_depth_interp as ndi
 from batches import fill, tree
 from napari_depth_interp.cli import main
 from napari_depth_interp.plugin.preferences import remember_settings
-from napari_depth_interp.settings import load_settings, make_settings, save_settings
+from napari_depth_interp.run.settings import load_settings, make_settings, save_settings
 
 PLUGIN = "napari-depth-interp"
 

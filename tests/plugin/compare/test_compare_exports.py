@@ -12,8 +12,8 @@ from qtpy.QtGui import QImage
 from qtpy.QtWidgets import QApplication, QFileDialog
 
 from command_line import run_json
-from napari_depth_interp.evaluate import LpipsChoice
-from napari_depth_interp.holdout import Protocol
+from napari_depth_interp.evaluation.evaluate import LpipsChoice
+from napari_depth_interp.evaluation.holdout import Protocol
 
 
 @pytest.fixture

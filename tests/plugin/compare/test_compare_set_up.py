@@ -8,9 +8,10 @@ from compared import TITLE, column, compare, headings
 from drive import finish, said, sparse_tiff
 from qtpy.QtWidgets import QFileDialog, QLabel
 
-from napari_depth_interp import io, weights
-from napari_depth_interp.evaluate import LpipsChoice
-from napari_depth_interp.holdout import Protocol
+from napari_depth_interp import io
+from napari_depth_interp.evaluation.evaluate import LpipsChoice
+from napari_depth_interp.evaluation.holdout import Protocol
+from napari_depth_interp.models import weights
 
 KINDS = ["keep_every", "hold_out", "leave_one_out", "projection", "sr4", "reference"]
 

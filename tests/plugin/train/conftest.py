@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_depth_interp import io
-from napari_depth_interp.settings import make_settings
+from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.stack import Dataset, Grid
 
 PLUGIN = "napari-depth-interp"

@@ -4,7 +4,7 @@ import pytest
 from drive import choose, finish, said, sparse_tiff
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 
-from napari_depth_interp.training import library
+from napari_depth_interp.models import library
 from small_models import make_model
 
 

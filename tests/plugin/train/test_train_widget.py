@@ -11,10 +11,11 @@ import torch
 from drive import choose, finish, run, sparse_tiff
 from qtpy.QtCore import QThreadPool
 
-from napari_depth_interp import trainer
+from napari_depth_interp.models import folder as models
+from napari_depth_interp.models import library
 from napari_depth_interp.plugin.train import TrainModel
-from napari_depth_interp.settings import make_settings
-from napari_depth_interp.training import library, models
+from napari_depth_interp.run.settings import make_settings
+from napari_depth_interp.training import session as trainer
 
 LONG = 60_000
 """Milliseconds that a training of some seconds may take where other tests run beside it."""
@@ -166,7 +167,7 @@ SCRIPT = """
 import sys
 import napari
 from qtpy.QtCore import QTimer
-from napari_depth_interp.settings import make_settings
+from napari_depth_interp.run.settings import make_settings
 
 viewer = napari.Viewer()
 _, widget = viewer.window.add_plugin_dock_widget("napari-depth-interp", "Train a model")

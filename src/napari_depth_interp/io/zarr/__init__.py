@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import InputError, OutputError, RequestError, TooLargeError
-from ...lazy import LazyVoxels, as_array
-from ...resources import check_fits
 from ...stack import Dataset, Grid, Source, missing_spacing
+from ...stack.lazy import LazyVoxels, as_array
+from ...system.memory import check_fits
 from .metadata import Multiscale, depths_of, multiscale_of
 from .safety import open_checked, read_attributes
 from .sink import ZarrSink, written_dtype

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ...stack import Dataset
-from ...units import convert, normalise_unit
+from ...stack.units import convert, normalise_unit
 from ..calibration import number
-from ..ome import is_linear
+from ..tiff.ome import is_linear
 
 OWN_KEY = "depth_interp_file"
 """Group attribute of ours: the depths of uneven sections, axes of unknown scale, and the history of a run."""

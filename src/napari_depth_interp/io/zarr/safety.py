@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
-from ...lazy import ArraySource
+from ...stack.lazy import ArraySource
 
 _COMPRESSORS = {"blosc", "zstd", "gzip", "zlib", "lz4"}
 _FILTERS = {"delta", "shuffle", "fixedscaleoffset", "bitround"}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...progress import Progress, Report, silent
 from ...stack import Dataset
-from ..ome import is_linear
+from ..tiff.ome import is_linear
 from .metadata import attributes_for
 
 _CHUNK = {"t": 1, "c": 1, "z": 8, "y": 256, "x": 256}

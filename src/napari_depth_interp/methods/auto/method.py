@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ...method import Explains, Findings, Method, Refits, Runtime, Sections, StretchesZ
 from ...progress import Progress, Report, part, silent
-from ...scaling import Scaling
 from ...stack import Stack
+from ...stack.scaling import Scaling
 from . import candidate_config, names_in, spec_of
 from .blend import Evidence, fit, held_back, proven
 from .expectation import expect, mismatch

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ...enhancement.config import EnhanceConfig
 from ...method import Method, MethodSpec, Runtime
+from ..enhancement.config import EnhanceConfig
 
 
 class CaeConfig(EnhanceConfig):
@@ -35,8 +35,8 @@ class CaeConfig(EnhanceConfig):
 
 
 def _create(config: CaeConfig, runtime: Runtime) -> Method:
-    from ...enhancement.method import Enhancer
-    from ...enhancement.train import Kind
+    from ..enhancement.method import Enhancer
+    from ..enhancement.train import Kind
     from .network import Cae
 
     return Enhancer(Kind("cae", Cae.from_model, ("filters", "levels", "code")), config, runtime)

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...enhancement.network import EnhancingNetwork, give_mean, output_of
+from ..enhancement.networks import EnhancingNetwork, give_mean, output_of
 
 
 class Cae(EnhancingNetwork):

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...method import Runtime, Sections, working_dtype
+from ...nn.loop import Plan, train
 from ...nn.runtime import torch_on
+from ...numerics.back_projection import Floor, back_projected
 from ...progress import Progress, Report, part, silent
-from ...projections import Floor, back_projected
-from ...scaling import Scaling
 from ...stack import Stack
-from ...training.loop import Plan, train
+from ...stack.scaling import Scaling
 from .fields import Factorised, FieldModule, FourierMlp
 
 if TYPE_CHECKING:

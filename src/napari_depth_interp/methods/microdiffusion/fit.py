@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...nn.loop import Plan, train
+from ...nn.noise_schedule import STEPS, sampler
 from ...nn.runtime import half_precision
-from ...nn.schedule import STEPS, sampler
 from ...progress import Report
-from ...training.loop import Plan, train
 from .lessons import Lesson, batched
 from .network import SectionNet
 

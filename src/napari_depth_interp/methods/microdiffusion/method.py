@@ -13,16 +13,16 @@ from torch import Tensor
 
 from ...method import Explains, Findings, HasField, Method, Runtime, Sections, working_dtype
 from ...nn.runtime import torch_on
-from ...noise import white_noise, without_noise
+from ...numerics.back_projection import Floor
+from ...numerics.interpolation import at_places
 from ...progress import Progress, Report, fractions, part, silent
-from ...projections import Floor
-from ...resampling import at_places
-from ...scaling import Scaling
 from ...stack import Stack
+from ...stack.scaling import Scaling
 from .. import registry
 from .fit import Live, fit, trust_in
 from .lessons import Lesson, Places, coarser, means
 from .network import SectionNet
+from .noise import white_noise, without_noise
 from .sample import Scene, draw
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...nn.noise_schedule import STEPS, sampler
 from ...nn.runtime import half_precision
-from ...nn.schedule import STEPS, sampler
-from ...projections import Floor, spreading
+from ...numerics.back_projection import Floor, spreading
 from .fit import blended, sections_of, seen_by, state_of
 from .network import SectionNet
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ...nn.schedule import STEPS, sampler
+from ...nn.noise_schedule import STEPS, sampler
 
 if TYPE_CHECKING:
     from . import MsdsrConfig

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...nn.checkpoint import Checkpoint
+from ...nn.loop import Plan, Trained, Validation, train
 from ...nn.runtime import half_precision
 from ...progress import Report
-from ...training.checkpoint import Checkpoint
-from ...training.loop import Plan, Trained, Validation, train
 from .diffusion import Diffusion
 from .network import PlaneNet, between
 from .planes import Pieces, Source, masked

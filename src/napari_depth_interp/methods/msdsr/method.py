@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...method import Findings, OnePass, Runtime, Sections, TrainingData, working_dtype
+from ...models import folder as models
 from ...nn.runtime import torch_on
+from ...numerics.interpolation import at_places
 from ...progress import Progress, Report, fractions, part, silent
-from ...resampling import at_places
-from ...scaling import Scaling
 from ...stack import Stack
-from ...training import models
+from ...stack.scaling import Scaling
 from .fit import fit
 from .network import PlaneNet
 from .one_pass import one_pass_of

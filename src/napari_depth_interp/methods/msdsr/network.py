@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...training.models import fill
+from ...models.folder import fill
 
 
 class PlaneNet(nn.Module):

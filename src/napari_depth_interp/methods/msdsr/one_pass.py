@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...method import OnePass
-from ...training.models import Model
+from ...models.folder import Model
 from .diffusion import Diffusion
 from .network import PlaneNet, between
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...nn.rows import rows_at
+from ...numerics.rows import rows_at
 
 _ROWS = 33
 """Most rows of a piece of a plane."""

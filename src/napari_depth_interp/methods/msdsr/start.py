@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ...errors import WeightsError
-from ...training import models
-from ...weights import read
+from ...models import folder as models
+from ...models.weights import read
 from .network import PlaneNet
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ import torch
 
 from ...errors import RequestError
 from ...method import Runtime, TrainingData
+from ...models import folder as models
+from ...nn.checkpoint import Checkpoint
+from ...nn.data import fingerprint_of, hold_back
 from ...nn.runtime import torch_on
+from ...nn.several import accelerator
 from ...progress import Report, part
-from ...scaling import Scaling
-from ...training import models
-from ...training.checkpoint import Checkpoint
-from ...training.data import fingerprint_of, hold_back
-from ...training.several import accelerator
+from ...stack.scaling import Scaling
 from .fit import fit
 from .planes import FromStacks
 from .start import untrained

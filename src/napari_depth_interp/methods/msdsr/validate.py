@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...scaling import Scaling
+from ...nn.loop import Checked, Validation
 from ...stack import Stack
-from ...training.loop import Checked, Validation
+from ...stack.scaling import Scaling
 from .network import PlaneNet, between
 from .sample import draw
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ...resampling import enlarging, weights
+from ...numerics.interpolation import enlarging, weights
 
 _CUBIC = "catmull-rom"
 

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from ...errors import RequestError
 from ...method import Findings, Runtime, Sections, TrainingData, working_dtype
+from ...models import folder as models
 from ...nn.runtime import half_precision, torch_on
+from ...numerics.interpolation import at_places
 from ...progress import Progress, Report, silent
-from ...resampling import at_places
-from ...resources import free_memory
 from ...stack import Stack
-from ...training import models
+from ...system.memory import free_memory
 from .forward import lattice_of
 from .generator import LEARNED, Generator
 from .lattice import Lattice

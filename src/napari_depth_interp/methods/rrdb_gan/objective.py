@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...errors import RequestError, WeightsError
-from ...weights import BACKBONES, fetch
+from ...models.weights import BACKBONES, fetch
 from .losses import ssim
 from .perceptual import Perceptual, Vgg, features_of
 

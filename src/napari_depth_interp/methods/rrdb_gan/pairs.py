@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import RequestError
-from ...training.loop import Step
+from ...nn.loop import Step
 from .lattice import Lattice
 
 if TYPE_CHECKING:

@@ -85,7 +85,7 @@ def features_of(kind: str, size: int, weights: Path | None) -> Features:
         return spectrum
     if kind == "random":
         return Vgg(size, None)
-    from ...weights import read
+    from ...models.weights import read
 
     assert weights is not None
     return Vgg(size, read(weights))

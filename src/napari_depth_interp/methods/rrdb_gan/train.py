@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from ...errors import RequestError
 from ...method import Runtime, TrainingData
+from ...models import folder as models
+from ...nn.checkpoint import Checkpoint
+from ...nn.data import fingerprint_of, split
+from ...nn.loop import Plan, Step, Turn, train_in_turns
 from ...nn.runtime import allow_compiling, torch_on
+from ...nn.several import accelerator
 from ...progress import Report, part
-from ...training import models
-from ...training.checkpoint import Checkpoint
-from ...training.data import fingerprint_of, split
-from ...training.loop import Plan, Step, Turn, train_in_turns
-from ...training.several import accelerator
 from .discriminator import Discriminator
 from .forward import finished, lattice_of, precision
 from .generator import LEARNED, Generator

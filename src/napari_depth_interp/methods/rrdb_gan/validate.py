@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ...training.loop import Checked, Validation
+from ...nn.loop import Checked, Validation
 from .forward import finished, precision
 from .lattice import Lattice
 from .losses import ssim

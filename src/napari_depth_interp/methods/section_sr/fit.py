@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...nn import loop
+from ...nn.loop import train
 from ...nn.runtime import half_precision
 from ...progress import Report
-from ...training import loop
-from ...training.loop import train
 from .network import RowNet, interpolate
 from .patches import Batch, Patches
 

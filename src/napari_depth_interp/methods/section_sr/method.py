@@ -15,10 +15,10 @@ from torch import Tensor
 
 from ...method import Findings, Runtime, Sections
 from ...nn.runtime import torch_on
+from ...numerics.back_projection import Floor, back_projected
 from ...progress import Progress, Report, fractions, part, silent
-from ...projections import Floor, back_projected
-from ...scaling import Scaling
 from ...stack import Stack
+from ...stack.scaling import Scaling
 from .. import registry
 from . import LOOKED_AT, ready
 from .fit import Plan, fit

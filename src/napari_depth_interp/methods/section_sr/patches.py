@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ...nn.rows import rows_at
+from ...numerics.rows import rows_at
 
 _ROWS = 14
 """Observed rows of a patch, where the images are high enough."""

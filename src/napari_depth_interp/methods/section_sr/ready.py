@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...io.files import replacing
-from ...weights import read
+from ...models.weights import read
 from .network import RowNet
 
 SIZES = {"32x4": (32, (1, 2, 1, 2)), "48x6": (48, (1, 2, 1, 2, 1, 2))}

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from ...enhancement.config import EnhanceConfig
 from ...method import Method, MethodSpec, Runtime
+from ..enhancement.config import EnhanceConfig
 
 
 class SrcnnConfig(EnhanceConfig):
@@ -32,8 +32,8 @@ class SrcnnConfig(EnhanceConfig):
 
 
 def _create(config: SrcnnConfig, runtime: Runtime) -> Method:
-    from ...enhancement.method import Enhancer
-    from ...enhancement.train import Kind
+    from ..enhancement.method import Enhancer
+    from ..enhancement.train import Kind
     from .network import Srcnn
 
     return Enhancer(Kind("srcnn", Srcnn.from_model, ("filters", "mapped", "output")), config, runtime)

@@ -19,8 +19,8 @@ from qtpy.QtWidgets import (
 )
 
 from ...errors import RequestError
-from ...settings import Settings, describe
-from ..parts import growing_form, say
+from ...run.settings import Settings, describe
+from ..boxes.qt_helpers import growing_form, say
 
 RESUME, OVERWRITE, REFUSE = "resume", "overwrite", "refuse"
 _EXISTING = {

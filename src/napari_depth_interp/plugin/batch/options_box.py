@@ -7,9 +7,9 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QComboBox, QGroupBox, QLabel, QSpinBox, QWidget
 
-from ...devices import default_threads
-from ...settings import Settings
-from ..parts import growing_form
+from ...run.settings import Settings
+from ...system.devices import default_threads
+from ..boxes.qt_helpers import growing_form
 
 _KEPT = ("acquisition", "axis", "channel", "depths", "dtype", "enhance", "enhance_parameters", "nan", "threads", "seed")
 """Settings that come from a settings file only."""

@@ -15,15 +15,15 @@ from qtpy.QtWidgets import QApplication, QWidget
 from ...batch import Plan, Row, State, Stop, Summary, Where
 from ...batch.plan import Found, check_settings
 from ...errors import DepthInterpError
-from ...same_grid import SAME_GRID
-from ...settings import Settings, make_settings, to_arguments
-from ..compute_box import ComputeBox
-from ..method_box import MethodBox
-from ..parts import bytes_in_words
-from ..run_bar import RunBar
-from ..settings_widget import SettingsWidget, check_known
-from ..target_box import TargetBox
-from ..words import for_window
+from ...run.same_grid import SAME_GRID
+from ...run.settings import Settings, make_settings, to_arguments
+from ..boxes.compute_box import ComputeBox
+from ..boxes.method_box import MethodBox
+from ..boxes.qt_helpers import bytes_in_words
+from ..boxes.target_box import TargetBox
+from ..jobs.messages import for_window
+from ..jobs.run_bar import RunBar
+from ..jobs.settings_widget import SettingsWidget, check_known
 from .files_page import FilesPage
 from .folders_box import FoldersBox
 from .options_box import OptionsBox

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...evaluate import BASELINE
+from ...evaluation.evaluate import BASELINE
 from ..plots import BASELINE_COLOUR, COLOURS
 from .results import Comparison
 

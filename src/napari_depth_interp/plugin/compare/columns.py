@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ...evaluate import BASELINE, MethodScores
+from ...evaluation.evaluate import BASELINE, MethodScores
 from ...methods import registry
 from ...metrics import best_of, metric_of
 from ...report.numbers import NOTHING, number, unit_of

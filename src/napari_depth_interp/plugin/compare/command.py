@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 
-from ...holdout import Protocol
-from ...settings import Settings, to_arguments
-from ..commands import CommandInput
+from ...evaluation.holdout import Protocol
+from ...run.settings import Settings, to_arguments
+from ..layers.command_input import CommandInput
 from .task import Question
 
 

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QFileDialog, QMenu
 from ...errors import DepthInterpError
 from ...io.files import replacing
 from ...report.sheets import Group, sections_csv, summary_csv
-from ..words import for_window
+from ..jobs.messages import for_window
 
 if TYPE_CHECKING:
     from .scores_panel import ScoresPanel

@@ -21,11 +21,11 @@ from qtpy.QtWidgets import (
 )
 
 from ...errors import RequestError
-from ...evaluate import LPIPS_NETS, LpipsChoice
+from ...evaluation.evaluate import LPIPS_NETS, LpipsChoice
 from ...methods import registry
-from ...settings import describe
-from ...weights import BACKBONES
-from ..parts import add_choice, let_shrink, tab_after
+from ...models.weights import BACKBONES
+from ...run.settings import describe
+from ..boxes.qt_helpers import add_choice, let_shrink, tab_after
 
 DEFAULT_METHODS = ("linear", "cubic", "flow", "auto:fast")
 _WEIGHTS = "Weights (*.safetensors *.pth)"

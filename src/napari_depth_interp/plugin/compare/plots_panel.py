@@ -12,7 +12,7 @@ from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QTabWidget, QVBoxLayout, QWidget
 
-from ...evaluate import MethodScores
+from ...evaluation.evaluate import MethodScores
 from ...metrics import metric_of
 from ..plots import Curve, Plot, SectionPlot, TimePlot
 from .colours import colour_of

@@ -10,12 +10,12 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QGroupBox, QLabel, QLineEdit, QSpinBox, QWidget
 
 from ...errors import DepthInterpError, RequestError
-from ...holdout import Protocol
+from ...evaluation.holdout import Protocol
 from ...stack import Dataset
-from ..data_range import DataRangeEdit
-from ..layer_list import LayerListWatch
+from ..boxes.qt_helpers import growing_form, let_shrink
 from ..layers import adopt
-from ..parts import growing_form, let_shrink
+from ..layers.data_range import DataRangeEdit
+from ..layers.watch import LayerListWatch
 
 _KINDS = {
     "keep_every": (

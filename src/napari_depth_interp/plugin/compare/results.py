@@ -11,12 +11,12 @@ import numpy as np
 from napari.layers import Layer
 from numpy.typing import NDArray
 
-from ...evaluate import BASELINE, Scores
-from ...result import RECORD_KEY
+from ...evaluation.evaluate import BASELINE, Scores
+from ...run.result import RECORD_KEY
 from ...stack import Dataset
-from ..commands import CommandInput
 from ..layers import REAL_KEY, to_layers
-from ..look import error_limits, error_look, look_of, turn_like, unique_name
+from ..layers.appearance import error_limits, error_look, look_of, turn_like, unique_name
+from ..layers.command_input import CommandInput
 from .command import command_of
 from .methods_box import label
 from .task import Question, Restored, Scored

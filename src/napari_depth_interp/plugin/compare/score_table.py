@@ -9,8 +9,8 @@ from qtpy.QtCore import QAbstractTableModel, QItemSelectionModel, QModelIndex, Q
 from qtpy.QtGui import QColor, QFont
 from qtpy.QtWidgets import QAbstractItemView, QTableView, QWidget
 
-from ...evaluate import BASELINE, MethodScores
-from ..parts import PROBLEM_COLOUR
+from ...evaluation.evaluate import BASELINE, MethodScores
+from ..boxes.qt_helpers import PROBLEM_COLOUR
 from .columns import Column, Row, best_in, columns_for, title_of
 
 _TEXT_COLUMNS = 2

@@ -21,10 +21,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...evaluate import Scores
-from ...report.words import conclusions, describe_range
-from ..parts import in_problem_colour
-from ..words import name_fields
+from ...evaluation.evaluate import Scores
+from ...report.conclusions import conclusions, describe_range
+from ..boxes.qt_helpers import in_problem_colour
+from ..jobs.messages import name_fields
 from .exports import Exports
 from .plots_panel import PlotsPanel
 from .results import PARTS, Comparison, ResultLayers

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...evaluate import LpipsChoice, MethodScores, Scores, evaluate, plan_of
-from ...holdout import Protocol, Trial, make_trials
+from ...evaluation.evaluate import LpipsChoice, MethodScores, Scores, evaluate, plan_of
+from ...evaluation.holdout import Protocol, Trial, make_trials
 from ...methods import registry
 from ...progress import Progress, Report
-from ...request import prepare_dataset
-from ...result import Result
-from ...settings import Settings
+from ...run.request import prepare_dataset
+from ...run.result import Result
+from ...run.settings import Settings
 from ...stack import Dataset, without_voxels
 from ..jobs import import_torch
 
@@ -30,7 +30,7 @@ class Question:
     dataset : Dataset
         As the layer shows it.
     methods : tuple of str
-        As :func:`napari_depth_interp.evaluate.plan_of` reads them.
+        As :func:`napari_depth_interp.evaluation.evaluate.plan_of` reads them.
     reference : Dataset or None
         The dense truth, for the protocol ``reference``.
     """

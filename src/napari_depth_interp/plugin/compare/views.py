@@ -9,7 +9,7 @@ import napari
 from napari.layers import Layer
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from ..canvas_words import CanvasWords
+from ..layers.overlay import CanvasWords
 
 FLICKER_INTERVAL = 500
 """Milliseconds that truth or result stay in view."""

@@ -12,15 +12,15 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QWidget
 
 from ...errors import DepthInterpError
-from ...evaluate import Scores
-from ...request import prepare_dataset
-from ...settings import Settings, make_settings
-from ..job_widget import JobWidget
+from ...evaluation.evaluate import Scores
+from ...run.request import prepare_dataset
+from ...run.settings import Settings, make_settings
+from ..boxes.stack_box import StackBox, check_sections
+from ..jobs.job_widget import JobWidget
+from ..jobs.messages import for_window
+from ..jobs.run_bar import RunBar
 from ..layers import place
 from ..preferences import preference
-from ..run_bar import RunBar
-from ..stack_box import StackBox, check_sections
-from ..words import for_window
 from .methods_box import MethodsBox
 from .protocol_box import ProtocolBox
 from .results import Comparison

@@ -12,9 +12,9 @@ from superqt import QCollapsible
 from ...errors import RequestError
 from ...method import MethodConfig
 from ...methods import registry
-from ...settings import Settings, describe, explain_validation
-from ..forms import ConfigForm
-from ..parts import add_choice, tab_after
+from ...run.settings import Settings, describe, explain_validation
+from ..boxes.config_form import ConfigForm
+from ..boxes.qt_helpers import add_choice, tab_after
 
 _NONE = "as they are"
 

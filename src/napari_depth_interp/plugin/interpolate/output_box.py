@@ -18,10 +18,10 @@ from qtpy.QtWidgets import (
 )
 
 from ... import io
-from ...estimate import Estimate, gigabytes
-from ...outputs import Target
-from ...resources import free_memory
-from ..parts import say
+from ...run.estimate import Estimate, gigabytes
+from ...run.outputs import Target
+from ...system.memory import free_memory
+from ..boxes.qt_helpers import say
 
 LARGE_BYTES = 2 * 10**9
 """A result larger than this, or than half of the free memory, is streamed to a file."""

@@ -12,14 +12,14 @@ import napari
 from napari.layers import Layer
 
 from ... import io
-from ...evaluate import MethodScores
+from ...evaluation.evaluate import MethodScores
 from ...report import BASELINE
-from ...result import RECORD_KEY
-from ...settings import to_arguments
+from ...run.result import RECORD_KEY
+from ...run.settings import to_arguments
 from ...stack import Dataset
-from ..commands import CommandInput
 from ..layers import REAL_KEY, to_layers
-from ..look import error_limits, error_look, look_of, turn_like
+from ..layers.appearance import error_limits, error_look, look_of, turn_like
+from ..layers.command_input import CommandInput
 from .task import HeldOut, Outcome
 
 

@@ -21,8 +21,8 @@ from qtpy.QtWidgets import (
 )
 
 from ...report import BASELINE, describe_finding, describe_uncertainty, verdicts
-from ..canvas_words import CanvasWords
-from ..parts import PROBLEM_COLOUR, list_of_rows
+from ..boxes.qt_helpers import PROBLEM_COLOUR, list_of_rows
+from ..layers.overlay import CanvasWords
 from ..plots import BASELINE_COLOUR, COLOURS, SectionPlot
 from ..preferences import colour
 from .results import Run, row_of

@@ -8,21 +8,21 @@ from pathlib import Path
 import numpy as np
 
 from ... import io
-from ...estimate import Estimate, estimate_run
-from ...evaluate import MethodScores, Scores, evaluate
-from ...execute import execute
-from ...holdout import Protocol, Trial
+from ...evaluation.evaluate import MethodScores, Scores, evaluate
+from ...evaluation.holdout import Protocol, Trial
 from ...methods import registry
-from ...outputs import Target
 from ...progress import Report, part
 from ...report import BASELINE
-from ...request import Request, prepare_dataset, resolve
-from ...result import Result
-from ...settings import Settings
+from ...run.estimate import Estimate, estimate_run
+from ...run.execute import execute
+from ...run.outputs import Target
+from ...run.request import Request, prepare_dataset, resolve
+from ...run.result import Result
+from ...run.settings import Settings
+from ...run.targets import match_observed, target_depths
 from ...stack import Dataset, without_voxels
-from ...targets import match_observed, target_depths
+from ..boxes.scoring import Scoring
 from ..jobs import import_torch
-from ..scoring import Scoring
 
 
 @dataclass(frozen=True, eq=False)

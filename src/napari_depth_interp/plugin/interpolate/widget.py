@@ -12,20 +12,20 @@ from napari.utils.notifications import show_warning
 from qtpy.QtWidgets import QWidget
 
 from ...errors import DepthInterpError
-from ...estimate import Estimate
-from ...request import prepare_dataset
-from ...same_grid import SAME_GRID
-from ...settings import Settings, make_settings
-from ..compute_box import ComputeBox
+from ...run.estimate import Estimate
+from ...run.request import prepare_dataset
+from ...run.same_grid import SAME_GRID
+from ...run.settings import Settings, make_settings
+from ..boxes.compute_box import ComputeBox
+from ..boxes.method_box import MethodBox
+from ..boxes.stack_box import StackBox, check_sections
+from ..boxes.target_box import TargetBox
+from ..jobs.messages import for_window
+from ..jobs.run_bar import RunBar
+from ..jobs.settings_widget import SettingsWidget, check_known
 from ..layers import place
-from ..look import unique_name
-from ..method_box import MethodBox
+from ..layers.appearance import unique_name
 from ..preferences import remember_settings
-from ..run_bar import RunBar
-from ..settings_widget import SettingsWidget, check_known
-from ..stack_box import StackBox, check_sections
-from ..target_box import TargetBox
-from ..words import for_window
 from .enhance_box import EnhanceBox
 from .output_box import OutputBox
 from .results import Run, add_layers

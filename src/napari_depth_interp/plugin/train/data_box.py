@@ -22,15 +22,15 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ... import trainer
 from ...errors import DepthInterpError, InputError
 from ...method import MethodSpec
-from ...settings import describe
+from ...run.settings import describe
 from ...stack import Dataset
-from ..layer_list import LayerListWatch
+from ...training import session as trainer
+from ..boxes.qt_helpers import growing_form, say
+from ..jobs.messages import for_window
 from ..layers import to_dataset
-from ..parts import growing_form, say
-from ..words import for_window
+from ..layers.watch import LayerListWatch
 
 _FOLDER, _LAYERS = 0, 1
 _WANTED = {False: "dense stacks", True: "noisy stacks"}

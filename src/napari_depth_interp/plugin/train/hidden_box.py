@@ -10,8 +10,8 @@ from qtpy.QtWidgets import QGroupBox, QVBoxLayout, QWidget
 
 from ...errors import RequestError
 from ...method import MethodConfig, MethodSpec, model_fields
-from ...settings import explain_validation
-from ..forms import ConfigForm
+from ...run.settings import explain_validation
+from ..boxes.config_form import ConfigForm
 
 
 def hides(spec: MethodSpec) -> list[str]:

@@ -7,8 +7,8 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGroupBox, QLineEdit, QWidget
 
-from ...training import folders
-from ..parts import growing_form
+from ...models import names as folders
+from ..boxes.qt_helpers import growing_form
 
 
 class ModelBox(QGroupBox):

@@ -23,10 +23,12 @@ from qtpy.QtWidgets import (
 )
 
 from ...errors import DepthInterpError
-from ...training import folders, library, words
-from ..model_choice import news
-from ..parts import list_of_rows
-from ..words import for_window
+from ...models import card as words
+from ...models import library
+from ...models import names as folders
+from ..boxes.model_choice import news
+from ..boxes.qt_helpers import list_of_rows
+from ..jobs.messages import for_window
 
 _HEADINGS = ["model", "method", "score", "size", "state"]
 _FILES = "Models (*.zip)"

@@ -9,7 +9,7 @@ import numpy as np
 from napari.layers import Image
 from numpy.typing import NDArray
 
-from ..look import unique_name
+from ..layers.appearance import unique_name
 
 _GAP = 2
 """Pixels between two panels."""

@@ -11,8 +11,8 @@ import numpy as np
 from napari.utils.theme import get_theme
 from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
 
+from ...models.card import verdict
 from ...progress import TrainingPoint
-from ...training.words import verdict
 from ..plots import BASELINE_COLOUR, COLOURS, Curve, Plot
 from .picture import is_stacked
 

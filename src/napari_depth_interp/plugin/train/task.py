@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ... import trainer
 from ...errors import RequestError
 from ...progress import Progress, Report, Stopped, TrainingPoint
 from ...stack import Dataset
+from ...training import session as trainer
 from ..jobs import import_torch
 
 _POLL = 0.05

@@ -9,7 +9,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from ...progress import Progress, TrainingPoint
-from ..run_bar import RunBar, duration
+from ..jobs.run_bar import RunBar, duration
 from .task import Pace
 
 

@@ -10,19 +10,20 @@ import napari
 from napari.utils.notifications import show_warning
 from qtpy.QtWidgets import QWidget
 
-from ... import trainer
 from ...errors import DepthInterpError, OutputError, RequestError
+from ...models import library
+from ...models import names as folders
+from ...models.card import best_of, verdict
+from ...models.folder import about, check_folder
 from ...progress import Progress
-from ...settings import Settings, make_settings
-from ...training import folders, library
-from ...training.models import about, check_folder
-from ...training.words import best_of, verdict
-from ..compute_box import ComputeBox
-from ..job_widget import JobWidget
-from ..method_box import MethodBox
-from ..model_choice import news
+from ...run.settings import Settings, make_settings
+from ...training import session as trainer
+from ..boxes.compute_box import ComputeBox
+from ..boxes.method_box import MethodBox
+from ..boxes.model_choice import news
+from ..jobs.job_widget import JobWidget
+from ..jobs.messages import for_window
 from ..preferences import preference
-from ..words import for_window
 from .data_box import DataBox
 from .hidden_box import HiddenBox, hides, others
 from .model_box import ModelBox

@@ -1,0 +1,224 @@
+"""The library in two calls. Everything here is a thin line to the functions behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .. import io
+from ..errors import RequestError
+from ..evaluation.evaluate import Scores
+from ..evaluation.evaluate import evaluate as _evaluate
+from ..evaluation.holdout import Protocol
+from ..progress import Report, silent
+from ..run.execute import execute
+from ..run.outputs import Target
+from ..run.request import resolve
+from ..run.result import Result
+from ..run.settings import Settings, make_settings
+from ..stack import Dataset, to_tczyx
+from ..stack.lazy import LazyVoxels, as_array
+from . import arrays
+
+if TYPE_CHECKING:
+    import dask.array as da
+    import xarray as xr
+
+Image = str | PathLike[str] | Dataset | ArrayLike
+
+
+@overload
+def interpolate(image: xr.DataArray, **settings: Any) -> xr.DataArray: ...
+@overload
+def interpolate(image: da.Array, **settings: Any) -> da.Array: ...
+@overload
+def interpolate(
+    image: Image,
+    *,
+    at: Sequence[float] | None = None,
+    extrapolate: bool = False,
+    out: str | PathLike[str] | None = None,
+    report: Report = silent,
+    **settings: Any,
+) -> Result: ...
+def interpolate(
+    image: Any,
+    *,
+    at: Sequence[float] | None = None,
+    extrapolate: bool = False,
+    out: str | PathLike[str] | None = None,
+    report: Report = silent,
+    **settings: Any,
+) -> Any:
+    """Make a dense stack from a sparse one.
+
+    Parameters
+    ----------
+    image : path, (Z, Y, X) array, Dataset, xarray DataArray or dask array
+        An array needs ``z_spacing`` (or ``depths``). Files usually bring their own; so does a ``DataArray``
+        with a coordinate along z, whose ``units`` attribute is the unit.
+    at : sequence of float, optional
+        Explicit target depths, increasing, in the unit of the stack, instead of a factor or a spacing.
+    extrapolate : bool
+        Allow ``at`` beyond the first and the last section, where the ends are held.
+    out : path, optional
+        OME-Zarr or TIFF file that does not exist yet: the result is streamed to it instead of being held in memory, and
+        its voxels are read from there when they are asked for. The input is then left in its file, too.
+    report : callable
+        Gets :class:`~napari_depth_interp.progress.Progress`; cancels by raising ``Cancelled``.
+    **settings
+        Fields of :class:`~napari_depth_interp.run.settings.Settings`: ``method="linear"``, ``factor=4``,
+        ``spacing="2um"``, ``isotropic=True``, ``z_spacing="2um"``, ``parameters={...}``, ``seed=0`` ...
+
+    Returns
+    -------
+    Result, DataArray or dask array
+        A :class:`~napari_depth_interp.run.result.Result` is an array with ``spacing``, ``depths``, ``unit`` and
+        ``metadata``; ``result.save("dense.tif")`` writes it. xarray gives xarray: the new depths are its z coordinate,
+        ``is_observed`` and ``uncertainty`` are coordinates, the history is in its attributes. dask gives dask, computed
+        in one piece when it is asked for.
+
+    Raises
+    ------
+    DepthInterpError
+        Of the kind that fits; the message says what is wrong and what to do.
+
+    Examples
+    --------
+    >>> import numpy as np, napari_depth_interp as ndi
+    >>> sparse = np.random.default_rng(0).random((4, 16, 16))
+    >>> dense = ndi.interpolate(sparse, method="cubic", z_spacing="4um", factor=4)
+    >>> dense.shape, dense.spacing, dense.unit
+    ((13, 16, 16), 1.0, 'um')
+    >>> bool((dense[::4] == sparse).all())
+    True
+
+    Named axes and coordinates, with xarray:
+
+    >>> import xarray as xr
+    >>> z = xr.DataArray([0.0, 4.0, 8.0, 12.0], dims="z", attrs={"units": "um"})
+    >>> image = xr.DataArray(sparse, dims=("z", "y", "x"), coords={"z": z})
+    >>> fine = ndi.interpolate(image, method="linear", spacing="2um")
+    >>> fine.sizes["z"], fine.z.values.tolist(), int(fine.is_observed.sum())
+    (7, [0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0], 4)
+
+    A lazy result, with dask:
+
+    >>> import dask.array as da
+    >>> lazy = ndi.interpolate(da.from_array(sparse), method="linear", z_spacing="4um", factor=2)
+    >>> lazy.shape, type(lazy.compute()).__name__
+    ((7, 16, 16), 'ndarray')
+    """
+    chosen = make_settings(**settings)
+
+    lazy = arrays.is_dask(image) or (arrays.is_xarray(image) and arrays.is_dask(image.data))
+    if out is not None:
+        dataset = _left_in_place(image) if lazy else _dataset(image, chosen.axis, read=io.open_stack)
+        request = resolve(dataset, chosen, depths=at, extrapolate=extrapolate)
+        return execute(request, report, Target(Path(out)))
+    if lazy:
+        return _interpolate_lazily(image, chosen, at, extrapolate, report)
+    request = resolve(_dataset(image, chosen.axis), chosen, depths=at, extrapolate=extrapolate)
+    result = execute(request, report)
+    return arrays.to_xarray(result, image) if arrays.is_xarray(image) else result
+
+
+def _without_pixels(image: xr.DataArray | da.Array) -> tuple[Dataset, Any]:
+    """Return what is known about a lazy image, with one pixel per section, and its array."""
+    ordered = arrays.in_order(image) if arrays.is_xarray(image) else image
+    corner: NDArray[Any] = np.zeros((*ordered.shape[:-2], 1, 1), ordered.dtype)
+    if arrays.is_xarray(ordered):
+        return arrays.from_xarray(ordered, corner), ordered.data
+    return Dataset.from_array(corner), image
+
+
+def _left_in_place(image: xr.DataArray | da.Array) -> Dataset:
+    """Return a lazy image as a dataset whose voxels are computed when they are asked for."""
+    small, voxels = _without_pixels(image)
+    axes = [axis for axis in "TCZYX" if axis in small.axes]  # a DataArray is brought into this order
+    view = LazyVoxels(voxels, [axes.index(axis) if axis in axes else None for axis in "TCZYX"])
+    return replace(small, voxels=as_array(view))
+
+
+def _interpolate_lazily(
+    image: xr.DataArray | da.Array, chosen: Settings, at: Sequence[float] | None, extrapolate: bool, report: Report
+) -> xr.DataArray | da.Array:
+    """Check everything but the voxels now; read and compute when the result is asked for."""
+    small, voxels = _without_pixels(image)
+    request = resolve(small, chosen, depths=at, extrapolate=extrapolate)
+
+    def run(values: NDArray[Any]) -> Result:
+        whole = replace(small, voxels=to_tczyx(values, small.axes))
+        return execute(resolve(whole, chosen, depths=at, extrapolate=extrapolate), report)
+
+    dense = arrays.lazily(voxels, request, run)
+    return arrays.lazily_labelled(dense, request, image) if arrays.is_xarray(image) else dense
+
+
+def evaluate(
+    image: Image,
+    methods: str | Sequence[str],
+    *,
+    keep_every: int | None = None,
+    hold_out: Sequence[int] = (),
+    data_range: tuple[float, float] | None = None,
+    report: Report = silent,
+    **settings: Any,
+) -> Scores:
+    """Score methods on hidden sections of a stack.
+
+    Parameters
+    ----------
+    image : path, (Z, Y, X) array, Dataset, xarray DataArray or dask array
+    methods : str or sequence of str
+    keep_every, hold_out : int, sequence of int
+        Keep every k-th section, or hide the given ones (counted from 0); with neither, each inner
+        section is left out in turn.
+    data_range : (low, high), optional
+        Default: percentiles 0.1 to 99.9 of the stack.
+    report : callable
+    **settings
+        As for :func:`interpolate`.
+
+    Returns
+    -------
+    Scores
+
+    Examples
+    --------
+    >>> import numpy as np, napari_depth_interp as ndi
+    >>> stack = np.random.default_rng(0).random((9, 16, 16)).cumsum(0)
+    >>> scores = ndi.evaluate(stack, ["nearest", "linear"], keep_every=2, z_spacing="1um")
+    >>> [each.method for each in scores.methods if each.volume["psnr"] > 10]
+    ['nearest', 'linear']
+    >>> scores.methods[1].gain_over(scores.methods[0]) > 0  # in dB
+    True
+    """
+    chosen = make_settings(**settings)
+    methods = [methods] if isinstance(methods, str) else methods
+    if keep_every is not None and hold_out:
+        raise RequestError("keep_every and hold_out exclude each other; give one of them")
+    if keep_every is not None:
+        protocol = Protocol("keep_every", every=keep_every)
+    elif hold_out:
+        protocol = Protocol("hold_out", sections=tuple(hold_out))
+    else:
+        protocol = Protocol("leave_one_out")
+    return _evaluate(_dataset(image, chosen.axis), methods, protocol, chosen, data_range=data_range, report=report)
+
+
+def _dataset(image: Image, axis: Any, *, read: Callable[..., Dataset] = io.read) -> Dataset:
+    if isinstance(image, Dataset):
+        return image
+    if isinstance(image, str | PathLike):
+        return read(image, axis=axis)
+    if arrays.is_xarray(image):
+        ordered = arrays.in_order(image)
+        return arrays.from_xarray(ordered, ordered.values)
+    return Dataset.from_array(image)

@@ -1,0 +1,230 @@
+"""Writing TIFF: ImageJ hyperstacks where they can say it all, otherwise OME-TIFF."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from io import FileIO
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from ...errors import OutputError
+from ...progress import Progress, Report, silent
+from ...stack import Dataset, Grid
+from ...stack.lazy import is_lazy, planes_of
+from .ome import is_linear, ome_metadata
+
+RECORD_PREFIX = "napari-depth-interp: "
+"""In an ImageJ file the record is the line of the image info that begins so."""
+
+_IMAGEJ_DTYPES = ("uint8", "uint16", "float32")
+_OME_DTYPES = ("int8", "int16", "int32", "uint8", "uint16", "uint32", "float32", "float64")
+_CLASSIC_BYTES = 2**32 - 2**26  # leaves 64 MiB of the 4 GiB for the descriptions
+
+
+def write(path: Path, dataset: Dataset, *, float_output: bool) -> None:
+    """Write a dataset uncompressed, plane by plane.
+
+    Parameters
+    ----------
+    path : Path
+        ``.ome.tif`` and ``.ome.tiff`` give OME-TIFF, ``.btf`` OME-TIFF as BigTIFF; others an ImageJ
+        hyperstack if the type is uint8, uint16 or float32, the depths are even and 4 GB suffice.
+    dataset : Dataset
+        float16 is written as float32, and 64-bit integers as 32-bit ones where these can hold them,
+        for lack of such types in OME.
+    float_output : bool
+        Write float32 whatever the type.
+
+    Raises
+    ------
+    OutputError
+        If no type of the format holds the values.
+    """
+    dtype = np.dtype(np.float32) if float_output else _output_dtype(dataset.voxels)
+    times, channels, sections, height, width = dataset.voxels.shape
+    record = _record_text(dataset.record)
+    size = dataset.voxels.size * dtype.itemsize + 512 * times * channels * sections
+    imagej = size < _CLASSIC_BYTES and _fits_imagej(path, dataset, dtype)
+    metadata = _imagej_metadata(dataset, record) if imagej else ome_metadata(dataset, record)
+    options: dict[str, Any] = {}
+    if imagej and dataset.grid.pixel_size is not None:
+        y, x = dataset.grid.pixel_size
+        options["resolution"] = (1 / x, 1 / y)
+    big = not imagej and (size >= _CLASSIC_BYTES or path.suffix.lower() == ".btf")
+    with tifffile.TiffWriter(path, imagej=imagej, ome=not imagej, bigtiff=big) as writer:
+        writer.write(
+            _planes(dataset.voxels, dtype),
+            shape=(times, sections, channels, height, width),
+            dtype=dtype,
+            photometric="minisblack",
+            metadata=metadata,
+            **options,
+        )
+
+
+def check(dataset: Dataset, _grid: Grid, *, float_output: bool = False) -> None:
+    """Raise an :class:`OutputError` if TIFF has no type for the voxels; it holds any grid."""
+    if not float_output:
+        _output_dtype(dataset.voxels)
+
+
+def open_sink(path: Path, dataset: Dataset, shape: tuple[int, ...], dtype: np.dtype[Any]) -> TiffSink:
+    """Return what takes the blocks of a result; see :class:`~napari_depth_interp.io.streaming.Sink`."""
+    return TiffSink(path, dataset, shape, dtype)
+
+
+class TiffSink:
+    """An uncompressed OME-TIFF whose voxels are written in any order; BigTIFF where 4 GB do not suffice.
+
+    Raises
+    ------
+    OutputError
+        If TIFF has no such type.
+    """
+
+    grain = None
+
+    def __init__(self, path: Path, dataset: Dataset, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.dtype = _streamed_dtype(dtype)
+        times, channels, sections, height, width = self._shape = shape
+        self._path, self._mark = path, f"record-{secrets.token_hex(8)}"
+        # Of the dataset only what stands in the description is looked at; the history is known at the end.
+        empty = np.broadcast_to(np.zeros((), self.dtype), shape)
+        described = replace(dataset, voxels=empty, axes="TCZYX", record={})
+        size = int(np.prod(shape, dtype=object)) * self.dtype.itemsize + 512 * times * channels * sections
+        big = size >= _CLASSIC_BYTES or path.suffix.lower() == ".btf"
+        with tifffile.TiffWriter(path, ome=True, bigtiff=big) as writer:
+            placed = writer.write(
+                shape=(times, sections, channels, height, width),
+                dtype=self.dtype,
+                photometric="minisblack",
+                metadata=ome_metadata(described, self._mark),
+                returnoffset=True,
+            )
+        assert placed is not None
+        self._offset = placed[0]
+
+    def write(self, time: int, channel: int, sections: slice, rows: slice, columns: slice, block: NDArray[Any]) -> None:
+        """Write a (z, y, x) block."""
+        _, channels, count, height, width = self._shape
+        left, right, _ = columns.indices(width)
+        top, _, _ = rows.indices(height)
+        block = np.ascontiguousarray(block, self.dtype)
+        pieces = block.reshape(len(block), 1, -1) if right - left == width else block
+        with self._path.open("rb+", buffering=0) as file:
+            for z, section in zip(range(count)[sections], pieces, strict=True):
+                plane = (time * count + z) * channels + channel
+                for number, row in enumerate(section):
+                    voxel = (plane * height + top + number) * width + left
+                    _write_at(file, row.data, self._offset + voxel * self.dtype.itemsize)
+
+    def finish(self, record: Mapping[str, Any], report: Report = silent) -> None:
+        """Write the history in its place in the OME-XML."""
+        text = _record_text(record) or "{}"
+        xml = str(tifffile.tiffcomment(self._path))
+        tifffile.tiffcomment(self._path, xml.replace(self._mark, escape(text)).encode())
+        report(Progress(1.0))
+
+
+def _write_at(file: FileIO, data: memoryview, offset: int) -> None:
+    data = data.cast("B")
+    file.seek(offset)
+    while data:  # a single call writes 2 GB at most
+        data = data[file.write(data) :]
+
+
+def _streamed_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type in the file; that of 64-bit integers depends on values that are not known yet."""
+    if dtype == np.float16:
+        return np.dtype(np.float32)
+    if dtype.name not in _OME_DTYPES:
+        raise OutputError(f"TIFF has no type for {dtype} voxels; write .ome.zarr, or float32")
+    return np.dtype(dtype.name)
+
+
+def _planes(voxels: NDArray[Any], dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
+    """Planes in the order T, Z, C, each converted on its own: no copy of the whole."""
+    if is_lazy(voxels) and voxels.shape[1] == 1:
+        yield from (np.ascontiguousarray(plane, dtype=dtype) for plane in planes_of(voxels))
+        return
+    for time in voxels:
+        for section in range(time.shape[1]):
+            for channel in time:
+                yield np.ascontiguousarray(channel[section], dtype=dtype)
+
+
+def _output_dtype(voxels: NDArray[Any]) -> np.dtype[Any]:
+    if voxels.dtype.name in _OME_DTYPES:
+        return np.dtype(voxels.dtype.name)  # in the byte order of this machine
+    if voxels.dtype == np.float16:
+        return np.dtype(np.float32)
+    if voxels.dtype.kind in "iu":
+        low, high = int(voxels.min()), int(voxels.max())
+        kinds = ("uint32", "int32") if voxels.dtype.kind == "u" else ("int32", "uint32")
+        for dtype in map(np.dtype, kinds):
+            if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+                return dtype
+        raise OutputError(
+            f"TIFF holds integers of 32 bits and the values go from {low} to {high}; write them as float32, or rescale"
+        )
+    raise OutputError(f"TIFF has no type for {voxels.dtype} voxels; convert them to float32 or float64 first")
+
+
+def _record_text(record: Mapping[str, Any]) -> str | None:
+    """The record as one line of ASCII."""
+    if not record:
+        return None
+    try:
+        return json.dumps(dict(record))
+    except (TypeError, ValueError) as error:
+        raise OutputError(f"the record of the dataset cannot be written as JSON: {error}") from error
+
+
+def _fits_imagej(path: Path, dataset: Dataset, dtype: np.dtype[Any]) -> bool:
+    if path.name.lower().endswith((".ome.tif", ".ome.tiff", ".btf")):
+        return False
+    return dtype.name in _IMAGEJ_DTYPES and _pixels_fit_imagej(dataset.grid) and _depths_fit_imagej(dataset.grid)
+
+
+def _pixels_fit_imagej(grid: Grid) -> bool:
+    if grid.pixel_size is None:  # the resolution tags would say 1
+        return grid.unit is None and grid.origin == (0.0, 0.0)
+    if grid.unit is None and grid.pixel_size == (1.0, 1.0):  # in ImageJ's eyes not calibrated
+        return False
+    return all(1e-5 < size < 1e5 for size in grid.pixel_size)  # as fractions of 32-bit integers
+
+
+def _depths_fit_imagej(grid: Grid) -> bool:
+    if grid.depths is None:
+        return True
+    return len(grid.depths) > 1 and is_linear(grid.depths)
+
+
+def _imagej_metadata(dataset: Dataset, record: str | None) -> dict[str, Any]:
+    grid, (times, channels, sections) = dataset.grid, dataset.voxels.shape[:3]
+    metadata: dict[str, Any] = {"axes": "TZCYX", "mode": "composite" if channels > 1 else "grayscale"}
+    if grid.unit is not None:
+        metadata["unit"] = "micron" if grid.unit == "um" else grid.unit  # ImageJ descriptions are ASCII
+    if grid.depths is not None:
+        gap = (grid.depths[-1] - grid.depths[0]) / (sections - 1)
+        spacing = metadata["spacing"] = float(f"{gap:.12g}")  # without the noise of subtracting depths
+        if grid.depths[0]:
+            metadata["zorigin"] = float(-grid.depths[0] / spacing)
+    for axis, position, size in zip("yx", grid.origin, grid.pixel_size or (), strict=False):
+        if position:
+            metadata[f"{axis}origin"] = float(-position / size)
+    if dataset.time_step is not None:
+        metadata["finterval"] = dataset.time_step
+    if dataset.channel_names:  # ImageJ shows one label per image
+        metadata["Labels"] = list(dataset.channel_names) * (times * sections)
+    if record is not None:
+        metadata["Info"] = RECORD_PREFIX + record
+    return metadata

@@ -1,0 +1,110 @@
+"""An enhancing network at work on a stack: load a model or train on the stack itself, then enhance each section."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...method import Findings, Runtime, Sections, TrainingData, working_dtype
+from ...models import folder as models
+from ...nn.runtime import torch_on
+from ...progress import Progress, Report, part, silent
+from ...stack import Stack
+from ...stack.scaling import Scaling
+from .config import EnhanceConfig
+from .fit import fit
+from .networks import EnhancingNetwork
+from .pairs import self_supervised
+from .patches import Patches
+from .train import Kind, train_on
+
+_SMALLEST_IMAGE = 12
+"""Pixels of the shorter image side under which nothing can be learned."""
+_REFIT = 4
+"""A further time point is trained on for this part of the steps."""
+
+
+class Enhancer:
+    """Enhances the sections of a stack one by one; gives back as many as it got."""
+
+    def __init__(self, kind: Kind, config: EnhanceConfig, runtime: Runtime) -> None:
+        self._kind, self._config, self._runtime = kind, config, runtime
+        self._network: EnhancingNetwork | None = None
+        self._scaling = Scaling(0.0, 1.0)
+        self._bounds = -math.inf, math.inf
+        self._warnings: tuple[str, ...] = ()
+
+    def prepare(self, stack: Stack, *, report: Report = silent) -> None:
+        """Load the model, or train on the noisy sections of the stack itself."""
+        self._network = None
+        self._fit(stack, self._config.iterations, report)
+
+    def refit(self, stack: Stack, *, report: Report = silent) -> None:
+        """Train on another time point, beginning from what is known: a quarter of the time."""
+        self._fit(stack, max(1, self._config.iterations // _REFIT), report)
+
+    def train(self, data: TrainingData, folder: Path, *, resume: bool, report: Report = silent) -> None:
+        """Train on pairs of noisy and clean stacks, or on noisy stacks alone, and write a model folder."""
+        train_on(data, self._kind, self._config, self._runtime, folder, resume=resume, report=report)
+
+    def findings(self) -> Findings:
+        """Say what stands in the way of an enhancement."""
+        return Findings(warnings=self._warnings)
+
+    def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report = silent) -> Sections:
+        """Return the sections nearest to the depths ``z``, enhanced, within the stack's range."""
+        values = np.empty((len(z), *stack.voxels.shape[1:]), working_dtype(stack.voxels.dtype))
+        with torch_on(self._runtime) as device:
+            for number, depth in enumerate(z):
+                section = stack.voxels[int(np.abs(stack.depths - depth).argmin())]
+                values[number] = section if self._network is None else self._enhanced(section, device)
+                report(Progress((number + 1) / len(z)))
+        return Sections(values)
+
+    def _enhanced(self, section: Any, device: torch.device) -> Any:
+        assert self._network is not None
+        with torch.no_grad():
+            seen = torch.from_numpy(self._scaling.apply(section)).to(device)
+            made: Tensor = self._network(seen[None, None])[0, 0]
+        return np.clip(self._scaling.undo(made.cpu().numpy().astype(np.float64)), *self._bounds)
+
+    def _fit(self, stack: Stack, iterations: int, report: Report) -> None:
+        self._scaling, self._warnings = Scaling.of(stack.voxels), ()
+        self._bounds = float(stack.voxels.min()), float(stack.voxels.max())
+        with torch_on(self._runtime) as device:
+            if self._config.model is not None:
+                needs = self._kind.built_from
+                model = models.load(self._config.model, self._kind.method, type(self._config), needs)
+                self._network = self._kind.build(model.config)
+                models.fill(self._network, model.tensors)
+                self._network.to(device).eval()
+            elif min(stack.voxels.shape[1:]) < _SMALLEST_IMAGE:
+                self._warnings = (
+                    f"{self._kind.method} changed nothing: the images are smaller than {_SMALLEST_IMAGE} pixels",
+                )
+            else:
+                images = torch.from_numpy(self._scaling.apply(stack.voxels)).to(device)
+                inner = part(report, 0.0, 1.0, "training on the noisy sections of this stack")
+                self._network = self._trained(images, iterations, inner)
+        report(Progress(1.0))
+
+    def _trained(self, images: Tensor, iterations: int, report: Report) -> EnhancingNetwork:
+        network = self._network
+        if network is None:
+            network = self._kind.build(self._kind.describe(self._config))
+            network.begin_at(float(images.mean()))
+        network = network.train().to(images.device)
+        patches, seed = self._patches(images), self._runtime.seed
+        return fit(network, patches, self._config, seed, report, iterations=iterations).network
+
+    def _patches(self, images: Tensor) -> Patches:
+        pairs, hide = self_supervised([images], self._config)
+        if hide is not None and self._config.targets != "blind":
+            self._warnings = ("there is one section only, so training aimed at hidden pixels of it (targets=blind)",)
+        return Patches(pairs, self._config, self._runtime.seed, hide=hide)

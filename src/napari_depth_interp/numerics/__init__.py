@@ -1,0 +1,1 @@
+"""Array arithmetic that several methods use. No torch, no files."""

@@ -1,0 +1,1 @@
+"""Parts of docks in which a person chooses: stack, target, method, parameters, computing. They start nothing."""

@@ -1,0 +1,166 @@
+"""Where to compute, and whether to score."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QGroupBox,
+    QHBoxLayout,
+    QLabel,
+    QSpinBox,
+    QWidget,
+)
+
+from ...errors import DepthInterpError
+from ...method import MethodSpec
+from ...progress import Report
+from ...run.settings import Settings, describe
+from ...system.devices import available_devices, resolve_device
+from ..jobs import Job, import_torch
+from ..layers.data_range import DataRangeEdit
+from .qt_helpers import growing_form, in_problem_colour
+from .scoring import Scoring
+
+
+class ComputeBox(QGroupBox):
+    """Edits the device, and how the run is scored.
+
+    Parameters
+    ----------
+    scoring : bool
+        Whether there is anything to score.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None, *, scoring: bool = True) -> None:
+        super().__init__("Run", parent)
+        self._can_score = scoring
+        self._search: Job[list[str]] | None = None
+        self._found = False
+        self._search_note = "looking for a GPU …"
+        self._device = QComboBox()
+        self._device.addItems(["auto", "cpu"])
+        self._device.setToolTip(f"<qt>{describe('device')}</qt>")
+        self._device_note = QLabel()
+        self._device_note.setWordWrap(True)
+        self._score = QCheckBox("Score: keep one section in")
+        self._score.setToolTip(
+            "<qt>Hide sections of this stack, fill them from the kept ones and compare with the truth. "
+            "The result itself always uses all sections. Methods that make all axes finer are scored in Compare "
+            "methods, on means of 4 x 4 x 4 voxels.</qt>"
+        )
+        self._every = QSpinBox()
+        self._every.setRange(2, 100)
+        self._every.setToolTip("2: every second section is kept, the others are hidden and compared.")
+        self._every.setAccessibleName("Score: keep one section in")
+        self._range = DataRangeEdit()
+        form = growing_form(self)
+        form.addRow("device", self._device)
+        form.addRow(self._device_note)
+        row = QHBoxLayout()
+        row.addWidget(self._score)
+        row.addWidget(self._every, 1)
+        form.addRow(row)
+        self._range_label = QLabel("data range")
+        form.addRow(self._range_label, self._range)
+        self._range_label.setBuddy(self._range)
+        self._score.toggled.connect(self._changed)
+        for signal in (self._device.currentTextChanged, self._every.valueChanged, self._range.textChanged):
+            signal.connect(self._changed)
+        self._changed()
+
+    def values(self) -> dict[str, Any]:
+        """Return the settings that this box edits."""
+        return {"device": self._device.currentText()}
+
+    def set_values(self, settings: Settings) -> None:
+        """Show these settings."""
+        if self._device.findText(settings.device) < 0:
+            self._device.addItem(settings.device)
+        self._device.setCurrentText(settings.device)
+
+    def set_scoring(self, keep_every: int) -> None:
+        """Score the next runs with one section in ``keep_every`` kept."""
+        self._every.setValue(keep_every)
+        self._score.setChecked(True)
+
+    def scoring(self) -> Scoring | None:
+        """Return how to score, or None.
+
+        Raises
+        ------
+        RequestError
+            If the data range is no pair of numbers.
+        """
+        if not self._score.isChecked() or not self._score.isEnabled():
+            return None
+        return Scoring(self._every.value(), self._range.value())
+
+    def show_method(self, spec: MethodSpec) -> None:
+        """Offer scoring and devices as a method can use them."""
+        self._score.setEnabled(spec.enlarges == 1 and not spec.enhances)
+        self._show_fields()
+        self.show_device(spec)
+
+    def show_device(self, spec: MethodSpec) -> None:
+        """Say what the chosen device means for a method, and list this machine's devices if it could use them."""
+        chosen = self._device.currentText()
+        if chosen != "cpu" and (spec.devices != ("cpu",) or chosen != "auto") and not self._found:
+            self._search_devices()
+            self._device_note.setText(self._search_note)
+            return
+        try:
+            device, warning = resolve_device(chosen, spec.devices)
+        except DepthInterpError as error:
+            self._device_note.setText(in_problem_colour(str(error)))
+            return
+        note = warning or ""
+        if spec.devices == ("cpu",):
+            note = note or "this method computes on the CPU"
+        elif device == "cpu":
+            note = note or in_problem_colour("no GPU is used: this method is slow on the CPU")
+        else:
+            note = note or f"computes on {device}"
+        self._device_note.setText(note)
+
+    def _search_devices(self) -> None:
+        """Ask torch in a thread: importing it takes seconds."""
+        if self._search is not None:
+            return
+        self._search = Job(_find_devices)
+        self._search.returned.connect(self._add_devices)
+        self._search.errored.connect(self._no_devices)
+        self._search.start()
+
+    def _no_devices(self, error: Exception) -> None:
+        self._search_note = in_problem_colour(f"torch cannot be loaded: {error}")
+        self.changed.emit()
+
+    def _add_devices(self, devices: list[str]) -> None:
+        self._found = True
+        for device in reversed(devices):
+            if self._device.findText(device) < 0:
+                self._device.addItem(device)
+        self.changed.emit()
+
+    def _changed(self, *_: Any) -> None:
+        self._show_fields()
+        self.changed.emit()
+
+    def _show_fields(self) -> None:
+        scored = self._can_score and self._score.isChecked() and self._score.isEnabled()
+        for widget in (self._range, self._range_label):
+            widget.setVisible(scored)
+        self._score.setVisible(self._can_score)
+        self._every.setVisible(self._can_score)
+        self._every.setEnabled(scored)
+
+
+def _find_devices(_report: Report) -> list[str]:
+    import_torch()
+    return available_devices()

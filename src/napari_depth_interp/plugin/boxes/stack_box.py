@@ -1,0 +1,354 @@
+"""Which stack: the layer, what is known about it, and what the user has to add."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import napari
+import numpy as np
+from napari.layers import Layer
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QGroupBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible
+
+from ... import io
+from ...errors import DepthInterpError, InputError
+from ...run.request import prepare_dataset
+from ...run.settings import Settings, describe
+from ...stack import Acquisition, Dataset
+from ..jobs.messages import for_window
+from ..layers import adopt, to_dataset
+from ..layers.watch import LayerListWatch
+from ..preferences import PLUGIN
+from .qt_helpers import PROBLEM_COLOUR, growing_form, let_shrink, say
+
+_FILES = "Stacks (*.tif *.tiff *.btf *.nii *.nii.gz)"
+_OPEN_TIP = "<qt>Open TIFF or NIfTI files with their spacing and units. An OME-Zarr folder may be dropped here.</qt>"
+_FEW = "<br>one section can only be enhanced (method SRCNN); to make new ones two or more are needed"
+_MISSING = f"border: 2px solid {PROBLEM_COLOUR};"
+
+
+class StackBox(QGroupBox):
+    """Chooses the input layer and completes what its file does not say.
+
+    ``changed`` is emitted when the stack or what is known about it changes.
+    """
+
+    changed = Signal()
+
+    def __init__(self, viewer: napari.Viewer, parent: QWidget | None = None) -> None:
+        super().__init__("Stack", parent)
+        self._viewer = viewer
+        self._dataset: Dataset | None = None
+        self._problem = ""
+        self._depths: list[float] | None = None
+        self._watched: Layer | None = None
+        self._shown: list[float] = []  # what the table of depths holds, with all digits
+        self._told: dict[Any, dict[str, Any]] = {}  # per layer, what the user has added
+        self.setAcceptDrops(True)
+        self._build()
+        self._layer_list = LayerListWatch(viewer, self._refresh_layers)
+        self._refresh_layers()
+
+    def leave(self) -> None:
+        """Follow the viewer no longer."""
+        self._layer_list.leave()
+        self._watch(None)
+
+    # What the other boxes ask for
+
+    @property
+    def layer(self) -> Layer | None:
+        """The chosen layer, or None."""
+        chosen = self._layers.currentData()
+        return next((layer for layer in self._viewer.layers if layer.unique_id == chosen), None)
+
+    def dataset(self) -> Dataset:
+        """Return the stack as the layer shows it, read anew.
+
+        Raises
+        ------
+        DepthInterpError
+            If there is no usable layer.
+        """
+        if self.layer is None:
+            raise DepthInterpError("there is no image layer; open a stack, or drop one here")
+        return to_dataset(self.layer)
+
+    def described(self, settings: Settings) -> Dataset:
+        """Return the last seen stack with what the settings add."""
+        if self._dataset is None:
+            raise DepthInterpError(self._problem or "open a stack, or drop one here")
+        return prepare_dataset(self._dataset, settings)
+
+    def values(self) -> dict[str, Any]:
+        """Return the settings that this box edits."""
+        n = self._count.value() if self._acquisition.currentText() == "projection" else 1
+        return {
+            "z_spacing": self._spacing.text().strip() or None if self._depths is None else None,
+            "depths": self._depths,
+            "acquisition": f"projection:{n}" if n > 1 else None,
+        }
+
+    def set_values(self, settings: Settings) -> None:
+        """Show these settings."""
+        self._show(settings)
+        self._describe()
+
+    def _show(self, settings: Settings) -> None:
+        self._depths = settings.depths
+        self._spacing.setText(settings.z_spacing or "")
+        acquisition = Acquisition.parse(settings.acquisition or "slice")
+        if acquisition.is_projection:
+            self._count.setValue(acquisition.n)
+        self._acquisition.setCurrentText("projection" if acquisition.is_projection else "slice")
+
+    def open_files(self, paths: Sequence[str | Path]) -> None:
+        """Open files with this plugin's readers, whatever other plugins offer, and choose the first."""
+        opened, problems = [], []
+        for path in paths:
+            try:
+                opened += self._viewer.open(str(path), plugin=PLUGIN)
+            except (DepthInterpError, OSError) as error:
+                problems.append(for_window(error))
+        if opened:
+            self._layers.setCurrentIndex(self._layers.findData(opened[0].unique_id))
+        if problems:
+            show_warning("; ".join(problems))
+            self._show_problem("<br>".join(problems))
+
+    # Building
+
+    def _build(self) -> None:
+        layout = QVBoxLayout(self)
+        self._layers = QComboBox()
+        self._layers.setToolTip("The image layer whose sections are the input.")
+        self._layers.setAccessibleName("Layer")
+        let_shrink(self._layers, 12)
+        self._layers.currentIndexChanged.connect(self._layer_chosen)
+        open_button = QPushButton("Open…")
+        open_button.setToolTip(
+            "<qt>Open TIFF or NIfTI files with their spacing and units. An OME-Zarr folder may be dropped here.</qt>"
+        )
+        open_button.clicked.connect(self._ask_for_files)
+        row = QHBoxLayout()
+        row.addWidget(self._layers, 1)
+        row.addWidget(open_button)
+        layout.addLayout(row)
+        self._info = QLabel()
+        self._info.setWordWrap(True)
+        self._info.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        layout.addWidget(self._info)
+        layout.addLayout(self._build_form())
+        layout.addWidget(self._build_table())
+
+    def _build_form(self) -> QFormLayout:
+        form = growing_form()
+        self._spacing = QLineEdit()
+        self._spacing.setToolTip(f"<qt>{describe('z_spacing')} Leave empty to keep the file's.</qt>")
+        self._spacing.textEdited.connect(self._forget_depths)
+        self._spacing.textChanged.connect(self._describe)
+        form.addRow("z spacing", self._spacing)
+        self._acquisition = QComboBox()
+        self._acquisition.addItems(["slice", "projection"])
+        self._acquisition.setToolTip(f"<qt>{describe('acquisition')}</qt>")
+        self._acquisition.setAccessibleName("acquisition")
+        self._count = QSpinBox()
+        self._count.setAccessibleName("sections in one image")
+        self._count.setRange(2, 1000)
+        self._count.setValue(6)
+        self._count.setPrefix("of ")
+        self._count.setSuffix(" sections")
+        self._count.setToolTip("How many sections one recorded image is the mean of.")
+        row = QHBoxLayout()
+        row.addWidget(self._acquisition)
+        row.addWidget(self._count)
+        self._acquisition.currentTextChanged.connect(self._describe)
+        self._count.valueChanged.connect(self._describe)
+        form.addRow("acquisition", row)
+        return form
+
+    def _build_table(self) -> QCollapsible:
+        self._table = QTableWidget(0, 1)
+        self._table.setHorizontalHeaderLabels(["depth"])
+        self._table.horizontalHeader().setStretchLastSection(True)
+        self._table.setMaximumHeight(150)
+        self._table.setToolTip("Depth of each section. Type over a number where the sections are uneven.")
+        self._table.setAccessibleName("Section depths")
+        self._table.itemChanged.connect(self._depth_edited)
+        even = QPushButton("Back to the file's depths")
+        even.setToolTip("Forget the depths and the z spacing that were typed here.")
+        even.clicked.connect(self._back_to_file)
+        inner = QWidget()
+        layout = QVBoxLayout(inner)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._table)
+        layout.addWidget(even)
+        collapsible = QCollapsible("Section depths")
+        collapsible.layout().setContentsMargins(0, 0, 0, 0)
+        collapsible.addWidget(inner)
+        return collapsible
+
+    # Dropping and opening files
+
+    def dragEnterEvent(self, event: Any) -> None:  # noqa: N802
+        if any(io.format_of(url.toLocalFile()) for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: Any) -> None:  # noqa: N802
+        paths = [url.toLocalFile() for url in event.mimeData().urls()]
+        self.open_files([path for path in paths if io.format_of(path)])
+        event.acceptProposedAction()
+
+    def _ask_for_files(self) -> None:
+        paths, _ = QFileDialog.getOpenFileNames(self, "Open a stack", "", _FILES)
+        if paths:
+            self.open_files(paths)
+
+    # Following the layers
+
+    def _refresh_layers(self) -> None:
+        chosen = self._layers.currentData()
+        self._layers.blockSignals(True)
+        self._layers.clear()
+        for layer in self._viewer.layers:
+            self._layers.addItem(layer.name, layer.unique_id)
+        self._layers.setCurrentIndex(max(0, self._layers.findData(chosen)))
+        self._layers.blockSignals(False)
+        if self._layers.currentData() != chosen or chosen is None:
+            self._layer_chosen()
+
+    def _layer_chosen(self, _index: int = 0) -> None:
+        """Show another layer, with what the user has said about it before, not about the last one."""
+        before, layer = self._watched, self.layer
+        if before is not None:
+            self._told[before.unique_id] = self.values()
+        self._watch(layer)
+        self._dataset = None
+        if before is not None and layer is not None and not _same_file(before, layer):
+            self._show(Settings(**self._told.get(layer.unique_id, {})))
+        self._read_layer()
+
+    def _watch(self, layer: Layer | None) -> None:
+        """Follow changes of the chosen layer, and of no other."""
+        if self._watched is not None:
+            for event in _events(self._watched):
+                event.disconnect(self._read_layer)
+        self._watched = layer
+        if layer is not None:
+            for event in _events(layer):
+                event.connect(self._read_layer)
+
+    def _read_layer(self, _event: Any = None) -> None:
+        self._dataset, self._problem = None, ""
+        if self.layer is not None:
+            try:
+                self._dataset = adopt(self.layer)
+            except DepthInterpError as error:
+                self._problem = for_window(error)
+        self._describe()
+
+    # Describing
+
+    def _show_problem(self, text: str) -> None:
+        say(self._info, text, problem=True)
+
+    def _describe(self, *_: Any) -> None:
+        self._count.setVisible(self._acquisition.currentText() == "projection")
+        try:
+            dataset = self.described(Settings(**self.values()))
+        except DepthInterpError as error:
+            self._show_problem(for_window(error))
+            missing = self._dataset is not None
+        else:
+            few = dataset.voxels.shape[2] < 2
+            say(self._info, describe_stack(dataset) + (_FEW if few else ""), problem=few)
+            missing = dataset.grid.depths is None
+            self._fill_table(dataset)
+        self._spacing.setStyleSheet(_MISSING if missing else "")
+        self._spacing.setPlaceholderText("needed: for example 2um" if missing else "as in the layer")
+        self.changed.emit()
+
+    def _fill_table(self, dataset: Dataset) -> None:
+        depths = self._shown = [] if dataset.grid.depths is None else dataset.grid.depths.tolist()
+        self._table.blockSignals(True)
+        self._table.setRowCount(len(depths))
+        self._table.setHorizontalHeaderLabels([f"depth ({dataset.grid.unit or 'no unit'})"])
+        self._table.setVerticalHeaderLabels([str(i) for i in range(len(depths))])
+        for i, depth in enumerate(depths):
+            self._table.setItem(i, 0, QTableWidgetItem(f"{depth:.6g}"))
+        self._table.blockSignals(False)
+
+    def _depth_edited(self, item: QTableWidgetItem) -> None:
+        try:
+            self._shown[item.row()] = float(item.text())
+        except ValueError:
+            self._show_problem(f"a depth must be a number, got '{item.text()}'")
+            return
+        depths = np.array(self._shown)
+        if self._dataset is not None and self._dataset.source is not None and self._dataset.source.reversed_sections:
+            depths = depths[-1] + depths[0] - depths[::-1]  # settings count the sections as the file does
+        self._depths = depths.tolist()
+        self._describe()
+
+    def _back_to_file(self, *_: Any) -> None:
+        self._depths = None
+        self._spacing.clear()
+        self._describe()
+
+    def _forget_depths(self, *_: Any) -> None:
+        self._depths = None
+        self._describe()
+
+
+def _events(layer: Layer) -> tuple[Any, ...]:
+    return layer.events.data, layer.events.scale, layer.events.translate, layer.events.units
+
+
+def _same_file(one: Layer, other: Layer) -> bool:
+    """Whether two layers are channels of one file, so that what is known of one holds for the other."""
+    return one.source.path is not None and one.source.path == other.source.path and one.data.shape == other.data.shape
+
+
+def check_sections(dataset: Dataset) -> None:
+    """Raise if the stack cannot be interpolated, as far as that is seen without looking at the voxels."""
+    if dataset.voxels.shape[2] < 2:
+        raise InputError("the stack has one section; two or more are needed")
+    dataset.stack()
+
+
+def describe_stack(dataset: Dataset) -> str:
+    """Return in one or two lines what a stack is."""
+    times, channels, sections, rows, columns = dataset.voxels.shape
+    grid = dataset.grid
+    unit = grid.unit or "(no unit)"
+    if grid.depths is None:
+        spacing = "<b>z spacing unknown</b>"
+    elif grid.is_even:
+        spacing = f"{grid.spacing or 0:.4g} {unit} apart"
+    else:
+        gaps = np.diff(grid.depths)
+        spacing = f"unevenly {gaps.min():.4g} to {gaps.max():.4g} {unit} apart"
+    pixels = f" of {grid.pixel_size[0]:.4g} x {grid.pixel_size[1]:.4g} {unit}" if grid.pixel_size else ""
+    extra = (f", {times} time points" if times > 1 else "") + (f", {channels} channels" if channels > 1 else "")
+    lines = [
+        f"{sections} sections along z, {spacing}; {rows} x {columns} pixels{pixels}, {dataset.voxels.dtype}{extra}"
+    ]
+    return "<br>".join([*lines, *(f"<i>{note}</i>" for note in dataset.notes)])

@@ -1,0 +1,56 @@
+"""Error messages of the core in the words of the window: fields instead of options."""
+
+from __future__ import annotations
+
+import re
+
+from ...errors import MissingSpacingError
+
+_FIELDS = {
+    "z-spacing": "'z spacing'",
+    "depths": "'Section depths'",
+    "acquisition": "'acquisition'",
+    "factor": "the target 'Factor'",
+    "spacing": "the target 'Spacing'",
+    "isotropic": "the target 'Isotropic'",
+    "data-range": "'data range'",
+    "channel": "channel",
+    "method": "'Method'",
+    "preset": "'preset'",
+    "enhance": "'Sections'",
+    "enhance-param": "the parameters of 'Sections'",
+    "reference": "'reference layer'",
+    "keep-every": "'keep every k-th section'",
+    "protocol": "the protocol",
+    "device": "'device'",
+    "recursive": "'also the folders in it'",
+    "resume": "'go on'",
+    "overwrite": "'make all anew'",
+    "uncertainty": "'also write the uncertainty'",
+    "methods": "the list of methods",
+    "lpips-weights": "'Weights file'",
+}
+_PHRASES = {
+    ", or add --overwrite to replace it": "",  # nothing here replaces a single file
+    "--nan fill": "'nan: fill' (in a settings file)",
+}
+
+
+def for_window(error: Exception) -> str:
+    """Return what an error says, with the names that the user sees in the window."""
+    if isinstance(error, MissingSpacingError):
+        return "the file does not say how far apart the sections are; type it into 'z spacing', for example 2um"
+    return name_fields(str(error))
+
+
+def name_fields(text: str) -> str:
+    """Return a text of the core with fields of the window instead of options."""
+    for words, instead in _PHRASES.items():
+        text = text.replace(words, instead)
+    return re.sub(r"--([a-z-]+)(?: FILE)?", lambda match: _FIELDS.get(match[1], match[0]), text)
+
+
+def for_crash(error: Exception, advice: str) -> str:
+    """Return what an unexpected error says; ``advice`` is for when memory ran out."""
+    out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return f"{type(error).__name__}: {error}{f'; {advice}' if out_of_memory else ''}"

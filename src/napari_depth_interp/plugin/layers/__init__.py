@@ -1,0 +1,261 @@
+"""Datasets to napari layers and back, so that no voxel size, unit or history is lost on the way.
+
+A layer made here remembers the dataset it came from (without its voxels) in its metadata. Its
+data has the axes of the file, less the channels: (t, z, y, x) or (z, y, x).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from napari.layers import Image, Layer
+from napari.types import LayerData
+from numpy.typing import NDArray
+
+from ... import io
+from ...errors import DepthInterpError, InputError
+from ...run.result import RECORD_KEY
+from ...stack import Dataset, Grid, without_voxels
+from ...stack.lazy import LazyVoxels, as_array
+from ...stack.units import normalise_unit
+
+ORIGIN_KEY = "depth_interp_origin"
+"""Where a layer's metadata holds its dataset without voxels."""
+
+CHANNEL_KEY = "depth_interp_channel"
+"""Where a layer's metadata holds ``--channel`` of the command line; None for a file with one channel."""
+
+REAL_KEY = "depth_interp_real_values"
+"""True in the metadata of a layer whose values are to be saved as float32, whatever its file stored."""
+
+
+def to_layers(dataset: Dataset, name: str, coarser: Sequence[Dataset] = ()) -> list[LayerData]:
+    """Return one image layer per channel.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Voxels that are still in their file stay there: napari reads what it shows.
+    name : str
+        Name of the layer; channels add theirs.
+    coarser : sequence of Dataset
+        Coarser resolutions of the same image, for a multiscale layer.
+
+    Returns
+    -------
+    list of (data, keyword arguments, "image")
+        Data (z, y, x), or (t, z, y, x) if the file has time points.
+    """
+    return [_channel_layer(dataset, c, name, coarser) for c in range(dataset.voxels.shape[1])]
+
+
+def _channel_layer(dataset: Dataset, channel: int, name: str, coarser: Sequence[Dataset]) -> LayerData:
+    several = dataset.voxels.shape[1] > 1
+    label = dataset.channel_names[channel] if dataset.channel_names else f"channel {channel}"
+    alone = _one_channel(dataset, channel) if several else dataset
+    levels = [_shown(each, channel) for each in (dataset, *coarser)]
+    kwargs = {
+        "name": f"{name} {label}" if several else name,
+        "metadata": _metadata(alone, _channel_word(dataset, channel) if several else None),
+        "multiscale": bool(coarser),
+        "rgb": False,  # napari would take 3 columns of pixels for colours
+    }
+    kwargs |= placement(alone)
+    if several:
+        kwargs |= {
+            "blending": "additive",
+            "colormap": ["green", "magenta", "cyan", "yellow", "red", "blue"][channel % 6],
+        }
+    return levels if coarser else levels[0], kwargs, "image"
+
+
+def _shown(dataset: Dataset, channel: int) -> Any:
+    """Return the voxels of one channel as a layer takes them, (z, y, x) or (t, z, y, x); lazy ones as a dask array."""
+    voxels = dataset.voxels[:, channel] if _has_time(dataset) else dataset.voxels[0, channel]
+    if not isinstance(voxels, LazyVoxels):
+        return voxels
+    import dask.array
+
+    return dask.array.from_array(voxels, chunks=voxels.chunks, asarray=True)
+
+
+def _one_channel(dataset: Dataset, channel: int) -> Dataset:
+    """Return one channel by its place: a channel may be named "1" without being number 1."""
+    return replace(
+        dataset,
+        voxels=dataset.voxels[:, channel : channel + 1],
+        channel_names=dataset.channel_names[channel : channel + 1],
+        axes=dataset.axes.replace("C", ""),
+    )
+
+
+def _channel_word(dataset: Dataset, channel: int) -> str:
+    """Return what ``--channel`` takes for a channel: its index, or its name where a name looks like the index."""
+    return dataset.channel_names[channel] if str(channel) in dataset.channel_names else str(channel)
+
+
+def placement(dataset: Dataset) -> dict[str, Any]:
+    """Return where a layer stands in the world: scale, translate, units and axis labels.
+
+    Uneven sections are drawn with their median gap: napari knows even spacing only.
+    """
+    grid = dataset.grid
+    rows, columns = grid.pixel_size or (1.0, 1.0)
+    first = 0.0 if grid.depths is None else float(grid.depths[0])
+    unit = grid.unit or "pixel"
+    time = (
+        [(dataset.time_step or 1.0, 0.0, "second" if dataset.time_step else "pixel", "t")] if _has_time(dataset) else []
+    )
+    axes = [
+        *time,
+        (grid.spacing or 1.0, first, unit, "z"),
+        (rows, grid.origin[0], unit, "y"),
+        (columns, grid.origin[1], unit, "x"),
+    ]
+    scale, translate, units, labels = zip(*axes, strict=True)
+    return {"scale": scale, "translate": translate, "units": units, "axis_labels": labels}
+
+
+def to_dataset(layer: Layer) -> Dataset:
+    """Return the dataset that an image layer shows.
+
+    A layer of this plugin gives all it knows. Of a layer that napari's own reader opened, the
+    file is read again for its spacing and unit. Any other layer gives its scale; a z scale of
+    exactly 1 pixel means that the spacing is not known.
+
+    Raises
+    ------
+    InputError
+        If the layer is no grey-value image of 3 or 4 axes.
+    """
+    if not isinstance(layer, Image):
+        raise InputError(
+            f"'{layer.name}' is a {type(layer).__name__} layer and holds no grey values; choose an Image layer "
+            "(labels cannot be blended: interpolate the image that they were drawn on)"
+        )
+    if layer.rgb:
+        raise InputError(f"'{layer.name}' is an RGB image; split it into channels or convert it to grey first")
+    data = _voxels(layer)
+    if data.ndim not in (3, 4):
+        raise InputError(f"'{layer.name}' has {data.ndim} axes; choose a layer with the axes (z, y, x) or (t, z, y, x)")
+    if isinstance(data, LazyVoxels):
+        voxels = as_array(LazyVoxels(data, (None, None, 0, 1, 2) if data.ndim == 3 else (0, None, 1, 2, 3)))
+    else:
+        voxels = data[None, None] if data.ndim == 3 else data[:, None]
+    return replace(_origin(layer, voxels), voxels=voxels)
+
+
+def _voxels(layer: Image) -> NDArray[Any] | LazyVoxels:
+    """Return what a layer shows: an array, or, of a large layer whose voxels are elsewhere, what reads them."""
+    data = layer.data[0] if layer.multiscale else layer.data
+    size = int(np.prod(data.shape, dtype=object)) * np.dtype(data.dtype).itemsize
+    if isinstance(data, np.ndarray) or size <= io.LARGE_BYTES:
+        return np.asarray(data)
+    return LazyVoxels(data)
+
+
+def adopt(layer: Layer) -> Dataset:
+    """Return the dataset of a layer; if its file had to be read again, put the layer where the file says.
+
+    Raises
+    ------
+    InputError
+        As :func:`to_dataset`.
+    """
+    dataset = to_dataset(layer)
+    if ORIGIN_KEY not in layer.metadata and _reread_path(layer) is not None:
+        layer.metadata[ORIGIN_KEY] = without_voxels(dataset)
+        place(layer, dataset)
+    return dataset
+
+
+def place(layer: Layer, dataset: Dataset) -> None:
+    """Put a layer where its dataset says."""
+    for name, value in placement(dataset).items():
+        setattr(layer, name, value[-layer.ndim :])
+
+
+def _origin(layer: Image, voxels: NDArray[Any]) -> Dataset:
+    """Return what is known about the layer's voxels, from the best source there is."""
+    origin = layer.metadata.get(ORIGIN_KEY)
+    if isinstance(origin, Dataset) and origin.voxels.shape == voxels.shape:
+        return _moved(origin, layer)
+    from_file = _read_again(layer, voxels)
+    return from_file if from_file is not None else _from_scale(layer, voxels)
+
+
+def _moved(origin: Dataset, layer: Image) -> Dataset:
+    """Follow a scale, position or unit that the user has changed since the layer was made."""
+    expected = placement(origin)
+    scale, start = _numbers(layer.scale), _numbers(layer.translate)
+    unit = normalise_unit(layer.units[-1])
+    same_scale = np.allclose(scale, expected["scale"][-3:], rtol=1e-6, atol=0)
+    same_start = np.allclose(start, expected["translate"][-3:], rtol=1e-6, atol=1e-9 * max(scale))
+    if same_scale and same_start and unit == origin.grid.unit:
+        return origin
+    grid = origin.grid
+    if grid.depths is not None and np.isclose(scale[0], expected["scale"][-3], rtol=1e-6, atol=0):
+        depths = grid.depths - grid.depths[0] + start[0]  # the same gaps, even or not
+    elif grid.depths is not None or unit is not None or scale[0] != 1.0:
+        depths = start[0] + np.arange(origin.voxels.shape[2]) * scale[0]
+    else:
+        depths = None
+    pixel_size = grid.pixel_size if same_scale else (scale[1], scale[2])
+    return replace(origin, grid=replace(grid, depths=depths, pixel_size=pixel_size, unit=unit, origin=start[1:]))
+
+
+def _numbers(values: Any) -> tuple[float, float, float]:
+    z, y, x = (float(value) for value in values[-3:])
+    return z, y, x
+
+
+def _reread_path(layer: Image) -> Path | None:
+    """Return the file of a layer that another reader opened without its spacing."""
+    path = layer.source.path
+    if path is None or io.format_of(path) is None or not np.allclose(layer.scale, 1):
+        return None
+    return Path(path)
+
+
+def _read_again(layer: Image, voxels: NDArray[Any]) -> Dataset | None:
+    """Return what the file says about voxels that another reader has loaded."""
+    path = _reread_path(layer)
+    if path is None:
+        return None
+    try:
+        dataset = io.read(path)
+    except DepthInterpError:
+        return None
+    if dataset.voxels.shape[1] > 1 and dataset.voxels.size == voxels.size:
+        raise InputError(
+            f"'{layer.name}' holds {dataset.voxels.shape[1]} channels in one layer, because another reader opened it; "
+            "open or drop the file here: each channel then gets its own layer"
+        )
+    if dataset.voxels.shape[2:] != voxels.shape[2:] or dataset.voxels.shape[0] != voxels.shape[0]:
+        return None
+    note = f"spacing and unit were read again from {path.name}"
+    axes = "TZYX" if voxels.shape[0] > 1 else "ZYX"
+    return replace(dataset, voxels=voxels, axes=axes, channel_names=(), notes=(*dataset.notes, note))
+
+
+def _from_scale(layer: Image, voxels: NDArray[Any]) -> Dataset:
+    z, y, x = (float(size) for size in layer.scale[-3:])
+    unit = normalise_unit(layer.units[-1])
+    known = unit is not None or z != 1.0
+    depths = np.arange(voxels.shape[2], dtype=np.float64) * z + float(layer.translate[-3])
+    pixel_size = (y, x) if unit is not None or (y, x) != (1.0, 1.0) else None
+    grid = Grid(depths if known else None, pixel_size, unit, (float(layer.translate[-2]), float(layer.translate[-1])))
+    return Dataset(voxels, grid, axes="TZYX" if voxels.shape[0] > 1 else "ZYX")
+
+
+def _metadata(dataset: Dataset, channel: str | None) -> dict[str, Any]:
+    record = {RECORD_KEY: dict(dataset.record[RECORD_KEY])} if RECORD_KEY in dataset.record else {}
+    return {ORIGIN_KEY: without_voxels(dataset), CHANNEL_KEY: channel, **record}
+
+
+def _has_time(dataset: Dataset) -> bool:
+    return int(dataset.voxels.shape[0]) > 1

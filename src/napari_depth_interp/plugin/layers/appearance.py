@@ -1,0 +1,53 @@
+"""How new layers look: their names, colours and contrast, and turned as the layer that they come from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import napari
+import numpy as np
+from napari.layers import Image, Layer
+from napari.utils.transforms import Affine
+
+from ...stack import Dataset
+from ..preferences import preference
+
+
+def unique_name(viewer: napari.Viewer, wanted: str) -> str:
+    """Return a name that no layer has: an existing layer of that name would lose its data."""
+    taken = {layer.name for layer in viewer.layers}
+    name, number = wanted, 2
+    while name in taken:
+        name, number = f"{wanted} #{number}", number + 1
+    return name
+
+
+def look_of(source: Layer | None) -> dict[str, Any]:
+    """Return contrast, colours and gamma of an image layer."""
+    if not isinstance(source, Image):
+        return {}
+    return {"contrast_limits": source.contrast_limits, "colormap": source.colormap, "gamma": source.gamma}
+
+
+def error_look() -> dict[str, Any]:
+    """Return the colours of errors and uncertainties."""
+    return {"colormap": preference("error_colormap")}
+
+
+def error_limits(error: Dataset) -> tuple[float, float]:
+    """Return contrast limits from a part of the voxels: enough to see by, and quick."""
+    few = error.voxels.reshape(-1)[:: max(1, error.voxels.size // 100_000)]
+    return 0.0, float(np.percentile(few, 99.5)) or 1.0
+
+
+def turn_like(source: Layer, layers: list[Layer]) -> None:
+    """Turn the layers as the user has turned the source, so that they lie over it."""
+    turn = Affine(scale=np.ones(source.ndim), rotate=source.rotate, shear=source.shear)
+    if np.allclose(turn.linear_matrix, np.eye(source.ndim)) and np.allclose(
+        source.affine.affine_matrix, np.eye(source.ndim + 1)
+    ):
+        return
+    for layer in layers:
+        shift = layer.translate - source.translate
+        layer.translate = source.translate + turn.linear_matrix @ shift
+        layer.rotate, layer.shear, layer.affine = source.rotate, source.shear, source.affine

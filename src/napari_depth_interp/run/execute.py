@@ -1,0 +1,281 @@
+"""The only door to a method: command line, widgets, evaluation and batch all come through here.
+
+What every method needs is done here once: channels and time points, tiles, integer rounding,
+observed sections put back unchanged, voxels that are not a number, constant stacks, memory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import io
+from ..errors import TooLargeError
+from ..method import Explains, Findings, Method, Refits
+from ..methods import registry
+from ..progress import Progress, Report, part, silent
+from ..stack import Dataset, Stack
+from ..system.memory import PeakMemory
+from .enhance_step import run_enhanced
+from .nan import filled, has_nan, restore_nan
+from .outputs import MemoryOutput, Outputs, Place, Target, opened
+from .request import Request
+from .result import IN_FILE, RECORD_KEY, Result
+from .tiling import Tile, tiles, workers
+
+_SHARE_OF_TILES = 0.9
+"""Share of the time after which a file that is streamed to has all its voxels; coarser resolutions follow."""
+
+
+def execute(request: Request, report: Report = silent, target: Target | None = None) -> Result:
+    """Run a request.
+
+    Parameters
+    ----------
+    request : Request
+        From :func:`napari_depth_interp.run.request.resolve`.
+    report : callable
+        Gets a :class:`Progress` after every tile or step; cancels the run by raising ``Cancelled``.
+    target : Target, optional
+        Files to stream the result to, tile by tile, instead of holding it in memory. They appear when the run has
+        ended; a run that fails or is cancelled leaves none.
+
+    Returns
+    -------
+    Result
+        With a target, its voxels are read from the file when they are asked for.
+
+    Raises
+    ------
+    TooLargeError
+        If the result does not fit into the free memory (or onto the disk).
+    OutputError
+        If a file of the target cannot be written.
+    Cancelled
+        If ``report`` raised it.
+    """
+    if request.enhance is None:
+        return _execute(request, report, target)
+    if target is not None:
+        raise TooLargeError(
+            "sections that are enhanced first are held in memory, and the result is too large for it; enhance them "
+            f"into a file (--method {request.enhance.spec.name}), then interpolate that file"
+        )
+    return run_enhanced(request, _execute, report)
+
+
+def _execute(request: Request, report: Report, target: Target | None = None) -> Result:
+    warnings = list(request.notes)
+    findings: list[dict[str, Any]] = []
+    start = time.perf_counter()
+    blas_threads = 1 if request.spec.parallel_tiles else request.runtime.threads
+    share = 1.0 if target is None else _SHARE_OF_TILES
+    with PeakMemory() as memory, _limited_threads(blas_threads), opened(request, target) as outputs:
+        _run_stacks(request, outputs, warnings, findings, part(report, 0.0, share))
+        record = request.record() | {"warnings": warnings} | ({"findings": findings} if findings else {})
+        if target is not None:
+            record |= target.history or {}
+            in_file = record | {IN_FILE: record["observed"]}
+            outputs.finish({RECORD_KEY: in_file}, part(report, share, 1.0))
+    voxels, uncertainty = _voxels(outputs, target)
+    return Result(
+        replace(request.dense_template(), voxels=voxels, record={RECORD_KEY: record}),
+        uncertainty,
+        tuple(warnings),
+        seconds=time.perf_counter() - start,
+        peak_memory_mb=memory.peak_mb,
+    )
+
+
+def _voxels(outputs: Outputs, target: Target | None) -> tuple[NDArray[Any], NDArray[np.float32] | None]:
+    """Return the voxels and their uncertainty: arrays, or what is still in the files."""
+    if target is not None:
+        paths = (target.path, target.uncertainty)
+        voxels, uncertainty = (None if path is None else io.read(path, lazy=True).voxels for path in paths)
+        assert voxels is not None
+        return voxels, uncertainty
+    assert isinstance(outputs.voxels, MemoryOutput)
+    uncertain = outputs.uncertainty
+    return outputs.voxels.voxels, uncertain.voxels if isinstance(uncertain, MemoryOutput) else None
+
+
+def _run_stacks(
+    request: Request, outputs: Outputs, warnings: list[str], findings: list[dict[str, Any]], report: Report
+) -> None:
+    """Run every channel at every time point."""
+    stacks = list(request.dataset.stacks())
+    known: dict[int, Method] = {}
+    for number, (t, c, stack) in enumerate(stacks):
+        inner = part(report, number / len(stacks), (number + 1) / len(stacks), _label(request.dataset, t, c))
+        method, found = _run_stack(_Run(request, outputs, t, c, stack), warnings, known.get(c), inner)
+        known[c] = method
+        if found is not None:
+            words = _label(request.dataset, t, c)
+            warnings += [f"{words}: {line}" if words else line for line in found.warnings]
+            findings.append({"time": t, "channel": c, **_as_record(found)})
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """One channel at one time point, as observed, on its way into the outputs."""
+
+    request: Request
+    outputs: Outputs
+    time: int
+    channel: int
+    observed: Stack
+    has_nan: bool = False
+
+    @property
+    def grain(self) -> tuple[int, int, int] | None:
+        return self.outputs.voxels.grain
+
+
+def _run_stack(run: _Run, warnings: list[str], known: Method | None, report: Report) -> tuple[Method, Findings | None]:
+    """Fill the outputs with one channel at one time point; return the method and what it found out.
+
+    ``known`` is the method as prepared on the time point before.
+    """
+    request, stack = run.request, run.observed
+    if not request.spec.prepares_lazily:
+        stack = stack.in_memory()
+    if request.fill_nan and has_nan(stack):
+        stack = stack.in_memory()
+        run = replace(run, observed=stack, has_nan=True)
+        stack = replace(stack, voxels=filled(stack.voxels))
+    else:
+        run = replace(run, observed=stack)
+    prepared = _share_of_prepare(request)
+    method = _prepared(request, stack, warnings, known, part(report, 0.0, prepared))
+    _run_tiles(run, method, stack, part(report, prepared, 1.0))
+    return method, method.findings() if isinstance(method, Explains) else None
+
+
+def _prepared(request: Request, stack: Stack, warnings: list[str], known: Method | None, report: Report) -> Method:
+    """Return a method prepared on the stack: a new one, or the one of the time point before, refitted."""
+    method = _make_method(request, stack, warnings)
+    if isinstance(known, Refits) and type(known) is type(method):
+        known.refit(stack, report=report)
+        return known
+    method.prepare(stack, report=report)
+    return method
+
+
+def _as_record(findings: Findings) -> dict[str, Any]:
+    """Return what belongs into the history: nothing that differs between equal runs."""
+    values = asdict(findings)
+    return {key: values[key] for key in ("expected_gain_db", "gain_spread_db", "shares")}
+
+
+def _share_of_prepare(request: Request) -> float:
+    """Return the share of the time that ``prepare`` takes, roughly."""
+    if request.spec.trains_on_stack:
+        return 0.9
+    return 0.5 if request.tile_halo is None else 0.02
+
+
+def _make_method(request: Request, stack: Stack, warnings: list[str]) -> Method:
+    low = stack.voxels.min()
+    if low == stack.voxels.max():
+        plain = registry.get("linear" if request.spec.enlarges == 1 else "enlarge")
+        if request.spec.name != plain.name:
+            warnings.append(f"the stack is constant ({low}), so {request.spec.name} was not used: {plain.name}")
+        return plain.create(plain.config(), request.runtime)
+    return request.spec.create(request.config, request.runtime)
+
+
+def _run_tiles(run: _Run, method: Method, stack: Stack, report: Report) -> None:
+    """Compute the result of one stack tile by tile."""
+    jobs = list(tiles(run.request, stack, run.grain))
+    threads = workers(run.request, jobs, stack)
+    parallel = threads > 1
+
+    def work(job: Tile) -> None:
+        inner = silent if parallel else part(report, job.number / len(jobs), (job.number + 1) / len(jobs))
+        _run_tile(run, method, stack, job, inner)
+
+    if not parallel:
+        for job in jobs:
+            work(job)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for done, _ in enumerate(pool.map(work, jobs)):
+                report(Progress((done + 1) / len(jobs)))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _run_tile(run: _Run, method: Method, stack: Stack, job: Tile, report: Report) -> None:
+    """Fill one block of the outputs: new sections from the method, observed ones as they are."""
+    factor = run.request.spec.enlarges
+    place = Place(run.time, run.channel, job.span, _larger(job.rows, factor), _larger(job.columns, factor))
+    inside = _larger(job.inside[0], factor), _larger(job.inside[1], factor)
+    block = run.outputs.voxels.block(place)
+    seen = stack.crop(job.sections, *job.padded)
+    seen = replace(seen, voxels=np.asarray(seen.voxels))
+    if len(job.targets):
+        sections = method.sections_at(seen, run.request.depths[job.targets].tolist(), report=report)
+        _fill(sections.values[:, *inside], block, job)
+        if run.outputs.uncertainty is not None and sections.uncertainty is not None:
+            errors = run.outputs.uncertainty.block(place)
+            errors[job.targets - job.span.start] = sections.uncertainty[:, *inside]
+            run.outputs.uncertainty.store(place, errors)
+    else:
+        report(Progress(1.0))
+    observed = seen.voxels
+    if run.has_nan:
+        observed = run.observed.voxels[(job.sections, *job.padded)]
+        restore_nan(run.request.depths[job.span], run.observed, (job.rows, job.columns), block, factor)
+    for k in range(job.span.start, job.span.stop):
+        if run.request.spec.keeps_observed and run.request.observed[k] >= 0:
+            section = observed[run.request.observed[k] - job.sections.start][job.inside]
+            rounded = block.dtype.kind in "iu" and section.dtype.kind == "f"  # enhanced before
+            block[k - job.span.start] = _to_integers(section, block.dtype) if rounded else section
+    run.outputs.voxels.store(place, block)
+
+
+def _larger(part: slice, factor: int) -> slice:
+    """Return the same rows or columns of an image enlarged by a factor."""
+    return slice(part.start * factor, part.stop * factor)
+
+
+def _fill(values: NDArray[Any], block: NDArray[Any], job: Tile) -> None:
+    """Write float values into the block, rounded and clipped where it holds integers."""
+    for row, k in enumerate(job.targets - job.span.start):
+        block[k] = _to_integers(values[row], block.dtype) if block.dtype.kind in "iu" else values[row]
+
+
+def _to_integers(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    limits = np.iinfo(dtype)
+    highest = float(limits.max)
+    if highest > limits.max:  # 64 bits: the float above the largest integer
+        highest = float(np.nextafter(highest, 0.0))
+    rounded: NDArray[Any] = np.rint(values)
+    np.clip(rounded, limits.min, highest, out=rounded)
+    return rounded
+
+
+def _label(dataset: Dataset, time_point: int, channel: int) -> str:
+    times, channels = dataset.voxels.shape[:2]
+    words = [f"time {time_point + 1} of {times}"] if times > 1 else []
+    if channels > 1:
+        words.append(f"channel {channel + 1} of {channels}")
+    return ", ".join(words)
+
+
+@contextmanager
+def _limited_threads(threads: int) -> Iterator[None]:
+    """Hold BLAS and OpenMP to ``threads``."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(threads):
+        yield

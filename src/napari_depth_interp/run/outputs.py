@@ -1,0 +1,199 @@
+"""Where the voxels of a run go: into memory, or block by block into files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import io
+from ..errors import OutputError
+from ..progress import Progress, Report, part
+from ..system.memory import check_disk, check_fits, free_memory
+from .request import Request
+
+OVERHEAD_BYTES = 300 * 10**6
+"""What a run takes beside its result: tiles, libraries."""
+STREAMED_BYTES = 10**9
+"""Results larger than this are streamed where the format allows it."""
+_ADVICE = "write it to .ome.zarr or .ome.tif, use a smaller factor or one --channel, or crop the stack"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Files that a result is streamed to.
+
+    Attributes
+    ----------
+    path : Path
+        TIFF or OME-Zarr.
+    uncertainty : Path or None
+        Where the expected error goes; it is not kept otherwise.
+    overwrite : bool
+        Replace existing files.
+    history : mapping
+        What is added to the history of the run, such as scores on held-out sections.
+    """
+
+    path: Path
+    uncertainty: Path | None = None
+    overwrite: bool = False
+    history: Mapping[str, Any] | None = None
+
+
+def choose_target(
+    request: Request, path: Path, uncertainty: Path | None = None, *, overwrite: bool = False
+) -> Target | None:
+    """Return how a result is to be streamed to ``path``, or None if it is made in memory and saved afterwards.
+
+    OME-Zarr is always streamed; TIFF where the result is large or does not fit into the free memory.
+
+    Raises
+    ------
+    OutputError
+        If one file of two cannot be streamed.
+    """
+    if request.enhance is not None:  # enhanced sections are held in memory
+        return None
+    kind = io.format_of(path)
+    large = result_bytes(request) > min(STREAMED_BYTES, free_memory() // 2)
+    if kind != "zarr" and not (kind == "tiff" and large):
+        return None
+    for each in (path, uncertainty):
+        if each is not None:
+            io.check_stream(each)
+    return Target(path, uncertainty, overwrite)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A block of the result: one channel at one time point, some sections, rows and columns."""
+
+    time: int
+    channel: int
+    sections: slice
+    rows: slice
+    columns: slice
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Sizes of the block (z, y, x)."""
+        z, y, x = (each.stop - each.start for each in (self.sections, self.rows, self.columns))
+        return z, y, x
+
+
+class Output(Protocol):
+    """Takes blocks of voxels."""
+
+    @property
+    def grain(self) -> tuple[int, int, int] | None:
+        """Sections, rows and columns of which blocks should be multiples."""
+
+    def block(self, place: Place) -> NDArray[Any]:
+        """Return an array to be filled with the voxels of a place."""
+
+    def store(self, place: Place, block: NDArray[Any]) -> None:
+        """Take the filled array."""
+
+
+class MemoryOutput:
+    """All voxels in one array."""
+
+    grain: tuple[int, int, int] | None = None
+
+    def __init__(self, voxels: NDArray[Any]) -> None:
+        self.voxels = voxels
+
+    def block(self, place: Place) -> NDArray[Any]:
+        """Return the place in the array itself."""
+        view: NDArray[Any] = self.voxels[place.time, place.channel, place.sections, place.rows, place.columns]
+        return view
+
+    def store(self, place: Place, block: NDArray[Any]) -> None:
+        """Do nothing: the voxels are there already."""
+
+
+class FileOutput:
+    """A file that takes blocks."""
+
+    def __init__(self, sink: io.Sink, dtype: np.dtype[Any]) -> None:
+        self.sink, self._dtype = sink, dtype
+        self.grain = sink.grain
+
+    def block(self, place: Place) -> NDArray[Any]:
+        """Return zeros: where nothing is filled in, no error is expected."""
+        return np.zeros(place.shape, self._dtype)
+
+    def store(self, place: Place, block: NDArray[Any]) -> None:
+        """Write the block."""
+        self.sink.write(place.time, place.channel, place.sections, place.rows, place.columns, block)
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """Where a run's voxels and their uncertainty go."""
+
+    voxels: Output
+    uncertainty: Output | None
+
+    def finish(self, record: Mapping[str, Any], report: Report) -> None:
+        """Write the history into files."""
+        files = [each for each in (self.voxels, self.uncertainty) if isinstance(each, FileOutput)]
+        for number, each in enumerate(files):
+            each.sink.finish(record, part(report, number / len(files), (number + 1) / len(files)))
+        report(Progress(1.0))
+
+
+@contextmanager
+def opened(request: Request, target: Target | None) -> Iterator[Outputs]:
+    """Give the outputs of a run; files appear, whole, when the block ends without an error.
+
+    Raises
+    ------
+    TooLargeError
+        If the result does not fit into the free memory, or onto the disk.
+    OutputError
+        If a file cannot be written.
+    """
+    if target is None:
+        yield _in_memory(request)
+        return
+    _check_target(request, target)
+    with ExitStack() as files:
+        uncertain = None
+        if target.uncertainty is not None:
+            uncertain = _file(request, target.uncertainty, np.dtype(np.float32), target, files)
+        yield Outputs(_file(request, target.path, request.output_dtype, target, files), uncertain)
+
+
+def result_bytes(request: Request, *, uncertainty: bool = True) -> int:
+    """Return how large the voxels of a result are, with their uncertainty if there is one."""
+    size = int(np.prod(request.output_shape, dtype=object))
+    return size * (request.output_dtype.itemsize + (4 if uncertainty and request.spec.gives_uncertainty else 0))
+
+
+def _in_memory(request: Request) -> Outputs:
+    shape = request.output_shape
+    check_fits(
+        result_bytes(request) + OVERHEAD_BYTES, f"the result of {' x '.join(map(str, shape[2:]))} voxels", _ADVICE
+    )
+    uncertainty = MemoryOutput(np.zeros(shape, np.float32)) if request.spec.gives_uncertainty else None
+    return Outputs(MemoryOutput(np.empty(shape, request.output_dtype)), uncertainty)
+
+
+def _check_target(request: Request, target: Target) -> None:
+    if target.uncertainty is not None and not request.spec.gives_uncertainty:
+        raise OutputError(f"{request.spec.name} gives no uncertainty; there is nothing to write to it")
+    size = result_bytes(request, uncertainty=target.uncertainty is not None)
+    check_disk(size, target.path)
+
+
+def _file(request: Request, path: Path, dtype: np.dtype[Any], target: Target, files: ExitStack) -> FileOutput:
+    dataset = request.dense_template()
+    sink = files.enter_context(io.creating(path, dataset, request.output_shape, dtype, overwrite=target.overwrite))
+    return FileOutput(sink, dtype)

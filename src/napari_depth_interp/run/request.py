@@ -1,0 +1,298 @@
+"""What the user asked for, resolved against the data: checked, complete, frozen.
+
+``resolve(dataset, settings)`` is the only way to a :class:`Request`; ``execute`` runs it.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from .. import __version__
+from ..errors import InputError, RequestError
+from ..method import MethodConfig, MethodSpec, Preset, Runtime
+from ..methods import registry
+from ..stack import Acquisition, Dataset, Grid, missing_spacing
+from ..stack.lazy import planes_of, signature
+from ..stack.units import parse_length
+from ..system.devices import default_threads, resolve_device
+from .same_grid import changes_observed, check_enhancer, check_same_grid
+from .settings import Settings, explain_validation
+from .targets import explicit_depths, known_depths, match_observed, target_depths
+
+LARGEST = 1e100
+"""Values beyond this overflow when squared and summed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """One run: a dataset, the depths wanted, a method with its config, and where it computes.
+
+    Attributes
+    ----------
+    dataset : Dataset
+        With known depths, the wanted channels only.
+    depths : (K,) float64 array
+        Target depths, strictly increasing, in the unit of the dataset's grid.
+    observed : (K,) int array
+        For each target the index of the observed section at that depth, or -1 for a new one.
+    enhance : Request or None
+        Enhances the sections first; this request then runs on what that one gives.
+    fill_nan, float_output : bool
+        Fill voxels that are not a number for the computation; give float32 whatever the input was.
+    stored_dtype : dtype or None
+        Type of the result's voxels where it is not that of the dataset's.
+    depths_known : bool
+        False where the sections are only counted; the result's grid then has no depths either.
+    notes : tuple of str
+        What the user should know about how the request was understood.
+    """
+
+    dataset: Dataset
+    depths: NDArray[np.float64]
+    observed: NDArray[np.intp]
+    spec: MethodSpec
+    config: MethodConfig
+    runtime: Runtime
+    enhance: Request | None = None
+    fill_nan: bool = False
+    float_output: bool = False
+    stored_dtype: np.dtype[Any] | None = None
+    depths_known: bool = True
+    notes: tuple[str, ...] = ()
+
+    @property
+    def grid(self) -> Grid:
+        """The grid of the result."""
+        depths = self.depths if self.depths_known else None
+        return replace(self.dataset.grid, depths=depths).enlarged(self.spec.enlarges)
+
+    @property
+    def output_dtype(self) -> np.dtype[Any]:
+        return np.dtype(np.float32) if self.float_output else self.stored_dtype or self.dataset.voxels.dtype
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        times, channels, _, rows, columns = self.dataset.voxels.shape
+        return times, channels, len(self.depths), rows * self.spec.enlarges, columns * self.spec.enlarges
+
+    @property
+    def tile_halo(self) -> int | None:
+        """Pixels that a tile needs on each side; None: the method needs whole sections."""
+        return self.spec.halo(self.config)
+
+    def dense_template(self) -> Dataset:
+        """Return the dataset that the result will be, without its voxels and its history.
+
+        It holds sections, whatever was recorded, unless the method only enhances what was.
+        """
+        empty = np.broadcast_to(np.zeros((), self.output_dtype), self.output_shape)
+        acquisition = self.dataset.acquisition if self.spec.enhances else Acquisition()
+        return replace(self.dataset, voxels=empty, grid=self.grid, acquisition=acquisition, record={}, notes=())
+
+    def record(self) -> dict[str, Any]:
+        """Return the history of the run as JSON-ready values; equal runs give equal records."""
+        source = self.dataset.source
+        there = [int(i) for i in np.flatnonzero(self.observed >= 0)]
+        return {
+            "versions": {
+                "napari-depth-interp": __version__,
+                "numpy": np.__version__,
+                "python": platform.python_version(),
+            },
+            "method": self.spec.name,
+            "config": self.config.model_dump(mode="json"),
+            **({"enhance": _enhancement_record(self.enhance)} if self.enhance else {}),
+            "acquisition": str(self.dataset.acquisition),
+            "seed": self.runtime.seed,
+            "device": self.runtime.device,
+            "dtype": "float32" if self.float_output else "keep",
+            "nan": "fill" if self.fill_nan else "refuse",
+            "depths": [float(z) for z in self.depths],
+            "unit": self.dataset.grid.unit,
+            "observed": [] if self.enhance else there,
+            **({"enhanced": there} if self.enhance else {}),
+            **({"enhanced": list(range(len(self.depths)))} if self.spec.enhances else {}),
+            "input": {
+                "file": source.path.name if source and source.path else None,
+                "shape": list(self.dataset.voxels.shape),
+                "dtype": str(self.dataset.voxels.dtype),
+                "sha256": signature(self.dataset.voxels),
+                "depths": [float(z) for z in self.dataset.stack().depths],
+            },
+        }
+
+
+def _enhancement_record(request: Request) -> dict[str, Any]:
+    return {"method": request.spec.name, "config": request.config.model_dump(mode="json")}
+
+
+def resolve(
+    dataset: Dataset, settings: Settings, *, depths: Sequence[float] | None = None, extrapolate: bool = False
+) -> Request:
+    """Check what was asked for against the data and complete it.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        As read; acquisition, channel and spacing of the settings are applied here.
+    settings : Settings
+    depths : sequence of float, optional
+        Explicit target depths instead of the settings' factor, spacing or isotropic.
+    extrapolate : bool
+        Allow explicit depths beyond the first and the last section.
+
+    Raises
+    ------
+    InputError
+        If the stack cannot be interpolated: one section, no spacing, NaN, Inf.
+    RequestError
+        If the settings do not fit each other, the method or the data.
+    DeviceError
+        If this machine lacks the device.
+    """
+    dataset = prepare_dataset(dataset, settings)
+    spec, config = resolve_method(settings.method, settings.preset, settings.parameters)
+    check_voxels(dataset, fill_nan=settings.nan == "fill", alone=spec.enhances)
+    _check_acquisition(spec, dataset.acquisition)
+    _check_model(spec, config)
+    device, warning = resolve_device(settings.device, spec.devices)
+    known = dataset.grid.depths is not None
+    if spec.enhances:
+        check_same_grid(spec, settings, depths)
+        dataset = dataset.counted()
+        targets, grid_notes = known_depths(dataset.grid), [changes_observed(spec)]
+    elif depths is None:
+        targets, grid_notes = target_depths(dataset, settings)
+    else:
+        targets, grid_notes = explicit_depths(dataset, settings, depths, extrapolate=extrapolate), []
+    keeps = spec.keeps_observed and spec.enlarges == 1
+    observed = match_observed(dataset, targets) if keeps else np.full(len(targets), -1)
+    if depths is None and keeps:
+        grid_notes += _observed_notes(dataset, observed)
+    return Request(
+        dataset,
+        targets,
+        observed,
+        spec,
+        config,
+        Runtime(device, settings.threads or default_threads(), settings.seed),
+        enhance=_enhancement(dataset, settings),
+        fill_nan=settings.nan == "fill",
+        float_output=settings.dtype == "float32",
+        depths_known=known,
+        notes=(*dataset.notes, *grid_notes, *([warning] if warning else [])),
+    )
+
+
+def _enhancement(dataset: Dataset, settings: Settings) -> Request | None:
+    """Return the request that enhances a prepared dataset first, if the settings ask for it; it gives floats."""
+    if settings.enhance is None:
+        if settings.enhance_parameters:
+            raise RequestError("parameters of an enhancing method were given, but no such method; add --enhance srcnn")
+        return None
+    check_enhancer(registry.get(settings.enhance))
+    own = {"method": settings.enhance, "parameters": settings.enhance_parameters}
+    given = {"preset", "nan", "device", "threads", "seed"}
+    dtype = "keep" if dataset.voxels.dtype.kind == "f" else "float32"
+    return resolve(replace(dataset, notes=()), Settings(**settings.model_dump(include=given), **own, dtype=dtype))
+
+
+def prepare_dataset(dataset: Dataset, settings: Settings) -> Dataset:
+    """Apply what the settings say about the input: channel, spacing or depths, acquisition."""
+    if settings.channel is not None:
+        dataset = dataset.select_channel(settings.channel)
+    if settings.depths is not None and settings.z_spacing is not None:
+        raise RequestError("--depths and --z-spacing exclude each other; give one of them")
+    if settings.depths is not None:
+        dataset = dataset.with_depths(settings.depths)
+    if settings.z_spacing is not None:
+        dataset = dataset.with_z_spacing(*parse_length(settings.z_spacing))
+    if settings.acquisition is not None:
+        dataset = replace(dataset, acquisition=Acquisition.parse(settings.acquisition))
+    return dataset
+
+
+def check_voxels(dataset: Dataset, *, fill_nan: bool, alone: bool = False) -> None:
+    """Refuse what cannot be interpolated: one section, unknown depths, Inf, NaN (unless filled).
+
+    The first two do not matter where each section is taken ``alone``.
+    """
+    times, channels, sections = dataset.voxels.shape[:3]
+    if sections < 2 and not alone:
+        hint = f", not {times} time points and {channels} channels" if times * channels > 1 else ""
+        raise InputError(
+            f"the stack has {sections} section, so there is nothing to interpolate between; "
+            + "; ".join([f"give 2 or more sections along z{hint}", *dataset.notes])
+        )
+    if dataset.grid.depths is None and not alone:
+        raise missing_spacing()
+    if dataset.voxels.dtype.kind != "f":
+        return
+    missing = 0
+    for plane in planes_of(dataset.voxels):
+        if np.isinf(plane).any():
+            raise InputError("the stack holds infinite values; replace them by numbers (or by NaN, with --nan fill)")
+        if float(np.nan_to_num(np.abs(plane)).max()) > LARGEST:
+            raise InputError(f"the stack holds values beyond {LARGEST:g}, whose squares overflow; scale them down")
+        missing += int(np.isnan(plane).sum())
+    if missing == dataset.voxels.size:
+        raise InputError("every voxel of the stack is NaN (not a number); there is no image in it")
+    if missing and not fill_nan:
+        raise InputError(
+            f"{missing} of {dataset.voxels.size} voxels are NaN (not a number); correct them, or add --nan fill "
+            "to fill them for the computation and keep them NaN in the result"
+        )
+
+
+def resolve_method(name: str, preset: Preset, parameters: Mapping[str, Any]) -> tuple[MethodSpec, MethodConfig]:
+    """Return the spec and the config: defaults, then the preset, then the parameters given.
+
+    Raises
+    ------
+    RequestError
+        For an unknown method or parameter, or a value that does not fit.
+    """
+    spec = registry.get(name)
+    try:
+        config = spec.config(**{**spec.presets.get(preset, {}), **parameters})
+    except ValidationError as error:
+        known = ", ".join(spec.config.model_fields) or "none"
+        raise RequestError(f"{name}: {explain_validation(error)}; its parameters are: {known}") from error
+    return spec, config
+
+
+def _observed_notes(dataset: Dataset, observed: NDArray[np.intp]) -> list[str]:
+    """Say where the target leaves observed sections out, or brings nothing new."""
+    if dataset.acquisition.is_projection:
+        return []
+    kept, sections = int((observed >= 0).sum()), dataset.voxels.shape[2]
+    if kept == len(observed):
+        return ["all target sections are observed ones; nothing new is made"]
+    lost = sections - kept
+    return [f"{lost} of {sections} observed sections are not at a target depth and are left out"] if lost else []
+
+
+def _check_acquisition(spec: MethodSpec, acquisition: Acquisition) -> None:
+    kind = "projection" if acquisition.is_projection else "slice"
+    if kind not in spec.acquisitions:
+        raise RequestError(f"{spec.name} cannot work on a {kind} acquisition; choose another method, such as linear")
+    if spec.enlarges > 1 and acquisition.is_projection and acquisition.n != spec.enlarges:
+        raise RequestError(
+            f"{spec.name} makes {spec.enlarges} sections of each, but {acquisition} means {acquisition.n}; "
+            "choose another method, such as linear"
+        )
+
+
+def _check_model(spec: MethodSpec, config: MethodConfig) -> None:
+    if spec.needs_training and getattr(config, "model", None) is None:
+        raise RequestError(
+            f"{spec.name} needs a model, and none is given; train one on dense stacks with "
+            f"'depth-interp train {spec.name} DATA_DIR --out MODEL_DIR', then run with -p model=MODEL_DIR"
+        )

@@ -1,0 +1,168 @@
+"""What a user may choose for a run: the one model behind command line, widget and settings files."""
+
+from __future__ import annotations
+
+import json
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import RequestError
+from ..method import Preset
+
+DEFAULT_METHOD = "auto"
+
+
+class Settings(BaseModel):
+    """Everything about a run but the input and the output.
+
+    A settings file is this model as YAML; what a file leaves out has the default.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    method: str = Field(
+        DEFAULT_METHOD, description="Method that makes the new sections; `depth-interp methods` lists them."
+    )
+    preset: Preset = Field("balanced", description="Time against quality, for methods that have presets.")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="Parameters of the method, over its preset.")
+    enhance: str | None = Field(
+        None,
+        description="Method that enhances the sections first, such as srcnn; no section of the result is then as it "
+        "was recorded. Default: none.",
+    )
+    enhance_parameters: dict[str, Any] = Field(
+        default_factory=dict, description="Parameters of the enhancing method, over the same preset."
+    )
+    factor: int | None = Field(
+        None,
+        description="How many times denser: n sections become (n - 1) * factor + 1. Default for projection:N is N.",
+    )
+    spacing: str | None = Field(
+        None, description="Wanted distance of the sections of the result, such as 2um, instead of a factor."
+    )
+    isotropic: bool = Field(
+        False, description="Make the sections as close together as the pixels, instead of a factor."
+    )
+    acquisition: str | None = Field(
+        None,
+        description="What one image is. slice (default): one section; projection:N: the mean of N neighbouring ones.",
+    )
+    axis: Literal["auto", "x", "y", "z"] = Field(
+        "auto", description="Section axis of a NIfTI file; auto takes the one with the coarsest spacing."
+    )
+    z_spacing: str | None = Field(
+        None, description="Distance of the observed sections, such as 2um, if the file gives none or a wrong one."
+    )
+    depths: list[float] | None = Field(
+        None, description="Depth of each observed section, in the unit of the file, for uneven stacks."
+    )
+    channel: str | None = Field(None, description="One channel by name or index from 0. Default: all channels.")
+    dtype: Literal["keep", "float32"] = Field(
+        "keep", description="Type of the result: keep the input's (rounded and clipped), or float32."
+    )
+    nan: Literal["refuse", "fill"] = Field(
+        "refuse", description="Voxels that are not a number: refuse the stack, or fill them for the computation only."
+    )
+    device: str = Field("auto", description="Where to compute: auto, cpu, cuda, cuda:N or mps.")
+    threads: int | None = Field(None, ge=1, description="CPU threads to use. Default: all cores.")
+    seed: int = Field(0, ge=0, description="Seed of everything random: the same seed gives the same result.")
+
+
+def describe(name: str) -> str:
+    """Return the help text of one setting."""
+    return Settings.model_fields[name].description or ""
+
+
+def make_settings(**values: Any) -> Settings:
+    """Build settings, turning what pydantic finds wrong into one line.
+
+    Raises
+    ------
+    RequestError
+        For an unknown setting or a value that does not fit.
+    """
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise RequestError(f"the settings do not fit: {explain_validation(error)}") from error
+
+
+def explain_validation(error: ValidationError) -> str:
+    """Return what pydantic found wrong as one line: name, problem, value got."""
+    parts = []
+    for item in error.errors():
+        name = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            parts.append(f"{name!r} is not known")
+        else:
+            got = repr(item["input"])
+            parts.append(
+                f"{name}: {item['msg'][0].lower()}{item['msg'][1:]}, got {got if len(got) <= 80 else got[:77] + '...'}"
+            )
+    return "; ".join(parts)
+
+
+def chosen_targets(settings: Settings) -> list[str]:
+    """Return the options that say how dense the result is to be, as they are written on the command line."""
+    given = {"factor": settings.factor, "spacing": settings.spacing, "isotropic": settings.isotropic or None}
+    return [f"--{name}" for name, value in given.items() if value is not None]
+
+
+def to_arguments(settings: Settings) -> list[str]:
+    """Return the options of ``depth-interp run`` that give these settings."""
+    words: list[str] = []
+    for name, value in settings.model_dump(exclude_defaults=True).items():
+        flag = f"--{name.replace('_', '-')}"
+        if name in ("parameters", "enhance_parameters"):
+            flag = "-p" if name == "parameters" else "--enhance-param"
+            words += [word for key, given in value.items() for word in (flag, f"{key}={_as_word(given)}")]
+        elif name == "depths":
+            words += [flag, ",".join(f"{depth!r}" for depth in value)]
+        else:
+            words += [flag] if value is True else [flag, str(value)]
+    return words
+
+
+def _as_word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def load_settings(path: str | PathLike[str]) -> dict[str, Any]:
+    """Read a YAML settings file; checked, but only what the file says (so that options can be laid over it).
+
+    Raises
+    ------
+    RequestError
+        If the file is missing, no YAML, or holds unknown settings.
+    """
+    import yaml
+
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError, RecursionError, yaml.YAMLError) as error:  # "!!int x" is a ValueError
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise RequestError(f"the settings file '{path}' cannot be read: {reason}") from error
+    if not isinstance(values, dict):
+        raise RequestError(f"the settings file '{path}' must hold 'name: value' lines, such as 'factor: 4'")
+    make_settings(**{str(key): value for key, value in values.items()})
+    return values
+
+
+def save_settings(path: str | PathLike[str], settings: Settings) -> None:
+    """Write the settings that differ from the defaults as YAML; an existing file is replaced.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    import yaml
+
+    from ..io.files import replacing
+
+    text = yaml.safe_dump(settings.model_dump(mode="json", exclude_defaults=True), sort_keys=False, allow_unicode=True)
+    with replacing(Path(path), overwrite=True) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,156 @@
+"""Dividing a run into tiles: some sections of the result, some rows and columns of them, and what they need."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..method import working_dtype
+from ..stack import Stack
+from .request import Request
+
+TILE_BYTES = 96 * 2**20
+"""Working memory of all tiles together: float copies of input and output rows."""
+WHOLE_BYTES = 512 * 2**20
+"""The same for methods that need whole sections, or margins around tiles: they compute much anew in every tile."""
+PORTION = 64
+"""Target sections of one tile, for methods that need only some observed sections for them."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Some neighbouring sections of the result and some rows and columns of them.
+
+    Of the sections ``span`` those in ``targets`` are computed. ``sections`` are the observed sections and ``padded``
+    the rows and columns that are read; of what is computed, ``inside`` (rows and columns) is kept.
+    """
+
+    number: int
+    span: slice
+    targets: NDArray[np.intp]
+    sections: slice
+    rows: slice
+    columns: slice
+    padded: tuple[slice, slice]
+    inside: tuple[slice, slice]
+
+    def count_voxels(self, enlarges: int = 1) -> int:
+        """Return how many voxels are in memory as floats at once, input and output (so much enlarged) together."""
+        deep = self.sections.stop - self.sections.start + len(self.targets) * enlarges**2
+        rows, columns = (each.stop - each.start for each in self.padded)
+        return int(deep * rows * columns)
+
+
+def tiles(request: Request, stack: Stack, grain: tuple[int, int, int] | None = None) -> Iterator[Tile]:
+    """Divide the work so that the tiles of all threads together stay within the memory for tiles.
+
+    ``grain``: sections, rows and columns of which tiles are multiples where possible.
+    """
+    _, height, width = stack.voxels.shape
+    halo = request.tile_halo
+    budget = _budget(stack, WHOLE_BYTES if halo else None)
+    budget //= request.runtime.threads if request.spec.parallel_tiles else 1
+    number = 0
+    for span in _portions(request, stack, grain):
+        targets = _new_in(request, span)
+        sections = _needed_sections(request, stack, span)
+        deep = sections.stop - sections.start + len(targets)
+        rows, columns = _tile_size(max(1, budget // deep), halo, (height, width), grain)
+        for top in range(0, height, rows):
+            for left in range(0, width, columns):
+                kept = slice(top, min(top + rows, height)), slice(left, min(left + columns, width))
+                padded = _padded(kept[0], halo, height), _padded(kept[1], halo, width)
+                inside = _within(kept[0], padded[0]), _within(kept[1], padded[1])
+                yield Tile(number, span, targets, sections, *kept, padded, inside)
+                number += 1
+
+
+def _tile_size(
+    pixels: int, halo: int | None, size: tuple[int, int], grain: tuple[int, int, int] | None
+) -> tuple[int, int]:
+    """Return rows and columns of tiles that have at most ``pixels`` pixels, margins included (if that can be).
+
+    Whole rows, unless the margins above and below would take most of the work or the output is made of chunks.
+    """
+    height, width = size
+    if halo is None or pixels >= height * width:
+        return height, width
+    rows = pixels // width - 2 * halo
+    if grain is None and rows >= min(height, max(1, 4 * halo)):
+        return rows, width
+    if grain is None and not halo:
+        return 1, width
+    _, high, wide = grain or (0, 1, 1)
+    side = max(int(pixels**0.5) - 2 * halo, halo)
+    rows = max(high, side // high * high)
+    columns = max(side, pixels // (rows + 2 * halo) - 2 * halo)
+    return rows, max(wide, columns // wide * wide)
+
+
+def _padded(kept: slice, halo: int | None, size: int) -> slice:
+    return slice(max(0, kept.start - (halo or 0)), min(size, kept.stop + (halo or 0)))
+
+
+def _within(kept: slice, padded: slice) -> slice:
+    return slice(kept.start - padded.start, kept.stop - padded.start)
+
+
+def _budget(stack: Stack, memory: int | None = None) -> int:
+    """Return how many voxels, as floats, fit into a memory (bytes; default: that for tiles)."""
+    itemsize = np.dtype(working_dtype(stack.voxels.dtype)).itemsize
+    return int((TILE_BYTES if memory is None else memory) // itemsize)
+
+
+def _new_in(request: Request, span: slice) -> NDArray[np.intp]:
+    """Return the indices of the sections in ``span`` that are to be computed."""
+    everything = np.arange(span.start, span.stop)
+    return everything[request.observed[span] < 0] if request.spec.keeps_observed else everything
+
+
+def largest_tile(request: Request) -> int:
+    """Return how many voxels, as floats, a run holds in the tiles that it computes at once."""
+    stack = request.dataset.stack()
+    jobs = list(tiles(request, stack))
+    return workers(request, jobs, stack) * max(job.count_voxels(request.spec.enlarges) for job in jobs)
+
+
+def share_of_margins(request: Request) -> float:
+    """Return how many times more is computed than kept, because tiles have margins."""
+    jobs = list(tiles(request, request.dataset.stack()))
+    kept = sum((job.rows.stop - job.rows.start) * (job.columns.stop - job.columns.start) for job in jobs)
+    computed = sum(math.prod(each.stop - each.start for each in job.padded) for job in jobs)
+    return float(computed / kept)
+
+
+def _portions(request: Request, stack: Stack, grain: tuple[int, int, int] | None) -> list[slice]:
+    """Divide the result along z: a method of limited reach then needs few observed sections at a time."""
+    count, deep = len(request.depths), 1 if grain is None else grain[0]
+    if request.spec.z_reach is not None:
+        size = PORTION
+    elif request.tile_halo is None:
+        _, height, width = stack.voxels.shape
+        size = (_budget(stack, WHOLE_BYTES) // (height * width) - len(stack.depths)) // request.spec.enlarges**2
+    else:
+        size = count
+    size = max(deep, size // deep * deep)
+    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+
+
+def _needed_sections(request: Request, stack: Stack, span: slice) -> slice:
+    reach = request.spec.z_reach
+    if reach is None:
+        return slice(0, len(stack.depths))
+    first, last = np.searchsorted(stack.depths, request.depths[[span.start, span.stop - 1]])
+    return slice(max(0, int(first) - 1 - reach), min(len(stack.depths), int(last) + 1 + reach))
+
+
+def workers(request: Request, jobs: list[Tile], stack: Stack) -> int:
+    """Return how many tiles may be computed at once: fewer than threads where a single one of each is too much."""
+    if not request.spec.parallel_tiles:
+        return 1
+    largest = max(job.count_voxels() for job in jobs)
+    return max(1, min(request.runtime.threads, len(jobs), _budget(stack) // largest))

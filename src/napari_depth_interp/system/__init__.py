@@ -1,0 +1,1 @@
+"""The machine: devices, memory, logs. Nothing of images."""

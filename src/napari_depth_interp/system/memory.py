@@ -1,0 +1,92 @@
+"""Memory: how much a run takes, and whether it fits."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from pathlib import Path
+from types import TracebackType
+
+from ..errors import TooLargeError
+
+_MB = 1e6
+
+
+class PeakMemory:
+    """Context that watches the resident memory of this process; ``peak_mb`` is its largest value."""
+
+    def __init__(self, interval: float = 0.02) -> None:
+        import psutil
+
+        self._process = psutil.Process()
+        self._interval = interval
+        self._done = threading.Event()
+        self._peak = 0
+        self._thread = threading.Thread(target=self._watch, name="peak-memory", daemon=True)
+
+    def __enter__(self) -> PeakMemory:
+        self._sample()
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._done.set()
+        self._thread.join()
+        self._sample()
+
+    @property
+    def peak_mb(self) -> float:
+        return self._peak / _MB
+
+    def _watch(self) -> None:
+        while not self._done.wait(self._interval):
+            self._sample()
+
+    def _sample(self) -> None:
+        self._peak = max(self._peak, self._process.memory_info().rss)
+
+
+def check_fits(
+    needed_bytes: int, what: str, advice: str = "use a smaller factor or one --channel, or crop the stack"
+) -> None:
+    """Raise a :class:`TooLargeError` with an advice if ``needed_bytes`` more do not fit into the free memory."""
+    free = _free_memory()
+    if needed_bytes > free:
+        raise TooLargeError(
+            f"{what} needs {needed_bytes / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB is free; {advice}"
+        )
+
+
+def check_disk(needed_bytes: int, path: Path) -> None:
+    """Raise a :class:`TooLargeError` if a file of ``needed_bytes`` does not fit onto the disk of ``path``."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        return  # whoever writes the file says so
+    free = shutil.disk_usage(folder).free
+    if needed_bytes > free:
+        raise TooLargeError(
+            f"'{path}' needs up to {needed_bytes / 1e9:.1f} GB and {free / 1e9:.1f} GB of the disk is free; free some "
+            "space, choose another folder, or use a smaller factor"
+        )
+
+
+def resident_memory() -> int:
+    """Return the memory of this process in bytes."""
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
+def free_memory(device: str = "cpu") -> int:
+    """Return the free memory of a device in bytes."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.mem_get_info(torch.device(device))[0])
+    return _free_memory()
+
+
+def _free_memory() -> int:
+    import psutil
+
+    return int(psutil.virtual_memory().available)

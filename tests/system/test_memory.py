@@ -1,0 +1,38 @@
+"""Memory: watched, and refused before it runs out."""
+
+import threading
+
+import numpy as np
+import psutil
+import pytest
+
+from napari_depth_interp.errors import TooLargeError
+from napari_depth_interp.system.memory import PeakMemory, check_fits
+
+
+def test_peak_memory_sees_an_allocation_that_is_gone_at_the_end():
+    with PeakMemory(interval=0.001) as memory:
+        before = memory.peak_mb
+        block = np.ones(15_000_000)  # 120 MB, touched
+        watched = threading.Event()
+        while memory.peak_mb < before + 100 and not watched.wait(0.001):
+            pass
+        del block
+    assert memory.peak_mb >= before + 100
+    assert memory.peak_mb < before + 1000
+
+
+def test_the_watching_thread_ends_also_after_an_error():
+    with pytest.raises(ZeroDivisionError), PeakMemory():
+        raise ZeroDivisionError
+    assert "peak-memory" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_what_fits_passes():
+    check_fits(1000, "a small result")
+
+
+def test_what_does_not_fit_is_refused_with_both_sizes():
+    needed = psutil.virtual_memory().total * 3
+    with pytest.raises(TooLargeError, match=r"^the result needs [\d.]+ GB of memory and [\d.]+ GB is free; use a "):
+        check_fits(needed, "the result")
