@@ -6,7 +6,7 @@ from drive import choose, run, sparse_tiff
 from napari.settings import get_plugin_settings
 from qtpy.QtCore import QPointF, Qt
 
-from napari_depth_interp.evaluation import evaluate
+from napari_depth_interp import evaluate
 
 PLUGIN = "napari-depth-interp"
 

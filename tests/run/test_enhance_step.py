@@ -5,9 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_depth_interp import interpolate
+from napari_depth_interp import evaluate, interpolate
 from napari_depth_interp.errors import RequestError
-from napari_depth_interp.evaluation import evaluate
 from napari_depth_interp.progress import Cancelled
 from napari_depth_interp.run.result import Result
 from quick import QUICK

@@ -11,6 +11,6 @@
 from .plan import Plan
 from .record import Row, State
 from .runner import Stop, Summary, run_batch
-from .where import Where
+from .serial import Where
 
 __all__ = ["Plan", "Row", "State", "Stop", "Summary", "Where", "run_batch"]

@@ -19,9 +19,8 @@ from ..progress import Cancelled, Progress
 from ..system.devices import default_threads
 from .gpu import with_own_gpu
 from .record import Row, State
-from .serial import Listener
+from .serial import Listener, Where
 from .task import Task, run_file
-from .where import Where
 
 if TYPE_CHECKING:
     from distributed import Client, Future

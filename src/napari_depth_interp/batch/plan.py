@@ -13,8 +13,8 @@ from ..errors import InputError, OutputError, RequestError
 from ..io.dicom import advice, holds_dicom
 from ..method import MethodConfig, MethodSpec
 from ..run.request import resolve_method
-from ..run.same_grid import check_enhancer, check_same_grid
 from ..run.settings import Settings, chosen_targets
+from ..run.targets import check_enhancer, check_same_grid
 from ..stack import Acquisition
 from ..stack.units import parse_length
 from ..system.devices import resolve_device

@@ -17,9 +17,8 @@ from ..progress import Cancelled, Progress, Report, silent
 from ..system.logs import attached, log_file
 from .plan import Found, Input, Plan, check_settings, find_inputs, outputs_of
 from .record import Row, State, write_summary
-from .serial import run_here
+from .serial import Where, run_here
 from .task import Task, fingerprint
-from .where import Where
 from .workspace import SUMMARY, Home, opened
 
 _log = logging.getLogger(__name__)

@@ -62,7 +62,7 @@ def train(
 ) -> None:
     """Train a method on a folder of dense stacks; use the model with -p model=MODEL_DIR or -p model=NAME."""
     from ..models.names import folder_of
-    from ..nn.several import leads
+    from ..nn.processes import is_main_process
     from ..training import session as trainer
 
     if (out is None) == (name is None):
@@ -80,7 +80,7 @@ def train(
         warn(training.learner.announcements(), "note")
     with reporting(f"train {method}") as report:
         done = trainer.train(training, stacks, report, resume=resume)
-    if not leads():
+    if not is_main_process():
         return
     use = name or str(out)
     runtime = training.runtime

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import shutil
 import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -19,15 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import OutputError, WeightsError
 from ..io.files import replacing
-from ..method import MethodConfig, TrainingData
-from ..nn.data import hashes_of
+from ..method import MethodConfig
 from . import names as folders
 from .weights import read, sha256_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from ..nn.checkpoint import History
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +33,6 @@ WEIGHTS, CONFIG, RECORD = "model.safetensors", "config.json", "training.json"
 FILES = (RECORD, CONFIG, WEIGHTS)
 LARGEST_JSON = 64_000_000
 """Bytes of a JSON file beyond which it is no description of a model."""
-_PACKAGES = ("napari-depth-interp", "torch", "diffusers", "numpy")
 
 
 class _Record(BaseModel):
@@ -253,19 +248,3 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:200]
         raise WeightsError(f"the weights do not fit the network that the model describes: {reason}") from error
-
-
-def record_of(data: TrainingData, parameters: Mapping[str, Any], history: History) -> dict[str, Any]:
-    """Return how a model was trained; of long loss curves about a thousand points."""
-    losses = history.losses
-    step = max(1, math.ceil(len(losses) / 1000))
-    names = [path.name for path in (*data.files, *data.target_files)]
-    sources = dict.fromkeys(zip(names, hashes_of(data), strict=True))
-    return {
-        "data": [{"file": name, "sha256": digest} for name, digest in sources],
-        "parameters": dict(parameters),
-        "steps": len(losses),
-        "loss": [round(value, 6) for value in losses[::step]],
-        "validation": history.validation,
-        "versions": {name: version(name) for name in _PACKAGES},
-    }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +17,11 @@ from ..models.weights import sha256_of
 from ..stack import Stack
 from ..stack.lazy import signature
 
+if TYPE_CHECKING:
+    from .checkpoint import History
+
+_PACKAGES = ("napari-depth-interp", "torch", "diffusers", "numpy")
+"""What may change what a network learns."""
 _THINNEST = 8
 """Rows or columns that a part of a volume needs to be of use."""
 
@@ -119,3 +126,19 @@ def _by_file(data: TrainingData, count: int, seed: int) -> tuple[list[int], list
     held = {files[i] for i in order[:count]}
     numbers = range(len(data.stacks))
     return [i for i in numbers if data.files[i] not in held], [i for i in numbers if data.files[i] in held]
+
+
+def record_of(data: TrainingData, parameters: Mapping[str, Any], history: History) -> dict[str, Any]:
+    """Return how a model was trained; of long loss curves about a thousand points."""
+    losses = history.losses
+    step = max(1, math.ceil(len(losses) / 1000))
+    names = [path.name for path in (*data.files, *data.target_files)]
+    sources = dict.fromkeys(zip(names, hashes_of(data), strict=True))
+    return {
+        "data": [{"file": name, "sha256": digest} for name, digest in sources],
+        "parameters": dict(parameters),
+        "steps": len(losses),
+        "loss": [round(value, 6) for value in losses[::step]],
+        "validation": history.validation,
+        "versions": {name: version(name) for name in _PACKAGES},
+    }

@@ -23,15 +23,17 @@ from ..methods import registry
 from ..progress import Progress, Report, part, silent
 from ..stack import Dataset, Stack
 from ..system.memory import PeakMemory
-from .enhance_step import run_enhanced
 from .nan import filled, has_nan, restore_nan
 from .outputs import MemoryOutput, Outputs, Place, Target, opened
 from .request import Request
 from .result import IN_FILE, RECORD_KEY, Result
+from .targets import changes_observed
 from .tiling import Tile, tiles, workers
 
 _SHARE_OF_TILES = 0.9
 """Share of the time after which a file that is streamed to has all its voxels; coarser resolutions follow."""
+_SHARE_OF_ENHANCING = 0.4
+"""Share of the time that enhancing the sections first takes, roughly."""
 
 
 def execute(request: Request, report: Report = silent, target: Target | None = None) -> Result:
@@ -68,7 +70,7 @@ def execute(request: Request, report: Report = silent, target: Target | None = N
             "sections that are enhanced first are held in memory, and the result is too large for it; enhance them "
             f"into a file (--method {request.enhance.spec.name}), then interpolate that file"
         )
-    return run_enhanced(request, _execute, report)
+    return _run_enhanced(request, report)
 
 
 def _execute(request: Request, report: Report, target: Target | None = None) -> Result:
@@ -91,6 +93,39 @@ def _execute(request: Request, report: Report, target: Target | None = None) -> 
         tuple(warnings),
         seconds=time.perf_counter() - start,
         peak_memory_mb=memory.peak_mb,
+    )
+
+
+def _run_enhanced(request: Request, report: Report) -> Result:
+    """Run a request whose sections are to be enhanced first: two runs, one result.
+
+    Parameters
+    ----------
+    request : Request
+        With ``enhance``.
+    report : callable
+
+    Returns
+    -------
+    Result
+        On the grid and with the voxel type of the request. Its history names both methods and no observed section; at
+        their depths the uncertainty is not known.
+    """
+    assert request.enhance is not None
+    first = _execute(request.enhance, part(report, 0.0, _SHARE_OF_ENHANCING, request.enhance.spec.name))
+    dataset = replace(request.dataset, voxels=first.dataset.voxels)
+    alone = replace(request, dataset=dataset, enhance=None, stored_dtype=request.output_dtype)
+    second = _execute(alone, part(report, _SHARE_OF_ENHANCING, 1.0))
+    if second.uncertainty is not None:
+        second.uncertainty[:, :, request.observed >= 0] = np.nan
+    record = dict(second.record) | request.record()
+    warnings = tuple(dict.fromkeys([changes_observed(request.enhance.spec), *first.warnings, *second.warnings]))
+    return replace(
+        second,
+        dataset=replace(second.dataset, record={RECORD_KEY: record | {"warnings": list(warnings)}}),
+        warnings=warnings,
+        seconds=(first.seconds or 0.0) + (second.seconds or 0.0),
+        peak_memory_mb=max(first.peak_memory_mb or 0.0, second.peak_memory_mb or 0.0),
     )
 
 

@@ -22,9 +22,16 @@ from ..stack import Acquisition, Dataset, Grid, missing_spacing
 from ..stack.lazy import planes_of, signature
 from ..stack.units import parse_length
 from ..system.devices import default_threads, resolve_device
-from .same_grid import changes_observed, check_enhancer, check_same_grid
 from .settings import Settings, explain_validation
-from .targets import explicit_depths, known_depths, match_observed, target_depths
+from .targets import (
+    changes_observed,
+    check_enhancer,
+    check_same_grid,
+    explicit_depths,
+    known_depths,
+    match_observed,
+    target_depths,
+)
 
 LARGEST = 1e100
 """Values beyond this overflow when squared and summed."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RequestError
+from ..method import MethodSpec
 from ..methods import registry
 from ..stack import SPACING_RTOL, Dataset, Grid, fine_depths, missing_spacing
 from ..stack.units import convert, parse_length
@@ -15,6 +17,14 @@ from .settings import Settings, chosen_targets
 
 MAX_SECTIONS = 100_000
 """More target sections than this is a slip of the keyboard, not a stack."""
+SAME_GRID: dict[str, Any] = {
+    "factor": None,
+    "spacing": None,
+    "isotropic": False,
+    "enhance": None,
+    "enhance_parameters": {},
+}
+"""What settings say about the target where a method enhances."""
 
 
 def target_depths(dataset: Dataset, settings: Settings) -> tuple[NDArray[np.float64], list[str]]:
@@ -171,3 +181,32 @@ def match_observed(dataset: Dataset, depths: NDArray[np.float64]) -> NDArray[np.
     matched = np.full(len(depths), -1)
     matched[nearest[there]] = np.flatnonzero(there)
     return matched
+
+
+def check_same_grid(spec: MethodSpec, settings: Settings, depths: Sequence[float] | None) -> None:
+    """Refuse a target: an enhanced stack has the sections of the input.
+
+    Raises
+    ------
+    RequestError
+    """
+    given = chosen_targets(settings)
+    if given or depths is not None:
+        what = " and ".join(given) or "new depths"
+        raise RequestError(
+            f"{spec.name} enhances the sections that there are and makes no new ones, so {what} cannot be asked of it; "
+            f"leave the target out, or let it work before another method: --method auto --enhance {spec.name}"
+        )
+    if settings.enhance is not None:
+        raise RequestError(f"{spec.name} enhances by itself; leave --enhance {settings.enhance} out")
+
+
+def check_enhancer(spec: MethodSpec) -> None:
+    """Refuse to enhance with a method that makes new sections."""
+    if not spec.enhances:
+        raise RequestError(f"{spec.name} makes new sections and does not enhance; for --enhance choose srcnn or cae")
+
+
+def changes_observed(spec: MethodSpec) -> str:
+    """Return what a user has to know about an enhanced stack."""
+    return f"the sections were enhanced by {spec.name}: none of them is as it was recorded"

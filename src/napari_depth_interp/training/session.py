@@ -26,7 +26,7 @@ from ..methods import registry
 from ..models import folder as models
 from ..models import library
 from ..nn.data import signed
-from ..nn.several import leads
+from ..nn.processes import is_main_process
 from ..progress import Progress, Report
 from ..run.request import prepare_dataset, resolve_method
 from ..run.settings import Settings
@@ -163,7 +163,7 @@ def train(training: Training, data: TrainingData, report: Report, *, resume: boo
         report(progress)
 
     assert isinstance(training.learner, Trainable)
-    if not leads():  # one of several processes that train together: another one writes
+    if not is_main_process():  # one of several processes that train together: another one writes
         training.learner.train(data, training.folder, resume=resume, report=watching)
         return Outcome(training.folder, seen[0], seen[1], time.monotonic() - started)
     with locked(training.folder):

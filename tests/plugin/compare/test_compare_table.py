@@ -6,7 +6,7 @@ from compared import bold, column, compare, headings
 from drive import finish
 from qtpy.QtCore import Qt
 
-from napari_depth_interp.evaluation import evaluate
+from napari_depth_interp import evaluate
 from napari_depth_interp.evaluation.holdout import Protocol
 from napari_depth_interp.metrics import CATALOGUE
 

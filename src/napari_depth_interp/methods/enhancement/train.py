@@ -13,7 +13,7 @@ import torch
 from ...method import Runtime, TrainingData
 from ...models import folder as models
 from ...nn.checkpoint import Checkpoint
-from ...nn.data import fingerprint_of
+from ...nn.data import fingerprint_of, record_of
 from ...nn.runtime import torch_on
 from ...progress import Report, part
 from ...stack.scaling import Scaling
@@ -74,7 +74,7 @@ def train_on(
             network, Patches(learned, config, runtime.seed, hide=hide), config, runtime.seed,
             part(report, 0.0, 1.0, "training"), checkpoint=checkpoint, held_back=held_back,
         )  # fmt: skip
-    record = models.record_of(data, config.model_dump(mode="json"), trained.history)
+    record = record_of(data, config.model_dump(mode="json"), trained.history)
     models.save(folder, models.Model(kind.method, described, trained.network.state_dict(), record))
     checkpoint.remove()
 

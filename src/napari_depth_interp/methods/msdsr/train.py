@@ -11,9 +11,9 @@ from ...errors import RequestError
 from ...method import Runtime, TrainingData
 from ...models import folder as models
 from ...nn.checkpoint import Checkpoint
-from ...nn.data import fingerprint_of, hold_back
+from ...nn.data import fingerprint_of, hold_back, record_of
+from ...nn.processes import accelerator
 from ...nn.runtime import torch_on
-from ...nn.several import accelerator
 from ...progress import Report, part
 from ...stack.scaling import Scaling
 from .fit import fit
@@ -65,6 +65,6 @@ def train_on(
         )  # fmt: skip
     if several is None or several.is_main_process:
         about = {name: getattr(config, name) for name in LEARNED} | {"rows": rows}
-        record = models.record_of(data, config.model_dump(mode="json"), trained.history)
+        record = record_of(data, config.model_dump(mode="json"), trained.history)
         models.save(folder, models.Model("msdsr", about, trained.network.state_dict(), record))
         checkpoint.remove()

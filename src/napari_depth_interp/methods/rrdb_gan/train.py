@@ -15,10 +15,10 @@ from ...errors import RequestError
 from ...method import Runtime, TrainingData
 from ...models import folder as models
 from ...nn.checkpoint import Checkpoint
-from ...nn.data import fingerprint_of, split
+from ...nn.data import fingerprint_of, record_of, split
 from ...nn.loop import Plan, Step, Turn, train_in_turns
+from ...nn.processes import accelerator
 from ...nn.runtime import allow_compiling, torch_on
-from ...nn.several import accelerator
 from ...progress import Report, part
 from .discriminator import Discriminator
 from .forward import finished, lattice_of, precision
@@ -72,7 +72,7 @@ def train_on(
         learned = {key: getattr(config, key) for key in LEARNED if hasattr(config, key)}
         found = {"gain_db": None, "error_per_spread": 1.0} if judgement is None else judgement.final(trained.network)
     if several is None or several.is_main_process:
-        record = models.record_of(data, config.model_dump(mode="json"), trained.history)
+        record = record_of(data, config.model_dump(mode="json"), trained.history)
         about = {**learned, **found, "adversarial": objective.shares.adversarial, "classes": list(classes)}
         models.save(folder, models.Model(name, about, trained.network.state_dict(), record))
         checkpoint.remove()

@@ -15,8 +15,8 @@ from qtpy.QtWidgets import QApplication, QWidget
 from ...batch import Plan, Row, State, Stop, Summary, Where
 from ...batch.plan import Found, check_settings
 from ...errors import DepthInterpError
-from ...run.same_grid import SAME_GRID
 from ...run.settings import Settings, make_settings, to_arguments
+from ...run.targets import SAME_GRID
 from ..boxes.compute_box import ComputeBox
 from ..boxes.method_box import MethodBox
 from ..boxes.qt_helpers import bytes_in_words

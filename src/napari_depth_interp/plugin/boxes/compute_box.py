@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from qtpy.QtCore import Signal
@@ -23,7 +24,14 @@ from ...system.devices import available_devices, resolve_device
 from ..jobs import Job, import_torch
 from ..layers.data_range import DataRangeEdit
 from .qt_helpers import growing_form, in_problem_colour
-from .scoring import Scoring
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How a run is scored: one section in ``keep_every`` stays visible; the range may be given."""
+
+    keep_every: int
+    data_range: tuple[float, float] | None = None
 
 
 class ComputeBox(QGroupBox):

@@ -21,7 +21,7 @@ from ...run.result import Result
 from ...run.settings import Settings
 from ...run.targets import match_observed, target_depths
 from ...stack import Dataset, without_voxels
-from ..boxes.scoring import Scoring
+from ..boxes.compute_box import Scoring
 from ..jobs import import_torch
 
 

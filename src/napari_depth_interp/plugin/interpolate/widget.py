@@ -14,8 +14,8 @@ from qtpy.QtWidgets import QWidget
 from ...errors import DepthInterpError
 from ...run.estimate import Estimate
 from ...run.request import prepare_dataset
-from ...run.same_grid import SAME_GRID
 from ...run.settings import Settings, make_settings
+from ...run.targets import SAME_GRID
 from ..boxes.compute_box import ComputeBox
 from ..boxes.method_box import MethodBox
 from ..boxes.stack_box import StackBox, check_sections

@@ -8,8 +8,8 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QWidget
 
 from ...errors import DepthInterpError
 from ...run.request import resolve_method
-from ...run.same_grid import check_enhancer
 from ...run.settings import Settings, load_settings, make_settings, save_settings
+from ...run.targets import check_enhancer
 from ...stack import Acquisition
 from .. import preferences
 from .job_widget import JobWidget

@@ -22,6 +22,6 @@ def accelerator(runtime: Runtime) -> Accelerator | None:
     return Accelerator(cpu=runtime.device == "cpu")
 
 
-def leads() -> bool:
+def is_main_process() -> bool:
     """Return whether this process writes what all of them have learned; one alone does."""
     return os.environ.get("RANK", "0") == "0"
