@@ -105,7 +105,7 @@ def enhanced(pairs: Sequence[Scan], method: str, **parameters: object) -> list[I
 def supervised(contender: str, rate: str, steps: int, data: TrainingData, tests: Sequence[Scan]) -> tuple[Score, float]:
     """Train a contender such as ``srcnn:output=sigmoid`` and return its score and the seconds of training."""
     method, *words = contender.split(":")
-    given = {"iterations": steps, "learning_rate": float(rate), **dict(word.split("=") for word in words)}
+    given = {"training_steps": steps, "learning_rate": float(rate), **dict(word.split("=") for word in words)}
     spec, config = resolve_method(method, "balanced", given)
     learner = spec.create(config, Runtime("cpu", 1, 0))
     assert isinstance(learner, Trainable)

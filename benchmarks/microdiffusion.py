@@ -58,10 +58,11 @@ class Setting:
 
 
 SETTINGS = {
-    "small": Setting((60, 64, 64), ":fast", ":iterations=200:levels=2:steps=10:prior_steps=150",
-                     ":iterations=500:frequencies=64:width=128:rays=512"),
-    "full": Setting((130, 128, 128), "", ":iterations=5000:channels=64:batch=48:steps=1000:eta=1:prior_steps=5000",
-                    ":iterations=5000:rays=65536"),
+    "small": Setting((60, 64, 64), ":fast", ":training_steps=200:levels=2:steps=10:prior_training_steps=150",
+                     ":training_steps=500:frequencies=64:width=128:rays=512"),
+    "full": Setting((130, 128, 128), "",
+                    ":training_steps=5000:channels=64:batch=48:steps=1000:eta=1:prior_training_steps=5000",
+                    ":training_steps=5000:rays=65536"),
 }  # fmt: skip
 
 

@@ -34,7 +34,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "XZ and YZ averaged only at the end": {"coupled": False},
     "the same noise in all planes": {"shared_noise": True},
     "some image left at the end": {"zero_snr": False},
-    "noise foretold, some image left": {"zero_snr": False, "prediction": "noise"},
+    "noise predicted, some image left": {"zero_snr": False, "prediction": "noise"},
     "the same with offset noise": {"zero_snr": False, "prediction": "noise", "offset_noise": 0.1},
     "the same with adjusted offset noise": {
         "zero_snr": False, "prediction": "noise", "offset_noise": 0.1, "adjusted_offset": True,
@@ -75,7 +75,7 @@ def figures(method: Method, sparse: Stack, dense: Stack, linear_db: float) -> st
     return f"{psnr(pair) - linear_db:+.2f} / {gradient:.2f}" + (f" ({shift:+.1f} %)" if abs(shift) >= 0.5 else "")
 
 
-def rows(volume: Volume, names: Sequence[str], iterations: int, threads: int) -> list[list[str]]:
+def rows(volume: Volume, names: Sequence[str], training_steps: int, threads: int) -> list[list[str]]:
     """Return one row per variant; the first also with many steps."""
     dense = volume.dataset.stack()
     sparse = sparse_of(dense)
@@ -86,7 +86,7 @@ def rows(volume: Volume, names: Sequence[str], iterations: int, threads: int) ->
     found = [["linear interpolation", f"{linear_db:.2f} dB / {gradient_ratio(pair, False) or 0:.2f}"]]
     for words in names:
         values = VARIANTS[words]
-        config = MsdsrConfig.model_validate({**PLAIN, **values, "iterations": iterations})
+        config = MsdsrConfig.model_validate({**PLAIN, **values, "training_steps": training_steps})
         trained = Msdsr(config, Runtime(threads=threads))
         trained.prepare(sparse, report=silent)
         steps = (*STEPS, *MANY_STEPS) if not values else STEPS
@@ -104,14 +104,17 @@ def main() -> None:
     parser.add_argument("--only", help="a word of the name of the volumes that are wanted")
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS), metavar="WORDS")
     parser.add_argument("--crop", type=int, nargs=3, default=(49, 96, 96), metavar=("Z", "Y", "X"))
-    parser.add_argument("--iterations", type=int, default=600)
+    parser.add_argument("--training-steps", type=int, default=600)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     print(machine(), flush=True)
     for volume in volumes(args.folder, args.crop):
         if args.only is None or args.only in volume.name:
             header = [f"{volume.name}: gain dB / gradient", *(f"{n} steps" for n in (*STEPS, *MANY_STEPS))]
-            print("\n" + markdown_table(header, rows(volume, args.variants, args.iterations, args.threads)), flush=True)
+            print(
+                "\n" + markdown_table(header, rows(volume, args.variants, args.training_steps, args.threads)),
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

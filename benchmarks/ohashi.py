@@ -115,7 +115,7 @@ def train(stacks: Sequence[Stack], folder: Path, rows: int, setting: Setting, ru
         files.append(folder / f"{number}.tif")
         io.write(files[-1], Dataset(stack.voxels[None, None], stack.grid))
     spec = registry.get("msdsr")
-    values = {"iterations": setting.steps, "batch": setting.batch, "channels": setting.channels, "rows": rows}
+    values = {"training_steps": setting.steps, "batch": setting.batch, "channels": setting.channels, "rows": rows}
     values["columns"] = stacks[0].voxels.shape[2]
     method = spec.create(spec.config.model_validate(values), runtime)
     assert isinstance(method, Trainable)

@@ -127,7 +127,7 @@ def table(rows: Sequence[dict[str, Any]], methods: Sequence[str]) -> str:
 
 
 def self_knowledge(rows: Sequence[dict[str, Any]]) -> str:
-    """Return how well methods foretold their gain and their errors, and their gain on the foreground."""
+    """Return how well methods predicted their gain and their errors, and their gain on the foreground."""
     own = [row for row in rows if row["expected_gain"] is not None and row["coverage_90"] is not None]
     if not own:
         return ""

@@ -31,7 +31,7 @@ from napari_depth_interp.methods.rrdb_gan.objective import Objective
 from napari_depth_interp.methods.rrdb_gan.pairs import Patches, make_volume
 from napari_depth_interp.methods.rrdb_gan.perceptual import Vgg
 from napari_depth_interp.methods.rrdb_gan.train import Pair
-from napari_depth_interp.nn.loop import Plan, Step, Turn, train_in_turns
+from napari_depth_interp.nn.loop import OptimizerStep, Plan, Step, train_alternating
 from napari_depth_interp.system.devices import default_threads, resolve_device
 
 PAPER_PER_GPU = 3872 / (8.75 * 60) / 2
@@ -108,13 +108,13 @@ class Ours:
         self._patches = patches_of(config, device)
         objective = Objective(config, device)
         self._pair = Pair("rrdb_gan", lattice_of(config), config, objective, self._patches, (), device)
-        self._turns: list[Turn] = self._pair.turns()
+        self._optimizer_steps: list[OptimizerStep] = self._pair.optimizer_steps()
 
     def run(self, steps: int, finished: Callable[[], None]) -> None:
         """Train so many steps; ``finished`` is called after each."""
         plan = Plan(steps, average=0.0, clip=float("inf"))
         others = self._pair.others
-        train_in_turns(self._pair.generator, others, self._turns, plan, report=lambda _: finished())
+        train_alternating(self._pair.generator, others, self._optimizer_steps, plan, report=lambda _: finished())
 
 
 def rate(kind: str, parameters: dict[str, Any], device: str, threads: int, steps: int) -> tuple[float, float]:
@@ -151,7 +151,7 @@ def inference(device: str, threads: int, shape: tuple[int, int, int]) -> tuple[f
     about = {name: value for name, value in GanConfig(**PUBLISHED).model_dump().items() if name in LEARNED}
     with TemporaryDirectory() as folder:
         tensors = Generator.of({"generator": "rrdb", **about}, (4, 4, 4)).state_dict()
-        found = {**about, "error_per_spread": 1.0, "gain_db": None, "adversarial": 0.001}
+        found = {**about, "error_per_std": 1.0, "gain_db": None, "adversarial": 0.001}
         models.save(Path(folder) / "model", models.Model("rrdb_gan", found, tensors, {}))
         voxels = np.random.default_rng(0).random(shape).astype(np.float32)
         parameters = {"model": Path(folder) / "model", "flips": 1, "back_projection": False}

@@ -97,7 +97,7 @@ def _request(job: Job) -> Any:
     return resolve(io.open_stack(job.source), settings)
 
 
-def foretell(job: Job) -> tuple[float, float]:
+def predict(job: Job) -> tuple[float, float]:
     """Return the estimate of a run: seconds, peak MB; for a process of its own."""
     from napari_depth_interp.run.estimate import estimate_run
     from napari_depth_interp.run.outputs import Target
@@ -120,7 +120,7 @@ def run(job: Job) -> tuple[float, float, tuple[int, ...]]:
 
 def measure(job: Job) -> Run:
     """Estimate and run a job, each in a process of its own."""
-    seconds, memory = in_fresh_process(foretell, job)
+    seconds, memory = in_fresh_process(predict, job)
     taken, peak, shape = in_fresh_process(run, job)
     files = [job.output] if job.output.is_file() else [each for each in job.output.rglob("*") if each.is_file()]
     return Run(taken, peak, seconds, memory, shape, sum(each.stat().st_size for each in files) / 1e6)

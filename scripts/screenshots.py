@@ -149,7 +149,7 @@ def train(viewer: Any, theme: str) -> None:
             io.write(Path(folder) / f"organoid_{number}.tif", dense)
         _, widget = viewer.window.add_plugin_dock_widget("napari-depth-interp", "Train a model")
         widget.data.show_folder(folder)
-        small = {"iterations": 400, "channels": 16, "levels": 2, "steps": 1}
+        small = {"training_steps": 400, "channels": 16, "levels": 2, "steps": 1}
         widget.method.set_values(make_settings(method="msdsr", preset="fast", parameters=small))
         widget.model.set_name("organoids")
         widget.train()

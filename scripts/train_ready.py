@@ -21,10 +21,10 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
 from napari_depth_interp.method import Runtime
-from napari_depth_interp.methods.section_sr.fit import missed, optimisers_of
+from napari_depth_interp.methods.section_sr.fit import loss_of, optimisers_of
 from napari_depth_interp.methods.section_sr.network import RowNet
 from napari_depth_interp.methods.section_sr.patches import Patches
-from napari_depth_interp.methods.section_sr.ready import MEAN, SIZES, SPREAD, file_of, save
+from napari_depth_interp.methods.section_sr.ready import MEAN, SIZES, STD, file_of, save
 from napari_depth_interp.nn.checkpoint import Checkpoint
 from napari_depth_interp.nn.loop import Plan, train
 from napari_depth_interp.nn.runtime import torch_on
@@ -55,11 +55,11 @@ def main() -> None:
     print(f"{len(images)} images of {SIZE} x {SIZE}", flush=True)
     with torch_on(Runtime(seed=args.seed)):
         patches = Patches(images, 16)
-        network = RowNet(*SIZES[args.size], MEAN, SPREAD).to(memory_format=torch.channels_last)
+        network = RowNet(*SIZES[args.size], MEAN, STD).to(memory_format=torch.channels_last)
 
         def loss(moving: nn.Module, step_rng: np.random.Generator) -> Tensor:
             gap = math.exp(step_rng.uniform(math.log(NARROWEST), math.log(WIDEST)))
-            return missed(moving, patches.draw(gap, step_rng), squared=False)
+            return loss_of(moving, patches.draw(gap, step_rng), squared=False)
 
         plan = Plan(args.steps, average=0.998, seed=args.seed)
         checkpoint = Checkpoint(out.with_suffix(".unfinished"), f"{args.steps} {args.seed} {args.size}", every=500)
@@ -77,10 +77,10 @@ def say(progress: Progress) -> None:
 
 
 def standardised(images: Floats) -> Floats:
-    """Return images of the mean and the spread that the ready weights expect."""
+    """Return images of the mean and the std that the ready weights expect."""
     low, high = np.percentile(images, (0.1, 99.9))
     scaled = (images - low) / max(high - low, 1e-6)
-    return np.asarray((scaled - scaled.mean()) / max(scaled.std(), 1e-3) * SPREAD + MEAN, np.float32)
+    return np.asarray((scaled - scaled.mean()) / max(scaled.std(), 1e-3) * STD + MEAN, np.float32)
 
 
 def specimens(rng: np.random.Generator) -> list[Floats]:

@@ -16,5 +16,5 @@ def drawn(net):
     with torch.device("meta"):
         shapes = {name: each.shape for name, each in MODELS[net]().state_dict().items() if name.startswith("features.")}
     generator = torch.Generator().manual_seed(5)
-    spread = {name: (2 / max(1, np.prod(shape[1:]))) ** 0.5 for name, shape in shapes.items()}
-    return {name: spread[name] * torch.randn(shape, generator=generator) for name, shape in shapes.items()}
+    std = {name: (2 / max(1, np.prod(shape[1:]))) ** 0.5 for name, shape in shapes.items()}
+    return {name: std[name] * torch.randn(shape, generator=generator) for name, shape in shapes.items()}

@@ -12,16 +12,16 @@ from napari_depth_interp.progress import silent
 from napari_depth_interp.simulate import simulate
 
 QUICK = {
-    "section_sr": {"iterations": 15, "channels": 8, "blocks": 1},
+    "section_sr": {"training_steps": 15, "channels": 8, "blocks": 1},
     "auto": {"training_steps": 30},
-    "msdsr": {"iterations": 20, "channels": 8, "levels": 2, "steps": 2},
+    "msdsr": {"training_steps": 20, "channels": 8, "levels": 2, "steps": 2},
     "msdsr_kplanes": {"training_steps": 20},
-    "srcnn": {"iterations": 20, "filters": 8, "mapped": 8, "batch": 4},
-    "cae": {"iterations": 20, "filters": 8, "code": 8, "batch": 4},
-    "inr": {"iterations": 20, "features": 4},
+    "srcnn": {"training_steps": 20, "filters": 8, "mapped": 8, "batch": 4},
+    "cae": {"training_steps": 20, "filters": 8, "code": 8, "batch": 4},
+    "inr": {"training_steps": 20, "features": 4},
     "microdiffusion": {
-        "prior_steps": 30,
-        "iterations": 15,
+        "prior_training_steps": 30,
+        "training_steps": 15,
         "channels": 8,
         "levels": 2,
         "steps": 2,

@@ -229,11 +229,11 @@ def test_blur_keeps_the_light_and_adds_its_variance(axial, lateral):
     image = expose(bead, voxel, Optics((axial, lateral), None, 0, 0)).astype(float)
     assert image.sum() == pytest.approx(3, rel=1e-5)
     for axis, sigma in enumerate((axial, lateral, lateral)):
-        gained = spread(image, axis, voxel[axis]) - spread(before, axis, voxel[axis])
+        gained = std(image, axis, voxel[axis]) - std(before, axis, voxel[axis])
         assert gained == pytest.approx(sigma**2, abs=1e-4)
 
 
-def spread(image, axis, step):
+def std(image, axis, step):
     """Variance of the light along one axis, um squared."""
     profile = image.sum(axis=tuple({0, 1, 2} - {axis}))
     place = np.arange(len(profile)) * step

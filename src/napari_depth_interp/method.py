@@ -63,7 +63,7 @@ class Findings:
 
     Attributes
     ----------
-    expected_gain_db, gain_spread_db : float or None
+    expected_gain_db, gain_std_db : float or None
         By how much the PSNR of new sections is expected to be above linear interpolation's, and the standard
         deviation of that estimate, in dB.
     shares : mapping of method name -> share
@@ -75,7 +75,7 @@ class Findings:
     """
 
     expected_gain_db: float | None = None
-    gain_spread_db: float | None = None
+    gain_std_db: float | None = None
     shares: Mapping[str, float] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

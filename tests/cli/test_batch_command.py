@@ -54,7 +54,7 @@ def test_failed_files_make_exit_status_1_and_one_line(source, target):
 
 
 def test_enhancement_before_interpolation(source, target):
-    words = ("--enhance", "srcnn", "--enhance-param", "iterations=10", "--enhance-param", "filters=2")
+    words = ("--enhance", "srcnn", "--enhance-param", "training_steps=10", "--enhance-param", "filters=2")
     (row,) = run_json("batch", source, target, *LINEAR, *words, "--pattern", "a.tif", "--threads", 1)["files"]
     assert (row["state"], row["sections"]) == ("done", 7)
     assert any("recorded" in each for each in row["warnings"])

@@ -9,7 +9,7 @@ import tifffile
 from command_line import depth_interp
 from napari_depth_interp import io
 
-QUICK = ["-p", "iterations=12", "-p", "filters=4", "-p", "mapped=4", "-p", "batch=2", "--threads", "1"]
+QUICK = ["-p", "training_steps=12", "-p", "filters=4", "-p", "mapped=4", "-p", "batch=2", "--threads", "1"]
 
 
 @pytest.fixture

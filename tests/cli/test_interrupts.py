@@ -108,7 +108,7 @@ class TestSlowMethods:
 @pytest.mark.usefixtures("trouble")
 def test_train(source, tmp_path, log):
     """A training that is interrupted leaves no model, and can be resumed."""
-    words = ["train", "msdsr", source, "--out", tmp_path / "model", "-p", "iterations=5000", "-p", "channels=8"]
+    words = ["train", "msdsr", source, "--out", tmp_path / "model", "-p", "training_steps=5000", "-p", "channels=8"]
     words += ["-p", "levels=2", "--threads", 1]
     check(interrupt(words, log, "train msdsr"))
     assert not (tmp_path / "model" / "model.safetensors").exists()

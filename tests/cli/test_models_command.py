@@ -7,7 +7,20 @@ import pytest
 from command_line import depth_interp, many, noise, write_imagej
 from small_models import make_model
 
-SMALL = ["-p", "iterations=10", "-p", "channels=8", "-p", "levels=1", "-p", "batch=2", "-p", "rows=2", "--threads", "1"]
+SMALL = [
+    "-p",
+    "training_steps=10",
+    "-p",
+    "channels=8",
+    "-p",
+    "levels=1",
+    "-p",
+    "batch=2",
+    "-p",
+    "rows=2",
+    "--threads",
+    "1",
+]
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def test_one_stack_gives_its_scores_and_two_give_both_and_a_summary(stacks):
     assert cubic["mean"] == pytest.approx((psnr[0][1] + psnr[1][1]) / 2)
     assert cubic["difference"] == pytest.approx((psnr[0][1] - psnr[0][0] + psnr[1][1] - psnr[1][0]) / 2)
     assert (cubic["n"], cubic["p_value"]) == (2, None)
-    assert set(both["summary"]["linear"]["psnr"]) == {"mean", "spread", "stacks"}
+    assert set(both["summary"]["linear"]["psnr"]) == {"mean", "std", "stacks"}
 
 
 def test_two_stacks_give_two_tables(stacks):

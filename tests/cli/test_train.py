@@ -11,7 +11,20 @@ from command_line import ENVIRONMENT, MODULE, depth_interp
 from napari_depth_interp import io
 from napari_depth_interp.stack import Dataset, Grid
 
-SMALL = ["-p", "iterations=12", "-p", "channels=8", "-p", "levels=2", "-p", "batch=2", "-p", "rows=2", "--threads", "1"]
+SMALL = [
+    "-p",
+    "training_steps=12",
+    "-p",
+    "channels=8",
+    "-p",
+    "levels=2",
+    "-p",
+    "batch=2",
+    "-p",
+    "rows=2",
+    "--threads",
+    "1",
+]
 
 
 def write(path, sections, seed=0):
@@ -53,7 +66,7 @@ def test_a_model_is_trained_and_used(data, tmp_path):
         (["nonsense", "DATA"], "there is no method 'nonsense'"),
         (["msdsr", "EMPTY"], "holds no stack to train on"),
         (["msdsr", "DATA/a.tif"], "is not a folder"),
-        (["msdsr", "DATA", "-p", "iterations=0"], "iterations"),
+        (["msdsr", "DATA", "-p", "training_steps=0"], "training_steps"),
     ],
 )
 def test_what_cannot_be_trained_is_said_in_one_line(data, tmp_path, arguments, words):

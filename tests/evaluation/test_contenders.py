@@ -29,16 +29,16 @@ def test_a_preset_of_its_own_wins():
 
 def test_parameters_of_its_own_are_read_as_numbers_and_words():
     assert config_of("cubic:kind=spline").kind == "spline"
-    assert config_of("section_sr:iterations=30:channels=8").iterations == 30
+    assert config_of("section_sr:training_steps=30:channels=8").training_steps == 30
     both = config_of("section_sr:fast:channels=8")
     assert both.channels == 8
-    assert both.iterations == config_of("section_sr:fast").iterations
+    assert both.training_steps == config_of("section_sr:fast").training_steps
 
 
 def test_parameters_of_the_settings_belong_to_their_method_unless_it_has_its_own():
     settings = make_settings(method="section_sr", parameters=QUICK["section_sr"])
     for name in ("section_sr", "section_sr:fast"):
-        assert config_of(name, settings).iterations == QUICK["section_sr"]["iterations"]
+        assert config_of(name, settings).training_steps == QUICK["section_sr"]["training_steps"]
     assert plan_of("linear", settings).parameters == {}
     assert plan_of("section_sr:channels=16", settings).parameters == {"channels": "16"}
 

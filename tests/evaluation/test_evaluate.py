@@ -159,9 +159,9 @@ def test_the_json_object_is_as_the_design_says(noise):
     for each in shown["methods"]:
         assert list(each) == [
             "method", "config", "seconds", "peak_memory_mb", "mean", "volume", "sections", "warnings", "uncertainty",
-            "expected_gain_db", "spread", "gap_curve", "against_linear",
+            "expected_gain_db", "std", "gap_curve", "against_linear",
         ]  # fmt: skip
-        assert list(each["mean"]) == list(each["spread"]) == named(SECTION_METRICS)
+        assert list(each["mean"]) == list(each["std"]) == named(SECTION_METRICS)
         assert set(each["volume"]) == {*named(POOLED), *named(VOLUME_METRICS)}
         assert [list(row) for row in each["sections"]] == [["index", "z", "gap_position", *named(SECTION_METRICS)]] * 3
         assert each["seconds"] > 0

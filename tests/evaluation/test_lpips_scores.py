@@ -56,7 +56,7 @@ def test_given_weights_score_every_section_and_the_stack(dense, given, suffix):
         expected = network.distance(voxels[z], (voxels[z - 1] + voxels[z + 1]) / 2, (0, 1)).mean
         assert row["lpips"] == pytest.approx(expected, rel=1e-4)
     assert linear.mean["lpips"] == pytest.approx(np.mean([row["lpips"] for row in linear.sections]))
-    assert linear.spread["lpips_fg"] > 0
+    assert linear.std["lpips_fg"] > 0
     assert 0 < linear.volume["lpips_planes"] != linear.volume["lpips_planes_fg"]
     assert nearest.against_linear["lpips"]["n"] == 9
     assert nearest.gap_curve[0]["lpips"] == pytest.approx(nearest.mean["lpips"])

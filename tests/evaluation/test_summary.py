@@ -26,9 +26,9 @@ def column(method, name):
 def test_the_spread_is_the_standard_deviation_over_sections(scores):
     for method in scores.methods:
         for name in ("psnr", "mae_fg", "ssim"):
-            assert method.spread[name] == pytest.approx(np.std(column(method, name), ddof=1))
+            assert method.std[name] == pytest.approx(np.std(column(method, name), ddof=1))
     (single,) = evaluate(make(RNG.random((3, 12, 12))), ["linear"], EVERY_2).methods
-    assert set(single.spread.values()) == {None}
+    assert set(single.std.values()) == {None}
 
 
 def test_the_curve_along_a_gap(scores):
@@ -81,7 +81,7 @@ def stack_scores(*methods, ranges=((0.0, 10.0),)):
 def test_stacks_are_averaged_and_compared_in_pairs():
     stacks = [stack_scores(("linear", 30 + i, 0.8, 1.0), ("cubic", 31 + 2 * i, 0.9, 0.5)) for i in range(6)]
     found = across(stacks)
-    assert found["linear"]["psnr"] == {"mean": 32.5, "spread": pytest.approx(np.std(range(6), ddof=1)), "stacks": 6}
+    assert found["linear"]["psnr"] == {"mean": 32.5, "std": pytest.approx(np.std(range(6), ddof=1)), "stacks": 6}
     assert found["cubic"]["psnr"]["mean"] == 36
     assert found["cubic"]["psnr"]["difference"] == 3.5
     assert found["cubic"]["psnr"]["n"] == 6
@@ -99,7 +99,7 @@ def test_errors_are_shares_of_the_range_of_their_own_stack():
         stack_scores(("linear", 30, 0.8, 7.0), ranges=((0.0, 1.0), (0.0, 100.0))),  # one range per channel: no share
     ]
     assert across(stacks)["linear"]["mae"] == {
-        "mean": pytest.approx(0.2), "spread": pytest.approx(0.1 * np.sqrt(2)), "stacks": 2,
+        "mean": pytest.approx(0.2), "std": pytest.approx(0.1 * np.sqrt(2)), "stacks": 2,
     }  # fmt: skip
 
 
@@ -111,12 +111,12 @@ def test_stacks_that_lack_a_score_or_a_method_are_left_out():
     found = across(stacks)
     assert found["linear"]["psnr"]["stacks"] == 1
     assert found["cubic"]["psnr"] == {
-        "mean": 31, "spread": None, "stacks": 1, "difference": None, "p_value": None, "n": 0,
+        "mean": 31, "std": None, "stacks": 1, "difference": None, "p_value": None, "n": 0,
     }  # fmt: skip
 
 
 def test_without_the_baseline_nothing_is_compared():
     found = across([stack_scores(("cubic", 31, 0.9, 0.5))] * 2)
-    assert set(found["cubic"]["psnr"]) == {"mean", "spread", "stacks"}
+    assert set(found["cubic"]["psnr"]) == {"mean", "std", "stacks"}
     other = across([stack_scores(("cubic", 31, 0.9, 0.5), ("nearest", 30, 0.9, 0.5))] * 2, baseline="nearest")
     assert other["cubic"]["psnr"]["difference"] == 1

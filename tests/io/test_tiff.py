@@ -207,7 +207,7 @@ def test_float_output(tmp_path, name):
 
 
 def test_big_files_become_bigtiff(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_depth_interp.io.tiff.write._CLASSIC_BYTES", 10_000)
+    monkeypatch.setattr("napari_depth_interp.io.tiff.writer._CLASSIC_BYTES", 10_000)
     io.write(tmp_path / "a.tif", dataset())
     with tifffile.TiffFile(tmp_path / "a.tif") as tif:
         assert tif.is_bigtiff

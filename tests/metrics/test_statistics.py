@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 from scipy.stats import rankdata, wilcoxon
 
-from napari_depth_interp.metrics.statistics import gap_curve, mean_of, paired, spread_of
+from napari_depth_interp.metrics.statistics import gap_curve, mean_of, paired, std_of
 
 RNG = np.random.default_rng(2)
 
 
 def test_mean_and_spread_of_the_known_values():
     assert mean_of([1.0, None, 4.0]) == 2.5
-    assert spread_of([1.0, None, 4.0]) == pytest.approx(np.sqrt(4.5))  # n - 1
+    assert std_of([1.0, None, 4.0]) == pytest.approx(np.sqrt(4.5))  # n - 1
     assert mean_of([None]) is None
     assert mean_of([]) is None
-    assert spread_of([3.0, None]) is None
-    assert spread_of([]) is None
-    assert spread_of([3.0, 3.0]) == 0
+    assert std_of([3.0, None]) is None
+    assert std_of([]) is None
+    assert std_of([3.0, 3.0]) == 0
 
 
 def signed_rank_p_value(differences):

@@ -136,7 +136,7 @@ class TestCarrying:
         with zipfile.ZipFile(path) as archive:
             assert sorted(archive.namelist()) == FILES
         assert library.export("first", tmp_path / "again.zip").read_bytes() == path.read_bytes()
-        found = library.bring(path, "second")
+        found = library.import_model(path, "second")
         assert found.state == "ready"
         for name in FILES:
             assert (models_home / "second" / name).read_bytes() == (model / name).read_bytes()
@@ -147,12 +147,12 @@ class TestCarrying:
         with pytest.raises(OutputError, match="exists already"):
             library.export("first", path)
         with pytest.raises(OutputError, match="there is a model 'first'"):
-            library.bring(path)
+            library.import_model(path)
 
     def test_a_folder_is_taken_in_without_what_does_not_belong_to_it(self, models_home, tmp_path):
         folder = make_model(tmp_path / "from elsewhere")
         (folder / "virus.pkl").write_bytes(b"no")
-        assert library.bring(folder).name == "from elsewhere"
+        assert library.import_model(folder).name == "from elsewhere"
         assert sorted(each.name for each in (models_home / "from elsewhere").iterdir()) == FILES
 
     def test_a_damaged_model_is_not_exported(self, model, tmp_path):
@@ -167,7 +167,7 @@ class TestCarrying:
     def test_foreign_members_are_refused(self, models_home, model, tmp_path, extra):
         members = [(name, (model / name).read_bytes()) for name in FILES]
         with pytest.raises(WeightsError, match="is no exported model: it holds"):
-            library.bring(packed(tmp_path / "bad.zip", [*members, (extra, b"x")]), "new")
+            library.import_model(packed(tmp_path / "bad.zip", [*members, (extra, b"x")]), "new")
         self.nothing_was_kept(models_home, tmp_path)
 
     def test_a_member_twice_or_missing_is_refused(self, models_home, model, tmp_path):
@@ -176,7 +176,7 @@ class TestCarrying:
             double = packed(tmp_path / "double.zip", [*members, members[0]])
         for path in (double, packed(tmp_path / "few.zip", members[:2])):
             with pytest.raises(WeightsError, match=r"does not hold .* once each"):
-                library.bring(path, "new")
+                library.import_model(path, "new")
         self.nothing_was_kept(models_home, tmp_path)
 
     def test_a_bomb_is_refused_by_what_it_says_and_by_what_it_is(self, models_home, model, tmp_path, monkeypatch):
@@ -184,7 +184,7 @@ class TestCarrying:
         members = {name: (model / name).read_bytes() for name in FILES} | {"training.json": b" " * 5000}
         path = packed(tmp_path / "bomb.zip", members.items())
         with pytest.raises(WeightsError, match=r"is refused: training\.json would have"):
-            library.bring(path, "new")
+            library.import_model(path, "new")
         with pytest.raises(WeightsError, match="too large"), zipfile.ZipFile(path) as archive:
             library._copy(archive.open("training.json"), tmp_path / "training.json")
         self.nothing_was_kept(models_home, tmp_path)
@@ -199,14 +199,14 @@ class TestCarrying:
         if how == "missing":
             path.unlink()
         with pytest.raises(WeightsError, match=r"no exported model|no file"):
-            library.bring(path, "new")
+            library.import_model(path, "new")
         self.nothing_was_kept(models_home, tmp_path)
 
     def test_other_weights_than_asked_for_are_refused(self, models_home, model, tmp_path):
         path = library.export("first", tmp_path / "first.zip")
         with pytest.raises(WeightsError, match="weights are others than asked for"):
-            library.bring(path, "new", sha256="0" * 64)
-        assert library.bring(path, "new", sha256=library.get("first").about.sha256.upper()).name == "new"
+            library.import_model(path, "new", sha256="0" * 64)
+        assert library.import_model(path, "new", sha256=library.get("first").about.sha256.upper()).name == "new"
 
     def nothing_was_kept(self, models_home, tmp_path):
         assert [each.name for each in models_home.iterdir()] == ["first"]

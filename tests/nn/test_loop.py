@@ -8,7 +8,7 @@ import torch
 
 from napari_depth_interp.errors import RequestError, WeightsError
 from napari_depth_interp.nn.checkpoint import Checkpoint
-from napari_depth_interp.nn.loop import Checked, Plan, Turn, Validation, train, train_in_turns
+from napari_depth_interp.nn.loop import OptimizerStep, Plan, Validation, ValidationResult, train, train_alternating
 from napari_depth_interp.progress import Cancelled, Stopped, silent
 
 WANTED = torch.tensor([2.0, -1.0, 0.5])
@@ -119,7 +119,7 @@ class TestValidation:
 
         def measure(moving):
             looked.append(weights(moving).clone())
-            return Checked({"psnr": next(given)}, np.zeros((2, 3)))
+            return ValidationResult({"psnr": next(given)}, np.zeros((2, 3)))
 
         return Validation(measure, **options), looked
 
@@ -199,18 +199,20 @@ class TestTurns:
         seen = []
 
         def move_mark(networks, step):
-            seen.append(("mark", step.number, turns[0].optimisers[0].param_groups[0]["lr"]))
+            seen.append(("mark", step.number, optimizer_steps[0].optimisers[0].param_groups[0]["lr"]))
             inputs = torch.from_numpy(step.rng.normal(size=(8, 2)).astype(np.float32))
             return (networks[1](inputs) - 1).square().mean()
 
         def follow(networks, step):
-            seen.append(("follow", step.number, turns[1].optimisers[0].param_groups[0]["lr"]))
+            seen.append(("follow", step.number, optimizer_steps[1].optimisers[0].param_groups[0]["lr"]))
             inputs = torch.from_numpy(step.rng.normal(size=(8, 2)).astype(np.float32))
             return (networks[0](inputs) - networks[1](inputs)).square().mean()
 
-        turns = [
-            Turn(1, [torch.optim.Adam(mark.parameters(), lr=0.02)], move_mark, lambda step: 1.0),
-            Turn(0, [torch.optim.SGD(follower.parameters(), lr=0.1)], follow, lambda step: 0.5 ** (step // 10)),
+        optimizer_steps = [
+            OptimizerStep(1, [torch.optim.Adam(mark.parameters(), lr=0.02)], move_mark, lambda step: 1.0),
+            OptimizerStep(
+                0, [torch.optim.SGD(follower.parameters(), lr=0.1)], follow, lambda step: 0.5 ** (step // 10)
+            ),
         ]
 
         def report(progress):
@@ -218,7 +220,7 @@ class TestTurns:
                 raise Cancelled
 
         plan = Plan(40, average=average, clip=math.inf)
-        trained = train_in_turns(follower, [mark], turns, plan, report=report, checkpoint=checkpoint)
+        trained = train_alternating(follower, [mark], optimizer_steps, plan, report=report, checkpoint=checkpoint)
         return trained, mark, seen
 
     def test_each_has_its_turn_and_its_rate(self):
@@ -235,11 +237,11 @@ class TestTurns:
         torch.manual_seed(3)
         follower, mark = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
         before = weights(mark).clone()
-        turn = Turn(
+        part = OptimizerStep(
             0, [torch.optim.SGD(follower.parameters(), lr=0.1)],
             lambda networks, step: (networks[0](torch.ones(1, 2)) - networks[1](torch.ones(1, 2))).square().sum(),
         )  # fmt: skip
-        train_in_turns(follower, [mark], [turn], Plan(5), report=silent)
+        train_alternating(follower, [mark], [part], Plan(5), report=silent)
         assert torch.equal(weights(mark), before)
 
     def test_all_networks_resume_exactly(self, tmp_path):

@@ -6,7 +6,7 @@ import tifffile
 from drive import choose, finish, run, said, sparse_tiff
 from test_runs import repeat
 
-QUICK = {"iterations": 10, "filters": 4, "mapped": 4, "batch": 2}
+QUICK = {"training_steps": 10, "filters": 4, "mapped": 4, "batch": 2}
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_sections_are_enhanced_before_new_ones_are_made(qtbot, widget, stack, tm
     assert layer.data.shape == (13, 40, 50)
     assert not np.array_equal(layer.data[::2], stack)
     record = layer.metadata["depth_interp"]
-    assert (record["enhance"]["method"], record["enhance"]["config"]["iterations"]) == ("srcnn", 10)
+    assert (record["enhance"]["method"], record["enhance"]["config"]["training_steps"]) == ("srcnn", 10)
     plain, enhanced = done.outcome.held_out.scores.methods
     assert (plain.method, enhanced.method) == ("linear", "linear:enhance=srcnn")
     assert plain.mean["psnr"] != enhanced.mean["psnr"]
@@ -60,10 +60,10 @@ def test_sections_are_enhanced_before_new_ones_are_made(qtbot, widget, stack, tm
 
 def test_parameters_follow_the_preset_and_are_kept_in_settings(widget, stack, tmp_path):
     choose(widget, enhance="cae", preset="fast", method="section_sr")
-    assert widget.enhance._form.config().iterations == 500
+    assert widget.enhance._form.config().training_steps == 500
     choose(widget, enhance_parameters={"code": 5})
     widget.method._presets.setCurrentText("best")
-    assert widget.enhance._form.config().iterations == 10000
+    assert widget.enhance._form.config().training_steps == 10000
     widget.enhance._form._editors["code"].set(7)
     widget.save_settings(str(tmp_path / "s.yaml"))
     choose(widget, enhance=None, enhance_parameters={})

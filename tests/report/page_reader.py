@@ -58,7 +58,7 @@ class Page(HTMLParser):
             self._open.append((tag, None))
 
     def _cell(self, attrs, column):
-        if not column and self.cells and attrs["data-score"].startswith("spread"):
+        if not column and self.cells and attrs["data-score"].startswith("std"):
             column = self.cells[-1].column
         cell = Cell(
             self._stack,

@@ -108,7 +108,7 @@ def test_nothing_of_the_json_is_missing(one):
     folder, page = one
     table = {(cell.column, cell.score) for cell in page.cells if cell.table == "full"}
     for method in loaded(folder)["methods"]:
-        for group in ("volume", "mean", "spread"):
+        for group in ("volume", "mean", "std"):
             for key in method[group]:
                 if key.removesuffix("_fg") in CATALOGUE and method[group][key] is not None:
                     assert (method["method"], f"{group}.{key}") in table

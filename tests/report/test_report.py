@@ -228,16 +228,16 @@ def test_a_figure_that_cannot_be_written_leaves_the_old_one(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-# What methods foretold
+# What methods predicted
 
 
-def foretold(method, *, spearman=None, coverage=None, gain=None):
+def predicted(method, *, spearman=None, coverage=None, gain=None):
     return replace(scored(method), uncertainty={"spearman": spearman, "coverage_90": coverage}, expected_gain_db=gain)
 
 
 def test_uncertainty_in_words():
     assert describe_uncertainty(
-        scores(scored("linear"), foretold("a", spearman=0.618, coverage=0.8765, gain=-0.25))
+        scores(scored("linear"), predicted("a", spearman=0.618, coverage=0.8765, gain=-0.25))
     ) == [
         "a: uncertainty against true error: rank correlation 0.62; the 90 % interval holds 88 % of the voxels",
         "a had expected -0.25 dB over linear",
@@ -245,17 +245,17 @@ def test_uncertainty_in_words():
 
 
 def test_an_uncertainty_that_does_not_vary():
-    (line,) = describe_uncertainty(scores(foretold("a", coverage=1.0)))
+    (line,) = describe_uncertainty(scores(predicted("a", coverage=1.0)))
     assert "no correlation; the 90 % interval holds 100 %" in line
 
 
-@pytest.mark.parametrize("method", [scored("linear"), foretold("a")])
+@pytest.mark.parametrize("method", [scored("linear"), predicted("a")])
 def test_nothing_foretold_nothing_said(method):
     assert describe_uncertainty(scores(method)) == []
 
 
-def finding(gain=None, spread=None, **shares):
-    return {"time": 0, "channel": 0, "expected_gain_db": gain, "gain_spread_db": spread, "shares": shares}
+def finding(gain=None, std=None, **shares):
+    return {"time": 0, "channel": 0, "expected_gain_db": gain, "gain_std_db": std, "shares": shares}
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_nan_and_channels_pass_through_both(tissue):
         ({"enhance": "linear"}, "linear makes new sections and does not enhance"),
         ({"enhance": "nonsense"}, "there is no method 'nonsense'"),
         ({"enhance": "srcnn", "enhance_parameters": {"depth": 3}}, "'depth' is not known"),
-        ({"enhance_parameters": {"iterations": 30}}, "no such method; add --enhance"),
+        ({"enhance_parameters": {"training_steps": 30}}, "no such method; add --enhance"),
     ],
 )
 def test_what_cannot_be_is_said(tissue, settings, words):

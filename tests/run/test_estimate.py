@@ -35,14 +35,14 @@ PER_STEP, PER_SEEN, PER_MADE = 2e-3, 4e-8, 1.2e-7
 
 
 class SleeperConfig(MethodConfig):
-    iterations: int = Field(300, title="Steps", description="How many steps the sleeper pretends to train.")
+    training_steps: int = Field(300, title="Steps", description="How many steps the sleeper pretends to train.")
 
 
 class Sleeper:
     """Takes a known time: what it costs does not depend on how busy the machine is."""
 
     def __init__(self, config, _runtime):
-        self.steps = config.iterations
+        self.steps = config.training_steps
 
     def prepare(self, stack, *, report):
         time.sleep(self.steps * PER_STEP + min(stack.voxels.size, 2_000_000) * PER_SEEN)
@@ -56,8 +56,8 @@ class Sleeper:
 @pytest.fixture
 def sleeper(monkeypatch):
     effort = Effort(
-        lambda config: config.iterations,
-        lambda config, steps: config.model_copy(update={"iterations": steps}),
+        lambda config: config.training_steps,
+        lambda config, steps: config.model_copy(update={"training_steps": steps}),
         looked_at=2_000_000,
         floats=4.0,
         megabytes=100.0,
@@ -116,7 +116,7 @@ class Grower(Sleeper):
 def test_the_finer_pixels_of_an_enlarged_stack_count(sleeper, monkeypatch):
     grower = replace(sleeper, create=Grower, enlarges=2, tile_halo=None)
     monkeypatch.setattr(registry, "get", lambda _name: grower)
-    settings = make_settings(method="sleeper", factor=2, parameters={"iterations": 30})
+    settings = make_settings(method="sleeper", factor=2, parameters={"training_steps": 30})
     found = estimate_run(resolve(stack((12, 300, 400)), settings))
     assert found.seconds == pytest.approx(30 * PER_STEP + 24 * 600 * 800 * PER_MADE, rel=0.5)
 
@@ -172,7 +172,7 @@ def test_a_stack_that_is_enhanced_first_is_estimated_in_parts(sleeper, monkeypat
     monkeypatch.setattr(
         estimate_module, "execute", lambda asked, *more: seen.append(asked.spec.name) or real(asked, *more)
     )
-    parameters = {"iterations": 10, "filters": 4, "mapped": 4, "batch": 1}
+    parameters = {"training_steps": 10, "filters": 4, "mapped": 4, "batch": 1}
     asked = request(dataset=stack((60, 40, 40)), enhance="srcnn", enhance_parameters=parameters)
     found = estimate_run(asked)
     assert set(seen) == {"srcnn", "sleeper"}

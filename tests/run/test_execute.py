@@ -258,7 +258,7 @@ class TestFindings:
                 "time": 0,
                 "channel": 0,
                 "expected_gain_db": 7.0,
-                "gain_spread_db": 0.5,
+                "gain_std_db": 0.5,
                 "shares": {"linear": 0.25, "box": 0.75},
             }
         ]

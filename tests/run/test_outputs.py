@@ -200,18 +200,18 @@ class TestTarget:
 class TestTiles:
     """In y and x, where whole rows are too much or the file is made of chunks."""
 
-    def tiles(self, shape, method="linear", grain=None, budget=2**22, monkeypatch=None):
+    def tiles(self, shape, method="linear", chunk_grid=None, budget=2**22, monkeypatch=None):
         voxels = np.broadcast_to(np.arange(shape[0], dtype=np.uint16)[:, None, None], shape)
         request = resolve(Dataset.from_array(voxels, z_spacing=1.0), make_settings(method=method, factor=2, threads=1))
         monkeypatch.setattr(tiling, "TILE_BYTES", budget)
         monkeypatch.setattr(tiling, "WHOLE_BYTES", budget)
-        return request, list(tiling.tiles(request, request.dataset.stack(), grain))
+        return request, list(tiling.tiles(request, request.dataset.stack(), chunk_grid))
 
-    @pytest.mark.parametrize("grain", [None, (8, 256, 256)])
+    @pytest.mark.parametrize("chunk_grid", [None, (8, 256, 256)])
     @pytest.mark.parametrize("method", ["linear", "flow"])
     @pytest.mark.parametrize("shape", [(5, 700, 900), (20, 40, 5000), (90, 300, 300)])
-    def test_they_cover_everything_once(self, monkeypatch, shape, method, grain):
-        request, tiles = self.tiles(shape, method, grain, monkeypatch=monkeypatch)
+    def test_they_cover_everything_once(self, monkeypatch, shape, method, chunk_grid):
+        request, tiles = self.tiles(shape, method, chunk_grid, monkeypatch=monkeypatch)
         covered = np.zeros((len(request.depths), *shape[1:]), np.uint8)
         for tile in tiles:
             covered[tile.span, tile.rows, tile.columns] += 1
@@ -221,7 +221,7 @@ class TestTiles:
         assert (covered == 1).all()
 
     def test_blocks_are_whole_chunks(self, monkeypatch):
-        _, tiles = self.tiles((30, 1000, 3000), grain=(8, 256, 256), monkeypatch=monkeypatch)
+        _, tiles = self.tiles((30, 1000, 3000), chunk_grid=(8, 256, 256), monkeypatch=monkeypatch)
         assert len(tiles) > 10
         for tile in tiles:
             assert all(part.start % 256 == 0 for part in (tile.rows, tile.columns))

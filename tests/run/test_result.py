@@ -84,7 +84,7 @@ def test_a_dense_nifti_opens_along_its_own_section_axis(tmp_path, affine, target
 
 
 def test_observed_sections_are_named_in_the_order_of_the_file(tmp_path):
-    """Checked with nibabel alone: the sections that the record names are those of the input."""
+    """ValidationResult with nibabel alone: the sections that the record names are those of the input."""
     voxels = np.random.default_rng(0).integers(0, 9999, (4, 5, 8), dtype=np.int16)
     nibabel.save(nibabel.Nifti1Image(voxels, np.diag([-1, -1, -5, 1.0])), tmp_path / "sparse.nii")
     execute(resolve(io.read(tmp_path / "sparse.nii"), make_settings(method="linear", spacing="2"))).save(

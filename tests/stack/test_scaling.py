@@ -50,7 +50,7 @@ def test_of_a_large_stack_a_part_is_looked_at():
     large = rng.normal(50, 10, (5, 700, 900)).astype(np.float32)
     exact = np.percentile(large, (0.1, 99.9))
     scaling = Scaling.of(large)
-    assert (scaling.low, scaling.low + scaling.span) == pytest.approx(exact, abs=0.5)
+    assert (scaling.offset, scaling.offset + scaling.scale) == pytest.approx(exact, abs=0.5)
 
 
 def test_what_is_looked_at_is_not_a_single_column():

@@ -19,7 +19,7 @@ from napari_depth_interp.stack import Dataset, Grid
 from napari_depth_interp.training import session as trainer
 
 MSDSR, SRCNN = registry.get("msdsr"), registry.get("srcnn")
-TINY = {"iterations": 12, "channels": 8, "levels": 1, "batch": 2, "rows": 2, "steps": 1}
+TINY = {"training_steps": 12, "channels": 8, "levels": 1, "batch": 2, "rows": 2, "steps": 1}
 
 
 def dataset(seed=0, *, shape=(9, 32, 24), spacing=1.0):

@@ -35,7 +35,7 @@ from .options import (
     parse_parameters,
     setting,
 )
-from .output import Ended, print_json, warn
+from .output import CommandExit, print_json, warn
 from .signals import reporting
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _tell(plan: Plan, summary: Summary, *, json: bool) -> None:
         typer.echo(f"{summary.describe()}; the table is {summary.table}, the log {summary.log}")
     if error:
         print(f"depth-interp: {error}", file=sys.stderr)
-        raise Ended(status)
+        raise CommandExit(status)
 
 
 @contextmanager

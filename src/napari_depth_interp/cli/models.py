@@ -110,9 +110,9 @@ def import_model(
     from ..models import hub
 
     if hub.is_place(source):
-        found = hub.bring(hub.place_of(source), name, _say, sha256)
+        found = hub.import_model(hub.place_of(source), name, _say, sha256)
     else:
-        found = library.bring(Path(source), name, sha256)
+        found = library.import_model(Path(source), name, sha256)
     text = f"imported {found.name}"
     if found.about is not None:
         text += f", a model of {found.about.method}; use it with -p 'model={found.name}'"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..run.result import Result
 
 
-class Ended(Exception):
+class CommandExit(Exception):
     """A command that has told everything itself and leaves with an exit status."""
 
     def __init__(self, status: int) -> None:

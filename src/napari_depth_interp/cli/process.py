@@ -17,8 +17,8 @@ import typer
 from ..errors import DepthInterpError, explain
 from ..system.logs import is_on
 from .app import Call, app
-from .output import Ended, print_json
-from .signals import Heard
+from .output import CommandExit, print_json
+from .signals import LastSignal
 
 _ClickError: Any = typer.BadParameter.__mro__[2]
 """The base of typer's usage errors, which typer itself does not name."""
@@ -27,7 +27,7 @@ _INTERRUPTED = 130
 _log = logging.getLogger(__name__)
 
 
-def run_command_line(arguments: Sequence[str], heard: Heard) -> int:
+def run_command_line(arguments: Sequence[str], heard: LastSignal) -> int:
     """Run a command; turn every failure into one line and an exit status."""
     for stream in (sys.stdout, sys.stderr):  # a file name may hold what the terminal cannot show
         if isinstance(stream, TextIOWrapper):
@@ -38,12 +38,12 @@ def run_command_line(arguments: Sequence[str], heard: Heard) -> int:
         return status
 
 
-def _run_command(arguments: Sequence[str], ends: ExitStack, heard: Heard) -> int:
+def _run_command(arguments: Sequence[str], ends: ExitStack, heard: LastSignal) -> int:
     try:
         call = Call(tuple(arguments), ends)
         status = int(app(_log_options_first(arguments), standalone_mode=False, obj=call) or 0)
         return status if status != _INTERRUPTED else _interrupted(arguments)
-    except Ended as error:
+    except CommandExit as error:
         return error.status
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted(arguments)

@@ -22,20 +22,20 @@ class Interrupted(KeyboardInterrupt):
 
 
 @dataclass
-class Heard:
+class LastSignal:
     """The last signal: code that it hits may turn its exception into another one, or drop it."""
 
     signal: int | None = None
 
 
-_last = Heard()
+_last = LastSignal()
 
 
 @contextmanager
-def listening() -> Iterator[Heard]:
+def listening() -> Iterator[LastSignal]:
     """Turn the signals into :class:`Interrupted` and SystemExit; other threads than the main one cannot."""
     global _last
-    heard = _last = Heard()
+    heard = _last = LastSignal()
     if threading.current_thread() is not threading.main_thread():
         yield heard
         return

@@ -20,7 +20,7 @@ class MethodScores:
     sections : tuple of dict
         One per hidden section: ``index`` in the reference, ``z``, ``gap_position`` (0 to 1 between the visible sections
         around it; None outside), time and channel where there are several, scores.
-    mean, spread : dict
+    mean, std : dict
         Each score averaged over the sections that have it, and its standard deviation over them.
     volume : dict
         Scores from the pooled errors and objects of all hidden sections, and those that only a whole stack has.
@@ -33,7 +33,7 @@ class MethodScores:
         Of methods that give one: ``spearman``, its rank correlation with the true absolute error, and
         ``coverage_90``, the share of voxels within its 90 % interval.
     expected_gain_db : float or None
-        The gain over linear that the method itself foretold from the visible sections.
+        The gain over linear that the method itself predicted from the visible sections.
     """
 
     method: str
@@ -46,7 +46,7 @@ class MethodScores:
     warnings: tuple[str, ...] = ()
     uncertainty: dict[str, float | None] | None = None
     expected_gain_db: float | None = None
-    spread: dict[str, float | None] = field(default_factory=dict)
+    std: dict[str, float | None] = field(default_factory=dict)
     gap_curve: tuple[dict[str, float | int | None], ...] = ()
     against_linear: dict[str, dict[str, float | int | None]] = field(default_factory=dict)
 

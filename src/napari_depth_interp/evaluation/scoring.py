@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..metrics import CATALOGUE, Comparison, score_section, score_volume
 from ..metrics.pooled import Pooled
-from ..metrics.statistics import gap_curve, mean_of, paired, spread_of
+from ..metrics.statistics import gap_curve, mean_of, paired, std_of
 from ..metrics.uncertainty import Calibration
 from ..progress import Progress, Report, part
 from ..run.execute import execute
@@ -53,7 +53,7 @@ class _Record:
     pooled: Pooled = field(default_factory=Pooled)
     calibration: Calibration = field(default_factory=Calibration)
     rows: list[dict[str, Any]] = field(default_factory=list)
-    foretold: list[float] = field(default_factory=list)
+    predicted: list[float] = field(default_factory=list)
     warnings: dict[str, None] = field(default_factory=dict)
     seconds: float = 0.0
     peak: float = 0.0
@@ -68,7 +68,7 @@ class _Record:
         self.restored.add(trial, result)
         self.seconds += result.seconds or 0.0
         self.peak = max(self.peak, result.peak_memory_mb or 0.0)
-        self.foretold += [] if result.expected_gain_db is None else [result.expected_gain_db]
+        self.predicted += [] if result.expected_gain_db is None else [result.expected_gain_db]
         self.warnings |= dict.fromkeys(result.warnings)
 
     def _add_uncertainty(self, row: dict[str, Any], k: int, pair: Comparison, trial: Trial, result: Result) -> None:
@@ -108,8 +108,8 @@ def score_method(
         tuple(record.rows),
         tuple(record.warnings),
         uncertainty=record.calibration.scores() if request.spec.gives_uncertainty else None,
-        expected_gain_db=mean_of(record.foretold),
-        spread={key: spread_of(values) for key, values in columns.items()},
+        expected_gain_db=mean_of(record.predicted),
+        std={key: std_of(values) for key, values in columns.items()},
         gap_curve=gap_curve(record.rows, [key for key in _TESTED if key in columns]),
     )
     return scores, request.runtime.device

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..metrics.statistics import mean_of, paired, spread_of
+from ..metrics.statistics import mean_of, paired, std_of
 from .scores import BASELINE, MethodScores, Scores
 
 _SUMMED = (("psnr", "volume"), ("ssim", "mean"), ("mae", "volume"), ("lpips", "mean"))
@@ -13,7 +13,7 @@ _SUMMED = (("psnr", "volume"), ("ssim", "mean"), ("mae", "volume"), ("lpips", "m
 
 
 def across(stacks: Sequence[Scores], baseline: str = BASELINE) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return mean, spread and the paired test against linear interpolation over stacks.
+    """Return mean, std and the paired test against linear interpolation over stacks.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def across(stacks: Sequence[Scores], baseline: str = BASELINE) -> dict[str, dict
     Returns
     -------
     dict
-        method -> score -> ``mean``, ``spread``, ``stacks``, and unless it is the baseline ``difference``, ``p_value``,
+        method -> score -> ``mean``, ``std``, ``stacks``, and unless it is the baseline ``difference``, ``p_value``,
         ``n`` as :func:`napari_depth_interp.metrics.statistics.paired` gives them.
     """
     names = list(dict.fromkeys(each.method for scores in stacks for each in scores.methods))
@@ -35,7 +35,7 @@ def across(stacks: Sequence[Scores], baseline: str = BASELINE) -> dict[str, dict
             own = [_value(scores, name, score, average) for scores in stacks]
             if all(value is None for value in own):
                 continue
-            entry = {"mean": mean_of(own), "spread": spread_of(own), "stacks": sum(value is not None for value in own)}
+            entry = {"mean": mean_of(own), "std": std_of(own), "stacks": sum(value is not None for value in own)}
             if name != baseline and baseline in names:
                 entry |= paired(own, [_value(scores, baseline, score, average) for scores in stacks])
             found[name][score] = entry

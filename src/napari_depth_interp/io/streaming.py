@@ -19,7 +19,7 @@ class Sink(Protocol):
         """Type of the voxels in the file."""
 
     @property
-    def grain(self) -> tuple[int, int, int] | None:
+    def chunk_grid(self) -> tuple[int, int, int] | None:
         """Sections, rows and columns of which blocks should be multiples; None: whole rows are best.
 
         Blocks of whole multiples may come from several threads at once.

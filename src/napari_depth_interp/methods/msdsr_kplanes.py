@@ -143,7 +143,7 @@ class MsdsrKPlanes:
     def _draw(self, coarse: Stack, report: Report) -> Stack:
         """Return coarse sections, evenly spread in every gap."""
         own = {"model": self._config.model} if self._config.model else {}
-        steps = {"iterations": self._config.training_steps} if self._config.training_steps else {}
+        steps = {"training_steps": self._config.training_steps} if self._config.training_steps else {}
         method = self._create(
             "msdsr", rows=self._config.drawn + 1, steps=self._config.sampling_steps, samples=1, **own, **steps
         )

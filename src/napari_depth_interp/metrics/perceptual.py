@@ -2,7 +2,7 @@
 
 Zhang, Isola, Efros, Shechtman & Wang, CVPR 2018, version 0.1: features of an image network, normalised over channels,
 squared differences weighted by what people judged, averaged over pixels and summed over layers. The weights
-of the judgement come with the package ``lpips``, those of the image network from the internet:
+of the linear_weights come with the package ``lpips``, those of the image network from the internet:
 ``models/weights.py`` loads both.
 """
 
@@ -26,7 +26,7 @@ _TAPS = {"alex": (1, 4, 7, 9, 11), "vgg": (3, 8, 15, 22, 29), "squeeze": (1, 4, 
 """Layers of the image networks after which features are compared."""
 _SMALLEST = {"alex": 31, "vgg": 16, "squeeze": 17}
 """Pixels of the shorter side that the networks need."""
-_MEAN, _SPREAD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+_MEAN, _STD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 """Of photographs at -1 to 1, per colour."""
 _MOST_PLANES = 128
 """Planes of each direction that ``lpips_planes`` looks at; of larger stacks some, evenly spread."""
@@ -51,7 +51,7 @@ class Lpips:
         alex, vgg or squeeze.
     backbone : mapping of str -> Tensor
         torchvision's weights of that network (``features.*``).
-    judgement : mapping of str -> Tensor
+    linear_weights : mapping of str -> Tensor
         What the differences of each layer count (``lin0.model.1.weight`` ...).
 
     Raises
@@ -60,10 +60,10 @@ class Lpips:
         If the weights belong to another network.
     """
 
-    def __init__(self, net: str, backbone: dict[str, Tensor], judgement: dict[str, Tensor]) -> None:
+    def __init__(self, net: str, backbone: dict[str, Tensor], linear_weights: dict[str, Tensor]) -> None:
         self.net = net
         self._layers = _features(net, backbone)
-        self._heads = [judgement[f"lin{number}.model.1.weight"] for number in range(len(_TAPS[net]))]
+        self._heads = [linear_weights[f"lin{number}.model.1.weight"] for number in range(len(_TAPS[net]))]
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Return whether images of this shape are large enough."""
@@ -147,8 +147,8 @@ def _as_photograph(image: NDArray[Any], data_range: tuple[float, float]) -> Tens
     low, high = data_range
     scaled = np.clip((image.astype(np.float32) - low) / (high - low), 0, 1) * 2 - 1
     colours = torch.from_numpy(scaled.astype(np.float32)).expand(1, 3, -1, -1)
-    mean, spread = (torch.tensor(each).view(1, 3, 1, 1) for each in (_MEAN, _SPREAD))
-    return (colours - mean) / spread
+    mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (_MEAN, _STD))
+    return (colours - mean) / std
 
 
 def _normalised(features: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""How well an expected error foretells the true one."""
+"""How well an expected error predicts the true one."""
 
 from __future__ import annotations
 

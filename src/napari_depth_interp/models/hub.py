@@ -55,7 +55,7 @@ def place_of(text: str) -> Place:
     return Place(match["repository"], match["revision"])
 
 
-def bring(place: Place, name: str | None, say: Say, sha256: str | None = None) -> Entry:
+def import_model(place: Place, name: str | None, say: Say, sha256: str | None = None) -> Entry:
     """Load a model of one commit and take it in; only its three files are loaded, and all of them are checked.
 
     Parameters

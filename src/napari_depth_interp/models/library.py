@@ -139,7 +139,7 @@ def rename(old: str, new: str) -> Path:
         If there is no such model, or the new name is taken or impossible.
     """
     found, target = get(old), free(new)
-    with _told(target):
+    with _os_errors_as_output_error(target):
         found.folder.rename(target)
     return target
 
@@ -147,7 +147,7 @@ def rename(old: str, new: str) -> Path:
 def remove(name: str) -> None:
     """Delete a model: the files that this package has written, and the folder if nothing else is in it."""
     found = get(name)
-    with _told(found.folder):
+    with _os_errors_as_output_error(found.folder):
         for path in found.folder.iterdir():
             if path.name in (*models.FILES, CHECKPOINT, ORDER, LOCK):
                 path.unlink()
@@ -170,7 +170,7 @@ def free(name: str) -> Path:
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _os_errors_as_output_error(path: Path) -> Iterator[None]:
     """Turn what the system refuses into one line."""
     try:
         yield
@@ -215,7 +215,7 @@ def checked(name: str) -> Entry:
     return found
 
 
-def bring(source: Path, name: str | None = None, sha256: str | None = None) -> Entry:
+def import_model(source: Path, name: str | None = None, sha256: str | None = None) -> Entry:
     """Take in a model from an exported file or from a folder.
 
     Nothing of it is kept unless all of it is right: the three files and no others, of a sensible size, the weights
@@ -241,7 +241,7 @@ def arriving(target: Path, sha256: str | None = None) -> Iterator[Path]:
 
     ``sha256`` is what the weights must have, where it is known from elsewhere.
     """
-    with _told(target):
+    with _os_errors_as_output_error(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".arriving-") as name:
         place = Path(name) / "model"
@@ -252,7 +252,7 @@ def arriving(target: Path, sha256: str | None = None) -> Iterator[Path]:
         models.check_weights(place, about.sha256)
         if sha256 is not None and about.sha256 != sha256.strip().lower():
             raise WeightsError(f"the weights are others than asked for: their SHA-256 is {about.sha256}")
-        with _told(target):
+        with _os_errors_as_output_error(target):
             place.rename(target)
 
 

@@ -40,8 +40,8 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
-class Turn:
-    """One of the turns of a step, in which one network moves; of networks that compete, each has its own.
+class OptimizerStep:
+    """A part of a training step, in which one network moves; of networks that compete, each has its own.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Turn:
     optimisers : sequence of Optimizer
         Their learning rates are the full ones.
     loss : callable (networks, step) -> Tensor
-        All networks in the order of :func:`train_in_turns`; several GPUs wrap them.
+        All networks in the order of :func:`train_alternating`; several GPUs wrap them.
     rate : callable step number -> share of the full rate, optional
         Default: the plan's.
     """
@@ -94,7 +94,7 @@ class Plan:
 
 
 @dataclass(frozen=True, eq=False)
-class Checked:
+class ValidationResult:
     """What validation found: scores, of which the first decides (higher is better), and a section to look at.
 
     ``psnr_linear`` is what the score ``psnr`` is of linear interpolation. ``captions`` name the panels of the picture.
@@ -119,7 +119,7 @@ class Validation:
         Looks without a better score after which the training ends; 0: never.
     """
 
-    measure: Callable[[nn.Module], Checked]
+    measure: Callable[[nn.Module], ValidationResult]
     every: int = 100
     patience: int = 0
 
@@ -171,17 +171,17 @@ def train(
     -------
     Trained
     """
-    turn = Turn(0, optimisers, lambda networks, step: loss(networks[0], step.rng))
-    return train_in_turns(
-        network, (), [turn], plan,
+    part = OptimizerStep(0, optimisers, lambda networks, step: loss(networks[0], step.rng))
+    return train_alternating(
+        network, (), [part], plan,
         report=report, checkpoint=checkpoint, validation=validation, accelerator=accelerator,
     )  # fmt: skip
 
 
-def train_in_turns(
+def train_alternating(
     network: Network,
     others: Sequence[nn.Module],
-    turns: Sequence[Turn],
+    optimizer_steps: Sequence[OptimizerStep],
     plan: Plan,
     *,
     report: Report,
@@ -189,15 +189,15 @@ def train_in_turns(
     validation: Validation | None = None,
     accelerator: Accelerator | None = None,
 ) -> Trained[Network]:
-    """Train a network together with others, which take turns in every step.
+    """Train a network together with others, one after the other in every step.
 
     Parameters
     ----------
     network : Module
-        Number 0 of the turns, whose weights are averaged, validated and returned.
+        Number 0, whose weights are averaged, validated and returned.
     others : sequence of Module
         Numbers 1, 2 ...; they resume with the network, and are let go at the end.
-    turns : sequence of Turn
+    optimizer_steps : sequence of OptimizerStep
         In this order; the last one's loss is reported.
     plan, report, checkpoint, validation, accelerator
         As for :func:`train`.
@@ -206,7 +206,7 @@ def train_in_turns(
     -------
     Trained
     """
-    run = _Run(network, others, turns, plan, checkpoint, validation, accelerator)
+    run = _Run(network, others, optimizer_steps, plan, checkpoint, validation, accelerator)
     for number in range(len(run.history.losses), plan.steps):
         if run.is_over():
             break
@@ -233,18 +233,18 @@ class _Run(Generic[Network]):
         self,
         network: Network,
         others: Sequence[nn.Module],
-        turns: Sequence[Turn],
+        optimizer_steps: Sequence[OptimizerStep],
         plan: Plan,
         checkpoint: Checkpoint | None,
         validation: Validation | None,
         accelerator: Accelerator | None,
     ) -> None:
         self._network, self._plan, self._checkpoint, self._validation = network, plan, checkpoint, validation
-        self._others, self._turns, self._accelerator = tuple(others), tuple(turns), accelerator
+        self._others, self._optimizer_steps, self._accelerator = tuple(others), tuple(optimizer_steps), accelerator
         self._leads = accelerator is None or accelerator.is_main_process
         self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(plan.average))  # type: ignore[no-untyped-call]
         self.average.eval()
-        plain = [each for turn in turns for each in turn.optimisers]
+        plain = [each for part in optimizer_steps for each in part.optimisers]
         self._full = {id(each): [group["lr"] for group in each.param_groups] for each in plain}
         self.history, self._best = History(), None
         if checkpoint is not None:
@@ -259,39 +259,39 @@ class _Run(Generic[Network]):
             self._optimisers = {id(each): accelerator.prepare(each) for each in plain}
 
     def step(self, number: int) -> float:
-        """Take all turns of a step; return the last one's loss."""
+        """Let every network move once; return the last one's loss."""
         several = self._accelerator
         process = 0 if several is None else several.process_index
         rng = np.random.default_rng((self._plan.seed, number, process))
         torch.manual_seed(int(rng.integers(2**62)))
         step = Step(number, rng, process, 1 if several is None else several.num_processes)
-        missed = math.nan
-        for turn in self._turns:
-            missed = self._take(turn, step)
-        return missed
+        loss = math.nan
+        for part in self._optimizer_steps:
+            loss = self._take(part, step)
+        return loss
 
-    def _take(self, turn: Turn, step: Step) -> float:
-        optimisers = [self._optimisers[id(each)] for each in turn.optimisers]
-        for each, plain in zip(optimisers, turn.optimisers, strict=True):
-            each.zero_grad(set_to_none=True)  # another turn's loss may have gone through this network
+    def _take(self, part: OptimizerStep, step: Step) -> float:
+        optimisers = [self._optimisers[id(each)] for each in part.optimisers]
+        for each, plain in zip(optimisers, part.optimisers, strict=True):
+            each.zero_grad(set_to_none=True)  # another network's loss may have gone through this network
             for group, rate in zip(each.param_groups, self._full[id(plain)], strict=True):
-                group["lr"] = rate * (turn.rate or self._plan.rate)(step.number)
-        missed = turn.loss(self._moving, step)
-        if not bool(torch.isfinite(missed.detach())):
+                group["lr"] = rate * (part.rate or self._plan.rate)(step.number)
+        loss = part.loss(self._moving, step)
+        if not bool(torch.isfinite(loss.detach())):
             raise RequestError(
-                f"the training has gone astray: the loss of step {step.number + 1} is {float(missed.detach()):g}; "
+                f"the training has gone astray: the loss of step {step.number + 1} is {float(loss.detach()):g}; "
                 "train with a smaller learning rate (the last checkpoint is kept)"
             )
         if self._accelerator is None:
-            missed.backward()  # type: ignore[no-untyped-call]
+            loss.backward()  # type: ignore[no-untyped-call]
         else:
-            self._accelerator.backward(missed)
+            self._accelerator.backward(loss)
         if math.isfinite(self._plan.clip):
-            torch.nn.utils.clip_grad_norm_(self._moving[turn.network].parameters(), self._plan.clip)
+            torch.nn.utils.clip_grad_norm_(self._moving[part.network].parameters(), self._plan.clip)
         for each in optimisers:
             each.step()
             each.zero_grad(set_to_none=True)
-        return float(missed.detach())
+        return float(loss.detach())
 
     def look(self, done: int) -> TrainingPoint:
         """Validate if it is time to, and return what the step has shown."""

@@ -9,7 +9,7 @@ STEPS = 1000
 
 
 def sampler(*, zero_snr: bool) -> Any:
-    """Return diffusers' DDIM sampler for networks that foretell the image.
+    """Return diffusers' DDIM sampler for networks that predict the image.
 
     ``zero_snr``: its last step holds no image. With eta = 1 and all steps it is DDPM.
     """

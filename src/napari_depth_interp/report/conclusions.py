@@ -46,7 +46,7 @@ def verdicts(scores: Scores) -> list[str]:
 
 
 def describe_uncertainty(scores: Scores) -> list[str]:
-    """Say how well each method foretold its own errors and its own gain."""
+    """Say how well each method predicted its own errors and its own gain."""
     lines = []
     for each in scores.methods:
         if each.uncertainty is not None and each.uncertainty["coverage_90"] is not None:
@@ -65,8 +65,8 @@ def describe_finding(finding: Mapping[str, Any]) -> str:
     """Return in words what a method found out about one channel and time point of a stack."""
     parts = []
     if finding["expected_gain_db"] is not None:
-        spread = finding["gain_spread_db"]
-        give_or_take = "" if spread is None else f" (give or take {spread:.1f})"
+        std = finding["gain_std_db"]
+        give_or_take = "" if std is None else f" (give or take {std:.1f})"
         parts.append(f"expected gain over linear {finding['expected_gain_db']:+.1f} dB{give_or_take}")
     shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in finding["shares"].items() if share > 0.005)
     return "; ".join([*parts, *([f"mixed from {shares}"] if shares else [])])

@@ -167,7 +167,7 @@ def _chapter(name: str, chapter: Chapter, *, all_pictures: bool) -> dict[str, An
         "configs": [(each.method, _in_words(each.config)) for each in scores.methods],
         "headline": tables.headline(scores),
         "tests": tables.tests(scores),
-        "foretold": tables.foretold(scores),
+        "predicted": tables.predicted(scores),
         "everything": tables.everything(scores),
         "plots": plots(scores),
         "one_place": all(len(each.gap_curve) == 1 for each in scores.methods),

@@ -115,7 +115,7 @@ def _ssim(scores: Scores) -> Plot | None:
 
     def draw(axes: Axes) -> None:
         for place, (i, each, value) in enumerate(known):
-            axes.errorbar([value], [place], xerr=each.spread.get("ssim") or 0.0, capsize=4, **_look(i, size=8))
+            axes.errorbar([value], [place], xerr=each.std.get("ssim") or 0.0, capsize=4, **_look(i, size=8))
             if each.method == BASELINE:
                 axes.axvline(value, color="0.6", linestyle="--", linewidth=1, zorder=0)
         axes.set_yticks(range(len(known)), [each.method for _, each, _ in known])

@@ -48,7 +48,7 @@ def flat(each: MethodScores, scores: Scores) -> dict[str, Any]:
     groups: dict[str, Mapping[str, Any]] = {
         "volume": each.volume,
         "mean": each.mean,
-        "spread": each.spread,
+        "std": each.std,
         "uncertainty": each.uncertainty or {},
     }
     groups |= {f"against_linear.{name}": test for name, test in each.against_linear.items()}

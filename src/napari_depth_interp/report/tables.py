@@ -30,14 +30,14 @@ _ARROWS = {"higher": "↑", "lower": "↓", "one": "→1", "zero": "→0"}
 
 @dataclass(frozen=True)
 class Cell:
-    """What is shown, the full value, and where it stands in the JSON; ``spread`` is shown behind a ±."""
+    """What is shown, the full value, and where it stands in the JSON; ``std`` is shown behind a ±."""
 
     text: str
     value: str = ""
     score: str = ""
     best: bool = False
     worse: bool = False
-    spread: Cell | None = None
+    std: Cell | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def headline(scores: Scores) -> Table:
     paths = [path for path in HEADLINE if path != "mean.lpips" or scores.lpips is not None]
     values = [flat(each, scores) for each in scores.methods]
     columns = [("Method", "", ""), *((*_heading(path, scores), "") for path in paths)]
-    cells = [_cells(path, values, spread=path == "mean.ssim") for path in paths]
+    cells = [_cells(path, values, std=path == "mean.ssim") for path in paths]
     rows = []
     for i, each in enumerate(scores.methods):
         worse = _is_worse_than_linear(each, scores)
@@ -86,7 +86,7 @@ def everything(scores: Scores) -> Table:
         paths = _paths(name, scores)
         for path in paths:
             where = "foreground" if path.endswith("_fg") else "all voxels"
-            average = "mean ± spread" if path.startswith("mean") else "stack" if name in _WHOLE else "pooled"
+            average = "mean ± std" if path.startswith("mean") else "stack" if name in _WHOLE else "pooled"
             heading = f"{metric.heading}{_unit(name, scores)}"
             note = f"{metric.help} {_BETTER[metric.better].capitalize()}."
             cells = [Cell(f"{where}, {average}"), *_cells(path, values)]
@@ -113,7 +113,7 @@ def _heading(path: str, scores: Scores) -> tuple[str, str]:
     metric = metric_of(name)
     where = "foreground, " if name.endswith("_fg") else ""
     kind = "mean" if average == "mean" else "stack" if name in VOLUME_METRICS else "pooled"
-    kind += " ± spread" if path == "mean.ssim" else ""
+    kind += " ± std" if path == "mean.ssim" else ""
     return f"{metric.heading}{_unit(name, scores)} {_ARROWS[metric.better]}", f"{where}{kind}"
 
 
@@ -123,8 +123,8 @@ def _unit(name: str, scores: Scores) -> str:
     return f" ({unit})" if unit else ""
 
 
-def _cells(path: str, values: Sequence[Mapping[str, Any]], *, spread: bool = True) -> list[Cell]:
-    """Return the cells of one score, a cell per method; with its spread over sections if it has one."""
+def _cells(path: str, values: Sequence[Mapping[str, Any]], *, std: bool = True) -> list[Cell]:
+    """Return the cells of one score, a cell per method; with its std over sections if it has one."""
     name = "psnr" if path == "gain_over_linear_db" else path.split(".")[-1]
     known = [each.get(path) for each in values]
     if path in ("seconds", "peak_memory_mb"):
@@ -139,14 +139,14 @@ def _cells(path: str, values: Sequence[Mapping[str, Any]], *, spread: bool = Tru
             path,
             best=top is not None and number(value) == number(top),
             worse=is_worse(value, linear, name),
-            spread=_spread(path, each) if spread else None,
+            std=_std(path, each) if std else None,
         )
         for value, each in zip(known, values, strict=True)
     ]
 
 
-def _spread(path: str, values: Mapping[str, Any]) -> Cell | None:
-    key = path.replace("mean.", "spread.")
+def _std(path: str, values: Mapping[str, Any]) -> Cell | None:
+    key = path.replace("mean.", "std.")
     value = values.get(key) if key != path else None
     return None if value is None else Cell(number(value), exact(value), key)
 
@@ -187,8 +187,8 @@ def _metric_title(name: str) -> str:
     return f"{metric.heading} ({metric.unit})" if metric.unit else metric.heading
 
 
-def foretold(scores: Scores) -> Table | None:
-    """Return how well methods foretold their errors and their gain; None if none tried."""
+def predicted(scores: Scores) -> Table | None:
+    """Return how well methods predicted their errors and their gain; None if none tried."""
     paths = {
         "uncertainty.spearman": "Rank correlation with the true error",
         "uncertainty.coverage_90": "Share of voxels in the 90 % interval",
@@ -213,10 +213,10 @@ def over_stacks(summary: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Table
             title = "MAE (share of the data range)" if name == "mae" else _metric_title(name)
             path = f"summary.{name}"
             mean = Cell(number(entry["mean"]), exact(entry["mean"]), f"{path}.mean")
-            spread = Cell(number(entry["spread"]), exact(entry["spread"]), f"{path}.spread")
+            std = Cell(number(entry["std"]), exact(entry["std"]), f"{path}.std")
             count = Cell(str(entry["stacks"]), exact(entry["stacks"]), f"{path}.stacks")
             test = _test_cells(name, entry, "summary", "stacks") if "difference" in entry else [Cell("")] * 4
-            rows.append(Row(method, [Cell(title), mean, spread, count, *test], method))
+            rows.append(Row(method, [Cell(title), mean, std, count, *test], method))
     headings = ("Method", "Score", "Mean", "Spread", "Stacks", "Mean difference to linear", "n", "p", "In words")
     return Table([(each, "", "") for each in headings], rows)
 

@@ -171,19 +171,19 @@ def _seconds(request: Request, target: Target | None, report: Report) -> float:
     few, more = (0, 0) if effort is None else (min(_FEW, steps), min(_MORE, steps))
     first = _measure(request, target, _SMALL, few, part(report, 0.0, 0.3))
     small = _measure(request, target, _SMALL, few, part(report, 0.3, 0.5))
-    taught = _measure(request, target, _SMALL, more, part(report, 0.5, 0.7)) if more > few else small
+    trained = _measure(request, target, _SMALL, more, part(report, 0.5, 0.7)) if more > few else small
     large, voxels = small, max(_LARGE, 4 * small.seen)
     while large.total - small.total < _LONG_ENOUGH and voxels < 4 * _size(request):
         large = _measure(request, target, voxels, few, part(report, 0.7, 1.0))
         voxels *= 4
     report(Progress(1.0))
     starting = max(0.0, first.total - small.total)
-    return starting + _extrapolated(request, steps, (small, taught, large))
+    return starting + _extrapolated(request, steps, (small, trained, large))
 
 
 def _extrapolated(request: Request, steps: int, measured: Sequence[_Times]) -> float:
-    small, taught, large = measured
-    per_step = _slope(taught.prepare - small.prepare, taught.steps - small.steps)
+    small, trained, large = measured
+    per_step = _slope(trained.prepare - small.prepare, trained.steps - small.steps)
     per_seen = _slope(large.prepare - small.prepare, large.seen - small.seen)
     per_made = _slope(large.rest - small.rest, large.made - small.made)
     times, channels = request.dataset.voxels.shape[:2]

@@ -169,8 +169,8 @@ class _Run:
     has_nan: bool = False
 
     @property
-    def grain(self) -> tuple[int, int, int] | None:
-        return self.outputs.voxels.grain
+    def chunk_grid(self) -> tuple[int, int, int] | None:
+        return self.outputs.voxels.chunk_grid
 
 
 def _run_stack(run: _Run, warnings: list[str], known: Method | None, report: Report) -> tuple[Method, Findings | None]:
@@ -206,7 +206,7 @@ def _prepared(request: Request, stack: Stack, warnings: list[str], known: Method
 def _as_record(findings: Findings) -> dict[str, Any]:
     """Return what belongs into the history: nothing that differs between equal runs."""
     values = asdict(findings)
-    return {key: values[key] for key in ("expected_gain_db", "gain_spread_db", "shares")}
+    return {key: values[key] for key in ("expected_gain_db", "gain_std_db", "shares")}
 
 
 def _share_of_prepare(request: Request) -> float:
@@ -228,7 +228,7 @@ def _make_method(request: Request, stack: Stack, warnings: list[str]) -> Method:
 
 def _run_tiles(run: _Run, method: Method, stack: Stack, report: Report) -> None:
     """Compute the result of one stack tile by tile."""
-    jobs = list(tiles(run.request, stack, run.grain))
+    jobs = list(tiles(run.request, stack, run.chunk_grid))
     threads = workers(run.request, jobs, stack)
     parallel = threads > 1
 

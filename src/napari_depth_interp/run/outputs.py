@@ -91,7 +91,7 @@ class Output(Protocol):
     """Takes blocks of voxels."""
 
     @property
-    def grain(self) -> tuple[int, int, int] | None:
+    def chunk_grid(self) -> tuple[int, int, int] | None:
         """Sections, rows and columns of which blocks should be multiples."""
 
     def block(self, place: Place) -> NDArray[Any]:
@@ -104,7 +104,7 @@ class Output(Protocol):
 class MemoryOutput:
     """All voxels in one array."""
 
-    grain: tuple[int, int, int] | None = None
+    chunk_grid: tuple[int, int, int] | None = None
 
     def __init__(self, voxels: NDArray[Any]) -> None:
         self.voxels = voxels
@@ -123,7 +123,7 @@ class FileOutput:
 
     def __init__(self, sink: io.Sink, dtype: np.dtype[Any]) -> None:
         self.sink, self._dtype = sink, dtype
-        self.grain = sink.grain
+        self.chunk_grid = sink.chunk_grid
 
     def block(self, place: Place) -> NDArray[Any]:
         """Return zeros: where nothing is filled in, no error is expected."""

@@ -45,21 +45,21 @@ class Tile:
         return int(deep * rows * columns)
 
 
-def tiles(request: Request, stack: Stack, grain: tuple[int, int, int] | None = None) -> Iterator[Tile]:
+def tiles(request: Request, stack: Stack, chunk_grid: tuple[int, int, int] | None = None) -> Iterator[Tile]:
     """Divide the work so that the tiles of all threads together stay within the memory for tiles.
 
-    ``grain``: sections, rows and columns of which tiles are multiples where possible.
+    ``chunk_grid``: sections, rows and columns of which tiles are multiples where possible.
     """
     _, height, width = stack.voxels.shape
     halo = request.tile_halo
     budget = _budget(stack, WHOLE_BYTES if halo else None)
     budget //= request.runtime.threads if request.spec.parallel_tiles else 1
     number = 0
-    for span in _portions(request, stack, grain):
+    for span in _portions(request, stack, chunk_grid):
         targets = _new_in(request, span)
         sections = _needed_sections(request, stack, span)
         deep = sections.stop - sections.start + len(targets)
-        rows, columns = _tile_size(max(1, budget // deep), halo, (height, width), grain)
+        rows, columns = _tile_size(max(1, budget // deep), halo, (height, width), chunk_grid)
         for top in range(0, height, rows):
             for left in range(0, width, columns):
                 kept = slice(top, min(top + rows, height)), slice(left, min(left + columns, width))
@@ -70,7 +70,7 @@ def tiles(request: Request, stack: Stack, grain: tuple[int, int, int] | None = N
 
 
 def _tile_size(
-    pixels: int, halo: int | None, size: tuple[int, int], grain: tuple[int, int, int] | None
+    pixels: int, halo: int | None, size: tuple[int, int], chunk_grid: tuple[int, int, int] | None
 ) -> tuple[int, int]:
     """Return rows and columns of tiles that have at most ``pixels`` pixels, margins included (if that can be).
 
@@ -80,11 +80,11 @@ def _tile_size(
     if halo is None or pixels >= height * width:
         return height, width
     rows = pixels // width - 2 * halo
-    if grain is None and rows >= min(height, max(1, 4 * halo)):
+    if chunk_grid is None and rows >= min(height, max(1, 4 * halo)):
         return rows, width
-    if grain is None and not halo:
+    if chunk_grid is None and not halo:
         return 1, width
-    _, high, wide = grain or (0, 1, 1)
+    _, high, wide = chunk_grid or (0, 1, 1)
     side = max(int(pixels**0.5) - 2 * halo, halo)
     rows = max(high, side // high * high)
     columns = max(side, pixels // (rows + 2 * halo) - 2 * halo)
@@ -126,9 +126,9 @@ def share_of_margins(request: Request) -> float:
     return float(computed / kept)
 
 
-def _portions(request: Request, stack: Stack, grain: tuple[int, int, int] | None) -> list[slice]:
+def _portions(request: Request, stack: Stack, chunk_grid: tuple[int, int, int] | None) -> list[slice]:
     """Divide the result along z: a method of limited reach then needs few observed sections at a time."""
-    count, deep = len(request.depths), 1 if grain is None else grain[0]
+    count, deep = len(request.depths), 1 if chunk_grid is None else chunk_grid[0]
     if request.spec.z_reach is not None:
         size = PORTION
     elif request.tile_halo is None:

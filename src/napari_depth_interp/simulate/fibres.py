@@ -224,7 +224,7 @@ def draw_neuron(canvas: Canvas, rng: np.random.Generator) -> None:
     size = min(6.0, 0.15 * float(canvas.extent.min()))
     centre = rng.uniform(0.42, 0.58, 3) * canvas.extent
     count = int(rng.integers(6, 9))
-    heading = _spread(rng, count + 1)
+    heading = _std(rng, count + 1)
     reach = 0.6 * float(np.linalg.norm(canvas.extent))
     thick = np.full(count, 0.3 * size)
     dendrite = Habit(bend=0.05, branching=0.035, taper=0.006, thinnest=0.4, length=reach)
@@ -238,7 +238,7 @@ def draw_neuron(canvas: Canvas, rng: np.random.Generator) -> None:
     draw_tubes(canvas, Tubes(body.start, body.end, np.array([size]), np.array([0.5 * size]), body.brightness), 1)
 
 
-def _spread(rng: np.random.Generator, count: int) -> Vectors:
+def _std(rng: np.random.Generator, count: int) -> Vectors:
     """Directions (count, 3) that keep away from each other, in random order."""
     directions = unit(rng.standard_normal((count, 3)))
     for _ in range(20):

@@ -176,7 +176,7 @@ def _frame(reflected: Floats, voxel: tuple[float, float, float], noise: float, r
     """Return one frame (Z, Y, X) as displayed."""
     field = np.sqrt(reflected) * _complex_noise(rng, reflected.shape)
     for axis in (1, 2):
-        field = _spread(field, GRAIN[axis - 1] / voxel[axis], axis)
+        field = _std(field, GRAIN[axis - 1] / voxel[axis], axis)
     field += math.sqrt(noise) * _complex_noise(rng, reflected.shape)
     return np.asarray(SCALE * np.sqrt(np.abs(field)))
 
@@ -192,7 +192,7 @@ def _kernel(sigma: float) -> Floats:
     return np.asarray(kernel / math.sqrt(float(np.square(kernel).sum())))
 
 
-def _spread(field: NDArray[np.complex128], sigma: float, axis: int) -> NDArray[np.complex128]:
+def _std(field: NDArray[np.complex128], sigma: float, axis: int) -> NDArray[np.complex128]:
     from scipy.ndimage import correlate1d
 
     return np.asarray(correlate1d(field, _kernel(sigma), axis, mode="nearest"))

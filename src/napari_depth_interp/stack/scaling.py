@@ -18,10 +18,10 @@ at a single column of them all."""
 
 @dataclass(frozen=True)
 class Scaling:
-    """``low`` becomes 0 and ``low + span`` becomes 1; values beyond are kept, not clipped."""
+    """``offset`` becomes 0 and ``offset + scale`` becomes 1; values beyond are kept, not clipped."""
 
-    low: float
-    span: float
+    offset: float
+    scale: float
 
     @classmethod
     def of(cls, voxels: NDArray[Any]) -> Scaling:
@@ -33,11 +33,11 @@ class Scaling:
 
     def apply(self, voxels: NDArray[Any]) -> NDArray[np.float32]:
         """Return the voxels at about 0 to 1."""
-        return ((voxels.astype(np.float64) - self.low) / self.span).astype(np.float32)
+        return ((voxels.astype(np.float64) - self.offset) / self.scale).astype(np.float32)
 
     def undo(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return values of about 0 to 1 in the units of the input."""
-        return values * self.span + self.low
+        return values * self.scale + self.offset
 
 
 def _step(shape: tuple[int, ...]) -> int:

@@ -134,7 +134,7 @@ class TestFindings:
         assert sum(found["shares"].values()) == pytest.approx(1, abs=1e-6)
         assert min(found["shares"].values()) >= 0
         assert (found["time"], found["channel"]) == (0, 0)
-        assert found["gain_spread_db"] > 0
+        assert found["gain_std_db"] > 0
         assert result.expected_gain_db == found["expected_gain_db"] > 0
 
     def test_shares_are_those_of_the_result(self, tissue_run):

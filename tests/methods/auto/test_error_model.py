@@ -39,7 +39,7 @@ class TestFit:
 
 @pytest.mark.parametrize(("empty", "inside"), [(0.1, 0.91), (0.6, 0.91), (0.8, 0.93)])
 def test_voxels_without_errors_count_among_the_90_percent(empty, inside):
-    """A dark background is foretold rightly; too wide an interval elsewhere would make it 95 % and more."""
+    """A dark background is predicted rightly; too wide an interval elsewhere would make it 95 % and more."""
     known, errors, _ = heteroscedastic("laplace")
     dark = np.arange(len(known)) < empty * len(known)
     known, errors = known * ~dark[:, None], errors * ~dark
@@ -56,7 +56,7 @@ def noisy(gap, count=60_000, noise=1.0, seed=0):
 
 
 def inside(model, tried):
-    """How many of the errors the 90 % interval holds where little, and where much is foretold."""
+    """How many of the errors the 90 % interval holds where little, and where much is predicted."""
     held = tried.errors <= INTERVAL_90 * model.expect(tried.found.T)
     quiet = tried.found[:, 0] == 0
     return held[quiet].mean(), held[~quiet].mean()

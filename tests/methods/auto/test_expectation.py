@@ -55,7 +55,7 @@ class TestExpect:
 
     def test_few_and_unlike_sections_are_less_sure(self):
         sure, scattered, single = (
-            expect(evidence(left), None, ALL).spread_db for left in ([0.5] * 8, [0.1, 0.9] * 4, [0.1, 0.9])
+            expect(evidence(left), None, ALL).std_db for left in ([0.5] * 8, [0.1, 0.9] * 4, [0.1, 0.9])
         )
         assert 0 < sure < scattered < single
 
@@ -63,7 +63,7 @@ class TestExpect:
         nothing = Evidence(np.zeros((2, 1, 1)), np.zeros((2, 1)), np.zeros(2))
         found = expect(nothing, (nothing, nothing), ALL)
         assert found.gain_db == 0
-        assert np.isfinite(found.spread_db)
+        assert np.isfinite(found.std_db)
 
 
 def isotropic(seed=0, shape=(60, 60, 60)):

@@ -51,25 +51,25 @@ def enhanced(method, voxels):
 def test_it_learns_from_noisy_sections_alone(targets):
     truth = clean(1)
     seen = noisy(truth)
-    found = enhanced(made(targets=targets, iterations=250), seen)
+    found = enhanced(made(targets=targets, training_steps=250), seen)
     assert psnr(found, truth) > psnr(seen, truth) + 3
 
 
 def test_sigmoid_output_as_published_learns_too():
     truth = clean(1)
     seen = noisy(truth)
-    found = enhanced(made(output="sigmoid", targets="neighbours", iterations=300), seen)
+    found = enhanced(made(output="sigmoid", targets="neighbours", training_steps=300), seen)
     assert psnr(found, truth) > psnr(seen, truth) + 1
 
 
 def test_a_single_section_is_learned_from_hidden_pixels_and_said():
-    method = made(targets="neighbours", iterations=10)
+    method = made(targets="neighbours", training_steps=10)
     enhanced(method, noisy(clean(1, 1)))
     assert "one section only" in method.findings().warnings[0]
 
 
 def test_another_time_point_is_learned_faster():
-    method, steps = made(iterations=40), []
+    method, steps = made(training_steps=40), []
     method.prepare(stack(noisy(clean(1))), report=silent)
     method.refit(stack(noisy(clean(2))), report=lambda progress: steps.append(progress.training))
     assert steps[0].steps == 10
@@ -90,7 +90,7 @@ class TestTrainingOnPairs:
 
     @pytest.mark.parametrize("name", ["srcnn", "cae"])
     def test_a_model_enhances_a_stack_it_has_not_seen(self, tmp_path, name):
-        made(name, iterations=400).train(self.data(tmp_path / "data"), tmp_path / "model", resume=False)
+        made(name, training_steps=400).train(self.data(tmp_path / "data"), tmp_path / "model", resume=False)
         truth = 200 * clean(77)
         seen = 200 * noisy(clean(77), 78)
         found = enhanced(made(name, model=tmp_path / "model"), seen)
@@ -102,7 +102,7 @@ class TestTrainingOnPairs:
 
     def test_pairs_are_held_back_and_the_best_weights_kept(self, tmp_path):
         points = []
-        made(iterations=60).train(
+        made(training_steps=60).train(
             self.data(tmp_path / "data"), tmp_path / "model", resume=False,
             report=lambda progress: points.append(progress.training),
         )  # fmt: skip
@@ -114,21 +114,21 @@ class TestTrainingOnPairs:
         assert [each["file"] for each in record["data"]][:2] == ["0.tif", "1.tif"]
 
     def test_two_pairs_are_too_few_to_hold_one_back(self, tmp_path):
-        made(iterations=10).train(self.data(tmp_path / "data", 2), tmp_path / "model", resume=False)
+        made(training_steps=10).train(self.data(tmp_path / "data", 2), tmp_path / "model", resume=False)
         assert models.load(tmp_path / "model", "srcnn").record["validation"] == []
 
     def test_resumed_equals_uninterrupted(self, tmp_path):
         data = self.data(tmp_path / "data")
-        made(iterations=30).train(data, tmp_path / "whole", resume=False)
+        made(training_steps=30).train(data, tmp_path / "whole", resume=False)
 
         def stop(progress):
             if progress.fraction >= 0.5:
                 raise Cancelled
 
         with pytest.raises(Cancelled):
-            made(iterations=30).train(data, tmp_path / "model", resume=False, report=stop)
+            made(training_steps=30).train(data, tmp_path / "model", resume=False, report=stop)
         seen = []
-        made(iterations=30).train(
+        made(training_steps=30).train(
             data, tmp_path / "model", resume=True, report=lambda progress: seen.append(progress.fraction)
         )
         assert seen[0] > 0.5
@@ -136,13 +136,13 @@ class TestTrainingOnPairs:
         assert all(torch.equal(whole[name], again[name]) for name in whole)
 
     def test_noisy_stacks_alone_give_a_model_as_well(self, tmp_path):
-        made(iterations=250).train(self.data(tmp_path / "data", pairs=False), tmp_path / "model", resume=False)
+        made(training_steps=250).train(self.data(tmp_path / "data", pairs=False), tmp_path / "model", resume=False)
         truth = clean(77)
         found = enhanced(made(model=tmp_path / "model"), noisy(truth, 78))
         assert psnr(found, truth) > psnr(noisy(truth, 78), truth) + 3
 
     def test_a_model_of_the_other_network_is_refused(self, tmp_path):
-        made(iterations=10).train(self.data(tmp_path / "data"), tmp_path / "model", resume=False)
+        made(training_steps=10).train(self.data(tmp_path / "data"), tmp_path / "model", resume=False)
         with pytest.raises(WeightsError, match="a model of the method 'srcnn', not of 'cae'"):
             enhanced(made("cae", model=tmp_path / "model"), noisy(clean(1)))
         with pytest.raises(WeightsError, match="holds no model"):
@@ -157,7 +157,7 @@ class TestTrainingOnPairs:
         ],
     )
     def test_a_damaged_model_is_explained(self, tmp_path, about, words):
-        made(iterations=10).train(self.data(tmp_path / "data"), tmp_path / "model", resume=False)
+        made(training_steps=10).train(self.data(tmp_path / "data"), tmp_path / "model", resume=False)
         path = tmp_path / "model" / models.CONFIG
         path.write_text(json.dumps(json.loads(path.read_text()) | {"config": about}))
         with pytest.raises(WeightsError, match=words):

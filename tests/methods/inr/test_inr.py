@@ -51,7 +51,7 @@ def mean_field():
     return rmse(np.repeat(STACK.voxels, 6, axis=0))
 
 
-@pytest.mark.parametrize("config", [{"features": 4, "iterations": 150}, MLP | {"iterations": 400}])
+@pytest.mark.parametrize("config", [{"features": 4, "training_steps": 150}, MLP | {"training_steps": 400}])
 def test_it_finds_depth_within_projections(config):
     found = prepared(**config).sections_at(STACK, np.arange(30.0).tolist()).values
     assert rmse(found) < 0.6 * mean_field()
@@ -60,7 +60,8 @@ def test_it_finds_depth_within_projections(config):
 
 def test_uncorrected_the_field_stands_alone():
     alone, corrected = (
-        prepared(features=2, iterations=10, correct=each).sections_at(STACK, [10.0]).values for each in (False, True)
+        prepared(features=2, training_steps=10, correct=each).sections_at(STACK, [10.0]).values
+        for each in (False, True)
     )
     assert not np.allclose(alone, corrected, atol=0.5)
 
@@ -80,7 +81,7 @@ class TestNeighbours:
 
     def test_averaging_smooths_along_z(self):
         found = {
-            kind: prepared(features=4, iterations=50, averaging=kind, correct=False)
+            kind: prepared(features=4, training_steps=50, averaging=kind, correct=False)
             .sections_at(STACK, np.arange(30.0).tolist())
             .values
             for kind in ("none", "gaussian", "published", "uniform")
@@ -124,7 +125,7 @@ class TestFields:
 
 
 def test_the_field_can_be_had_by_others():
-    method = prepared(features=2, iterations=10)
+    method = prepared(features=2, training_steps=10)
     assert isinstance(method, HasField)
     module, scaling = method.field()
     found = scaling.undo(module(torch.tensor([4.0])).detach().numpy())
@@ -132,9 +133,9 @@ def test_the_field_can_be_had_by_others():
 
 
 def test_other_images_are_fitted_anew():
-    method = prepared(features=4, iterations=30)
+    method = prepared(features=4, training_steps=30)
     other = projected(DENSE[::-1].copy())
-    again = prepared(other, features=4, iterations=30)
+    again = prepared(other, features=4, training_steps=30)
     np.testing.assert_allclose(
         method.sections_at(other, [3.0]).values, again.sections_at(other, [3.0]).values, rtol=1e-4
     )

@@ -43,8 +43,8 @@ def error(found, depths):
         {"cell": 2.0},
         {"features": 3},
         {"tv": 0.001},
-        {"decoder": "mlp", "iterations": 30},
-        {"fit": "adam", "decoder": "mlp", "cells_per_gap": 1, "tv": 0.0001, "smoothness": 0.0, "iterations": 800},
+        {"decoder": "mlp", "training_steps": 30},
+        {"fit": "adam", "decoder": "mlp", "cells_per_gap": 1, "tv": 0.0001, "smoothness": 0.0, "training_steps": 800},
     ],
 )
 def test_every_way_to_fit_comes_near_linear_interpolation(config):
@@ -106,7 +106,7 @@ def test_neighbouring_sections_use_the_planes_of_the_whole_stack():
     [
         ("every", {"sweeps": 4}),
         ("mapped", {"sweeps": 4}),
-        ("every", {"fit": "adam", "features": 8, "iterations": 500, "tv": 0.001}),
+        ("every", {"fit": "adam", "features": 8, "training_steps": 500, "tv": 0.001}),
     ],
 )
 def test_a_coarse_image_between_sections_is_fused(coarse, fit_by):

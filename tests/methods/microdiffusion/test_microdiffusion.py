@@ -14,7 +14,8 @@ from napari_depth_interp.progress import Cancelled
 from napari_depth_interp.stack import Acquisition, Grid, Stack
 
 SMALL = {
-    "prior": "cubic", "iterations": 12, "channels": 8, "levels": 2, "batch": 4, "window": 16, "samples": 2, "steps": 2,
+    "prior": "cubic", "training_steps": 12, "channels": 8, "levels": 2, "batch": 4, "window": 16, "samples": 2,
+    "steps": 2,
 }  # fmt: skip
 
 
@@ -113,8 +114,8 @@ def test_without_diffusion_it_is_the_prior(prior):
 OPTIONS = [
     {"prior": "none", "draws": "image", "learn": "mean"},
     {"prior": "linear"},
-    {"prior": "inr", "prior_steps": 10},
-    {"prior": "inr", "prior_steps": 10, "prior_training": "trainable", "learn": "mean"},
+    {"prior": "inr", "prior_training_steps": 10},
+    {"prior": "inr", "prior_training_steps": 10, "prior_training": "trainable", "learn": "mean"},
     {"prior": "inr", "prior_training": "joint", "learn": "mean"},
     {"draws": "image"},
     {"prior_use": "blend", "gamma": 0.5},

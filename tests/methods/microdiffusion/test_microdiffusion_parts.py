@@ -1,4 +1,4 @@
-"""Network, lessons and sampling one by one."""
+"""Network, examples and sampling one by one."""
 
 from dataclasses import replace
 
@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from napari_depth_interp.methods.microdiffusion import MicroDiffusionConfig, sample
-from napari_depth_interp.methods.microdiffusion.fit import Noise, blended, missed, trust_in
-from napari_depth_interp.methods.microdiffusion.lessons import Lesson, batched, coarser, means
+from napari_depth_interp.methods.microdiffusion.examples import TrainingExample, batched, coarser, means
+from napari_depth_interp.methods.microdiffusion.fit import Noise, blended, loss_of, trust_in
 from napari_depth_interp.methods.microdiffusion.network import SectionNet
 from napari_depth_interp.numerics.back_projection import Floor
 from napari_depth_interp.stack import Acquisition, Grid, Stack
@@ -66,9 +66,9 @@ class TestTiles:
         net, scene = network(), scene_of(size=(72, 40))
         state = torch.randn(len(scene.z), 72, 40)
         options = config()
-        whole = sample.foretold(net, options, scene, state, 500, lambda _: None)
+        whole = sample.predicted(net, options, scene, state, 500, lambda _: None)
         monkeypatch.setattr(sample, "_TILE", 16)
-        tiled = sample.foretold(net, options, scene, state, 500, lambda _: None)
+        tiled = sample.predicted(net, options, scene, state, 500, lambda _: None)
         torch.testing.assert_close(tiled, whole, atol=2e-2, rtol=0)  # bfloat16 where the processor has it
 
 
@@ -114,11 +114,11 @@ class TestScene:
         """The network first sees the same noise for all sections of a projection, and other noise for the next."""
         seen = []
 
-        def foretold(_net, _config, _scene, state, *_rest):
+        def predicted(_net, _config, _scene, state, *_rest):
             seen.append(state.clone())
             return torch.zeros_like(state)
 
-        monkeypatch.setattr(sample, "foretold", foretold)
+        monkeypatch.setattr(sample, "predicted", predicted)
         sample.draw(network(), config(steps=2, eta=1.0), scene_of(), lambda _: None)
         assert len(seen) == 2
         first = seen[0].view(3, 4, 16, 18)
@@ -130,7 +130,7 @@ class TestScene:
         state = torch.randn(12, 16, 18)
 
         def ask(weight, known=None):
-            return sample.foretold(net, config(guidance=weight), scene, state, 500, lambda _: None)
+            return sample.predicted(net, config(guidance=weight), scene, state, 500, lambda _: None)
 
         plain, once, twice = ask(0.0), ask(1.0), ask(2.0)
         torch.testing.assert_close(twice - plain, 2 * (once - plain), atol=5e-2, rtol=0)
@@ -141,24 +141,24 @@ class TestLessons:
     def test_means_know_only_the_mean(self):
         stack = stack_of()
         prior = np.arange(30, dtype=np.float32)[:, None, None] + np.zeros((30, 16, 18), np.float32)
-        lessons = means(stack, prior, scaled)
-        assert [lesson.mean_only for lesson in lessons] == [True] * 5
-        assert lessons[2].clean[:, 0, 0].tolist() == [12, 13, 14, 15, 16, 17]
-        np.testing.assert_array_equal(lessons[2].target[0], stack.voxels[2])
-        place = lessons[2].place
+        examples = means(stack, prior, scaled)
+        assert [example.mean_only for example in examples] == [True] * 5
+        assert examples[2].clean[:, 0, 0].tolist() == [12, 13, 14, 15, 16, 17]
+        np.testing.assert_array_equal(examples[2].target[0], stack.voxels[2])
+        place = examples[2].place
         np.testing.assert_allclose(place[:, 1], np.linspace(-5 / 6, 5 / 6, 6), rtol=1e-6)
-        assert float(lessons[0].place[0, 0]) == -1
-        assert float(lessons[4].place[5, 0]) == 1
+        assert float(examples[0].place[0, 0]) == -1
+        assert float(examples[4].place[5, 0]) == 1
 
     def test_without_a_prior_the_projection_stands_for_its_sections(self):
-        lesson = means(stack_of(), None, scaled)[1]
-        np.testing.assert_array_equal(lesson.clean, np.repeat(stack_of().voxels[1:2], 6, axis=0))
+        example = means(stack_of(), None, scaled)[1]
+        np.testing.assert_array_equal(example.clean, np.repeat(stack_of().voxels[1:2], 6, axis=0))
 
     def test_coarser_projections_never_show_the_network_what_it_has_to_find(self):
         stack = stack_of()
-        lessons = coarser(stack, constant_prior, scaled)
-        assert sum(len(lesson.target) for lesson in lessons) == 8  # pairs 01 23 and 12 34
-        first = lessons[0]
+        examples = coarser(stack, constant_prior, scaled)
+        assert sum(len(example.target) for example in examples) == 8  # pairs 01 23 and 12 34
+        first = examples[0]
         np.testing.assert_allclose(first.seen, stack.voxels[:2].mean(axis=0), rtol=1e-6)
         np.testing.assert_array_equal(first.target, stack.voxels[:2])
         np.testing.assert_allclose(first.prior[:, 0, 0], stack.depths[:2])  # the mean over each one's sections
@@ -166,18 +166,18 @@ class TestLessons:
 
     def test_of_slices_every_second_one_is_left_out(self):
         stack = stack_of(5, 1)
-        lessons = coarser(stack, constant_prior, scaled)
-        found = sorted(float(depth) for lesson in lessons for depth in lesson.prior[:, 0, 0])
+        examples = coarser(stack, constant_prior, scaled)
+        found = sorted(float(depth) for example in examples for depth in example.prior[:, 0, 0])
         assert found == [1.0, 2.0, 3.0]
-        assert all(not np.array_equal(lesson.seen, lesson.target[0]) for lesson in lessons)
+        assert all(not np.array_equal(example.seen, example.target[0]) for example in examples)
 
     def test_windows_keep_everything_in_register(self):
         image = torch.arange(20 * 24.0).view(20, 24)
-        lesson = Lesson(
+        example = TrainingExample(
             image, image[None] + 1000, image[None] + 2000, torch.zeros(1, 2), image[None] + 3000, 0, mean_only=False
         )
         rows = slice(0, 14)
-        for each in batched([lesson], np.random.default_rng(0), 20, 8, rows):
+        for each in batched([example], np.random.default_rng(0), 20, 8, rows):
             assert each.seen.shape == (8, 8)
             for other, offset in ((each.clean, 1000), (each.prior, 2000), (each.target, 3000)):
                 torch.testing.assert_close(other[0] - offset, each.seen)
@@ -185,8 +185,8 @@ class TestLessons:
 
 
 class TestTraining:
-    def lesson(self, target, prior, *, mean_only=False):
-        return Lesson(
+    def example(self, target, prior, *, mean_only=False):
+        return TrainingExample(
             torch.zeros(16, 16), prior.clone(), prior, torch.zeros(len(prior), 2), target, 0, mean_only=mean_only
         )
 
@@ -205,13 +205,13 @@ class TestTraining:
     def test_the_loss_on_the_mean_does_not_care_how_sections_differ(self):
         """Sections that average to the projection cost nothing, though each of them differs from it."""
         prior = torch.stack([torch.full((16, 16), value) for value in (-0.5, 0.5)])
-        net = SectionNet(config(draws="residual"), 0)  # it foretells 0: the prior
+        net = SectionNet(config(draws="residual"), 0)  # it predicts 0: the prior
         options, noise = config(draws="residual"), Noise.of(config(), torch.device("cpu"))
         rng = np.random.default_rng(0)
-        matching = self.lesson(torch.zeros(1, 16, 16), prior, mean_only=True)
-        assert float(missed(net, noise, [matching], options, rng).detach()) == 0
-        each = self.lesson(torch.zeros(2, 16, 16), prior)
-        assert float(missed(net, noise, [each], options, rng).detach()) == pytest.approx(0.25)
+        matching = self.example(torch.zeros(1, 16, 16), prior, mean_only=True)
+        assert float(loss_of(net, noise, [matching], options, rng).detach()) == 0
+        each = self.example(torch.zeros(2, 16, 16), prior)
+        assert float(loss_of(net, noise, [each], options, rng).detach()) == pytest.approx(0.25)
 
     def test_trust_is_the_share_that_fits(self):
         """A network that always adds 0.2 is trusted fully where 0.3 is right, by half where 0.1 is, and not below 0."""
@@ -224,7 +224,7 @@ class TestTraining:
 
         prior = torch.zeros(2, 16, 16)
         trusts = [
-            trust_in(Always(), [self.lesson(torch.full((2, 16, 16), right), prior)], config())
+            trust_in(Always(), [self.example(torch.full((2, 16, 16), right), prior)], config())
             for right in (0.3, 0.1, -0.1)
         ]
         np.testing.assert_allclose(trusts, [1.0, 0.5, 0.0], atol=1e-6)

@@ -42,7 +42,7 @@ def prepared(**config):
 
 @pytest.fixture(scope="module")
 def trained():
-    return prepared(iterations=250, steps=2)
+    return prepared(training_steps=250, steps=2)
 
 
 def error(values):
@@ -77,7 +77,7 @@ def test_pixels_that_are_not_square_are_told_apart():
 
 
 def test_one_sample_has_no_spread():
-    method = prepared(iterations=20, samples=1, steps=1)
+    method = prepared(training_steps=20, samples=1, steps=1)
     assert np.isnan(method.sections_at(SPARSE, [2.0]).uncertainty).all()
 
 
@@ -96,8 +96,8 @@ def test_depths_between_the_drawn_rows_are_interpolated(trained):
     ],
 )
 def test_every_option_runs_and_changes_the_result(trained, config):
-    other = prepared(iterations=20, steps=2, **config)
-    plain = prepared(iterations=20, steps=2)
+    other = prepared(training_steps=20, steps=2, **config)
+    plain = prepared(training_steps=20, steps=2)
     found, usual = (each.sections_at(SPARSE, [2.0]).values for each in (other, plain))
     assert np.isfinite(found).all()
     assert not np.array_equal(found, usual)
@@ -142,12 +142,12 @@ def test_one_training_serves_other_ways_of_drawing(trained):
 
 
 class TestTrainingOnStacks:
-    def train(self, folder, *, iterations=12, resume=False, report=silent, sections=17):
+    def train(self, folder, *, training_steps=12, resume=False, report=silent, sections=17):
         files = [folder / "a.tif", folder / "b.tif"]
         for path in files:
             path.write_bytes(path.name.encode())
         stacks = tuple(stack(tissue((sections, 24, 24), seed), 1) for seed in (1, 2))
-        method = MSDSR.create(MsdsrConfig(**SMALL, iterations=iterations, rows=4), Runtime())
+        method = MSDSR.create(MsdsrConfig(**SMALL, training_steps=training_steps, rows=4), Runtime())
         method.train(TrainingData(stacks, tuple(files)), folder / "model", resume=resume, report=report)
 
     def test_a_model_folder_is_written_and_used(self, tmp_path):
@@ -163,7 +163,7 @@ class TestTrainingOnStacks:
         assert np.isfinite(method.sections_at(SPARSE, [2.0]).values).all()
 
     def test_resumed_equals_uninterrupted(self, tmp_path):
-        self.train(tmp_path, iterations=20)
+        self.train(tmp_path, training_steps=20)
         whole = models.load(tmp_path / "model", "msdsr").tensors
 
         def stop(progress):
@@ -171,9 +171,9 @@ class TestTrainingOnStacks:
                 raise Cancelled
 
         with pytest.raises(Cancelled):
-            self.train(tmp_path, iterations=20, report=stop)
+            self.train(tmp_path, training_steps=20, report=stop)
         seen = []
-        self.train(tmp_path, iterations=20, resume=True, report=lambda progress: seen.append(progress.fraction))
+        self.train(tmp_path, training_steps=20, resume=True, report=lambda progress: seen.append(progress.fraction))
         assert seen[0] > 0.4
         again = models.load(tmp_path / "model", "msdsr").tensors
         assert all(torch.equal(whole[name], again[name]) for name in whole)

@@ -9,7 +9,7 @@ from napari_depth_interp.methods.msdsr.network import PlaneNet
 from napari_depth_interp.methods.msdsr.validate import validation_of
 from napari_depth_interp.stack import Grid, Stack
 
-CONFIG = MsdsrConfig(channels=8, levels=1, steps=2, iterations=200)
+CONFIG = MsdsrConfig(channels=8, levels=1, steps=2, training_steps=200)
 CPU = torch.device("cpu")
 
 

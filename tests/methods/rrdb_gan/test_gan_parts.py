@@ -15,8 +15,8 @@ from napari_depth_interp.methods.rrdb_gan.losses import deceives, judges, ssim
 from napari_depth_interp.methods.rrdb_gan.objective import Objective, announcements, shares_of
 from napari_depth_interp.methods.rrdb_gan.pairs import Patches, Volume, limits, make_volume
 from napari_depth_interp.methods.rrdb_gan.perceptual import Perceptual, Vgg, spectrum
+from napari_depth_interp.methods.rrdb_gan.test_time_augmentation import views
 from napari_depth_interp.methods.rrdb_gan.tiles import TiledVolume, core_for, spans
-from napari_depth_interp.methods.rrdb_gan.turns import turns
 from napari_depth_interp.nn.loop import Step
 
 EVERY_AXIS, ALONG_Z = Lattice((4, 4, 4)), Lattice((3, 1, 1), means=False)
@@ -64,14 +64,14 @@ class TestLattice:
     @BOTH
     @pytest.mark.parametrize("number", range(8))
     def test_views_can_be_undone_and_do_not_change_the_lattice(self, lattice, number):
-        view = turns(lattice, 8)[number]
+        view = views(lattice, 8)[number]
         coarse = volume(5, 4, 3)
         torch.testing.assert_close(view.undo(view.do(coarse)), coarse)
         torch.testing.assert_close(view.undo(lattice.base(view.do(coarse))), lattice.base(coarse), atol=1e-5, rtol=0)
 
     @BOTH
     def test_there_are_eight_views(self, lattice):
-        seen = {view.do(volume(4, 5, 5)).contiguous().numpy().tobytes() for view in turns(lattice, 8)}
+        seen = {view.do(volume(4, 5, 5)).contiguous().numpy().tobytes() for view in views(lattice, 8)}
         assert len(seen) == 8
 
 

@@ -70,7 +70,7 @@ def test_it_learns(name, tmp_path):
     scores = [each.scores["psnr"] for each in seen if each.scores]
     assert len(scores) == 2
     assert about["gain_db"] > 0.2
-    assert about["error_per_spread"] > 0
+    assert about["error_per_std"] > 0
     assert next(each for each in seen if each.scores).picture.shape[0] == 3
     record = json.loads((tmp_path / "model" / "training.json").read_text())
     assert [each["psnr"] for each in record["validation"]] == scores

@@ -11,11 +11,11 @@ def generator():
     return torch.Generator().manual_seed(0)
 
 
-def random_net(*, dilations=(1, 2), mean=0.0, spread=1.0, seed=0):
+def random_net(*, dilations=(1, 2), mean=0.0, std=1.0, seed=0):
     """A network whose every weight does something, as if it were trained."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = RowNet(6, dilations, mean, spread).eval()
+        network = RowNet(6, dilations, mean, std).eval()
         for weights in network.parameters():
             torch.nn.init.normal_(weights, std=0.3)
     return network
@@ -80,7 +80,7 @@ class TestRowNet:
     def test_brightness_and_contrast_are_taken_out(self, generator):
         rows = torch.randn(1, 1, 5, 9, generator=generator)
         expected = random_net()(rows, 3.0)
-        torch.testing.assert_close(random_net(mean=50.0, spread=20.0)(rows * 20 + 50, 3.0), expected)
+        torch.testing.assert_close(random_net(mean=50.0, std=20.0)(rows * 20 + 50, 3.0), expected)
 
     def test_a_constant_image_has_no_spread_and_gives_numbers(self):
         assert torch.isfinite(RowNet(4, (1,), 0.5, 0.0)(torch.full((1, 1, 3, 3), 0.5), 4.0)).all()

@@ -21,7 +21,7 @@ def error(**config):
     """Return the error of the hidden sections with hardly any training."""
     dense = tissue()
     stack = Stack(dense[::4], Grid(np.arange(9) * 4.0, (1.0, 1.0), "um"))
-    method = SECTION_SR.create(SectionSRConfig(iterations=10, scale=1.0, flips=False, **config), Runtime())
+    method = SECTION_SR.create(SectionSRConfig(training_steps=10, scale=1.0, flips=False, **config), Runtime())
     method.prepare(stack, report=silent)
     hidden = [z for z in range(33) if z % 4]
     found = method.sections_at(stack, [float(z) for z in hidden], report=silent).values
@@ -34,7 +34,7 @@ def test_they_are_small_and_fit_the_network(size):
     network = RowNet(*ready.SIZES[size], 0.1, 0.3)
     ready.start(network, 0.3)
     head = read(ready.file_of(size))["head.weight"]
-    np.testing.assert_allclose(network.state_dict()["head.weight"], head * (0.3 / ready.SPREAD))
+    np.testing.assert_allclose(network.state_dict()["head.weight"], head * (0.3 / ready.STD))
 
 
 def test_with_them_a_few_steps_are_enough():

@@ -15,9 +15,9 @@ from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.stack import Acquisition, Dataset, Grid, Stack
 
 SPEC = registry.get("section_sr")
-TINY = {"iterations": 10, "channels": 4, "blocks": 1}
+TINY = {"training_steps": 10, "channels": 4, "blocks": 1}
 """Enough to see that something changes."""
-LEARNED = {"iterations": 100, "channels": 8, "blocks": 1}
+LEARNED = {"training_steps": 100, "channels": 8, "blocks": 1}
 """Enough to gain."""
 TRUTH = blobs((41, 48, 48))
 HIDDEN = [k for k in range(41) if k % 4]
@@ -76,7 +76,7 @@ class TestQuality:
         assert gain(prepared(stack, **LEARNED), stack, hidden, TRUTH[hidden]) > 0.5
 
     def test_more_training_is_better(self, sparse, trained):
-        little = prepared(sparse, iterations=20, channels=8, blocks=1)
+        little = prepared(sparse, training_steps=20, channels=8, blocks=1)
         assert gain(trained, sparse, HIDDEN, TRUTH[HIDDEN]) > gain(little, sparse, HIDDEN, TRUTH[HIDDEN]) + 0.2
 
 
@@ -147,7 +147,7 @@ class TestRefit:
         method = prepared(sparse, **LEARNED)
         steps = []
         method.refit(stack, report=steps.append)
-        short = prepared(stack, **LEARNED | {"iterations": 20})
+        short = prepared(stack, **LEARNED | {"training_steps": 20})
         assert gain(method, stack, HIDDEN, later[HIDDEN]) > gain(short, stack, HIDDEN, later[HIDDEN]) + 0.2
         assert len(steps) < 80
 
@@ -168,18 +168,18 @@ class TestScale:
     def test_a_wrong_z_spacing_is_noticed(self, spacing, low, high):
         """The sections are 4 pixels apart; the file says 2, or 8."""
         voxels = blobs((49, 64, 64), sigma=4)[::4]
-        method = prepared(stack_of(voxels, spacing * np.arange(13)), iterations=100)
+        method = prepared(stack_of(voxels, spacing * np.arange(13)), training_steps=100)
         assert low <= method.scale <= high
 
     def test_rows_of_images_are_told_their_true_distance(self, sparse):
-        method = prepared(sparse, **TINY | {"iterations": 50, "scale": 2.0})
+        method = prepared(sparse, **TINY | {"training_steps": 50, "scale": 2.0})
         rows = method.in_plane()
         assert (rows.scale, method.scale) == (1.0, 2.0)
         found, stretched = (each.sections_at(sparse, [2.0]).values for each in (rows, method))
         assert not np.array_equal(found, stretched)
 
     def test_a_given_scale_is_kept_and_used(self, sparse):
-        methods = [prepared(sparse, **TINY | {"iterations": 50, "scale": scale}) for scale in (0.5, 2.0)]
+        methods = [prepared(sparse, **TINY | {"training_steps": 50, "scale": scale}) for scale in (0.5, 2.0)]
         assert [method.scale for method in methods] == [0.5, 2.0]
         assert np.abs(np.subtract(*(method.sections_at(sparse, [6.0]).values for method in methods))).max() > 0.2
 
@@ -207,7 +207,7 @@ class TestLoss:
 class TestParameters:
     @pytest.mark.parametrize(
         "parameters",
-        [{"iterations": 20}, {"batch": 2}, {"channels": 8}, {"blocks": 2}, {"flips": False}, {"axial_blur": 6.0}],
+        [{"training_steps": 20}, {"batch": 2}, {"channels": 8}, {"blocks": 2}, {"flips": False}, {"axial_blur": 6.0}],
     )
     def test_each_changes_the_result(self, sparse, parameters):
         plain, changed = (sections(sparse, [6.0], scale=1.0, **{**TINY, **more}) for more in ({}, parameters))
@@ -228,7 +228,7 @@ class TestParameters:
     @pytest.mark.parametrize(
         ("name", "value"),
         [
-            ("iterations", 0),
+            ("training_steps", 0),
             ("batch", 0),
             ("channels", 1),
             ("blocks", 0),
@@ -245,7 +245,7 @@ class TestParameters:
 
     def test_presets_go_from_quick_to_thorough(self):
         fast, balanced, best = (SPEC.config(**SPEC.presets[name]) for name in ("fast", "balanced", "best"))
-        assert fast.iterations < balanced.iterations < best.iterations
+        assert fast.training_steps < balanced.training_steps < best.training_steps
         assert balanced == SPEC.config()
 
 
@@ -281,7 +281,7 @@ class TestOddStacks:
     def test_pixels_that_are_not_square(self, pixel_size):
         voxels = blobs((21, 40, 40), sigma=(2.5, 2.5 / pixel_size[0], 2.5 / pixel_size[1]))
         stack, hidden = stack_of(voxels[::4], pixel_size=pixel_size), [k for k in range(21) if k % 4]
-        assert gain(prepared(stack, iterations=60, channels=8, blocks=1), stack, hidden, voxels[hidden]) > 0.1
+        assert gain(prepared(stack, training_steps=60, channels=8, blocks=1), stack, hidden, voxels[hidden]) > 0.1
 
     def test_no_pixel_size(self):
         """The sections are taken to be a few pixels apart, whatever their distance in the file."""

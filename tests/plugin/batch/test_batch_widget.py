@@ -143,7 +143,7 @@ class TestRun:
         qtbot.waitUntil(lambda: cells(listed, 0) == ["next.tif"], timeout=5000)
 
     def test_a_method_that_enhances(self, qtbot, listed, source, target):
-        quick = {"iterations": 10, "filters": 4, "mapped": 4, "batch": 2}
+        quick = {"training_steps": 10, "filters": 4, "mapped": 4, "batch": 2}
         listed.compute.set_scoring(2)
         listed.set_settings(make_settings(method="srcnn", factor=2, parameters=quick, device="cpu", threads=1))
         assert listed.target.isHidden()
@@ -238,12 +238,12 @@ class TestSettings:
         assert ndi.read(target / "a.tif").grid.spacing == pytest.approx(1.0)
 
     def test_enhancement_that_a_settings_file_asks_for(self, listed, tmp_path):
-        text = "method: linear\nfactor: 2\nenhance: srcnn\nenhance_parameters: {iterations: 10}\n"
+        text = "method: linear\nfactor: 2\nenhance: srcnn\nenhance_parameters: {training_steps: 10}\n"
         (tmp_path / "lab.yaml").write_text(text)
         listed.load_settings(str(tmp_path / "lab.yaml"))
         assert "enhance: srcnn" in listed.options._info.text()
-        assert listed.settings().enhance_parameters == {"iterations": 10}
-        assert "--enhance srcnn --enhance-param iterations=10" in listed.command()
+        assert listed.settings().enhance_parameters == {"training_steps": 10}
+        assert "--enhance srcnn --enhance-param training_steps=10" in listed.command()
 
     def test_an_enhancement_is_kept_from_a_file_and_not_from_the_last_run(self, viewer, listed, tmp_path):
         enhanced = make_settings(method="linear", factor=2, enhance="srcnn")

@@ -34,7 +34,7 @@ class TestWatching:
     @pytest.fixture
     def training(self, qtbot, trainer_widget, begin):
         """A widget in the middle of a training."""
-        begin(trainer_widget, iterations=2000)
+        begin(trainer_widget, training_steps=2000)
         reaches(qtbot, trainer_widget, looks=1)
         yield trainer_widget
         trainer_widget.cancel()
@@ -92,7 +92,7 @@ def test_stop_keeps_the_best_and_the_model_is_found_and_used(qtbot, viewer, open
     choice = interpolation.method._form._editors["model"].widget
     assert [choice._box.itemText(i) for i in range(choice._box.count())] == ["none"]
     widget = open_trainer()
-    begin(widget, iterations=2000)
+    begin(widget, training_steps=2000)
     reaches(qtbot, widget, looks=2)
     widget.bar._stop.click()
     finish(qtbot, widget, LONG)
@@ -125,7 +125,7 @@ class TestClosing:
         self, qtbot, viewer, open_trainer, begin, dense, models_home, tmp_path
     ):
         widget = open_trainer()
-        begin(widget, iterations=120)
+        begin(widget, training_steps=120)
         reaches(qtbot, widget, steps=20)
         widget.bar._pause.click()  # closing ends a paused training, too
         viewer.window.remove_dock_widget(widget)
@@ -141,7 +141,7 @@ class TestClosing:
         again.models.choose("mine")
         again.models._resume.click()
         assert len(again.curves.losses) >= seen
-        assert again.order().settings.parameters["iterations"] == 120
+        assert again.order().settings.parameters["training_steps"] == 120
         finish(qtbot, again, LONG)
         found = models.load(folder, "msdsr")
         assert all(torch.equal(found.tensors[name], each) for name, each in expected.items())
@@ -172,7 +172,7 @@ from napari_depth_interp.run.settings import make_settings
 viewer = napari.Viewer()
 _, widget = viewer.window.add_plugin_dock_widget("napari-depth-interp", "Train a model")
 widget.data.show_folder(sys.argv[1])
-small = {"channels": 8, "levels": 1, "batch": 2, "iterations": 100000}
+small = {"channels": 8, "levels": 1, "batch": 2, "training_steps": 100000}
 widget.method.set_values(make_settings(method="msdsr", device="cpu", parameters=small))
 widget.model.set_name("mine")
 widget.train()
@@ -246,7 +246,7 @@ class TestSettingUp:
         viewer.layers["b"].name = "brain"
         assert trainer_widget.order().layers == ("brain",)
         trainer_widget.method.set_values(
-            make_settings(method="msdsr", parameters={"iterations": 10, "channels": 8, "levels": 1})
+            make_settings(method="msdsr", parameters={"training_steps": 10, "channels": 8, "levels": 1})
         )
         trainer_widget.model.set_name("from layers")
         trainer_widget.train()

@@ -45,7 +45,7 @@ from .header import (
     voxel_sizes,
     written_section_axis,
 )
-from .write import check, write
+from .writer import check, write
 
 __all__ = ["NiftiOrigin", "check", "read", "write"]
 

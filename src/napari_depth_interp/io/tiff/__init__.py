@@ -21,7 +21,7 @@ from ..calibration import Calibration, Length, number, record_from, seconds
 from .damage import check_data, check_memory, check_structure, damaged
 from .lazy import source_of
 from .ome import Ome, parse_ome
-from .write import RECORD_PREFIX, check, open_sink, write
+from .writer import RECORD_PREFIX, check, open_sink, write
 
 if TYPE_CHECKING:
     from .. import SectionAxis

@@ -63,7 +63,7 @@ class ZarrSink:
         self._factors = [dict.fromkeys("tczyx", 1)]
 
     @property
-    def grain(self) -> tuple[int, int, int]:
+    def chunk_grid(self) -> tuple[int, int, int]:
         """Sections, rows and columns of a chunk: blocks should be multiples of them."""
         return _CHUNK["z"], _CHUNK["y"], _CHUNK["x"]
 

@@ -80,8 +80,8 @@ def candidate_config(config: AutoConfig, name: str) -> MethodConfig:
     spec = spec_of(name)
     preset = cast(Preset, name.partition(":")[2] or config.effort)
     values = dict(spec.presets.get(preset, {}))
-    if config.training_steps is not None and "iterations" in spec.config.model_fields:
-        values["iterations"] = config.training_steps
+    if config.training_steps is not None and "training_steps" in spec.config.model_fields:
+        values["training_steps"] = config.training_steps
     return spec.config(**values)
 
 

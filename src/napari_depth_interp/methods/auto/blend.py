@@ -39,11 +39,11 @@ class Evidence:
         """Collect from known sections; values are divided by ``span``."""
         gram, gain, error = [], [], []
         for answer in answers:
-            missed = ((answer.truth - answer.linear) / span).ravel().astype(np.float64)
+            residual = ((answer.truth - answer.linear) / span).ravel().astype(np.float64)
             added = ((answer.others - answer.linear) / span).reshape(len(answer.others), -1).astype(np.float64)
-            gram.append(added @ added.T / missed.size)
-            gain.append(added @ missed / missed.size)
-            error.append(missed @ missed / missed.size)
+            gram.append(added @ added.T / residual.size)
+            gain.append(added @ residual / residual.size)
+            error.append(residual @ residual / residual.size)
         return cls(np.array(gram), np.array(gain), np.array(error))
 
     def errors(self, weights: Vector) -> Vector:

@@ -29,7 +29,7 @@ class Expectation:
     """Expected gain over linear and its standard deviation, dB."""
 
     gain_db: float
-    spread_db: float
+    std_db: float
 
 
 def expect(left_out: Evidence, rows: tuple[Evidence, Evidence] | None, weights: NDArray[np.float64]) -> Expectation:

@@ -108,10 +108,10 @@ class Auto:
         names = list(self._candidates)
         scaling = Scaling.of(stack.voxels)
         known = list(self._left_out(stack, 2, part(report, 0.0, 0.4)))
-        evidence = Evidence.of(known, scaling.span)
+        evidence = Evidence.of(known, scaling.scale)
         prior = proven(names)
         hidden = self._hidden_rows(stack, part(report, 0.4, 0.7))
-        rows = None if hidden is None else (Evidence.of(hidden[0], scaling.span), Evidence.of(hidden[1], scaling.span))
+        rows = None if hidden is None else (Evidence.of(hidden[0], scaling.scale), Evidence.of(hidden[1], scaling.scale))
         both = evidence if rows is None else evidence.with_rows(rows[0])
         self._weights = held_back(evidence, fit(both, prior, self._config.caution), _exact(stack, scaling))
         expectation = expect(evidence, rows, self._weights)
@@ -121,7 +121,7 @@ class Auto:
         warnings = dict.fromkeys(line for each in inner for line in each.warnings)  # two candidates may say the same
         self._findings = Findings(
             expectation.gain_db,
-            expectation.spread_db,
+            expectation.std_db,
             {"linear": max(0.0, 1.0 - sum(shares.values()))} | shares,
             seconds,
             (*warnings, *mismatch(stack)),
@@ -238,4 +238,4 @@ class Auto:
 
 def _exact(stack: Stack, scaling: Scaling) -> float:
     """Return the mean squared error, in scaled intensities, that is no more than rounding."""
-    return min((_ROUNDING / scaling.span) ** 2, _LARGEST_ROUNDING) if stack.voxels.dtype.kind in "iu" else 1e-12
+    return min((_ROUNDING / scaling.scale) ** 2, _LARGEST_ROUNDING) if stack.voxels.dtype.kind in "iu" else 1e-12

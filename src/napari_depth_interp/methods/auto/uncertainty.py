@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ...metrics.uncertainty import INTERVAL_90
 
 _SMOOTH = 1.5
-"""Pixels: errors are foretold for neighbourhoods."""
+"""Pixels: errors are predicted for neighbourhoods."""
 _BANDS = 6
-"""Classes of equally many voxels, by what the features foretell, in which errors are measured."""
+"""Classes of equally many voxels, by what the features predict, in which errors are measured."""
 _LEVEL, _LOWEST_LEVEL = 0.9, 0.7
 """Share of the errors that the interval holds, and the least in a band where others hold more."""
 _WIDER = 1.08
@@ -45,10 +45,10 @@ def features(
     from scipy.ndimage import gaussian_filter
 
     reach = (0.0 if apart else _SMOOTH, _SMOOTH)
-    spread = np.sqrt(np.mean((np.concatenate([linear[None], others]) - mixture) ** 2, axis=0))
+    std = np.sqrt(np.mean((np.concatenate([linear[None], others]) - mixture) ** 2, axis=0))
     depth = 2 * np.sqrt(max(share * (1 - share), 0.0))
     rough = np.abs(mixture - gaussian_filter(mixture, reach))
-    found = [gaussian_filter(each, reach) for each in (spread, change * depth, rough * depth)]
+    found = [gaussian_filter(each, reach) for each in (std, change * depth, rough * depth)]
     return np.stack([*found, np.full_like(linear, depth)])
 
 
@@ -90,17 +90,17 @@ class ErrorModel:
             balance = 1 / (tried.found @ weights + floor)
             weights = nnls(tried.found * balance[:, None], tried.errors * balance)[0]
         sums = tried.found @ weights
-        errors = _missed(sums, tried.errors)
+        errors = _residual_scale(sums, tried.errors)
         counted = np.mean(errors > _FAINT * errors.mean()) if errors.any() else 1.0
         level = np.clip(1 - (1 - _LEVEL) / counted, _LOWEST_LEVEL, _LEVEL)
-        return cls(weights, _means(sums), _missed(sums, tried.errors, level))
+        return cls(weights, _means(sums), _residual_scale(sums, tried.errors, level))
 
     def fall(self, near: Tried, far: Tried) -> Vector:
         """Return in each band the logarithm of the errors across one gap over those across a gap twice as wide.
 
         NaN where there are hardly any, as in a dark background.
         """
-        ours, theirs = (_missed(each.found @ self.weights, each.errors) for each in (near, far))
+        ours, theirs = (_residual_scale(each.found @ self.weights, each.errors) for each in (near, far))
         faint = max(_FAINT * float(theirs.mean()), _TINY)
         ratio = np.maximum(ours, faint) / np.maximum(theirs, faint)
         return np.where(theirs > faint, np.log(ratio), np.nan)
@@ -108,7 +108,7 @@ class ErrorModel:
     def moved(self, here: Image, sections: Vector | None, rows: Vector | None) -> ErrorModel:
         """Return the model for the real gap, where errors are smaller than at the doubled one.
 
-        The voxels of which most, or least, is foretold are taken to be the same share of all at both gaps. What is
+        The voxels of which most, or least, is predicted are taken to be the same share of all at both gaps. What is
         noise does not become smaller with the gap: voxels of little error say how much that is. Sections and rows count
         one half each.
 
@@ -149,6 +149,6 @@ def _means(sums: Vector) -> Vector:
     return np.array([each.mean() for each in _split(sums, sums)])
 
 
-def _missed(sums: Vector, errors: Image, level: float = _LEVEL) -> Vector:
+def _residual_scale(sums: Vector, errors: Image, level: float = _LEVEL) -> Vector:
     """Return in each band (B,) the error of which the interval is as wide as a share ``level`` of all errors."""
     return np.array([np.quantile(each, level) for each in _split(sums, errors)]) / INTERVAL_90

@@ -52,9 +52,9 @@ SRCNN = MethodSpec(
     create=_create_srcnn,
     cost="20 s (fast) to minutes (best) of training on two cores; with a model a second per ten megapixels",
     presets={
-        "fast": {"iterations": 500},
+        "fast": {"training_steps": 500},
         "balanced": {},
-        "best": {"iterations": 10000},
+        "best": {"training_steps": 10000},
     },
     keeps_observed=False,
     enhances=True,
@@ -109,9 +109,9 @@ CAE = MethodSpec(
     create=_create_cae,
     cost="20 s (fast) to minutes (best) of training on two cores; with a model a second per ten megapixels",
     presets={
-        "fast": {"iterations": 500},
+        "fast": {"training_steps": 500},
         "balanced": {},
-        "best": {"iterations": 10000},
+        "best": {"training_steps": 10000},
     },
     keeps_observed=False,
     enhances=True,

@@ -34,7 +34,7 @@ class EnhanceConfig(MethodConfig):
         description="Pixels on each side that are hidden together with a blind pixel. 0: for noise that differs from "
         "pixel to pixel; 2: for grains such as speckle. Not set: found out from the images.",
     )
-    iterations: int = Field(
+    training_steps: int = Field(
         default=2000,
         ge=10,
         le=1_000_000,

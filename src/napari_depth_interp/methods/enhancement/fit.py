@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...nn.checkpoint import Checkpoint
-from ...nn.loop import Checked, Plan, Trained, Validation, train
+from ...nn.loop import Plan, Trained, Validation, ValidationResult, train
 from ...nn.runtime import half_precision
 from ...progress import Report
 from .config import EnhanceConfig
@@ -33,7 +33,7 @@ def fit(
     seed: int,
     report: Report,
     *,
-    iterations: int | None = None,
+    training_steps: int | None = None,
     checkpoint: Checkpoint | None = None,
     held_back: Sequence[Pair] = (),
 ) -> Trained[Network]:
@@ -46,13 +46,13 @@ def fit(
     config : EnhanceConfig
     seed : int
     report : callable
-    iterations : int, optional
+    training_steps : int, optional
         Default: those of the config.
     checkpoint : Checkpoint, optional
     held_back : sequence of Pair
         Whole images on which the best weights are chosen (PSNR, range 1).
     """
-    steps = iterations or config.iterations
+    steps = training_steps or config.training_steps
     network = network.to(memory_format=torch.channels_last)
     optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     validation = Validation(lambda each: checked(each, held_back), max(1, steps // _LOOKS)) if held_back else None
@@ -62,14 +62,14 @@ def fit(
         with half_precision(batch.seen.device):
             made = moving(batch.seen)
         error = (made - batch.wanted).square()
-        missed: Tensor = error if batch.count is None else error[batch.count]
-        return missed.mean()
+        residual: Tensor = error if batch.count is None else error[batch.count]
+        return residual.mean()
 
     plan = Plan(steps, seed=seed)
     return train(network, [optimiser], loss, plan, report=report, checkpoint=checkpoint, validation=validation)
 
 
-def checked(network: nn.Module, pairs: Sequence[Pair]) -> Checked:
+def checked(network: nn.Module, pairs: Sequence[Pair]) -> ValidationResult:
     """Return the mean PSNR over whole images, with a data range of 1, beside that of the noisy ones.
 
     The picture is the first image: noisy, as the network makes it, and clean.
@@ -83,7 +83,7 @@ def checked(network: nn.Module, pairs: Sequence[Pair]) -> Checked:
         if picture is None:
             picture = torch.stack([each.float() for each in (seen, made, wanted)]).cpu().numpy()
     found = {"psnr": float(np.mean(scores)), "psnr_noisy": float(np.mean(noisy))}
-    return Checked(found, picture, ("noisy", "made now", "clean"))
+    return ValidationResult(found, picture, ("noisy", "made now", "clean"))
 
 
 def _decibels(error: Tensor) -> float:

@@ -43,11 +43,11 @@ class Enhancer:
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
         """Load the model, or train on the noisy sections of the stack itself."""
         self._network = None
-        self._fit(stack, self._config.iterations, report)
+        self._fit(stack, self._config.training_steps, report)
 
     def refit(self, stack: Stack, *, report: Report = silent) -> None:
         """Train on another time point, beginning from what is known: a quarter of the time."""
-        self._fit(stack, max(1, self._config.iterations // _REFIT), report)
+        self._fit(stack, max(1, self._config.training_steps // _REFIT), report)
 
     def train(self, data: TrainingData, folder: Path, *, resume: bool, report: Report = silent) -> None:
         """Train on pairs of noisy and clean stacks, or on noisy stacks alone, and write a model folder."""
@@ -74,7 +74,7 @@ class Enhancer:
             made: Tensor = self._network(seen[None, None])[0, 0]
         return np.clip(self._scaling.undo(made.cpu().numpy().astype(np.float64)), *self._bounds)
 
-    def _fit(self, stack: Stack, iterations: int, report: Report) -> None:
+    def _fit(self, stack: Stack, training_steps: int, report: Report) -> None:
         self._scaling, self._warnings = Scaling.of(stack.voxels), ()
         self._bounds = float(stack.voxels.min()), float(stack.voxels.max())
         with torch_on(self._runtime) as device:
@@ -91,17 +91,17 @@ class Enhancer:
             else:
                 images = torch.from_numpy(self._scaling.apply(stack.voxels)).to(device)
                 inner = part(report, 0.0, 1.0, "training on the noisy sections of this stack")
-                self._network = self._trained(images, iterations, inner)
+                self._network = self._trained(images, training_steps, inner)
         report(Progress(1.0))
 
-    def _trained(self, images: Tensor, iterations: int, report: Report) -> EnhancingNetwork:
+    def _trained(self, images: Tensor, training_steps: int, report: Report) -> EnhancingNetwork:
         network = self._network
         if network is None:
             network = self._kind.build(self._kind.describe(self._config))
             network.begin_at(float(images.mean()))
         network = network.train().to(images.device)
         patches, seed = self._patches(images), self._runtime.seed
-        return fit(network, patches, self._config, seed, report, iterations=iterations).network
+        return fit(network, patches, self._config, seed, report, training_steps=training_steps).network
 
     def _patches(self, images: Tensor) -> Patches:
         pairs, hide = self_supervised([images], self._config)

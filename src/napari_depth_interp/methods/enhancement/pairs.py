@@ -1,4 +1,4 @@
-"""What a network is taught: noisy images beside clean ones, beside their neighbours, or beside themselves."""
+"""What a network is trained on: noisy images beside clean ones, beside their neighbours, or beside themselves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from ...method import TrainingData
 from ...stack.scaling import Scaling
 from .config import EnhanceConfig
-from .grain import grain_radius
+from .noise_correlation import grain_radius
 
 _FEWEST = 3
 """Files from which on some are held back for validation."""

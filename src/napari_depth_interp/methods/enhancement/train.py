@@ -63,9 +63,9 @@ def train_on(
     described = kind.describe(config)
     with torch_on(runtime) as device:
         network = kind.build(described).to(device)
-        learned, held_back, hide = _taught(data, config, runtime.seed, device)
+        learned, held_back, hide = _training_pairs(data, config, runtime.seed, device)
         network.begin_at(float(np.mean([float(pair.wanted.mean()) for pair in learned])))
-        every = max(1, min(_BETWEEN_CHECKPOINTS, config.iterations // 10))
+        every = max(1, min(_BETWEEN_CHECKPOINTS, config.training_steps // 10))
         parts = {"method": kind.method, "config": config.model_dump(mode="json"), "seed": runtime.seed}
         checkpoint = Checkpoint(folder, fingerprint_of(data, parts), every)
         if not resume:
@@ -79,7 +79,7 @@ def train_on(
     checkpoint.remove()
 
 
-def _taught(
+def _training_pairs(
     data: TrainingData, config: EnhanceConfig, seed: int, device: torch.device
 ) -> tuple[list[Pair], list[Pair], int | None]:
     """Return the pairs to learn from, those held back, and how far around each blind pixel is hidden."""

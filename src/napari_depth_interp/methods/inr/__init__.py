@@ -22,7 +22,7 @@ class InrConfig(MethodConfig):
         description="factorised: three planes of features whose product is the stack, seconds; mlp: a network on "
         "Gaussian Fourier features of the coordinates, as published, minutes to hours.",
     )
-    iterations: int = Field(
+    training_steps: int = Field(
         default=400,
         ge=0,
         le=10_000_000,
@@ -113,7 +113,7 @@ INR = MethodSpec(
     config=InrConfig,
     create=_create,
     cost="5 s (fast), 15 s (balanced) for 22 projections of 128 x 128 on two cores; field=mlp: minutes to hours",
-    presets={"fast": {"iterations": 150}, "balanced": {}, "best": {"iterations": 2000, "features": 48}},
+    presets={"fast": {"training_steps": 150}, "balanced": {}, "best": {"training_steps": 2000, "features": 48}},
     trains_on_stack=True,
     devices=("cpu", "cuda"),
 )

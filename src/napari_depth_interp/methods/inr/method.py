@@ -82,9 +82,9 @@ class Inr:
         with torch_on(self._runtime) as device:
             fitted = _Fitted(stack, self._config, self._runtime.seed, device)
             fields = list(fitted.field.parameters())
-            if self._config.iterations:
+            if self._config.training_steps:
                 optimiser = torch.optim.Adam(fields, lr=self._config.learning_rate)
-                plan = Plan(self._config.iterations, average=0.95, seed=self._runtime.seed)
+                plan = Plan(self._config.training_steps, average=0.95, seed=self._runtime.seed)
                 inner = part(report, 0.0, 1.0, "fitting a field to this stack")
                 images, fine = fitted.images, fitted.fine
 

@@ -60,7 +60,7 @@ class KPlanesConfig(MethodConfig):
         title="Sweeps",
         description="How often each plane is solved for (als). 0: sections are only split into features.",
     )
-    iterations: int = Field(
+    training_steps: int = Field(
         default=0,
         ge=0,
         le=200_000,
@@ -118,7 +118,7 @@ KPLANES = MethodSpec(
     config=KPlanesConfig,
     create=_create,
     cost="2 s (balanced) for 192 x 192 x 31 sections on two cores",
-    presets={"fast": {"sweeps": 1}, "balanced": {}, "best": {"sweeps": 4, "iterations": 200}},
+    presets={"fast": {"sweeps": 1}, "balanced": {}, "best": {"sweeps": 4, "training_steps": 200}},
     acquisitions=frozenset({"slice"}),
     devices=("cpu", "cuda"),
 )

@@ -22,7 +22,7 @@ _SECTIONS = 4
 class Steps:
     """How many gradient steps, how large, and with which penalties."""
 
-    iterations: int
+    training_steps: int
     learning_rate: float
     tv: float
     smoothness: float
@@ -48,17 +48,17 @@ def polish(
     leaves = [nn.Parameter(plane) for plane in planes.tensors()]
     network = list(decoder.parameters()) if isinstance(decoder, nn.Module) else []
     optimiser = torch.optim.Adam([*leaves, *network], lr=steps.learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps.iterations)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps.training_steps)
     moving = Planes(*leaves)
     sizes = np.array([one.images.numel() for one in observed], float)
-    for step in range(steps.iterations):
+    for step in range(steps.training_steps):
         one = observed[int(rng.choice(len(observed), p=sizes / sizes.sum()))]
         loss = _misfit(moving, decoder, one, rng) + _penalty(moving, steps)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
-        each_step((step + 1) / steps.iterations)
+        each_step((step + 1) / steps.training_steps)
     planes.xy, planes.yz, planes.zx = (leaf.detach() for leaf in leaves)
 
 

@@ -130,10 +130,10 @@ def _pixel_by_pixel(planes: Planes, one: Observed) -> Tensor:
     for y in range(0, len(solved), step):
         part = (rows[:, y : y + step, None] * columns[:, None]).permute(1, 2, 0, 3)
         last = planes.xy[y : y + step]
-        missed = one.images[:, y : y + step].permute(1, 2, 0)[..., None] - part @ last[..., None]
+        residual = one.images[:, y : y + step].permute(1, 2, 0)[..., None] - part @ last[..., None]
         squares = part @ part.transpose(-1, -2)
         ridge = _RIDGE * squares.diagonal(dim1=-2, dim2=-1).mean().clamp_min(1e-12)
-        dual = torch.linalg.solve(squares + ridge * identity, missed)
+        dual = torch.linalg.solve(squares + ridge * identity, residual)
         solved[y : y + step] = last + (part.transpose(-1, -2) @ dual)[..., 0]
     return solved
 

@@ -38,18 +38,18 @@ class Images:
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """A fitted stack: values are ``mean + spread * decoder(product of the planes)``."""
+    """A fitted stack: values are ``mean + std * decoder(product of the planes)``."""
 
     planes: Planes
     decoder: Decoder
     knots: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
     mean: float
-    spread: float
+    std: float
 
     def at(self, z: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float32]:
         """Return sections (K, Y, X) at depths z on the finest pixels."""
         sampling = _sampling(self.knots, (z, *map(np.arange, shape)), self.planes.xy.device)
-        values = render(self.planes, sampling, self.decoder).mul_(self.spread).add_(self.mean)
+        values = render(self.planes, sampling, self.decoder).mul_(self.std).add_(self.mean)
         return np.asarray(values.cpu().numpy(), np.float32)
 
 
@@ -84,14 +84,14 @@ class KPlanes:
         assert field is not None
         wanted = np.clip(np.asarray(z, float), stack.depths[0], stack.depths[-1])
         values = np.empty((len(wanted), *stack.voxels.shape[1:]), working_dtype(stack.voxels.dtype))
-        missed = _Missed(field, stack)
+        residual = _Residual(field, stack)
         with torch_on(self._runtime):
             for start in range(0, len(wanted), _AT_ONCE):
                 some = slice(start, start + _AT_ONCE)
                 values[some] = field.at(wanted[some], stack.voxels.shape[1:])
                 if self._config.correct:
                     for k in range(start, min(start + _AT_ONCE, len(wanted))):
-                        values[k] += missed.at(float(wanted[k]))
+                        values[k] += residual.at(float(wanted[k]))
                 report(Progress(0.8 + 0.2 * min(1.0, (start + _AT_ONCE) / len(wanted))))
         bounds = (self._stack if field is self._field and self._stack is not None else stack).voxels
         np.clip(values, bounds.min(), bounds.max(), out=values)
@@ -110,7 +110,7 @@ class KPlanes:
         return fit([Images(stack.voxels, stack.depths)], self._config, self._runtime, report)
 
 
-class _Missed:
+class _Residual:
     """What the field misses at the sections, linearly interpolated; the last two sections are kept."""
 
     def __init__(self, field: Field, stack: Stack) -> None:
@@ -154,30 +154,30 @@ def fit(images: Sequence[Images], config: KPlanesConfig, runtime: Runtime, repor
     Field
     """
     finest = images[0]
-    mean, spread = float(finest.voxels.mean(dtype=np.float64)), float(finest.voxels.std(dtype=np.float64)) or 1.0
+    mean, std = float(finest.voxels.mean(dtype=np.float64)), float(finest.voxels.std(dtype=np.float64)) or 1.0
     knots = _knots(images, config)
     with torch_on(runtime) as device:
         size = finest.voxels.shape[1:]
         fine = [one if config.coarse == "mapped" else _at_every_pixel(one, size) for one in images]
-        observed = [_observed(one, knots, mean, spread, device) for one in fine]
+        observed = [_observed(one, knots, mean, std, device) for one in fine]
         shape = (len(knots[0]), len(knots[1]), len(knots[2]))
         rng = np.random.default_rng(runtime.seed)
-        iterations = config.iterations or _usual_steps(config)
+        training_steps = config.training_steps or _usual_steps(config)
         if config.fit == "adam":
             planes = random_planes(shape, config.features, device)
         else:
             planes = _start(observed[0], finest.depths, knots, config.features)
-            _sweeps(planes, observed, config, part(report, 0.0, 0.5 if iterations else 1.0, "fitting the planes"))
+            _sweeps(planes, observed, config, part(report, 0.0, 0.5 if training_steps else 1.0, "fitting the planes"))
         decoder: Decoder = add_up
         if config.decoder == "mlp":
             decoder = Mlp(planes.xy.shape[-1], config.hidden, over_sum=config.fit == "als").to(device)
-        if iterations:
-            steps = Steps(iterations, config.learning_rate, config.tv, config.smoothness)
+        if training_steps:
+            steps = Steps(training_steps, config.learning_rate, config.tv, config.smoothness)
             inner = part(report, 0.5 if config.fit == "als" else 0.0, 1.0, "training the planes")
             polish(planes, decoder, observed, steps, rng, lambda done: inner(Progress(done)))
         if isinstance(decoder, Mlp):
             decoder.requires_grad_(False)
-        return Field(planes, decoder, knots, mean, spread)
+        return Field(planes, decoder, knots, mean, std)
 
 
 def _usual_steps(config: KPlanesConfig) -> int:
@@ -229,10 +229,10 @@ def _at_every_pixel(one: Images, size: tuple[int, ...]) -> Images:
 
 
 def _observed(
-    one: Images, knots: tuple[NDArray[np.float64], ...], mean: float, spread: float, device: torch.device
+    one: Images, knots: tuple[NDArray[np.float64], ...], mean: float, std: float, device: torch.device
 ) -> Observed:
     rows, columns = ((np.arange(size) + 0.5) * one.coarser - 0.5 for size in one.voxels.shape[1:])
-    scaled = torch.from_numpy((one.voxels.astype(np.float32) - np.float32(mean)) / np.float32(spread))
+    scaled = torch.from_numpy((one.voxels.astype(np.float32) - np.float32(mean)) / np.float32(std))
     return Observed(scaled.to(device), _sampling(knots, (one.depths, rows, columns), device))
 
 

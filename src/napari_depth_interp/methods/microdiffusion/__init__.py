@@ -26,7 +26,7 @@ class MicroDiffusionConfig(MethodConfig):
         title="Effort of the prior",
         description="Preset that the prior is run with: fast, balanced, best.",
     )
-    prior_steps: int | None = Field(
+    prior_training_steps: int | None = Field(
         default=None,
         ge=10,
         le=1_000_000,
@@ -100,7 +100,7 @@ class MicroDiffusionConfig(MethodConfig):
         description="Weight w by which what the condition changes is exaggerated: (1 + w) with it - w without it. "
         "Above 0 sampling takes twice as long. Not stated in the paper; its code has 1.8.",
     )
-    iterations: int = Field(
+    training_steps: int = Field(
         default=800, ge=10, le=1_000_000, title="Training steps", description="Steps of the diffusion model (AdamW)."
     )
     batch: int = Field(
@@ -202,15 +202,15 @@ def _create(config: MicroDiffusionConfig, runtime: Runtime) -> Method:
 MICRODIFFUSION = MethodSpec(
     name="microdiffusion",
     title="MicroDiffusion",
-    summary="Diffusion on XY sections, guided by a prior and the closest recorded image: samples and their spread for "
-    "projections (means of n sections), without their white noise. For slices use auto.",
+    summary="Diffusion on XY sections, guided by a prior and the closest recorded image: samples and their "
+    "standard deviation for projections (means of n sections), without their white noise. For slices use auto.",
     config=MicroDiffusionConfig,
     create=_create,
     cost="2 min (fast) to many minutes (balanced, best) for 22 projections of 128 x 128 on two cores",
     presets={
-        "fast": {"iterations": 300, "levels": 2, "samples": 4, "steps": 2},
+        "fast": {"training_steps": 300, "levels": 2, "samples": 4, "steps": 2},
         "balanced": {},
-        "best": {"iterations": 4000, "channels": 32, "effort": "balanced", "steps": 10},
+        "best": {"training_steps": 4000, "channels": 32, "effort": "balanced", "steps": 10},
     },
     gives_uncertainty=True,
     sampled=True,

@@ -1,4 +1,4 @@
-"""Training: foretell clean sections from noisy ones, from recorded images only."""
+"""Training: predict clean sections from noisy ones, from recorded images only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...nn.loop import Plan, train
 from ...nn.noise_schedule import STEPS, sampler
 from ...nn.runtime import half_precision
 from ...progress import Report
-from .lessons import Lesson, batched
+from .examples import TrainingExample, batched
 from .network import SectionNet
 
 if TYPE_CHECKING:
@@ -73,10 +73,10 @@ class Live:
     field: nn.Module
     fine: Tensor
 
-    def put(self, lesson: Lesson, field: nn.Module) -> Lesson:
-        """Return a lesson with the prior as it is now; gradients flow."""
-        prior = 2 * field(self.fine[lesson.index]) - 1
-        return replace(lesson, prior=prior, clean=prior.detach())
+    def put(self, example: TrainingExample, field: nn.Module) -> TrainingExample:
+        """Return a example with the prior as it is now; gradients flow."""
+        prior = 2 * field(self.fine[example.index]) - 1
+        return replace(example, prior=prior, clean=prior.detach())
 
 
 class _Together(nn.Module):
@@ -89,58 +89,62 @@ class _Together(nn.Module):
 
 def fit(
     network: SectionNet,
-    lessons: Sequence[Sequence[Lesson]],
+    examples: Sequence[Sequence[TrainingExample]],
     config: MicroDiffusionConfig,
     seed: int,
     report: Report,
     live: Live | None = None,
 ) -> None:
-    """Train the network, and a live prior, in place; ``lessons`` are kinds of lessons, of which each step draws one."""
-    noise, rows = Noise.of(config, network.gain.device), training_rows(lessons[0][0], config)
+    """Train the network, and a live prior, in place; each step draws from one kind of ``examples``."""
+    noise, rows = Noise.of(config, network.gain.device), training_rows(examples[0][0], config)
     if config.draws == "residual":
-        network.gain.fill_(_gain(lessons))
+        network.gain.fill_(_gain(examples))
     together = _Together(network, live)
     optimiser = torch.optim.AdamW(together.parameters(), lr=config.learning_rate, weight_decay=1e-4)
 
     def loss(moving: nn.Module, rng: np.random.Generator) -> Tensor:
         assert isinstance(moving, _Together)
-        kind = lessons[int(rng.integers(len(lessons)))]
+        kind = examples[int(rng.integers(len(examples)))]
         if live is not None:
             kind = [live.put(kind[int(rng.integers(len(kind)))], moving.field)]
         some = batched(kind, rng, config.batch, config.window, rows)
-        return missed(moving.network, noise, some, config, rng)
+        return loss_of(moving.network, noise, some, config, rng)
 
-    plan = Plan(config.iterations, average=0.99, seed=seed)
+    plan = Plan(config.training_steps, average=0.99, seed=seed)
     trained = train(together, [optimiser], loss, plan, report=report).network
     together.load_state_dict(trained.state_dict())
 
 
-def training_rows(lesson: Lesson, config: MicroDiffusionConfig) -> slice:
+def training_rows(example: TrainingExample, config: MicroDiffusionConfig) -> slice:
     """Return the image rows to train on: all, or those that the self-check leaves."""
-    height = lesson.seen.shape[0]
+    height = example.seen.shape[0]
     held = height // _HELD
     return slice(0, height - held if config.self_check and held >= _FEWEST_HELD else height)
 
 
 @torch.no_grad()
-def trust_in(network: SectionNet, lessons: Sequence[Lesson], config: MicroDiffusionConfig) -> float:
+def trust_in(network: SectionNet, examples: Sequence[TrainingExample], config: MicroDiffusionConfig) -> float:
     """Return the share of what the network adds to the prior that fits known sections best (least squares), 0 to 1.
 
     On image rows that training has not seen, where images are high enough to keep some.
     """
-    trained = training_rows(lessons[0], config)
-    height = lessons[0].seen.shape[0]
+    trained = training_rows(examples[0], config)
+    height = examples[0].seen.shape[0]
     held = slice(trained.stop, height) if trained.stop < height else trained
     helped, size = 0.0, 0.0
-    for lesson in lessons:
-        assert lesson.prior is not None
-        clean, prior = lesson.target[:, held], lesson.prior[:, held]
+    for example in examples:
+        assert example.prior is not None
+        clean, prior = example.target[:, held], example.prior[:, held]
         state = torch.randn_like(clean[:1]).expand_as(clean)
-        seen = lesson.seen[held].expand_as(clean)
+        seen = example.seen[held].expand_as(clean)
         share = torch.full((len(clean),), (STEPS - 1) / STEPS, device=clean.device)
         with half_precision(clean.device):
             found = network(
-                blended(state, prior, config), share, seen_by(seen, prior, config), lesson.place, torch.ones_like(share)
+                blended(state, prior, config),
+                share,
+                seen_by(seen, prior, config),
+                example.place,
+                torch.ones_like(share),
             )
         added = sections_of(found, prior, network, config.draws) - prior
         helped += float((added * (clean - prior)).sum())
@@ -148,45 +152,49 @@ def trust_in(network: SectionNet, lessons: Sequence[Lesson], config: MicroDiffus
     return float(np.clip(helped / size, 0, 1)) if size > 0 else 0.0
 
 
-def _gain(lessons: Sequence[Sequence[Lesson]]) -> float:
+def _gain(examples: Sequence[Sequence[TrainingExample]]) -> float:
     """Return 1 over the usual size of what the prior misses."""
-    known = [each for kind in lessons for each in kind if each.prior is not None]
-    missed = [
+    known = [each for kind in examples for each in kind if each.prior is not None]
+    residual = [
         (each.target - (each.prior.mean(0, keepdim=True) if each.mean_only else each.prior)).square().mean()
         for each in known
         if each.prior is not None
     ]
-    return 1 / max(float(torch.stack(missed).max().sqrt()), _NARROWEST) if missed else 1.0
+    return 1 / max(float(torch.stack(residual).max().sqrt()), _NARROWEST) if residual else 1.0
 
 
-def missed(
-    network: SectionNet, noise: Noise, lessons: Sequence[Lesson], config: MicroDiffusionConfig, rng: np.random.Generator
+def loss_of(
+    network: SectionNet,
+    noise: Noise,
+    examples: Sequence[TrainingExample],
+    config: MicroDiffusionConfig,
+    rng: np.random.Generator,
 ) -> Tensor:
-    """Return the mean squared error of what the network foretells; sections of one image share step and noise."""
+    """Return the mean squared error of what the network predicts; sections of one image share step and noise."""
     states, priors, seens, steps, known = [], [], [], [], []
-    for lesson in lessons:
+    for example in examples:
         step = int(rng.integers(STEPS))
-        clean = state_of(lesson.clean, lesson.prior, network, config.draws)
-        states.append(noise.added(clean, step, torch.randn_like(lesson.seen).expand_as(clean)))
-        seens.append(lesson.seen.expand_as(lesson.clean))
-        priors.append(lesson.prior)
+        clean = state_of(example.clean, example.prior, network, config.draws)
+        states.append(noise.added(clean, step, torch.randn_like(example.seen).expand_as(clean)))
+        seens.append(example.seen.expand_as(example.clean))
+        priors.append(example.prior)
         steps += [step] * len(clean)
         known += [0.0 if rng.random() < config.uncondition else 1.0] * len(clean)
     state, seen = torch.cat(states), torch.cat(seens)
     prior = None if priors[0] is None else torch.cat([each for each in priors if each is not None])
     device = state.device
     share, told = torch.tensor(steps, device=device) / STEPS, torch.tensor(known, device=device)
-    place = torch.cat([lesson.place for lesson in lessons])
+    place = torch.cat([example.place for example in examples])
     with half_precision(device):
         found = network(blended(state, prior, config), share, seen_by(seen, prior, config), place, told)
     total, done = state.new_zeros(()), 0
-    for lesson in lessons:
-        mine = slice(done, done + len(lesson.clean))
+    for example in examples:
+        mine = slice(done, done + len(example.clean))
         done = mine.stop
-        foretold = found[mine].mean(0, keepdim=True) if lesson.mean_only else found[mine]
-        prior_there = lesson.prior
-        if prior_there is not None and lesson.mean_only:
+        predicted = found[mine].mean(0, keepdim=True) if example.mean_only else found[mine]
+        prior_there = example.prior
+        if prior_there is not None and example.mean_only:
             prior_there = prior_there.mean(0, keepdim=True)
-        wanted = state_of(lesson.target, prior_there, network, config.draws)
-        total = total + (foretold - wanted).square().mean()
-    return total / len(lessons)
+        wanted = state_of(example.target, prior_there, network, config.draws)
+        total = total + (predicted - wanted).square().mean()
+    return total / len(examples)

@@ -19,8 +19,8 @@ from ...progress import Progress, Report, fractions, part, silent
 from ...stack import Stack
 from ...stack.scaling import Scaling
 from .. import registry
+from .examples import Places, TrainingExample, coarser, means
 from .fit import Live, fit, trust_in
-from .lessons import Lesson, Places, coarser, means
 from .network import SectionNet
 from .noise import white_noise, without_noise
 from .sample import Scene, draw
@@ -74,8 +74,8 @@ class MicroDiffusion:
         return self._quiet[1]
 
     def _learn(self, stack: Stack, device: torch.device, report: Report) -> None:
-        lessons, known = self._lessons(stack, device)
-        if not lessons:
+        examples, known = self._examples(stack, device)
+        if not examples:
             self._prior = self._prior or self._prepared("linear", stack, silent)
             self._warnings = ("microdiffusion is its prior here: the images are too small or too few to learn from",)
             return
@@ -84,7 +84,7 @@ class MicroDiffusion:
             fine = torch.from_numpy(stack.fine_depths()).to(device)
             live = Live(self._prior.field()[0].to(device), fine)
         network = SectionNet(self._config, self._runtime.seed).to(device)
-        fit(network, lessons, self._config, self._runtime.seed, report, live)
+        fit(network, examples, self._config, self._runtime.seed, report, live)
         self._network, self._trust = network, 1.0
         if self._config.self_check and known:
             self._trust = trust_in(network, known, self._config)
@@ -103,16 +103,18 @@ class MicroDiffusion:
         spec = registry.get(name)
         values = dict(spec.presets.get(self._config.effort, {}))
         if name == "inr" and self._config.prior_training == "joint":
-            values["iterations"] = 0
-        elif self._config.prior_steps is not None:
-            own = {"auto": "training_steps", "inr": "iterations"}
-            values |= {own[name]: self._config.prior_steps} if name in own else {}
+            values["training_steps"] = 0
+        elif self._config.prior_training_steps is not None:
+            own = {"auto": "training_steps", "inr": "training_steps"}
+            values |= {own[name]: self._config.prior_training_steps} if name in own else {}
         method = spec.create(spec.config(**values), self._runtime)
         method.prepare(stack, report=report)
         return method
 
-    def _lessons(self, stack: Stack, device: torch.device) -> tuple[list[list[Lesson]], list[Lesson]]:
-        """Return the kinds of lessons that there are, and lessons for the self-check, if any."""
+    def _examples(
+        self, stack: Stack, device: torch.device
+    ) -> tuple[list[list[TrainingExample]], list[TrainingExample]]:
+        """Return the kinds of examples that there are, and examples for the self-check, if any."""
         if min(stack.voxels.shape[1:]) < _SMALLEST or len(stack.depths) < 2:
             return [], []
 
@@ -152,14 +154,14 @@ class MicroDiffusion:
             assert self._prior is not None
             values = self._prior.sections_at(stack, z, report=report).values
             return Sections(values, np.full(values.shape, np.nan, np.float32))
-        depths, mean, spread = self._volume(stack, report)
+        depths, mean, std = self._volume(stack, report)
         places = np.interp(wanted, depths, np.arange(len(depths), dtype=float))
         values = at_places(mean, places).astype(dtype)
         report(Progress(1.0))
-        return Sections(values, at_places(spread, places))
+        return Sections(values, at_places(std, places))
 
     def _volume(self, stack: Stack, report: Report) -> tuple[NDArray[np.float64], NDArray[Any], NDArray[np.float32]]:
-        """Return depths, mean and spread of the samples; the last are kept."""
+        """Return depths, mean and std of the samples; the last are kept."""
         grid = _Grid.of(stack)
         if self._drawn is None or not stack.equals(self._drawn[0]):
             with torch_on(self._runtime) as device:
@@ -172,13 +174,13 @@ class MicroDiffusion:
                     found = draw(self._network, self._config, scene, fractions(inner))
                     total, squares = total + found.double(), squares + found.double().square()
                 mean = total / count
-                spread = ((squares / count - mean.square()).clamp_min(0) * (count / max(1, count - 1))).sqrt()
+                std = ((squares / count - mean.square()).clamp_min(0) * (count / max(1, count - 1))).sqrt()
                 if count == 1:
-                    spread = torch.full_like(spread, torch.nan)
+                    std = torch.full_like(std, torch.nan)
                 if scene.prior is not None and count > 1:
                     mean = scene.prior + self._trust * (mean - scene.prior)
                 values = self._scaling.undo(((mean + 1) / 2).cpu().numpy())
-                self._drawn = stack, values, (spread / 2 * self._scaling.span).float().cpu().numpy()
+                self._drawn = stack, values, (std / 2 * self._scaling.scale).float().cpu().numpy()
         return grid.z, self._drawn[1], self._drawn[2]
 
     def _scene(self, stack: Stack, grid: _Grid, device: torch.device) -> Scene:

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 POSITIONS = 16
 """Frequencies of the depth's features; each gives a sine and a cosine, for the place in the stack and in the image."""
-_SPREAD = 1.5
+_STD = 1.5
 """Standard deviation of the Gaussian frequencies, cycles per half of the stack or of the image."""
 _HEADS = 4
 
 
 class SectionNet(nn.Module):
-    """Foretells clean sections from noisy ones.
+    """Predicts clean sections from noisy ones.
 
     All layers look at neighbouring pixels only (norms are over the channels of a pixel), so that tiles with a margin
     of :attr:`halo` give what the whole section gives; cross attention looks at all pixels of a tile.
@@ -37,7 +37,7 @@ class SectionNet(nn.Module):
         self.halo = self.factor * (4 * config.levels + 6)
         told = 4 * config.channels
         self._told, self._how = told, config.condition
-        gaussian = np.random.default_rng(seed).normal(0, _SPREAD, (2, POSITIONS))
+        gaussian = np.random.default_rng(seed).normal(0, _STD, (2, POSITIONS))
         octaves = np.tile(2.0 ** np.linspace(-1, 3, POSITIONS), (2, 1))
         drawn = gaussian if config.positions == "gaussian" else octaves
         self.register_buffer("frequencies", torch.from_numpy(drawn).float())

@@ -88,7 +88,7 @@ def draw(
     state = torch.randn_like(images)[torch.from_numpy(scene.closest)]  # sections of one image share their noise
     times = schedule.timesteps.tolist()
     for number, step in enumerate(times):
-        clean = foretold(network, config, scene, state, step, _part(each, number, len(times)))
+        clean = predicted(network, config, scene, state, step, _part(each, number, len(times)))
         if config.correct:
             sections = scene.matched(sections_of(clean, prior, network, config.draws))
             clean = state_of(sections, prior, network, config.draws)
@@ -100,7 +100,7 @@ def draw(
     return scene.finished(sections) if config.correct else sections
 
 
-def foretold(
+def predicted(
     network: SectionNet,
     config: MicroDiffusionConfig,
     scene: Scene,

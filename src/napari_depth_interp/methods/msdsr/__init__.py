@@ -29,7 +29,7 @@ class MsdsrConfig(MethodConfig):
         "U-Net saved by diffusers, of the same width and levels. Not set: from random weights. Unused with a model.",
         json_schema_extra={"model_of": "msdsr"},
     )
-    iterations: int = Field(
+    training_steps: int = Field(
         default=1500,
         ge=10,
         le=1_000_000,
@@ -175,9 +175,9 @@ MSDSR = MethodSpec(
     create=_create,
     cost="50 s (fast), 5 min (balanced) or 20 min (best) for 192 x 192 x 31 sections on two quiet cores",
     presets={
-        "fast": {"iterations": 400, "channels": 16, "steps": 2},
+        "fast": {"training_steps": 400, "channels": 16, "steps": 2},
         "balanced": {},
-        "best": {"iterations": 5000, "steps": 10, "samples": 4},
+        "best": {"training_steps": 5000, "steps": 10, "samples": 4},
     },
     acquisitions=frozenset({"slice"}),
     gives_uncertainty=True,

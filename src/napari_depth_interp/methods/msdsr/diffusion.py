@@ -1,4 +1,4 @@
-"""Noise: the schedule, how noisy rows are made for training, and what a foretelling means."""
+"""Noise: the schedule, how noisy rows are made for training, and what a prediction means."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class Diffusion:
         self._alpha: Tensor = self.sampler.alphas_cumprod
 
     def noisy(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return noisy images, what the network should foretell, and the step of each image (B,)."""
+        """Return noisy images, what the network should predict, and the step of each image (B,)."""
         step = torch.randint(STEPS, (len(images),), device=images.device)
         noise = torch.randn_like(images) + self._offset(images, step)
         signal, rest = self._parts(step, images)
         wanted = signal * noise - rest * images if self._config.prediction == "v" else noise
         return signal * images + rest * noise, wanted, step
 
-    def clean(self, noisy: Tensor, foretold: Tensor, step: Tensor) -> Tensor:
-        """Return the image that a foretelling means."""
+    def clean(self, noisy: Tensor, predicted: Tensor, step: Tensor) -> Tensor:
+        """Return the image that a prediction means."""
         signal, rest = self._parts(step, noisy)
         if self._config.prediction == "v":
-            return signal * noisy - rest * foretold
-        return (noisy - rest * foretold) / signal.clamp_min(1e-3)
+            return signal * noisy - rest * predicted
+        return (noisy - rest * predicted) / signal.clamp_min(1e-3)
 
     def _parts(self, step: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
         alpha = self._alpha.to(like.device)[step].view(-1, *[1] * (like.ndim - 1))

@@ -1,4 +1,4 @@
-"""Training the network to foretell the hidden rows.
+"""Training the network to predict the hidden rows.
 
 Ohashi 2025, eq. 7, with the target on the hidden rows: the paper prints it on the observed ones.
 """
@@ -33,7 +33,7 @@ def fit(
     seed: int,
     report: Report,
     *,
-    iterations: int | None = None,
+    training_steps: int | None = None,
     checkpoint: Checkpoint | None = None,
     validation: Validation | None = None,
     accelerator: Accelerator | None = None,
@@ -50,7 +50,7 @@ def fit(
         Rows from one observed row to the next, where masks are regular.
     seed : int
     report : callable
-    iterations : int, optional
+    training_steps : int, optional
         Default: those of the config.
     """
     diffusion = Diffusion(config)
@@ -58,9 +58,9 @@ def fit(
     optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=1e-4, fused=True)
 
     def loss(moving: nn.Module, rng: np.random.Generator) -> Tensor:
-        return missed(moving, diffusion, masked(source.draw(rng), config.masks, gap, rng))
+        return loss_of(moving, diffusion, masked(source.draw(rng), config.masks, gap, rng))
 
-    plan = Plan(iterations or config.iterations, average=0.995, seed=seed)
+    plan = Plan(training_steps or config.training_steps, average=0.995, seed=seed)
     return train(
         network, [optimiser], loss, plan, report=report, checkpoint=checkpoint, validation=validation,
         accelerator=accelerator,
@@ -71,13 +71,13 @@ def _gain(source: Source, gap: int, seed: int) -> float:
     """Return 1 over the usual size of what linear interpolation misses."""
     rng = np.random.default_rng((seed, -1 % 2**32))
     pieces = masked(source.draw(rng), "regular", gap, rng)
-    missed = pieces.planes - between(pieces.planes, pieces.mask)
-    hidden = (1 - pieces.mask)[:, :, None].expand_as(missed) > 0
-    return 1 / max(float(missed[hidden].std()), 1e-3)
+    residual = pieces.planes - between(pieces.planes, pieces.mask)
+    hidden = (1 - pieces.mask)[:, :, None].expand_as(residual) > 0
+    return 1 / max(float(residual[hidden].std()), 1e-3)
 
 
-def missed(network: nn.Module, diffusion: Diffusion, pieces: Pieces) -> Tensor:
-    """Return the mean squared error of the foretelling over hidden rows (eq. 11: observed rows go in clean)."""
+def loss_of(network: nn.Module, diffusion: Diffusion, pieces: Pieces) -> Tensor:
+    """Return the mean squared error of the prediction over hidden rows (eq. 11: observed rows go in clean)."""
     plain: Any = getattr(network, "module", network)  # several GPUs wrap it
     linear = between(pieces.planes, pieces.mask)
     clean = plain.scaled(pieces.planes, linear)
@@ -85,7 +85,7 @@ def missed(network: nn.Module, diffusion: Diffusion, pieces: Pieces) -> Tensor:
     rows = pieces.mask[:, :, None]
     seen = rows * clean + (1 - rows) * noisy
     with half_precision(seen.device):
-        foretold = network(seen, pieces.mask, linear, step)
+        predicted = network(seen, pieces.mask, linear, step)
     hidden = (1 - rows).expand_as(seen)
-    error: Tensor = (hidden * (foretold - wanted).square()).sum() / hidden.sum().clamp_min(1)
+    error: Tensor = (hidden * (predicted - wanted).square()).sum() / hidden.sum().clamp_min(1)
     return error

@@ -95,16 +95,16 @@ class Msdsr:
 
     def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report = silent) -> Sections:
         """Return sections between the rows that were drawn; the mean of the samples and their standard deviation."""
-        rows, spread = self._volume(stack, report)
+        rows, std = self._volume(stack, report)
         depths = stack.depths
         wanted = np.clip(np.asarray(z, float), depths[0], depths[-1])
         places = np.interp(wanted, depths, np.arange(len(depths), dtype=float) * self._rows)
         values = np.clip(at_places(rows, places), *self._bounds).astype(working_dtype(stack.voxels.dtype))
         report(Progress(1.0))
-        return Sections(values, at_places(spread, places))
+        return Sections(values, at_places(std, places))
 
     def _volume(self, stack: Stack, report: Report) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the drawn rows (R, Y, X) in the units of the input and their spread; the last are kept."""
+        """Return the drawn rows (R, Y, X) in the units of the input and their standard deviation; the last are kept."""
         if self._drawn is not None and stack.equals(self._drawn[0]):
             return self._drawn[1:]
         with torch_on(self._runtime) as device:
@@ -115,9 +115,9 @@ class Msdsr:
                 samples = self._samples(known, mask, report)
         found = torch.stack(samples)
         alone = len(samples) == 1
-        spread = torch.full_like(found[0], torch.nan) if alone else found.std(0) / 2
+        std = torch.full_like(found[0], torch.nan) if alone else found.std(0) / 2
         mean = self._scaling.undo(((found.mean(0) + 1) / 2).cpu().numpy())
-        self._drawn = stack, np.asarray(mean, np.float32), spread.cpu().numpy() * np.float32(self._scaling.span)
+        self._drawn = stack, np.asarray(mean, np.float32), std.cpu().numpy() * np.float32(self._scaling.scale)
         return self._drawn[1:]
 
     def _samples(self, known: Tensor, mask: Tensor, report: Report) -> list[Tensor]:

@@ -13,7 +13,7 @@ from ...models.folder import fill
 
 
 class PlaneNet(nn.Module):
-    """Foretells the noise, or v, of the hidden rows of planes.
+    """Predicts the noise, or v, of the hidden rows of planes.
 
     Parameters
     ----------

@@ -36,11 +36,11 @@ class _PlaneInOneStep(nn.Module):
         seen = mask[:, :, None] > 0
         known = self.network.scaled(rows, rows)
         noisy = torch.where(seen, known, noise[:, 0])
-        foretold = self.network(noisy, mask, rows, torch.full((len(rows),), self._step))
+        predicted = self.network(noisy, mask, rows, torch.full((len(rows),), self._step))
         if self._foretells_v:
-            clean = self._signal * noisy - self._rest * foretold
+            clean = self._signal * noisy - self._rest * predicted
         else:
-            clean = (noisy - self._rest * foretold) / max(self._signal, 1e-3)
+            clean = (noisy - self._rest * predicted) / max(self._signal, 1e-3)
         return self.network.restored(torch.where(seen, known, clean), rows)[:, None]
 
 

@@ -86,8 +86,8 @@ def _foretold(
         some = planes[start : start + size]
         steps = torch.full((len(some),), step, device=volume.device)
         with half_precision(volume.device):
-            foretold = network(some, mask.expand(len(some), -1), lines[start : start + size], steps)
-        found[start : start + size] = diffusion.clean(some, foretold, steps)
+            predicted = network(some, mask.expand(len(some), -1), lines[start : start + size], steps)
+        found[start : start + size] = diffusion.clean(some, predicted, steps)
         each(min(1.0, (start + size) / len(planes)))
     return found.movedim(0, axis)
 

@@ -53,7 +53,7 @@ def train_on(
         stacks = [2 * torch.from_numpy(Scaling.of(each.voxels).apply(each.voxels)) - 1 for each in split.kept]
         network = untrained(config).to(device)
         source = FromStacks([each.to(device) for each in stacks], config.batch, config.columns)
-        every = max(1, min(_BETWEEN_CHECKPOINTS, config.iterations // 10))
+        every = max(1, min(_BETWEEN_CHECKPOINTS, config.training_steps // 10))
         parts = {"config": config.model_dump(mode="json"), "seed": runtime.seed}
         checkpoint = Checkpoint(folder, fingerprint_of(data, parts), every)
         if not resume:

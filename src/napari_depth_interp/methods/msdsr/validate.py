@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...nn.loop import Checked, Validation
+from ...nn.loop import Validation, ValidationResult
 from ...stack import Stack
 from ...stack.scaling import Scaling
 from .network import PlaneNet, between
@@ -42,11 +42,11 @@ def validation_of(
     if not groups:
         return None
 
-    def measure(network: nn.Module) -> Checked:
+    def measure(network: nn.Module) -> ValidationResult:
         assert isinstance(network, PlaneNet)
-        return _look(network, groups, config, gap, seed)
+        return _validate(network, groups, config, gap, seed)
 
-    return Validation(measure, every=max(1, config.iterations // _LOOKS))
+    return Validation(measure, every=max(1, config.training_steps // _LOOKS))
 
 
 def _planes_of(stack: Stack, gap: int, count: int) -> list[Tensor]:
@@ -65,7 +65,9 @@ def _planes_of(stack: Stack, gap: int, count: int) -> list[Tensor]:
     return found
 
 
-def _look(network: PlaneNet, groups: Sequence[Tensor], config: MsdsrConfig, gap: int, seed: int) -> Checked:
+def _validate(
+    network: PlaneNet, groups: Sequence[Tensor], config: MsdsrConfig, gap: int, seed: int
+) -> ValidationResult:
     errors: dict[str, list[Tensor]] = {"drawn": [], "linear": []}
     picture = None
     devices = [groups[0].device] if groups[0].device.type == "cuda" else []
@@ -83,7 +85,7 @@ def _look(network: PlaneNet, groups: Sequence[Tensor], config: MsdsrConfig, gap:
                 picture = torch.stack([each[:, most] for each in (linear, drawn, truth)])
     assert picture is not None
     scores = {"psnr": _psnr(errors["drawn"]), "psnr_linear": _psnr(errors["linear"])}
-    return Checked(scores, picture.float().cpu().numpy(), _CAPTIONS)
+    return ValidationResult(scores, picture.float().cpu().numpy(), _CAPTIONS)
 
 
 def _psnr(squares: Sequence[Tensor]) -> float:

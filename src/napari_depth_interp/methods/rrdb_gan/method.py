@@ -23,8 +23,8 @@ from .forward import lattice_of
 from .generator import LEARNED, Generator
 from .lattice import Lattice
 from .pairs import limits
+from .test_time_augmentation import views
 from .tiles import TiledVolume, core_for
-from .turns import turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +65,7 @@ class RrdbGan:
         further = [Path(each.strip()) for each in self._config.ensemble.split(",") if each.strip()]
         folders = [self._config.model, *further]
         config = type(self._config)
-        needs = (*(name for name in LEARNED if name in config.model_fields), "error_per_spread")
+        needs = (*(name for name in LEARNED if name in config.model_fields), "error_per_std")
         found = [models.load(folder, self._name, config, needs) for folder in folders]
         self._about = dict(found[0].config)
         same = [name for name in ("factor", "scale", "base") if name in self._about]
@@ -115,8 +115,8 @@ class RrdbGan:
         if not self._lattice.means:  # means of the result could not be kept
             np.clip(values, *self._bounds, out=values)
         report(Progress(1.0))
-        spread = np.full_like(fine[0], np.nan) if len(fine) == 1 else fine[1]
-        return Sections(values, spread * np.float32(span * float(self._about["error_per_spread"])))
+        std = np.full_like(fine[0], np.nan) if len(fine) == 1 else fine[1]
+        return Sections(values, std * np.float32(span * float(self._about["error_per_std"])))
 
     def _rows(self, stack: Stack, z: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return where depths are among all fine sections; whole numbers where they are one."""
@@ -154,17 +154,17 @@ class RrdbGan:
         seen = tile.to(device)
         total, squares, count = torch.zeros(()), torch.zeros(()), 0
         for network in self._networks:
-            for turn in turns(self._lattice, self._config.flips):
+            for view in views(self._lattice, self._config.flips):
                 with half_precision(device):
-                    blocks = turn.undo(network(turn.do(seen)))
+                    blocks = view.undo(network(view.do(seen)))
                 if self._config.back_projection:
                     blocks = self._lattice.consistent(blocks)
                 total, squares, count = total.to(device) + blocks, squares.to(device) + blocks.square(), count + 1
         mean = total / count
         if count == 1:
             return mean[0].cpu()
-        spread = ((squares / count - mean.square()).clamp_min(0) * count / (count - 1)).sqrt()
-        return torch.cat([mean[0], spread[0]]).cpu()
+        std = ((squares / count - mean.square()).clamp_min(0) * count / (count - 1)).sqrt()
+        return torch.cat([mean[0], std[0]]).cpu()
 
 
 def _counter(tiles: int, report: Report) -> Callable[[], None]:

@@ -17,14 +17,14 @@ class RunParameters(BaseModel):
         le=8,
         title="Views",
         description="How many mirrored or turned copies of the stack the network sees. Their mean is "
-        "returned, their spread as the uncertainty; with one view of one model it is not known. "
+        "returned, their standard deviation as the uncertainty; with one view of one model it is not known. "
         "Time grows in proportion.",
     )
     ensemble: str = Field(
         default="",
         title="Further models",
         description="Folders of further models, separated by commas: the mean over all models is returned, and their "
-        "spread joins the uncertainty.",
+        "std joins the uncertainty.",
     )
     back_projection: bool = Field(
         default=True,

@@ -16,7 +16,7 @@ Features = Callable[[Tensor], Tensor]
 
 _TAPPED = 16
 """Layers of VGG16 that are used: up to relu3_3."""
-_MEAN, _SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet, per colour."""
 _TINY = 1e-12
 _FLOOR = 0.1
@@ -59,15 +59,15 @@ class Vgg(nn.Module):
         self.requires_grad_(False).eval()
         self._size = size
         self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1))
-        self.register_buffer("spread", torch.tensor(_SPREAD).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(_STD).view(1, 3, 1, 1))
 
     mean: Tensor
-    spread: Tensor
+    std: Tensor
 
     def forward(self, images: Tensor) -> Tensor:
         """Return (N, 256, size / 4, size / 4)."""
         sized = functional.interpolate(images, size=(self._size, self._size), mode="bilinear", align_corners=False)
-        found: Tensor = self.layers((sized - self.mean) / self.spread)
+        found: Tensor = self.layers((sized - self.mean) / self.std)
         return found
 
 
@@ -119,8 +119,8 @@ class Perceptual:
             chosen, share = self._chosen(made, real, axis, count)
             with torch.no_grad():
                 wanted = self._features(_planes(real, axis, chosen))
-            missed = (self._features(_planes(made, axis, chosen)) - wanted).float().square()
-            each = missed.view(len(made), len(chosen), -1).mean((0, 2))
+            residual = (self._features(_planes(made, axis, chosen)) - wanted).float().square()
+            each = residual.view(len(made), len(chosen), -1).mean((0, 2))
             total = total + (each * share).sum()
         return total / 3
 

@@ -1,4 +1,4 @@
-"""Training generator and discriminator in turns (Nishioka 2026, section 3.5); resumes, and uses several GPUs."""
+"""Training generator and discriminator alternately (Nishioka 2026, section 3.5); resumes, and uses several GPUs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...method import Runtime, TrainingData
 from ...models import folder as models
 from ...nn.checkpoint import Checkpoint
 from ...nn.data import fingerprint_of, record_of, split
-from ...nn.loop import Plan, Step, Turn, train_in_turns
+from ...nn.loop import OptimizerStep, Plan, Step, train_alternating
 from ...nn.processes import accelerator
 from ...nn.runtime import allow_compiling, torch_on
 from ...progress import Report, part
@@ -27,7 +27,7 @@ from .lattice import Lattice
 from .losses import deceives, judges
 from .objective import Objective
 from .pairs import Batch, Patches, Volume, make_volume
-from .validate import Judgement
+from .validate import Validator
 
 if TYPE_CHECKING:
     from . import GanConfig
@@ -57,20 +57,20 @@ def train_on(
             trained_on, lattice, config, runtime.seed, device, 1 if several is None else several.num_processes
         )
         pair = Pair(name, lattice, config, objective, patches, classes, device)
-        judgement = Judgement(kept, lattice, config, objective, device) if kept else None
+        validator = Validator(kept, lattice, config, objective, device) if kept else None
         steps = patches.steps * config.epochs
         parts = {"config": config.model_dump(mode="json"), "seed": runtime.seed, "classes": list(data.classes)}
         checkpoint = Checkpoint(folder, fingerprint_of(data, parts), max(1, min(_BETWEEN_CHECKPOINTS, steps // 10)))
         if not resume:
             checkpoint.remove()
-        trained = train_in_turns(
-            pair.generator, pair.others, pair.turns(),
+        trained = train_alternating(
+            pair.generator, pair.others, pair.optimizer_steps(),
             Plan(steps, warm_up=1, average=config.weight_average, clip=config.clip or math.inf, seed=runtime.seed),
             report=part(report, 0.0, 1.0, "training"), checkpoint=checkpoint, accelerator=several,
-            validation=None if judgement is None else judgement.validation(patches.steps),
+            validation=None if validator is None else validator.validation(patches.steps),
         )  # fmt: skip
         learned = {key: getattr(config, key) for key in LEARNED if hasattr(config, key)}
-        found = {"gain_db": None, "error_per_spread": 1.0} if judgement is None else judgement.final(trained.network)
+        found = {"gain_db": None, "error_per_std": 1.0} if validator is None else validator.final(trained.network)
     if several is None or several.is_main_process:
         record = record_of(data, config.model_dump(mode="json"), trained.history)
         about = {**learned, **found, "adversarial": objective.shares.adversarial, "classes": list(classes)}
@@ -100,12 +100,12 @@ class Pair:
             self.others.append(judge.to(device).to(memory_format=layout))
         self._at_hand: tuple[Batch, Tensor] | None = None
 
-    def turns(self) -> list[Turn]:
-        """Return the turns of a step: the discriminator's, where there is one, then the generator's."""
-        turns = [Turn(0, [self._adam(self.generator)], self._make, self._rate)]
+    def optimizer_steps(self) -> list[OptimizerStep]:
+        """Return the parts of a step: the discriminator's, where there is one, then the generator's."""
+        parts = [OptimizerStep(0, [self._adam(self.generator)], self._make, self._rate)]
         if self.others:
-            turns.insert(0, Turn(1, [self._adam(self.others[0])], self._judge, lambda _: 1.0))
-        return turns
+            parts.insert(0, OptimizerStep(1, [self._adam(self.others[0])], self._judge, lambda _: 1.0))
+        return parts
 
     def _adam(self, network: nn.Module) -> torch.optim.Optimizer:
         return torch.optim.Adam(network.parameters(), lr=self._config.learning_rate, betas=_BETAS)
@@ -117,7 +117,7 @@ class Pair:
         return float(0.5 ** (step // self._patches.steps // self._config.halve_every))
 
     def _judge(self, networks: Sequence[nn.Module], step: Step) -> Tensor:
-        """Return the discriminator's loss; what the generator made is kept for its own turn."""
+        """Return the discriminator's loss; what the generator made is kept for its own step."""
         batch, made = self._at_hand = self._made(networks, step)
         networks[1].requires_grad_(True)
         with self._precision():

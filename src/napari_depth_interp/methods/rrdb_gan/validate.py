@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ...nn.loop import Checked, Validation
+from ...nn.loop import Validation, ValidationResult
 from .forward import finished, precision
 from .lattice import Lattice
 from .losses import ssim
 from .objective import Objective
 from .pairs import Volume
-from .turns import turns
+from .test_time_augmentation import views
 
 if TYPE_CHECKING:
     from . import GanConfig
@@ -26,7 +26,7 @@ _VIEWS = 4
 _CAPTIONS = ("interpolated", "made now", "truth")
 
 
-class Judgement:
+class Validator:
     """Scores a generator on volumes kept from training.
 
     Parameters
@@ -40,14 +40,14 @@ class Judgement:
     ) -> None:
         self._parts = [_middle(each, lattice, device) for each in volumes]
         self._lattice, self._config, self._objective, self._device = lattice, config, objective, device
-        missed = [(self._base(coarse) - fine).square().mean() for coarse, fine in self._parts]
-        self._before = _mean([_decibels(float(each)) for each in missed])
+        residual = [(self._base(coarse) - fine).square().mean() for coarse, fine in self._parts]
+        self._before = _mean([_decibels(float(each)) for each in residual])
 
     def validation(self, steps: int) -> Validation:
         """Return what the training loop asks for, with so many steps per epoch."""
         return Validation(self.measure, self._config.validate_every * steps, self._config.patience)
 
-    def measure(self, network: nn.Module) -> Checked:
+    def measure(self, network: nn.Module) -> ValidationResult:
         """Return PSNR and structural similarity for a range of 1, and sections as they are estimated, made and true.
 
         The first score decides which weights are kept: PSNR, or where likeness to the eye counts too, the objective
@@ -68,19 +68,19 @@ class Judgement:
         scores |= {"psnr_interpolated": self._before, "ssim": _mean(likeness)}
         if self._objective.shares.perceptual > 0 or self._objective.shares.adversarial > 0:
             scores = {"objective": -_mean(loss), **scores}
-        return Checked(scores, picture, _CAPTIONS)
+        return ValidationResult(scores, picture, _CAPTIONS)
 
     def final(self, network: nn.Module) -> dict[str, Any]:
-        """Return the gain over the base estimate in dB, and the mean error per spread over views."""
-        gains, errors, spreads = [], 0.0, 0.0
+        """Return the gain over the base estimate in dB, and the mean error per std over views."""
+        gains, errors, stds = [], 0.0, 0.0
         with torch.no_grad():
             for coarse, fine in self._parts:
-                made = torch.stack([self._made(network, coarse, view) for view in turns(self._lattice, _VIEWS)])
+                made = torch.stack([self._made(network, coarse, view) for view in views(self._lattice, _VIEWS)])
                 before, after = ((each - fine).square().mean() for each in (self._base(coarse), made[0]))
                 gains.append(_decibels(float(after)) - _decibels(float(before)))
                 errors += float((made.mean(0) - fine).abs().mean())
-                spreads += float(made.std(0).mean())
-        return {"gain_db": _mean(gains), "error_per_spread": errors / spreads if spreads > 0 else 1.0}
+                stds += float(made.std(0).mean())
+        return {"gain_db": _mean(gains), "error_per_std": errors / stds if stds > 0 else 1.0}
 
     def _base(self, coarse: Tensor) -> Tensor:
         return self._lattice.crop(self._lattice.base(coarse))

@@ -17,7 +17,7 @@ from ...method import Effort, Method, MethodConfig, MethodSpec, Runtime
 class SectionSRConfig(MethodConfig):
     """Parameters of section super-resolution; the defaults are the preset balanced."""
 
-    iterations: int = Field(
+    training_steps: int = Field(
         default=1000,
         ge=10,
         le=200_000,
@@ -109,15 +109,15 @@ SECTION_SR = MethodSpec(
     create=_create,
     cost="10 s (fast), 25 s (balanced) or 4 min (best) for 192 x 192 x 31 sections on two quiet cores",
     presets={
-        "fast": {"iterations": 300, "flips": False},
+        "fast": {"training_steps": 300, "flips": False},
         "balanced": {},
-        "best": {"iterations": 6000, "channels": 48, "blocks": 6},
+        "best": {"training_steps": 6000, "channels": 48, "blocks": 6},
     },
     tile_halo=reach,
     trains_on_stack=True,
     effort=Effort(
-        steps=lambda config: config.iterations,
-        limited=lambda config, steps: config.model_copy(update={"iterations": steps}),
+        steps=lambda config: config.training_steps,
+        limited=lambda config, steps: config.model_copy(update={"training_steps": steps}),
         looked_at=LOOKED_AT,
     ),
     devices=("cpu", "cuda", "mps"),

@@ -26,7 +26,7 @@ _SMALLEST_GAP = 1.3
 class Plan:
     """How long and on what: steps, patches per step, the physical gap in pixels, the loss, share of the rates, gaps."""
 
-    iterations: int
+    training_steps: int
     batch: int
     gap: float
     squared: bool
@@ -43,9 +43,9 @@ def fit(network: RowNet, patches: Patches, plan: Plan, seed: int, report: Report
     def loss(moving: nn.Module, rng: np.random.Generator) -> Tensor:
         gap = plan.gap * math.exp(rng.uniform(low, high))
         batch = patches.draw(max(_SMALLEST_GAP, gap), rng)
-        return missed(moving, batch, squared=plan.squared, exact=network.exact)
+        return loss_of(moving, batch, squared=plan.squared, exact=network.exact)
 
-    whole = loop.Plan(plan.iterations, seed=seed)
+    whole = loop.Plan(plan.training_steps, seed=seed)
     return train(network, optimisers_of(network, plan.rate), loss, whole, report=report).network
 
 
@@ -59,7 +59,7 @@ def optimisers_of(network: RowNet, rate: float = 1.0) -> list[torch.optim.Optimi
     ]
 
 
-def missed(network: nn.Module, batch: Batch, *, squared: bool, exact: bool = True) -> Tensor:
+def loss_of(network: nn.Module, batch: Batch, *, squared: bool, exact: bool = True) -> Tensor:
     """Return the error of the hidden rows: the squared one, or the absolute one."""
     with half_precision(batch.rows.device):
         bases = network(batch.rows.contiguous(memory_format=torch.channels_last), batch.gap)

@@ -75,13 +75,13 @@ class SectionSR:
         """Train on the XY images of the stack, then leave sections out to choose the scale."""
         self._network = None
         begun = self._starts_ready(exact=not stack.acquisition.is_projection)
-        self._fit(stack, self._config.iterations * (1 if begun else _FROM_SCRATCH), report)
+        self._fit(stack, self._config.training_steps * (1 if begun else _FROM_SCRATCH), report)
 
     def refit(self, stack: Stack, *, report: Report = silent) -> None:
         """Train on another time point of the same channel, beginning from what is known: a quarter of the time."""
-        self._fit(stack, max(1, self._config.iterations // _REFIT), report)
+        self._fit(stack, max(1, self._config.training_steps // _REFIT), report)
 
-    def _fit(self, stack: Stack, iterations: int, report: Report) -> None:
+    def _fit(self, stack: Stack, training_steps: int, report: Report) -> None:
         self._floor = Floor.of(stack)
         for plain in (self._linear, self._matched):
             plain.prepare(stack, report=silent)
@@ -100,7 +100,7 @@ class SectionSR:
             network = self._network or self._new_network(float(images.mean()), float(images.std()), exact=exact)
             blur = self._config.axial_blur / _FWHM / self._pixel
             patches = Patches(images, self._config.batch, blur, stack.acquisition.n)
-            plan = Plan(iterations, self._config.batch, gap, self._is_squared(images, gap))
+            plan = Plan(training_steps, self._config.batch, gap, self._is_squared(images, gap))
             if self._starts_ready(exact=exact):
                 plan = replace(plan, rate=ready.RATE, span=ready.SPAN)
             training = part(report, 0.0, 0.95, "training on the sections of this stack")
@@ -109,10 +109,10 @@ class SectionSR:
                 self.scale = self._choose_scale(stack, device, part(report, 0.95, 1.0))
         report(Progress(1.0))
 
-    def _new_network(self, mean: float, spread: float, *, exact: bool) -> RowNet:
-        network = RowNet(self._config.channels, self._dilations(), mean, spread, exact=exact)
+    def _new_network(self, mean: float, std: float, *, exact: bool) -> RowNet:
+        network = RowNet(self._config.channels, self._dilations(), mean, std, exact=exact)
         if self._starts_ready(exact=exact):
-            ready.start(network, spread)
+            ready.start(network, std)
         return network
 
     def _starts_ready(self, *, exact: bool) -> bool:
@@ -183,7 +183,7 @@ class SectionSR:
         depths, scaled = _with_ends(stack, self._scaling.apply(stack.voxels))
         targets = Targets.at(depths, z, self._pixel, scale)
         voxels = torch.from_numpy(scaled)
-        span = values.dtype.type(self._scaling.span)
+        span = values.dtype.type(self._scaling.scale)
         for number, axis in enumerate(axes):
             share = None if both is None else (both if axis == 1 else 1 - both)
             inner = part(report, number / len(axes), (number + 1) / len(axes))
@@ -228,11 +228,11 @@ class SectionSR:
             for number, octave in enumerate(_OCTAVES):
                 values = self._linear.sections_at(seen, z, report=silent).values
                 self._add(values, seen, z, float(2**octave), both, device, silent, flips=1)
-                errors[number] += float(np.square((values - truth.voxels[inside]) / self._scaling.span).sum())
+                errors[number] += float(np.square((values - truth.voxels[inside]) / self._scaling.scale).sum())
                 report(Progress((half + (number + 1) / len(_OCTAVES)) / 2))
         finer = np.linspace(_OCTAVES[0], _OCTAVES[-1], 81)
-        missed = CubicSpline(_OCTAVES, 10 * np.log10(errors))(finer) + _DRAWN * finer**2
-        return float(2 ** (_BELIEVED * finer[missed.argmin()]))
+        residual = CubicSpline(_OCTAVES, 10 * np.log10(errors))(finer) + _DRAWN * finer**2
+        return float(2 ** (_BELIEVED * finer[residual.argmin()]))
 
     def _dilations(self) -> tuple[int, ...]:
         """Every second block looks twice as far along the rows."""
@@ -271,9 +271,9 @@ def _noise_share(images: Tensor, gap: float) -> float:
     step = max(1, min(round(gap / 2), (height - 1) // 2))
     if height < 3 or images.shape[2] < 3:
         return 0.0
-    missed = (images[:, : -2 * step] + images[:, 2 * step :]) / 2 - images[:, step:-step]
+    residual = (images[:, : -2 * step] + images[:, 2 * step :]) / 2 - images[:, step:-step]
     rows = images[:, :-2] - 2 * images[:, 1:-1] + images[:, 2:]
     mask = rows[:, :, :-2] - 2 * rows[:, :, 1:-1] + rows[:, :, 2:]
     few = mask.abs().flatten()[:: max(1, mask.numel() // 1_000_000)]
     noise = 1.4826 * float(few.median()) / 6
-    return noise * math.sqrt(1.5) / max(float(missed.std()), 1e-9)
+    return noise * math.sqrt(1.5) / max(float(residual.std()), 1e-9)

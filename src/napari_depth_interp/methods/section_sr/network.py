@@ -30,19 +30,19 @@ class RowNet(nn.Module):
         Width of the network.
     dilations : sequence of int
         One residual block each, with this step between the columns that it looks at.
-    mean, spread : float
+    mean, std : float
         Mean and standard deviation of the images.
     exact : bool
         The rows are sections, which stand; else means of sections, and a section at the same depth differs.
     """
 
     def __init__(
-        self, channels: int, dilations: tuple[int, ...], mean: float, spread: float, *, exact: bool = True
+        self, channels: int, dilations: tuple[int, ...], mean: float, std: float, *, exact: bool = True
     ) -> None:
         super().__init__()
         self.exact = exact
         self.reach = 1 + _HEAD[1] // 2 + sum(dilation + 1 for dilation in dilations)
-        self._mean, self._spread = mean, spread or 1.0
+        self._mean, self._std = mean, std or 1.0
         self.entry = nn.Conv2d(1, channels, 3, padding=1)
         self.blocks = nn.ModuleList(_Block(channels, dilation) for dilation in dilations)
         self.head = nn.Conv2d(channels, BASES, _HEAD, padding=(_HEAD[0] // 2 - 1, _HEAD[1] // 2))
@@ -62,7 +62,7 @@ class RowNet(nn.Module):
         (B, BASES, N-1, X) tensor
         """
         told = torch.full((1, 1), math.log(gap / _USUAL_GAP), device=rows.device)
-        features = self.entry((rows - self._mean) / self._spread)
+        features = self.entry((rows - self._mean) / self._std)
         for block in self.blocks:
             features = block(features, told)
         bases: Tensor = self.head(functional.relu(features))

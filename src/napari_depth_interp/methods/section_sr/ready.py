@@ -13,7 +13,7 @@ from .network import RowNet
 
 SIZES = {"32x4": (32, (1, 2, 1, 2)), "48x6": (48, (1, 2, 1, 2, 1, 2))}
 """The networks for which there are weights: width, and the dilation of each block."""
-MEAN, SPREAD = 0.3, 0.15
+MEAN, STD = 0.3, 0.15
 """Mean and standard deviation of the images on which they were trained."""
 RATE = 0.35
 """Share of the learning rates: more would forget, less would not learn the stack."""
@@ -31,20 +31,20 @@ def fits(channels: int, dilations: tuple[int, ...]) -> bool:
     return (channels, dilations) in SIZES.values()
 
 
-def start(network: RowNet, spread: float) -> None:
+def start(network: RowNet, std: float) -> None:
     """Give a network the ready weights.
 
     Parameters
     ----------
     network : RowNet
         Of a size for which there are weights.
-    spread : float
+    std : float
         Standard deviation of its images: what linear interpolation misses grows with it.
     """
     channels, blocks = network.entry.out_channels, len(network.blocks)
     tensors = read(file_of(f"{channels}x{blocks}"))
     for name in ("head.weight", "head.bias"):
-        tensors[name] = tensors[name] * (spread / SPREAD)
+        tensors[name] = tensors[name] * (std / STD)
     network.load_state_dict(tensors)
 
 

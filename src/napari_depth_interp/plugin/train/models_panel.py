@@ -115,10 +115,10 @@ class ModelsPanel(QWidget):
         """Write the chosen model as one file; an existing one is replaced, the dialog has asked."""
         self._do(lambda name: library.export(name, path, overwrite=True), f"exported to {path}")
 
-    def bring(self, path: Path, name: str) -> None:
+    def import_model(self, path: Path, name: str) -> None:
         """Take in a model from a file."""
         try:
-            found = library.bring(path, name)
+            found = library.import_model(path, name)
         except DepthInterpError as error:
             self.said.emit(for_window(error), True)
             return
@@ -169,7 +169,7 @@ class ModelsPanel(QWidget):
             self, "Import a model", "Its name here", QLineEdit.EchoMode.Normal, Path(path).stem
         )
         if sure:
-            self.bring(Path(path), name.strip())
+            self.import_model(Path(path), name.strip())
 
     def _ask_resume(self) -> None:
         if self.chosen is not None:

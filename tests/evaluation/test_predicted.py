@@ -1,4 +1,4 @@
-"""What methods foretell of their own errors, against the truth."""
+"""What methods predict of their own errors, against the truth."""
 
 import json
 
@@ -27,13 +27,13 @@ class _Foretelling:
 
 
 @pytest.fixture
-def foretelling(monkeypatch):
+def prediction(monkeypatch):
     spec = MethodSpec("zero", "", "", MethodConfig, lambda *_: _Foretelling(), "", gives_uncertainty=True)
     get = registry.get
     monkeypatch.setattr(registry, "get", lambda name: spec if name == "zero" else get(name))
 
 
-@pytest.mark.usefixtures("foretelling")
+@pytest.mark.usefixtures("prediction")
 class TestForetold:
     def test_uncertainty_is_compared_with_the_errors_of_hidden_sections(self):
         """The intervals reach to 2.2 times the depths, 2 and 6; the errors are 1 and 2 times 10 and 13."""
@@ -45,7 +45,7 @@ class TestForetold:
         assert zero.uncertainty["spearman"] < -0.5
 
     def test_every_channel_and_time_point_with_its_own(self):
-        """The error is the depth times the brightness of the channel, and so is what is foretold."""
+        """The error is the depth times the brightness of the channel, and so is what is predicted."""
         brightness = np.array([[1.0, 30.0], [1000.0, 7.0]])[:, :, None, None, None]
         voxels = brightness * np.ones((2, 2, 7, 12, 12))
         voxels[:, :, 0] *= np.linspace(1, 2, 144).reshape(12, 12)

@@ -1,9 +1,9 @@
 """What the network learns from: recorded images, and nothing else.
 
-Two kinds of lessons. *Means*: the n sections of a recorded image are foretold, and their mean has to be that image: it
-holds at the real thickness, but says nothing about how the sections differ. *Coarser*: neighbouring images are averaged
-(slices: every second one is left out), so that the recorded images themselves are the sections to be found: these are
-known, but twice as thick.
+Two kinds of examples. *Means*: the n sections of a recorded image are predicted, and their mean has to be that image:
+it holds at the real thickness, but says nothing about how the sections differ. *Coarser*: neighbouring images are
+averaged (slices: every second one is left out), so that the recorded images themselves are the sections to be found:
+these are known, but twice as thick.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Prior = Callable[[Stack, NDArray[np.float64]], NDArray[np.float32] | None]
 
 
 @dataclass(frozen=True, eq=False)
-class Lesson:
+class TrainingExample:
     """Sections that belong to one recorded image.
 
     Attributes
@@ -75,8 +75,10 @@ class Places:
 Scaled = Callable[[NDArray[Any]], Tensor]
 
 
-def means(stack: Stack, prior: NDArray[np.float32] | None, scaled: Scaled, *, each: bool = False) -> list[Lesson]:
-    """Return one lesson for each projection; ``prior`` (N n, Y, X) holds its sections.
+def means(
+    stack: Stack, prior: NDArray[np.float32] | None, scaled: Scaled, *, each: bool = False
+) -> list[TrainingExample]:
+    """Return one example for each projection; ``prior`` (N n, Y, X) holds its sections.
 
     ``each``: every section has to be the projection, as algorithm 1 is printed, instead of their mean.
     """
@@ -84,7 +86,7 @@ def means(stack: Stack, prior: NDArray[np.float32] | None, scaled: Scaled, *, ea
     images, gap = scaled(stack.voxels), stack.grid.spacing or 1.0
     priors = None if prior is None else scaled(prior).view(len(images), n, *images.shape[1:])
     return [
-        Lesson(
+        TrainingExample(
             image,
             image.expand(n, -1, -1) if priors is None else priors[i],
             None if priors is None else priors[i],
@@ -97,14 +99,14 @@ def means(stack: Stack, prior: NDArray[np.float32] | None, scaled: Scaled, *, ea
     ]
 
 
-def coarser(stack: Stack, prior: Prior, scaled: Scaled) -> list[Lesson]:
-    """Return one lesson for each image of coarser stacks made of this one."""
-    lessons = []
+def coarser(stack: Stack, prior: Prior, scaled: Scaled) -> list[TrainingExample]:
+    """Return one example for each image of coarser stacks made of this one."""
+    examples = []
     for first in (0, 1):
         made = _pairs(stack, first) if stack.acquisition.is_projection else _thinned(stack, first)
         if made is not None:
-            lessons += _known(stack, *made, prior, scaled)
-    return lessons
+            examples += _known(stack, *made, prior, scaled)
+    return examples
 
 
 def _pairs(stack: Stack, first: int) -> tuple[Stack, list[list[int]]] | None:
@@ -130,35 +132,39 @@ def _thinned(stack: Stack, first: int) -> tuple[Stack, list[list[int]]] | None:
     return stack.crop(slice(first, None, 2), slice(None)), owned
 
 
-def _known(stack: Stack, coarse: Stack, owned: Sequence[Sequence[int]], prior: Prior, scaled: Scaled) -> list[Lesson]:
+def _known(
+    stack: Stack, coarse: Stack, owned: Sequence[Sequence[int]], prior: Prior, scaled: Scaled
+) -> list[TrainingExample]:
     images, seen = scaled(stack.voxels), scaled(coarse.voxels)
     asked = [i for each in owned for i in each]
     fine = stack.fine_depths()[asked]
     found = prior(coarse, fine.ravel())
     priors = None if found is None else scaled(found.reshape(*fine.shape, *found.shape[1:]).mean(axis=1))
-    places, gap, lessons, done = Places.of(stack), coarse.grid.spacing or 1.0, [], 0
+    places, gap, examples, done = Places.of(stack), coarse.grid.spacing or 1.0, [], 0
     for k, each in enumerate(owned):
         if each:
             place = places.at(stack.depths[list(each)], float(coarse.depths[k]), gap).to(images.device)
             mine = None if priors is None else priors[done : done + len(each)]
             known = images[list(each)]
-            lessons.append(Lesson(seen[k], known, mine, place, known, k, mean_only=False))
+            examples.append(TrainingExample(seen[k], known, mine, place, known, k, mean_only=False))
             done += len(each)
-    return lessons
+    return examples
 
 
-def batched(lessons: Sequence[Lesson], rng: np.random.Generator, sections: int, size: int, rows: slice) -> list[Lesson]:
-    """Return windows of some lessons, about ``sections`` sections in all, turned and mirrored at random."""
+def batched(
+    examples: Sequence[TrainingExample], rng: np.random.Generator, sections: int, size: int, rows: slice
+) -> list[TrainingExample]:
+    """Return windows of some examples, about ``sections`` sections in all, turned and mirrored at random."""
     chosen, count = [], 0
     while count < sections:
-        chosen.append(window(lessons[int(rng.integers(len(lessons)))], rng, size, rows))
+        chosen.append(window(examples[int(rng.integers(len(examples)))], rng, size, rows))
         count += len(chosen[-1].clean)
     return chosen
 
 
-def window(lesson: Lesson, rng: np.random.Generator, size: int, rows: slice) -> Lesson:
-    """Return a window of a lesson out of some of its rows."""
-    height, width = rows.stop - rows.start, lesson.seen.shape[1]
+def window(example: TrainingExample, rng: np.random.Generator, size: int, rows: slice) -> TrainingExample:
+    """Return a window of a example out of some of its rows."""
+    height, width = rows.stop - rows.start, example.seen.shape[1]
     tall, wide = min(size, height), min(size, width)
     top, left = rows.start + int(rng.integers(height - tall + 1)), int(rng.integers(width - wide + 1))
     flips = [axis for axis in (-2, -1) if rng.random() < 0.5]
@@ -169,6 +175,6 @@ def window(lesson: Lesson, rng: np.random.Generator, size: int, rows: slice) -> 
         part = part.flip(flips) if flips else part
         return part.transpose(-1, -2) if turned else part
 
-    prior = None if lesson.prior is None else cut(lesson.prior)
-    clean, target = cut(lesson.clean), cut(lesson.target)
-    return replace(lesson, seen=cut(lesson.seen), clean=clean, prior=prior, target=target)
+    prior = None if example.prior is None else cut(example.prior)
+    clean, target = cut(example.clean), cut(example.target)
+    return replace(example, seen=cut(example.seen), clean=clean, prior=prior, target=target)

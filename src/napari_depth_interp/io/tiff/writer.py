@@ -90,7 +90,7 @@ class TiffSink:
         If TIFF has no such type.
     """
 
-    grain = None
+    chunk_grid = None
 
     def __init__(self, path: Path, dataset: Dataset, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.dtype = _streamed_dtype(dtype)

@@ -27,7 +27,7 @@ class View:
         return seen.flip(self.mirrored)
 
 
-def turns(lattice: Lattice, count: int) -> list[View]:
+def views(lattice: Lattice, count: int) -> list[View]:
     """Return the first of eight views, the least alike first.
 
     Sections that are the first of their block cannot be mirrored along z: rows and columns are exchanged instead.
