@@ -111,7 +111,9 @@ class Auto:
         evidence = Evidence.of(known, scaling.scale)
         prior = proven(names)
         hidden = self._hidden_rows(stack, part(report, 0.4, 0.7))
-        rows = None if hidden is None else (Evidence.of(hidden[0], scaling.scale), Evidence.of(hidden[1], scaling.scale))
+        rows = (
+            None if hidden is None else (Evidence.of(hidden[0], scaling.scale), Evidence.of(hidden[1], scaling.scale))
+        )
         both = evidence if rows is None else evidence.with_rows(rows[0])
         self._weights = held_back(evidence, fit(both, prior, self._config.caution), _exact(stack, scaling))
         expectation = expect(evidence, rows, self._weights)
