@@ -15,7 +15,7 @@ from napari_depth_interp.methods.rrdb_gan.losses import deceives, judges, ssim
 from napari_depth_interp.methods.rrdb_gan.objective import Objective, announcements, shares_of
 from napari_depth_interp.methods.rrdb_gan.pairs import Patches, Volume, limits, make_volume
 from napari_depth_interp.methods.rrdb_gan.perceptual import Perceptual, Vgg, spectrum
-from napari_depth_interp.methods.rrdb_gan.test_time_augmentation import views
+from napari_depth_interp.methods.rrdb_gan.self_ensemble import views
 from napari_depth_interp.methods.rrdb_gan.tiles import TiledVolume, core_for, spans
 from napari_depth_interp.nn.loop import Step
 

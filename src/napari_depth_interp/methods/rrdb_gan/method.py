@@ -23,7 +23,7 @@ from .forward import lattice_of
 from .generator import LEARNED, Generator
 from .lattice import Lattice
 from .pairs import limits
-from .test_time_augmentation import views
+from .self_ensemble import views
 from .tiles import TiledVolume, core_for
 
 if TYPE_CHECKING:

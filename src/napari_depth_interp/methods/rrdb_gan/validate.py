@@ -15,7 +15,7 @@ from .lattice import Lattice
 from .losses import ssim
 from .objective import Objective
 from .pairs import Volume
-from .test_time_augmentation import views
+from .self_ensemble import views
 
 if TYPE_CHECKING:
     from . import GanConfig
