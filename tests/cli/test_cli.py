@@ -667,7 +667,7 @@ class TestAuto:
         message = fail(2, "run", waves, out, "--method", "auto", "--factor", 2, "-p", "candidates=cubic,magic")
         assert "'magic' cannot be a candidate" in message
 
-    def test_evaluate_says_how_well_it_foretold(self, tmp_path):
+    def test_evaluate_says_how_well_it_predicted(self, tmp_path):
         """Images too small to train on: the other candidates take a moment."""
         z, y, x = np.indices((9, 12, 14))
         voxels = 500 + 300 * np.sin(z / 3 + x / 8) + 20 * np.cos(y / 2 - z / 3)

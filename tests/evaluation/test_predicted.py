@@ -59,7 +59,7 @@ class TestForetold:
         assert zero.expected_gain_db == gain
         assert zero.warnings == ("it is zero",)
 
-    def test_others_foretell_nothing(self, noise):
+    def test_others_predict_nothing(self, noise):
         (linear,) = evaluate(noise, ["linear"], EVERY_2).methods
         assert linear.uncertainty is None
         assert linear.expected_gain_db is None

@@ -250,7 +250,7 @@ def test_an_uncertainty_that_does_not_vary():
 
 
 @pytest.mark.parametrize("method", [scored("linear"), predicted("a")])
-def test_nothing_foretold_nothing_said(method):
+def test_nothing_predicted_nothing_said(method):
     assert describe_uncertainty(scores(method)) == []
 
 

@@ -84,7 +84,7 @@ def chance(p_value: float | None, n: int, things: str = "sections") -> str:
 def conclusions(scores: Scores) -> list[Sentence]:
     """Return everything that a reader must know before the numbers, the most important first."""
     found = [*_best(scores), *(Sentence("bad", f"{line}.") for line in verdicts(scores))]
-    found += [*_foretold(scores), *_calibration(scores), *_warnings(scores)]
+    found += [*_predicted(scores), *_calibration(scores), *_warnings(scores)]
     if any(test["p_value"] is not None for each in scores.methods for test in each.against_linear.values()):
         found.append(
             Sentence(
@@ -191,7 +191,7 @@ def _pooled_psnr(each: MethodScores) -> float:
     return value
 
 
-def _foretold(scores: Scores) -> Iterator[Sentence]:
+def _predicted(scores: Scores) -> Iterator[Sentence]:
     linear = scores.of(BASELINE)
     for each in scores.methods:
         if each.expected_gain_db is None:

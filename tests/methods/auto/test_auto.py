@@ -227,7 +227,7 @@ class TestProjections:
         again = result.dataset.voxels.reshape(1, 1, 6, 6, 40, 40).mean(axis=3)
         np.testing.assert_allclose(again, dataset.voxels, atol=0.5)
 
-    def test_gain_and_uncertainty_are_foretold(self, mixed):
+    def test_gain_and_uncertainty_are_predicted(self, mixed):
         _, truth, result = mixed
         assert result.expected_gain_db > 0
         assert np.isfinite(result.uncertainty).all()

@@ -105,7 +105,7 @@ class TestMoved:
         factors = self.model.moved(self.real.found, np.full(6, fall), None).errors / self.model.errors
         assert ((factors > 0.2) & (factors < 2)).all()
 
-    def test_more_is_never_expected_where_less_is_foretold(self):
+    def test_more_is_never_expected_where_less_is_predicted(self):
         falls = np.log([1.0, 0.3, 1.0, 0.3, 1.0, 0.3])
         assert (np.diff(self.model.moved(self.real.found, falls, None).errors) >= 0).all()
 

@@ -30,7 +30,7 @@ class TestExpect:
         gains = [expect(evidence([left, left]), None, ALL).gain_db for left in (0.95, 0.7, 0.4)]
         assert 0 < gains[0] < gains[1] < gains[2]
 
-    def test_a_loss_is_foretold_as_a_loss(self):
+    def test_a_loss_is_predicted_as_a_loss(self):
         worse = Evidence(np.full((2, 1, 1), 1.0), np.zeros((2, 1)), np.ones(2))
         assert expect(worse, None, ALL).gain_db < -1
 

@@ -21,7 +21,7 @@ def _seeded():
 
 class TestDiffusion:
     @pytest.mark.parametrize("prediction", ["v", "noise"])
-    def test_a_right_foretelling_gives_the_clean_image(self, prediction):
+    def test_a_right_predicting_gives_the_clean_image(self, prediction):
         diffusion = Diffusion(MsdsrConfig(prediction=prediction, zero_snr=False))
         images = torch.randn(6, 5, 4)
         noisy, wanted, step = diffusion.noisy(images)

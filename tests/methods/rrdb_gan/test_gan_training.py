@@ -137,9 +137,9 @@ class TestRates:
         chosen = GanConfig(**{**TINY, "patches_per_volume": 4, "batch": 3, "epochs": 200, **config})
         source = patches(Lattice((4, 4, 4)))
         pair = Pair("rrdb_gan", lattice_of(chosen), chosen, Objective(chosen, CPU), source, (), CPU)
-        judge, make = pair.turns()
+        judge, make = pair.optimizer_steps()
         assert source.steps == 4
-        return [[turn.rate(4 * epoch) for epoch in (0, 69, 70, 140, 199)] for turn in (judge, make)]
+        return [[part.rate(4 * epoch) for epoch in (0, 69, 70, 140, 199)] for part in (judge, make)]
 
     def test_the_generators_is_halved_every_70_epochs_and_the_discriminators_stays(self):
         judge, make = self.rates(objective="published")

@@ -75,7 +75,7 @@ def test_rename_remove_export_import_by_their_buttons(panel, trainer_widget, mod
 
 def test_a_foreign_file_is_refused_in_words(panel, trainer_widget, tmp_path):
     (tmp_path / "bad.zip").write_bytes(b"no archive")
-    panel.bring(tmp_path / "bad.zip", "bad")
+    panel.import_model(tmp_path / "bad.zip", "bad")
     assert "is no exported model" in trainer_widget.bar._message.text()
     panel.choose("first")
     panel.rename("second")

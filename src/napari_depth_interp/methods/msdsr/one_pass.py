@@ -28,7 +28,7 @@ class _PlaneInOneStep(nn.Module):
         self._step = int(diffusion.sampler.timesteps[0])
         alpha = float(diffusion.sampler.alphas_cumprod[self._step])
         self._signal, self._rest = alpha**0.5, (1 - alpha) ** 0.5
-        self._foretells_v = config.prediction == "v"
+        self._predicts_v = config.prediction == "v"
         self.network = network
 
     def forward(self, linear: Tensor, observed: Tensor, noise: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ class _PlaneInOneStep(nn.Module):
         known = self.network.scaled(rows, rows)
         noisy = torch.where(seen, known, noise[:, 0])
         predicted = self.network(noisy, mask, rows, torch.full((len(rows),), self._step))
-        if self._foretells_v:
+        if self._predicts_v:
             clean = self._signal * noisy - self._rest * predicted
         else:
             clean = (noisy - self._rest * predicted) / max(self._signal, 1e-3)

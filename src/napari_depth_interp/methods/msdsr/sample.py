@@ -52,7 +52,7 @@ def draw(
         for place, axis in enumerate(axes):
             states[axis] = torch.where(observed, known, states[axis])
             inner = _part(each, (number + place / len(axes)) / config.steps, 1 / config.steps / len(axes))
-            clean[axis] = _foretold(network, diffusion, states[axis], mask, linear, step, axis, inner)
+            clean[axis] = _predicted(network, diffusion, states[axis], mask, linear, step, axis, inner)
         if config.coupled:
             mean = torch.stack(list(clean.values())).mean(0)
             clean = dict.fromkeys(axes, mean)
@@ -68,7 +68,7 @@ def _noise(like: Tensor, axis: int, *, shared: bool) -> Tensor:
     return torch.randn(shape, device=like.device).expand_as(like).clone()
 
 
-def _foretold(
+def _predicted(
     network: PlaneNet,
     diffusion: Diffusion,
     volume: Tensor,
