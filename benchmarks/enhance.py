@@ -22,7 +22,8 @@ from skimage.restoration import denoise_nl_means
 
 from _tools import machine, markdown_table, verdict
 from napari_depth_interp import io
-from napari_depth_interp.method import Runtime, Trainable, TrainingData
+from napari_depth_interp.method import Runtime
+from napari_depth_interp.nn.contract import Trainable, TrainingData
 from napari_depth_interp.run.execute import execute
 from napari_depth_interp.run.request import resolve, resolve_method
 from napari_depth_interp.run.settings import Settings

@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 
 from _tools import machine, markdown_table, verdict
 from napari_depth_interp import io
-from napari_depth_interp.method import Method, Runtime, Trainable, TrainingData
+from napari_depth_interp.method import Method, Runtime
 from napari_depth_interp.methods import registry
 from napari_depth_interp.metrics import Comparison, above_otsu
 from napari_depth_interp.metrics.intensity import rmse
 from napari_depth_interp.metrics.perceptual import Lpips
 from napari_depth_interp.models import weights
+from napari_depth_interp.nn.contract import Trainable, TrainingData
 from napari_depth_interp.progress import silent
 from napari_depth_interp.simulate import organoid
 from napari_depth_interp.stack import Dataset, Stack

@@ -168,7 +168,7 @@ def main() -> None:
     parser.add_argument("--crop", type=int, nargs=3, default=(97, 160, 160), metavar=("Z", "Y", "X"))
     parser.add_argument("--csv", type=Path, metavar="FILE", help="also write every figure to a CSV file")
     args = parser.parse_args()
-    methods = args.methods or [spec.name for spec in registry.specs() if not (spec.needs_training or spec.enhances)]
+    methods = args.methods or [spec.name for spec in registry.specs() if not (spec.needs_model or spec.enhances)]
     methods = list(dict.fromkeys([BASELINE, *methods]))
     print(machine(), flush=True)
     everything = []

@@ -25,11 +25,12 @@ from _tools import machine, markdown_table, verdict
 from napari_depth_interp import io
 from napari_depth_interp.cli.options import parse_parameter
 from napari_depth_interp.evaluation.holdout import pooled
-from napari_depth_interp.method import Runtime, TrainingData
+from napari_depth_interp.method import Runtime
 from napari_depth_interp.methods import registry
 from napari_depth_interp.methods.rrdb_gan import GanConfig
 from napari_depth_interp.methods.rrdb_gan.objective import shares_of
 from napari_depth_interp.metrics.intensity import psnr_of
+from napari_depth_interp.nn.contract import TrainingData
 from napari_depth_interp.progress import Cancelled, Progress, Stopped
 from napari_depth_interp.run.execute import execute
 from napari_depth_interp.run.request import resolve

@@ -41,7 +41,7 @@ def usual() -> list[str]:
     """Return all methods that need no model, with the presets that they have."""
     found = []
     for spec in registry.specs():
-        if not spec.needs_training:
+        if not spec.needs_model:
             found += [f"{spec.name}:{preset}" for preset in (spec.presets or {"balanced": {}})]
     return found
 

@@ -78,9 +78,9 @@ def made_by(spec: MethodSpec) -> str:
 
 def training_of(spec: MethodSpec) -> str:
     """Return in words what a method learns from."""
-    if spec.needs_training:
+    if spec.needs_model:
         return "a trained model"
-    optional = ", or a trained model" if spec.trainable or "model" in spec.config.model_fields else ""
+    optional = ", or a trained model" if spec.makes_model or "model" in spec.config.model_fields else ""
     return f"the stack itself{optional}" if spec.trains_on_stack else f"none{optional}"
 
 

@@ -89,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             spec = registry.get(method)
             target = () if spec.enhances else ("--factor", spec.enlarges if spec.enlarges > 1 else 2)
             parameters: dict[str, Any] = dict(QUICK.get(method, {}))
-            if spec.needs_training:
+            if spec.needs_model:
                 model = folder / f"model-{method}"
                 command_line("train", method, data, "--out", model, "--threads", 1, "--seed", 0, *options(TINY))
                 parameters["model"] = model

@@ -16,7 +16,7 @@ import os, signal, time
 from pathlib import Path
 import numpy as np
 from pydantic import Field
-from napari_depth_interp.method import MethodConfig, MethodSpec, Sections
+from napari_depth_interp.method import MethodConfig, MethodSpec, Sections, Tiling
 from napari_depth_interp.progress import Progress
 
 class OutOfMemoryError(RuntimeError):
@@ -54,7 +54,8 @@ class Trouble:
     def sections_at(self, stack, z, *, report):
         return Sections(np.full((len(z), *stack.voxels.shape[1:]), 1.0))
 
-SPEC = MethodSpec("trouble", "Trouble", "For tests.", Config, Trouble, "as long as you like", parallel_tiles=True)
+SPEC = MethodSpec("trouble", "Trouble", "For tests.", Config, Trouble, "as long as you like", None,
+                  tiling=Tiling(parallel=True))
 '''
 
 

@@ -6,8 +6,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from napari_depth_interp import io
-from napari_depth_interp.method import Runtime, TrainingData
+from napari_depth_interp.method import Runtime
 from napari_depth_interp.methods import registry
+from napari_depth_interp.nn.contract import TrainingData
 from napari_depth_interp.progress import silent
 from napari_depth_interp.simulate import simulate
 
@@ -41,7 +42,7 @@ TINY = {
 
 def quick(name: str) -> dict[str, Any]:
     """Return quick parameters of a method, with a model where it needs one."""
-    return {**QUICK.get(name, {}), **({"model": str(model_of(name))} if registry.get(name).needs_training else {})}
+    return {**QUICK.get(name, {}), **({"model": str(model_of(name))} if registry.get(name).needs_model else {})}
 
 
 @cache

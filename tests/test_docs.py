@@ -49,7 +49,7 @@ class TestMethods:
             model: Path | None = Field(None, title="Model", description="A folder.")
 
         spec = MethodSpec(
-            "brightest", "Brightest", "Maximum.", Config, lambda c, r: None, "none", gives_uncertainty=True
+            "brightest", "Brightest", "Maximum.", Config, lambda c, r: None, "none", None, gives_uncertainty=True
         )
         assert tables.page_of(spec, tmp_path) == "brightest.md"
         shown = tables.parameters([spec])

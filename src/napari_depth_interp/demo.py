@@ -49,7 +49,7 @@ def example_mri() -> Dataset:
 
 def default_methods() -> list[str]:
     """Return the methods that add sections, need no trained model and draw no random samples, which take minutes."""
-    usable = [spec for spec in registry.specs() if not (spec.needs_training or spec.sampled or spec.enhances)]
+    usable = [spec for spec in registry.specs() if not (spec.needs_model or spec.sampled or spec.enhances)]
     return [spec.name for spec in usable if spec.enlarges == 1]
 
 

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from .progress import Report
 from .stack import Stack
-from .stack.scaling import Scaling
 
 Preset = Literal["fast", "balanced", "best"]
 
@@ -81,36 +79,6 @@ class Findings:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class TrainingData:
-    """Stacks to learn from, and where each comes from.
-
-    Attributes
-    ----------
-    stacks : sequence of Stack
-        Dense ones, or noisy ones for a method that enhances.
-    files : sequence of Path
-        The file of each stack; for a stack that is no file's, such as an open layer, its name.
-    signatures : sequence of str
-        What tells other data from these, one per stack and then one per target; not given: the SHA-256 of the files.
-    targets, target_files : sequence
-        The clean counterpart of each stack, if there are any; for a method that enhances.
-    inputs : sequence of Stack or None
-        The sparse or coarse stack that was recorded of the same scene; None where it is to be made from the dense
-        one. Empty: of none.
-    classes : sequence of str
-        The kind of each specimen. Empty: all alike.
-    """
-
-    stacks: Sequence[Stack]
-    files: Sequence[Path]
-    signatures: Sequence[str] = ()
-    targets: Sequence[Stack] = ()
-    target_files: Sequence[Path] = ()
-    inputs: Sequence[Stack | None] = ()
-    classes: Sequence[str] = ()
-
-
 @runtime_checkable
 class Explains(Protocol):
     """A method that can say, once prepared, what it found out."""
@@ -134,65 +102,6 @@ class Refits(Protocol):
         """Fit on another stack, beginning from what is known."""
 
 
-@runtime_checkable
-class FusesCoarse(Protocol):
-    """A method that can also learn from sections of larger pixels, at depths that were not observed."""
-
-    def prepare_fused(self, stack: Stack, coarse: Stack, coarser: float, *, report: Report) -> None:
-        """Fit on the stack and on ``coarse``, one pixel of which is ``coarser`` pixels of the stack wide and high."""
-
-
-@runtime_checkable
-class HasField(Protocol):
-    """A method that holds its stack as a torch module, which another method may train further."""
-
-    def field(self) -> tuple[Any, Scaling]:
-        """Return the module, from depths (K,) to sections (K, Y, X) at about 0 to 1, and what 0 and 1 stand for."""
-
-
-@runtime_checkable
-class Trainable(Protocol):
-    """A method that can learn from dense stacks and keep what it learned in a folder."""
-
-    def train(self, data: TrainingData, folder: Path, *, resume: bool, report: Report) -> None:
-        """Train, and write a model folder that the method's parameter ``model`` takes."""
-
-
-@dataclass(frozen=True, eq=False)
-class OnePass:
-    """A trained network as one function from images to an image, for programs that know nothing of this package.
-
-    Attributes
-    ----------
-    module : torch.nn.Module
-        Takes the inputs in their order and gives the output, all (1, 1, Y, X).
-    inputs : mapping of name -> (description, example (1, 1, Y, X) float32 array)
-    output : (name, description)
-    about : str
-        What it computes, and what of the method it leaves out.
-    """
-
-    module: Any
-    inputs: Mapping[str, tuple[str, NDArray[np.float32]]]
-    output: tuple[str, str]
-    about: str
-
-
-@runtime_checkable
-class Portable(Protocol):
-    """A method whose trained network can be used by other programs as it is."""
-
-    def one_pass(self, model: Path) -> OnePass:
-        """Return the network of a model as one function."""
-
-
-@runtime_checkable
-class Announces(Protocol):
-    """A method that has something to say before it is trained: what it will download, for example."""
-
-    def announcements(self) -> Sequence[str]: ...
-
-
 class Method(Protocol):
     """A method at work on one stack (one channel at one time point)."""
 
@@ -210,17 +119,77 @@ class Method(Protocol):
 
 
 @dataclass(frozen=True)
-class Effort:
-    """What ``prepare`` of a method that trains costs, as far as its parameters say.
+class Interpolates:
+    """A method that makes sections at any depths; observed sections stand unchanged in the result."""
+
+
+@dataclass(frozen=True)
+class Enhances:
+    """A method that makes no new sections but better ones, on the same grid.
+
+    ``sections_at`` is asked for the depths of observed sections. It is used alone, or before another method.
+    """
+
+
+@dataclass(frozen=True)
+class Enlarges:
+    """A method that makes all three axes finer.
+
+    Attributes
+    ----------
+    factor : int
+        How many times more voxels the result has along each axis, voxel edges aligned, so that averaging blocks of
+        the result gives the grid of the input.
+    """
+
+    factor: int
+
+
+Kind = Interpolates | Enhances | Enlarges
+"""What a method makes."""
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """What a method needs of a stack to make a part of the result; as it stands here: whole images, all sections.
+
+    Attributes
+    ----------
+    halo : int, None or function of the config
+        Pixels that a tile needs on each side, along y and x, so that tiled equals untiled (for a method that looks
+        at everything: hardly differs from it); None: whole images.
+    z_reach : int or None
+        Observed sections on each side of a gap that a tile needs; None: all of them.
+    parallel : bool
+        ``sections_at`` may run in several threads at once after ``prepare``.
+    lazy : bool
+        ``prepare`` takes a stack whose voxels are still in their file
+        (:class:`~napari_depth_interp.stack.lazy.LazyVoxels`); otherwise the whole stack is read first.
+        ``sections_at`` gets arrays always.
+    """
+
+    halo: int | Callable[[Any], int | None] | None = None
+    z_reach: int | None = None
+    parallel: bool = False
+    lazy: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingCost:
+    """What training in ``prepare`` costs, as far as the parameters say; estimates of time and memory are made of it.
 
     Attributes
     ----------
     steps : callable (config) -> int
-        How many training steps it makes.
+        How many training steps ``prepare`` makes; of several networks, those of the one with most. 0 where the
+        parameters name a model, or ask for no training.
     limited : callable (config, steps) -> config
-        The same parameters with another number of steps, for a short measurement.
+        The same parameters with no more than so many steps (10 at least), for a short measurement; of several
+        networks each with its share.
     looked_at : int or None
-        Voxels of the stack on which it tries itself at most; None: all of them.
+        Voxels of the stack on which the method tries itself at most; None: all of them.
+    every_voxel : bool
+        A step looks at the whole stack, so that it takes longer on a larger one; otherwise at patches of one size.
     floats : float
         Floats per voxel of the stack that it holds at once.
     megabytes : float
@@ -230,8 +199,46 @@ class Effort:
     steps: Callable[[Any], int]
     limited: Callable[[Any, int], Any]
     looked_at: int | None = None
+    every_voxel: bool = False
     floats: float = 3.0
     megabytes: float = 500.0
+
+
+FEWEST_STEPS = 10
+"""Training steps of the shortest training that is measured."""
+
+
+def limit_training_steps(config: Any, steps: int) -> Any:
+    """Return a config with at most so many ``training_steps``: :attr:`TrainingCost.limited` of most methods."""
+    return config.model_copy(update={"training_steps": min(config.training_steps, steps)})
+
+
+def steps_without_model(config: Any) -> int:
+    """Return ``training_steps``, or 0 where ``model`` is given: :attr:`TrainingCost.steps` of most methods."""
+    return 0 if getattr(config, "model", None) is not None else int(config.training_steps)
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """What a method learns from: the stack itself, other data, or either.
+
+    Attributes
+    ----------
+    on_stack : TrainingCost or None
+        ``prepare`` trains on the stack itself and takes most of the time; the result depends a little on the number
+        of threads and on the device. None: the method works only with a model, which its parameter ``model`` names.
+    makes_model : bool
+        The method is :class:`~napari_depth_interp.nn.contract.Trainable`: it can learn from other data and keep a
+        model.
+    """
+
+    on_stack: TrainingCost | None = None
+    makes_model: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a method that learns from nothing."""
+        if self.on_stack is None and not self.makes_model:
+            raise ValueError("a method trains on the stack, or makes a model, or both; one that does neither: None")
 
 
 @dataclass(frozen=True)
@@ -247,44 +254,20 @@ class MethodSpec:
     config : type of MethodConfig
     create : callable (config, runtime) -> Method
         Imports what is heavy itself, so that listing methods stays fast.
+    cost : str
+        Rough time, in words.
+    training : TrainingSpec or None
+        What it learns from and what that costs; None: it does not train. It has no default, so that nobody forgets it.
+    kind : Interpolates, Enhances or Enlarges
+        What it makes.
+    tiling : Tiling
+        What it needs to make a part of the result.
     presets : mapping of preset -> config values
     acquisitions : set of {"slice", "projection"}
-    keeps_observed : bool
-        The observed sections stand unchanged in the result.
-    enhances : bool
-        The method makes no new sections but better ones, on the same grid; ``sections_at`` is asked for the depths
-        of observed sections. It is used alone, or before another method.
-    tile_halo : int, None or function of the config
-        Pixels that a tile needs on each side, along y and x, so that tiled equals untiled (for a method that looks
-        at everything: hardly differs from it); None: not tileable.
-    z_reach : int or None
-        Observed sections on each side of a gap that a tile needs; None: all of them.
-    prepares_lazily : bool
-        ``prepare`` takes a stack whose voxels are still in their file
-        (:class:`~napari_depth_interp.stack.lazy.LazyVoxels`);
-        otherwise the whole stack is read first. ``sections_at`` gets arrays always.
-    effort : Effort or None
-        What running time and memory depend on, for methods whose ``prepare`` does more than look at the stack.
-    working_floats : float
-        Floats per voxel of a tile, input and output together, that ``sections_at`` holds beside them.
-    parallel_tiles : bool
-        ``sections_at`` may run in several threads at once after ``prepare``.
     sampled : bool
         The result is a random sample that depends on the seed.
     gives_uncertainty : bool
-    trains_on_stack : bool
-        ``prepare`` trains on the stack itself and takes most of the time; the result depends a little on the
-        number of threads and on the device.
-    needs_training : bool
-        Works only with a model trained on other data, which its parameter ``model`` names.
-    trainable : bool
-        The method is :class:`Trainable`: it can learn from other data and keep a model.
-    enlarges : int
-        How many times more voxels the result has along each axis, voxel edges aligned, so that averaging blocks of
-        the result gives the grid of the input; 1: pixels stay as they are.
     devices : tuple of {"cpu", "cuda", "mps"}
-    cost : str
-        Rough time, in words.
     """
 
     name: str
@@ -293,27 +276,87 @@ class MethodSpec:
     config: type[MethodConfig]
     create: Callable[[Any, Runtime], Method]
     cost: str
+    training: TrainingSpec | None
+    kind: Kind = Interpolates()
+    tiling: Tiling = Tiling()
     presets: Mapping[Preset, Mapping[str, Any]] = field(default_factory=dict)
     acquisitions: frozenset[str] = frozenset({"slice", "projection"})
-    keeps_observed: bool = True
-    enhances: bool = False
-    tile_halo: int | Callable[[Any], int | None] | None = None
-    prepares_lazily: bool = False
-    effort: Effort | None = None
-    working_floats: float = 1.0
-    z_reach: int | None = None
-    parallel_tiles: bool = False
     sampled: bool = False
     gives_uncertainty: bool = False
-    trains_on_stack: bool = False
-    needs_training: bool = False
-    trainable: bool = False
-    enlarges: int = 1
     devices: tuple[str, ...] = ("cpu",)
 
+    @property
+    def keeps_observed(self) -> bool:
+        """Whether the observed sections stand unchanged in the result."""
+        return isinstance(self.kind, Interpolates)
+
+    @property
+    def enhances(self) -> bool:
+        """Whether it makes better sections on the same grid."""
+        return isinstance(self.kind, Enhances)
+
+    @property
+    def enlarges(self) -> int:
+        """How many times finer all axes of the result are; 1: pixels stay as they are."""
+        return self.kind.factor if isinstance(self.kind, Enlarges) else 1
+
+    @property
+    def trains_on_stack(self) -> bool:
+        """Whether ``prepare`` trains on the stack itself."""
+        return self.training_cost is not None
+
+    @property
+    def training_cost(self) -> TrainingCost | None:
+        """What training on the stack costs; None: ``prepare`` does not train."""
+        return None if self.training is None else self.training.on_stack
+
+    @property
+    def needs_model(self) -> bool:
+        """Whether it works only with a model trained on other data."""
+        return self.training is not None and self.training.on_stack is None
+
+    @property
+    def makes_model(self) -> bool:
+        """Whether it can learn from other data and keep a model."""
+        return self.training is not None and self.training.makes_model
+
     def halo(self, config: MethodConfig) -> int | None:
-        """Return the pixels that a tile needs on each side with these parameters; None: whole sections."""
-        return self.tile_halo(config) if callable(self.tile_halo) else self.tile_halo
+        """Return the pixels that a tile needs on each side with these parameters; None: whole images."""
+        return self.tiling.halo(config) if callable(self.tiling.halo) else self.tiling.halo
+
+
+class CompositeConfig(MethodConfig):
+    """Base of the parameters of a method that is made of other methods, its parts.
+
+    :meth:`most_steps` and :meth:`limited` are its :class:`TrainingCost`.
+    """
+
+    _share: float = PrivateAttr(default=1.0)
+
+    def parts(self) -> Sequence[tuple[MethodSpec, MethodConfig]]:
+        """Return the parts, each with its parameters, made by :meth:`part`."""
+        raise NotImplementedError
+
+    def part(self, spec: MethodSpec, values: Mapping[str, Any]) -> MethodConfig:
+        """Return the parameters of a part; in a short measurement, with its share of the training steps."""
+        config, cost = spec.config(**values), spec.training_cost
+        if self._share == 1 or cost is None:
+            return config
+        limited: MethodConfig = cost.limited(config, self._share_of(cost.steps(config)))
+        return limited
+
+    def most_steps(self) -> int:
+        """Return the training steps of the part that makes most."""
+        return max((spec.training_cost.steps(each) for spec, each in self.parts() if spec.training_cost), default=0)
+
+    def limited(self, steps: int) -> Any:
+        """Return parameters under which that part makes so many steps, and the others as much less."""
+        copied = self.model_copy()
+        copied._share = min(1.0, steps / max(1, self.most_steps()))
+        return copied
+
+    def _share_of(self, steps: int) -> int:
+        return max(FEWEST_STEPS, round(self._share * steps))
 
 
 def model_fields(spec: MethodSpec) -> dict[str, str]:

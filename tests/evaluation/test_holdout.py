@@ -330,9 +330,7 @@ def test_sr4_shows_its_means_and_nothing_else(spies):
     assert trial.visible.record == {}
 
 
-@pytest.mark.parametrize(
-    "method", [spec.name for spec in registry.specs() if not (spec.needs_training or spec.enhances)]
-)
+@pytest.mark.parametrize("method", [spec.name for spec in registry.specs() if not (spec.needs_model or spec.enhances)])
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
 def test_garbage_in_the_hidden_sections_changes_no_output(method, protocol):
     data = make(9)

@@ -12,8 +12,9 @@ from torch.overrides import TorchFunctionMode
 
 from napari_depth_interp.cli.options import parse_parameter
 from napari_depth_interp.errors import RequestError
-from napari_depth_interp.method import MethodConfig, Runtime, Trainable, model_fields
+from napari_depth_interp.method import MethodConfig, Runtime, model_fields
 from napari_depth_interp.methods import registry
+from napari_depth_interp.nn.contract import Trainable
 from napari_depth_interp.progress import Cancelled
 from napari_depth_interp.run import tiling
 from napari_depth_interp.run.execute import execute
@@ -258,7 +259,7 @@ class TestConfig:
             resolve_with(name, no_such_parameter=1)
 
     def test_says_what_to_do_without_a_model(self, name):
-        if registry.get(name).needs_training:
+        if registry.get(name).needs_model:
             with pytest.raises(RequestError, match=f"depth-interp train {name} DATA_DIR"):
                 resolve_with(name)
         else:
@@ -266,9 +267,9 @@ class TestConfig:
 
     def test_trainable_is_said_and_true(self, name):
         spec = registry.get(name)
-        assert spec.trainable == isinstance(spec.create(spec.config(), Runtime()), Trainable)
+        assert spec.makes_model == isinstance(spec.create(spec.config(), Runtime()), Trainable)
         for method in model_fields(spec).values():
-            assert registry.get(method).trainable
+            assert registry.get(method).makes_model
 
     def test_spec_is_complete(self, name):
         spec = registry.get(name)

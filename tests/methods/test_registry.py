@@ -23,7 +23,9 @@ class Brightest:
     def sections_at(self, stack, z, *, report):
         return Sections(np.full((len(z), *stack.voxels.shape[1:]), float(self.value)))
 
-SPEC = MethodSpec("brightest", "Brightest", "Fills with the maximum.", MethodConfig, lambda c, r: Brightest(), "none")
+SPEC = MethodSpec(
+    "brightest", "Brightest", "Fills with the maximum.", MethodConfig, lambda c, r: Brightest(), "none", training=None
+)
 """
 
 

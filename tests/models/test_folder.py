@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from napari_depth_interp.errors import OutputError, WeightsError
-from napari_depth_interp.method import TrainingData
 from napari_depth_interp.models import folder as models
 from napari_depth_interp.models.folder import Model, check_folder, load, save
 from napari_depth_interp.nn.checkpoint import History
+from napari_depth_interp.nn.contract import TrainingData
 from napari_depth_interp.nn.data import record_of
 
 MODEL = Model("msdsr", {"channels": 8}, {"a.weight": torch.arange(6.0).view(2, 3)}, {"steps": 3})

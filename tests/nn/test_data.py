@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_depth_interp.method import TrainingData
+from napari_depth_interp.nn.contract import TrainingData
 from napari_depth_interp.nn.data import fingerprint_of, hashes_of, hold_back, signed, split
 from napari_depth_interp.stack import Grid, Stack
 

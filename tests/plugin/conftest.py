@@ -133,7 +133,7 @@ class Stepwise:
 def slow(monkeypatch):
     """Register the method ``slow``, which also gives an uncertainty and has presets."""
     spec = MethodSpec(
-        "slow", "Slow", "For tests.", StepConfig, Stepwise, "as long as you like",
+        "slow", "Slow", "For tests.", StepConfig, Stepwise, "as long as you like", None,
         presets={"fast": {"steps": 1}, "balanced": {"steps": 3}, "best": {"steps": 200}},
         gives_uncertainty=True, acquisitions=frozenset({"slice"}),
     )  # fmt: skip

@@ -10,7 +10,17 @@ from pydantic import Field
 
 from command_line import run_json, succeed, write_imagej
 from napari_depth_interp.errors import OutputError
-from napari_depth_interp.method import Effort, MethodConfig, MethodSpec, Sections
+from napari_depth_interp.method import (
+    Enlarges,
+    MethodConfig,
+    MethodSpec,
+    Sections,
+    Tiling,
+    TrainingCost,
+    TrainingSpec,
+    limit_training_steps,
+    steps_without_model,
+)
 from napari_depth_interp.methods import registry
 from napari_depth_interp.progress import Cancelled
 from napari_depth_interp.run import estimate as estimate_module
@@ -55,16 +65,10 @@ class Sleeper:
 
 @pytest.fixture
 def sleeper(monkeypatch):
-    effort = Effort(
-        lambda config: config.training_steps,
-        lambda config, steps: config.model_copy(update={"training_steps": steps}),
-        looked_at=2_000_000,
-        floats=4.0,
-        megabytes=100.0,
-    )
+    cost = TrainingCost(steps_without_model, limit_training_steps, looked_at=2_000_000, floats=4.0, megabytes=100.0)
     spec = MethodSpec(
-        "sleeper", "Sleeper", "For tests.", SleeperConfig, Sleeper, "none", tile_halo=8, effort=effort,
-        gives_uncertainty=False, working_floats=3.0,
+        "sleeper", "Sleeper", "For tests.", SleeperConfig, Sleeper, "none", TrainingSpec(cost), tiling=Tiling(halo=8),
+        gives_uncertainty=False,
     )  # fmt: skip
     monkeypatch.setattr(registry, "get", lambda name, real=registry.get: spec if name == "sleeper" else real(name))
     return spec
@@ -89,7 +93,7 @@ def test_within_a_factor_of_two(sleeper):
     expected = 300 * PER_STEP + 2_000_000 * PER_SEEN + new * PER_MADE
     assert found.seconds == pytest.approx(expected, rel=0.6)
     assert found.result_bytes == 45 * 600 * 800 * 2
-    tile = (voxels + new) * 4 * (1 + 3)  # one tile here, and what the method holds beside it
+    tile = (voxels + new) * 4 * 2  # one tile here, and what the method holds beside it
     assert tile + 1e8 < found.needed_bytes < 2 * (tile + 1e8)
     assert found.memory_bytes > found.needed_bytes
     assert not found.streamed
@@ -98,7 +102,7 @@ def test_within_a_factor_of_two(sleeper):
 
 def test_wide_images_whose_short_run_is_long(sleeper, monkeypatch):
     """Methods that need no preparation are measured on whole rows: the two crops must differ all the same."""
-    lazily = replace(sleeper, prepares_lazily=True, effort=None)
+    lazily = replace(sleeper, tiling=Tiling(halo=8, lazy=True), training=None)
     monkeypatch.setattr(registry, "get", lambda name, real=registry.get: lazily if name == "sleeper" else real(name))
     asked = request(dataset=stack((12, 300, 5000)))
     found = estimate_run(asked)
@@ -114,7 +118,7 @@ class Grower(Sleeper):
 
 
 def test_the_finer_pixels_of_an_enlarged_stack_count(sleeper, monkeypatch):
-    grower = replace(sleeper, create=Grower, enlarges=2, tile_halo=None)
+    grower = replace(sleeper, create=Grower, kind=Enlarges(2), tiling=Tiling())
     monkeypatch.setattr(registry, "get", lambda _name: grower)
     settings = make_settings(method="sleeper", factor=2, parameters={"training_steps": 30})
     found = estimate_run(resolve(stack((12, 300, 400)), settings))

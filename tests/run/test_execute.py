@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from napari_depth_interp.errors import TooLargeError
-from napari_depth_interp.method import Findings, MethodConfig, MethodSpec, Sections
+from napari_depth_interp.method import Enhances, Findings, MethodConfig, MethodSpec, Sections, Tiling
 from napari_depth_interp.methods import registry
 from napari_depth_interp.progress import Cancelled, Progress
 from napari_depth_interp.run import tiling
@@ -40,13 +40,13 @@ class BoxBlur:
 
 
 def spec_for(method, **fields):
-    return MethodSpec("box", "Box", "For tests.", MethodConfig, lambda config, runtime: method, "none", **fields)
+    return MethodSpec("box", "Box", "For tests.", MethodConfig, lambda config, runtime: method, "none", None, **fields)
 
 
 def request_for(monkeypatch, method, dataset, *, at=None, fields=None, **settings):
     monkeypatch.setattr(registry, "get", lambda name, real=registry.get: spec if name == "box" else real(name))
     spec = spec_for(method, **(fields or {}))
-    return resolve(dataset, make_settings(method="box", **({} if at else {"factor": 3}), **settings), depths=at)
+    return resolve(dataset, make_settings(**{"method": "box", "factor": None if at else 3, **settings}), depths=at)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def noise():
 class TestTiles:
     def test_halo_makes_tiled_equal_to_untiled(self, monkeypatch, noise):
         whole, tiled = BoxBlur(), BoxBlur()
-        fields = {"tile_halo": 2, "gives_uncertainty": True}
+        fields = {"tiling": Tiling(halo=2), "gives_uncertainty": True}
         expected = execute(request_for(monkeypatch, whole, noise, fields=fields))
         monkeypatch.setattr(tiling, "WHOLE_BYTES", 8 * 7 * 16 * 16)
         got = execute(request_for(monkeypatch, tiled, noise, fields=fields))
@@ -67,9 +67,9 @@ class TestTiles:
         np.testing.assert_allclose(got.uncertainty, expected.uncertainty)
 
     def test_without_the_halo_they_differ(self, monkeypatch, noise):
-        expected = execute(request_for(monkeypatch, BoxBlur(), noise, fields={"tile_halo": 0}))
+        expected = execute(request_for(monkeypatch, BoxBlur(), noise, fields={"tiling": Tiling(halo=0)}))
         monkeypatch.setattr(tiling, "TILE_BYTES", 8 * 7 * 16 * 16)
-        got = execute(request_for(monkeypatch, BoxBlur(), noise, fields={"tile_halo": 0}))
+        got = execute(request_for(monkeypatch, BoxBlur(), noise, fields={"tiling": Tiling(halo=0)}))
         assert np.abs(got.dataset.voxels - expected.dataset.voxels).max() > 0.01
 
     def test_a_method_without_tiles_sees_whole_sections_in_portions(self, monkeypatch, noise):
@@ -88,7 +88,7 @@ class TestTiles:
     def test_prepared_once_on_the_whole_stack(self, monkeypatch, noise):
         method = BoxBlur()
         monkeypatch.setattr(tiling, "WHOLE_BYTES", 8 * 7 * 16 * 16)
-        execute(request_for(monkeypatch, method, noise, fields={"tile_halo": 2}))
+        execute(request_for(monkeypatch, method, noise, fields={"tiling": Tiling(halo=2)}))
         assert method.prepared == [(6, 60, 7)]
 
     def test_parallel_tiles_run_in_threads_and_cancel(self, monkeypatch, noise):
@@ -101,7 +101,7 @@ class TestTiles:
 
         monkeypatch.setattr(tiling, "TILE_BYTES", 8 * 7 * 16 * 32)
         monkeypatch.setattr(tiling, "WHOLE_BYTES", 8 * 7 * 16 * 32)
-        fields = {"tile_halo": 2, "parallel_tiles": True}
+        fields = {"tiling": Tiling(halo=2, parallel=True)}
         execute(request_for(monkeypatch, Watched(), noise, fields=fields, threads=2))
         assert threading.main_thread().name not in names
 
@@ -121,8 +121,8 @@ class TestOutput:
         assert (result.uncertainty[:, :, 1] > 0).any()
 
     def test_a_method_may_change_observed_sections_if_it_says_so(self, monkeypatch, noise):
-        result = execute(request_for(monkeypatch, BoxBlur(), noise, fields={"keeps_observed": False}))
-        assert np.abs(result.dataset.voxels[:, :, ::3] - noise.voxels).max() > 0.01
+        result = execute(request_for(monkeypatch, BoxBlur(), noise, fields={"kind": Enhances()}, factor=None))
+        assert np.abs(result.dataset.voxels - noise.voxels).max() > 0.01
 
     @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint32", "int64", "uint64"])
     def test_integers_are_rounded_and_clipped(self, monkeypatch, dtype):
@@ -238,7 +238,7 @@ class Learning(Explaining):
 
 def request_for_each(monkeypatch, make, dataset, **settings):
     """A request whose method is made anew for every stack, as real ones are."""
-    spec = MethodSpec("box", "Box", "For tests.", MethodConfig, lambda config, runtime: make(), "none")
+    spec = MethodSpec("box", "Box", "For tests.", MethodConfig, lambda config, runtime: make(), "none", None)
     monkeypatch.setattr(registry, "get", lambda name, real=registry.get: spec if name == "box" else real(name))
     return resolve(dataset, make_settings(method="box", factor=2, **settings))
 

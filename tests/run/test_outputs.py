@@ -8,7 +8,7 @@ import pytest
 
 from napari_depth_interp import io
 from napari_depth_interp.errors import OutputError, TooLargeError
-from napari_depth_interp.method import Findings, MethodConfig, MethodSpec, Sections
+from napari_depth_interp.method import Findings, MethodConfig, MethodSpec, Sections, Tiling
 from napari_depth_interp.methods import registry
 from napari_depth_interp.progress import Cancelled, Progress
 from napari_depth_interp.run import outputs, tiling
@@ -61,7 +61,7 @@ class Blur:
 @pytest.fixture
 def blur(monkeypatch):
     spec = MethodSpec(
-        "blur", "Blur", "For tests.", MethodConfig, lambda config, runtime: Blur(), "none", tile_halo=1,
+        "blur", "Blur", "For tests.", MethodConfig, lambda config, runtime: Blur(), "none", None, tiling=Tiling(halo=1),
         gives_uncertainty=True,
     )  # fmt: skip
     monkeypatch.setattr(registry, "get", lambda name, real=registry.get: spec if name == "blur" else real(name))

@@ -130,7 +130,7 @@ def test_a_device_this_machine_lacks_is_refused():
 
 
 def test_a_method_that_cannot_take_projections_is_refused(monkeypatch):
-    spec = MethodSpec("s", "S", "", MethodConfig, lambda *_: None, "", acquisitions=frozenset({"slice"}))
+    spec = MethodSpec("s", "S", "", MethodConfig, lambda *_: None, "", None, acquisitions=frozenset({"slice"}))
     monkeypatch.setattr(registry, "get", lambda _name: spec)
     with pytest.raises(RequestError, match="s cannot work on a projection acquisition"):
         asked(make(n=2), method="s")
@@ -143,7 +143,7 @@ def test_presets_lie_under_the_parameters_given(monkeypatch):
         width: int = 1
 
     presets = {"fast": {"steps": 2, "width": 3}}
-    spec = MethodSpec("s", "S", "", Config, lambda *_: None, "", presets=presets)
+    spec = MethodSpec("s", "S", "", Config, lambda *_: None, "", None, presets=presets)
     monkeypatch.setattr(registry, "get", lambda _name: spec)
     assert asked(make(), method="s", factor=2).config == Config()
     assert asked(make(), method="s", factor=2, preset="fast").config == Config(steps=2, width=3)

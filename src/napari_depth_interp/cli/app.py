@@ -102,7 +102,7 @@ def methods(json: Json = False, debug: Debug = False) -> None:
         return
     for spec in specs:
         typer.echo(f"{spec.name}: {spec.title}. {spec.summary}")
-        typer.echo(f"    time: {spec.cost}; needs training data: {'yes' if spec.needs_training else 'no'}")
+        typer.echo(f"    time: {spec.cost}; needs training data: {'yes' if spec.needs_model else 'no'}")
         for name, field in spec.config.model_fields.items():
             typer.echo(f"    -p {name}={field.default}: {field.description}")
 

@@ -115,7 +115,7 @@ def describe_spec(spec: MethodSpec) -> dict[str, Any]:
     fields = spec.config.model_json_schema().get("properties", {})
     return {
         "name": spec.name, "title": spec.title, "summary": spec.summary, "cost": spec.cost,
-        "needs_training": spec.needs_training, "trainable": spec.trainable, "enlarges": spec.enlarges,
+        "needs_training": spec.needs_model, "trainable": spec.makes_model, "enlarges": spec.enlarges,
         "enhances": spec.enhances, "acquisitions": sorted(spec.acquisitions),
         "keeps_observed": spec.keeps_observed, "sampled": spec.sampled, "gives_uncertainty": spec.gives_uncertainty,
         "devices": list(spec.devices), "presets": {name: dict(values) for name, values in spec.presets.items()},

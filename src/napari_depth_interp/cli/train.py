@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..errors import RequestError
-from ..method import Announces
+from ..nn.contract import Announces
 from .options import (
     Axis,
     Channel,

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ..method import Method, MethodConfig, MethodSpec, Runtime, Sections, working_dtype
+from ..method import Method, MethodConfig, MethodSpec, Runtime, Sections, Tiling, working_dtype
 from ..numerics.back_projection import REACH, Floor, window_of
 from ..numerics.interpolation import Weights, unaverage, weights
 from ..progress import Progress, Report, silent
@@ -118,10 +118,8 @@ def _cubic(config: CubicConfig, _runtime: Runtime) -> Method:
 
 
 _SHARED: dict[str, Any] = {
-    "tile_halo": 0,
-    "prepares_lazily": True,
-    "z_reach": REACH,
-    "parallel_tiles": True,
+    "training": None,
+    "tiling": Tiling(halo=0, z_reach=REACH, parallel=True, lazy=True),
     "cost": "seconds, even for large stacks",
 }
 

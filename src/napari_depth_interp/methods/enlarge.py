@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ..method import Method, MethodConfig, MethodSpec, Runtime, Sections, working_dtype
+from ..method import Enlarges, Method, MethodConfig, MethodSpec, Runtime, Sections, working_dtype
 from ..numerics.interpolation import enlarging, weights
 from ..progress import Progress, Report, silent
 from ..stack import Stack
@@ -94,6 +94,6 @@ ENLARGE = MethodSpec(
     config=EnlargeConfig,
     create=_create,
     cost="seconds",
-    keeps_observed=False,
-    enlarges=FACTOR,
+    training=None,
+    kind=Enlarges(FACTOR),
 )

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ..method import Method, MethodConfig, MethodSpec, Runtime, Sections
+from ..method import Method, MethodConfig, MethodSpec, Runtime, Sections, Tiling
 from ..progress import Progress, Report, part, silent
 from ..stack import Stack
 from ..stack.scaling import Scaling
@@ -255,5 +255,6 @@ FLOW = MethodSpec(
     create=_Flow,
     cost="seconds for small images, minutes for stacks of thousands of pixels per side",
     acquisitions=frozenset({"slice"}),
-    tile_halo=_MARGIN,
+    training=None,
+    tiling=Tiling(halo=_MARGIN),
 )

@@ -1,6 +1,6 @@
 """MSDSR with K-Planes: a diffusion model draws coarse sections, planes of features bring them to full resolution.
 
-Ohashi 2025, the proposed method. Both parts come from the registry; nothing of them is repeated here.
+Ohashi 2025, the proposed method. It imports its two parts; nothing of them is repeated here.
 """
 
 from __future__ import annotations
@@ -8,22 +8,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ..method import Findings, FusesCoarse, Method, MethodConfig, MethodSpec, Preset, Runtime, Sections
+from ..method import (
+    CompositeConfig,
+    Findings,
+    Method,
+    MethodConfig,
+    MethodSpec,
+    Preset,
+    Runtime,
+    Sections,
+    TrainingCost,
+    TrainingSpec,
+)
 from ..progress import Progress, Report, part, silent
 from ..stack import Stack
 from . import registry
+from .kplanes import KPLANES, KPlanesConfig
+from .msdsr import MSDSR
+
+if TYPE_CHECKING:
+    from .kplanes.method import KPlanes
 
 _SMALLEST = 16
 """Pixels of the shorter side of a coarse image under which nothing can be learned from it."""
 
 
-class MsdsrKPlanesConfig(MethodConfig):
+class MsdsrKPlanesConfig(CompositeConfig):
     """Parameters of the hybrid; the defaults are the preset balanced."""
 
     effort: Preset = Field(
@@ -95,6 +111,22 @@ class MsdsrKPlanesConfig(MethodConfig):
         "outside. 256 as published; 0: everything.",
     )
 
+    def drawing(self) -> MethodConfig:
+        """Return the parameters of the diffusion model."""
+        own: dict[str, Any] = {"rows": self.drawn + 1, "steps": self.sampling_steps, "samples": 1}
+        own |= {"model": self.model} if self.model else {}
+        own |= {"training_steps": self.training_steps} if self.training_steps else {}
+        return self.part(MSDSR, {**MSDSR.presets[self.effort], **own})
+
+    def planes(self) -> KPlanesConfig:
+        """Return the parameters of the planes."""
+        own = {"features": self.features, "tv": self.tv, "cells_per_gap": 1}
+        return cast(KPlanesConfig, self.part(KPLANES, {**KPLANES.presets[self.effort], **own}))
+
+    def parts(self) -> Sequence[tuple[MethodSpec, MethodConfig]]:
+        """Return both parts."""
+        return [(MSDSR, self.drawing()), (KPLANES, self.planes())]
+
 
 def _create(config: MsdsrKPlanesConfig, runtime: Runtime) -> Method:
     return MsdsrKPlanes(config, runtime)
@@ -108,7 +140,7 @@ class MsdsrKPlanes:
         self._runtime = runtime
         linear = registry.get("linear")
         self._linear = linear.create(linear.config(), runtime)
-        self._planes: Method | None = None
+        self._planes: KPlanes | None = None
         self._rows, self._columns, self._floor = slice(None), slice(None), -np.inf
 
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
@@ -121,9 +153,7 @@ class MsdsrKPlanes:
         coarse = _coarsened(inner, self._config.coarser)
         if len(stack.depths) > 1 and min(coarse.voxels.shape[1:]) >= _SMALLEST:
             drawn = self._draw(coarse, part(report, 0.0, 0.9, "drawing coarse sections"))
-            planes = self._create("kplanes", features=self._config.features, tv=self._config.tv, cells_per_gap=1)
-            if not isinstance(planes, FusesCoarse):
-                raise TypeError("the method kplanes cannot fuse coarse sections")
+            planes = self._new_planes()
             planes.prepare_fused(inner, drawn, float(self._config.coarser), report=part(report, 0.9, 1.0))
             self._planes = planes
         report(Progress(1.0))
@@ -136,17 +166,14 @@ class MsdsrKPlanes:
             warnings=("msdsr_kplanes is linear interpolation here: coarse images would be too small to learn from",)
         )
 
-    def _create(self, name: str, **values: Any) -> Method:
-        spec = registry.get(name)
-        return spec.create(spec.config(**{**spec.presets.get(self._config.effort, {}), **values}), self._runtime)
+    def _new_planes(self) -> KPlanes:
+        from .kplanes.method import KPlanes
+
+        return KPlanes(self._config.planes(), self._runtime)
 
     def _draw(self, coarse: Stack, report: Report) -> Stack:
         """Return coarse sections, evenly spread in every gap."""
-        own = {"model": self._config.model} if self._config.model else {}
-        steps = {"training_steps": self._config.training_steps} if self._config.training_steps else {}
-        method = self._create(
-            "msdsr", rows=self._config.drawn + 1, steps=self._config.sampling_steps, samples=1, **own, **steps
-        )
+        method = MSDSR.create(self._config.drawing(), self._runtime)
         method.prepare(coarse, report=part(report, 0.0, 0.7))
         shares = np.arange(1, self._config.drawn + 1) / (self._config.drawn + 1)
         depths = (coarse.depths[:-1, None] + np.diff(coarse.depths)[:, None] * shares).ravel()
@@ -210,6 +237,6 @@ MSDSR_KPLANES = MethodSpec(
     presets={"fast": {"effort": "fast"}, "balanced": {}, "best": {"effort": "best"}},
     acquisitions=frozenset({"slice"}),
     sampled=True,
-    trains_on_stack=True,
+    training=TrainingSpec(TrainingCost(MsdsrKPlanesConfig.most_steps, MsdsrKPlanesConfig.limited)),
     devices=("cpu", "cuda"),
 )

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..method import TrainingData
 from ..models.weights import sha256_of
 from ..stack import Stack
 from ..stack.lazy import signature
+from .contract import TrainingData
 
 if TYPE_CHECKING:
     from .checkpoint import History

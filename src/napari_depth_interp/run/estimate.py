@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import OutputError
-from ..method import Method, MethodConfig, Runtime, Sections, working_dtype
+from ..method import FEWEST_STEPS, Method, MethodConfig, Runtime, Sections, working_dtype
 from ..progress import Progress, Report, part, silent
 from ..stack import Dataset, Stack
 from ..stack.lazy import is_lazy
@@ -29,13 +30,17 @@ from .tiling import largest_tile, share_of_margins
 
 _SECTIONS = 48
 """Sections of a crop at most: more of them take longer in proportion."""
-_SMALL, _LARGE = 150_000, 1_200_000
-"""Voxels of the two crops, to begin with."""
+_SMALL = 150_000
+"""Voxels of the small crop."""
+_GROWTH, _SLOW_GROWTH = 8, 2
+"""How many times larger the large crop is to begin with, and where already the small one takes long."""
 _LONG_ENOUGH = 0.5
 """Seconds: the larger crop grows until its run takes so much longer than the small one's."""
 _COLUMNS = 256
 _FEW, _MORE = 12, 40
 """Training steps of the short runs."""
+_TILE_COPIES = 2
+"""The voxels of a tile, and what ``sections_at`` holds beside them."""
 _WRITING_BYTES = 150 * 10**6
 """What writing takes beside the tiles: chunks on their way through the compressor."""
 
@@ -133,11 +138,11 @@ def memory_needed(request: Request, target: Target | None = None) -> int:
     stack = request.dataset.stack()
     voxels = math.prod(stack.voxels.shape)
     itemsize = np.dtype(working_dtype(stack.voxels.dtype)).itemsize
-    spec, effort = request.spec, request.spec.effort
-    tiles = largest_tile(request) * itemsize * (1 + spec.working_floats)
-    prepared = 0.0 if effort is None else voxels * 4 * effort.floats
-    needed = max(tiles, prepared) + (effort.megabytes * 1e6 if effort is not None else 0)
-    if is_lazy(stack.voxels) and not spec.prepares_lazily:
+    cost = request.spec.training_cost
+    tiles = largest_tile(request) * itemsize * _TILE_COPIES
+    prepared = 0.0 if cost is None else voxels * 4 * cost.floats
+    needed = max(tiles, prepared) + (cost.megabytes * 1e6 if cost is not None else 0)
+    if is_lazy(stack.voxels) and not request.spec.tiling.lazy:
         needed += stack.voxels.nbytes
     if request.fill_nan and stack.voxels.dtype.kind == "f":
         needed += 2 * stack.voxels.nbytes
@@ -147,8 +152,9 @@ def memory_needed(request: Request, target: Target | None = None) -> int:
 
 @dataclass
 class _Times:
-    """One short run: how large, how many training steps, seconds in ``prepare`` and elsewhere."""
+    """One short run: voxels asked for, seen and made, training steps, seconds in ``prepare`` and elsewhere."""
 
+    asked: int
     seen: int
     made: int
     steps: int
@@ -166,31 +172,47 @@ def _seconds(request: Request, target: Target | None, report: Report) -> float:
         alone = replace(request, enhance=None)
         enhancing = _seconds(request.enhance, None, part(report, 0.0, 0.5))
         return enhancing + _seconds(alone, target, part(report, 0.5, 1.0))
-    effort = request.spec.effort
-    steps = 0 if effort is None else effort.steps(request.config)
-    few, more = (0, 0) if effort is None else (min(_FEW, steps), min(_MORE, steps))
+    cost = request.spec.training_cost
+    steps = 0 if cost is None else cost.steps(request.config)
+    few, more = min(_FEW, steps), min(_MORE, steps)
     first = _measure(request, target, _SMALL, few, part(report, 0.0, 0.3))
     small = _measure(request, target, _SMALL, few, part(report, 0.3, 0.5))
-    trained = _measure(request, target, _SMALL, more, part(report, 0.5, 0.7)) if more > few else small
-    large, voxels = small, max(_LARGE, 4 * small.seen)
-    while large.total - small.total < _LONG_ENOUGH and voxels < 4 * _size(request):
-        large = _measure(request, target, voxels, few, part(report, 0.7, 1.0))
-        voxels *= 4
+    large = _larger(request, target, small, part(report, 0.5, 0.8))
+    trained = small
+    if more > few:
+        voxels = large.asked if cost is not None and cost.every_voxel else small.asked
+        trained = _measure(request, target, voxels, more, part(report, 0.8, 1.0), prepare_only=True)
     report(Progress(1.0))
     starting = max(0.0, first.total - small.total)
     return starting + _extrapolated(request, steps, (small, trained, large))
 
 
+def _larger(request: Request, target: Target | None, small: _Times, report: Report) -> _Times:
+    """Run on larger and larger crops until one takes long enough beside the small one."""
+    large, voxels = small, small.seen
+    while large.total - small.total < _LONG_ENOUGH and voxels < _size(request):
+        voxels *= _SLOW_GROWTH if large.total > _LONG_ENOUGH else _GROWTH
+        large = _measure(request, target, voxels, small.steps, report)
+    return large
+
+
 def _extrapolated(request: Request, steps: int, measured: Sequence[_Times]) -> float:
     small, trained, large = measured
-    per_step = _slope(trained.prepare - small.prepare, trained.steps - small.steps)
-    per_seen = _slope(large.prepare - small.prepare, large.seen - small.seen)
+    cost = request.spec.training_cost
+    seen, made = _size(request), math.prod(request.output_shape[2:])
+    every = cost is not None and cost.every_voxel
+
+    def work(steps: int, seen: int) -> int:
+        return steps * (seen if every else 1)
+
+    less = large if every else small
+    per_work = _slope(trained.prepare - less.prepare, work(trained.steps, trained.seen) - work(less.steps, less.seen))
+    untrained, more = (each.prepare - per_work * work(each.steps, each.seen) for each in (small, large))
+    looked_at = seen if cost is None or cost.looked_at is None else min(seen, cost.looked_at)
+    per_seen = _slope(more - untrained, large.seen - small.seen)
     per_made = _slope(large.rest - small.rest, large.made - small.made)
     times, channels = request.dataset.voxels.shape[:2]
-    seen, made = _size(request), math.prod(request.output_shape[2:])
-    effort = request.spec.effort
-    looked_at = seen if effort is None or effort.looked_at is None else min(seen, effort.looked_at)
-    prepare = max(0.0, small.prepare + per_step * (steps - small.steps) + per_seen * (looked_at - small.seen))
+    prepare = max(0.0, untrained + per_work * work(steps, seen) + per_seen * (looked_at - small.seen))
     rest = max(0.0, small.rest + per_made * (made * share_of_margins(request) - small.made))
     return float(times * channels * (prepare + rest))
 
@@ -203,42 +225,59 @@ def _size(request: Request) -> int:
     return math.prod(request.dataset.voxels.shape[2:])
 
 
-def _measure(request: Request, target: Target | None, voxels: int, steps: int, report: Report) -> _Times:
+class _Prepared(Exception):
+    """Ends a run whose sections nobody wants."""
+
+
+def _measure(
+    request: Request, target: Target | None, voxels: int, steps: int, report: Report, *, prepare_only: bool = False
+) -> _Times:
     """Run on a crop of about so many voxels of the input."""
     cropped = _cropped(request, voxels, chunked=target is not None)
-    times = _Times(math.prod(cropped.dataset.voxels.shape), math.prod(cropped.output_shape), steps, 0.0, 0.0)
-    effort, real = request.spec.effort, request.spec.create
+    seen, made = math.prod(cropped.dataset.voxels.shape), math.prod(cropped.output_shape)
+    times = _Times(voxels, seen, made, steps, 0.0, 0.0)
+    cost, real = request.spec.training_cost, request.spec.create
 
     def create(config: MethodConfig, runtime: Runtime) -> Method:
-        limited = config if effort is None else effort.limited(config, max(10, steps))
-        return _Timed(real(limited, runtime), times)
+        limited = config if cost is None else cost.limited(config, max(FEWEST_STEPS, steps))
+        return _Timed(real(limited, runtime), times, prepare_only=prepare_only)
 
     cropped = replace(cropped, spec=replace(cropped.spec, create=create))
     start = time.perf_counter()
-    if target is None:
-        execute(cropped, report)
-    else:
-        folder = target.path.absolute().parent
-        try:
-            place = tempfile.TemporaryDirectory(prefix=".depth-interp-", dir=folder)
-        except OSError as error:
-            raise OutputError(f"'{folder}' cannot be written to: {error.strerror or error}; choose another") from error
-        with place as name:
-            execute(cropped, report, Target(Path(name) / target.path.name))
+    with suppress(_Prepared):
+        if target is None:
+            execute(cropped, report)
+        else:
+            with _folder_beside(target.path) as folder:
+                execute(cropped, report, Target(folder / target.path.name))
     times.rest = time.perf_counter() - start - times.prepare
     return times
+
+
+@contextmanager
+def _folder_beside(path: Path) -> Iterator[Path]:
+    """Make a folder for a short time, on the same disk."""
+    folder = path.absolute().parent
+    try:
+        place = tempfile.TemporaryDirectory(prefix=".depth-interp-", dir=folder)
+    except OSError as error:
+        raise OutputError(f"'{folder}' cannot be written to: {error.strerror or error}; choose another") from error
+    with place as name:
+        yield Path(name)
 
 
 class _Timed:
     """A method whose ``prepare`` is timed."""
 
-    def __init__(self, method: Method, times: _Times) -> None:
-        self._method, self._times = method, times
+    def __init__(self, method: Method, times: _Times, *, prepare_only: bool) -> None:
+        self._method, self._times, self._prepare_only = method, times, prepare_only
 
     def prepare(self, stack: Stack, *, report: Report) -> None:
         start = time.perf_counter()
         self._method.prepare(stack, report=report)
         self._times.prepare += time.perf_counter() - start
+        if self._prepare_only:
+            raise _Prepared
 
     def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report) -> Sections:
         return self._method.sections_at(stack, z, report=report)
@@ -249,16 +288,16 @@ def _cropped(request: Request, voxels: int, *, chunked: bool) -> Request:
     dataset = request.dataset
     *_, sections, height, width = dataset.voxels.shape
     count = min(sections, _SECTIONS)
-    columns = width if request.spec.prepares_lazily else min(width, _COLUMNS)
+    columns = width if request.spec.tiling.lazy else min(width, _COLUMNS)
     rows = min(height, max(24, voxels // (count * columns)))
-    if chunked and request.spec.prepares_lazily and voxels > _SMALL:
+    if chunked and request.spec.tiling.lazy and voxels > _SMALL:
         rows = min(height, -(-rows // _COLUMNS) * _COLUMNS)  # whole chunks, as in the real run
     top, left = (height - rows) // 2, (width - columns) // 2
     depths = dataset.stack().depths[:count]
     kept = request.depths <= depths[-1] + 1e-9 * abs(depths[-1])
     kept = kept if kept.sum() > 1 else np.arange(len(request.depths)) < 2
     part_of_it: Any = dataset.voxels[:1, :1, :count, top : top + rows, left : left + columns]
-    if not request.spec.prepares_lazily:
+    if not request.spec.tiling.lazy:
         part_of_it = np.asarray(part_of_it)
     smaller = Dataset(part_of_it, replace(dataset.grid, depths=depths), dataset.acquisition)
     observed = np.where(request.observed < count, request.observed, -1)

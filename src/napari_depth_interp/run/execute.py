@@ -77,7 +77,7 @@ def _execute(request: Request, report: Report, target: Target | None = None) -> 
     warnings = list(request.notes)
     findings: list[dict[str, Any]] = []
     start = time.perf_counter()
-    blas_threads = 1 if request.spec.parallel_tiles else request.runtime.threads
+    blas_threads = 1 if request.spec.tiling.parallel else request.runtime.threads
     share = 1.0 if target is None else _SHARE_OF_TILES
     with PeakMemory() as memory, _limited_threads(blas_threads), opened(request, target) as outputs:
         _run_stacks(request, outputs, warnings, findings, part(report, 0.0, share))
@@ -179,7 +179,7 @@ def _run_stack(run: _Run, warnings: list[str], known: Method | None, report: Rep
     ``known`` is the method as prepared on the time point before.
     """
     request, stack = run.request, run.observed
-    if not request.spec.prepares_lazily:
+    if not request.spec.tiling.lazy:
         stack = stack.in_memory()
     if request.fill_nan and has_nan(stack):
         stack = stack.in_memory()

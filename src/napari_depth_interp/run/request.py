@@ -179,9 +179,8 @@ def resolve(
         targets, grid_notes = target_depths(dataset, settings)
     else:
         targets, grid_notes = explicit_depths(dataset, settings, depths, extrapolate=extrapolate), []
-    keeps = spec.keeps_observed and spec.enlarges == 1
-    observed = match_observed(dataset, targets) if keeps else np.full(len(targets), -1)
-    if depths is None and keeps:
+    observed = match_observed(dataset, targets) if spec.keeps_observed else np.full(len(targets), -1)
+    if depths is None and spec.keeps_observed:
         grid_notes += _observed_notes(dataset, observed)
     return Request(
         dataset,
@@ -298,7 +297,7 @@ def _check_acquisition(spec: MethodSpec, acquisition: Acquisition) -> None:
 
 
 def _check_model(spec: MethodSpec, config: MethodConfig) -> None:
-    if spec.needs_training and getattr(config, "model", None) is None:
+    if spec.needs_model and getattr(config, "model", None) is None:
         raise RequestError(
             f"{spec.name} needs a model, and none is given; train one on dense stacks with "
             f"'depth-interp train {spec.name} DATA_DIR --out MODEL_DIR', then run with -p model=MODEL_DIR"

@@ -53,7 +53,7 @@ def tiles(request: Request, stack: Stack, chunk_grid: tuple[int, int, int] | Non
     _, height, width = stack.voxels.shape
     halo = request.tile_halo
     budget = _budget(stack, WHOLE_BYTES if halo else None)
-    budget //= request.runtime.threads if request.spec.parallel_tiles else 1
+    budget //= request.runtime.threads if request.spec.tiling.parallel else 1
     number = 0
     for span in _portions(request, stack, chunk_grid):
         targets = _new_in(request, span)
@@ -129,7 +129,7 @@ def share_of_margins(request: Request) -> float:
 def _portions(request: Request, stack: Stack, chunk_grid: tuple[int, int, int] | None) -> list[slice]:
     """Divide the result along z: a method of limited reach then needs few observed sections at a time."""
     count, deep = len(request.depths), 1 if chunk_grid is None else chunk_grid[0]
-    if request.spec.z_reach is not None:
+    if request.spec.tiling.z_reach is not None:
         size = PORTION
     elif request.tile_halo is None:
         _, height, width = stack.voxels.shape
@@ -141,7 +141,7 @@ def _portions(request: Request, stack: Stack, chunk_grid: tuple[int, int, int] |
 
 
 def _needed_sections(request: Request, stack: Stack, span: slice) -> slice:
-    reach = request.spec.z_reach
+    reach = request.spec.tiling.z_reach
     if reach is None:
         return slice(0, len(stack.depths))
     first, last = np.searchsorted(stack.depths, request.depths[[span.start, span.stop - 1]])
@@ -150,7 +150,7 @@ def _needed_sections(request: Request, stack: Stack, span: slice) -> slice:
 
 def workers(request: Request, jobs: list[Tile], stack: Stack) -> int:
     """Return how many tiles may be computed at once: fewer than threads where a single one of each is too much."""
-    if not request.spec.parallel_tiles:
+    if not request.spec.tiling.parallel:
         return 1
     largest = max(job.count_voxels() for job in jobs)
     return max(1, min(request.runtime.threads, len(jobs), _budget(stack) // largest))

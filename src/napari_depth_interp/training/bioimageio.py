@@ -23,11 +23,12 @@ from numpy.typing import NDArray
 
 from ..errors import OutputError, RequestError
 from ..io.files import check_output, replacing
-from ..method import OnePass, Portable, Runtime
+from ..method import Runtime
 from ..methods import registry
 from ..models import card as words
 from ..models import library
 from ..models.weights import sha256_of
+from ..nn.contract import OnePass, Portable
 
 _SUFFIX = ".bioimageio.zip"
 _WEIGHTS, _RDF, _README = "weights.onnx", "rdf.yaml", "README.md"

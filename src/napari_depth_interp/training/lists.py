@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import DepthInterpError, InputError
-from ..method import TrainingData
+from ..nn.contract import TrainingData
 from ..nn.data import signed
 from ..stack import Stack
 

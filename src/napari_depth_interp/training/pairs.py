@@ -9,7 +9,7 @@ import numpy as np
 from .. import io
 from ..errors import DepthInterpError, InputError
 from ..io import SectionAxis
-from ..method import TrainingData
+from ..nn.contract import TrainingData
 from ..nn.data import signed
 from ..stack import Stack
 

@@ -21,10 +21,11 @@ from .. import io
 from ..errors import DepthInterpError, InputError, OutputError, RequestError, WeightsError
 from ..io.dicom import advice, folder_holds_dicom
 from ..io.files import replacing
-from ..method import Method, MethodConfig, MethodSpec, Runtime, Trainable, TrainingData
+from ..method import Method, MethodConfig, MethodSpec, Runtime
 from ..methods import registry
 from ..models import folder as models
 from ..models import library
+from ..nn.contract import Trainable, TrainingData
 from ..nn.data import signed
 from ..nn.processes import is_main_process
 from ..progress import Progress, Report
@@ -112,7 +113,7 @@ class Outcome:
 
 def trainable_methods() -> list[MethodSpec]:
     """Return the methods that can be trained."""
-    return [spec for spec in registry.specs() if spec.trainable]
+    return [spec for spec in registry.specs() if spec.makes_model]
 
 
 def prepare(order: Order, folder: Path, *, overwrite: bool = False) -> Training:

@@ -9,9 +9,10 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from napari_depth_interp.errors import WeightsError
-from napari_depth_interp.method import Runtime, TrainingData
+from napari_depth_interp.method import Runtime
 from napari_depth_interp.methods import registry
 from napari_depth_interp.models import folder as models
+from napari_depth_interp.nn.contract import TrainingData
 from napari_depth_interp.progress import Cancelled, silent
 from napari_depth_interp.stack import Grid, Stack
 

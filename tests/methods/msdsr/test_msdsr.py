@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from napari_depth_interp.errors import RequestError, WeightsError
-from napari_depth_interp.method import Runtime, TrainingData
+from napari_depth_interp.method import Runtime
 from napari_depth_interp.methods.msdsr import MSDSR, MsdsrConfig
 from napari_depth_interp.methods.msdsr import method as msdsr_method
 from napari_depth_interp.models import folder as models
+from napari_depth_interp.nn.contract import TrainingData
 from napari_depth_interp.progress import Cancelled, silent
 from napari_depth_interp.stack import Grid, Stack
 

@@ -12,13 +12,14 @@ from napari_depth_interp import io
 from napari_depth_interp.errors import RequestError, WeightsError
 from napari_depth_interp.evaluation.evaluate import evaluate
 from napari_depth_interp.evaluation.holdout import Protocol
-from napari_depth_interp.method import Runtime, TrainingData
+from napari_depth_interp.method import Runtime
 from napari_depth_interp.methods import registry
 from napari_depth_interp.methods.rrdb_gan import GanConfig
 from napari_depth_interp.methods.rrdb_gan.forward import lattice_of
 from napari_depth_interp.methods.rrdb_gan.lattice import Lattice
 from napari_depth_interp.methods.rrdb_gan.objective import Objective
 from napari_depth_interp.methods.rrdb_gan.train import Pair, volumes_of
+from napari_depth_interp.nn.contract import TrainingData
 from napari_depth_interp.progress import Cancelled
 from napari_depth_interp.run.execute import execute
 from napari_depth_interp.run.request import resolve

@@ -61,6 +61,7 @@ AKIMA = MethodSpec(
     config=AkimaConfig,
     create=_create,
     cost="seconds",
+    training=None,
     acquisitions=frozenset({"slice"}),
     devices=("cpu",),
 )

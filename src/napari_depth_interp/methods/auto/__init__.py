@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 from pydantic import Field, field_validator
 
-from ...method import Effort, Method, MethodConfig, MethodSpec, Preset, Runtime
+from ...method import (
+    CompositeConfig,
+    Method,
+    MethodConfig,
+    MethodSpec,
+    Preset,
+    Runtime,
+    Tiling,
+    TrainingCost,
+    TrainingSpec,
+)
 
 CANDIDATES = "cubic, flow, section_sr"
 BOTH_SIZES = f"{CANDIDATES}, section_sr:balanced"
 """Where XY is a poor model of z the smaller network, trained for less, is better than that of the preset best."""
 
 
-class AutoConfig(MethodConfig):
+class AutoConfig(CompositeConfig):
     """Parameters of the automatic choice."""
 
     effort: Preset = Field(
@@ -56,6 +67,10 @@ class AutoConfig(MethodConfig):
                 raise ValueError(f"'{name}' cannot be a candidate: {method} has no preset '{preset}'")
         return value
 
+    def parts(self) -> Sequence[tuple[MethodSpec, MethodConfig]]:
+        """Return the candidates."""
+        return [(spec_of(name), candidate_config(self, name)) for name in names_in(self.candidates)]
+
 
 def names_in(candidates: str) -> list[str]:
     """Return the names in a list separated by commas; linear is always tried and left out here."""
@@ -82,7 +97,7 @@ def candidate_config(config: AutoConfig, name: str) -> MethodConfig:
     values = dict(spec.presets.get(preset, {}))
     if config.training_steps is not None and "training_steps" in spec.config.model_fields:
         values["training_steps"] = config.training_steps
-    return spec.config(**values)
+    return config.part(spec, values)
 
 
 def _halo(config: AutoConfig) -> int | None:
@@ -90,15 +105,6 @@ def _halo(config: AutoConfig) -> int | None:
     margins = [spec_of(name).halo(candidate_config(config, name)) for name in names_in(config.candidates)]
     known = [margin for margin in margins if margin is not None]
     return _SMOOTHED + max(known, default=0) if len(known) == len(margins) else None
-
-
-def _steps(config: AutoConfig) -> int:
-    efforts = {name: spec_of(name).effort for name in names_in(config.candidates)}
-    return sum(each.steps(candidate_config(config, name)) for name, each in efforts.items() if each is not None)
-
-
-def _limited(config: AutoConfig, steps: int) -> AutoConfig:
-    return config.model_copy(update={"training_steps": steps})
 
 
 def _create(config: AutoConfig, runtime: Runtime) -> Method:
@@ -116,9 +122,8 @@ AUTO = MethodSpec(
     create=_create,
     cost="15 s (fast), 35 s (balanced) or 6 min (best) for 192 x 192 x 31 sections on two quiet cores",
     presets={"fast": {"effort": "fast"}, "balanced": {}, "best": {"effort": "best", "candidates": BOTH_SIZES}},
-    tile_halo=_halo,
+    training=TrainingSpec(TrainingCost(AutoConfig.most_steps, AutoConfig.limited, looked_at=_LOOKED_AT)),
+    tiling=Tiling(halo=_halo),
     gives_uncertainty=True,
-    effort=Effort(steps=_steps, limited=_limited, looked_at=_LOOKED_AT),
-    trains_on_stack=True,
     devices=("cpu", "cuda", "mps"),
 )

@@ -10,8 +10,20 @@ from typing import Literal
 
 from pydantic import Field
 
-from ...method import Method, MethodSpec, Runtime
+from ...method import (
+    Enhances,
+    Method,
+    MethodSpec,
+    Runtime,
+    Tiling,
+    TrainingCost,
+    TrainingSpec,
+    limit_training_steps,
+    steps_without_model,
+)
 from .config import EnhanceConfig
+
+_TRAINING = TrainingSpec(TrainingCost(steps_without_model, limit_training_steps), makes_model=True)
 
 
 class SrcnnConfig(EnhanceConfig):
@@ -56,12 +68,9 @@ SRCNN = MethodSpec(
         "balanced": {},
         "best": {"training_steps": 10000},
     },
-    keeps_observed=False,
-    enhances=True,
-    tile_halo=6,
-    z_reach=0,
-    trains_on_stack=True,
-    trainable=True,
+    training=_TRAINING,
+    kind=Enhances(),
+    tiling=Tiling(halo=6, z_reach=0),
     devices=("cpu", "cuda", "mps"),
 )
 
@@ -113,10 +122,8 @@ CAE = MethodSpec(
         "balanced": {},
         "best": {"training_steps": 10000},
     },
-    keeps_observed=False,
-    enhances=True,
-    z_reach=0,
-    trains_on_stack=True,
-    trainable=True,
+    training=_TRAINING,
+    kind=Enhances(),
+    tiling=Tiling(z_reach=0),
     devices=("cpu", "cuda", "mps"),
 )

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...method import Findings, Runtime, Sections, TrainingData, working_dtype
+from ...method import Findings, Runtime, Sections, working_dtype
 from ...models import folder as models
+from ...nn.contract import TrainingData
 from ...nn.runtime import torch_on
 from ...progress import Progress, Report, part, silent
 from ...stack import Stack

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...method import TrainingData
+from ...nn.contract import TrainingData
 from ...stack.scaling import Scaling
 from .config import EnhanceConfig
 from .noise_correlation import grain_radius

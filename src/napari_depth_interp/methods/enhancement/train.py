@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...method import Runtime, TrainingData
+from ...method import Runtime
 from ...models import folder as models
 from ...nn.checkpoint import Checkpoint
+from ...nn.contract import TrainingData
 from ...nn.data import fingerprint_of, record_of
 from ...nn.runtime import torch_on
 from ...progress import Report, part

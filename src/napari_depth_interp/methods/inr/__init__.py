@@ -10,7 +10,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from ...method import Method, MethodConfig, MethodSpec, Runtime
+from ...method import (
+    Method,
+    MethodConfig,
+    MethodSpec,
+    Runtime,
+    TrainingCost,
+    TrainingSpec,
+    limit_training_steps,
+    steps_without_model,
+)
 
 
 class InrConfig(MethodConfig):
@@ -114,6 +123,6 @@ INR = MethodSpec(
     create=_create,
     cost="5 s (fast), 15 s (balanced) for 22 projections of 128 x 128 on two cores; field=mlp: minutes to hours",
     presets={"fast": {"training_steps": 150}, "balanced": {}, "best": {"training_steps": 2000, "features": 48}},
-    trains_on_stack=True,
+    training=TrainingSpec(TrainingCost(steps_without_model, limit_training_steps, every_voxel=True)),
     devices=("cpu", "cuda"),
 )

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ...method import Method, MethodConfig, MethodSpec, Runtime
+from ...method import Method, MethodConfig, MethodSpec, Runtime, TrainingCost, TrainingSpec
 
 
 class KPlanesConfig(MethodConfig):
@@ -103,6 +103,21 @@ class KPlanesConfig(MethodConfig):
         description="Add what the planes miss at observed sections, interpolated between them. Off: the planes alone.",
     )
 
+    def gradient_steps(self) -> int:
+        """Return the gradient steps; where none are asked for, as many as the fit needs.
+
+        A decoder network that begins at the sum needs few.
+        """
+        usual = _PUBLISHED_STEPS // 4 if self.decoder == "mlp" else 0
+        return self.training_steps or (_PUBLISHED_STEPS if self.fit == "adam" else usual)
+
+
+_PUBLISHED_STEPS = 2000
+
+
+def _limited(config: KPlanesConfig, steps: int) -> KPlanesConfig:
+    return config.model_copy(update={"training_steps": min(config.gradient_steps(), steps)})
+
 
 def _create(config: KPlanesConfig, runtime: Runtime) -> Method:
     from .method import KPlanes
@@ -118,6 +133,7 @@ KPLANES = MethodSpec(
     config=KPlanesConfig,
     create=_create,
     cost="2 s (balanced) for 192 x 192 x 31 sections on two cores",
+    training=TrainingSpec(TrainingCost(KPlanesConfig.gradient_steps, _limited)),
     presets={"fast": {"sweeps": 1}, "balanced": {}, "best": {"sweeps": 4, "training_steps": 200}},
     acquisitions=frozenset({"slice"}),
     devices=("cpu", "cuda"),

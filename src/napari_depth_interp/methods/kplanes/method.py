@@ -22,7 +22,6 @@ from .field import Decoder, Lerp, Mlp, Planes, Sampling, add_up, render
 if TYPE_CHECKING:
     from . import KPlanesConfig
 
-_PUBLISHED_STEPS = 2000
 _AT_ONCE = 8
 """Sections that are rendered between two reports."""
 
@@ -162,7 +161,7 @@ def fit(images: Sequence[Images], config: KPlanesConfig, runtime: Runtime, repor
         observed = [_observed(one, knots, mean, std, device) for one in fine]
         shape = (len(knots[0]), len(knots[1]), len(knots[2]))
         rng = np.random.default_rng(runtime.seed)
-        training_steps = config.training_steps or _usual_steps(config)
+        training_steps = config.gradient_steps()
         if config.fit == "adam":
             planes = random_planes(shape, config.features, device)
         else:
@@ -178,13 +177,6 @@ def fit(images: Sequence[Images], config: KPlanesConfig, runtime: Runtime, repor
         if isinstance(decoder, Mlp):
             decoder.requires_grad_(False)
         return Field(planes, decoder, knots, mean, std)
-
-
-def _usual_steps(config: KPlanesConfig) -> int:
-    """Return the gradient steps where none are asked for: a decoder network that begins at the sum needs few."""
-    if config.fit == "adam":
-        return _PUBLISHED_STEPS
-    return _PUBLISHED_STEPS // 4 if config.decoder == "mlp" else 0
 
 
 def _sweeps(planes: Planes, observed: Sequence[Observed], config: KPlanesConfig, report: Report) -> None:

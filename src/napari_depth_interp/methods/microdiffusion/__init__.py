@@ -5,14 +5,25 @@ Hui et al., CVPR 2024 (arXiv 2403.10815).
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from ...method import Method, MethodConfig, MethodSpec, Preset, Runtime
+from ...method import (
+    CompositeConfig,
+    Method,
+    MethodConfig,
+    MethodSpec,
+    Preset,
+    Runtime,
+    TrainingCost,
+    TrainingSpec,
+)
+from .. import registry
 
 
-class MicroDiffusionConfig(MethodConfig):
+class MicroDiffusionConfig(CompositeConfig):
     """Parameters of MicroDiffusion; the defaults are the preset balanced."""
 
     prior: Literal["auto", "inr", "cubic", "linear", "none"] = Field(
@@ -192,6 +203,30 @@ class MicroDiffusionConfig(MethodConfig):
             raise ValueError(f"prior_training={self.prior_training} needs prior=inr: no other prior can be trained")
         return self
 
+    def prior_of(self, name: str) -> tuple[MethodSpec, MethodConfig]:
+        """Return a method as a prior, with its parameters."""
+        spec = registry.get(name)
+        values: dict[str, Any] = dict(spec.presets.get(self.effort, {}))
+        if name == "inr" and self.prior_training == "joint":
+            values["training_steps"] = 0
+        elif name in ("auto", "inr") and self.prior_training_steps is not None:
+            values["training_steps"] = self.prior_training_steps
+        return spec, self.part(spec, values)
+
+    def parts(self) -> Sequence[tuple[MethodSpec, MethodConfig]]:
+        """Return the prior."""
+        return [self.prior_of("linear" if self.prior == "none" else self.prior)]
+
+    def most_steps(self) -> int:
+        """Return the training steps of the diffusion model, or of the prior."""
+        return max(self.training_steps if self.diffusion else 0, super().most_steps())
+
+    def limited(self, steps: int) -> Any:
+        """Return parameters under which both train for less."""
+        copied = super().limited(steps)
+        own = min(self.training_steps, copied._share_of(self.training_steps))
+        return copied.model_copy(update={"training_steps": own})
+
 
 def _create(config: MicroDiffusionConfig, runtime: Runtime) -> Method:
     from .method import MicroDiffusion
@@ -214,6 +249,6 @@ MICRODIFFUSION = MethodSpec(
     },
     gives_uncertainty=True,
     sampled=True,
-    trains_on_stack=True,
+    training=TrainingSpec(TrainingCost(MicroDiffusionConfig.most_steps, MicroDiffusionConfig.limited)),
     devices=("cpu", "cuda"),
 )

@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...method import Explains, Findings, HasField, Method, Runtime, Sections, working_dtype
+from ...method import Explains, Findings, Method, Runtime, Sections, working_dtype
 from ...nn.runtime import torch_on
 from ...numerics.back_projection import Floor
 from ...numerics.interpolation import at_places
 from ...progress import Progress, Report, fractions, part, silent
 from ...stack import Stack
 from ...stack.scaling import Scaling
-from .. import registry
+from ..inr.method import Inr
 from .examples import Places, TrainingExample, coarser, means
 from .fit import Live, fit, trust_in
 from .network import SectionNet
@@ -80,7 +80,7 @@ class MicroDiffusion:
             self._warnings = ("microdiffusion is its prior here: the images are too small or too few to learn from",)
             return
         live = None
-        if self._config.prior_training != "frozen" and isinstance(self._prior, HasField):
+        if self._config.prior_training != "frozen" and isinstance(self._prior, Inr):
             fine = torch.from_numpy(stack.fine_depths()).to(device)
             live = Live(self._prior.field()[0].to(device), fine)
         network = SectionNet(self._config, self._runtime.seed).to(device)
@@ -100,14 +100,8 @@ class MicroDiffusion:
         return self._prepared("linear" if self._config.prior == "none" else self._config.prior, stack, report)
 
     def _prepared(self, name: str, stack: Stack, report: Report) -> Method:
-        spec = registry.get(name)
-        values = dict(spec.presets.get(self._config.effort, {}))
-        if name == "inr" and self._config.prior_training == "joint":
-            values["training_steps"] = 0
-        elif self._config.prior_training_steps is not None:
-            own = {"auto": "training_steps", "inr": "training_steps"}
-            values |= {own[name]: self._config.prior_training_steps} if name in own else {}
-        method = spec.create(spec.config(**values), self._runtime)
+        spec, config = self._config.prior_of(name)
+        method = spec.create(config, self._runtime)
         method.prepare(stack, report=report)
         return method
 

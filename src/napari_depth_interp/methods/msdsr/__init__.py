@@ -10,7 +10,16 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from ...method import Method, MethodConfig, MethodSpec, Runtime
+from ...method import (
+    Method,
+    MethodConfig,
+    MethodSpec,
+    Runtime,
+    TrainingCost,
+    TrainingSpec,
+    limit_training_steps,
+    steps_without_model,
+)
 
 
 class MsdsrConfig(MethodConfig):
@@ -182,7 +191,6 @@ MSDSR = MethodSpec(
     acquisitions=frozenset({"slice"}),
     gives_uncertainty=True,
     sampled=True,
-    trains_on_stack=True,
-    trainable=True,
+    training=TrainingSpec(TrainingCost(steps_without_model, limit_training_steps), makes_model=True),
     devices=("cpu", "cuda"),
 )

@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...method import Findings, OnePass, Runtime, Sections, TrainingData, working_dtype
+from ...method import Findings, Runtime, Sections, working_dtype
 from ...models import folder as models
+from ...nn.contract import OnePass, TrainingData
 from ...nn.runtime import torch_on
 from ...numerics.interpolation import at_places
 from ...progress import Progress, Report, fractions, part, silent

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...method import OnePass
 from ...models.folder import Model
+from ...nn.contract import OnePass
 from .diffusion import Diffusion
 from .network import PlaneNet, between
 

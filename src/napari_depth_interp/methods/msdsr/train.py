@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from ...errors import RequestError
-from ...method import Runtime, TrainingData
+from ...method import Runtime
 from ...models import folder as models
 from ...nn.checkpoint import Checkpoint
+from ...nn.contract import TrainingData
 from ...nn.data import fingerprint_of, hold_back, record_of
 from ...nn.processes import accelerator
 from ...nn.runtime import torch_on

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from ...method import Method, MethodConfig, MethodSpec, Preset, Runtime
+from ...method import Enlarges, Method, MethodConfig, MethodSpec, Preset, Runtime, TrainingSpec
 from .parameters import NetworkParameters, ObjectiveParameters, RunParameters, TrainingParameters
 
 
@@ -63,8 +63,7 @@ def _create_along_z(config: AlongZConfig, runtime: Runtime) -> Method:
 _SHARED: dict[str, Any] = {
     "presets": _PRESETS,
     "gives_uncertainty": True,
-    "needs_training": True,
-    "trainable": True,
+    "training": TrainingSpec(makes_model=True),
     "devices": ("cpu", "cuda"),
 }
 
@@ -76,8 +75,7 @@ RRDB_GAN = MethodSpec(
     config=GanConfig,
     create=_create,
     cost="seconds (small network) to minutes (the published one) for 60 x 60 x 39 voxels on two cores, with a model",
-    keeps_observed=False,
-    enlarges=4,
+    kind=Enlarges(4),
     **_SHARED,
 )
 RRDB_GAN_Z = MethodSpec(

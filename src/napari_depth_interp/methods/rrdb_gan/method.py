@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import RequestError
-from ...method import Findings, Runtime, Sections, TrainingData, working_dtype
+from ...method import Findings, Runtime, Sections, working_dtype
 from ...models import folder as models
+from ...nn.contract import TrainingData
 from ...nn.runtime import half_precision, torch_on
 from ...numerics.interpolation import at_places
 from ...progress import Progress, Report, silent

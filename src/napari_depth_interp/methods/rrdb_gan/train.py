@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import RequestError
-from ...method import Runtime, TrainingData
+from ...method import Runtime
 from ...models import folder as models
 from ...nn.checkpoint import Checkpoint
+from ...nn.contract import TrainingData
 from ...nn.data import fingerprint_of, record_of, split
 from ...nn.loop import OptimizerStep, Plan, Step, train_alternating
 from ...nn.processes import accelerator

@@ -11,7 +11,17 @@ from typing import Literal
 
 from pydantic import Field
 
-from ...method import Effort, Method, MethodConfig, MethodSpec, Runtime
+from ...method import (
+    Method,
+    MethodConfig,
+    MethodSpec,
+    Runtime,
+    Tiling,
+    TrainingCost,
+    TrainingSpec,
+    limit_training_steps,
+    steps_without_model,
+)
 
 
 class SectionSRConfig(MethodConfig):
@@ -113,12 +123,7 @@ SECTION_SR = MethodSpec(
         "balanced": {},
         "best": {"training_steps": 6000, "channels": 48, "blocks": 6},
     },
-    tile_halo=reach,
-    trains_on_stack=True,
-    effort=Effort(
-        steps=lambda config: config.training_steps,
-        limited=lambda config, steps: config.model_copy(update={"training_steps": steps}),
-        looked_at=LOOKED_AT,
-    ),
+    training=TrainingSpec(TrainingCost(steps_without_model, limit_training_steps, looked_at=LOOKED_AT)),
+    tiling=Tiling(halo=reach),
     devices=("cpu", "cuda", "mps"),
 )
