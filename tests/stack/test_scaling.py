@@ -60,7 +60,7 @@ def test_what_is_looked_at_is_not_a_single_column():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(scaling, "_SAMPLED", voxels.size // 40)
         found = scaling.Scaling.of(voxels)
-    assert found.low + found.span == pytest.approx(np.percentile(voxels, 99.9), rel=0.1)
+    assert found.offset + found.scale == pytest.approx(np.percentile(voxels, 99.9), rel=0.1)
 
 
 @pytest.mark.parametrize("shape", [(1000, 1000, 1000), (500, 1000, 1000), (1000, 1000, 3), (64, 2048, 2048)])
