@@ -154,7 +154,7 @@ def restored(method: Method, sparse: Stack, depths: Sequence[float], runtime: Ru
 
 
 def _lpips(path: Path) -> Lpips:
-    return Lpips("alex", weights.read(weights.lpips_backbone("alex", path)), weights.lpips_judgement("alex"))
+    return Lpips("alex", weights.read(weights.lpips_backbone("alex", path)), weights.lpips_linear_weights("alex"))
 
 
 @dataclass(frozen=True)

@@ -152,9 +152,9 @@ def steps(volume: NDArray[Any]) -> float:
 def lpips_of(file: Path) -> Callable[[NDArray[Any], NDArray[Any]], float]:
     """Return LPIPS (AlexNet) over all planes of the three directions, weighted by their number (eq. 4.2)."""
     from napari_depth_interp.metrics.perceptual import Lpips
-    from napari_depth_interp.models.weights import lpips_judgement, read
+    from napari_depth_interp.models.weights import lpips_linear_weights, read
 
-    network = Lpips("alex", read(file), lpips_judgement("alex"))
+    network = Lpips("alex", read(file), lpips_linear_weights("alex"))
 
     def distance(real: NDArray[Any], made: NDArray[Any]) -> float:
         found = [

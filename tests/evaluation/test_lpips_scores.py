@@ -15,7 +15,7 @@ from napari_depth_interp.evaluation.evaluate import LpipsChoice, evaluate
 from napari_depth_interp.evaluation.holdout import Protocol
 from napari_depth_interp.metrics.perceptual import Lpips
 from napari_depth_interp.models import weights
-from napari_depth_interp.models.weights import Download, lpips_judgement
+from napari_depth_interp.models.weights import Download, lpips_linear_weights
 
 NOWHERE = "http://127.0.0.1:9/net.pth"
 
@@ -49,7 +49,7 @@ def test_given_weights_score_every_section_and_the_stack(dense, given, suffix):
     scores = evaluate(dense, ["linear", "nearest"], EVERY_2, lpips=LpipsChoice("squeeze", path), data_range=(0, 1))
     assert scores.lpips == {"net": "squeeze", "weights": weights.sha256_of(path), "problem": None}
     linear, nearest = scores.methods
-    network = Lpips("squeeze", drawn("squeeze"), lpips_judgement("squeeze"))
+    network = Lpips("squeeze", drawn("squeeze"), lpips_linear_weights("squeeze"))
     voxels = dense.voxels[0, 0]
     for row in linear.sections:
         z = row["index"]

@@ -11,9 +11,15 @@ from backbones import drawn
 from napari_depth_interp.errors import WeightsError
 from napari_depth_interp.metrics import Comparison, VolumePair
 from napari_depth_interp.metrics.perceptual import Lpips
-from napari_depth_interp.models.weights import lpips_judgement
+from napari_depth_interp.models.weights import lpips_linear_weights
 
 SMALLEST = {"alex": 31, "vgg": 16, "squeeze": 17}
+KNOWN = {
+    "alex": (0.0128849, 0.01288274, 0.00301708, 0.01209611, 0.01353354),
+    "vgg": (0.0121480, 0.01214816, 0.00437148, 0.00500892, 0.01806272),
+    "squeeze": (0.0156052, 0.01560507, 0.00524499, 0.04118872, 0.01193734),
+}
+"""By a network of our own, layer by layer: the mean; the mean, std, a corner and the middle of the map."""
 RNG = np.random.default_rng(8)
 
 
@@ -34,13 +40,13 @@ def of_authors(net, backbone, *, spatial):
 def both(request):
     """The name of the network, ours, and the authors' as (mean, map)."""
     backbone = drawn(request.param)
-    ours = Lpips(request.param, backbone, lpips_judgement(request.param))
+    ours = Lpips(request.param, backbone, lpips_linear_weights(request.param))
     return request.param, ours, [of_authors(request.param, backbone, spatial=spatial) for spatial in (False, True)]
 
 
 @pytest.fixture(scope="module")
 def squeeze():
-    return Lpips("squeeze", drawn("squeeze"), lpips_judgement("squeeze"))
+    return Lpips("squeeze", drawn("squeeze"), lpips_linear_weights("squeeze"))
 
 
 def images(shape, scale=1.0):
@@ -66,6 +72,16 @@ def test_lpips_equals_the_package_of_its_authors(both, shape):
     assert scores["lpips"] == pytest.approx(expected, abs=1e-5)
     assert scores["lpips_fg"] == pytest.approx(where[pair.foreground].mean(), abs=1e-5)
     np.testing.assert_allclose(ours.distance(reference, test, (100.0, 200.0)).where, where, atol=1e-5)
+
+
+def test_lpips_is_what_an_independent_network_gave(both):
+    net, ours, _ = both
+    rng = np.random.default_rng(21)
+    reference = gaussian_filter(rng.random((47, 70)), 1.5)
+    found = ours.distance(reference, reference + rng.normal(0, 0.05, reference.shape), (0.2, 0.8))
+    told = (found.mean, found.where.mean(), found.where.std(), found.where[0, 0], found.where[20, 50])
+    assert told == pytest.approx(KNOWN[net], rel=1e-4)
+    assert found.where.shape == (47, 70)
 
 
 def test_identical_images_have_no_distance_and_the_order_does_not_matter(both):
@@ -156,11 +172,11 @@ def test_stacks_that_have_no_planes_score(squeeze):
 def test_weights_of_another_network_are_refused(net, other):
     backbone = {} if other is None else drawn(other)
     with pytest.raises(WeightsError, match=f"not the weights of the image network '{net}'"):
-        Lpips(net, backbone, lpips_judgement(net))
+        Lpips(net, backbone, lpips_linear_weights(net))
 
 
 def test_half_precision_weights_and_those_of_the_classifier_are_taken(squeeze):
     reference, test = images((32, 32))
     halved = {name: each.half() for name, each in drawn("squeeze").items()} | {"classifier.1.weight": torch.ones(2)}
-    found = Lpips("squeeze", halved, lpips_judgement("squeeze")).distance(reference, test, (0, 1))
+    found = Lpips("squeeze", halved, lpips_linear_weights("squeeze")).distance(reference, test, (0, 1))
     assert found.mean == pytest.approx(squeeze.distance(reference, test, (0, 1)).mean, rel=0.02)

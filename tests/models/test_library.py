@@ -11,6 +11,7 @@ from napari_depth_interp.models import library
 from napari_depth_interp.models.folder import load
 from small_models import make_model
 
+TOO_LARGE = b'{"a":{"dtype":"I8","shape":[9999999999999],"data_offsets":[0,9999999999999]}}'
 FILES = ["config.json", "model.safetensors", "training.json"]
 
 
@@ -37,6 +38,24 @@ class TestListing:
         assert [each.name for each in library.entries("msdsr")] == ["first"]
         assert library.entries("srcnn") == []
         assert "cut short" in library.get("cut").problem
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"",
+            b"<html>not found</html>",
+            (2**62).to_bytes(8, "little") + b"{}",
+            (100_000).to_bytes(8, "little") + b"[" * 100_000,
+            len(TOO_LARGE).to_bytes(8, "little") + TOO_LARGE,
+        ],
+        ids=["empty", "text", "header beyond the file", "deep", "tensor beyond the memory"],
+    )
+    def test_damaged_weights_are_said_in_one_line(self, model, data):
+        (model / "model.safetensors").write_bytes(data)
+        found = library.get("first")
+        assert found.state == "damaged"
+        assert "is no safetensors file, or cut short" in found.problem
+        assert "\n" not in found.problem
 
     def test_no_models_yet(self, models_home):
         assert library.entries() == []

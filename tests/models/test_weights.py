@@ -23,7 +23,7 @@ from napari_depth_interp.models.weights import (
     convert,
     fetch,
     lpips_backbone,
-    lpips_judgement,
+    lpips_linear_weights,
     read,
 )
 
@@ -244,9 +244,9 @@ def test_every_download_is_pinned(cache):
 # LPIPS
 
 
-def test_the_judgement_comes_with_the_package():
+def test_the_linear_weights_come_with_the_package():
     for net, layers in [("alex", 5), ("vgg", 5), ("squeeze", 7)]:
-        found = lpips_judgement(net)
+        found = lpips_linear_weights(net)
         assert set(found) == {f"lin{number}.model.1.weight" for number in range(layers)}
         assert all(each.min() >= 0 for each in found.values())
 

@@ -128,7 +128,7 @@ def _lpips(choice: LpipsChoice | None, report: Report) -> tuple[Lpips | NoLpips 
         file = weights.lpips_backbone(choice.net, choice.weights)
         from ..metrics.perceptual import Lpips
 
-        network = Lpips(choice.net, weights.read(file), weights.lpips_judgement(choice.net))
+        network = Lpips(choice.net, weights.read(file), weights.lpips_linear_weights(choice.net))
     except WeightsError as error:
         why = (
             f"{error}. Get {download.url} on another machine and give it with --lpips-weights FILE; "

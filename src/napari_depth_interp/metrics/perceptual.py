@@ -1,14 +1,14 @@
 """LPIPS: how different two images look to a network that was trained on photographs.
 
 Zhang, Isola, Efros, Shechtman & Wang, CVPR 2018, version 0.1: features of an image network, normalised over channels,
-squared differences weighted by what people judged, averaged over pixels and summed over layers. The weights
-of the linear_weights come with the package ``lpips``, those of the image network from the internet:
-``models/weights.py`` loads both.
+squared differences weighted by what people judged, averaged over pixels and summed over layers. The networks are those
+of the authors' package ``lpips``, which comes with the linear weights; the weights of the image network come from
+the internet. ``models/weights.py`` loads both, the package neither: it would run pickles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,18 +16,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from ..errors import WeightsError
 from .comparison import Comparison
 from .volume import VolumePair
 
-_TAPS = {"alex": (1, 4, 7, 9, 11), "vgg": (3, 8, 15, 22, 29), "squeeze": (1, 4, 7, 9, 10, 11, 12)}
-"""Layers of the image networks after which features are compared."""
 _SMALLEST = {"alex": 31, "vgg": 16, "squeeze": 17}
 """Pixels of the shorter side that the networks need."""
-_MEAN, _STD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
-"""Of photographs at -1 to 1, per colour."""
 _MOST_PLANES = 128
 """Planes of each direction that ``lpips_planes`` looks at; of larger stacks some, evenly spread."""
 
@@ -62,8 +57,7 @@ class Lpips:
 
     def __init__(self, net: str, backbone: dict[str, Tensor], linear_weights: dict[str, Tensor]) -> None:
         self.net = net
-        self._layers = _features(net, backbone)
-        self._heads = [linear_weights[f"lin{number}.model.1.weight"] for number in range(len(_TAPS[net]))]
+        self._network = _network(net, backbone, linear_weights)
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Return whether images of this shape are large enough."""
@@ -72,20 +66,20 @@ class Lpips:
     @torch.no_grad()
     def distance(self, reference: NDArray[Any], test: NDArray[Any], data_range: tuple[float, float]) -> Distance:
         """Compare two images (Y, X); values are brought from the data range to -1..1 and clipped."""
-        a, b = (_as_photograph(image, data_range) for image in (reference, test))
+        import lpips
+
+        one, other = (self._features(image, data_range) for image in (reference, test))
         mean = torch.zeros(())
         where = torch.zeros(1, 1, *reference.shape)
-        for one, other, head in zip(self._taps(a), self._taps(b), self._heads, strict=True):
-            apart = functional.conv2d((_normalised(one) - _normalised(other)).square(), head)
-            mean += apart.mean()
-            where += functional.interpolate(apart, size=reference.shape, mode="bilinear", align_corners=False)
+        for these, those, weigh in zip(one, other, self._network.lins, strict=True):
+            apart = weigh((lpips.normalize_tensor(these) - lpips.normalize_tensor(those)).square())
+            mean += apart.mean()  # the package gives the mean or the map, each for a pass of its own
+            where += lpips.upsample(apart, reference.shape)
         return Distance(float(mean), where[0, 0].numpy())
 
-    def _taps(self, image: Tensor) -> Iterator[Tensor]:
-        for number, layer in enumerate(self._layers):
-            image = layer(image)
-            if number in _TAPS[self.net]:
-                yield image
+    def _features(self, image: NDArray[Any], data_range: tuple[float, float]) -> tuple[Tensor, ...]:
+        scaled = self._network.scaling_layer(_as_photograph(image, data_range))
+        return tuple(self._network.net(scaled))
 
     def score_section(self, pair: Comparison) -> Scores:
         """Return ``lpips`` and ``lpips_fg`` of a section; None where images are too small or hold NaN."""
@@ -123,33 +117,27 @@ class Lpips:
         }
 
 
-def _features(net: str, backbone: dict[str, Tensor]) -> list[torch.nn.Module]:
-    from torchvision import models
+def _network(net: str, backbone: dict[str, Tensor], linear_weights: dict[str, Tensor]) -> Any:
+    """Return the authors' network with these weights; the package draws or loads none itself."""
+    with warnings.catch_warnings(), torch.device("meta"):  # nothing is drawn at random or allocated
+        warnings.simplefilter("ignore")  # it calls torchvision in an old way
+        import lpips
 
-    make = {"alex": models.alexnet, "vgg": models.vgg16, "squeeze": models.squeezenet1_1}[net]
-    with torch.device("meta"):  # nothing is drawn at random or allocated
-        network = make(weights=None).features
-    wanted = {name: tensor.float() for name, tensor in backbone.items() if name.startswith("features.")}
+        network = lpips.LPIPS(pretrained=False, net=net, pnet_rand=True, spatial=True, verbose=False)
+    own = {name.partition(".")[2]: name for name in network.net.state_dict()}  # slice1.0.weight is features.0.weight
+    given = {name.removeprefix("features."): each for name, each in backbone.items() if name.startswith("features.")}
     try:
-        network.load_state_dict({name.removeprefix("features."): each for name, each in wanted.items()}, assign=True)
+        network.net.load_state_dict({own.get(name, name): each.float() for name, each in given.items()}, assign=True)
     except RuntimeError as error:
         raise WeightsError(
             f"these are not the weights of the image network '{net}'; choose its torchvision file"
         ) from error
-    layers = list(network.eval().requires_grad_(False))[: _TAPS[net][-1] + 1]
-    for layer in layers:
-        if isinstance(layer, torch.nn.ReLU):
-            layer.inplace = False  # features that were handed out must not change
-    return layers
+    for number, layer in enumerate(network.lins):
+        layer.load_state_dict({"model.1.weight": linear_weights[f"lin{number}.model.1.weight"]}, assign=True)
+    return network.requires_grad_(False)
 
 
 def _as_photograph(image: NDArray[Any], data_range: tuple[float, float]) -> Tensor:
     low, high = data_range
     scaled = np.clip((image.astype(np.float32) - low) / (high - low), 0, 1) * 2 - 1
-    colours = torch.from_numpy(scaled.astype(np.float32)).expand(1, 3, -1, -1)
-    mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (_MEAN, _STD))
-    return (colours - mean) / std
-
-
-def _normalised(features: Tensor) -> Tensor:
-    return features / (features.square().sum(dim=1, keepdim=True).sqrt() + 1e-10)
+    return torch.from_numpy(scaled.astype(np.float32)).expand(1, 3, -1, -1)

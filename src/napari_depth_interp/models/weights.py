@@ -123,7 +123,7 @@ def lpips_backbone(net: str, given: Path | None) -> Path:
     return fetch(BACKBONES[net]) if given is None else given
 
 
-def lpips_judgement(net: str) -> dict[str, Tensor]:
+def lpips_linear_weights(net: str) -> dict[str, Tensor]:
     """Return how much each layer's differences count, as the package ``lpips`` carries it."""
     package = find_spec("lpips")  # not imported: that takes long, and brings warnings
     if package is None or package.origin is None:

@@ -1,0 +1,163 @@
+"""Where sections are: their depths, the size of their pixels, and what one observed image is the mean of.
+
+Depths and sizes are in the unit of the :class:`Grid`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import InputError, MissingSpacingError, RequestError
+from .units import convert, normalise_unit
+
+UNKNOWN_GAP = 4.0
+"""Pixels that sections are taken to be apart where the file gives no pixel size."""
+SMALLEST_GAP = 1e-100
+"""Depths closer than this, or larger than its inverse, are damage: their products are no numbers any more."""
+SPACING_RTOL = 1e-3
+"""Gaps that differ by less than this fraction of the median gap count as even (files round)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acquisition:
+    """What one observed image is: a slice, or the mean of ``n`` neighbouring sections."""
+
+    n: int = 1
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise RequestError(f"a projection averages 2 or more sections, not {self.n}; write projection:6")
+
+    @classmethod
+    def parse(cls, text: str) -> Acquisition:
+        """Read ``slice`` or ``projection:N`` (N >= 2)."""
+        match = re.fullmatch(r"slice|projection:(\d{1,6})", text.strip())
+        if match is None or (match[1] and int(match[1]) < 2):
+            raise RequestError(f"acquisition '{text}' is not known; write slice, or projection:6 (means of 6 sections)")
+        return cls(int(match[1] or 1))
+
+    @property
+    def is_projection(self) -> bool:
+        return self.n > 1
+
+    def __str__(self) -> str:
+        return f"projection:{self.n}" if self.is_projection else "slice"
+
+
+SLICE = Acquisition()
+"""A section seen alone: what an image is where nothing else is said."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Where the voxels of a stack are in the world.
+
+    Attributes
+    ----------
+    depths : (Z,) float64 array or None
+        Position of each section's centre along the section axis, strictly increasing, uneven
+        gaps allowed. None: the file does not say, and nobody has been asked yet.
+    pixel_size : (y, x) or None
+        Distance of neighbouring pixels; None if the file does not say.
+    unit : str or None
+        One of ``nm um mm cm m inch angstrom``; None if the file does not say.
+    origin : (y, x)
+        World position of the centre of the first pixel.
+    thickness : float or None
+        Depth over which one section was averaged, where the file says so; not the spacing.
+    """
+
+    depths: NDArray[np.float64] | None
+    pixel_size: tuple[float, float] | None = None
+    unit: str | None = None
+    origin: tuple[float, float] = (0.0, 0.0)
+    thickness: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.depths is not None:
+            object.__setattr__(self, "depths", _checked_depths(self.depths))
+        object.__setattr__(self, "unit", checked_unit(self.unit))
+        if self.pixel_size is not None and not all(np.isfinite(s) and s > 0 for s in self.pixel_size):
+            raise InputError(f"the pixel size (y, x) must be positive, got {self.pixel_size}; correct it in the file")
+
+    @property
+    def spacing(self) -> float | None:
+        """Median gap between sections; None with fewer than two sections or unknown depths."""
+        if self.depths is None or len(self.depths) < 2:
+            return None
+        return float(np.median(np.diff(self.depths)))
+
+    @property
+    def is_even(self) -> bool:
+        """Whether all gaps are equal, within the rounding of file headers."""
+        if self.depths is None or self.spacing is None:
+            return True
+        return bool(np.allclose(np.diff(self.depths), self.spacing, rtol=SPACING_RTOL, atol=0))
+
+    def enlarged(self, factor: int) -> Grid:
+        """Return the grid with pixels ``factor`` times smaller along y and x, edges aligned.
+
+        Where neither pixel size nor unit is known, lengths are counted in pixels of this grid.
+        """
+        y, x = self.pixel_size or (1.0, 1.0)
+        if factor == 1 or (self.pixel_size is None and self.unit is not None):
+            return self
+        first = (factor - 1) / 2 / factor
+        origin = self.origin[0] - first * y, self.origin[1] - first * x
+        return replace(self, pixel_size=(y / factor, x / factor), origin=origin)
+
+    def with_depths(self, depths: ArrayLike, unit: str | None = None) -> Grid:
+        """Return the grid with other section depths, given in ``unit`` (default: the grid's own)."""
+        values, unit = np.asarray(depths, dtype=float), checked_unit(unit)
+        if unit and self.unit:
+            values = values * convert(1.0, unit, self.unit)
+        return replace(self, depths=values, unit=self.unit or unit)
+
+
+def checked_unit(unit: str | None) -> str | None:
+    known = normalise_unit(unit)
+    if unit and known is None:
+        raise InputError(f"the unit '{unit}' is not known; use nm, um, mm, cm, m, inch, angstrom, or none at all")
+    return known
+
+
+def _checked_depths(depths: ArrayLike) -> NDArray[np.float64]:
+    values = np.array(depths, dtype=np.float64)  # a copy: the caller keeps no way to change it
+    if values.ndim != 1 or values.size == 0:
+        raise InputError(f"depths must be a list of numbers, one per section, got shape {values.shape}")
+    if not np.isfinite(values).all():
+        raise InputError("depths must be finite numbers, one per section; got NaN or infinity")
+    bad = np.flatnonzero(np.diff(values) <= 0)
+    if bad.size:
+        i = int(bad[0])
+        raise InputError(
+            f"depths must increase from section to section, but section {i} is at {values[i]:g} "
+            f"and section {i + 1} at {values[i + 1]:g}; sort the sections or correct the list"
+        )
+    gap = float(np.diff(values).min(initial=1.0))
+    if gap < SMALLEST_GAP or float(np.abs(values).max()) > 1 / SMALLEST_GAP:
+        raise InputError(
+            f"depths from {values[0]:g} to {values[-1]:g}, {gap:g} apart, cannot be computed with; "
+            "correct the z spacing"
+        )
+    values.flags.writeable = False
+    return values
+
+
+def fine_depths(grid: Grid, n: int) -> NDArray[np.float64]:
+    """Return (Z, n) depths that fill the median gap around each section with n even steps."""
+    if grid.depths is None:
+        raise missing_spacing()
+    steps = (np.arange(n) - (n - 1) / 2) / n
+    return grid.depths[:, None] + steps * (grid.spacing or 0.0)
+
+
+def missing_spacing() -> MissingSpacingError:
+    return MissingSpacingError(
+        "the file does not say how far apart the sections are; "
+        "give the distance with --z-spacing, for example --z-spacing 2um (z_spacing='2um' in Python)"
+    )
