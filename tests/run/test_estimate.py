@@ -2,11 +2,13 @@
 
 import json
 import time
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from pydantic import Field
+from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from command_line import run_json, succeed, write_imagej
 from napari_depth_interp.errors import OutputError
@@ -22,7 +24,7 @@ from napari_depth_interp.method import (
     steps_without_model,
 )
 from napari_depth_interp.methods import registry
-from napari_depth_interp.progress import Cancelled
+from napari_depth_interp.progress import Cancelled, Progress
 from napari_depth_interp.run import estimate as estimate_module
 from napari_depth_interp.run.estimate import (
     Estimate,
@@ -38,7 +40,7 @@ from napari_depth_interp.run.request import resolve
 from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.run.tiling import largest_tile
 from napari_depth_interp.stack import Dataset
-from quick import QUICK
+from quick import QUICK, quick
 
 PER_STEP, PER_SEEN, PER_MADE = 2e-3, 4e-8, 1.2e-7
 """Seconds for a training step, a voxel that is looked at and a voxel that is made."""
@@ -203,6 +205,96 @@ def test_what_does_not_fit_is_said_with_advice():
     assert "smaller factor" in streamed.describe()[1]
     assert len(replace(found, free_bytes=10**10).describe()) == 1
     assert found.as_json()["fits"] is False
+
+
+class Counted:
+    """Counts training steps, whoever's loop makes them: the most that one optimiser has made."""
+
+    def __init__(self):
+        self._steps = Counter()
+        self._handle = register_optimizer_step_post_hook(lambda optimiser, *_: self._steps.update([id(optimiser)]))
+
+    def most(self):
+        """Return the most since the last time that somebody asked."""
+        most, self._steps = max(self._steps.values(), default=0), Counter()
+        return most
+
+    def stop(self):
+        self._handle.remove()
+
+
+@pytest.fixture
+def counted():
+    counter = Counted()
+    yield counter
+    counter.stop()
+
+
+def long_training(name):
+    """Return parameters of a small network that would train for thousands of steps, or that has a model."""
+    spec = registry.get(name)
+    steps = [each for each in ("training_steps", "prior_training_steps") if each in spec.config.model_fields]
+    return quick(name) | ({} if spec.needs_model else dict.fromkeys(steps, 3000))
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_an_estimate_never_trains_in_full(name, counted, monkeypatch):
+    """No short run makes more steps than it is allowed (section_sr takes twice as many from random weights)."""
+    spec, steps = registry.get(name), []
+    real = estimate_module.execute
+
+    def run(asked, *more):
+        counted.most()
+        try:
+            return real(asked, *more)
+        finally:
+            steps.append(counted.most())
+
+    monkeypatch.setattr(estimate_module, "execute", run)
+    parameters = long_training(name)
+    factor = None if spec.enhances or spec.enlarges > 1 else 2
+    settings = make_settings(method=name, threads=1, parameters=parameters, factor=factor)
+    assert estimate_run(resolve(stack((6, 64, 64)), settings)).seconds > 0
+    trains = spec.training_cost is not None and spec.training_cost.steps(spec.config(**parameters)) > 0
+    assert trains == ("training_steps" in parameters)
+    assert (max(steps) > 0) == trains
+    assert max(steps) <= 2 * estimate_module._MORE
+
+
+@pytest.mark.parametrize("name", ["auto", "msdsr_kplanes", "microdiffusion"])
+def test_every_part_of_a_composite_is_limited(name):
+    """With every preset, and in proportion."""
+    spec = registry.get(name)
+    for values in spec.presets.values():
+        config = spec.config(**values)
+        limited = spec.training_cost.limited(config, 40)
+        longest = spec.training_cost.steps(config)
+        assert longest > 200
+        assert spec.training_cost.steps(limited) == 40
+        for (part, whole), (_, short) in zip(config.parts(), limited.parts(), strict=True):
+            if part.training_cost is not None:
+                steps = part.training_cost.steps(whole)
+                share = min(steps, max(10, steps * 40 / longest))
+                assert part.training_cost.steps(short) == pytest.approx(share, abs=1), part.name
+
+
+def test_what_takes_long_is_not_waited_for(sleeper, monkeypatch):
+    waited = []
+
+    class Reporting(Sleeper):
+        def sections_at(self, stack, z, *, report):
+            for done in range(100):
+                time.sleep(0.01)
+                waited.append(done)
+                report(Progress((done + 1) / 100))
+            return super().sections_at(stack, z, report=report)
+
+    slow = replace(sleeper, create=Reporting)
+    monkeypatch.setattr(registry, "get", lambda name, real=registry.get: slow if name == "sleeper" else real(name))
+    monkeypatch.setattr(estimate_module, "_LONGEST", 0.2)
+    found = estimate_run(request(dataset=stack((16, 96, 96)), parameters={"training_steps": 10}))
+    assert max(waited) < 50
+    assert found.seconds == pytest.approx(1.0, rel=0.6)
 
 
 def test_words():
