@@ -2,13 +2,11 @@
 
 import json
 import time
-from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from pydantic import Field
-from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from command_line import run_json, succeed, write_imagej
 from napari_depth_interp.errors import OutputError
@@ -40,7 +38,7 @@ from napari_depth_interp.run.request import resolve
 from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.run.tiling import largest_tile
 from napari_depth_interp.stack import Dataset
-from quick import QUICK, quick
+from quick import QUICK
 
 PER_STEP, PER_SEEN, PER_MADE = 2e-3, 4e-8, 1.2e-7
 """Seconds for a training step, a voxel that is looked at and a voxel that is made."""
@@ -205,60 +203,6 @@ def test_what_does_not_fit_is_said_with_advice():
     assert "smaller factor" in streamed.describe()[1]
     assert len(replace(found, free_bytes=10**10).describe()) == 1
     assert found.as_json()["fits"] is False
-
-
-class Counted:
-    """Counts training steps, whoever's loop makes them: the most that one optimiser has made."""
-
-    def __init__(self):
-        self._steps = Counter()
-        self._handle = register_optimizer_step_post_hook(lambda optimiser, *_: self._steps.update([id(optimiser)]))
-
-    def most(self):
-        """Return the most since the last time that somebody asked."""
-        most, self._steps = max(self._steps.values(), default=0), Counter()
-        return most
-
-    def stop(self):
-        self._handle.remove()
-
-
-@pytest.fixture
-def counted():
-    counter = Counted()
-    yield counter
-    counter.stop()
-
-
-def long_training(name):
-    """Return parameters of a small network that would train for thousands of steps, or that has a model."""
-    spec = registry.get(name)
-    steps = [each for each in ("training_steps", "prior_training_steps") if each in spec.config.model_fields]
-    return quick(name) | ({} if spec.needs_model else dict.fromkeys(steps, 3000))
-
-
-@pytest.mark.parametrize("name", registry.names())
-def test_an_estimate_never_trains_in_full(name, counted, monkeypatch):
-    """No short run makes more steps than it is allowed (section_sr takes twice as many from random weights)."""
-    spec, steps = registry.get(name), []
-    real = estimate_module.execute
-
-    def run(asked, *more):
-        counted.most()
-        try:
-            return real(asked, *more)
-        finally:
-            steps.append(counted.most())
-
-    monkeypatch.setattr(estimate_module, "execute", run)
-    parameters = long_training(name)
-    factor = None if spec.enhances or spec.enlarges > 1 else 2
-    settings = make_settings(method=name, threads=1, parameters=parameters, factor=factor)
-    assert estimate_run(resolve(stack((6, 64, 64)), settings)).seconds > 0
-    trains = spec.training_cost is not None and spec.training_cost.steps(spec.config(**parameters)) > 0
-    assert trains == ("training_steps" in parameters)
-    assert (max(steps) > 0) == trains
-    assert max(steps) <= 2 * estimate_module._MORE
 
 
 @pytest.mark.parametrize("name", ["auto", "msdsr_kplanes", "microdiffusion"])
