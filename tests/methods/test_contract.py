@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.overrides import TorchFunctionMode
 
 from napari_depth_interp.cli.options import parse_parameter
@@ -16,7 +18,7 @@ from napari_depth_interp.method import MethodConfig, Runtime, model_fields
 from napari_depth_interp.methods import registry
 from napari_depth_interp.nn.contract import Trainable
 from napari_depth_interp.progress import Cancelled
-from napari_depth_interp.run import tiling
+from napari_depth_interp.run import estimate, tiling
 from napari_depth_interp.run.execute import execute
 from napari_depth_interp.run.request import resolve
 from napari_depth_interp.run.settings import make_settings
@@ -31,8 +33,15 @@ EVERY_METHOD = pytest.mark.parametrize("name", MAKES_SECTIONS)
 EVERY_ALONG_Z = pytest.mark.parametrize("name", ALONG_Z)
 
 
+def trains(name):
+    """Return whether the quick run of a method trains on the stack."""
+    spec = registry.get(name)
+    config = spec.config(**{**spec.presets.get("fast", {}), **quick(name)})
+    return spec.trains_on_stack and spec.training_cost.steps(config) > 0
+
+
 def run(dataset, name, *, at=None, **settings):
-    threads = 1 if registry.get(name).trains_on_stack else 2  # other tests run beside this one
+    threads = 1 if trains(name) else 2  # other tests run beside this one
     settings = {"method": name, "preset": "fast", "threads": threads, "parameters": quick(name), **settings}
     if at is None and not {"factor", "spacing", "isotropic"} & settings.keys():
         settings["factor"] = 2
@@ -103,7 +112,7 @@ class TestRepeatable:
 
     def test_thread_count_does_not_matter(self, tissue, name):
         one, two = (run(tissue, name, threads=n, dtype="float32").dataset.voxels for n in (1, 2))
-        tolerance = 0.05 if registry.get(name).trains_on_stack else 1e-4
+        tolerance = 0.05 if trains(name) else 1e-4
         np.testing.assert_allclose(one, two, atol=tolerance * float(np.ptp(tissue.voxels)))
 
     def test_tiled_equals_untiled(self, tissue, name, monkeypatch):
@@ -161,7 +170,7 @@ class TestOddStacks:
         assert result.voxels.shape == (2, 2, 17, 40, 36)
         assert (result.channel_names, result.axes) == (("a", "b"), "TCZYX")
         alone = run(replace(tissue, voxels=voxels[1:, 1:]), name).dataset.voxels[0, 0]
-        tolerance = 0.1 if registry.get(name).trains_on_stack else 1e-2  # a later time point is refitted
+        tolerance = 0.1 if trains(name) else 1e-2  # a later time point is refitted
         np.testing.assert_allclose(result.voxels[1, 1], alone, atol=tolerance * float(alone.max()))
 
     def test_nan_is_filled_for_the_computation_and_restored(self, tissue, name):
@@ -290,6 +299,62 @@ def resolve_with(name, **parameters):
     plain = registry.get(name).enlarges == 1 and not registry.get(name).enhances
     factor = 2 if plain else None
     return resolve(dataset, make_settings(method=name, factor=factor, parameters=parameters))
+
+
+class Counted:
+    """Counts training steps, whoever's loop makes them: the most that one optimiser has made."""
+
+    def __init__(self):
+        self._steps = Counter()
+        self._handle = register_optimizer_step_post_hook(lambda optimiser, *_: self._steps.update([id(optimiser)]))
+
+    def most(self):
+        """Return the most since the last time that somebody asked."""
+        most, self._steps = max(self._steps.values(), default=0), Counter()
+        return most
+
+    def stop(self):
+        self._handle.remove()
+
+
+@pytest.fixture
+def counted():
+    counter = Counted()
+    yield counter
+    counter.stop()
+
+
+def long_training(name):
+    """Return parameters of a small network that would train for thousands of steps, or that has a model."""
+    spec = registry.get(name)
+    steps = [each for each in ("training_steps", "prior_training_steps") if each in spec.config.model_fields]
+    return quick(name) | ({} if spec.needs_model else dict.fromkeys(steps, 3000))
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_an_estimate_never_trains_in_full(name, counted, monkeypatch):
+    """No short run makes more steps than it is allowed (section_sr takes twice as many from random weights)."""
+    spec, steps = registry.get(name), []
+    real = estimate.execute
+
+    def run(asked, *more):
+        counted.most()
+        try:
+            return real(asked, *more)
+        finally:
+            steps.append(counted.most())
+
+    monkeypatch.setattr(estimate, "execute", run)
+    parameters = long_training(name)
+    factor = None if spec.enhances or spec.enlarges > 1 else 2
+    voxels = np.random.default_rng(0).random((6, 64, 64))
+    dataset = Dataset.from_array(voxels, z_spacing=2.0, pixel_size=(0.5, 0.5))
+    settings = make_settings(method=name, threads=1, parameters=parameters, factor=factor)
+    assert estimate.estimate_run(resolve(dataset, settings)).seconds > 0
+    trains = spec.training_cost is not None and spec.training_cost.steps(spec.config(**parameters)) > 0
+    assert trains == ("training_steps" in parameters)
+    assert (max(steps) > 0) == trains
+    assert max(steps) <= 2 * estimate._MORE
 
 
 def test_listing_methods_imports_neither_torch_nor_qt():

@@ -22,7 +22,7 @@ from napari_depth_interp.method import (
     steps_without_model,
 )
 from napari_depth_interp.methods import registry
-from napari_depth_interp.progress import Cancelled
+from napari_depth_interp.progress import Cancelled, Progress
 from napari_depth_interp.run import estimate as estimate_module
 from napari_depth_interp.run.estimate import (
     Estimate,
@@ -203,6 +203,42 @@ def test_what_does_not_fit_is_said_with_advice():
     assert "smaller factor" in streamed.describe()[1]
     assert len(replace(found, free_bytes=10**10).describe()) == 1
     assert found.as_json()["fits"] is False
+
+
+@pytest.mark.parametrize("name", ["auto", "msdsr_kplanes", "microdiffusion"])
+def test_every_part_of_a_composite_is_limited(name):
+    """With every preset, and in proportion."""
+    spec = registry.get(name)
+    for values in spec.presets.values():
+        config = spec.config(**values)
+        limited = spec.training_cost.limited(config, 40)
+        longest = spec.training_cost.steps(config)
+        assert longest > 200
+        assert spec.training_cost.steps(limited) == 40
+        for (part, whole), (_, short) in zip(config.parts(), limited.parts(), strict=True):
+            if part.training_cost is not None:
+                steps = part.training_cost.steps(whole)
+                share = min(steps, max(10, steps * 40 / longest))
+                assert part.training_cost.steps(short) == pytest.approx(share, abs=1), part.name
+
+
+def test_what_takes_long_is_not_waited_for(sleeper, monkeypatch):
+    waited = []
+
+    class Reporting(Sleeper):
+        def sections_at(self, stack, z, *, report):
+            for done in range(100):
+                time.sleep(0.01)
+                waited.append(done)
+                report(Progress((done + 1) / 100))
+            return super().sections_at(stack, z, report=report)
+
+    slow = replace(sleeper, create=Reporting)
+    monkeypatch.setattr(registry, "get", lambda name, real=registry.get: slow if name == "sleeper" else real(name))
+    monkeypatch.setattr(estimate_module, "_LONGEST", 0.2)
+    found = estimate_run(request(dataset=stack((16, 96, 96)), parameters={"training_steps": 10}))
+    assert max(waited) < 50
+    assert found.seconds == pytest.approx(1.0, rel=0.6)
 
 
 def test_words():

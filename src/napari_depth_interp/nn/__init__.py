@@ -1,4 +1,4 @@
-"""What two or more learned methods share. Imports torch: import it only when a method runs."""
+"""What two or more learned methods share. All but the contract imports torch: import that only when a method runs."""
 
 import sys
 

@@ -1,7 +1,9 @@
 """How long a run will take and how much memory: measured on small parts of the stack, on this machine, just before.
 
 The time of a run is taken to be a fixed part, a part for each training step, a part for each voxel that ``prepare``
-looks at and a part for each voxel of the result. Three short runs on crops give them.
+looks at and a part for each voxel of the result. Short runs on crops give them: a tiny one in which libraries are
+loaded, a small one, a larger one, and one that trains longer. None of them trains in full, nor waits for sections that
+take long: how far they are is reported.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import numpy as np
 
 from ..errors import OutputError
 from ..method import FEWEST_STEPS, Method, MethodConfig, Runtime, Sections, working_dtype
-from ..progress import Progress, Report, part, silent
+from ..progress import Cancelled, Progress, Report, part, silent
 from ..stack import Dataset, Stack
 from ..stack.lazy import is_lazy
 from ..system.memory import free_memory, resident_memory
@@ -30,15 +32,21 @@ from .tiling import largest_tile, share_of_margins
 
 _SECTIONS = 48
 """Sections of a crop at most: more of them take longer in proportion."""
-_SMALL = 150_000
-"""Voxels of the small crop."""
+_TINY, _SMALL = 20_000, 150_000
+"""Voxels of the crop that everything is loaded with, and of the small crop."""
 _GROWTH, _SLOW_GROWTH = 8, 2
 """How many times larger the large crop is to begin with, and where already the small one takes long."""
 _LONG_ENOUGH = 0.5
 """Seconds: the larger crop grows until its run takes so much longer than the small one's."""
 _COLUMNS = 256
+_FEW_SECTIONS = 16
+"""Sections of the small crop of methods that train: images that are too small would teach nothing."""
 _FEW, _MORE = 12, 40
 """Training steps of the short runs."""
+_SLOW_TRAINING = 1.5
+"""Seconds of a short training from which the longer one has twice its steps only."""
+_LONGEST = 2.0
+"""Seconds after which a short run that reports how far it is needs not be waited for."""
 _TILE_COPIES = 2
 """The voxels of a tile, and what ``sections_at`` holds beside them."""
 _WRITING_BYTES = 150 * 10**6
@@ -152,14 +160,29 @@ def memory_needed(request: Request, target: Target | None = None) -> int:
 
 @dataclass
 class _Times:
-    """One short run: voxels asked for, seen and made, training steps, seconds in ``prepare`` and elsewhere."""
+    """One short run.
 
-    asked: int
+    Attributes
+    ----------
+    seen, made : int
+        Voxels of the input and of the result.
+    steps : int
+        Training steps.
+    prepare, rest : float
+        Seconds in ``prepare`` and elsewhere.
+    cut : float
+        Seconds of ``rest`` that were not waited for.
+    asked : int
+        Voxels of the input that were asked for.
+    """
+
     seen: int
     made: int
     steps: int
     prepare: float
     rest: float
+    cut: float = 0.0
+    asked: int = 0
 
     @property
     def total(self) -> float:
@@ -174,14 +197,14 @@ def _seconds(request: Request, target: Target | None, report: Report) -> float:
         return enhancing + _seconds(alone, target, part(report, 0.5, 1.0))
     cost = request.spec.training_cost
     steps = 0 if cost is None else cost.steps(request.config)
-    few, more = min(_FEW, steps), min(_MORE, steps)
-    first = _measure(request, target, _SMALL, few, part(report, 0.0, 0.3))
+    few = min(_FEW, steps)
+    first = _measure(request, target, _TINY, few, part(report, 0.0, 0.3))
     small = _measure(request, target, _SMALL, few, part(report, 0.3, 0.5))
-    large = _larger(request, target, small, part(report, 0.5, 0.8))
-    trained = small
+    large = small if small.cut else _larger(request, target, small, part(report, 0.5, 0.8))
+    more = min(_MORE if small.prepare < _SLOW_TRAINING else 2 * _FEW, steps)
+    trained = large
     if more > few:
-        voxels = large.asked if cost is not None and cost.every_voxel else small.asked
-        trained = _measure(request, target, voxels, more, part(report, 0.8, 1.0), prepare_only=True)
+        trained = _measure(request, target, large.asked, more, part(report, 0.8, 1.0), prepare_only=True)
     report(Progress(1.0))
     starting = max(0.0, first.total - small.total)
     return starting + _extrapolated(request, steps, (small, trained, large))
@@ -189,8 +212,8 @@ def _seconds(request: Request, target: Target | None, report: Report) -> float:
 
 def _larger(request: Request, target: Target | None, small: _Times, report: Report) -> _Times:
     """Run on larger and larger crops until one takes long enough beside the small one."""
-    large, voxels = small, small.seen
-    while large.total - small.total < _LONG_ENOUGH and voxels < _size(request):
+    large, voxels = small, small.asked
+    while not large.cut and large.total - small.total < _LONG_ENOUGH and voxels < _size(request):
         voxels *= _SLOW_GROWTH if large.total > _LONG_ENOUGH else _GROWTH
         large = _measure(request, target, voxels, small.steps, report)
     return large
@@ -200,17 +223,16 @@ def _extrapolated(request: Request, steps: int, measured: Sequence[_Times]) -> f
     small, trained, large = measured
     cost = request.spec.training_cost
     seen, made = _size(request), math.prod(request.output_shape[2:])
-    every = cost is not None and cost.every_voxel
 
     def work(steps: int, seen: int) -> int:
-        return steps * (seen if every else 1)
+        return steps * (seen if cost is not None and cost.every_voxel else 1)
 
-    less = large if every else small
-    per_work = _slope(trained.prepare - less.prepare, work(trained.steps, trained.seen) - work(less.steps, less.seen))
+    extra = work(trained.steps, trained.seen) - work(large.steps, large.seen)
+    per_work = _slope(trained.prepare - large.prepare, extra)
     untrained, more = (each.prepare - per_work * work(each.steps, each.seen) for each in (small, large))
     looked_at = seen if cost is None or cost.looked_at is None else min(seen, cost.looked_at)
     per_seen = _slope(more - untrained, large.seen - small.seen)
-    per_made = _slope(large.rest - small.rest, large.made - small.made)
+    per_made = small.rest / small.made if small.cut else _slope(large.rest - small.rest, large.made - small.made)
     times, channels = request.dataset.voxels.shape[:2]
     prepare = max(0.0, untrained + per_work * work(steps, seen) + per_seen * (looked_at - small.seen))
     rest = max(0.0, small.rest + per_made * (made * share_of_margins(request) - small.made))
@@ -225,8 +247,8 @@ def _size(request: Request) -> int:
     return math.prod(request.dataset.voxels.shape[2:])
 
 
-class _Prepared(Exception):
-    """Ends a run whose sections nobody wants."""
+class _Enough(Cancelled):
+    """Ends a short run of which enough is known."""
 
 
 def _measure(
@@ -235,7 +257,7 @@ def _measure(
     """Run on a crop of about so many voxels of the input."""
     cropped = _cropped(request, voxels, chunked=target is not None)
     seen, made = math.prod(cropped.dataset.voxels.shape), math.prod(cropped.output_shape)
-    times = _Times(voxels, seen, made, steps, 0.0, 0.0)
+    times = _Times(seen, made, steps, 0.0, 0.0, asked=voxels)
     cost, real = request.spec.training_cost, request.spec.create
 
     def create(config: MethodConfig, runtime: Runtime) -> Method:
@@ -244,13 +266,13 @@ def _measure(
 
     cropped = replace(cropped, spec=replace(cropped.spec, create=create))
     start = time.perf_counter()
-    with suppress(_Prepared):
+    with suppress(_Enough):
         if target is None:
             execute(cropped, report)
         else:
             with _folder_beside(target.path) as folder:
                 execute(cropped, report, Target(folder / target.path.name))
-    times.rest = time.perf_counter() - start - times.prepare
+    times.rest = time.perf_counter() - start - times.prepare + times.cut
     return times
 
 
@@ -267,7 +289,7 @@ def _folder_beside(path: Path) -> Iterator[Path]:
 
 
 class _Timed:
-    """A method whose ``prepare`` is timed."""
+    """A method whose ``prepare`` is timed, and whose ``sections_at`` ends before it has taken long."""
 
     def __init__(self, method: Method, times: _Times, *, prepare_only: bool) -> None:
         self._method, self._times, self._prepare_only = method, times, prepare_only
@@ -277,22 +299,26 @@ class _Timed:
         self._method.prepare(stack, report=report)
         self._times.prepare += time.perf_counter() - start
         if self._prepare_only:
-            raise _Prepared
+            raise _Enough
 
     def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report) -> Sections:
-        return self._method.sections_at(stack, z, report=report)
+        start = time.perf_counter()
+
+        def watched(progress: Progress) -> None:
+            report(progress)
+            taken = time.perf_counter() - start
+            if taken > _LONGEST and 0 < progress.fraction < 1:
+                self._times.cut += taken / progress.fraction - taken
+                raise _Enough
+
+        return self._method.sections_at(stack, z, report=watched)
 
 
 def _cropped(request: Request, voxels: int, *, chunked: bool) -> Request:
     """Return the request on the first sections of the middle of the images, with its own depths there."""
     dataset = request.dataset
-    *_, sections, height, width = dataset.voxels.shape
-    count = min(sections, _SECTIONS)
-    columns = width if request.spec.tiling.lazy else min(width, _COLUMNS)
-    rows = min(height, max(24, voxels // (count * columns)))
-    if chunked and request.spec.tiling.lazy and voxels > _SMALL:
-        rows = min(height, -(-rows // _COLUMNS) * _COLUMNS)  # whole chunks, as in the real run
-    top, left = (height - rows) // 2, (width - columns) // 2
+    count, rows, columns = _crop_size(request, voxels, chunked=chunked)
+    top, left = ((size - kept) // 2 for size, kept in zip(dataset.voxels.shape[3:], (rows, columns), strict=True))
     depths = dataset.stack().depths[:count]
     kept = request.depths <= depths[-1] + 1e-9 * abs(depths[-1])
     kept = kept if kept.sum() > 1 else np.arange(len(request.depths)) < 2
@@ -302,3 +328,19 @@ def _cropped(request: Request, voxels: int, *, chunked: bool) -> Request:
     smaller = Dataset(part_of_it, replace(dataset.grid, depths=depths), dataset.acquisition)
     observed = np.where(request.observed < count, request.observed, -1)
     return replace(request, dataset=smaller, depths=request.depths[kept], observed=observed[kept])
+
+
+def _crop_size(request: Request, voxels: int, *, chunked: bool) -> tuple[int, int, int]:
+    """Return the sections, rows and columns of a crop of about so many voxels."""
+    *_, sections, height, width = request.dataset.voxels.shape
+    most = min(sections, _SECTIONS)
+    if request.spec.trains_on_stack:
+        high, wide = min(height, _COLUMNS), min(width, _COLUMNS)
+        count = min(most, max(_FEW_SECTIONS, voxels // (high * wide)))
+        columns = min(wide, max(24, round(math.sqrt(voxels / count))))
+        return count, min(height, max(24, voxels // (count * columns))), columns
+    columns = width if request.spec.tiling.lazy else min(width, _COLUMNS)
+    rows = min(height, max(24, voxels // (most * columns)))
+    if chunked and request.spec.tiling.lazy and voxels > _SMALL:
+        rows = min(height, -(-rows // _COLUMNS) * _COLUMNS)  # whole chunks, as in the real run
+    return most, rows, columns
