@@ -78,7 +78,7 @@ def test_a_signal_that_was_dropped_ends_the_work_at_its_next_report():
 MODULE = """
 import os, signal, sys, threading
 from napari_depth_interp import cli
-from napari_depth_interp.cli import app
+from napari_depth_interp.cli import options
 
 def interrupted():
     os.kill(os.getpid(), signal.SIGINT)
@@ -91,7 +91,7 @@ class Field:
 def hit(*_values, **_options):
     WAY
 
-app.collect_settings = hit
+options.collect_settings = hit
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(cli.main(["run", "a.tif", "b.tif", "--method", "linear"]))
 """

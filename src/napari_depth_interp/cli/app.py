@@ -14,36 +14,11 @@ import typer
 
 from .. import __version__
 from ..errors import RequestError
+from ..run.settings import Settings
 from ..system.logs import LEVELS, logging_to
 from .batch import batch
 from .models import app as models_app
-from .options import (
-    FILE,
-    Acquisition,
-    Axis,
-    Channel,
-    Debug,
-    Depths,
-    Device,
-    Enhance,
-    EnhanceParameters,
-    Input,
-    Json,
-    Nan,
-    Overwrite,
-    Parameters,
-    Preset,
-    Seed,
-    SettingsFile,
-    Threads,
-    ZSpacing,
-    collect_settings,
-    methods_option,
-    parse_parameters,
-    protocol_of,
-    setting,
-    split,
-)
+from .options import FILE, Debug, Input, Json, Overwrite, methods_option, protocol_of, split, takes_settings
 from .output import describe_result, describe_spec, print_estimate, print_json, print_scores, summarise, warn
 from .signals import reporting
 from .train import train
@@ -57,6 +32,11 @@ app = typer.Typer(
 )
 
 _log = logging.getLogger(__name__)
+
+OF_EACH_METHOD = {
+    "method", "parameters", "enhance", "enhance_parameters", "factor", "spacing", "isotropic", "dtype"
+}  # fmt: skip
+"""Settings that ``evaluate`` takes with each method, or that follow from the hidden sections."""
 
 
 @dataclass(frozen=True)
@@ -108,33 +88,17 @@ def methods(json: Json = False, debug: Debug = False) -> None:
 
 
 @app.command()
+@takes_settings(file=True)
 def run(
     source: Input,
     output: Annotated[
         Path, typer.Argument(metavar="OUT", help="File to write; its suffix chooses the format.", readable=False)
     ],
-    method: Annotated[str | None, setting("method")] = None,
-    preset: Preset = None,
-    enhance: Enhance = None,
-    enhance_parameters: EnhanceParameters = None,
-    factor: Annotated[int | None, setting("factor")] = None,
-    spacing: Annotated[str | None, setting("spacing", metavar="LENGTH")] = None,
-    isotropic: Annotated[bool, setting("isotropic")] = False,
-    acquisition: Acquisition = None,
-    axis: Axis = None,
-    z_spacing: ZSpacing = None,
-    depths: Depths = None,
-    channel: Channel = None,
-    parameters: Parameters = None,
-    settings: SettingsFile = None,
+    *,
+    settings: Settings,
     uncertainty: Annotated[
         Path | None, typer.Option(help="Also write the expected absolute error per voxel.", **FILE)
     ] = None,
-    dtype: Annotated[str | None, setting("dtype", metavar="keep|float32")] = None,
-    nan: Nan = None,
-    device: Device = None,
-    threads: Threads = None,
-    seed: Seed = None,
     overwrite: Overwrite = False,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Say how much time and memory the run would take, and do not run.")
@@ -149,14 +113,8 @@ def run(
     from ..run.outputs import choose_target
     from ..run.request import resolve
 
-    chosen = collect_settings(
-        settings, parameters, depths, method=method, preset=preset, enhance=enhance,
-        enhance_parameters=parse_parameters(enhance_parameters), factor=factor, spacing=spacing,
-        isotropic=isotropic or None, acquisition=acquisition, axis=axis, z_spacing=z_spacing, channel=channel,
-        dtype=dtype, nan=nan, device=device, threads=threads, seed=seed,
-    )  # fmt: skip
     _check_outputs([output] if uncertainty is None else [output, uncertainty], source, overwrite)
-    request = resolve(io.open_stack(source, axis=chosen.axis), chosen)
+    request = resolve(io.open_stack(source, axis=settings.axis), settings)
     if uncertainty is not None and not request.spec.gives_uncertainty:
         raise RequestError(
             f"{request.spec.name} gives no uncertainty; leave --uncertainty out, or choose another method"
@@ -177,7 +135,7 @@ def run(
         result.save(output, overwrite=overwrite)
     if target is None and uncertainty is not None:
         result.save_uncertainty(uncertainty, overwrite=overwrite)
-    if preset is not None and not request.spec.presets:
+    if "preset" in settings.model_fields_set and not request.spec.presets:
         result = replace(
             result, warnings=(*result.warnings, f"{request.spec.name} has no presets; --preset does nothing")
         )
@@ -189,6 +147,7 @@ def run(
 
 
 @app.command()
+@takes_settings(leave_out=OF_EACH_METHOD)
 def evaluate(
     context: typer.Context,
     sources: Annotated[
@@ -235,16 +194,8 @@ def evaluate(
         typer.Option(metavar="DIR", help="Also write an HTML report with figures, and all scores as CSV and JSON."),
     ] = None,
     overwrite: Overwrite = False,
-    preset: Preset = None,
-    acquisition: Acquisition = None,
-    axis: Axis = None,
-    z_spacing: ZSpacing = None,
-    depths: Depths = None,
-    channel: Channel = None,
-    nan: Nan = None,
-    device: Device = None,
-    threads: Threads = None,
-    seed: Seed = None,
+    *,
+    settings: Settings,
     debug: Debug = False,
     json: Json = False,
 ) -> None:
@@ -252,15 +203,11 @@ def evaluate(
     from ..evaluation.summary import as_json
     from .scoring import Question, lpips_choice, score_stacks
 
-    chosen = collect_settings(
-        None, None, depths, preset=preset, acquisition=acquisition, axis=axis, z_spacing=z_spacing,
-        channel=channel, nan=nan, device=device, threads=threads, seed=seed,
-    )  # fmt: skip
     call: Call = context.obj
     question = Question(
         split(methods) or ["linear", "cubic"],
         protocol_of(keep_every, hold_out, leave_one_out, reference, protocol),
-        chosen, reference, data_range, lpips_choice(lpips, lpips_weights), report, overwrite,
+        settings, reference, data_range, lpips_choice(lpips, lpips_weights), report, overwrite,
     )  # fmt: skip
     with reporting("evaluate") as progress:
         scored = score_stacks(sources, question, call.arguments, progress)
@@ -273,15 +220,15 @@ def evaluate(
 
 
 @app.command()
+@takes_settings(only=("device", "threads", "seed"))
 def demo(
     methods: Annotated[
         str | None, methods_option("all that add sections, need no trained model and draw no random samples")
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")] = Path("demo-output"),
     view: Annotated[bool, typer.Option("--view", help="Open the results in napari afterwards.")] = False,
-    device: Device = None,
-    threads: Threads = None,
-    seed: Seed = None,
+    *,
+    settings: Settings,
     debug: Debug = False,
     json: Json = False,
 ) -> None:
@@ -292,9 +239,8 @@ def demo(
         from ..plugin.view import check_viewer, view_demo
 
         check_viewer()
-    chosen = collect_settings(None, None, None, preset="fast", device=device, threads=threads, seed=seed)
     with reporting("demo") as report:
-        done = run_demo(out, split(methods), chosen, report)
+        done = run_demo(out, split(methods), settings.model_copy(update={"preset": "fast"}), report)
     if json:
         print_json({"out": str(out), "stacks": {stack.name: scores.as_json() for stack, scores in done}})
     else:

@@ -13,28 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import RequestError
-from .options import (
-    Acquisition,
-    Axis,
-    Channel,
-    Debug,
-    Depths,
-    Device,
-    Enhance,
-    EnhanceParameters,
-    Json,
-    Nan,
-    Overwrite,
-    Parameters,
-    Preset,
-    Seed,
-    SettingsFile,
-    Threads,
-    ZSpacing,
-    collect_settings,
-    parse_parameters,
-    setting,
-)
+from ..run.settings import Settings
+from .options import Debug, Json, Overwrite, takes_settings
 from .output import CommandExit, print_json, warn
 from .signals import reporting
 
@@ -44,6 +24,7 @@ if TYPE_CHECKING:
     from ..batch import Plan, Row, Stop, Summary
 
 
+@takes_settings(file=True)
 def batch(
     source: Annotated[
         Path, typer.Argument(metavar="IN_DIR", help="Folder of stacks: TIFF, NIfTI, OME-Zarr.", readable=False)
@@ -88,28 +69,11 @@ def batch(
     on_cancel: Annotated[
         str, typer.Option(metavar="discard|finish", help="What Ctrl-C does with the files that are being processed.")
     ] = "discard",
-    method: Annotated[str | None, setting("method")] = None,
-    preset: Preset = None,
-    enhance: Enhance = None,
-    enhance_parameters: EnhanceParameters = None,
-    factor: Annotated[int | None, setting("factor")] = None,
-    spacing: Annotated[str | None, setting("spacing", metavar="LENGTH")] = None,
-    isotropic: Annotated[bool, setting("isotropic")] = False,
-    acquisition: Acquisition = None,
-    axis: Axis = None,
-    z_spacing: ZSpacing = None,
-    depths: Depths = None,
-    channel: Channel = None,
-    parameters: Parameters = None,
-    settings: SettingsFile = None,
+    *,
+    settings: Settings,
     uncertainty: Annotated[
         bool, typer.Option("--uncertainty", help="Also write the expected absolute error, as NAME_uncertainty.")
     ] = False,
-    dtype: Annotated[str | None, setting("dtype", metavar="keep|float32")] = None,
-    nan: Nan = None,
-    device: Device = None,
-    threads: Threads = None,
-    seed: Seed = None,
     overwrite: Overwrite = False,
     debug: Debug = False,
     json: Json = False,
@@ -117,18 +81,21 @@ def batch(
     """Make dense stacks of all files in a folder."""
     from ..batch import Plan, Where
 
-    chosen = collect_settings(
-        settings, parameters, depths, method=method, preset=preset, enhance=enhance,
-        enhance_parameters=parse_parameters(enhance_parameters), factor=factor, spacing=spacing,
-        isotropic=isotropic or None, acquisition=acquisition, axis=axis, z_spacing=z_spacing, channel=channel,
-        dtype=dtype, nan=nan, device=device, threads=threads, seed=seed,
-    )  # fmt: skip
     if on_cancel not in ("discard", "finish"):
         raise RequestError(f"--on-cancel takes discard or finish, got '{on_cancel}'")
     if workers is not None and workers < 1:
         raise RequestError(f"the number of workers must be 1 or more, got {workers}")
     plan = Plan(
-        source, target, chosen, recursive, tuple(pattern or ()), keep_every, data_range, uncertainty, resume, overwrite
+        source,
+        target,
+        settings,
+        recursive,
+        tuple(pattern or ()),
+        keep_every,
+        data_range,
+        uncertainty,
+        resume,
+        overwrite,
     )
     summary = _run(plan, Where(workers or 0, scheduler), finish=on_cancel == "finish", aloud=not json)
     _tell(plan, summary, json=json)

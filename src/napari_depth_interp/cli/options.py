@@ -2,64 +2,34 @@
 
 from __future__ import annotations
 
+import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from types import NoneType
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
+from pydantic_core import PydanticUndefined
 
 from ..errors import RequestError
 from ..evaluation.holdout import Protocol
-from ..run.settings import DEFAULT_METHOD, Settings, describe, load_settings, make_settings
+from ..run.settings import DEFAULT_METHOD, Settings, describe, load_settings, make_settings, option_of
 from ..stack import Acquisition as Kind
 
 _EXCLUSIVE = (("factor", "spacing", "isotropic"), ("depths", "z_spacing"))
 """Settings that answer the same question: an option replaces all that the settings file says about it."""
 
 
-def setting(name: str, *flags: str, **extra: Any) -> Any:
-    """Make the option of one setting: name, help text and default come from the settings model."""
-    default = Settings.model_fields[name].default
-    # In square brackets rich would take the default for a style.
-    shown = "" if default is None or default is False else f" Default: {default}."
-    flag = f"--{name.replace('_', '-')}"
-    return typer.Option(*(flags or (flag,)), help=describe(name) + shown, show_default=False, **extra)
-
-
+_FILE = "settings_file"
+"""Name of the parameter behind ``--settings``."""
 FILE: dict[str, Any] = {"metavar": "FILE", "readable": False}
 """That a file cannot be read is said by whoever reads it, not by the parser of the options."""
 
 Input = Annotated[
     Path, typer.Argument(metavar="IN", help="TIFF, NIfTI or OME-Zarr stack.", show_default=False, readable=False)
 ]
-Preset = Annotated[str | None, setting("preset", metavar="fast|balanced|best")]
-Acquisition = Annotated[str | None, setting("acquisition", metavar="slice|projection:N")]
-Axis = Annotated[str | None, setting("axis", metavar="auto|x|y|z")]
-ZSpacing = Annotated[str | None, setting("z_spacing", metavar="LENGTH")]
-Depths = Annotated[
-    str | None,
-    typer.Option(
-        "--depths", metavar="FILE|A,B,C", help=describe("depths") + " A list, or a file with one number per line."
-    ),
-]
-Channel = Annotated[str | None, setting("channel")]
-Parameters = Annotated[
-    list[str] | None, typer.Option("-p", "--param", metavar="KEY=VALUE", help=describe("parameters") + " Repeatable.")
-]
-Enhance = Annotated[str | None, setting("enhance", metavar="METHOD")]
-EnhanceParameters = Annotated[
-    list[str] | None,
-    typer.Option("--enhance-param", metavar="KEY=VALUE", help=describe("enhance_parameters") + " Repeatable."),
-]
-SettingsFile = Annotated[
-    Path | None,
-    typer.Option("--settings", help="YAML file of settings; options given here win over it.", **FILE),
-]
-Nan = Annotated[str | None, setting("nan", metavar="refuse|fill")]
-Device = Annotated[str | None, setting("device")]
-Threads = Annotated[int | None, setting("threads")]
-Seed = Annotated[int | None, setting("seed")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
@@ -75,26 +45,94 @@ def methods_option(default: str) -> Any:
     )
 
 
-def collect_settings(
-    file: Path | None, parameters: Sequence[str] | None, depths: str | None, **options: Any
-) -> Settings:
-    """Lay the options over the settings file, and both over the defaults."""
+def takes_settings(
+    *, only: Collection[str] | None = None, leave_out: Collection[str] = (), file: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of the settings, and its parameter ``settings`` what they add up to.
+
+    Parameters
+    ----------
+    only, leave_out : collection of str
+        Names of settings that the command takes, or does not take. A new setting is an option of every command that
+        does not leave it out.
+    file : bool
+        The command takes ``--settings FILE``, over which the options are laid.
+    """
+    names = [name for name in Settings.model_fields if name not in leave_out and (only is None or name in only)]
+
+    def decorated(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def called(**values: Any) -> None:
+            given = {name: values.pop(name) for name in names}
+            chosen = collect_settings(values.pop(_FILE, None), given)
+            command(**values, settings=chosen)
+
+        signature = inspect.signature(command, eval_str=True)
+        own = list(signature.parameters.values())
+        place = list(signature.parameters).index("settings")
+        own[place : place + 1] = [*map(_option, names), *([_file_option()] if file else [])]
+        called.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
+        called.__annotations__ = {each.name: each.annotation for each in own}
+        return called
+
+    return decorated
+
+
+def _option(name: str) -> inspect.Parameter:
+    """Return the option of one setting: name, type, help text and default come from the settings model."""
+    field, about = Settings.model_fields[name], option_of(name)
+    kind, choices = _typed(field.annotation)
+    # In square brackets rich would take the default for a style.
+    said = any(field.default is each for each in (None, False, PydanticUndefined))
+    shown = "" if said else f"Default: {field.default}."
+    text = " ".join(filter(None, (describe(name), about.note, shown)))
+    option = typer.Option(*about.flags, metavar=about.metavar or choices, help=text, show_default=False)
+    return _keyword(name, Annotated[kind, option], False if kind is bool else None)
+
+
+def _typed(annotation: Any) -> tuple[Any, str | None]:
+    """Return what the parser of the options reads for a setting of this type, and its choices, if it has any."""
+    optional = [each for each in get_args(annotation) if each is not NoneType]
+    plain = optional[0] if NoneType in get_args(annotation) and len(optional) == 1 else annotation
+    if plain is bool:
+        return bool, None
+    if get_origin(plain) is dict:
+        return list[str] | None, None
+    choices = "|".join(get_args(plain)) if get_origin(plain) is Literal else None
+    return (plain if plain in (int, float) else str) | None, choices
+
+
+def _file_option() -> inspect.Parameter:
+    option = typer.Option("--settings", help="YAML file of settings; options given here win over it.", **FILE)
+    return _keyword(_FILE, Annotated[Path | None, option], None)
+
+
+def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def collect_settings(file: Path | None, options: Mapping[str, Any]) -> Settings:
+    """Lay options, as the command line gives them, over the settings file, and both over the defaults."""
     values: dict[str, Any] = dict(load_settings(file)) if file else {}
-    given = {name: value for name, value in options.items() if value is not None}
-    if depths is not None:
-        given["depths"] = _read_depths(depths)
+    given = {name: _read(name, value) for name, value in options.items() if value is not None and value is not False}
     for group in _EXCLUSIVE:
         if given.keys() & set(group):
             values = {name: value for name, value in values.items() if name not in group}
     for chooser, own, usual in (("method", "parameters", DEFAULT_METHOD), ("enhance", "enhance_parameters", None)):
         if given.get(chooser) not in (None, values.get(chooser, usual)):
             values.pop(own, None)  # they are the other method's
-    given["parameters"] = parse_parameters(parameters) or {}
     for own in ("parameters", "enhance_parameters"):
         merged = {**(values.get(own) or {}), **(given.pop(own, None) or {})}
         if merged:
             given[own] = merged
     return make_settings(**values | given)
+
+
+def _read(name: str, value: Any) -> Any:
+    """Return the value of a setting from what stands on the command line."""
+    if isinstance(value, list):
+        return parse_parameters(value)
+    return _read_depths(value) if name == "depths" else value
 
 
 def parse_parameters(given: Sequence[str] | None) -> dict[str, Any] | None:

@@ -9,24 +9,18 @@ import typer
 
 from ..errors import RequestError
 from ..nn.contract import Announces
-from .options import (
-    Axis,
-    Channel,
-    Debug,
-    Device,
-    Json,
-    Overwrite,
-    Parameters,
-    Preset,
-    Seed,
-    Threads,
-    ZSpacing,
-    collect_settings,
-)
+from ..run.settings import Settings
+from .options import Debug, Json, Overwrite, takes_settings
 from .output import print_json, warn
 from .signals import reporting
 
+OF_A_RUN = {
+    "method", "enhance", "enhance_parameters", "factor", "spacing", "isotropic", "acquisition", "depths", "dtype", "nan"
+}  # fmt: skip
+"""Settings that a training does not take: the method has a place of its own, the others are of results."""
 
+
+@takes_settings(leave_out=OF_A_RUN)
 def train(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="A method that can be trained, such as msdsr.")],
     data: Annotated[
@@ -44,18 +38,12 @@ def train(
         str | None,
         typer.Option(help="Instead of --out: name under which the model is kept among your models, for -p model=NAME."),
     ] = None,
-    preset: Preset = None,
-    parameters: Parameters = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an interrupted training with the same data where it stopped.")
     ] = False,
     licence: Annotated[str, typer.Option(help="Licence that the model may be used under, such as CC-BY-4.0.")] = "",
-    axis: Axis = None,
-    z_spacing: ZSpacing = None,
-    channel: Channel = None,
-    device: Device = None,
-    threads: Threads = None,
-    seed: Seed = None,
+    *,
+    settings: Settings,
     overwrite: Overwrite = False,
     debug: Debug = False,
     json: Json = False,
@@ -67,10 +55,7 @@ def train(
 
     if (out is None) == (name is None):
         raise RequestError("give one place for the model: --out MODEL_DIR, or --name NAME")
-    settings = collect_settings(
-        None, parameters, None, method=method, preset=preset, axis=axis, z_spacing=z_spacing, channel=channel,
-        device=device, threads=threads, seed=seed,
-    )  # fmt: skip
+    settings = settings.model_copy(update={"method": method})
     folder = out if out is not None else folder_of(name or "")
     order = trainer.Order(settings=settings, folder=str(data.absolute()), licence=licence)
     training = trainer.prepare(order, folder, overwrite=overwrite)

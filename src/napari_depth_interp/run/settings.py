@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -15,10 +16,34 @@ from ..method import Preset
 DEFAULT_METHOD = "auto"
 
 
+@dataclass(frozen=True)
+class Option:
+    """How a setting is written on the command line, where its name, type and description do not say it.
+
+    Attributes
+    ----------
+    metavar : str or None
+        What stands for its value in the help; None: its choices, or its type.
+    flags : tuple of str
+        Empty: ``--`` and its name.
+    note : str
+        What the help adds to the description.
+    """
+
+    metavar: str | None = None
+    flags: tuple[str, ...] = ()
+    note: str = ""
+
+
+_LENGTH = Option("LENGTH")
+_REPEATABLE = "Repeatable."
+
+
 class Settings(BaseModel):
     """Everything about a run but the input and the output.
 
-    A settings file is this model as YAML; what a file leaves out has the default.
+    A settings file is this model as YAML; what a file leaves out has the default. Each field is an option of the
+    commands that run methods, too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
@@ -27,37 +52,39 @@ class Settings(BaseModel):
         DEFAULT_METHOD, description="Method that makes the new sections; `depth-interp methods` lists them."
     )
     preset: Preset = Field("balanced", description="Time against quality, for methods that have presets.")
-    parameters: dict[str, Any] = Field(default_factory=dict, description="Parameters of the method, over its preset.")
-    enhance: str | None = Field(
+    parameters: Annotated[dict[str, Any], Option("KEY=VALUE", ("-p", "--param"), _REPEATABLE)] = Field(
+        default_factory=dict, description="Parameters of the method, over its preset."
+    )
+    enhance: Annotated[str | None, Option("METHOD")] = Field(
         None,
         description="Method that enhances the sections first, such as srcnn; no section of the result is then as it "
         "was recorded. Default: none.",
     )
-    enhance_parameters: dict[str, Any] = Field(
+    enhance_parameters: Annotated[dict[str, Any], Option("KEY=VALUE", ("--enhance-param",), _REPEATABLE)] = Field(
         default_factory=dict, description="Parameters of the enhancing method, over the same preset."
     )
     factor: int | None = Field(
         None,
         description="How many times denser: n sections become (n - 1) * factor + 1. Default for projection:N is N.",
     )
-    spacing: str | None = Field(
+    spacing: Annotated[str | None, _LENGTH] = Field(
         None, description="Wanted distance of the sections of the result, such as 2um, instead of a factor."
     )
     isotropic: bool = Field(
         False, description="Make the sections as close together as the pixels, instead of a factor."
     )
-    acquisition: str | None = Field(
+    acquisition: Annotated[str | None, Option("slice|projection:N")] = Field(
         None,
         description="What one image is. slice (default): one section; projection:N: the mean of N neighbouring ones.",
     )
     axis: Literal["auto", "x", "y", "z"] = Field(
         "auto", description="Section axis of a NIfTI file; auto takes the one with the coarsest spacing."
     )
-    z_spacing: str | None = Field(
+    z_spacing: Annotated[str | None, _LENGTH] = Field(
         None, description="Distance of the observed sections, such as 2um, if the file gives none or a wrong one."
     )
-    depths: list[float] | None = Field(
-        None, description="Depth of each observed section, in the unit of the file, for uneven stacks."
+    depths: Annotated[list[float] | None, Option("FILE|A,B,C", note="A list, or a file with one number per line.")] = (
+        Field(None, description="Depth of each observed section, in the unit of the file, for uneven stacks.")
     )
     channel: str | None = Field(None, description="One channel by name or index from 0. Default: all channels.")
     dtype: Literal["keep", "float32"] = Field(
@@ -74,6 +101,12 @@ class Settings(BaseModel):
 def describe(name: str) -> str:
     """Return the help text of one setting."""
     return Settings.model_fields[name].description or ""
+
+
+def option_of(name: str) -> Option:
+    """Return how one setting is written on the command line."""
+    found = next((each for each in Settings.model_fields[name].metadata if isinstance(each, Option)), Option())
+    return found if found.flags else replace(found, flags=(f"--{name.replace('_', '-')}",))
 
 
 def make_settings(**values: Any) -> Settings:
@@ -115,12 +148,11 @@ def to_arguments(settings: Settings) -> list[str]:
     """Return the options of ``depth-interp run`` that give these settings."""
     words: list[str] = []
     for name, value in settings.model_dump(exclude_defaults=True).items():
-        flag = f"--{name.replace('_', '-')}"
-        if name in ("parameters", "enhance_parameters"):
-            flag = "-p" if name == "parameters" else "--enhance-param"
+        flag = option_of(name).flags[0]
+        if isinstance(value, dict):
             words += [word for key, given in value.items() for word in (flag, f"{key}={_as_word(given)}")]
-        elif name == "depths":
-            words += [flag, ",".join(f"{depth!r}" for depth in value)]
+        elif isinstance(value, list):
+            words += [flag, ",".join(f"{each!r}" for each in value)]
         else:
             words += [flag] if value is True else [flag, str(value)]
     return words
