@@ -28,9 +28,7 @@ from napari_depth_interp.run.estimate import (
     Estimate,
     _extrapolated,
     _Times,
-    duration,
     estimate_run,
-    gigabytes,
     memory_needed,
 )
 from napari_depth_interp.run.outputs import Target
@@ -203,11 +201,6 @@ def test_what_does_not_fit_is_said_with_advice():
     assert "smaller factor" in streamed.describe()[1]
     assert len(replace(found, free_bytes=10**10).describe()) == 1
     assert found.as_json()["fits"] is False
-
-
-def test_words():
-    assert [duration(each) for each in (0.01, 3.21, 42, 600, 9000)] == ["0.1 s", "3.2 s", "42 s", "10 min", "2.5 h"]
-    assert [gigabytes(each) for each in (12e6, 2.5e9)] == ["12 MB", "2.5 GB"]
 
 
 def test_the_command_line_estimates_and_writes_nothing(tmp_path):
