@@ -72,7 +72,7 @@ def test_weights_that_cannot_be_had_leave_all_else(dense):
     assert f"{NOWHERE} cannot be loaded: ConnectionError; is this machine offline?" in problem
     assert f"Get {NOWHERE} on another machine and give it with --lpips-weights FILE" in problem
     assert "\n" not in problem
-    assert said[0].message == f"loading the weights of squeeze once, 5 MB, from {NOWHERE}"
+    assert said[0].message == f"loading the weights of squeeze once, 5.0 MB, from {NOWHERE}"
     for each, without in zip(scores.methods, plain.methods, strict=True):
         assert {name: value for name, value in each.mean.items() if "lpips" not in name} == without.mean
         assert (each.mean["lpips"], each.mean["lpips_fg"]) == (None, None)

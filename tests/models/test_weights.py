@@ -230,7 +230,7 @@ def test_it_is_announced_what_is_loaded_from_where():
         "loading the weights of alexnet once, 244 MB, from https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
     )
     assert "553 MB" in BACKBONES["vgg"].announce()
-    assert "5 MB" in BACKBONES["squeeze"].announce()
+    assert "5.0 MB" in BACKBONES["squeeze"].announce()
 
 
 def test_every_download_is_pinned(cache):

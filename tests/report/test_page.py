@@ -15,7 +15,7 @@ from napari_depth_interp.evaluation.evaluate import evaluate
 from napari_depth_interp.evaluation.holdout import Protocol
 from napari_depth_interp.metrics import CATALOGUE
 from napari_depth_interp.report import page as page_module
-from napari_depth_interp.report.numbers import difference, duration, number, p_value, signed
+from napari_depth_interp.report.numbers import difference, number, p_value, seconds_in_digits, signed
 from napari_depth_interp.report.page import Chapter, check_folder, write_report
 from napari_depth_interp.report.pictures import Pictures
 from napari_depth_interp.run.settings import Settings
@@ -77,7 +77,7 @@ def shown(score, value, table):
     name = score.split(".")[-1]
     if score == "gain_over_linear_db" and table in ("headline", "gains"):
         return signed(value)
-    writers = {"seconds": duration, "difference": difference, "p_value": p_value, "n": str, "stacks": str}
+    writers = {"seconds": seconds_in_digits, "difference": difference, "p_value": p_value, "n": str, "stacks": str}
     if score == "peak_memory_mb":
         return f"{value:.0f}"
     return writers.get(name, number)(value)

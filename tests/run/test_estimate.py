@@ -28,9 +28,7 @@ from napari_depth_interp.run.estimate import (
     Estimate,
     _extrapolated,
     _Times,
-    duration,
     estimate_run,
-    gigabytes,
     memory_needed,
 )
 from napari_depth_interp.run.outputs import Target
@@ -239,11 +237,6 @@ def test_what_takes_long_is_not_waited_for(sleeper, monkeypatch):
     found = estimate_run(request(dataset=stack((16, 96, 96)), parameters={"training_steps": 10}))
     assert max(waited) < 50
     assert found.seconds == pytest.approx(1.0, rel=0.6)
-
-
-def test_words():
-    assert [duration(each) for each in (0.01, 3.21, 42, 600, 9000)] == ["0.1 s", "3.2 s", "42 s", "10 min", "2.5 h"]
-    assert [gigabytes(each) for each in (12e6, 2.5e9)] == ["12 MB", "2.5 GB"]
 
 
 def test_the_command_line_estimates_and_writes_nothing(tmp_path):

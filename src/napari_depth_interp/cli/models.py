@@ -13,6 +13,7 @@ from ..errors import RequestError
 from ..models import card as words
 from ..models import library
 from ..models import names as folders
+from ..system.amounts import size_in_words
 from .options import Debug, Json, Overwrite
 from .output import print_json
 
@@ -44,7 +45,7 @@ def list_models(json: Json = False, debug: Debug = False) -> None:
     for each in found:
         score = words.score_of(each.about.record) if each.about else "-"
         method = each.about.method if each.about else "-"
-        table.add_row(each.name, method, score, words.size_in_words(each.size), each.state)
+        table.add_row(each.name, method, score, size_in_words(each.size), each.state)
     Console(width=None if sys.stdout.isatty() else 120).print(table, highlight=False, markup=False)
     typer.echo(f"in {folders.home()}; use one with -p model=NAME")
 

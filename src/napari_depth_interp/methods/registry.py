@@ -58,6 +58,12 @@ def get(name: str) -> MethodSpec:
         raise RequestError(f"there is no method '{name}'; choose one of {', '.join(names())}") from None
 
 
+def method_and_preset(text: str) -> tuple[str, str]:
+    """Return the parts of ``section_sr:fast``; the preset is empty where none is named."""
+    method, _, preset = text.partition(":")
+    return method, preset
+
+
 def specs() -> list[MethodSpec]:
     """Return all specs. A third-party method that cannot be loaded is left out and logged."""
     found = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..system.amounts import size_in_words
 from .library import Entry
 
 _MANY = 8
@@ -60,11 +61,6 @@ def describe(entry: Entry) -> list[tuple[str, str]]:
         ("weights", f"SHA-256 {entry.about.sha256}"),
     ]
     return pairs
-
-
-def size_in_words(size: int) -> str:
-    """Return a number of bytes for people."""
-    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.0f} kB"
 
 
 def _data(record: Mapping[str, Any]) -> str:

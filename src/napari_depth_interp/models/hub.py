@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RequestError, WeightsError
+from ..system.amounts import size_in_words
 from . import folder as models
 from . import library
-from .card import card, size_in_words
+from .card import card
 from .library import Entry
 
 _PREFIX = "hf:"
@@ -95,7 +96,7 @@ def _load(place: Place, folder: Path, say: Say) -> None:
     sizes = {name: hub.get_hf_file_metadata(url).size or 0 for name, url in urls.items()}
     for name, size in sizes.items():
         if size > library.limit_of(name):
-            raise WeightsError(f"'{place}' is refused: its {name} has {size / 1e6:.0f} MB")
+            raise WeightsError(f"'{place}' is refused: its {name} has {size_in_words(size)}")
     say(f"loading {size_in_words(sum(sizes.values()))} from {urls[models.WEIGHTS].rsplit('/', 1)[0]}")
     for name in models.FILES:
         loaded = hub.hf_hub_download(place.repository, name, revision=place.revision, local_dir=folder.parent / "hub")

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Literal
 
 from ..errors import OutputError, RequestError, WeightsError
 from ..io.files import replacing
+from ..system.amounts import size_in_words
 from . import folder as models
 from . import names as folders
 
@@ -282,7 +283,7 @@ def _check_members(source: Path, members: list[zipfile.ZipInfo]) -> None:
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or member.flag_bits & 1:
             raise WeightsError(f"'{source}' is no exported model: {member.filename} is encrypted or packed unusually")
         if member.file_size > limit_of(member.filename):
-            raise WeightsError(f"'{source}' is refused: {member.filename} would have {member.file_size / 1e6:.0f} MB")
+            raise WeightsError(f"'{source}' is refused: {member.filename} would have {size_in_words(member.file_size)}")
 
 
 def _copy(source: BinaryIO | Any, target: Path) -> None:

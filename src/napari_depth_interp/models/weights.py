@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import OutputError, WeightsError
 from ..io.files import replacing
+from ..system.amounts import size_in_words
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,7 +42,7 @@ class Download:
 
     def announce(self) -> str:
         """Return in words what will be loaded from where."""
-        return f"loading the weights of {self.name} once, {self.size / 1e6:.0f} MB, from {self.url}"
+        return f"loading the weights of {self.name} once, {size_in_words(self.size)}, from {self.url}"
 
 
 BACKBONES: Mapping[str, Download] = {

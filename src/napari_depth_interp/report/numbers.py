@@ -34,7 +34,7 @@ def difference(value: float | None) -> str:
     return NOTHING if value is None else "0" if value == 0 else f"{value:+.3g}"
 
 
-def duration(seconds: float | None) -> str:
+def seconds_in_digits(seconds: float | None) -> str:
     """Return seconds: two decimals, or one digit of very short ones."""
     return NOTHING if seconds is None else f"{seconds:.2f}" if seconds >= 0.01 else f"{seconds:.1g}"
 

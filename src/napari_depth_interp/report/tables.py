@@ -9,7 +9,7 @@ from typing import Any
 from ..evaluation.evaluate import BASELINE, MethodScores, Scores
 from ..metrics import CATALOGUE, VOLUME_METRICS, metric_of
 from .conclusions import chance
-from .numbers import difference, duration, exact, number, p_value, signed, unit_of
+from .numbers import difference, exact, number, p_value, seconds_in_digits, signed, unit_of
 from .ranking import best, is_worse
 from .sheets import flat
 
@@ -128,7 +128,7 @@ def _cells(path: str, values: Sequence[Mapping[str, Any]], *, std: bool = True) 
     name = "psnr" if path == "gain_over_linear_db" else path.split(".")[-1]
     known = [each.get(path) for each in values]
     if path in ("seconds", "peak_memory_mb"):
-        return [Cell(duration(v) if path == "seconds" else f"{v:.0f}", exact(v), path) for v in known]
+        return [Cell(seconds_in_digits(v) if path == "seconds" else f"{v:.0f}", exact(v), path) for v in known]
     top = best(known, name) if len({number(value) for value in known}) > 1 else None
     linear = next((each.get(path) for each in values if each["method"] == BASELINE), None)
     write = signed if path == "gain_over_linear_db" else number

@@ -24,6 +24,7 @@ from ..method import FEWEST_STEPS, Method, MethodConfig, Runtime, Sections, work
 from ..progress import Cancelled, Progress, Report, part, silent
 from ..stack import Dataset, Stack
 from ..stack.lazy import is_lazy
+from ..system.amounts import duration, size_in_words
 from ..system.memory import free_memory, resident_memory
 from .execute import execute
 from .outputs import Target, result_bytes
@@ -90,29 +91,17 @@ class Estimate:
         """Return the estimate in words, and what to do if the run does not fit."""
         how = "streamed to the file" if self.streamed else "in memory"
         lines = [
-            f"about {duration(self.seconds)}, {gigabytes(self.memory_bytes)} of memory; the result has "
-            f"{gigabytes(self.result_bytes)}, {how} (measured on parts of this stack)"
+            f"about {duration(self.seconds)}, {size_in_words(self.memory_bytes)} of memory; the result has "
+            f"{size_in_words(self.result_bytes)}, {how} (measured on parts of this stack)"
         ]
         if not self.fits:
             advice = "choose a smaller factor or one channel, or crop the stack"
             advice = advice if self.streamed else f"stream the result to .ome.zarr or .ome.tif, {advice}"
             lines.append(
-                f"it does not fit: {gigabytes(self.needed_bytes)} are needed and {gigabytes(self.free_bytes)} are "
-                f"free; {advice}"
+                f"it does not fit: {size_in_words(self.needed_bytes)} are needed and "
+                f"{size_in_words(self.free_bytes)} are free; {advice}"
             )
         return lines
-
-
-def duration(seconds: float) -> str:
-    """Return a time in the unit that suits it."""
-    if seconds < 90:
-        return f"{max(seconds, 0.1):.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def gigabytes(size: float) -> str:
-    """Return a size in MB or GB."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
 def estimate_run(request: Request, target: Target | None = None, report: Report = silent) -> Estimate:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from ..errors import TooLargeError
+from .amounts import size_in_words
 
 _MB = 1e6
 
@@ -53,7 +54,7 @@ def check_fits(
     free = _free_memory()
     if needed_bytes > free:
         raise TooLargeError(
-            f"{what} needs {needed_bytes / 1e9:.1f} GB of memory and {free / 1e9:.1f} GB is free; {advice}"
+            f"{what} needs {size_in_words(needed_bytes)} of memory and {size_in_words(free)} is free; {advice}"
         )
 
 
@@ -65,8 +66,8 @@ def check_disk(needed_bytes: int, path: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed_bytes > free:
         raise TooLargeError(
-            f"'{path}' needs up to {needed_bytes / 1e9:.1f} GB and {free / 1e9:.1f} GB of the disk is free; free some "
-            "space, choose another folder, or use a smaller factor"
+            f"'{path}' needs up to {size_in_words(needed_bytes)} and {size_in_words(free)} of the disk is free; "
+            "free some space, choose another folder, or use a smaller factor"
         )
 
 

@@ -196,7 +196,7 @@ class TestLpips:
         assert box.lpips() is None
         box._lpips.setChecked(True)
         box._net.setCurrentText("squeeze")
-        assert "loads 5 MB" in box._lpips.text()
+        assert "loads 5.0 MB" in box._lpips.text()
         monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "own.pth"), ""))
         box._file.click()
         assert "weights: own.pth" in box._lpips.text()

@@ -60,7 +60,7 @@ class AutoConfig(CompositeConfig):
         from .. import registry
 
         for name in names_in(value):
-            method, _, preset = name.partition(":")
+            method, preset = registry.method_and_preset(name)
             if method == "auto" or method not in registry.names():
                 raise ValueError(f"'{name}' cannot be a candidate; name methods such as {CANDIDATES}")
             if preset and preset != "balanced" and preset not in registry.get(method).presets:
@@ -87,13 +87,15 @@ def spec_of(name: str) -> MethodSpec:
     """Return the method of a candidate, which may name a preset too."""
     from .. import registry
 
-    return registry.get(name.partition(":")[0])
+    return registry.get(registry.method_and_preset(name)[0])
 
 
 def candidate_config(config: AutoConfig, name: str) -> MethodConfig:
     """Return the parameters with which a candidate is run."""
+    from .. import registry
+
     spec = spec_of(name)
-    preset = cast(Preset, name.partition(":")[2] or config.effort)
+    preset = cast(Preset, registry.method_and_preset(name)[1] or config.effort)
     values = dict(spec.presets.get(preset, {}))
     if config.training_steps is not None and "training_steps" in spec.config.model_fields:
         values["training_steps"] = config.training_steps

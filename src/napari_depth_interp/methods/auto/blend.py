@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import registry
 from .trials import Answer
 
 PROVEN: Mapping[str, float] = {"section_sr": 0.92, "flow": 0.08}
@@ -76,7 +77,7 @@ def _decibels(before: float, after: float) -> float:
 
 def proven(names: Sequence[str]) -> Vector:
     """Return the proven mixture of these candidates; those it does not know get no weight."""
-    methods = [name.partition(":")[0] for name in names]
+    methods = [registry.method_and_preset(name)[0] for name in names]
     weights = np.array([PROVEN.get(name, 0.0) / methods.count(name) for name in methods])
     total = weights.sum()
     return np.asarray(weights / total) if total > 0 else weights

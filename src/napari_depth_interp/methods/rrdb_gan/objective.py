@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from ...errors import RequestError, WeightsError
 from ...models.weights import BACKBONES, fetch
+from ...system.amounts import size_in_words
 from .losses import ssim
 from .perceptual import Perceptual, Vgg, features_of
 
@@ -117,6 +118,6 @@ def _weights(config: GanConfig) -> Path | None:
         return fetch(_VGG)
     raise WeightsError(
         "the weights of VGG16 are not here; give torchvision's file with -p vgg_weights=FILE, allow the download "
-        f"({_VGG.size / 1e6:.0f} MB) with -p vgg_download=true, or choose features that need none: "
+        f"({size_in_words(_VGG.size)}) with -p vgg_download=true, or choose features that need none: "
         "-p perceptual=spectrum"
     )

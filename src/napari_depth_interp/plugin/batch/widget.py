@@ -17,9 +17,9 @@ from ...batch.plan import Found, check_settings
 from ...errors import DepthInterpError
 from ...run.settings import Settings, make_settings, to_arguments
 from ...run.targets import SAME_GRID
+from ...system.amounts import size_in_words
 from ..boxes.compute_box import ComputeBox
 from ..boxes.method_box import MethodBox
-from ..boxes.qt_helpers import bytes_in_words
 from ..boxes.target_box import TargetBox
 from ..jobs.messages import for_window
 from ..jobs.run_bar import RunBar
@@ -267,4 +267,4 @@ class BatchFolder(SettingsWidget):
 
 def _count(found: Found) -> str:
     size, count = sum(each.size for each in found.files), len(found.files)
-    return f"{count} file{'' if count == 1 else 's'}, {bytes_in_words(size)}"
+    return f"{count} file{'' if count == 1 else 's'}, {size_in_words(size)}"

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QToolButton, QWi
 from ...method import MethodSpec, model_fields
 from ...models import card as words
 from ...models import library
+from ...system.amounts import size_in_words
 from .config_form import Editor
 from .qt_helpers import add_choice, let_shrink
 
@@ -74,7 +75,7 @@ class ModelChoice(QWidget):
         self._box.addItem(_NONE, None)
         for each in library.entries(self._method):
             assert each.about is not None
-            tip = f"<qt>{words.score_of(each.about.record)}, {words.size_in_words(each.size)}</qt>"
+            tip = f"<qt>{words.score_of(each.about.record)}, {size_in_words(each.size)}</qt>"
             add_choice(self._box, each.name, each.name, tip)
         self.set_value(chosen)
         self._box.blockSignals(False)

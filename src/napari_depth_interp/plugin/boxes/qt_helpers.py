@@ -20,11 +20,6 @@ def say(label: QLabel, text: str, *, problem: bool = False) -> None:
     label.setStyleSheet(PROBLEM if problem else "")
 
 
-def bytes_in_words(size: int) -> str:
-    """Return a size in MB or GB."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
-
-
 def in_problem_colour(text: str) -> str:
     """Return rich text."""
     return f"<span style='color: {PROBLEM_COLOUR}'>{text}</span>"

@@ -13,8 +13,9 @@ from ...method import MethodSpec
 from ...run.settings import Settings, describe
 from ...run.targets import target_depths
 from ...stack import Acquisition, Dataset
+from ...system.amounts import size_in_words
 from ..jobs.messages import for_window
-from .qt_helpers import add_choice, bytes_in_words, say
+from .qt_helpers import add_choice, say
 
 _KINDS = {"factor": "Factor", "spacing": "Spacing", "isotropic": "Isotropic"}
 
@@ -98,7 +99,7 @@ class TargetBox(QGroupBox):
         step = float(np.median(np.diff(depths)))
         pixels = f" of {rows * k} x {columns * k} pixels" if k > 1 else ""
         distance = f"{step:.4g} {dataset.grid.unit or ''} apart"
-        words = f"{sections} → {len(depths)} sections{pixels}, {distance}, {bytes_in_words(size)}"
+        words = f"{sections} → {len(depths)} sections{pixels}, {distance}, {size_in_words(size)}"
         say(self._summary, "<br>".join([words, *(f"<i>{note}</i>" for note in notes)]))
         self._summary.show()
         return int(size)

@@ -111,11 +111,11 @@ def _shown(value: float | None, unit: str) -> str:
 
 
 def _method(row: Row) -> str:
-    return row.scores.method.partition(":")[0]
+    return registry.method_and_preset(row.scores.method)[0]
 
 
 def _preset(row: Row) -> str:
-    return row.scores.method.partition(":")[2]
+    return registry.method_and_preset(row.scores.method)[1]
 
 
 def _gain(row: Row) -> str:
@@ -134,5 +134,5 @@ def _seconds(row: Row) -> str:
 
 def title_of(name: str) -> str:
     """Return what a contender is called in lists of methods."""
-    method, _, preset = name.partition(":")
+    method, preset = registry.method_and_preset(name)
     return registry.get(method).title + (f", preset {preset}" if preset else "")

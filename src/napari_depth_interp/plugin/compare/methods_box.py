@@ -25,6 +25,7 @@ from ...evaluation.evaluate import LPIPS_NETS, LpipsChoice
 from ...methods import registry
 from ...models.weights import BACKBONES
 from ...run.settings import describe
+from ...system.amounts import size_in_words
 from ..boxes.qt_helpers import add_choice, let_shrink, tab_after
 
 DEFAULT_METHODS = ("linear", "cubic", "flow", "auto:fast")
@@ -39,7 +40,7 @@ class MethodRow(QWidget):
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        method, _, preset = name.partition(":")
+        method, preset = registry.method_and_preset(name)
         self._methods = QComboBox()
         for spec in (each for each in registry.specs() if not each.enhances):
             add_choice(self._methods, spec.title, spec.name, f"<qt>{spec.summary} Time: {spec.cost}.</qt>")
@@ -156,7 +157,7 @@ class MethodsBox(QGroupBox):
         elif download.stored.is_file():
             where = "weights are on this machine"
         else:
-            where = f"loads {download.size / 1e6:.0f} MB from the internet, once"
+            where = f"loads {size_in_words(download.size)} from the internet, once"
         self._lpips.setText(f"LPIPS ({where})")
         self._lpips.setToolTip(
             f"<qt>Perceptual distance, from a network trained on photographs. Its weights come from {download.url}, "
@@ -217,5 +218,5 @@ class MethodsBox(QGroupBox):
 
 def label(name: str) -> str:
     """Return a contender's name for people: ``auto (fast)`` for ``auto:fast``."""
-    method, _, preset = name.partition(":")
+    method, preset = registry.method_and_preset(name)
     return f"{method} ({preset})" if preset else method

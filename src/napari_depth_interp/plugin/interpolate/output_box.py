@@ -18,8 +18,9 @@ from qtpy.QtWidgets import (
 )
 
 from ... import io
-from ...run.estimate import Estimate, gigabytes
+from ...run.estimate import Estimate
 from ...run.outputs import Target
+from ...system.amounts import size_in_words
 from ...system.memory import free_memory
 from ..boxes.qt_helpers import say
 
@@ -120,8 +121,8 @@ class OutputBox(QGroupBox):
             self._to_file.setChecked(bool(self._path.text().strip()))
         self._to_file.setEnabled(not self._large)
         if self._large and not self._estimated:
-            free = gigabytes(free_memory())
-            self._say(f"{gigabytes(size)} are too large to be held in memory ({free} are free)")
+            free = size_in_words(free_memory())
+            self._say(f"{size_in_words(size)} are too large to be held in memory ({free} are free)")
         elif not self._estimated:
             self._say("")
 

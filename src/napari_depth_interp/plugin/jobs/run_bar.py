@@ -8,6 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from ...progress import Progress
+from ...system.amounts import duration
 from ..boxes.qt_helpers import say
 
 
@@ -114,8 +115,3 @@ class RunBar(QWidget):
         self._run.setText("Cancelling…" if self._cancelling else "Cancel" if self._running else "Run")
         self._run.setEnabled((self._running or self._ready) and not self._cancelling)
         self._preview.setEnabled(self._ready and not self._running)
-
-
-def duration(seconds: float) -> str:
-    """Return a number of seconds for people."""
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

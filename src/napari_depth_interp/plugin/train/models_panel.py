@@ -26,6 +26,7 @@ from ...errors import DepthInterpError
 from ...models import card as words
 from ...models import library
 from ...models import names as folders
+from ...system.amounts import size_in_words
 from ..boxes.model_choice import news
 from ..boxes.qt_helpers import list_of_rows
 from ..jobs.messages import for_window
@@ -180,7 +181,7 @@ class ModelsPanel(QWidget):
     def _cells(self, entry: library.Entry) -> list[str]:
         about = entry.about
         state = "in training" if entry.name == self._busy else entry.state
-        size = words.size_in_words(entry.size) if entry.size else "-"
+        size = size_in_words(entry.size) if entry.size else "-"
         return [entry.name, about.method if about else "-", words.score_of(about.record) if about else "-", size, state]
 
     def _row_chosen(self) -> None:

@@ -9,7 +9,8 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QWidget
 
 from ...progress import Progress, TrainingPoint
-from ..jobs.run_bar import RunBar, duration
+from ...system.amounts import duration, size_in_words
+from ..jobs.run_bar import RunBar
 from .task import Pace
 
 
@@ -96,8 +97,8 @@ def memory(device: str) -> str:
     """Return in words how much memory this program holds, and how much of the GPU's."""
     import psutil
 
-    words = f"{psutil.Process().memory_info().rss / 1e9:.1f} GB"
+    words = size_in_words(psutil.Process().memory_info().rss)
     torch = sys.modules.get("torch")
     if device.startswith("cuda") and torch is not None:
-        words += f", GPU {torch.cuda.max_memory_allocated(device) / 1e9:.1f} GB"
+        words += f", GPU {size_in_words(torch.cuda.max_memory_allocated(device))}"
     return words
