@@ -142,7 +142,7 @@ def rate(kind: str, parameters: dict[str, Any], device: str, threads: int, steps
 
 def inference(device: str, threads: int, shape: tuple[int, int, int]) -> tuple[float, float]:
     """Return the seconds and the peak memory in MB of enlarging a volume with the published generator."""
-    from napari_depth_interp.models import folder as models
+    from napari_depth_interp.models import folder as model_folder
     from napari_depth_interp.run.execute import execute
     from napari_depth_interp.run.request import resolve
     from napari_depth_interp.run.settings import make_settings
@@ -152,7 +152,7 @@ def inference(device: str, threads: int, shape: tuple[int, int, int]) -> tuple[f
     with TemporaryDirectory() as folder:
         tensors = Generator.of({"generator": "rrdb", **about}, (4, 4, 4)).state_dict()
         found = {**about, "error_per_std": 1.0, "gain_db": None, "adversarial": 0.001}
-        models.save(Path(folder) / "model", models.Model("rrdb_gan", found, tensors, {}))
+        model_folder.save(Path(folder) / "model", model_folder.Model("rrdb_gan", found, tensors, {}))
         voxels = np.random.default_rng(0).random(shape).astype(np.float32)
         parameters = {"model": Path(folder) / "model", "flips": 1, "back_projection": False}
         settings = make_settings(method="rrdb_gan", parameters=parameters, device=device, threads=threads)

@@ -9,7 +9,7 @@ from pathlib import Path
 import tifffile
 
 from command_line import MODULE, noise, write_imagej
-from napari_depth_interp.models import names as folders
+from napari_depth_interp.models import names as model_names
 
 ROOT = Path(__file__).parent.parent
 RECIPE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
@@ -33,7 +33,7 @@ def test_it_starts_the_command_line_with_what_that_knows():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     [entry] = re.findall(r'^ENTRYPOINT \["(.*)"\]$', RECIPE, re.MULTILINE)
     assert entry in project["scripts"]
-    assert f"{folders.VARIABLE}=/models" in RECIPE
+    assert f"{model_names.VARIABLE}=/models" in RECIPE
     [image] = re.findall(r"^FROM python:(\S+)-slim$", RECIPE, re.MULTILINE)
     assert any(classifier.endswith(f":: {image}") for classifier in project["classifiers"])
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from napari_depth_interp.errors import OutputError, WeightsError
-from napari_depth_interp.models import folder as models
+from napari_depth_interp.models import folder as model_folder
 from napari_depth_interp.models.folder import Model, check_folder, load, save
 from napari_depth_interp.nn.checkpoint import History
 from napari_depth_interp.nn.contract import TrainingData
@@ -78,8 +78,8 @@ def test_the_record_says_data_parameters_versions_and_curve(tmp_path):
 
 
 def test_a_batch_reads_its_model_once(tmp_path, monkeypatch):
-    read, real = [], models.read
-    monkeypatch.setattr(models, "read", lambda path: read.append(path) or real(path))
+    read, real = [], model_folder.read
+    monkeypatch.setattr(model_folder, "read", lambda path: read.append(path) or real(path))
     save(tmp_path / "model", MODEL)
     tensors = [load(tmp_path / "model", "msdsr").tensors["a.weight"] for _ in range(3)]
     assert len(read) == 1

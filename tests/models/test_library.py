@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from napari_depth_interp.errors import OutputError, RequestError, WeightsError
-from napari_depth_interp.models import card as words
+from napari_depth_interp.models import card as model_card
 from napari_depth_interp.models import library
 from napari_depth_interp.models.folder import load
 from small_models import make_model
@@ -63,20 +63,22 @@ class TestListing:
             library.get("x")
 
     def test_a_model_is_described_in_words(self, model):
-        said = dict(words.describe(library.get("first")))
+        said = dict(model_card.describe(library.get("first")))
         assert said["method"] == "msdsr"
         assert said["data"] == "a.tif"
         assert said["scores"] == "psnr 31, 1.00 dB above linear on held-back data, at step 1"
         assert said["licence"] == "CC-BY-4.0"
         assert said["history"].startswith("3 steps of 5: stopped; loss 1 to 0.25")
-        assert words.score_of(library.get("first").about.record) == "psnr 31"
+        assert model_card.score_of(library.get("first").about.record) == "psnr 31"
 
     def test_worse_than_linear_is_said_plainly(self):
-        assert words.verdict({"step": 2, "psnr": 29.5, "psnr_linear": 30.0}) == "psnr 29.5, 0.50 dB worse than linear"
+        assert (
+            model_card.verdict({"step": 2, "psnr": 29.5, "psnr_linear": 30.0}) == "psnr 29.5, 0.50 dB worse than linear"
+        )
 
     def test_a_model_that_was_not_validated(self, models_home):
         make_model(models_home / "blind", validation=[])
-        assert dict(words.describe(library.get("blind")))["scores"].startswith("none: nothing was held back")
+        assert dict(model_card.describe(library.get("blind")))["scores"].startswith("none: nothing was held back")
 
 
 @pytest.mark.parametrize(

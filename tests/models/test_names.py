@@ -6,20 +6,20 @@ import platformdirs
 import pytest
 
 from napari_depth_interp.errors import RequestError
-from napari_depth_interp.models import names as folders
+from napari_depth_interp.models import names as model_names
 
 
 def test_models_are_in_the_users_data_folder_or_where_the_environment_says(monkeypatch, tmp_path):
     monkeypatch.delenv("DEPTH_INTERP_MODELS")
     own = Path(platformdirs.user_data_dir("napari-depth-interp", appauthor=False))
-    assert folders.home() == own / "models"
+    assert model_names.home() == own / "models"
     monkeypatch.setenv("DEPTH_INTERP_MODELS", str(tmp_path))
-    assert folders.home() == tmp_path
+    assert model_names.home() == tmp_path
 
 
 @pytest.mark.parametrize("name", ["a", "msdsr 2", "brain-k4.v2", "Zelle_ä+b"])
 def test_plain_names_are_taken(models_home, name):
-    assert folders.folder_of(name) == models_home / name
+    assert model_names.folder_of(name) == models_home / name
 
 
 @pytest.mark.parametrize(
@@ -27,14 +27,14 @@ def test_plain_names_are_taken(models_home, name):
 )
 def test_names_that_are_no_folder_everywhere_are_refused(models_home, name):
     with pytest.raises(RequestError, match="cannot be the name of a model"):
-        folders.folder_of(name)
+        model_names.folder_of(name)
 
 
 def test_a_folder_wins_over_a_name(models_home, tmp_path, monkeypatch):
     (models_home / "mine").mkdir(parents=True)
-    assert folders.find(Path("mine")) == models_home / "mine"
-    assert folders.find(Path("other")) == Path("other")
+    assert model_names.find(Path("mine")) == models_home / "mine"
+    assert model_names.find(Path("other")) == Path("other")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
-    assert folders.find(Path("mine")) == Path("mine")
-    assert folders.find(tmp_path / "mine") == tmp_path / "mine"
+    assert model_names.find(Path("mine")) == Path("mine")
+    assert model_names.find(tmp_path / "mine") == tmp_path / "mine"

@@ -11,12 +11,12 @@ import torch
 from napari_depth_interp import io
 from napari_depth_interp.errors import InputError, OutputError, RequestError, WeightsError
 from napari_depth_interp.methods import registry
-from napari_depth_interp.models import folder as models
+from napari_depth_interp.models import folder as model_folder
 from napari_depth_interp.models import library
 from napari_depth_interp.progress import Cancelled, Stopped, silent
 from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.stack import Dataset, Grid
-from napari_depth_interp.training import session as trainer
+from napari_depth_interp.training import session
 
 MSDSR, SRCNN = registry.get("msdsr"), registry.get("srcnn")
 TINY = {"training_steps": 12, "channels": 8, "levels": 1, "batch": 2, "rows": 2, "steps": 1}
@@ -30,16 +30,16 @@ def dataset(seed=0, *, shape=(9, 32, 24), spacing=1.0):
 
 def order(**parameters):
     settings = make_settings(method="msdsr", parameters={**TINY, **parameters}, device="cpu", threads=1)
-    return trainer.Order(settings=settings, layers=("a", "b"), licence="CC0-1.0")
+    return session.Order(settings=settings, layers=("a", "b"), licence="CC0-1.0")
 
 
 LAYERS = {"a": dataset(1), "b": dataset(2)}
 
 
 def train(folder, *, report=silent, resume=False, layers=LAYERS, **parameters):
-    training = trainer.prepare(order(**parameters), folder, overwrite=resume)
-    data = trainer.from_layers(MSDSR, layers, training.order.settings)
-    return trainer.train(training, data, report, resume=resume)
+    training = session.prepare(order(**parameters), folder, overwrite=resume)
+    data = session.from_layers(MSDSR, layers, training.order.settings)
+    return session.train(training, data, report, resume=resume)
 
 
 def at(step, error):
@@ -51,14 +51,14 @@ def at(step, error):
 
 
 def weights(folder):
-    return models.load(folder, "msdsr").tensors
+    return model_folder.load(folder, "msdsr").tensors
 
 
 def test_a_model_says_all_about_itself(tmp_path):
     outcome = train(tmp_path / "model")
     assert (outcome.steps, outcome.planned) == (12, 12)
-    assert sorted(each.name for each in (tmp_path / "model").iterdir()) == sorted(models.FILES)
-    record = models.about(tmp_path / "model").record
+    assert sorted(each.name for each in (tmp_path / "model").iterdir()) == sorted(model_folder.FILES)
+    record = model_folder.about(tmp_path / "model").record
     assert [each["file"] for each in record["data"]] == ["a", "b"]
     assert all(len(each["sha256"]) == 64 for each in record["data"])
     assert (record["licence"], record["device"], record["seed"]) == ("CC0-1.0", "cpu", 0)
@@ -69,7 +69,7 @@ def test_a_model_says_all_about_itself(tmp_path):
 def test_stopped_keeps_the_best_and_says_so(tmp_path):
     outcome = train(tmp_path / "model", report=at(5, Stopped))
     assert (outcome.steps, outcome.planned) == (5, 12)
-    record = models.about(tmp_path / "model").record
+    record = model_folder.about(tmp_path / "model").record
     assert (record["steps"], record["planned_steps"]) == (5, 12)
 
 
@@ -78,17 +78,17 @@ def test_interrupted_goes_on_exactly(tmp_path):
     with pytest.raises(Cancelled):
         train(tmp_path / "part", report=at(5, Cancelled))
     assert sorted(each.name for each in (tmp_path / "part").iterdir()) == [library.CHECKPOINT, library.ORDER]
-    history = trainer.history_of(tmp_path / "part")
+    history = session.history_of(tmp_path / "part")
     assert len(history["losses"]) == 5
-    training = trainer.unfinished(tmp_path / "part")
+    training = session.unfinished(tmp_path / "part")
     assert training.order == order()
     seen = []
-    data = trainer.from_layers(MSDSR, LAYERS, training.order.settings)
-    trainer.train(training, data, lambda progress: seen.append(progress.training.step), resume=True)
+    data = session.from_layers(MSDSR, LAYERS, training.order.settings)
+    session.train(training, data, lambda progress: seen.append(progress.training.step), resume=True)
     assert seen == list(range(6, 13))
     for name, tensor in weights(tmp_path / "whole").items():
         assert torch.equal(weights(tmp_path / "part")[name], tensor)
-    whole, part = (models.about(tmp_path / name).record for name in ("whole", "part"))
+    whole, part = (model_folder.about(tmp_path / name).record for name in ("whole", "part"))
     assert part["loss"] == whole["loss"]
     assert part["validation"] == whole["validation"]
 
@@ -109,15 +109,15 @@ def test_other_data_are_not_resumed_on(tmp_path):
 
 def test_a_lost_or_damaged_order_is_said(tmp_path):
     with pytest.raises(WeightsError, match="is missing, so it is not known what was trained"):
-        trainer.unfinished(tmp_path)
+        session.unfinished(tmp_path)
     (tmp_path / library.ORDER).write_text("{")
     with pytest.raises(WeightsError, match="is damaged"):
-        trainer.unfinished(tmp_path)
+        session.unfinished(tmp_path)
 
 
 def test_two_trainings_in_one_folder_are_refused(tmp_path):
     with (
-        trainer.locked(tmp_path / "model"),
+        session.locked(tmp_path / "model"),
         pytest.raises(OutputError, match="is being trained by another process"),
     ):
         train(tmp_path / "model")
@@ -135,26 +135,26 @@ def test_two_trainings_in_one_folder_are_refused(tmp_path):
 )
 def test_what_cannot_be_trained_is_refused_before_anything_is_read(tmp_path, settings, error, words):
     with pytest.raises(error, match=words):
-        trainer.prepare(trainer.Order(settings=make_settings(**settings)), tmp_path / "model")
+        session.prepare(session.Order(settings=make_settings(**settings)), tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_layers_that_cannot_be_used_are_named():
     settings = make_settings(method="msdsr")
     with pytest.raises(InputError, match="'thin' cannot be trained on: the file does not say"):
-        trainer.from_layers(MSDSR, {"thin": dataset(spacing=None)}, settings)
-    given = trainer.from_layers(
+        session.from_layers(MSDSR, {"thin": dataset(spacing=None)}, settings)
+    given = session.from_layers(
         MSDSR, {"thin": dataset(spacing=None)}, settings.model_copy(update={"z_spacing": "2um"})
     )
     assert given.stacks[0].grid.spacing == 2
-    noisy = trainer.from_layers(SRCNN, {"thin": dataset(spacing=None)}, make_settings(method="srcnn"))
+    noisy = session.from_layers(SRCNN, {"thin": dataset(spacing=None)}, make_settings(method="srcnn"))
     assert len(noisy.stacks[0].depths) == 9
     bad = dataset()
     bad.voxels[0, 0, 3, 4, 5] = np.nan
     with pytest.raises(InputError, match=r"'bad' cannot be trained on: .* not a number"):
-        trainer.from_layers(MSDSR, {"bad": bad}, settings)
+        session.from_layers(MSDSR, {"bad": bad}, settings)
     with pytest.raises(InputError, match="no layer"):
-        trainer.from_layers(MSDSR, {}, settings)
+        session.from_layers(MSDSR, {}, settings)
 
 
 def test_a_folder_is_read_by_file_channel_and_time(tmp_path):
@@ -162,12 +162,12 @@ def test_a_folder_is_read_by_file_channel_and_time(tmp_path):
     both = dataset(4)
     io.write(tmp_path / "b.tif", Dataset(np.concatenate([both.voxels, both.voxels], 1), both.grid, axes="CZYX"))
     (tmp_path / "notes.txt").write_text("no stack")
-    data = trainer.read_folder(tmp_path, make_settings(method="msdsr"))
+    data = session.read_folder(tmp_path, make_settings(method="msdsr"))
     assert [path.name for path in data.files] == ["a.tif", "b.tif", "b.tif"]
     assert len(set(data.signatures)) == 2
     (tmp_path / "c.tif").write_bytes(b"damaged")
     with pytest.raises(InputError, match=r"'c\.tif' cannot be trained on"):
-        trainer.read_folder(tmp_path, make_settings(method="msdsr"))
+        session.read_folder(tmp_path, make_settings(method="msdsr"))
 
 
 class TestLists:
@@ -175,7 +175,7 @@ class TestLists:
 
     def read(self, folder, text, **settings):
         (folder / "list.csv").write_text(text)
-        return trainer.read_data(MSDSR, folder / "list.csv", make_settings(method="msdsr", **settings))
+        return session.read_data(MSDSR, folder / "list.csv", make_settings(method="msdsr", **settings))
 
     def test_a_spacing_that_files_lack_is_taken_from_the_settings(self, tmp_path):
         tifffile.imwrite(tmp_path / "thin.tif", dataset().voxels[0, 0])
@@ -203,4 +203,4 @@ def test_the_order_holds_no_surprise(tmp_path):
     order().save(tmp_path)
     found = json.loads((tmp_path / library.ORDER).read_text())
     assert set(found) == {"settings", "folder", "layers", "licence"}
-    assert trainer.Order.load(Path(tmp_path)) == order()
+    assert session.Order.load(Path(tmp_path)) == order()

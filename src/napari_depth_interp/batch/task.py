@@ -23,7 +23,7 @@ from ..evaluation.evaluate import BASELINE, evaluate
 from ..evaluation.holdout import Protocol
 from ..io.files import check_readable, is_short_write
 from ..method import MethodConfig
-from ..models import names as folders
+from ..models import names as model_names
 from ..progress import Cancelled, Progress, Report, part
 from ..run.execute import execute
 from ..run.outputs import choose_target
@@ -90,7 +90,7 @@ def fingerprint(settings: Settings, *extras: object) -> str:
 
 
 def _digests(config: MethodConfig) -> dict[str, str]:
-    return {name: digest(folders.find(path)) for name, path in _paths(config) if folders.find(path).exists()}
+    return {name: digest(model_names.find(path)) for name, path in _paths(config) if model_names.find(path).exists()}
 
 
 def _paths(config: MethodConfig) -> Iterator[tuple[str, Path]]:

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ..errors import RequestError
-from ..models import card as words
+from ..models import card as model_card
 from ..models import library
-from ..models import names as folders
+from ..models import names as model_names
 from ..system.amounts import size_in_words
 from .options import Debug, Json, Overwrite
 from .output import print_json
@@ -33,21 +33,21 @@ def list_models(json: Json = False, debug: Debug = False) -> None:
     """List the models: name, method, score, size, state."""
     found = library.entries()
     if json:
-        print_json({"folder": str(folders.home()), "models": [_summary(each) for each in found]})
+        print_json({"folder": str(model_names.home()), "models": [_summary(each) for each in found]})
         return
     if not found:
-        typer.echo(f"There are no models in {folders.home()}; make one with depth-interp train ... --name NAME")
+        typer.echo(f"There are no models in {model_names.home()}; make one with depth-interp train ... --name NAME")
         return
     from rich.console import Console
     from rich.table import Table
 
     table = Table("model", "method", "score", "size", "state", box=None)
     for each in found:
-        score = words.score_of(each.about.record) if each.about else "-"
+        score = model_card.score_of(each.about.record) if each.about else "-"
         method = each.about.method if each.about else "-"
         table.add_row(each.name, method, score, size_in_words(each.size), each.state)
     Console(width=None if sys.stdout.isatty() else 120).print(table, highlight=False, markup=False)
-    typer.echo(f"in {folders.home()}; use one with -p model=NAME")
+    typer.echo(f"in {model_names.home()}; use one with -p model=NAME")
 
 
 @app.command()
@@ -60,7 +60,7 @@ def show(name: Name, json: Json = False, debug: Debug = False) -> None:
         record = dict(found.about.record) if found.about else {}
         print_json(_finite(_summary(found) | {"record": record}))
         return
-    for heading, text in words.describe(found):
+    for heading, text in model_card.describe(found):
         typer.echo(f"{heading + ':':<9} {text}")
 
 
@@ -174,7 +174,7 @@ def _summary(found: library.Entry) -> dict[str, Any]:
     return {
         "name": found.name, "folder": str(found.folder), "state": found.state, "size": found.size,
         "method": about.method if about else None, "sha256": about.sha256 if about else None,
-        "scores": dict(words.best_of(about.record) or {}) if about else {}, "problem": found.problem or None,
+        "scores": dict(model_card.best_of(about.record) or {}) if about else {}, "problem": found.problem or None,
         "licence": about.record.get("licence") if about else None,
     }  # fmt: skip
 

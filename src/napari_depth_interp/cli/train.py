@@ -51,20 +51,20 @@ def train(
     """Train a method on a folder of dense stacks; use the model with -p model=MODEL_DIR or -p model=NAME."""
     from ..models.names import folder_of
     from ..nn.processes import is_main_process
-    from ..training import session as trainer
+    from ..training import session
 
     if (out is None) == (name is None):
         raise RequestError("give one place for the model: --out MODEL_DIR, or --name NAME")
     settings = settings.model_copy(update={"method": method})
     folder = out if out is not None else folder_of(name or "")
-    order = trainer.Order(settings=settings, folder=str(data.absolute()), licence=licence)
-    training = trainer.prepare(order, folder, overwrite=overwrite)
+    order = session.Order(settings=settings, folder=str(data.absolute()), licence=licence)
+    training = session.prepare(order, folder, overwrite=overwrite)
     warn(training.notes)
-    stacks = trainer.read_data(training.spec, data, settings)
+    stacks = session.read_data(training.spec, data, settings)
     if isinstance(training.learner, Announces):
         warn(training.learner.announcements(), "note")
     with reporting(f"train {method}") as report:
-        done = trainer.train(training, stacks, report, resume=resume)
+        done = session.train(training, stacks, report, resume=resume)
     if not is_main_process():
         return
     use = name or str(out)

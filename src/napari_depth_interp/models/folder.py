@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..errors import OutputError, WeightsError
 from ..io.files import replacing
 from ..method import MethodConfig
-from . import names as folders
+from . import names as model_names
 from .weights import read, sha256_of
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def load(given: Path, method: str, config: type[MethodConfig] | None = None, nee
     Parameters
     ----------
     given : Path
-        Its folder, or its name among the user's models (:func:`folders.home`).
+        Its folder, or its name among the user's models (:func:`model_names.home`).
     method : str
         That it has to belong to.
     config : type of MethodConfig, optional
@@ -190,9 +190,9 @@ def load(given: Path, method: str, config: type[MethodConfig] | None = None, nee
     WeightsError
         If it is missing, damaged, newer, or belongs to another method.
     """
-    folder = folders.find(given)
+    folder = model_names.find(given)
     if not folder.exists():
-        names = f"; the models are: {', '.join(folders.known())}" if folders.known() else ""
+        names = f"; the models are: {', '.join(model_names.known())}" if model_names.known() else ""
         raise WeightsError(f"'{given}' holds no model: there is neither such a folder nor a model of this name{names}")
     found = about(folder)
     if found.method != method:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import RequestError, WeightsError
 from ..system.amounts import size_in_words
-from . import folder as models
+from . import folder as model_folder
 from . import library
 from .card import card
 from .library import Entry
@@ -85,20 +85,20 @@ def import_model(place: Place, name: str | None, say: Say, sha256: str | None = 
     target = library.free(name or place.repository.split("/")[1])
     with library.arriving(target, sha256) as folder, _explained(place):
         _load(place, folder, say)
-    models.add_to_record(target, source=str(place))
+    model_folder.add_to_record(target, source=str(place))
     return library.get(target.name)
 
 
 def _load(place: Place, folder: Path, say: Say) -> None:
     import huggingface_hub as hub
 
-    urls = {name: hub.hf_hub_url(place.repository, name, revision=place.revision) for name in models.FILES}
+    urls = {name: hub.hf_hub_url(place.repository, name, revision=place.revision) for name in model_folder.FILES}
     sizes = {name: hub.get_hf_file_metadata(url).size or 0 for name, url in urls.items()}
     for name, size in sizes.items():
         if size > library.limit_of(name):
             raise WeightsError(f"'{place}' is refused: its {name} has {size_in_words(size)}")
-    say(f"loading {size_in_words(sum(sizes.values()))} from {urls[models.WEIGHTS].rsplit('/', 1)[0]}")
-    for name in models.FILES:
+    say(f"loading {size_in_words(sum(sizes.values()))} from {urls[model_folder.WEIGHTS].rsplit('/', 1)[0]}")
+    for name in model_folder.FILES:
         loaded = hub.hf_hub_download(place.repository, name, revision=place.revision, local_dir=folder.parent / "hub")
         Path(loaded).replace(folder / name)
 
@@ -126,7 +126,7 @@ def share(name: str, place: Place, licence: str, say: Say, *, private: bool = Fa
     say(f"sending {size_in_words(found.size)} to {ENDPOINT}/{place.repository}")
     with _explained(place):
         hub.create_repo(place.repository, private=private, exist_ok=True)
-        operations: list[Any] = [hub.CommitOperationAdd(each, str(found.folder / each)) for each in models.FILES]
+        operations: list[Any] = [hub.CommitOperationAdd(each, str(found.folder / each)) for each in model_folder.FILES]
         operations.append(hub.CommitOperationAdd("README.md", card(found, licence).encode()))
         done = hub.create_commit(place.repository, operations, commit_message=f"Add the model {name}")
     return Place(place.repository, done.oid)

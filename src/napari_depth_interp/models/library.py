@@ -18,8 +18,8 @@ from typing import Any, BinaryIO, Literal
 from ..errors import OutputError, RequestError, WeightsError
 from ..io.files import replacing
 from ..system.amounts import size_in_words
-from . import folder as models
-from . import names as folders
+from . import folder as model_folder
+from . import names as model_names
 
 CHECKPOINT, ORDER, LOCK = "checkpoint.safetensors", "order.json", ".training.lock"
 """Of a training that is not finished: its state, what it was asked for, and a file held by the process that trains."""
@@ -53,14 +53,14 @@ class Entry:
     name: str
     folder: Path
     state: State
-    about: models.About | None = None
+    about: model_folder.About | None = None
     size: int = 0
     problem: str = ""
 
 
 def entries(method: str | None = None) -> list[Entry]:
     """Return all models, or the ready ones of one method; what is no folder of a model is left out."""
-    found = [entry(name) for name in folders.known()]
+    found = [entry(name) for name in model_names.known()]
     if method is None:
         return [each for each in found if each is not None]
     return [each for each in found if each is not None and each.about is not None and each.about.method == method]
@@ -68,18 +68,18 @@ def entries(method: str | None = None) -> list[Entry]:
 
 def entry(name: str) -> Entry | None:
     """Return one model, or None if the folder holds nothing of one."""
-    folder = folders.home() / name
-    if not any((folder / each).exists() for each in (*models.FILES, CHECKPOINT, ORDER)):
+    folder = model_names.home() / name
+    if not any((folder / each).exists() for each in (*model_folder.FILES, CHECKPOINT, ORDER)):
         return None
-    finished = (folder / models.CONFIG).exists() or (folder / models.WEIGHTS).exists()
+    finished = (folder / model_folder.CONFIG).exists() or (folder / model_folder.WEIGHTS).exists()
     if not finished:
         return Entry(name, folder, "unfinished", size=_size(folder / CHECKPOINT))
     try:
-        about = models.about(folder)
-        check_header(folder / models.WEIGHTS)
+        about = model_folder.about(folder)
+        check_header(folder / model_folder.WEIGHTS)
     except WeightsError as error:
-        return Entry(name, folder, "damaged", size=_size(folder / models.WEIGHTS), problem=str(error))
-    return Entry(name, folder, "ready", about, _size(folder / models.WEIGHTS))
+        return Entry(name, folder, "damaged", size=_size(folder / model_folder.WEIGHTS), problem=str(error))
+    return Entry(name, folder, "ready", about, _size(folder / model_folder.WEIGHTS))
 
 
 def get(name: str) -> Entry:
@@ -90,10 +90,10 @@ def get(name: str) -> Entry:
     RequestError
         If there is none of this name.
     """
-    found = entry(folders.check_name(name))
+    found = entry(model_names.check_name(name))
     if found is None:
         names = ", ".join(each.name for each in entries()) or "none yet"
-        raise RequestError(f"there is no model '{name}' in '{folders.home()}'; the models are: {names}")
+        raise RequestError(f"there is no model '{name}' in '{model_names.home()}'; the models are: {names}")
     return found
 
 
@@ -136,7 +136,7 @@ def remove(name: str) -> None:
     found = get(name)
     with _os_errors_as_output_error(found.folder):
         for path in found.folder.iterdir():
-            if path.name in (*models.FILES, CHECKPOINT, ORDER, LOCK):
+            if path.name in (*model_folder.FILES, CHECKPOINT, ORDER, LOCK):
                 path.unlink()
         if not any(found.folder.iterdir()):
             found.folder.rmdir()
@@ -150,9 +150,9 @@ def free(name: str) -> Path:
     RequestError, OutputError
         If the name is impossible or taken.
     """
-    target = folders.folder_of(name)
+    target = model_names.folder_of(name)
     if target.exists():
-        raise OutputError(f"there is a model '{name}' in '{folders.home()}' already; choose another name")
+        raise OutputError(f"there is a model '{name}' in '{model_names.home()}' already; choose another name")
     return target
 
 
@@ -179,7 +179,7 @@ def export(name: str, target: Path, *, overwrite: bool = False) -> Path:
     found = checked(name)
     target = target if target.suffix else target.with_suffix(SUFFIX)
     with replacing(target, overwrite=overwrite) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for each in models.FILES:
+        for each in model_folder.FILES:
             member = zipfile.ZipInfo(each, _EPOCH)
             member.external_attr = 0o644 << 16
             with archive.open(member, "w", force_zip64=True) as out, (found.folder / each).open("rb") as source:
@@ -198,7 +198,7 @@ def checked(name: str) -> Entry:
     found = get(name)
     if found.about is None:
         raise WeightsError(found.problem or f"the training of '{name}' is not finished; resume it first")
-    models.check_weights(found.folder, found.about.sha256)
+    model_folder.check_weights(found.folder, found.about.sha256)
     return found
 
 
@@ -234,9 +234,9 @@ def arriving(target: Path, sha256: str | None = None) -> Iterator[Path]:
         place = Path(name) / "model"
         place.mkdir()
         yield place
-        about = models.about(place)
-        check_header(place / models.WEIGHTS)
-        models.check_weights(place, about.sha256)
+        about = model_folder.about(place)
+        check_header(place / model_folder.WEIGHTS)
+        model_folder.check_weights(place, about.sha256)
         if sha256 is not None and about.sha256 != sha256.strip().lower():
             raise WeightsError(f"the weights are others than asked for: their SHA-256 is {about.sha256}")
         with _os_errors_as_output_error(target):
@@ -245,11 +245,11 @@ def arriving(target: Path, sha256: str | None = None) -> Iterator[Path]:
 
 def limit_of(name: str) -> int:
     """Return how many bytes a file of a model may have."""
-    return LARGEST if name == models.WEIGHTS else models.LARGEST_JSON
+    return LARGEST if name == model_folder.WEIGHTS else model_folder.LARGEST_JSON
 
 
 def _copy_folder(source: Path, place: Path) -> None:
-    for name in models.FILES:
+    for name in model_folder.FILES:
         path = source / name
         if not path.is_file():
             raise WeightsError(f"'{source}' holds no model ({name} is missing)")
@@ -263,7 +263,7 @@ def _unpack(source: Path, place: Path) -> None:
     try:
         with zipfile.ZipFile(source) as archive:
             _check_members(source, archive.infolist())
-            for name in models.FILES:
+            for name in model_folder.FILES:
                 with archive.open(name) as member:
                     _copy(member, place / name)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
@@ -275,9 +275,9 @@ def _unpack(source: Path, place: Path) -> None:
 def _check_members(source: Path, members: list[zipfile.ZipInfo]) -> None:
     """Refuse an archive with anything but a model's three files."""
     names = sorted(member.filename for member in members)
-    if names != sorted(models.FILES):
-        other = next((repr(name) for name in names if name not in models.FILES), None)
-        what = f"it holds {other}" if other else f"it does not hold {', '.join(models.FILES)} once each"
+    if names != sorted(model_folder.FILES):
+        other = next((repr(name) for name in names if name not in model_folder.FILES), None)
+        what = f"it holds {other}" if other else f"it does not hold {', '.join(model_folder.FILES)} once each"
         raise WeightsError(f"'{source}' is no exported model: {what}")
     for member in members:
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or member.flag_bits & 1:

@@ -25,7 +25,7 @@ from ..errors import OutputError, RequestError
 from ..io.files import check_output, replacing
 from ..method import Runtime
 from ..methods import registry
-from ..models import card as words
+from ..models import card as model_card
 from ..models import library
 from ..models.weights import sha256_of
 from ..nn.contract import OnePass, Portable
@@ -99,7 +99,7 @@ def _write(folder: Path, entry: library.Entry, network: OnePass, author: str, li
         made = network.module(*(torch.from_numpy(each) for each in examples.values())).numpy()
     for name, array in {**examples, network.output[0]: made}.items():
         np.save(folder / f"{name}.npy", array)
-    (folder / _README).write_text(words.card(entry, licence) + f"\n{network.about}\n", encoding="utf-8")
+    (folder / _README).write_text(model_card.card(entry, licence) + f"\n{network.about}\n", encoding="utf-8")
     description = _description(folder, entry, network, examples, made, author, licence)
     (folder / _RDF).write_text(yaml.safe_dump(description, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
@@ -133,7 +133,7 @@ def _description(
 ) -> dict[str, Any]:
     assert entry.about is not None
     package = version("napari-depth-interp")
-    scores = words.verdict(words.best_of(entry.about.record) or {}) or "not validated"
+    scores = model_card.verdict(model_card.best_of(entry.about.record) or {}) or "not validated"
     inputs = [_tensor(folder, name, text, examples[name]) for name, (text, _) in network.inputs.items()]
     return {
         "type": "model",

@@ -23,7 +23,7 @@ from ..io.dicom import advice, folder_holds_dicom
 from ..io.files import replacing
 from ..method import Method, MethodConfig, MethodSpec, Runtime
 from ..methods import registry
-from ..models import folder as models
+from ..models import folder as model_folder
 from ..models import library
 from ..nn.contract import Trainable, TrainingData
 from ..nn.data import signed
@@ -125,7 +125,7 @@ def prepare(order: Order, folder: Path, *, overwrite: bool = False) -> Training:
         For a method that is not trained, a parameter or a device that does not fit, a folder that holds a model.
     """
     settings = order.settings
-    models.check_folder(folder, overwrite=overwrite)
+    model_folder.check_folder(folder, overwrite=overwrite)
     spec, config = resolve_method(settings.method, settings.preset, settings.parameters)
     chosen, note = resolve_device(settings.device, spec.devices)
     runtime = Runtime(chosen, settings.threads or default_threads(), settings.seed)
@@ -170,7 +170,7 @@ def train(training: Training, data: TrainingData, report: Report, *, resume: boo
     with locked(training.folder):
         with _ordered(training):
             training.learner.train(data, training.folder, resume=resume, report=watching)
-        steps = int(models.about(training.folder).record.get("steps", seen[0]))
+        steps = int(model_folder.about(training.folder).record.get("steps", seen[0]))
         planned = max(seen[1], steps)
         _complete(training, planned)
     return Outcome(training.folder, steps, planned, time.monotonic() - started)
@@ -191,7 +191,7 @@ def _ordered(training: Training) -> Iterator[None]:
 def _complete(training: Training, planned: int) -> None:
     """Write into the record what the method does not know of, and forget the order."""
     licence = {"licence": training.order.licence} if training.order.licence else {}
-    models.add_to_record(
+    model_folder.add_to_record(
         training.folder,
         planned_steps=planned,
         trained=datetime.now(UTC).isoformat(timespec="seconds"),

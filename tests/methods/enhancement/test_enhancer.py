@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 from napari_depth_interp.errors import WeightsError
 from napari_depth_interp.method import Runtime
 from napari_depth_interp.methods import registry
-from napari_depth_interp.models import folder as models
+from napari_depth_interp.models import folder as model_folder
 from napari_depth_interp.nn.contract import TrainingData
 from napari_depth_interp.progress import Cancelled, silent
 from napari_depth_interp.stack import Grid, Stack
@@ -96,7 +96,7 @@ class TestTrainingOnPairs:
         seen = 200 * noisy(clean(77), 78)
         found = enhanced(made(name, model=tmp_path / "model"), seen)
         assert psnr(found / 200, truth / 200) > psnr(seen / 200, truth / 200) + (3 if name == "srcnn" else 1)
-        assert models.load(tmp_path / "model", name).record["steps"] == 400
+        assert model_folder.load(tmp_path / "model", name).record["steps"] == 400
         assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [
             "config.json", "model.safetensors", "training.json",
         ]  # fmt: skip
@@ -110,13 +110,13 @@ class TestTrainingOnPairs:
         looks = [point for point in points if point.scores]
         assert len(looks) == 10
         assert looks[0].picture.shape == (3, 48, 56)
-        record = models.load(tmp_path / "model", "srcnn").record
+        record = model_folder.load(tmp_path / "model", "srcnn").record
         assert [each["step"] for each in record["validation"]] == [point.step for point in looks]
         assert [each["file"] for each in record["data"]][:2] == ["0.tif", "1.tif"]
 
     def test_two_pairs_are_too_few_to_hold_one_back(self, tmp_path):
         made(training_steps=10).train(self.data(tmp_path / "data", 2), tmp_path / "model", resume=False)
-        assert models.load(tmp_path / "model", "srcnn").record["validation"] == []
+        assert model_folder.load(tmp_path / "model", "srcnn").record["validation"] == []
 
     def test_resumed_equals_uninterrupted(self, tmp_path):
         data = self.data(tmp_path / "data")
@@ -133,7 +133,7 @@ class TestTrainingOnPairs:
             data, tmp_path / "model", resume=True, report=lambda progress: seen.append(progress.fraction)
         )
         assert seen[0] > 0.5
-        whole, again = (models.load(tmp_path / name, "srcnn").tensors for name in ("whole", "model"))
+        whole, again = (model_folder.load(tmp_path / name, "srcnn").tensors for name in ("whole", "model"))
         assert all(torch.equal(whole[name], again[name]) for name in whole)
 
     def test_noisy_stacks_alone_give_a_model_as_well(self, tmp_path):
@@ -159,7 +159,7 @@ class TestTrainingOnPairs:
     )
     def test_a_damaged_model_is_explained(self, tmp_path, about, words):
         made(training_steps=10).train(self.data(tmp_path / "data"), tmp_path / "model", resume=False)
-        path = tmp_path / "model" / models.CONFIG
+        path = tmp_path / "model" / model_folder.CONFIG
         path.write_text(json.dumps(json.loads(path.read_text()) | {"config": about}))
         with pytest.raises(WeightsError, match=words):
             enhanced(made(model=tmp_path / "model"), noisy(clean(1)))

@@ -8,7 +8,7 @@ from napari_depth_interp.errors import RequestError, WeightsError
 from napari_depth_interp.method import Runtime
 from napari_depth_interp.methods.msdsr import MSDSR, MsdsrConfig
 from napari_depth_interp.methods.msdsr import method as msdsr_method
-from napari_depth_interp.models import folder as models
+from napari_depth_interp.models import folder as model_folder
 from napari_depth_interp.nn.contract import TrainingData
 from napari_depth_interp.progress import Cancelled, silent
 from napari_depth_interp.stack import Grid, Stack
@@ -153,7 +153,7 @@ class TestTrainingOnStacks:
 
     def test_a_model_folder_is_written_and_used(self, tmp_path):
         self.train(tmp_path)
-        model = models.load(tmp_path / "model", "msdsr")
+        model = model_folder.load(tmp_path / "model", "msdsr")
         assert model.record["steps"] == 12
         assert [each["file"] for each in model.record["data"]] == ["a.tif", "b.tif"]
         assert sorted(each.name for each in (tmp_path / "model").iterdir()) == [
@@ -165,7 +165,7 @@ class TestTrainingOnStacks:
 
     def test_resumed_equals_uninterrupted(self, tmp_path):
         self.train(tmp_path, training_steps=20)
-        whole = models.load(tmp_path / "model", "msdsr").tensors
+        whole = model_folder.load(tmp_path / "model", "msdsr").tensors
 
         def stop(progress):
             if progress.fraction >= 0.5:
@@ -176,7 +176,7 @@ class TestTrainingOnStacks:
         seen = []
         self.train(tmp_path, training_steps=20, resume=True, report=lambda progress: seen.append(progress.fraction))
         assert seen[0] > 0.4
-        again = models.load(tmp_path / "model", "msdsr").tensors
+        again = model_folder.load(tmp_path / "model", "msdsr").tensors
         assert all(torch.equal(whole[name], again[name]) for name in whole)
 
     def test_thin_stacks_are_refused_by_name(self, tmp_path):

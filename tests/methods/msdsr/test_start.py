@@ -8,7 +8,7 @@ from napari_depth_interp.errors import WeightsError
 from napari_depth_interp.methods.msdsr import MsdsrConfig
 from napari_depth_interp.methods.msdsr.network import PlaneNet
 from napari_depth_interp.methods.msdsr.start import untrained
-from napari_depth_interp.models import folder as models
+from napari_depth_interp.models import folder as model_folder
 
 
 def config(start, channels=8):
@@ -22,7 +22,7 @@ def weights(network):
 def test_a_model_of_our_own(tmp_path):
     torch.manual_seed(1)
     other = PlaneNet(8, 2, "residual")
-    models.save(tmp_path, models.Model("msdsr", {}, other.state_dict(), {}))
+    model_folder.save(tmp_path, model_folder.Model("msdsr", {}, other.state_dict(), {}))
     torch.manual_seed(2)
     begun = weights(untrained(config(tmp_path)))
     assert all(torch.equal(begun[name], each) for name, each in weights(other).items())
@@ -51,7 +51,7 @@ def test_an_image_model_of_diffusers(tmp_path):
 
 
 def test_a_network_of_another_width_is_refused(tmp_path):
-    models.save(tmp_path, models.Model("msdsr", {}, PlaneNet(16, 2, "residual").state_dict(), {}))
+    model_folder.save(tmp_path, model_folder.Model("msdsr", {}, PlaneNet(16, 2, "residual").state_dict(), {}))
     with pytest.raises(WeightsError, match="set channels and levels to those"):
         untrained(config(tmp_path))
 

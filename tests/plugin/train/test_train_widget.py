@@ -11,11 +11,11 @@ import torch
 from drive import choose, finish, run, sparse_tiff
 from qtpy.QtCore import QThreadPool
 
-from napari_depth_interp.models import folder as models
+from napari_depth_interp.models import folder as model_folder
 from napari_depth_interp.models import library
 from napari_depth_interp.plugin.train import TrainModel
 from napari_depth_interp.run.settings import make_settings
-from napari_depth_interp.training import session as trainer
+from napari_depth_interp.training import session
 
 LONG = 60_000
 """Milliseconds that a training of some seconds may take where other tests run beside it."""
@@ -96,7 +96,7 @@ def test_stop_keeps_the_best_and_the_model_is_found_and_used(qtbot, viewer, open
     reaches(qtbot, widget, looks=2)
     widget.bar._stop.click()
     finish(qtbot, widget, LONG)
-    record = models.about(library.get("mine").folder).record
+    record = model_folder.about(library.get("mine").folder).record
     assert 0 < record["steps"] < record["planned_steps"] == 2000
     assert f"mine: trained for {record['steps']} steps of 2000" in widget.bar._message.text()
     best = max(record["validation"], key=lambda look: look["psnr"])
@@ -116,10 +116,10 @@ def test_stop_keeps_the_best_and_the_model_is_found_and_used(qtbot, viewer, open
 
 class TestClosing:
     def uninterrupted(self, folder, dense, tmp_path):
-        order = trainer.Order.load(folder)
-        training = trainer.prepare(order, tmp_path / "whole")
-        trainer.train(training, trainer.read_folder(dense, order.settings), lambda _: None)
-        return models.load(tmp_path / "whole", "msdsr").tensors
+        order = session.Order.load(folder)
+        training = session.prepare(order, tmp_path / "whole")
+        session.train(training, session.read_folder(dense, order.settings), lambda _: None)
+        return model_folder.load(tmp_path / "whole", "msdsr").tensors
 
     def test_the_dock_leaves_what_resume_continues_exactly(
         self, qtbot, viewer, open_trainer, begin, dense, models_home, tmp_path
@@ -133,7 +133,7 @@ class TestClosing:
         qtbot.wait(50)
         folder = models_home / "mine"
         assert sorted(each.name for each in folder.iterdir()) == [library.CHECKPOINT, library.ORDER]
-        seen = len(trainer.history_of(folder)["losses"])
+        seen = len(session.history_of(folder)["losses"])
         assert 20 <= seen < 120
         expected = self.uninterrupted(folder, dense, tmp_path)
         again = open_trainer()
@@ -143,7 +143,7 @@ class TestClosing:
         assert len(again.curves.losses) >= seen
         assert again.order().settings.parameters["training_steps"] == 120
         finish(qtbot, again, LONG)
-        found = models.load(folder, "msdsr")
+        found = model_folder.load(folder, "msdsr")
         assert all(torch.equal(found.tensors[name], each) for name, each in expected.items())
         assert len(again.curves.losses) == found.record["steps"] == 120
 
@@ -159,8 +159,8 @@ class TestClosing:
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
-        assert len(trainer.history_of(models_home / "mine")["losses"]) >= int(done.stdout.split()[-1])
-        assert trainer.Order.load(models_home / "mine").folder == str(dense)
+        assert len(session.history_of(models_home / "mine")["losses"]) >= int(done.stdout.split()[-1])
+        assert session.Order.load(models_home / "mine").folder == str(dense)
 
 
 SCRIPT = """
@@ -251,7 +251,7 @@ class TestSettingUp:
         trainer_widget.model.set_name("from layers")
         trainer_widget.train()
         finish(qtbot, trainer_widget, LONG)
-        record = models.about(models_home / "from layers").record
+        record = model_folder.about(models_home / "from layers").record
         assert [each["file"] for each in record["data"]] == ["brain"]
 
     def test_trouble_in_the_data_is_shown_and_leaves_nothing(self, qtbot, trainer_widget, dense, begin, models_home):

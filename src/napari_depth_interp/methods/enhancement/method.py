@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...method import Findings, Runtime, Sections, working_dtype
-from ...models import folder as models
+from ...models import folder as model_folder
 from ...nn.contract import TrainingData
 from ...nn.runtime import torch_on
 from ...progress import Progress, Report, part, silent
@@ -81,9 +81,9 @@ class Enhancer:
         with torch_on(self._runtime) as device:
             if self._config.model is not None:
                 needs = self._kind.built_from
-                model = models.load(self._config.model, self._kind.method, type(self._config), needs)
+                model = model_folder.load(self._config.model, self._kind.method, type(self._config), needs)
                 self._network = self._kind.build(model.config)
-                models.fill(self._network, model.tensors)
+                model_folder.fill(self._network, model.tensors)
                 self._network.to(device).eval()
             elif min(stack.voxels.shape[1:]) < _SMALLEST_IMAGE:
                 self._warnings = (

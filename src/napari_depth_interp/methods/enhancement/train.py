@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ...method import Runtime
-from ...models import folder as models
+from ...models import folder as model_folder
 from ...nn.checkpoint import Checkpoint
 from ...nn.contract import TrainingData
 from ...nn.data import fingerprint_of, record_of
@@ -76,7 +76,7 @@ def train_on(
             part(report, 0.0, 1.0, "training"), checkpoint=checkpoint, held_back=held_back,
         )  # fmt: skip
     record = record_of(data, config.model_dump(mode="json"), trained.history)
-    models.save(folder, models.Model(kind.method, described, trained.network.state_dict(), record))
+    model_folder.save(folder, model_folder.Model(kind.method, described, trained.network.state_dict(), record))
     checkpoint.remove()
 
 

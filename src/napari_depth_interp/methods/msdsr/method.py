@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...method import Findings, Runtime, Sections, working_dtype
-from ...models import folder as models
+from ...models import folder as model_folder
 from ...nn.contract import OnePass, TrainingData
 from ...nn.runtime import torch_on
 from ...numerics.interpolation import at_places
@@ -85,8 +85,8 @@ class Msdsr:
         found = self._load(model)
         return one_pass_of(found, self._config.model_copy(update={name: found.config[name] for name in LEARNED}))
 
-    def _load(self, model: Path) -> models.Model:
-        return models.load(model, "msdsr", type(self._config), needs=(*LEARNED, "rows"))
+    def _load(self, model: Path) -> model_folder.Model:
+        return model_folder.load(model, "msdsr", type(self._config), needs=(*LEARNED, "rows"))
 
     def findings(self) -> Findings:
         """Say so where nothing could be learned."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...errors import WeightsError
-from ...models import folder as models
+from ...models import folder as model_folder
 from ...models.weights import read
 from .network import PlaneNet
 
@@ -60,7 +60,7 @@ def begin_from(network: PlaneNet, folder: Path) -> PlaneNet:
 def _tensors(folder: Path) -> dict[str, Tensor]:
     if (folder / _DIFFUSERS).is_file():
         return {f"unet.{name}": each for name, each in read(folder / _DIFFUSERS).items()}
-    return {name: each for name, each in models.load(folder, "msdsr").tensors.items() if name != "gain"}
+    return {name: each for name, each in model_folder.load(folder, "msdsr").tensors.items() if name != "gain"}
 
 
 def _fitted(own: Tensor, given: Tensor | None) -> Tensor | None:

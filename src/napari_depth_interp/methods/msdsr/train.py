@@ -9,7 +9,7 @@ import torch
 
 from ...errors import RequestError
 from ...method import Runtime
-from ...models import folder as models
+from ...models import folder as model_folder
 from ...nn.checkpoint import Checkpoint
 from ...nn.contract import TrainingData
 from ...nn.data import fingerprint_of, hold_back, record_of
@@ -67,5 +67,5 @@ def train_on(
     if several is None or several.is_main_process:
         about = {name: getattr(config, name) for name in LEARNED} | {"rows": rows}
         record = record_of(data, config.model_dump(mode="json"), trained.history)
-        models.save(folder, models.Model("msdsr", about, trained.network.state_dict(), record))
+        model_folder.save(folder, model_folder.Model("msdsr", about, trained.network.state_dict(), record))
         checkpoint.remove()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...errors import RequestError
 from ...method import Findings, Runtime, Sections, working_dtype
-from ...models import folder as models
+from ...models import folder as model_folder
 from ...nn.contract import TrainingData
 from ...nn.runtime import half_precision, torch_on
 from ...numerics.interpolation import at_places
@@ -67,7 +67,7 @@ class RrdbGan:
         folders = [self._config.model, *further]
         config = type(self._config)
         needs = (*(name for name in LEARNED if name in config.model_fields), "error_per_std")
-        found = [models.load(folder, self._name, config, needs) for folder in folders]
+        found = [model_folder.load(folder, self._name, config, needs) for folder in folders]
         self._about = dict(found[0].config)
         same = [name for name in ("factor", "scale", "base") if name in self._about]
         for folder, each in zip(folders, found, strict=True):
@@ -79,7 +79,7 @@ class RrdbGan:
         self._networks = []
         for each in found:
             network = Generator.of(each.config, self._lattice.factors)
-            models.fill(network, each.tensors)
+            model_folder.fill(network, each.tensors)
             self._networks.append(network.eval().requires_grad_(False).to(device))
         self._limits = limits(stack.voxels, None, str(self._about["scale"]))
         self._bounds = float(stack.voxels.min()), float(stack.voxels.max())

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...errors import RequestError
 from ...method import Runtime
-from ...models import folder as models
+from ...models import folder as model_folder
 from ...nn.checkpoint import Checkpoint
 from ...nn.contract import TrainingData
 from ...nn.data import fingerprint_of, record_of, split
@@ -75,7 +75,7 @@ def train_on(
     if several is None or several.is_main_process:
         record = record_of(data, config.model_dump(mode="json"), trained.history)
         about = {**learned, **found, "adversarial": objective.shares.adversarial, "classes": list(classes)}
-        models.save(folder, models.Model(name, about, trained.network.state_dict(), record))
+        model_folder.save(folder, model_folder.Model(name, about, trained.network.state_dict(), record))
         checkpoint.remove()
 
 
@@ -92,7 +92,7 @@ class Pair:
         about = {name: getattr(config, name) for name in LEARNED if hasattr(config, name)}
         self.generator = Generator.of(about, lattice.factors).to(device).to(memory_format=layout)
         if config.start_from is not None:
-            _begin(self.generator, about, models.load(config.start_from, name))
+            _begin(self.generator, about, model_folder.load(config.start_from, name))
         self._layout, self._device = layout, device
         self._run: Callable[[nn.Module], Callable[..., Tensor]] = _compiling() if config.compiled else _as_it_is
         self.others: list[Discriminator] = []
@@ -149,7 +149,7 @@ class Pair:
         return precision(self._config, self._device)
 
 
-def _begin(generator: Generator, about: Mapping[str, Any], model: models.Model) -> None:
+def _begin(generator: Generator, about: Mapping[str, Any], model: model_folder.Model) -> None:
     """Give a generator the weights of a model.
 
     Raises
@@ -161,7 +161,7 @@ def _begin(generator: Generator, about: Mapping[str, Any], model: models.Model) 
     if others:
         words = ", ".join(f"{name} {model.config.get(name)} instead of {about[name]}" for name in others)
         raise RequestError(f"the model to start from has another network ({words}); give the same parameters")
-    models.fill(generator, model.tensors)
+    model_folder.fill(generator, model.tensors)
 
 
 def volumes_of(

@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QToolButton, QWidget
 
 from ...method import MethodSpec, model_fields
-from ...models import card as words
+from ...models import card as model_card
 from ...models import library
 from ...system.amounts import size_in_words
 from .config_form import Editor
@@ -75,7 +75,7 @@ class ModelChoice(QWidget):
         self._box.addItem(_NONE, None)
         for each in library.entries(self._method):
             assert each.about is not None
-            tip = f"<qt>{words.score_of(each.about.record)}, {size_in_words(each.size)}</qt>"
+            tip = f"<qt>{model_card.score_of(each.about.record)}, {size_in_words(each.size)}</qt>"
             add_choice(self._box, each.name, each.name, tip)
         self.set_value(chosen)
         self._box.blockSignals(False)

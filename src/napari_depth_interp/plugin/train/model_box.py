@@ -7,7 +7,7 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGroupBox, QLineEdit, QWidget
 
-from ...models import names as folders
+from ...models import names as model_names
 from ..boxes.qt_helpers import growing_form
 
 
@@ -50,7 +50,7 @@ class ModelBox(QGroupBox):
         """Show a free name, unless the user has typed one."""
         if self._own and self.name():
             return
-        taken, number = {each.casefold() for each in folders.known()}, 1
+        taken, number = {each.casefold() for each in model_names.known()}, 1
         while f"{method} {number}" in taken:
             number += 1
         if self.name() != f"{method} {number}":

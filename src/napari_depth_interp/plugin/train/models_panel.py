@@ -23,9 +23,9 @@ from qtpy.QtWidgets import (
 )
 
 from ...errors import DepthInterpError
-from ...models import card as words
+from ...models import card as model_card
 from ...models import library
-from ...models import names as folders
+from ...models import names as model_names
 from ...system.amounts import size_in_words
 from ..boxes.model_choice import news
 from ..boxes.qt_helpers import list_of_rows
@@ -85,7 +85,7 @@ class ModelsPanel(QWidget):
         chosen = self.chosen.name if self.chosen else ""
         self._entries = library.entries()
         self._where.setText(
-            f"Models are kept in {html.escape(str(folders.home()))}"
+            f"Models are kept in {html.escape(str(model_names.home()))}"
             if self._entries
             else "Models that you train or import are listed here."
         )
@@ -182,7 +182,13 @@ class ModelsPanel(QWidget):
         about = entry.about
         state = "in training" if entry.name == self._busy else entry.state
         size = size_in_words(entry.size) if entry.size else "-"
-        return [entry.name, about.method if about else "-", words.score_of(about.record) if about else "-", size, state]
+        return [
+            entry.name,
+            about.method if about else "-",
+            model_card.score_of(about.record) if about else "-",
+            size,
+            state,
+        ]
 
     def _row_chosen(self) -> None:
         entry = self.chosen
@@ -194,7 +200,7 @@ class ModelsPanel(QWidget):
         if entry is None:
             self._details.setHtml("")
             return
-        pairs = words.describe(entry)
+        pairs = model_card.describe(entry)
         rows = "".join(
             f"<tr><td><b>{heading}</b>&nbsp;&nbsp;</td><td>{html.escape(text)}</td></tr>" for heading, text in pairs
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 from ...errors import RequestError
 from ...progress import Progress, Report, Stopped, TrainingPoint
 from ...stack import Dataset
-from ...training import session as trainer
+from ...training import session
 from ..jobs import import_torch
 
 _POLL = 0.05
@@ -74,13 +74,13 @@ class Control:
 class TrainingJob:
     """A training to run: its order, open layers (none: the order's folder), the model's folder, whether it goes on."""
 
-    order: trainer.Order
+    order: session.Order
     layers: Mapping[str, Dataset]
     folder: Path
     resume: bool = False
 
 
-def train_task(job: TrainingJob, control: Control, report: Report) -> trainer.Outcome:
+def train_task(job: TrainingJob, control: Control, report: Report) -> session.Outcome:
     """Train.
 
     Raises
@@ -88,21 +88,21 @@ def train_task(job: TrainingJob, control: Control, report: Report) -> trainer.Ou
     RequestError
         If another training runs in this program.
     DepthInterpError
-        As :func:`trainer.prepare` and :func:`trainer.train`.
+        As :func:`session.prepare` and :func:`session.train`.
     """
     if not _one_at_a_time.acquire(blocking=False):
         raise RequestError("another training is running; wait for it, or stop it first")
     try:
         report(Progress(0.0, "loading torch"))
         import_torch()
-        training = trainer.prepare(job.order, job.folder, overwrite=job.resume)
+        training = session.prepare(job.order, job.folder, overwrite=job.resume)
         report(Progress(0.0, "reading the stacks"))
         settings = job.order.settings
         if job.order.folder is None:
-            data = trainer.from_layers(training.spec, job.layers, settings)
+            data = session.from_layers(training.spec, job.layers, settings)
         else:
-            data = trainer.read_data(training.spec, Path(job.order.folder), settings)
-        return trainer.train(training, data, control.watch(report), resume=job.resume)
+            data = session.read_data(training.spec, Path(job.order.folder), settings)
+        return session.train(training, data, control.watch(report), resume=job.resume)
     finally:
         _one_at_a_time.release()
 

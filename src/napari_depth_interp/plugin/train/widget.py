@@ -12,12 +12,12 @@ from qtpy.QtWidgets import QWidget
 
 from ...errors import DepthInterpError, OutputError, RequestError
 from ...models import library
-from ...models import names as folders
+from ...models import names as model_names
 from ...models.card import best_of, verdict
 from ...models.folder import about, check_folder
 from ...progress import Progress
 from ...run.settings import Settings, make_settings
-from ...training import session as trainer
+from ...training import session
 from ..boxes.compute_box import ComputeBox
 from ..boxes.method_box import MethodBox
 from ..boxes.model_choice import news
@@ -55,7 +55,7 @@ class TrainModel(JobWidget):
         self._running: TrainingJob | None = None
         self._picture: Picture | None = None
         self._drawn = 0.0
-        self.method = MethodBox(specs=trainer.trainable_methods(), shown=others)
+        self.method = MethodBox(specs=session.trainable_methods(), shown=others)
         self.data = DataBox(napari_viewer, self.method.spec)
         self.hidden = HiddenBox(self.method.spec, self.method.default())
         self.compute = ComputeBox(scoring=False)
@@ -78,7 +78,7 @@ class TrainModel(JobWidget):
 
     # What the boxes show
 
-    def order(self) -> trainer.Order:
+    def order(self) -> session.Order:
         """Return what the boxes ask for.
 
         Raises
@@ -92,14 +92,14 @@ class TrainModel(JobWidget):
         settings = make_settings(**values, **self.compute.values(), z_spacing=self.data.z_spacing())
         folder = self.data.folder()
         names = tuple(layer.name for layer in self.data.layers())
-        return trainer.Order(
+        return session.Order(
             settings=settings,
             folder=None if folder is None else str(folder.absolute()),
             layers=names,
             licence=self.model.licence(),
         )
 
-    def show_order(self, order: trainer.Order, name: str) -> None:
+    def show_order(self, order: session.Order, name: str) -> None:
         """Show what a training was asked for.
 
         Raises
@@ -139,14 +139,14 @@ class TrainModel(JobWidget):
             return
         try:
             self._check_free()
-            folder = folders.folder_of(name)
-            order = trainer.Order.load(folder)
+            folder = model_names.folder_of(name)
+            order = session.Order.load(folder)
             self.show_order(order, name)
             job = TrainingJob(order, self.data.datasets(), folder, resume=True)
         except DepthInterpError as error:
             self._failed(error)
             return
-        self._start(job, trainer.history_of(folder))
+        self._start(job, session.history_of(folder))
 
     def stop_training(self) -> None:
         """End the training with the best weights so far; before the first step there are none."""
@@ -179,7 +179,7 @@ class TrainModel(JobWidget):
         if pictures and self._picture is not None and self.curves.show_picture.isChecked():
             self._picture.show(*pictures[-1])
 
-    def _returned(self, outcome: trainer.Outcome) -> None:
+    def _returned(self, outcome: session.Outcome) -> None:
         self._show_points()
         self.model.forget()
         news().changed.emit()
@@ -221,7 +221,7 @@ class TrainModel(JobWidget):
 
     def _free_folder(self) -> Any:
         name = self.model.name()
-        folder = folders.folder_of(name)
+        folder = model_names.folder_of(name)
         if (folder / library.CHECKPOINT).exists():
             raise OutputError(f"'{name}' is an unfinished training; resume it under Models, or choose another name")
         try:
