@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from napari_depth_interp.method import Runtime
+from napari_depth_interp.methods import kplanes
 from napari_depth_interp.methods.kplanes import KPLANES, KPlanesConfig
-from napari_depth_interp.methods.kplanes import method as kplanes_method
 from napari_depth_interp.methods.kplanes.method import Images, fit
 from napari_depth_interp.progress import Cancelled
 from napari_depth_interp.stack import Grid, Stack
@@ -71,7 +71,7 @@ def test_without_correction_few_features_miss_the_sections():
 
 def test_progress_never_goes_back(monkeypatch):
     """A decoder network is trained even where no steps are asked for."""
-    monkeypatch.setattr(kplanes_method, "_PUBLISHED_STEPS", 40)
+    monkeypatch.setattr(kplanes, "_PUBLISHED_STEPS", 40)
     seen = []
     method = KPLANES.create(KPlanesConfig(decoder="mlp", features=2), Runtime())
     method.prepare(stack(), report=lambda progress: seen.append(progress.fraction))
