@@ -12,8 +12,8 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QToolButton, QWi
 from ...method import MethodSpec, model_fields
 from ...models import card as words
 from ...models import library
+from ..qt_helpers import add_choice, let_shrink
 from .config_form import Editor
-from .qt_helpers import add_choice, let_shrink
 
 _NONE = "none"
 

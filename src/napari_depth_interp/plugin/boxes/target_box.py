@@ -14,7 +14,7 @@ from ...run.settings import Settings, describe
 from ...run.targets import target_depths
 from ...stack import Acquisition, Dataset
 from ..jobs.messages import for_window
-from .qt_helpers import add_choice, bytes_in_words, say
+from ..qt_helpers import add_choice, bytes_in_words, say
 
 _KINDS = {"factor": "Factor", "spacing": "Spacing", "isotropic": "Isotropic"}
 

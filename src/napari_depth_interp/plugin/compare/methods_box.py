@@ -25,7 +25,7 @@ from ...evaluation.evaluate import LPIPS_NETS, LpipsChoice
 from ...methods import registry
 from ...models.weights import BACKBONES
 from ...run.settings import describe
-from ..boxes.qt_helpers import add_choice, let_shrink, tab_after
+from ..qt_helpers import add_choice, let_shrink, tab_after
 
 DEFAULT_METHODS = ("linear", "cubic", "flow", "auto:fast")
 _WEIGHTS = "Weights (*.safetensors *.pth)"

@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from ...progress import Progress
-from ..boxes.qt_helpers import say
+from ..qt_helpers import say
 
 
 class RunBar(QWidget):
