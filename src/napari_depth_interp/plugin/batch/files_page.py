@@ -14,10 +14,10 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidge
 from ...batch import Plan, Row, State
 from ...batch.plan import outputs_of
 from ...errors import DepthInterpError
-from ..boxes.qt_helpers import say
 from ..jobs.messages import for_window
 from ..layers.appearance import unique_name
 from ..preferences import PLUGIN
+from ..qt_helpers import say
 from .files_table import FilesTable, remark
 
 

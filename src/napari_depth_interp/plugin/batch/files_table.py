@@ -12,8 +12,8 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from ...batch import Row, State
-from ..boxes.qt_helpers import PROBLEM_COLOUR
 from ..jobs.messages import name_fields
+from ..qt_helpers import PROBLEM_COLOUR
 
 _COLOURS = {State.FAILED: PROBLEM_COLOUR, State.DONE: "#5cb85c", State.RUNNING: "#4aa3df"}
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 
 from ...errors import RequestError
 from ...run.settings import Settings, describe
-from ..boxes.qt_helpers import growing_form, say
+from ..qt_helpers import growing_form, say
 
 RESUME, OVERWRITE, REFUSE = "resume", "overwrite", "refuse"
 _EXISTING = {

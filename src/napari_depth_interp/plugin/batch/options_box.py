@@ -1,7 +1,8 @@
-"""How many files at once, what Cancel does, and settings that no other box shows."""
+"""How many files at once, what Cancel does, and settings that no box edits."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from qtpy.QtCore import Signal
@@ -9,10 +10,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QGroupBox, QLabel, QSpinBox, QW
 
 from ...run.settings import Settings
 from ...system.devices import default_threads
-from ..boxes.qt_helpers import growing_form
-
-_KEPT = ("acquisition", "axis", "channel", "depths", "dtype", "enhance", "enhance_parameters", "nan", "threads", "seed")
-"""Settings that come from a settings file only."""
+from ..qt_helpers import growing_form
 
 
 class OptionsBox(QGroupBox):
@@ -22,7 +20,6 @@ class OptionsBox(QGroupBox):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Batch", parent)
-        self._extra: dict[str, Any] = {}
         self._workers = QSpinBox()
         self._workers.setRange(1, max(2, 2 * default_threads()))
         self._workers.setToolTip(
@@ -61,14 +58,9 @@ class OptionsBox(QGroupBox):
         """Return whether the uncertainty is written, too."""
         return self._uncertainty.isChecked()
 
-    def values(self) -> dict[str, Any]:
-        """Return the settings that are kept here."""
-        return dict(self._extra)
-
-    def set_values(self, settings: Settings) -> None:
-        """Keep these settings, and say which of them are not the usual ones."""
-        self._extra = {name: getattr(settings, name) for name in _KEPT}
+    def show_unedited(self, values: Mapping[str, Any]) -> None:
+        """Say which settings that no box edits are not the usual ones."""
         usual = Settings()
-        said = [f"{name}: {value}" for name, value in self._extra.items() if value != getattr(usual, name)]
+        said = [f"{name}: {value}" for name, value in values.items() if value != getattr(usual, name)]
         self._info.setText(f"Also set: {', '.join(said)}." if said else "")
         self._info.setVisible(bool(said))

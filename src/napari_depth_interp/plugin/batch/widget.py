@@ -15,15 +15,14 @@ from qtpy.QtWidgets import QApplication, QWidget
 from ...batch import Plan, Row, State, Stop, Summary, Where
 from ...batch.plan import Found, check_settings
 from ...errors import DepthInterpError
-from ...run.settings import Settings, make_settings, to_arguments
-from ...run.targets import SAME_GRID
+from ...run.settings import Settings, to_arguments
 from ...system.amounts import size_in_words
 from ..boxes.compute_box import ComputeBox
 from ..boxes.method_box import MethodBox
 from ..boxes.target_box import TargetBox
 from ..jobs.messages import for_window
 from ..jobs.run_bar import RunBar
-from ..jobs.settings_widget import SettingsWidget, check_known
+from ..jobs.settings_widget import SettingsWidget
 from .files_page import FilesPage
 from .folders_box import FoldersBox
 from .options_box import OptionsBox
@@ -60,6 +59,9 @@ class BatchFolder(SettingsWidget):
     """
 
     subcommand = "batch"
+    unedited = (
+        "acquisition", "axis", "channel", "depths", "dtype", "enhance", "enhance_parameters", "nan", "threads", "seed",
+    )  # fmt: skip
     advice = "use a smaller factor, or fewer files at once"
     foreseen = (DepthInterpError, OSError)
 
@@ -77,10 +79,11 @@ class BatchFolder(SettingsWidget):
         self.files = FilesPage(napari_viewer)
         self._search = FolderSearch(self)
         self._look_later = False
-        self._boxes = (self.folders, self.target, self.method, self.compute, self.options)
-        self.lay_out((*self._boxes, self.settings_buttons()), {"Files": self.files}, self.run)
+        self.settings_boxes = (self.folders, self.target, self.method, self.compute)
+        boxes = (*self.settings_boxes, self.options)
+        self.lay_out((*boxes, self.settings_buttons()), {"Files": self.files}, self.run)
         self.show_first()
-        for box in self._boxes:
+        for box in boxes:
             box.changed.connect(self._check)
         self.folders.changed.connect(self._search.soon)
         self._search.due.connect(self._look)
@@ -93,32 +96,16 @@ class BatchFolder(SettingsWidget):
 
     # Settings
 
-    def settings(self) -> Settings:
-        """Return what the boxes show.
-
-        Raises
-        ------
-        RequestError
-            If a value does not fit.
-        """
-        values: dict[str, Any] = {}
-        for box in self._boxes:
-            values |= box.values()
-        if self.method.spec.enhances:
-            values |= SAME_GRID
-        return make_settings(**values)
-
     def set_settings(self, settings: Settings) -> None:
-        """Show these settings.
+        """Show these settings, and say which of those that no box edits are not the usual ones.
 
         Raises
         ------
         RequestError
             If a value does not fit; nothing has changed then.
         """
-        check_known(settings)
-        for box in self._boxes:
-            box.set_values(settings)
+        super().set_settings(settings)
+        self.options.show_unedited(self._unedited)
 
     def show_first(self) -> None:
         """Show the settings of the last run, less an enhancement: no box here could take it back."""

@@ -22,8 +22,8 @@ from ...progress import Report
 from ...run.settings import Settings, describe
 from ...system.devices import available_devices, resolve_device
 from ..jobs import Job, import_torch
-from ..layers.data_range import DataRangeEdit
-from .qt_helpers import growing_form, in_problem_colour
+from ..qt_helpers import growing_form, in_problem_colour
+from .data_range import DataRangeEdit
 
 
 @dataclass(frozen=True)

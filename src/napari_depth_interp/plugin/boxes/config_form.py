@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
@@ -27,7 +27,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from .qt_helpers import growing_form
+from ...errors import RequestError
+from ...run.settings import explain_validation
+from ..qt_helpers import growing_form
 
 _INT_LIMIT = 2**31 - 1
 _FLOAT_LIMIT = 1e12
@@ -89,6 +91,21 @@ class ConfigForm(QWidget):
     def config(self) -> BaseModel:
         """Return what the form shows."""
         return self._model(**self._rest, **{name: editor.get() for name, editor in self._editors.items()})
+
+    def changes(self, default: BaseModel, title: str) -> dict[str, Any]:
+        """Return what differs from a default, as JSON has it.
+
+        Raises
+        ------
+        RequestError
+            If a value does not fit; ``title`` says of what.
+        """
+        usual = default.model_dump(mode="json")
+        try:
+            shown = self.config().model_dump(mode="json")
+        except ValidationError as error:
+            raise RequestError(f"{title}: {explain_validation(error)}") from error
+        return {name: value for name, value in shown.items() if value != usual[name]}
 
     def set_config(self, config: BaseModel) -> None:
         """Show another config of the same class."""

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from pydantic import ValidationError
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QGroupBox, QLabel, QPushButton, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-from ...errors import RequestError
 from ...method import MethodConfig, MethodSpec, Preset
 from ...methods import registry
-from ...run.settings import DEFAULT_METHOD, Settings, describe, explain_validation
+from ...run.settings import DEFAULT_METHOD, Settings, describe
+from ..qt_helpers import add_choice, tab_after
 from .config_form import ConfigForm
 from .model_choice import model_editors
-from .qt_helpers import add_choice, tab_after
 
 
 class MethodBox(QGroupBox):
@@ -89,13 +87,8 @@ class MethodBox(QGroupBox):
             If a parameter does not fit.
         """
         assert self._form is not None
-        default = self.default().model_dump(mode="json")
-        try:
-            shown = self._form.config().model_dump(mode="json")
-        except ValidationError as error:
-            raise RequestError(f"{self.spec.title}: {explain_validation(error)}") from error
-        changed = {name: value for name, value in shown.items() if value != default[name]}
-        return {"method": self.spec.name, "preset": self._preset(), "parameters": changed}
+        changes = self._form.changes(self.default(), self.spec.title)
+        return {"method": self.spec.name, "preset": self._preset(), "parameters": changes}
 
     def set_values(self, settings: Settings) -> None:
         """Show these settings."""

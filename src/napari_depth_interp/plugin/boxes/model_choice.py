@@ -13,8 +13,8 @@ from ...method import MethodSpec, model_fields
 from ...models import card as model_card
 from ...models import library
 from ...system.amounts import size_in_words
+from ..qt_helpers import add_choice, let_shrink
 from .config_form import Editor
-from .qt_helpers import add_choice, let_shrink
 
 _NONE = "none"
 

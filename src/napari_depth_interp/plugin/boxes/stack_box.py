@@ -37,7 +37,7 @@ from ..jobs.messages import for_window
 from ..layers import adopt, to_dataset
 from ..layers.watch import LayerListWatch
 from ..preferences import PLUGIN
-from .qt_helpers import PROBLEM_COLOUR, growing_form, let_shrink, say
+from ..qt_helpers import PROBLEM_COLOUR, growing_form, let_shrink, say
 
 _FILES = "Stacks (*.tif *.tiff *.btf *.nii *.nii.gz)"
 _OPEN_TIP = "<qt>Open TIFF or NIfTI files with their spacing and units. An OME-Zarr folder may be dropped here.</qt>"

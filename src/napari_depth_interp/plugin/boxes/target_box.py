@@ -15,7 +15,7 @@ from ...run.targets import target_depths
 from ...stack import Acquisition, Dataset
 from ...system.amounts import size_in_words
 from ..jobs.messages import for_window
-from .qt_helpers import add_choice, say
+from ..qt_helpers import add_choice, say
 
 _KINDS = {"factor": "Factor", "spacing": "Spacing", "isotropic": "Isotropic"}
 

@@ -4,29 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, Signal
 from qtpy.QtGui import QAction
-from qtpy.QtWidgets import QFileDialog, QMenu
+from qtpy.QtWidgets import QFileDialog, QMenu, QWidget
 
 from ...errors import DepthInterpError
 from ...io.files import replacing
 from ...report.sheets import Group, sections_csv, summary_csv
 from ..jobs.messages import for_window
-
-if TYPE_CHECKING:
-    from .scores_panel import ScoresPanel
+from .results import Comparison
 
 _AFTER = "Available when all methods have run to the end."
 
 
 class Exports(QObject):
-    """The entries of the menu Export."""
+    """The entries of the menu Export. ``report_wanted`` brings the folder that the user chose for a report.
 
-    def __init__(self, panel: ScoresPanel) -> None:
-        super().__init__(panel)
-        self._panel = panel
+    Parameters
+    ----------
+    parent : QWidget
+        Over which the dialogs open.
+    save_plot : callable path -> None
+        Writes the plot in view.
+    """
+
+    report_wanted = Signal(object)
+    said = Signal(str, bool)
+
+    def __init__(self, parent: QWidget, save_plot: Callable[[Path], None]) -> None:
+        super().__init__(parent)
+        self._parent, self._save_plot = parent, save_plot
+        self.comparison: Comparison | None = None
         self._complete_only: list[QAction] = []
 
     def fill(self, menu: QMenu) -> None:
@@ -44,8 +53,10 @@ class Exports(QObject):
             if complete_only:
                 self._complete_only.append(action)
 
-    def set_complete(self, complete: bool) -> None:
-        """Offer what needs all scores, or say why not."""
+    def offer(self, comparison: Comparison | None) -> None:
+        """Offer files of this comparison; of what needs all scores say that they are not there yet."""
+        self.comparison = comparison
+        complete = comparison is not None and comparison.scores is not None
         for action in self._complete_only:
             action.setEnabled(complete)
             action.setToolTip("" if complete else _AFTER)
@@ -60,13 +71,13 @@ class Exports(QObject):
 
     def ask_plot(self, *_: object) -> None:
         """Ask for a file and write the plot in view."""
-        self._ask("Save the plot in view", "plot.png", "PNG (*.png)", self._panel.plots.save)
+        self._ask("Save the plot in view", "plot.png", "PNG (*.png)", self._save_plot)
 
     def ask_report(self, *_: object) -> None:
         """Ask for a folder for the report."""
-        chosen = QFileDialog.getExistingDirectory(self._panel, "Folder for the report")
+        chosen = QFileDialog.getExistingDirectory(self._parent, "Folder for the report")
         if chosen:
-            self._panel.report_wanted.emit(Path(chosen))
+            self.report_wanted.emit(Path(chosen))
 
     def save_summary(self, path: Path) -> None:
         """Write one row per method; an existing file is replaced, the dialog has asked."""
@@ -77,14 +88,14 @@ class Exports(QObject):
         self._write(path, sections_csv)
 
     def _write(self, path: Path, table: Callable[[Group], str]) -> None:
-        comparison = self._panel.comparison
+        comparison = self.comparison
         if comparison is not None and comparison.scores is not None:
             text = table([(comparison.title, comparison.scores)])
             with replacing(path, overwrite=True) as temporary:
                 temporary.write_bytes(text.encode())
 
     def _ask(self, title: str, name: str, kind: str, save: Callable[[Path], None]) -> None:
-        chosen, _ = QFileDialog.getSaveFileName(self._panel, title, name, kind)
+        chosen, _ = QFileDialog.getSaveFileName(self._parent, title, name, kind)
         if not chosen:
             return
         path = Path(chosen)
@@ -92,6 +103,6 @@ class Exports(QObject):
         try:
             save(path)
         except (DepthInterpError, OSError) as error:
-            self._panel.said.emit(for_window(error), True)
+            self.said.emit(for_window(error), True)
         else:
-            self._panel.said.emit(f"saved in {path}", False)
+            self.said.emit(f"saved in {path}", False)

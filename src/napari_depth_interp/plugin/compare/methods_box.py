@@ -26,7 +26,7 @@ from ...methods import registry
 from ...models.weights import BACKBONES
 from ...run.settings import describe
 from ...system.amounts import size_in_words
-from ..boxes.qt_helpers import add_choice, let_shrink, tab_after
+from ..qt_helpers import add_choice, let_shrink, tab_after
 
 DEFAULT_METHODS = ("linear", "cubic", "flow", "auto:fast")
 _WEIGHTS = "Weights (*.safetensors *.pth)"

@@ -12,10 +12,10 @@ from qtpy.QtWidgets import QComboBox, QGroupBox, QLabel, QLineEdit, QSpinBox, QW
 from ...errors import DepthInterpError, RequestError
 from ...evaluation.holdout import Protocol
 from ...stack import Dataset
-from ..boxes.qt_helpers import growing_form, let_shrink
+from ..boxes.data_range import DataRangeEdit
 from ..layers import adopt
-from ..layers.data_range import DataRangeEdit
 from ..layers.watch import LayerListWatch
+from ..qt_helpers import growing_form, let_shrink
 
 _KINDS = {
     "keep_every": (

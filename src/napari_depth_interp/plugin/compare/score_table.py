@@ -10,7 +10,7 @@ from qtpy.QtGui import QColor, QFont
 from qtpy.QtWidgets import QAbstractItemView, QTableView, QWidget
 
 from ...evaluation.evaluate import BASELINE, MethodScores
-from ..boxes.qt_helpers import PROBLEM_COLOUR
+from ..qt_helpers import PROBLEM_COLOUR
 from .columns import Column, Row, best_in, columns_for, title_of
 
 _TEXT_COLUMNS = 2

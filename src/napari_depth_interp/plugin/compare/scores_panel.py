@@ -23,8 +23,8 @@ from qtpy.QtWidgets import (
 
 from ...evaluation.evaluate import Scores
 from ...report.conclusions import conclusions, describe_range
-from ..boxes.qt_helpers import in_problem_colour
 from ..jobs.messages import name_fields
+from ..qt_helpers import in_problem_colour
 from .exports import Exports
 from .plots_panel import PlotsPanel
 from .results import PARTS, Comparison, ResultLayers
@@ -53,7 +53,9 @@ class ScoresPanel(QWidget):
         self.table = ScoreTable()
         self.table.chosen.connect(self._rows_chosen)
         self.plots = PlotsPanel(viewer)
-        self.exports = Exports(self)
+        self.exports = Exports(self, self.plots.save)
+        self.exports.report_wanted.connect(self.report_wanted)
+        self.exports.said.connect(self.said)
         self._build()
         self._update()
 
@@ -179,7 +181,7 @@ class ScoresPanel(QWidget):
             box.setEnabled(not (self._side.isChecked() or self._flicker.isChecked()))
         self._export.setEnabled(some)
         self._copy.setEnabled(self.comparison is not None)
-        self.exports.set_complete(self.comparison is not None and self.comparison.scores is not None)
+        self.exports.offer(self.comparison)
 
     # Building
 

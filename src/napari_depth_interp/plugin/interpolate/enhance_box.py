@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import ValidationError
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QGroupBox, QLabel, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-from ...errors import RequestError
 from ...method import MethodConfig
 from ...methods import registry
-from ...run.settings import Settings, describe, explain_validation
+from ...run.settings import Settings, describe
 from ..boxes.config_form import ConfigForm
-from ..boxes.qt_helpers import add_choice, tab_after
+from ..qt_helpers import add_choice, tab_after
 
 _NONE = "as they are"
 
@@ -55,13 +53,8 @@ class EnhanceBox(QGroupBox):
         name = self._methods.currentData()
         if name is None or self._form is None:
             return {"enhance": None, "enhance_parameters": {}}
-        default = self._default(name).model_dump(mode="json")
-        try:
-            shown = self._form.config().model_dump(mode="json")
-        except ValidationError as error:
-            raise RequestError(f"{registry.get(name).title}: {explain_validation(error)}") from error
-        changed = {key: value for key, value in shown.items() if value != default[key]}
-        return {"enhance": name, "enhance_parameters": changed}
+        changes = self._form.changes(self._default(name), registry.get(name).title)
+        return {"enhance": name, "enhance_parameters": changes}
 
     def set_values(self, settings: Settings) -> None:
         """Show these settings."""

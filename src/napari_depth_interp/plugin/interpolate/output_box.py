@@ -22,7 +22,7 @@ from ...run.estimate import Estimate
 from ...run.outputs import Target
 from ...system.amounts import size_in_words
 from ...system.memory import free_memory
-from ..boxes.qt_helpers import say
+from ..qt_helpers import say
 
 LARGE_BYTES = 2 * 10**9
 """A result larger than this, or than half of the free memory, is streamed to a file."""

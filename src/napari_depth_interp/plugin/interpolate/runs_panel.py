@@ -21,10 +21,10 @@ from qtpy.QtWidgets import (
 )
 
 from ...report import BASELINE, describe_finding, describe_uncertainty, verdicts
-from ..boxes.qt_helpers import PROBLEM_COLOUR, list_of_rows
 from ..layers.overlay import CanvasWords
 from ..plots import BASELINE_COLOUR, COLOURS, SectionPlot
 from ..preferences import colour
+from ..qt_helpers import PROBLEM_COLOUR, list_of_rows
 from .results import Run, row_of
 
 _HEADINGS = ["run", "time (s)", "PSNR", "SSIM", "RMSE", "over linear"]

@@ -14,15 +14,14 @@ from qtpy.QtWidgets import QWidget
 from ...errors import DepthInterpError
 from ...run.estimate import Estimate
 from ...run.request import prepare_dataset
-from ...run.settings import Settings, make_settings
-from ...run.targets import SAME_GRID
+from ...run.settings import Settings
 from ..boxes.compute_box import ComputeBox
 from ..boxes.method_box import MethodBox
 from ..boxes.stack_box import StackBox, check_sections
 from ..boxes.target_box import TargetBox
 from ..jobs.messages import for_window
 from ..jobs.run_bar import RunBar
-from ..jobs.settings_widget import SettingsWidget, check_known
+from ..jobs.settings_widget import SettingsWidget
 from ..layers import place
 from ..layers.appearance import unique_name
 from ..preferences import remember_settings
@@ -43,13 +42,13 @@ class DepthInterpolation(SettingsWidget):
 
     wide = 410
     subcommand = "run"
+    unedited = ("dtype", "nan", "threads", "seed")
     advice = "use a smaller factor, one channel, or a crop of the stack"
 
     def __init__(self, napari_viewer: napari.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.viewer = napari_viewer
         self._input: tuple[Layer | None, Any, bool] = (None, None, False)
-        self._extra: dict[str, Any] = {}
         self._changed_since = False
         self._preview_layer: Layer | None = None
         self.stack = StackBox(napari_viewer)
@@ -60,11 +59,11 @@ class DepthInterpolation(SettingsWidget):
         self.output = OutputBox()
         self.bar = RunBar("Make the dense stack. The window stays usable meanwhile.")
         self.runs = RunsPanel(napari_viewer)
-        self._boxes = (self.stack, self.target, self.enhance, self.method, self.compute)
-        boxes = (*self._boxes, self.output, self.settings_buttons())
+        self.settings_boxes = (self.stack, self.target, self.enhance, self.method, self.compute)
+        boxes = (*self.settings_boxes, self.output, self.settings_buttons())
         self.lay_out(boxes, {"Runs and scores": self.runs}, self.run)
         self.show_first()
-        for box in self._boxes:
+        for box in self.settings_boxes:
             box.changed.connect(self._forget_estimate)
             box.changed.connect(self._check)
         self.output.changed.connect(self._check)
@@ -75,34 +74,6 @@ class DepthInterpolation(SettingsWidget):
         self._check()
 
     # Settings
-
-    def settings(self) -> Settings:
-        """Return what the boxes show.
-
-        Raises
-        ------
-        RequestError
-            If a value does not fit.
-        """
-        values = dict(self._extra)
-        for box in self._boxes:
-            values |= box.values()
-        if self.method.spec.enhances:
-            values |= SAME_GRID
-        return make_settings(**values)
-
-    def set_settings(self, settings: Settings) -> None:
-        """Show these settings; what no box edits (seed, threads ...) is kept for the next run.
-
-        Raises
-        ------
-        RequestError
-            If a value does not fit; nothing has changed then.
-        """
-        check_known(settings)
-        self._extra = {name: getattr(settings, name) for name in ("dtype", "nan", "threads", "seed")}
-        for box in self._boxes:
-            box.set_values(settings)
 
     def unused(self, settings: Settings) -> str:
         """Say that a file's channel and axis are chosen with the layer."""

@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBox
 
 from ...progress import Progress
 from ...system.amounts import duration
-from ..boxes.qt_helpers import say
+from ..qt_helpers import say
 
 
 class RunBar(QWidget):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
 
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QWidget
 
 from ...errors import DepthInterpError
+from ...methods import registry
 from ...run.request import resolve_method
 from ...run.settings import Settings, load_settings, make_settings, save_settings
-from ...run.targets import check_enhancer
+from ...run.targets import SAME_GRID, check_enhancer
 from ...stack import Acquisition
 from .. import preferences
 from .job_widget import JobWidget
@@ -32,19 +34,56 @@ def check_known(settings: Settings) -> None:
     Acquisition.parse(settings.acquisition or "slice")
 
 
+class SettingsBox(Protocol):
+    """A box that edits some of the settings."""
+
+    def values(self) -> dict[str, Any]:
+        """Return the settings that this box edits."""
+
+    def set_values(self, settings: Settings) -> None:
+        """Show these settings."""
+
+
 class SettingsWidget(JobWidget):
-    """A dock widget whose boxes show settings. A subclass gets them from the boxes and puts them there."""
+    """A dock widget whose boxes show settings; a subclass makes ``settings_boxes``."""
 
     subcommand: ClassVar[str]
     """Of ``depth-interp``, which reads the same settings."""
+    unedited: ClassVar[tuple[str, ...]]
+    """Settings that no box edits: those of a settings file hold for the next run."""
+    settings_boxes: Sequence[SettingsBox]
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._unedited: dict[str, Any] = {}
 
     def settings(self) -> Settings:
-        """Return what the boxes show."""
-        raise NotImplementedError
+        """Return what the boxes show.
+
+        Raises
+        ------
+        RequestError
+            If a value does not fit.
+        """
+        values = dict(self._unedited)
+        for box in self.settings_boxes:
+            values |= box.values()
+        if registry.get(values["method"]).enhances:
+            values |= SAME_GRID
+        return make_settings(**values)
 
     def set_settings(self, settings: Settings) -> None:
-        """Show these settings."""
-        raise NotImplementedError
+        """Show these settings, and keep those that no box edits.
+
+        Raises
+        ------
+        RequestError
+            If a value does not fit; nothing has changed then.
+        """
+        check_known(settings)
+        self._unedited = {name: getattr(settings, name) for name in self.unedited}
+        for box in self.settings_boxes:
+            box.set_values(settings)
 
     def unused(self, _settings: Settings) -> str:
         """Return what is to be said about settings that this widget cannot use."""

@@ -27,10 +27,10 @@ from ...method import MethodSpec
 from ...run.settings import describe
 from ...stack import Dataset
 from ...training import session
-from ..boxes.qt_helpers import growing_form, say
 from ..jobs.messages import for_window
 from ..layers import to_dataset
 from ..layers.watch import LayerListWatch
+from ..qt_helpers import growing_form, say
 
 _FOLDER, _LAYERS = 0, 1
 _WANTED = {False: "dense stacks", True: "noisy stacks"}

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import ValidationError
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGroupBox, QVBoxLayout, QWidget
 
-from ...errors import RequestError
 from ...method import MethodConfig, MethodSpec, model_fields
-from ...run.settings import explain_validation
 from ..boxes.config_form import ConfigForm
 
 
@@ -66,12 +63,8 @@ class HiddenBox(QGroupBox):
         RequestError
             If one does not fit.
         """
-        default = self._default.model_dump(mode="json")
-        try:
-            shown = self._form.config().model_dump(mode="json")
-        except ValidationError as error:
-            raise RequestError(f"{self._spec.title}: {explain_validation(error)}") from error
-        return {name: shown[name] for name in hides(self._spec) if shown[name] != default[name]}
+        changes = self._form.changes(self._default, self._spec.title)
+        return {name: value for name, value in changes.items() if name in hides(self._spec)}
 
     def _changed(self, *_: Any) -> None:
         self.changed.emit()

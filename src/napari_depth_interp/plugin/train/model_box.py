@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QGroupBox, QLineEdit, QWidget
 
 from ...models import names as model_names
-from ..boxes.qt_helpers import growing_form
+from ..qt_helpers import growing_form
 
 
 class ModelBox(QGroupBox):

@@ -28,8 +28,8 @@ from ...models import library
 from ...models import names as model_names
 from ...system.amounts import size_in_words
 from ..boxes.model_choice import news
-from ..boxes.qt_helpers import list_of_rows
 from ..jobs.messages import for_window
+from ..qt_helpers import list_of_rows
 
 _HEADINGS = ["model", "method", "score", "size", "state"]
 _FILES = "Models (*.zip)"
