@@ -64,6 +64,7 @@ def train(
     from ..models.names import folder_of
     from ..nn.processes import is_main_process
     from ..training import session as trainer
+    from ..training.reading import read_data
 
     if (out is None) == (name is None):
         raise RequestError("give one place for the model: --out MODEL_DIR, or --name NAME")
@@ -75,7 +76,7 @@ def train(
     order = trainer.Order(settings=settings, folder=str(data.absolute()), licence=licence)
     training = trainer.prepare(order, folder, overwrite=overwrite)
     warn(training.notes)
-    stacks = trainer.read_data(training.spec, data, settings)
+    stacks = read_data(training.spec, data, settings)
     if isinstance(training.learner, Announces):
         warn(training.learner.announcements(), "note")
     with reporting(f"train {method}") as report:

@@ -12,6 +12,7 @@ from pathlib import Path
 from ...errors import RequestError
 from ...progress import Progress, Report, Stopped, TrainingPoint
 from ...stack import Dataset
+from ...training import reading
 from ...training import session as trainer
 from ..jobs import import_torch
 
@@ -99,9 +100,9 @@ def train_task(job: TrainingJob, control: Control, report: Report) -> trainer.Ou
         report(Progress(0.0, "reading the stacks"))
         settings = job.order.settings
         if job.order.folder is None:
-            data = trainer.from_layers(training.spec, job.layers, settings)
+            data = reading.from_layers(training.spec, job.layers, settings)
         else:
-            data = trainer.read_data(training.spec, Path(job.order.folder), settings)
+            data = reading.read_data(training.spec, Path(job.order.folder), settings)
         return trainer.train(training, data, control.watch(report), resume=job.resume)
     finally:
         _one_at_a_time.release()
