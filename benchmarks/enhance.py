@@ -29,7 +29,7 @@ from napari_depth_interp.run.request import resolve, resolve_method
 from napari_depth_interp.run.settings import Settings
 from napari_depth_interp.simulate.oct import retina
 from napari_depth_interp.stack import Dataset
-from napari_depth_interp.training.pairs import read_images
+from napari_depth_interp.training.reading import read_images
 
 Image = NDArray[np.floating]
 Score = tuple[float, float]
@@ -94,7 +94,7 @@ def written(pairs: Sequence[Scan], folder: Path) -> TrainingData:
     for number, pair in enumerate(pairs):
         io.write(folder / "noisy" / f"{number}.tif", pair.noisy)
         io.write(folder / "clean" / f"{number}.tif", pair.averaged)
-    return read_images(folder, "auto", None)
+    return read_images(folder, Settings())
 
 
 def enhanced(pairs: Sequence[Scan], method: str, **parameters: object) -> list[Image]:

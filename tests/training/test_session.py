@@ -5,11 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
 import torch
 
-from napari_depth_interp import io
-from napari_depth_interp.errors import InputError, OutputError, RequestError, WeightsError
+from napari_depth_interp.errors import OutputError, RequestError, WeightsError
 from napari_depth_interp.methods import registry
 from napari_depth_interp.models import folder as model_folder
 from napari_depth_interp.models import library
@@ -17,6 +15,7 @@ from napari_depth_interp.progress import Cancelled, Stopped, silent
 from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.stack import Dataset, Grid
 from napari_depth_interp.training import session
+from napari_depth_interp.training.reading import from_layers
 
 MSDSR, SRCNN = registry.get("msdsr"), registry.get("srcnn")
 TINY = {"training_steps": 12, "channels": 8, "levels": 1, "batch": 2, "rows": 2, "steps": 1}
@@ -38,7 +37,7 @@ LAYERS = {"a": dataset(1), "b": dataset(2)}
 
 def train(folder, *, report=silent, resume=False, layers=LAYERS, **parameters):
     training = session.prepare(order(**parameters), folder, overwrite=resume)
-    data = session.from_layers(MSDSR, layers, training.order.settings)
+    data = from_layers(MSDSR, layers, training.order.settings)
     return session.train(training, data, report, resume=resume)
 
 
@@ -83,7 +82,7 @@ def test_interrupted_goes_on_exactly(tmp_path):
     training = session.unfinished(tmp_path / "part")
     assert training.order == order()
     seen = []
-    data = session.from_layers(MSDSR, LAYERS, training.order.settings)
+    data = from_layers(MSDSR, LAYERS, training.order.settings)
     session.train(training, data, lambda progress: seen.append(progress.training.step), resume=True)
     assert seen == list(range(6, 13))
     for name, tensor in weights(tmp_path / "whole").items():
@@ -137,66 +136,6 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_read(tmp_path, set
     with pytest.raises(error, match=words):
         session.prepare(session.Order(settings=make_settings(**settings)), tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_layers_that_cannot_be_used_are_named():
-    settings = make_settings(method="msdsr")
-    with pytest.raises(InputError, match="'thin' cannot be trained on: the file does not say"):
-        session.from_layers(MSDSR, {"thin": dataset(spacing=None)}, settings)
-    given = session.from_layers(
-        MSDSR, {"thin": dataset(spacing=None)}, settings.model_copy(update={"z_spacing": "2um"})
-    )
-    assert given.stacks[0].grid.spacing == 2
-    noisy = session.from_layers(SRCNN, {"thin": dataset(spacing=None)}, make_settings(method="srcnn"))
-    assert len(noisy.stacks[0].depths) == 9
-    bad = dataset()
-    bad.voxels[0, 0, 3, 4, 5] = np.nan
-    with pytest.raises(InputError, match=r"'bad' cannot be trained on: .* not a number"):
-        session.from_layers(MSDSR, {"bad": bad}, settings)
-    with pytest.raises(InputError, match="no layer"):
-        session.from_layers(MSDSR, {}, settings)
-
-
-def test_a_folder_is_read_by_file_channel_and_time(tmp_path):
-    io.write(tmp_path / "a.tif", dataset())
-    both = dataset(4)
-    io.write(tmp_path / "b.tif", Dataset(np.concatenate([both.voxels, both.voxels], 1), both.grid, axes="CZYX"))
-    (tmp_path / "notes.txt").write_text("no stack")
-    data = session.read_folder(tmp_path, make_settings(method="msdsr"))
-    assert [path.name for path in data.files] == ["a.tif", "b.tif", "b.tif"]
-    assert len(set(data.signatures)) == 2
-    (tmp_path / "c.tif").write_bytes(b"damaged")
-    with pytest.raises(InputError, match=r"'c\.tif' cannot be trained on"):
-        session.read_folder(tmp_path, make_settings(method="msdsr"))
-
-
-class TestLists:
-    """CSV lists are read as folders are."""
-
-    def read(self, folder, text, **settings):
-        (folder / "list.csv").write_text(text)
-        return session.read_data(MSDSR, folder / "list.csv", make_settings(method="msdsr", **settings))
-
-    def test_a_spacing_that_files_lack_is_taken_from_the_settings(self, tmp_path):
-        tifffile.imwrite(tmp_path / "thin.tif", dataset().voxels[0, 0])
-        with pytest.raises(InputError, match=r"'thin\.tif' cannot be trained on: the file does not say"):
-            self.read(tmp_path, "hr\nthin.tif\n")
-        assert self.read(tmp_path, "hr\nthin.tif\n", z_spacing="2um").stacks[0].grid.spacing == 2
-
-    def test_what_is_no_number_is_named(self, tmp_path):
-        bad = dataset()
-        bad.voxels[0, 0, 3, 4, 5] = np.nan
-        io.write(tmp_path / "bad.tif", bad)
-        with pytest.raises(InputError, match=r"'bad\.tif' cannot be trained on: .* not a number"):
-            self.read(tmp_path, "hr\nbad.tif\n")
-
-    def test_all_have_a_class_or_none(self, tmp_path):
-        for name in "ab":
-            io.write(tmp_path / f"{name}.tif", dataset())
-        assert self.read(tmp_path, "hr,class\na.tif,x\nb.tif,y\n").classes == ("x", "y")
-        assert self.read(tmp_path, "hr,class\na.tif,\nb.tif,\n").classes == ()
-        with pytest.raises(InputError, match=r"line 3 of 'list\.csv' names no class"):
-            self.read(tmp_path, "hr,class\na.tif,x\nb.tif,\n")
 
 
 def test_the_order_holds_no_surprise(tmp_path):

@@ -52,6 +52,7 @@ def train(
     from ..models.names import folder_of
     from ..nn.processes import is_main_process
     from ..training import session
+    from ..training.reading import read_data
 
     if (out is None) == (name is None):
         raise RequestError("give one place for the model: --out MODEL_DIR, or --name NAME")
@@ -60,7 +61,7 @@ def train(
     order = session.Order(settings=settings, folder=str(data.absolute()), licence=licence)
     training = session.prepare(order, folder, overwrite=overwrite)
     warn(training.notes)
-    stacks = session.read_data(training.spec, data, settings)
+    stacks = read_data(training.spec, data, settings)
     if isinstance(training.learner, Announces):
         warn(training.learner.announcements(), "note")
     with reporting(f"train {method}") as report:

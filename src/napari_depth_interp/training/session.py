@@ -7,35 +7,27 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .. import io
-from ..errors import DepthInterpError, InputError, OutputError, RequestError, WeightsError
-from ..io.dicom import advice, folder_holds_dicom
+from ..errors import OutputError, RequestError, WeightsError
 from ..io.files import replacing
 from ..method import Method, MethodConfig, MethodSpec, Runtime
 from ..methods import registry
 from ..models import folder as model_folder
 from ..models import library
 from ..nn.contract import Trainable, TrainingData
-from ..nn.data import signed
 from ..nn.processes import is_main_process
 from ..progress import Progress, Report
-from ..run.request import prepare_dataset, resolve_method
+from ..run.request import resolve_method
 from ..run.settings import Settings
-from ..stack import Dataset, Stack
-from ..stack.lazy import signature
 from ..system.devices import default_threads, resolve_device
-from .lists import read_list
-from .pairs import CLEAN, NOISY, read_images
 
 
 class Order(BaseModel):
@@ -223,121 +215,6 @@ def locked(folder: Path) -> Iterator[None]:
         (folder / library.LOCK).unlink(missing_ok=True)
         if not any(folder.iterdir()):
             folder.rmdir()  # nothing was learned
-
-
-# Data
-
-
-def read_data(spec: MethodSpec, folder: Path, settings: Settings) -> TrainingData:
-    """Return what a method learns from: a folder (for one that enhances, of noisy and clean ones), or a CSV list.
-
-    Raises
-    ------
-    InputError
-        If there is nothing, or something cannot be used.
-    """
-    if folder.is_file() and folder.suffix.lower() == ".csv":
-        return read_list(folder, lambda path: _stacks_of(io.read(path, axis=settings.axis), settings))
-    if spec.enhances:
-        return read_images(folder, settings.axis, settings.channel)
-    return read_folder(folder, settings)
-
-
-def read_folder(folder: Path, settings: Settings) -> TrainingData:
-    """Return all stacks of a folder, each channel and time point by itself.
-
-    Raises
-    ------
-    InputError
-        If there are none, or one cannot be used.
-    """
-    if not folder.is_dir():
-        raise InputError(f"'{folder}' is not a folder; give one with dense stacks")
-    stacks: list[Stack] = []
-    files: list[Path] = []
-    for path in stack_files(folder):
-        try:
-            found = _stacks_of(io.read(path, axis=settings.axis), settings)
-        except DepthInterpError as error:
-            raise InputError(f"'{path.name}' cannot be trained on: {error}; repair or remove it") from error
-        stacks += found
-        files += [path] * len(found)
-    if not stacks:
-        if folder_holds_dicom(folder):
-            raise InputError(advice(folder))
-        raise InputError(f"'{folder}' holds no stack to train on; its files have to be TIFF, NIfTI or OME-Zarr")
-    return signed(TrainingData(tuple(stacks), tuple(files)))
-
-
-def data_files(spec: MethodSpec, path: Path) -> list[Path]:
-    """Return the files that a training would read, without reading them: of pairs the noisy ones, of a list itself.
-
-    Raises
-    ------
-    InputError
-        If there are none.
-    """
-    if path.is_file() and path.suffix.lower() == ".csv":
-        return [path]
-    if not path.is_dir():
-        raise InputError(f"'{path}' is neither a folder nor a CSV list")
-    pairs = spec.enhances and ((path / NOISY).is_dir() or (path / CLEAN).is_dir())
-    folder = path / NOISY if pairs else path
-    found = stack_files(folder)
-    if not found:
-        raise InputError(f"'{folder}' holds no stack")
-    return found
-
-
-def stack_files(folder: Path) -> list[Path]:
-    """Return the files of a folder that a training on it would read."""
-    try:
-        return sorted(each for each in folder.iterdir() if io.format_of(each) is not None)
-    except OSError as error:
-        raise InputError(f"'{folder}' cannot be read: {error.strerror or error}") from error
-
-
-def from_layers(spec: MethodSpec, named: Mapping[str, Dataset], settings: Settings) -> TrainingData:
-    """Return the stacks of open layers; their voxels tell them from other data.
-
-    A method that enhances takes each section alone, so their distance need not be known.
-
-    Raises
-    ------
-    InputError
-        If there are none, or one cannot be used.
-    """
-    stacks: list[Stack] = []
-    names: list[Path] = []
-    signatures: list[str] = []
-    for name, dataset in named.items():
-        try:
-            known = dataset.counted() if spec.enhances and settings.z_spacing is None else dataset
-            found = _stacks_of(known, settings.model_copy(update={"channel": None}))
-        except DepthInterpError as error:
-            raise InputError(f"'{name}' cannot be trained on: {error}") from error
-        stacks += found
-        names += [Path(name.replace("/", "_"))] * len(found)
-        signatures += [signature(each.voxels) for each in found]
-    if not stacks:
-        raise InputError("no layer to train on is chosen; tick one or more")
-    return TrainingData(tuple(stacks), tuple(names), tuple(signatures))
-
-
-def _stacks_of(dataset: Dataset, settings: Settings) -> Sequence[Stack]:
-    """Return a dataset's stacks; the z spacing of the settings is for those that have none."""
-    known = dataset.grid.depths is not None
-    one = dataset.voxels.shape[1] == 1
-    spacing = None if known else settings.z_spacing
-    channel = None if one else settings.channel
-    prepared = prepare_dataset(dataset, Settings(z_spacing=spacing, channel=channel))
-    stacks = [stack.in_memory() for _, _, stack in prepared.stacks()]
-    if any(each.voxels.dtype.kind == "f" and not np.isfinite(each.voxels).all() for each in stacks):
-        raise InputError("it holds voxels that are infinite or not a number")
-    return stacks
-
-
-# Unfinished trainings
 
 
 def unfinished(folder: Path) -> Training:

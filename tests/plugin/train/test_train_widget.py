@@ -16,6 +16,7 @@ from napari_depth_interp.models import library
 from napari_depth_interp.plugin.train import TrainModel
 from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.training import session
+from napari_depth_interp.training.reading import read_folder
 
 LONG = 60_000
 """Milliseconds that a training of some seconds may take where other tests run beside it."""
@@ -118,7 +119,7 @@ class TestClosing:
     def uninterrupted(self, folder, dense, tmp_path):
         order = session.Order.load(folder)
         training = session.prepare(order, tmp_path / "whole")
-        session.train(training, session.read_folder(dense, order.settings), lambda _: None)
+        session.train(training, read_folder(dense, order.settings), lambda _: None)
         return model_folder.load(tmp_path / "whole", "msdsr").tensors
 
     def test_the_dock_leaves_what_resume_continues_exactly(

@@ -26,7 +26,7 @@ from ...errors import DepthInterpError, InputError
 from ...method import MethodSpec
 from ...run.settings import describe
 from ...stack import Dataset
-from ...training import session
+from ...training.reading import data_files
 from ..jobs.messages import for_window
 from ..layers import to_dataset
 from ..layers.watch import LayerListWatch
@@ -95,7 +95,7 @@ class DataBox(QGroupBox):
             return
         if not self._folder.text().strip():
             raise InputError(f"choose a folder of {_WANTED[self._spec.enhances]}")
-        session.data_files(self._spec, folder)
+        data_files(self._spec, folder)
 
     def show_folder(self, folder: str) -> None:
         """Choose a folder."""
@@ -213,6 +213,6 @@ class DataBox(QGroupBox):
         if folder is None:
             count = len(self.layers())
             return f"{count} layer{'' if count == 1 else 's'}"
-        names = [path.name for path in session.data_files(self._spec, folder)]
+        names = [path.name for path in data_files(self._spec, folder)]
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         return f"{len(names)} file{'' if len(names) == 1 else 's'}: {', '.join(names[:_NAMED])}{more}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from ...errors import RequestError
 from ...progress import Progress, Report, Stopped, TrainingPoint
 from ...stack import Dataset
-from ...training import session
+from ...training import reading, session
 from ..jobs import import_torch
 
 _POLL = 0.05
@@ -99,9 +99,9 @@ def train_task(job: TrainingJob, control: Control, report: Report) -> session.Ou
         report(Progress(0.0, "reading the stacks"))
         settings = job.order.settings
         if job.order.folder is None:
-            data = session.from_layers(training.spec, job.layers, settings)
+            data = reading.from_layers(training.spec, job.layers, settings)
         else:
-            data = session.read_data(training.spec, Path(job.order.folder), settings)
+            data = reading.read_data(training.spec, Path(job.order.folder), settings)
         return session.train(training, data, control.watch(report), resume=job.resume)
     finally:
         _one_at_a_time.release()
