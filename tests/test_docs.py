@@ -37,11 +37,17 @@ class TestMethods:
             assert f"`{preset}`" in shown
 
     @EVERY_METHOD
-    def test_is_in_the_tables_of_the_readme(self, name):
+    def test_its_page_names_the_source(self, name):
+        text = (METHODS / tables.page_of(registry.get(name), METHODS)).read_text(encoding="utf-8")
+        assert re.search(r"^Source: .+", text, re.MULTILINE), "say which paper to cite, or that none is needed"
+
+    def test_the_tables_of_the_readme_name_methods(self):
         readme = (ROOT / "README.md").read_text(encoding="utf-8")
-        methods, cite = (readme.split(f"## {heading}\n")[1].split("\n## ")[0] for heading in ("Methods", "How to cite"))
-        assert f"| `{name}` |" in methods
-        assert re.search(rf"^\|.*`{name}`.*\|$", cite, re.MULTILINE)
+        for heading, fewest in (("Methods", 16), ("How to cite", 16)):
+            rows = re.findall(r"^\|(.*?)\|", readme.split(f"## {heading}\n")[1].split("\n## ")[0], re.MULTILINE)
+            named = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+            assert len(named) >= fewest
+            assert set(named) <= set(registry.names())
 
     def test_a_new_method_gets_its_tables(self, tmp_path):
         class Config(MethodConfig):
