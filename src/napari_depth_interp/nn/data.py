@@ -44,9 +44,9 @@ def signed(data: TrainingData) -> TrainingData:
 
 
 def fingerprint_of(data: TrainingData, parts: Mapping[str, Any]) -> str:
-    """Return a hash of all that a training depends on: its data, and ``parts`` such as config and seed."""
+    """Return a hash of all that a training depends on: its data with their classes, and ``parts`` such as the seed."""
     recorded = [None if each is None else signature(each.voxels) for each in data.inputs]
-    known = {"data": hashes_of(data)} | ({"inputs": recorded} if recorded else {})
+    known = {"data": hashes_of(data), "inputs": recorded, "classes": list(data.classes)}
     text = json.dumps({**parts, **known}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
