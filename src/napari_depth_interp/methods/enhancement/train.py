@@ -73,7 +73,7 @@ def _training_pairs(
 ) -> tuple[list[Pair], list[Pair], int | None]:
     """Return the pairs to learn from, those held back, and how far around each blind pixel is hidden."""
     if data.targets:
-        return *supervised(data, config.held_back, seed, device), None
+        return *supervised(data, config.validation_share, seed, device), None
     stacks = [torch.from_numpy(Scaling.of(each.voxels).apply(each.voxels)).to(device) for each in data.stacks]
     pairs, hide = self_supervised(stacks, config)
     return pairs, [], hide

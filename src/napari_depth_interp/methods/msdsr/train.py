@@ -9,11 +9,11 @@ import torch
 
 from ...errors import RequestError
 from ...method import Runtime, TrainingData
-from ...nn.data import hold_back
 from ...nn.training_run import training_run
 from ...progress import Report
 from ...stack.scaling import Scaling
 from .fit import fit
+from .held_back import divided
 from .planes import FromStacks
 from .start import untrained
 from .validate import validation_of
@@ -42,13 +42,13 @@ def train_on(
     if few:
         raise RequestError(f"{', '.join(few)}: training needs stacks of {_FEWEST} sections or more; leave them out")
     rows = config.rows or _ROWS
-    split = hold_back(data, config.validation, runtime.seed)
+    learned, held = divided(data, config.validation_share, runtime.seed)
     with training_run("msdsr", data, config, runtime, folder, resume=resume, report=report) as run:
-        stacks = [2 * torch.from_numpy(Scaling.of(each.voxels).apply(each.voxels)) - 1 for each in split.kept]
+        stacks = [2 * torch.from_numpy(Scaling.of(each.voxels).apply(each.voxels)) - 1 for each in learned]
         network = untrained(config).to(run.device)
         source = FromStacks([each.to(run.device) for each in stacks], config.batch, config.columns)
         checkpoint = run.checkpoint(config.training_steps)
-        validation = validation_of(split.held, config, rows, run.device, run.seed)
+        validation = validation_of(held, config, rows, run.device, run.seed)
         trained = fit(
             network, source, config, rows, run.seed, run.report,
             checkpoint=checkpoint, validation=validation, accelerator=run.accelerator,

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ...errors import RequestError
 from ...method import Runtime, TrainingData
 from ...models import folder as models
-from ...nn.data import split
+from ...nn.data import hold_back
 from ...nn.loop import OptimizerStep, Plan, Step, train_alternating
 from ...nn.runtime import allow_compiling
 from ...nn.training_run import training_run
@@ -157,7 +157,7 @@ def volumes_of(
 ) -> tuple[list[Volume], list[Volume], tuple[str, ...]]:
     """Return the volumes to train on, those to validate on, and the names of the classes."""
     classes = tuple(sorted({each for each in data.classes if each}))
-    trained_on, kept = split(data, config.validation_share, seed)
+    trained_on, kept = hold_back(data, config.validation_share, seed, at_least=1)
     made = {}
     for i, stack in enumerate(data.stacks):
         given = data.inputs[i] if data.inputs else None
