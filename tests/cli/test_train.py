@@ -94,6 +94,7 @@ def test_a_damaged_stack_is_named_and_an_old_model_kept(data, tmp_path):
 GAN = ["features=4", "growth=2", "blocks=1", "tail=direct", "epochs=2", "batch=2", "patch=5", "patch_z=4",
        "discriminator_channels=4", "slices=2", "patches_per_volume=2", "objective=published"]  # fmt: skip
 GAN = [word for each in GAN for word in ("-p", each)] + ["--threads", "1"]
+SRCNN = ["-p", "training_steps=10", "-p", "filters=8", "-p", "mapped=8", "-p", "batch=4", "--threads", "1"]
 
 
 @pytest.fixture
@@ -156,7 +157,8 @@ def test_a_wrong_list_is_explained_in_one_line(volumes, tmp_path, text, words):
     assert not (tmp_path / "model" / "model.safetensors").exists()
 
 
-def test_two_processes_train_together(volumes, tmp_path):
+@pytest.mark.parametrize(("method", "options", "steps"), [("rrdb_gan", GAN, 2), ("srcnn", SRCNN, 10)])
+def test_two_processes_train_together(volumes, tmp_path, method, options, steps):
     """As accelerate and torchrun start them; without torchrun, which needs a name server for its own host."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -165,7 +167,7 @@ def test_two_processes_train_together(volumes, tmp_path):
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "GLOO_SOCKET_IFNAME": "lo",
         "LOCAL_WORLD_SIZE": "2", "OMP_NUM_THREADS": "1",
     }  # fmt: skip
-    train = [*MODULE, "train", "rrdb_gan", str(volumes), "--out", str(tmp_path / "model"), *GAN]
+    train = [*MODULE, "train", method, str(volumes), "--out", str(tmp_path / "model"), *options]
     both = [
         subprocess.Popen(
             train, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -176,4 +178,4 @@ def test_two_processes_train_together(volumes, tmp_path):
     ended = [process.communicate(timeout=240) for process in both]
     assert [process.returncode for process in both] == [0, 0], ended
     assert "".join(output for output, _ in ended).count("Trained on 2 stacks") == 1
-    assert json.loads((tmp_path / "model" / "training.json").read_text())["steps"] == 2
+    assert json.loads((tmp_path / "model" / "training.json").read_text())["steps"] == steps

@@ -6,14 +6,13 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..models.weights import sha256_of
-from ..stack import Stack
 from ..stack.lazy import signature
 from .contract import TrainingData
 
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
 _PACKAGES = ("napari-depth-interp", "torch", "diffusers", "numpy")
 """What may change what a network learns."""
-_THINNEST = 8
-"""Rows or columns that a part of a volume needs to be of use."""
 
 
 def hashes_of(data: TrainingData) -> list[str]:
@@ -44,84 +41,30 @@ def signed(data: TrainingData) -> TrainingData:
 
 
 def fingerprint_of(data: TrainingData, parts: Mapping[str, Any]) -> str:
-    """Return a hash of all that a training depends on: its data, and ``parts`` such as config and seed."""
+    """Return a hash of all that a training depends on: its data with their classes, and ``parts`` such as the seed."""
     recorded = [None if each is None else signature(each.voxels) for each in data.inputs]
-    known = {"data": hashes_of(data)} | ({"inputs": recorded} if recorded else {})
+    known = {"data": hashes_of(data), "inputs": recorded, "classes": list(data.classes)}
     text = json.dumps({**parts, **known}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Stacks to learn from, and stacks that the training never sees."""
+def hold_back(data: TrainingData, share: float, seed: int, *, at_least: int = 0) -> tuple[list[int], list[int]]:
+    """Return the indices of the stacks to learn from, and of those held back to check what was learned.
 
-    kept: tuple[Stack, ...]
-    held: tuple[Stack, ...]
-
-
-def hold_back(data: TrainingData, share: float, seed: int) -> Split:
-    """Hold a share of the data back for validation.
-
-    Where the share makes a whole file, files chosen by the seed are held back with all their channels and time points.
-    Of fewer files each gives a slab across its longer side, so that no voxel is both learned from and checked: from
-    the middle, where the specimen is, which leaves two stacks to learn from; of small images from the end.
+    Whole files that the seed chooses, with all their channels and time points: those of one specimen are alike. Never
+    all of them; a method that can holds a part of each stack back where the share makes no whole file.
 
     Parameters
     ----------
     data : TrainingData
     share : float
-        0 (nothing) to 1.
+        Of the files, 0 (nothing) to 1.
     seed : int
-
-    Returns
-    -------
-    Split
+    at_least : int
+        Files that are held back even if the share makes fewer, unless it is 0.
     """
-    count = round(share * len(set(data.files)))
-    if 1 <= count < len(set(data.files)):
-        kept, held = _by_file(data, count, seed)
-        return Split(tuple(data.stacks[i] for i in kept), tuple(data.stacks[i] for i in held))
-    pairs = [_cut(stack, share) for stack in data.stacks]
-    return Split(tuple(part for kept, _ in pairs for part in kept), tuple(part for _, held in pairs for part in held))
-
-
-def _cut(stack: Stack, share: float) -> tuple[list[Stack], list[Stack]]:
-    """Return what is left of a stack, and the slab cut out of it; no slab where too little would be left."""
-    axis = 1 if stack.voxels.shape[1] >= stack.voxels.shape[2] else 2
-    length = stack.voxels.shape[axis]
-    thickness = max(_THINNEST, round(share * length))
-    left = length - thickness
-    if share <= 0 or left < 2 * _THINNEST:
-        return [stack], []
-    start = left // 2 if left >= 4 * _THINNEST else left
-    before, slab, after = (
-        replace(stack, voxels=part) for part in np.split(stack.voxels, [start, start + thickness], axis=axis)
-    )
-    return [part for part in (before, after) if part.voxels.size], [slab]
-
-
-def split(data: TrainingData, share: float, seed: int) -> tuple[list[int], list[int]]:
-    """Return the indices of the stacks to train on and of those to validate on.
-
-    Stacks of the same file stay together: channels and time points of one specimen are alike. With a single file
-    nothing is kept for validation.
-
-    Parameters
-    ----------
-    data : TrainingData
-    share : float
-        Of the files to validate on; one file at least unless it is 0.
-    seed : int
-    """
-    files = len(set(data.files))
-    if share <= 0 or files < 2:
-        return list(range(len(data.stacks))), []
-    return _by_file(data, min(files - 1, max(1, round(share * files))), seed)
-
-
-def _by_file(data: TrainingData, count: int, seed: int) -> tuple[list[int], list[int]]:
-    """Return the indices of the stacks that stay, and of those in so many files that the seed chooses."""
     files = list(dict.fromkeys(data.files))
+    count = min(len(files) - 1, max(at_least, round(share * len(files)))) if share > 0 else 0
     order = np.random.default_rng((seed, 1)).permutation(len(files))
     held = {files[i] for i in order[:count]}
     numbers = range(len(data.stacks))

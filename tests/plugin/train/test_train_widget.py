@@ -233,11 +233,11 @@ class TestSettingUp:
     def test_what_is_hidden_is_asked_apart_from_the_rest(self, trainer_widget):
         trainer_widget.method._methods.setCurrentIndex(trainer_widget.method._methods.findData("msdsr"))
         hidden = trainer_widget.hidden._form._editors
-        assert set(hidden) == {"rows", "masks", "validation"}
+        assert set(hidden) == {"rows", "masks", "validation_share"}
         assert not set(hidden) & set(trainer_widget.method._form._editors)
-        hidden["validation"].set(0.25)
+        hidden["validation_share"].set(0.25)
         hidden["rows"].set(2)
-        assert trainer_widget.order().settings.parameters == {"validation": 0.25, "rows": 2}
+        assert trainer_widget.order().settings.parameters == {"validation_share": 0.25, "rows": 2}
 
     def test_open_layers_are_learned_from(self, qtbot, viewer, trainer_widget, dense, models_home):
         for name in ("a.tif", "b.tif"):

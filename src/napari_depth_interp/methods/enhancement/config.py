@@ -79,12 +79,12 @@ class EnhanceConfig(MethodConfig):
         title="Crops per image",
         description="How many random crops of each image are used. 0: a new one for every patch.",
     )
-    held_back: float = Field(
+    validation_share: float = Field(
         default=0.25,
         ge=0.0,
         le=0.9,
         title="Validation share",
-        description="Share of the files of a training folder of pairs that are held back to find the best weights; of "
-        "fewer than three none are.",
+        description="Share of the files of a training folder of pairs that are held back to find the best weights. 0, "
+        "or where it makes no whole file: none, and the last weights are kept.",
         json_schema_extra={"hides": True},
     )

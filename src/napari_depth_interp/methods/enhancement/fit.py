@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +17,9 @@ from .config import EnhanceConfig
 from .networks import EnhancingNetwork
 from .pairs import Pair
 from .patches import Patches
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 Network = TypeVar("Network", bound=EnhancingNetwork)
 
@@ -36,6 +39,7 @@ def fit(
     training_steps: int | None = None,
     checkpoint: Checkpoint | None = None,
     held_back: Sequence[Pair] = (),
+    accelerator: Accelerator | None = None,
 ) -> Trained[Network]:
     """Train a network.
 
@@ -51,6 +55,8 @@ def fit(
     checkpoint : Checkpoint, optional
     held_back : sequence of Pair
         Whole images on which the best weights are chosen (PSNR, range 1).
+    accelerator : Accelerator, optional
+        Where several processes train together.
     """
     steps = training_steps or config.training_steps
     network = network.to(memory_format=torch.channels_last)
@@ -66,7 +72,10 @@ def fit(
         return residual.mean()
 
     plan = Plan(steps, seed=seed)
-    return train(network, [optimiser], loss, plan, report=report, checkpoint=checkpoint, validation=validation)
+    return train(
+        network, [optimiser], loss, plan, report=report, checkpoint=checkpoint, validation=validation,
+        accelerator=accelerator,
+    )  # fmt: skip
 
 
 def checked(network: nn.Module, pairs: Sequence[Pair]) -> ValidationResult:

@@ -6,17 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ...nn.contract import TrainingData
+from ...nn.data import hold_back
 from ...stack.scaling import Scaling
 from .config import EnhanceConfig
 from .noise_correlation import grain_radius
-
-_FEWEST = 3
-"""Files from which on some are held back for validation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +49,10 @@ def supervised(data: TrainingData, share: float, seed: int, device: torch.device
 
     Both are scaled as the noisy stack is: a clean one is not there when the model is used.
     """
-    groups: dict[str, list[Pair]] = {}
-    for path, noisy, clean in zip(data.files, data.stacks, data.targets, strict=True):
+    pairs: list[list[Pair]] = []
+    for noisy, clean in zip(data.stacks, data.targets, strict=True):
         scaling = Scaling.of(noisy.voxels)
         seen, wanted = (torch.from_numpy(scaling.apply(each.voxels)).to(device) for each in (noisy, clean))
-        groups.setdefault(str(path), []).extend(Pair(*both) for both in zip(seen, wanted, strict=True))
-    names = list(groups)
-    count = max(1, round(share * len(names))) if share > 0 and len(names) >= _FEWEST else 0
-    held = {names[i] for i in np.random.default_rng((seed, 1)).permutation(len(names))[:count]}
-    learned = [pair for name in names if name not in held for pair in groups[name]]
-    return learned, [pair for name in names if name in held for pair in groups[name]]
+        pairs.append([Pair(*both) for both in zip(seen, wanted, strict=True)])
+    learned, held = hold_back(data, share, seed)
+    return [pair for i in learned for pair in pairs[i]], [pair for i in held for pair in pairs[i]]

@@ -11,20 +11,15 @@ import numpy as np
 import torch
 
 from ...method import Runtime
-from ...models import folder as model_folder
-from ...nn.checkpoint import Checkpoint
 from ...nn.contract import TrainingData
-from ...nn.data import fingerprint_of, record_of
-from ...nn.runtime import torch_on
-from ...progress import Report, part
+from ...nn.training_run import training_run
+from ...progress import Report
 from ...stack.scaling import Scaling
 from .config import EnhanceConfig
 from .fit import fit
 from .networks import EnhancingNetwork
 from .pairs import Pair, self_supervised, supervised
 from .patches import Patches
-
-_BETWEEN_CHECKPOINTS = 500
 
 
 @dataclass(frozen=True)
@@ -62,22 +57,16 @@ def train_on(
 ) -> None:
     """Train a network on pairs, or on noisy stacks where there are no clean ones, and write a model folder."""
     described = kind.describe(config)
-    with torch_on(runtime) as device:
-        network = kind.build(described).to(device)
-        learned, held_back, hide = _training_pairs(data, config, runtime.seed, device)
+    with training_run(kind.method, data, config, runtime, folder, resume=resume, report=report) as run:
+        network = kind.build(described).to(run.device)
+        learned, held_back, hide = _training_pairs(data, config, run.seed, run.device)
         network.begin_at(float(np.mean([float(pair.wanted.mean()) for pair in learned])))
-        every = max(1, min(_BETWEEN_CHECKPOINTS, config.training_steps // 10))
-        parts = {"method": kind.method, "config": config.model_dump(mode="json"), "seed": runtime.seed}
-        checkpoint = Checkpoint(folder, fingerprint_of(data, parts), every)
-        if not resume:
-            checkpoint.remove()
+        checkpoint = run.checkpoint(config.training_steps)
         trained = fit(
-            network, Patches(learned, config, runtime.seed, hide=hide), config, runtime.seed,
-            part(report, 0.0, 1.0, "training"), checkpoint=checkpoint, held_back=held_back,
+            network, Patches(learned, config, run.seed, hide=hide), config, run.seed, run.report,
+            checkpoint=checkpoint, held_back=held_back, accelerator=run.accelerator,
         )  # fmt: skip
-    record = record_of(data, config.model_dump(mode="json"), trained.history)
-    model_folder.save(folder, model_folder.Model(kind.method, described, trained.network.state_dict(), record))
-    checkpoint.remove()
+        run.save(described, trained, checkpoint)
 
 
 def _training_pairs(
@@ -85,7 +74,7 @@ def _training_pairs(
 ) -> tuple[list[Pair], list[Pair], int | None]:
     """Return the pairs to learn from, those held back, and how far around each blind pixel is hidden."""
     if data.targets:
-        return *supervised(data, config.held_back, seed, device), None
+        return *supervised(data, config.validation_share, seed, device), None
     stacks = [torch.from_numpy(Scaling.of(each.voxels).apply(each.voxels)).to(device) for each in data.stacks]
     pairs, hide = self_supervised(stacks, config)
     return pairs, [], hide

@@ -152,13 +152,13 @@ class MsdsrConfig(MethodConfig):
         description="Start neighbouring planes of a direction from the same noise, so that they agree.",
     )
 
-    validation: float = Field(
+    validation_share: float = Field(
         default=0.1,
         ge=0.0,
         le=0.5,
-        title="Held back share",
-        description="Share of the data that a training on dense stacks never sees and is checked on: whole files, or a "
-        "slab of each where there are few. The best weights by that check are kept. 0: none.",
+        title="Validation share",
+        description="Share of the files of a training folder that are held back to find the best weights; where it "
+        "makes no whole file, a slab of each stack. 0: none, and the last weights are kept.",
         json_schema_extra={"hides": True},
     )
 

@@ -260,9 +260,9 @@ class TrainingParameters(BaseModel):
         default=0.1,
         ge=0.0,
         le=0.5,
-        title="Validation",
-        description="Share of the volumes that is kept from training, to score it and to keep the best weights; of a "
-        "single volume its last sections. 0: none, and the last weights are kept.",
+        title="Validation share",
+        description="Share of the files of a training folder that are held back to find the best weights, at least "
+        "one; of a single volume its last sections. 0: none, and the last weights are kept.",
         json_schema_extra={"hides": True},
     )
     validate_every: int = Field(

@@ -13,14 +13,12 @@ from torch import Tensor, nn
 
 from ...errors import RequestError
 from ...method import Runtime
-from ...models import folder as model_folder
-from ...nn.checkpoint import Checkpoint
 from ...nn.contract import TrainingData
-from ...nn.data import fingerprint_of, record_of, split
+from ...nn.data import hold_back
 from ...nn.loop import OptimizerStep, Plan, Step, train_alternating
-from ...nn.processes import accelerator
-from ...nn.runtime import allow_compiling, torch_on
-from ...progress import Report, part
+from ...nn.runtime import allow_compiling
+from ...nn.training_run import training_run
+from ...progress import Report
 from .discriminator import Discriminator
 from .forward import finished, lattice_of, precision
 from .generator import LEARNED, Generator
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
     from . import GanConfig
 
 _BETAS = (0.9, 0.99)
-_BETWEEN_CHECKPOINTS = 500
 
 
 def train_on(
@@ -49,34 +46,25 @@ def train_on(
     WeightsError
         If weights of VGG16 are asked for that are not there.
     """
-    lattice, several = lattice_of(config), accelerator(runtime)
-    with torch_on(runtime) as own_device:
-        device = own_device if several is None else several.device
-        objective = Objective(config, device)
-        trained_on, kept, classes = volumes_of(data, lattice, config, runtime.seed)
-        patches = Patches(
-            trained_on, lattice, config, runtime.seed, device, 1 if several is None else several.num_processes
-        )
-        pair = Pair(name, lattice, config, objective, patches, classes, device)
-        validator = Validator(kept, lattice, config, objective, device) if kept else None
+    lattice = lattice_of(config)
+    with training_run(name, data, config, runtime, folder, resume=resume, report=report) as run:
+        objective = Objective(config, run.device)
+        trained_on, kept, classes = volumes_of(data, lattice, config, run.seed)
+        patches = Patches(trained_on, lattice, config, run.seed, run.device, run.processes)
+        pair = Pair(name, lattice, config, objective, patches, classes, run.device)
+        validator = Validator(kept, lattice, config, objective, run.device) if kept else None
         steps = patches.steps * config.epochs
-        parts = {"config": config.model_dump(mode="json"), "seed": runtime.seed, "classes": list(data.classes)}
-        checkpoint = Checkpoint(folder, fingerprint_of(data, parts), max(1, min(_BETWEEN_CHECKPOINTS, steps // 10)))
-        if not resume:
-            checkpoint.remove()
+        checkpoint = run.checkpoint(steps)
         trained = train_alternating(
             pair.generator, pair.others, pair.optimizer_steps(),
-            Plan(steps, warm_up=1, average=config.weight_average, clip=config.clip or math.inf, seed=runtime.seed),
-            report=part(report, 0.0, 1.0, "training"), checkpoint=checkpoint, accelerator=several,
+            Plan(steps, warm_up=1, average=config.weight_average, clip=config.clip or math.inf, seed=run.seed),
+            report=run.report, checkpoint=checkpoint, accelerator=run.accelerator,
             validation=None if validator is None else validator.validation(patches.steps),
         )  # fmt: skip
         learned = {key: getattr(config, key) for key in LEARNED if hasattr(config, key)}
         found = {"gain_db": None, "error_per_std": 1.0} if validator is None else validator.final(trained.network)
-    if several is None or several.is_main_process:
-        record = record_of(data, config.model_dump(mode="json"), trained.history)
         about = {**learned, **found, "adversarial": objective.shares.adversarial, "classes": list(classes)}
-        model_folder.save(folder, model_folder.Model(name, about, trained.network.state_dict(), record))
-        checkpoint.remove()
+        run.save(about, trained, checkpoint)
 
 
 class Pair:
@@ -169,7 +157,7 @@ def volumes_of(
 ) -> tuple[list[Volume], list[Volume], tuple[str, ...]]:
     """Return the volumes to train on, those to validate on, and the names of the classes."""
     classes = tuple(sorted({each for each in data.classes if each}))
-    trained_on, kept = split(data, config.validation_share, seed)
+    trained_on, kept = hold_back(data, config.validation_share, seed, at_least=1)
     made = {}
     for i, stack in enumerate(data.stacks):
         given = data.inputs[i] if data.inputs else None
