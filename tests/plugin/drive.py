@@ -2,6 +2,7 @@
 
 import numpy as np
 import tifffile
+from controls import find, press, read
 from napari.utils.notifications import notification_manager
 
 from napari_depth_interp.run.settings import make_settings
@@ -33,10 +34,10 @@ def run(qtbot, widget, **settings):
     if settings:
         choose(widget, **settings)
     before = len(widget.runs.runs)
-    assert widget.bar._run.isEnabled(), widget.bar._run.toolTip()
-    widget.bar._run.click()
+    assert find(widget.bar, "run").isEnabled(), find(widget.bar, "run").toolTip()
+    press(widget.bar, "run")
     finish(qtbot, widget)
-    assert len(widget.runs.runs) == before + 1, widget.bar._message.text()
+    assert len(widget.runs.runs) == before + 1, read(widget.bar, "message")
     return widget.runs.runs[-1]
 
 

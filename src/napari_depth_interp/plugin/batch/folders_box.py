@@ -65,6 +65,7 @@ class FoldersBox(QGroupBox):
         self._spacing.setPlaceholderText("as in each file")
         self._spacing.setToolTip(f"<qt>{describe('z_spacing')} It then holds for all files.</qt>")
         self._info = QLabel("Choose a folder.")
+        self._info.setObjectName("summary")
         self._info.setWordWrap(True)
         self.setAcceptDrops(True)
         form = growing_form(self)

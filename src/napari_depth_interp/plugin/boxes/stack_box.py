@@ -153,6 +153,7 @@ class StackBox(QGroupBox):
         row.addWidget(open_button)
         layout.addLayout(row)
         self._info = QLabel()
+        self._info.setObjectName("summary")
         self._info.setWordWrap(True)
         self._info.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         layout.addWidget(self._info)

@@ -35,17 +35,21 @@ class RunBar(QWidget):
         self._said = ""
         self._started = 0.0
         self._preview = QPushButton("Preview")
+        self._preview.setObjectName("preview")
         self._preview.setToolTip(
             "<qt>Fill the gap around the section in view, on the part of the image in view only.</qt>"
         )
         self._run = QPushButton("Run")
+        self._run.setObjectName("run")
         self._run.setToolTip(tip)
         self._preview.setVisible(preview)
         self._progress = QProgressBar()
+        self._progress.setObjectName("progress")
         self._progress.setRange(0, 1000)
         self._progress.setTextVisible(False)
         self._progress.hide()
         self._message = QLabel()
+        self._message.setObjectName("message")
         self._message.setWordWrap(True)
         self._buttons = QHBoxLayout()
         self._buttons.addWidget(self._preview)

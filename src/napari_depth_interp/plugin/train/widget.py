@@ -170,9 +170,10 @@ class TrainModel(JobWidget):
         now = time.monotonic()
         if progress.training is not None and (now - self._drawn > _REDRAW or progress.fraction >= 1):
             self._drawn = now
-            self._show_points()
+            self.show_points()
 
-    def _show_points(self) -> None:
+    def show_points(self) -> None:
+        """Draw what the training has told since the last time."""
         points = self.control.take()
         self.curves.add(points)
         pictures = [(point.picture, point.captions) for point in points if point.picture is not None]
@@ -180,7 +181,7 @@ class TrainModel(JobWidget):
             self._picture.show(*pictures[-1])
 
     def _returned(self, outcome: trainer.Outcome) -> None:
-        self._show_points()
+        self.show_points()
         self.model.forget()
         news().changed.emit()
         best = best_of(about(outcome.folder).record)
