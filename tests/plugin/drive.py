@@ -19,6 +19,13 @@ def sparse_tiff(path, *, sections=7, shape=(40, 50), dtype="uint16", **metadata)
     return voxels
 
 
+def opened(widget, path, **metadata):
+    """Write a smooth stack, open it in the widget, and return its layer."""
+    sparse_tiff(path, **metadata)
+    widget.stack.open_files([path])
+    return widget.stack.layer
+
+
 def finish(qtbot, widget, timeout=20_000):
     """Wait until the run has ended and the widget has shown it."""
     qtbot.waitUntil(lambda: widget.job is None, timeout=timeout)

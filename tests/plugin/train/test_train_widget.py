@@ -22,8 +22,10 @@ LONG = 60_000
 """Milliseconds that a training of some seconds may take where other tests run beside it."""
 
 
-def reaches(qtbot, widget, *, looks=0, steps=0):
-    qtbot.waitUntil(lambda: len(widget.curves.looks) >= looks and len(widget.curves.losses) >= steps, timeout=LONG)
+def reaches(qtbot, widget, *, validations=0, steps=0):
+    qtbot.waitUntil(
+        lambda: len(widget.curves.validations) >= validations and len(widget.curves.losses) >= steps, timeout=LONG
+    )
 
 
 def drawn(plot):
@@ -36,20 +38,20 @@ class TestWatching:
     def training(self, qtbot, trainer_widget, begin):
         """A widget in the middle of a training."""
         begin(trainer_widget, training_steps=2000)
-        reaches(qtbot, trainer_widget, looks=1)
+        reaches(qtbot, trainer_widget, validations=1)
         yield trainer_widget
         trainer_widget.cancel()
         finish(qtbot, trainer_widget)
 
     def test_curves_and_picture_move(self, qtbot, viewer, training):
-        steps, looks = len(drawn(training.curves.loss)[0]), len(training.curves.looks)
+        steps, validations = len(drawn(training.curves.loss)[0]), len(training.curves.validations)
         layer = viewer.layers["mine validation"]
         before = layer.data.copy()
         assert layer.metadata["panels"] == ["linear interpolation", "drawn now", "truth"]
-        reaches(qtbot, training, looks=looks + 1)
+        reaches(qtbot, training, validations=validations + 1)
         assert drawn(training.curves.loss)[0][-1] > steps
         network, linear = drawn(training.curves.validation)
-        assert len(network) == len(linear) == len(training.curves.looks) > looks
+        assert len(network) == len(linear) == len(training.curves.validations) > validations
         assert layer in viewer.layers
         assert not np.array_equal(layer.data, before)
         qtbot.waitUntil(lambda: "left, memory" in read(training.bar, "message"), timeout=LONG)
@@ -58,7 +60,7 @@ class TestWatching:
 
     def test_a_picture_that_was_removed_stays_away(self, qtbot, viewer, training):
         viewer.layers.remove("mine validation")
-        reaches(qtbot, training, looks=len(training.curves.looks) + 1)
+        reaches(qtbot, training, validations=len(training.curves.validations) + 1)
         assert len(viewer.layers) == 0
 
     def test_pause_waits_and_goes_on(self, qtbot, training):
@@ -94,7 +96,7 @@ def test_stop_keeps_the_best_and_the_model_is_found_and_used(qtbot, viewer, open
     assert entries(choice, "Model") == ["none"]
     widget = open_trainer()
     begin(widget, training_steps=2000)
-    reaches(qtbot, widget, looks=2)
+    reaches(qtbot, widget, validations=2)
     press(widget.bar, "stop")
     finish(qtbot, widget, LONG)
     record = models.about(library.get("mine").folder).record

@@ -121,7 +121,7 @@ class FoldersBox(QGroupBox):
         """Show these settings."""
         self._spacing.setText(settings.z_spacing or "")
 
-    def tell(self, text: str, *, problem: bool = False) -> None:
+    def show_message(self, text: str, *, problem: bool = False) -> None:
         """Say what was found."""
         say(self._info, text, problem=problem)
 

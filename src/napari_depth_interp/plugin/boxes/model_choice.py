@@ -10,24 +10,23 @@ from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QToolButton, QWidget
 
 from ...method import MethodSpec, model_fields
-from ...models import card as words
-from ...models import library
+from ...models import card, library
 from ..qt_helpers import add_choice, let_shrink
 from .config_form import Editor
 
 _NONE = "none"
 
 
-class ModelNews(QObject):
+class ModelListSignal(QObject):
     """Tells every list of models when there are others."""
 
     changed = Signal()
 
 
 @cache
-def news() -> ModelNews:
-    """Return the one source of news."""
-    return ModelNews()
+def model_list() -> ModelListSignal:
+    """Return the one signal for all lists of models."""
+    return ModelListSignal()
 
 
 class ModelChoice(QWidget):
@@ -51,7 +50,7 @@ class ModelChoice(QWidget):
         self.refresh()
         self._box.currentIndexChanged.connect(self._changed)
         browse.clicked.connect(self._ask)
-        news().changed.connect(self.refresh)
+        model_list().changed.connect(self.refresh)
 
     def value(self) -> Path | None:
         """Return the name of a model, a folder, or None."""
@@ -74,7 +73,7 @@ class ModelChoice(QWidget):
         self._box.addItem(_NONE, None)
         for each in library.entries(self._method):
             assert each.about is not None
-            tip = f"<qt>{words.score_of(each.about.record)}, {words.size_in_words(each.size)}</qt>"
+            tip = f"<qt>{card.score_of(each.about.record)}, {card.size_in_words(each.size)}</qt>"
             add_choice(self._box, each.name, each.name, tip)
         self.set_value(chosen)
         self._box.blockSignals(False)

@@ -62,10 +62,10 @@ class RunBar(QWidget):
         self._preview.clicked.connect(self.preview_clicked)
         self._run.clicked.connect(self._clicked)
 
-    def set_ready(self, ready: bool, reason: str = "", *, aloud: bool = False) -> None:
-        """Enable the buttons, or say why not: in the tool tip, and ``aloud`` if no other box says it."""
+    def set_ready(self, ready: bool, reason: str = "", *, in_message: bool = False) -> None:
+        """Enable the buttons, or say why not: in the tool tip, and ``in_message`` if no other box says it."""
         self._ready = ready
-        said = reason if aloud else ""
+        said = reason if in_message else ""
         if not self._running and (said or (self._said and self._message.text() == self._said)):
             self.say(said, problem=True)
         self._said = said

@@ -23,10 +23,9 @@ from qtpy.QtWidgets import (
 )
 
 from ...errors import DepthInterpError
-from ...models import card as words
-from ...models import library
+from ...models import card, library
 from ...models import names as folders
-from ..boxes.model_choice import news
+from ..boxes.model_choice import model_list
 from ..jobs.messages import for_window
 from ..qt_helpers import list_of_rows
 
@@ -59,7 +58,7 @@ class ModelsPanel(QWidget):
         layout.addWidget(self._details, 2)
         layout.addLayout(self._build_buttons())
         self._table.itemSelectionChanged.connect(self._row_chosen)
-        news().changed.connect(self.refresh)
+        model_list().changed.connect(self.refresh)
         self.refresh()
 
     @property
@@ -122,7 +121,7 @@ class ModelsPanel(QWidget):
         except DepthInterpError as error:
             self.said.emit(for_window(error), True)
             return
-        news().changed.emit()
+        model_list().changed.emit()
         self.choose(found.name)
         self.said.emit(f"imported {found.name}", False)
 
@@ -135,7 +134,7 @@ class ModelsPanel(QWidget):
         except DepthInterpError as error:
             self.said.emit(for_window(error), True)
             return
-        news().changed.emit()
+        model_list().changed.emit()
         self.said.emit(f"{entry.name}: {done}", False)
 
     # Asking
@@ -180,8 +179,8 @@ class ModelsPanel(QWidget):
     def _cells(self, entry: library.Entry) -> list[str]:
         about = entry.about
         state = "in training" if entry.name == self._busy else entry.state
-        size = words.size_in_words(entry.size) if entry.size else "-"
-        return [entry.name, about.method if about else "-", words.score_of(about.record) if about else "-", size, state]
+        size = card.size_in_words(entry.size) if entry.size else "-"
+        return [entry.name, about.method if about else "-", card.score_of(about.record) if about else "-", size, state]
 
     def _row_chosen(self) -> None:
         entry = self.chosen
@@ -193,7 +192,7 @@ class ModelsPanel(QWidget):
         if entry is None:
             self._details.setHtml("")
             return
-        pairs = words.describe(entry)
+        pairs = card.describe(entry)
         rows = "".join(
             f"<tr><td><b>{heading}</b>&nbsp;&nbsp;</td><td>{html.escape(text)}</td></tr>" for heading, text in pairs
         )

@@ -20,7 +20,7 @@ from ...run.settings import Settings, make_settings
 from ...training import session as trainer
 from ..boxes.compute_box import ComputeBox
 from ..boxes.method_box import MethodBox
-from ..boxes.model_choice import news
+from ..boxes.model_choice import model_list
 from ..jobs.job_widget import JobWidget
 from ..jobs.messages import for_window
 from ..preferences import preference
@@ -183,7 +183,7 @@ class TrainModel(JobWidget):
     def _returned(self, outcome: trainer.Outcome) -> None:
         self.show_points()
         self.model.forget()
-        news().changed.emit()
+        model_list().changed.emit()
         best = best_of(about(outcome.folder).record)
         words = [f"{outcome.folder.name}: trained for {outcome.steps} steps"]
         if outcome.steps < outcome.planned:
@@ -245,7 +245,7 @@ class TrainModel(JobWidget):
             if self.job is None:
                 self._free_folder()
         except DepthInterpError as error:
-            self.bar.set_ready(False, for_window(error), aloud=True)
+            self.bar.set_ready(False, for_window(error), in_message=True)
             return
         try:
             self.data.check()
