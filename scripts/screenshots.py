@@ -153,7 +153,7 @@ def train(viewer: Any, theme: str) -> None:
         widget.method.set_values(make_settings(method="msdsr", preset="fast", parameters=small))
         widget.model.set_name("organoids")
         widget.train()
-        wait_until(lambda: len(widget.curves.looks) >= 12)
+        wait_until(lambda: len(widget.curves.validations) >= 12)
         save(viewer, f"train-{theme}")
         widget.stop_training()
         wait_until(lambda: widget.job is None)

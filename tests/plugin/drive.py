@@ -2,6 +2,7 @@
 
 import numpy as np
 import tifffile
+from controls import find, press, read
 from napari.utils.notifications import notification_manager
 
 from napari_depth_interp.run.settings import make_settings
@@ -16,6 +17,13 @@ def sparse_tiff(path, *, sections=7, shape=(40, 50), dtype="uint16", **metadata)
     tags = {name: value for name, value in tags.items() if value is not None}
     tifffile.imwrite(path, voxels, imagej=True, resolution=(2, 2), metadata=tags)
     return voxels
+
+
+def opened(widget, path, **metadata):
+    """Write a smooth stack, open it in the widget, and return its layer."""
+    sparse_tiff(path, **metadata)
+    widget.stack.open_files([path])
+    return widget.stack.layer
 
 
 def finish(qtbot, widget, timeout=20_000):
@@ -33,10 +41,10 @@ def run(qtbot, widget, **settings):
     if settings:
         choose(widget, **settings)
     before = len(widget.runs.runs)
-    assert widget.bar._run.isEnabled(), widget.bar._run.toolTip()
-    widget.bar._run.click()
+    assert find(widget.bar, "run").isEnabled(), find(widget.bar, "run").toolTip()
+    press(widget.bar, "run")
     finish(qtbot, widget)
-    assert len(widget.runs.runs) == before + 1, widget.bar._message.text()
+    assert len(widget.runs.runs) == before + 1, read(widget.bar, "message")
     return widget.runs.runs[-1]
 
 

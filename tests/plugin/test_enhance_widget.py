@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tifffile
+from controls import find, form_of, parameter, pick, press, read, type_over
 from drive import choose, finish, run, said, sparse_tiff
 from test_runs import repeat
 
@@ -60,11 +61,11 @@ def test_sections_are_enhanced_before_new_ones_are_made(qtbot, widget, stack, tm
 
 def test_parameters_follow_the_preset_and_are_kept_in_settings(widget, stack, tmp_path):
     choose(widget, enhance="cae", preset="fast", method="section_sr")
-    assert widget.enhance._form.config().training_steps == 500
+    assert form_of(widget.enhance).config().training_steps == 500
     choose(widget, enhance_parameters={"code": 5})
-    widget.method._presets.setCurrentText("best")
-    assert widget.enhance._form.config().training_steps == 10000
-    widget.enhance._form._editors["code"].set(7)
+    pick(widget.method, "preset", "best")
+    assert form_of(widget.enhance).config().training_steps == 10000
+    type_over(parameter(widget.enhance, "code"), "7")
     widget.save_settings(str(tmp_path / "s.yaml"))
     choose(widget, enhance=None, enhance_parameters={})
     assert widget.settings().enhance is None
@@ -76,8 +77,8 @@ def test_one_image_can_be_enhanced_and_nothing_else(qtbot, widget, tmp_path):
     image = np.random.default_rng(0).integers(0, 200, (40, 50)).astype(np.uint8)
     tifffile.imwrite(tmp_path / "scan.tif", image)
     widget.stack.open_files([tmp_path / "scan.tif"])
-    assert not widget.bar._run.isEnabled()
-    assert "one section can only be enhanced" in widget.stack._info.text()
+    assert not find(widget.bar, "run").isEnabled()
+    assert "one section can only be enhanced" in read(widget.stack, "summary")
     done = run(qtbot, widget, method="srcnn", parameters=QUICK, threads=1)
     assert done.layers[0].data.shape == (1, 40, 50)
     np.testing.assert_array_equal(repeat(widget, tmp_path)[0, 0], done.layers[0].data)
@@ -85,6 +86,6 @@ def test_one_image_can_be_enhanced_and_nothing_else(qtbot, widget, tmp_path):
 
 def test_preview_enhances_the_part_in_view(qtbot, viewer, widget, stack):
     choose(widget, method="srcnn", parameters=QUICK)
-    widget.bar._preview.click()
+    press(widget.bar, "preview")
     finish(qtbot, widget)
     assert viewer.layers["a srcnn preview"].data.shape[0] == 7

@@ -1,6 +1,7 @@
 """The widgets by keyboard and by ear: every field has a name, and Tab follows the eye."""
 
 import pytest
+from controls import find, focus_chain, form_of, parameter, pick
 from qtpy.QtCore import Qt, QThreadPool
 from qtpy.QtWidgets import QAbstractItemView, QAbstractSpinBox, QComboBox, QLabel, QLineEdit, QTextEdit
 
@@ -34,18 +35,21 @@ def test_every_field_has_a_name(viewer, title):
 
 def test_tab_reaches_the_parameters_of_a_method_chosen_later(viewer):
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN)
-    box, enhance = widget.method, widget.enhance
-    box._methods.setCurrentIndex(box._methods.findData("section_sr"))
-    enhance._methods.setCurrentIndex(enhance._methods.findData("srcnn"))
-    chain, each = [], widget.nextInFocusChain()
-    while each is not widget:
-        chain.append(each)
-        each = each.nextInFocusChain()
-    forms = (enhance._form, box._form)
+    box, enhance, no_focus = widget.method, widget.enhance, Qt.FocusPolicy.NoFocus
+    pick(box, "Method", "section_sr")
+    pick(enhance, "Enhance the sections first", "srcnn")
+    chain = focus_chain(widget)
     fields = [
-        [editor.widget for editor in form._editors.values() if editor.widget.focusPolicy() != Qt.FocusPolicy.NoFocus]
-        for form in forms
+        [field for name in form_of(each).fields if (field := parameter(each, name)).focusPolicy() != no_focus]
+        for each in (enhance, box)
     ]
-    expected = [enhance._methods, *fields[0], box._methods, *fields[1], box._restore, widget.compute._device]
+    expected = [
+        find(enhance, "Enhance the sections first"),
+        *fields[0],
+        find(box, "Method"),
+        *fields[1],
+        find(box, "Restore defaults"),
+        find(widget.compute, "device"),
+    ]
     places = [chain.index(part) for part in expected]
     assert places == sorted(places)

@@ -4,6 +4,7 @@ import dask
 import dask.array
 import numpy as np
 import pytest
+from controls import find, press, read, shows, tick
 from drive import choose, finish, run, said, sparse_tiff
 from qtpy.QtWidgets import QFileDialog
 
@@ -87,7 +88,7 @@ class TestStreaming:
             QFileDialog, "getSaveFileName",
             lambda *words: asked.append(words) or (str(tmp_path / "dense"), "OME-Zarr (*.ome.zarr)"),
         )  # fmt: skip
-        assert "too large to be held in memory" in widget.output._words.text()
+        assert "too large to be held in memory" in read(widget.output, "summary")
         done = run(qtbot, widget)
         assert len(asked) == 1
         layer = done.layers[0]
@@ -100,42 +101,42 @@ class TestStreaming:
         assert viewer.layers.units is not None
         viewer.dims.set_point(0, 4.0)
         assert "observed section" in viewer.canvas.overlays.text.text
-        assert not widget.output._path.text()
+        assert not read(widget.output, "File for the result")
 
     def test_a_result_that_became_small_again_needs_no_file(self, qtbot, widget, stack):
         assert widget.output.needs_file
         choose(widget, factor=2)
-        assert not widget.output._to_file.isChecked()
+        assert not find(widget.output, "Stream to a file").isChecked()
         assert not widget.output.needs_file
 
     def test_no_file_no_run(self, widget, stack, monkeypatch):
         monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *words: ("", ""))
-        widget.bar._run.click()
+        press(widget.bar, "run")
         assert widget.job is None
-        assert "choose one to run" in widget.bar._message.text()
+        assert "choose one to run" in read(widget.bar, "message")
 
     def test_a_small_result_may_go_to_a_file_too(self, qtbot, widget, tmp_path):
         sparse_tiff(tmp_path / "a.tif")
         widget.stack.open_files([tmp_path / "a.tif"])
-        assert not widget.output._path.isVisible()
+        assert not shows(widget.output, "File for the result")
         widget.output.set_file(str(tmp_path / "dense.ome.tif"))
         layer = run(qtbot, widget, method="linear", factor=2).layers[0]
         assert layer.data.shape == (13, 40, 50)
         assert io.read(tmp_path / "dense.ome.tif").voxels.shape == (1, 1, 13, 40, 50)
-        assert not widget.output._to_file.isChecked()
+        assert not find(widget.output, "Stream to a file").isChecked()
         assert run(qtbot, widget, method="linear", factor=2).layers[0].data.shape == (13, 40, 50)
 
     @pytest.mark.parametrize("name", ["dense.nii", "dense", "missing/dense.zarr", "a.tif"])
     def test_a_bad_name_is_said_and_nothing_runs(self, widget, stack, tmp_path, name):
         widget.output.set_file(str(tmp_path / name))
-        widget.bar._run.click()
+        press(widget.bar, "run")
         assert widget.job is None
-        assert any(word in widget.bar._message.text() for word in ("cannot be written", "does not exist", "exists"))
+        assert any(word in read(widget.bar, "message") for word in ("cannot be written", "does not exist", "exists"))
 
     def test_uncertainty_scores_and_cancel(self, qtbot, slow, widget, stack, tmp_path):
         widget.output.set_file(str(tmp_path / "dense.ome.zarr"))
         choose(widget, method="slow", preset="best")
-        widget.bar._run.click()
+        press(widget.bar, "run")
         qtbot.wait(300)
         widget.cancel()
         finish(qtbot, widget)
@@ -155,33 +156,33 @@ class TestEstimate:
         sparse_tiff(tmp_path / "a.tif")
         widget.stack.open_files([tmp_path / "a.tif"])
         choose(widget, method="linear", factor=3)
-        widget.output._estimate.click()
+        press(widget.output, "Estimate time and memory")
         finish(qtbot, widget)
-        assert widget.output._words.text().startswith("about ")
-        assert "in memory (measured" in widget.output._words.text()
-        assert widget.bar._message.text().startswith("estimate: about ")
+        assert read(widget.output, "summary").startswith("about ")
+        assert "in memory (measured" in read(widget.output, "summary")
+        assert read(widget.bar, "message").startswith("estimate: about ")
         choose(widget, factor=5)
-        assert widget.output._words.text() == ""
-        widget.output._estimate.click()
+        assert read(widget.output, "summary") == ""
+        press(widget.output, "Estimate time and memory")
         finish(qtbot, widget)
-        widget.output._to_file.setChecked(True)
-        assert widget.output._words.text() == ""
+        tick(widget.output, "Stream to a file")
+        assert read(widget.output, "summary") == ""
         assert len(widget.viewer.layers) == 1
 
     def test_one_that_comes_too_late_is_not_shown(self, qtbot, widget, tmp_path):
         sparse_tiff(tmp_path / "a.tif")
         widget.stack.open_files([tmp_path / "a.tif"])
         choose(widget, method="linear", factor=3)
-        widget.output._estimate.click()
+        press(widget.output, "Estimate time and memory")
         choose(widget, factor=5)
         finish(qtbot, widget)
-        assert widget.output._words.text() == ""
-        assert "estimate again" in widget.bar._message.text()
+        assert read(widget.output, "summary") == ""
+        assert "estimate again" in read(widget.bar, "message")
 
     def test_without_a_stack_it_says_so(self, widget):
-        widget.output._estimate.click()
+        press(widget.output, "Estimate time and memory")
         assert widget.job is None
-        assert "no image layer" in widget.bar._message.text()
+        assert "no image layer" in read(widget.bar, "message")
 
     def test_what_does_not_fit_is_told(self, qtbot, widget, tmp_path, monkeypatch):
         from napari_depth_interp.run import estimate
@@ -189,7 +190,7 @@ class TestEstimate:
         sparse_tiff(tmp_path / "a.tif")
         widget.stack.open_files([tmp_path / "a.tif"])
         monkeypatch.setattr(estimate, "free_memory", lambda: 1000)
-        widget.output._estimate.click()
+        press(widget.output, "Estimate time and memory")
         finish(qtbot, widget)
-        assert "it does not fit" in widget.output._words.text()
-        assert "e0803a" in widget.output._words.styleSheet()
+        assert "it does not fit" in read(widget.output, "summary")
+        assert "e0803a" in find(widget.output, "summary").styleSheet()

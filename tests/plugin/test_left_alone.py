@@ -1,6 +1,7 @@
 """What a widget leaves to others: the canvas' words, and the viewer once its dock is closed."""
 
 import numpy as np
+from controls import find
 from drive import run, sparse_tiff
 
 
@@ -26,7 +27,7 @@ def test_a_closed_dock_follows_nothing(qtbot, viewer, widget, tmp_path):
     result.visible = True
     assert not overlay.visible
     viewer.layers["a"].name = "renamed"
-    assert widget.stack._layers.itemText(0) == "a"
+    assert find(widget.stack, "Layer").itemText(0) == "a"
 
 
 def test_closed_boxes_follow_no_names(viewer, models_home):
@@ -36,8 +37,8 @@ def test_closed_boxes_follow_no_names(viewer, models_home):
     for widget in (compare, train):
         viewer.window.remove_dock_widget(widget)
     layer.name = "after"
-    assert compare.protocol._reference.itemText(0) == "before"
-    assert train.data._list.item(0).text() == "before"
+    assert find(compare.protocol, "reference layer").itemText(0) == "before"
+    assert find(train.data, "Layers to learn from").item(0).text() == "before"
 
 
 def test_the_plot_needs_no_layers(qtbot, viewer, widget):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 SCRIPT = """
 import sys, threading, time
@@ -13,6 +14,9 @@ import qtpy
 from qtpy.QtCore import QThreadPool
 from qtpy.QtWidgets import QApplication
 
+sys.path.insert(0, sys.argv[2])
+from controls import press, read
+
 assert qtpy.API_NAME == "PySide6" and "PyQt6" not in sys.modules
 platformdirs.user_config_dir = lambda *args, **kwargs: sys.argv[1]
 failures = []
@@ -21,7 +25,7 @@ sys.excepthook = lambda *error: failures.append(error)
 def wait_until(true, seconds=20):
     end = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < end, widget.bar._message.text()
+        assert time.monotonic() < end, read(widget.bar, "message")
         QApplication.processEvents()
         time.sleep(0.01)
 
@@ -34,7 +38,7 @@ widget.runs.add = lambda run: (threads.append(threading.current_thread()), plain
 widget.compute.set_scoring(2)
 for method in ("linear", "cubic"):
     widget.method.set_values(widget.settings().model_copy(update={"method": method}))
-    widget.bar._run.click()
+    press(widget.bar, "run")
     wait_until(lambda: widget.job is None)
 assert threads == [threading.main_thread()] * 2, threads
 result = viewer.layers[source.name + " linear"]
@@ -45,7 +49,7 @@ assert result.units == source.units and result.metadata["depth_interp"]["method"
 assert viewer.layers.units is not None
 viewer.dims.set_point(0, float(result.scale[0]))
 assert "new section" in viewer.canvas.overlays.text.text
-widget.bar._preview.click()
+press(widget.bar, "preview")
 wait_until(lambda: widget.job is None)
 assert source.name + " cubic preview" in viewer.layers
 
@@ -61,13 +65,13 @@ batch.set_settings(make_settings(method="linear", factor=2))
 batch.folders.set_choice(folder / "in", folder / "out")
 table = batch.files.table
 wait_until(lambda: len(table.files.rows) == 1)
-batch.bar._run.click()
+press(batch.bar, "run")
 wait_until(lambda: batch.job is None)
-assert [str(row.state) for row in table.files.rows] == ["done"], batch.bar._message.text()
+assert [str(row.state) for row in table.files.rows] == ["done"], read(batch.bar, "message")
 table.doubleClicked.emit(table.files.index(0, 0))
 assert "a.tif result" in viewer.layers
 
-widget.bar._run.click()
+press(widget.bar, "run")
 viewer.close()
 assert QThreadPool.globalInstance().waitForDone(5000)
 end = time.monotonic() + 0.3
@@ -86,7 +90,7 @@ def test_the_widget_works_with_pyside6(tmp_path):
         "XDG_CONFIG_HOME": str(tmp_path),
     }
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tmp_path)],
+        [sys.executable, "-c", SCRIPT, str(tmp_path), str(Path(__file__).parent)],
         env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -6,8 +6,9 @@ import nibabel
 import numpy as np
 import pytest
 import tifffile
+from controls import find, pick, press, read
 from drive import choose, finish, run, said, sparse_tiff
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QTableWidget
 
 from command_line import depth_interp
 from napari_depth_interp import __version__, interpolate, io
@@ -27,7 +28,7 @@ def stack(widget, tmp_path):
 
 def repeat(widget, tmp_path):
     """Copy the chosen run as a command, run it in a process, return the voxels written."""
-    widget.runs._copy.click()
+    press(widget.runs, "Copy as command")
     words = shlex.split(QApplication.clipboard().text())
     assert words[:2] == ["depth-interp", "run"]
     done = depth_interp(*words[1:], cwd=tmp_path)
@@ -53,7 +54,7 @@ class TestResult:
             there = layer.world_to_data(source.data_to_world(index))
             np.testing.assert_allclose(there, (4 * index[0], *index[1:]), atol=1e-9)
             assert layer.data[tuple(np.rint(there).astype(int))] == stack[index]
-        assert widget.bar._message.text().startswith("a linear: done in")
+        assert read(widget.bar, "message").startswith("a linear: done in")
         assert viewer.layers.selection.active.name == "a linear"
 
     @pytest.mark.parametrize("how", ["translate", "rotate", "affine"])
@@ -102,7 +103,7 @@ class TestResult:
 
     def test_a_result_can_be_the_next_input(self, qtbot, viewer, widget, stack):
         run(qtbot, widget, factor=2)
-        widget.stack._layers.setCurrentText("a linear")
+        pick(widget.stack, "Layer", "a linear")
         layer = run(qtbot, widget, method="nearest").layers[0]
         assert layer.name == "a linear nearest"
         assert layer.data.shape[0] == 25
@@ -115,7 +116,7 @@ class TestResult:
             metadata={"axes": "TZYX", "spacing": 3.0, "unit": "um", "finterval": 10.0},
         )  # fmt: skip
         widget.stack.open_files([tmp_path / "t.tif"])
-        assert "2 time points" in widget.stack._info.text()
+        assert "2 time points" in read(widget.stack, "summary")
         layer = run(qtbot, widget, factor=3).layers[0]
         assert layer.data.shape == (2, 10, 9, 10)
         np.testing.assert_allclose(layer.scale, (10.0, 1.0, 1.0, 1.0))
@@ -157,7 +158,7 @@ class TestCommand:
         np.testing.assert_array_equal(repeat(widget, tmp_path)[0, 0], layer.data)
 
     def test_of_edited_depths(self, qtbot, viewer, widget, stack, tmp_path):
-        widget.stack._table.item(2, 0).setText("4.7")
+        find(widget.stack, "Section depths", QTableWidget).item(2, 0).setText("4.7")
         layer = run(qtbot, widget, factor=2).layers[0]
         np.testing.assert_array_equal(repeat(widget, tmp_path)[0, 0], layer.data)
 
@@ -168,7 +169,7 @@ class TestCommand:
         tifffile.imwrite(tmp_path / "two.tif", voxels, imagej=True, resolution=(1, 1), metadata=tags)
         widget.stack.open_files([tmp_path / "two.tif"])
         for c in (0, 1):
-            widget.stack._layers.setCurrentIndex(c)
+            find(widget.stack, "Layer").setCurrentIndex(c)
             layer = run(qtbot, widget, factor=2).layers[0]
             np.testing.assert_array_equal(layer.data[::2], voxels[:, c])
             np.testing.assert_array_equal(repeat(widget, tmp_path)[0, 0], layer.data)
@@ -191,7 +192,7 @@ class TestCommand:
 class TestPreview:
     def test_fills_one_gap(self, qtbot, viewer, widget, stack):
         viewer.dims.set_point(0, 5.0)  # between sections 2 and 3
-        widget.bar._preview.click()
+        press(widget.bar, "preview")
         finish(qtbot, widget)
         layer = viewer.layers["a linear preview"]
         assert layer.data.shape == (5, 40, 50)
@@ -204,7 +205,7 @@ class TestPreview:
         widget.stack.open_files([tmp_path / "b.tif"])
         choose(widget, z_spacing="3um")
         viewer.dims.set_point(0, 5.0)  # section 5 as long as the layer is drawn with 1 um
-        widget.bar._preview.click()
+        press(widget.bar, "preview")
         finish(qtbot, widget)
         np.testing.assert_array_equal(viewer.layers["b linear preview"].data[[0, -1]], voxels[[5, 6]])
 
@@ -218,7 +219,7 @@ class TestPreview:
         layer = viewer.layers["a"]
         qtbot.waitUntil(lambda: 2 < np.ptp(np.asarray(layer.corner_pixels)[:, -1]) < 100, timeout=5000)
         (top, left), (bottom, right) = np.asarray(layer.corner_pixels)[:, -2:]
-        widget.bar._preview.click()
+        press(widget.bar, "preview")
         finish(qtbot, widget)
         preview = viewer.layers["a linear preview"]
         assert preview.data.shape[1:] == (bottom - top + 1, right - left + 1)
@@ -229,20 +230,20 @@ class TestPreview:
     def test_the_next_preview_takes_the_place_of_the_last(self, qtbot, viewer, widget, stack):
         before = len(viewer.layers)
         for _ in range(3):
-            widget.bar._preview.click()
+            press(widget.bar, "preview")
             finish(qtbot, widget)
         assert len(viewer.layers) == before + 1
         viewer.layers.remove("a linear preview")
-        widget.bar._preview.click()
+        press(widget.bar, "preview")
         finish(qtbot, widget)
         assert "a linear preview" in viewer.layers
 
     def test_only_the_time_point_in_view(self, qtbot, viewer, widget):
         voxels = np.arange(3 * 4 * 20 * 20, dtype=np.uint16).reshape(3, 4, 20, 20)
         viewer.add_image(voxels, name="film", scale=(1, 2, 0.5, 0.5), units=("second", "um", "um", "um"))
-        widget.stack._layers.setCurrentText("film")
+        pick(widget.stack, "Layer", "film")
         viewer.dims.set_current_step(0, 2)
-        widget.bar._preview.click()
+        press(widget.bar, "preview")
         finish(qtbot, widget)
         preview = viewer.layers["film linear preview"].data
         assert preview.ndim == 3
@@ -255,9 +256,9 @@ class TestPreview:
         units = ("second", "um", "um", "um")
         viewer.add_image(voxels, name="film", scale=(10, 2, 0.5, 0.5), units=units)
         viewer.add_image(np.zeros((30, 4, 20, 20), np.uint8), name="finer", scale=(1, 2, 0.5, 0.5), units=units)
-        widget.stack._layers.setCurrentText("film")
+        pick(widget.stack, "Layer", "film")
         viewer.dims.set_point((0, 1), (20.0, 0.0))
-        widget.bar._preview.click()
+        press(widget.bar, "preview")
         finish(qtbot, widget)
         np.testing.assert_array_equal(viewer.layers["film linear preview"].data[0], voxels[2, 0])
 
@@ -272,9 +273,9 @@ class TestPreview:
     @pytest.mark.parametrize("target", [{"spacing": "0.7um"}, {"isotropic": True}, {"acquisition": "projection:4"}])
     def test_every_kind_of_target(self, qtbot, viewer, widget, stack, target):
         choose(widget, **{"factor": None} | target)
-        widget.bar._preview.click()
+        press(widget.bar, "preview")
         finish(qtbot, widget)
-        assert "a linear preview" in viewer.layers, widget.bar._message.text()
+        assert "a linear preview" in viewer.layers, read(widget.bar, "message")
         assert not said("warning")
 
 

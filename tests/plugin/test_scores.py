@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from controls import cursor_at, drawn_curves, enter, find, graph, read, row_texts, tick
 from drive import choose, run, sparse_tiff
 from napari.settings import get_plugin_settings
 from qtpy.QtCore import QPointF, Qt
@@ -20,7 +21,7 @@ def stack(widget, tmp_path):
 
 
 def cells(widget, row):
-    return [widget.runs._table.item(row, column).text() for column in range(widget.runs._table.columnCount())]
+    return row_texts(find(widget.runs, "Runs"), row)
 
 
 def overlay(viewer):
@@ -79,18 +80,18 @@ class TestTable:
         run(qtbot, widget, method="nearest")
         assert cells(widget, 0)[-1].endswith("dB worse")
         assert cells(widget, 0)[-1].startswith("-")
-        assert "nearest is worse than linear interpolation" in widget.runs._words.text()
+        assert "nearest is worse than linear interpolation" in read(widget.runs, "summary")
 
     def test_linear_is_the_baseline(self, qtbot, widget, stack):
         run(qtbot, widget)
         assert cells(widget, 0)[-1] == "baseline"
 
     def test_a_run_that_was_not_scored(self, qtbot, widget, stack):
-        widget.compute._score.setChecked(False)
+        tick(widget.compute, "score", False)
         run(qtbot, widget)
         assert cells(widget, 0)[2:] == ["-", "-", "-", "not scored"]
-        assert "not scored" in widget.runs._words.text()
-        assert widget.runs.plot._plot.listDataItems() == []
+        assert "not scored" in read(widget.runs, "summary")
+        assert drawn_curves(widget.runs.plot) == {}
 
     def test_parameters_of_the_method_are_not_given_to_the_baseline(self, qtbot, widget, stack):
         done = run(qtbot, widget, method="cubic", parameters={"kind": "spline"})
@@ -100,7 +101,7 @@ class TestTable:
         first, second = run(qtbot, widget), run(qtbot, widget, method="cubic")
         second.layers[3].visible = True
         assert not first.layers[0].visible
-        widget.runs._table.selectRow(0)
+        find(widget.runs, "Runs").selectRow(0)
         assert first.layers[0].visible
         assert not any(layer.visible for layer in second.layers)
         assert viewer.layers["a"].visible
@@ -110,35 +111,35 @@ class TestTable:
         run(qtbot, widget, method="cubic")
         for layer in first.layers:
             viewer.layers.remove(layer)
-        widget.runs._table.selectRow(0)
-        assert widget.runs._copy.isEnabled()
+        find(widget.runs, "Runs").selectRow(0)
+        assert find(widget.runs, "Copy as command").isEnabled()
         assert not overlay(viewer).visible
 
     @pytest.mark.parametrize("text", ["1", "a b", "5 2"])
     def test_a_data_range_that_is_none(self, qtbot, viewer, widget, stack, text):
-        widget.compute._range.setText(text)
+        enter(widget.compute, "data range", text)
         widget.run()
         qtbot.waitUntil(lambda: widget.job is None, timeout=5000)
-        assert "data range must be two numbers" in widget.bar._message.text()
+        assert "data range must be two numbers" in read(widget.bar, "message")
         assert len(viewer.layers) == 1
 
     def test_a_given_data_range(self, qtbot, widget, stack):
-        widget.compute._range.setText("0, 40000")
+        enter(widget.compute, "data range", "0, 40000")
         assert run(qtbot, widget).outcome.held_out.scores.data_range == ((0.0, 40000.0),)
-        assert "0 to 40000" in widget.runs._words.text()
+        assert "0 to 40000" in read(widget.runs, "summary")
 
     def test_too_few_sections_to_hide_some(self, viewer, widget, stack, qtbot):
         widget.compute.set_scoring(20)
         widget.run()
         qtbot.waitUntil(lambda: widget.job is None, timeout=5000)
-        assert "keeping one section in 20 of 9" in widget.bar._message.text()
-        assert widget.bar._run.isEnabled()
+        assert "keeping one section in 20 of 9" in read(widget.bar, "message")
+        assert find(widget.bar, "run").isEnabled()
 
 
 class TestPlot:
     def test_a_point_for_each_hidden_section(self, qtbot, widget, stack):
         done = run(qtbot, widget, method="cubic")
-        curves = {item.name(): item.getData() for item in widget.runs.plot._plot.listDataItems()}
+        curves = drawn_curves(widget.runs.plot)
         assert set(curves) == {"linear", "a cubic"}
         for x, y in curves.values():
             np.testing.assert_allclose(x, [2, 6, 10, 14])
@@ -148,14 +149,14 @@ class TestPlot:
     def test_the_baseline_is_drawn_once(self, qtbot, widget, stack):
         for method in ("nearest", "cubic", "linear"):
             run(qtbot, widget, method=method)
-        names = [item.name() for item in widget.runs.plot._plot.listDataItems()]
+        names = [item.name() for item in graph(widget.runs.plot).listDataItems()]
         assert sorted(names) == ["a cubic", "a nearest", "linear"]
 
     def test_the_cursor_follows_the_slider(self, qtbot, viewer, widget, stack):
         run(qtbot, widget)
         for depth in (0.0, 6.0, 16.0):
             viewer.dims.set_point(0, depth)
-            assert widget.runs.plot._cursor.value() == pytest.approx(depth)
+            assert cursor_at(widget.runs.plot) == pytest.approx(depth)
 
     def test_a_click_moves_the_slider(self, qtbot, make_napari_viewer_proxy, tmp_path):
         viewer = make_napari_viewer_proxy(show=True)
@@ -164,7 +165,7 @@ class TestPlot:
         widget.stack.open_files([tmp_path / "a.tif"])
         widget.compute.set_scoring(2)
         run(qtbot, widget)
-        view = widget.runs.plot._plot
+        view = graph(widget.runs.plot)
         qtbot.waitUntil(lambda: view.isVisible() and view.width() > 150, timeout=3000)
         qtbot.wait(100)  # let the plot find its range
         (low, high), (bottom, top) = view.getViewBox().viewRange()
@@ -174,12 +175,12 @@ class TestPlot:
         qtbot.mouseMove(view.viewport(), place)
         qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
         qtbot.waitUntil(lambda: abs(viewer.dims.point[0] - depth) < 0.4, timeout=3000)
-        assert widget.runs.plot._cursor.value() == pytest.approx(viewer.dims.point[0])
+        assert cursor_at(widget.runs.plot) == pytest.approx(viewer.dims.point[0])
 
     def test_follows_the_theme(self, viewer, widget):
-        before = widget.runs.plot._plot.backgroundBrush().color().name()
+        before = graph(widget.runs.plot).backgroundBrush().color().name()
         viewer.theme = "light"
-        assert widget.runs.plot._plot.backgroundBrush().color().name() != before
+        assert graph(widget.runs.plot).backgroundBrush().color().name() != before
 
 
 class TestWords:

@@ -8,31 +8,22 @@ from dataclasses import replace
 import nibabel
 import numpy as np
 import pytest
-import yaml
-from drive import choose, finish, run, said, sparse_tiff
-from napari.settings import get_plugin_settings
+from controls import enter, find, form_of, pick, press, read, shows
+from drive import choose, finish, opened, run, said, sparse_tiff
 from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QShortcut
-from qtpy.QtWidgets import QFileDialog, QPushButton
+from qtpy.QtWidgets import QFileDialog, QPushButton, QTableWidget
 
-from command_line import run_json
 from napari_depth_interp.methods import registry
 from napari_depth_interp.methods.classical import CubicConfig
 from napari_depth_interp.plugin.boxes import compute_box, method_box
-from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.system import devices
 
 PLUGIN = "napari-depth-interp"
 
 
-def opened(widget, path, **metadata):
-    sparse_tiff(path, **metadata)
-    widget.stack.open_files([path])
-    return widget.stack.layer
-
-
 def is_marked(widget):
-    return "border" in widget.stack._spacing.styleSheet()
+    return "border" in find(widget.stack, "z spacing").styleSheet()
 
 
 class TestOpening:
@@ -40,11 +31,11 @@ class TestOpening:
         layer = opened(widget, tmp_path / "a.tif")
         assert [each.name for each in viewer.layers] == ["a"]
         np.testing.assert_allclose(layer.scale, (2.0, 0.5, 0.5))
-        text = widget.stack._info.text()
+        text = read(widget.stack, "summary")
         for words in ("7 sections along z", "2 um apart", "40 x 50 pixels of 0.5 x 0.5 um", "uint16"):
             assert words in text
-        assert widget.bar._run.isEnabled()
-        assert widget.bar._preview.isEnabled()
+        assert find(widget.bar, "run").isEnabled()
+        assert find(widget.bar, "preview").isEnabled()
         assert not is_marked(widget)
 
     def test_a_drop(self, viewer, widget, tmp_path):
@@ -77,7 +68,7 @@ class TestOpening:
     def test_the_open_button(self, widget, tmp_path, monkeypatch):
         sparse_tiff(tmp_path / "a.tif")
         monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: ([str(tmp_path / "a.tif")], ""))
-        widget.stack._ask_for_files()
+        press(widget.stack, "Open…")
         assert widget.stack.layer.name == "a"
 
     @pytest.mark.parametrize(("name", "words"), [("bad.tif", "not a TIFF file"), ("gone.tif", "does not exist")])
@@ -86,48 +77,50 @@ class TestOpening:
         sparse_tiff(tmp_path / "a.tif")
         widget.stack.open_files([tmp_path / name, tmp_path / "a.tif"])
         assert [layer.name for layer in viewer.layers] == ["a"]
-        assert words in widget.stack._info.text()
+        assert words in read(widget.stack, "summary")
         assert any(words in message for message in said("warning"))
 
     def test_a_file_dropped_on_the_canvas_is_read_again(self, viewer, widget, tmp_path):
         sparse_tiff(tmp_path / "a.tif")
         viewer.open(tmp_path / "a.tif", plugin="napari")
-        assert "spacing and unit were read again from a.tif" in widget.stack._info.text()
+        assert "spacing and unit were read again from a.tif" in read(widget.stack, "summary")
         np.testing.assert_allclose(viewer.layers["a"].scale, (2.0, 0.5, 0.5))
-        assert widget.bar._run.isEnabled()
+        assert find(widget.bar, "run").isEnabled()
 
 
 class TestStack:
     def test_nothing_is_open(self, widget):
-        assert "there is no image layer" in widget.stack._info.text() or "open a stack" in widget.stack._info.text()
-        assert not widget.bar._run.isEnabled()
+        assert "there is no image layer" in read(widget.stack, "summary") or "open a stack" in read(
+            widget.stack, "summary"
+        )
+        assert not find(widget.bar, "run").isEnabled()
         widget.run()
-        assert "no image layer" in widget.bar._message.text()
+        assert "no image layer" in read(widget.bar, "message")
 
     def test_labels_are_refused_with_a_hint(self, viewer, widget):
         viewer.add_labels(np.zeros((4, 5, 6), int), name="seg")
-        assert "Labels layer" in widget.stack._info.text()
-        assert "choose an Image layer" in widget.stack._info.text()
-        assert not widget.bar._run.isEnabled()
+        assert "Labels layer" in read(widget.stack, "summary")
+        assert "choose an Image layer" in read(widget.stack, "summary")
+        assert not find(widget.bar, "run").isEnabled()
 
     def test_one_section(self, viewer, widget, tmp_path):
         opened(widget, tmp_path / "a.tif")
-        assert widget.target._summary.text()
+        assert read(widget.target, "summary")
         viewer.add_image(np.zeros((1, 30, 30)), name="one", scale=(2, 1, 1), units="um")
-        widget.stack._layers.setCurrentText("one")
-        assert "two or more are needed" in widget.stack._info.text()
-        assert widget.target._summary.text() == ""
-        assert not widget.bar._run.isEnabled()
+        pick(widget.stack, "Layer", "one")
+        assert "two or more are needed" in read(widget.stack, "summary")
+        assert read(widget.target, "summary") == ""
+        assert not find(widget.bar, "run").isEnabled()
 
     def test_missing_spacing(self, qtbot, viewer, widget, tmp_path):
         layer = opened(widget, tmp_path / "a.tif", spacing=None)
         assert is_marked(widget)
-        assert "needed" in widget.stack._spacing.placeholderText()
-        assert "z spacing unknown" in widget.stack._info.text()
-        assert not widget.bar._run.isEnabled()
-        qtbot.keyClicks(widget.stack._spacing, "2um")
+        assert "needed" in find(widget.stack, "z spacing").placeholderText()
+        assert "z spacing unknown" in read(widget.stack, "summary")
+        assert not find(widget.bar, "run").isEnabled()
+        qtbot.keyClicks(find(widget.stack, "z spacing"), "2um")
         assert not is_marked(widget)
-        assert widget.bar._run.isEnabled()
+        assert find(widget.bar, "run").isEnabled()
         done = run(qtbot, widget)
         np.testing.assert_allclose(layer.scale, (2.0, 0.5, 0.5))
         np.testing.assert_allclose(done.layers[0].scale, (0.5, 0.5, 0.5))
@@ -137,91 +130,91 @@ class TestStack:
     @pytest.mark.parametrize("text", ["2 parsecs", "-1um", "um"])
     def test_a_spacing_that_is_none(self, widget, tmp_path, text):
         opened(widget, tmp_path / "a.tif")
-        widget.stack._spacing.setText(text)
-        assert not widget.bar._run.isEnabled()
-        assert widget.stack._info.styleSheet()
-        widget.stack._spacing.setText("")
-        assert widget.bar._run.isEnabled()
+        enter(widget.stack, "z spacing", text)
+        assert not find(widget.bar, "run").isEnabled()
+        assert find(widget.stack, "summary").styleSheet()
+        enter(widget.stack, "z spacing", "")
+        assert find(widget.bar, "run").isEnabled()
 
     def test_what_was_typed_for_one_stack_does_not_change_another(self, qtbot, widget, tmp_path):
         opened(widget, tmp_path / "a.tif", spacing=None)
-        qtbot.keyClicks(widget.stack._spacing, "5um")
-        widget.stack._acquisition.setCurrentText("projection")
+        qtbot.keyClicks(find(widget.stack, "z spacing"), "5um")
+        pick(widget.stack, "acquisition", "projection")
         opened(widget, tmp_path / "b.tif")
-        assert widget.stack._spacing.text() == ""
-        assert "2 um apart" in widget.stack._info.text()
+        assert read(widget.stack, "z spacing") == ""
+        assert "2 um apart" in read(widget.stack, "summary")
         assert widget.settings().acquisition is None
-        widget.stack._layers.setCurrentText("a")
-        assert widget.stack._spacing.text() == "5um"
+        pick(widget.stack, "Layer", "a")
+        assert read(widget.stack, "z spacing") == "5um"
         assert widget.settings().acquisition == "projection:6"
 
     def test_depths_are_edited_one_by_one(self, qtbot, widget, tmp_path):
         opened(widget, tmp_path / "a.tif", spacing=1 / 3)
-        table = widget.stack._table
+        table = find(widget.stack, "Section depths", QTableWidget)
         assert table.rowCount() == 7
         table.item(1, 0).setText("0.5")
         expected = np.arange(7) / 3
         expected[1] = 0.5
         np.testing.assert_allclose(widget.settings().depths, expected, rtol=1e-9)
-        assert "unevenly" in widget.stack._info.text()
-        assert "unevenly spaced; the result is regular" in widget.target._summary.text()
+        assert "unevenly" in read(widget.stack, "summary")
+        assert "unevenly spaced; the result is regular" in read(widget.target, "summary")
         table.item(1, 0).setText("9")
-        assert "must increase" in widget.stack._info.text()
-        assert not widget.bar._run.isEnabled()
+        assert "must increase" in read(widget.stack, "summary")
+        assert not find(widget.bar, "run").isEnabled()
         table.item(1, 0).setText("0.4")
-        assert widget.bar._run.isEnabled()
+        assert find(widget.bar, "run").isEnabled()
         table.item(1, 0).setText("x")
-        assert "a depth must be a number, got 'x'" in widget.stack._info.text()
-        widget.stack._forget_depths()
+        assert "a depth must be a number, got 'x'" in read(widget.stack, "summary")
+        press(widget.stack, "Back to the file's depths")
         assert widget.settings().depths is None
         assert table.item(1, 0).text() == "0.333333"
 
     def test_a_typed_spacing_replaces_edited_depths(self, qtbot, widget, tmp_path):
         opened(widget, tmp_path / "a.tif")
-        widget.stack._table.item(1, 0).setText("2.5")
-        qtbot.keyClicks(widget.stack._spacing, "3um")
+        find(widget.stack, "Section depths", QTableWidget).item(1, 0).setText("2.5")
+        qtbot.keyClicks(find(widget.stack, "z spacing"), "3um")
         assert widget.settings().depths is None
         assert widget.settings().z_spacing == "3um"
-        assert "3 um apart" in widget.stack._info.text()
+        assert "3 um apart" in read(widget.stack, "summary")
 
     def test_back_to_the_file(self, widget, tmp_path):
         opened(widget, tmp_path / "a.tif")
-        widget.stack._spacing.setText("3um")
+        enter(widget.stack, "z spacing", "3um")
         [button] = [each for each in widget.stack.findChildren(QPushButton) if each.text().startswith("Back")]
         button.click()
         assert widget.settings().z_spacing is None
-        assert "2 um apart" in widget.stack._info.text()
+        assert "2 um apart" in read(widget.stack, "summary")
 
     def test_depths_of_a_reversed_nifti_stay_at_their_section(self, widget, tmp_path):
         voxels = np.arange(9 * 8 * 5, dtype=np.int16).reshape(9, 8, 5)
         nibabel.save(nibabel.Nifti1Image(voxels, np.diag([1.0, 1.0, -4.0, 1.0])), tmp_path / "r.nii.gz")
         widget.stack.open_files([tmp_path / "r.nii.gz"])
-        assert widget.stack._dataset.source.reversed_sections
+        assert widget.stack.described(widget.settings()).source.reversed_sections
         before = widget.stack.described(widget.settings()).grid.depths
-        widget.stack._table.item(1, 0).setText(str(before[1] + 1))
+        find(widget.stack, "Section depths", QTableWidget).item(1, 0).setText(str(before[1] + 1))
         after = widget.stack.described(widget.settings()).grid.depths
         np.testing.assert_allclose(after - before, [0, 1, 0, 0, 0], atol=1e-9)
 
     def test_projections(self, widget, tmp_path):
         opened(widget, tmp_path / "a.tif")
-        assert widget.stack._count.isHidden()
-        widget.stack._acquisition.setCurrentText("projection")
-        widget.stack._count.setValue(4)
-        assert not widget.stack._count.isHidden()
+        assert not shows(widget.stack, "sections in one image")
+        pick(widget.stack, "acquisition", "projection")
+        enter(widget.stack, "sections in one image", 4)
+        assert shows(widget.stack, "sections in one image")
         assert widget.settings().acquisition == "projection:4"
-        assert "7 → 28 sections" in widget.target._summary.text()
+        assert "7 → 28 sections" in read(widget.target, "summary")
 
     def test_follows_names_scales_and_removal(self, viewer, widget, tmp_path):
         layer = opened(widget, tmp_path / "a.tif")
         layer.name = "renamed"
-        assert widget.stack._layers.currentText() == "renamed"
+        assert find(widget.stack, "Layer").currentText() == "renamed"
         assert widget.stack.layer is not None
         layer.scale = (4.0, 0.5, 0.5)
-        assert "4 um apart" in widget.stack._info.text()
+        assert "4 um apart" in read(widget.stack, "summary")
         viewer.layers.remove(layer)
         assert widget.stack.layer is None
-        assert widget.target._summary.text() == ""
-        assert not widget.bar._run.isEnabled()
+        assert read(widget.target, "summary") == ""
+        assert not find(widget.bar, "run").isEnabled()
 
     def test_new_layers_do_not_change_the_choice(self, viewer, widget, tmp_path):
         opened(widget, tmp_path / "a.tif")
@@ -242,68 +235,68 @@ class TestTarget:
     def test_summary(self, widget, tmp_path, settings, words):
         opened(widget, tmp_path / "a.tif")
         choose(widget, **settings)
-        assert words in widget.target._summary.text()
-        kind = widget.target._kind.currentData()
-        assert widget.target._factor.isHidden() == (kind != "factor")
-        assert widget.target._spacing.isHidden() == (kind != "spacing")
+        assert words in read(widget.target, "summary")
+        kind = find(widget.target, "Target").currentData()
+        assert shows(widget.target, "Factor") == (kind == "factor")
+        assert shows(widget.target, "Spacing") == (kind == "spacing")
 
     @pytest.mark.parametrize(
         ("spacing", "words"), [("", "is not a length"), ("1km", "unit 'km'"), ("50um", "longer than the whole stack")]
     )
     def test_what_is_wrong(self, widget, tmp_path, spacing, words):
         opened(widget, tmp_path / "a.tif")
-        widget.target._kind.setCurrentIndex(1)
-        widget.target._spacing.setText(spacing)
-        assert words in widget.target._summary.text()
-        assert not widget.bar._run.isEnabled()
-        widget.target._spacing.setText("1um")
-        assert widget.bar._run.isEnabled()
+        pick(widget.target, "Target", "Spacing")
+        enter(widget.target, "Spacing", spacing)
+        assert words in read(widget.target, "summary")
+        assert not find(widget.bar, "run").isEnabled()
+        enter(widget.target, "Spacing", "1um")
+        assert find(widget.bar, "run").isEnabled()
 
     def test_isotropic_needs_a_pixel_size(self, viewer, widget):
         viewer.add_image(np.zeros((4, 5, 6)), scale=(3, 1, 1))
-        widget.target._kind.setCurrentIndex(2)
-        assert "no pixel size" in widget.target._summary.text()
+        pick(widget.target, "Target", "Isotropic")
+        assert "no pixel size" in read(widget.target, "summary")
 
 
 class TestMethod:
     def test_another_method_brings_its_own_form(self, widget):
         choose(widget, method="nearest")
-        assert widget.method._collapsible.isHidden()
-        assert "Repeats the closest" in widget.method._summary.text()
+        assert not shows(widget.method, "parameters")
+        assert "Repeats the closest" in read(widget.method, "summary")
         choose(widget, method="cubic", parameters={"kind": "spline"})
-        assert not widget.method._collapsible.isHidden()
+        assert shows(widget.method, "parameters")
         assert widget.settings().parameters == {"kind": "spline"}
-        widget.method._restore.click()
+        press(widget.method, "Restore defaults")
         assert widget.settings().parameters == {}
-        assert widget.method._form.config().kind == "catmull-rom"
+        assert form_of(widget.method).config().kind == "catmull-rom"
 
     def test_presets(self, slow, open_widget):
         widget = open_widget()
         choose(widget, method="cubic")
-        assert widget.method._preset_row.isHidden()
+        assert not shows(widget.method, "preset")
         choose(widget, method="slow")
-        assert not widget.method._preset_row.isHidden()
-        assert widget.method._form.config().steps == 3
-        widget.method._presets.setCurrentText("best")
-        assert widget.method._form.config().steps == 200
+        assert shows(widget.method, "preset")
+        assert form_of(widget.method).config().steps == 3
+        pick(widget.method, "preset", "best")
+        assert form_of(widget.method).config().steps == 200
         assert widget.settings().parameters == {}
         choose(widget, method="linear")
         choose(widget, method="slow")
         assert widget.settings().preset == "best"
-        assert widget.method._form.config().steps == 200
+        assert form_of(widget.method).config().steps == 200
 
     def test_a_parameter_that_does_not_fit_is_told(self, widget, tmp_path, monkeypatch):
         opened(widget, tmp_path / "a.tif")
         choose(widget, method="cubic")
-        form = widget.method._form
+        form = form_of(widget.method)
         monkeypatch.setattr(form, "config", lambda: CubicConfig(kind="wrong"))  # the editors do not let one in
         form.changed.emit()
-        assert not widget.bar._run.isEnabled()
-        assert "Cubic" in widget.bar._message.text()
+        assert not find(widget.bar, "run").isEnabled()
+        assert "Cubic" in read(widget.bar, "message")
         monkeypatch.undo()
         form.changed.emit()
-        assert widget.bar._run.isEnabled()
-        assert widget.bar._message.text() == ""
+        assert find(widget.bar, "run").isEnabled()
+        assert read(widget.bar, "message") == ""
 
     def test_devices_are_searched_off_the_gui_thread(self, qtbot, slow, open_widget, monkeypatch):
         threads = []
@@ -317,106 +310,16 @@ class TestMethod:
         gpu, get = replace(slow, devices=("cpu", "cuda")), registry.get
         monkeypatch.setattr(registry, "get", lambda name: gpu if name == "slow" else get(name))
         widget = open_widget()
-        assert "computes on the CPU" in widget.compute._device_note.text()
+        assert "computes on the CPU" in read(widget.compute, "device note")
         choose(widget, method="slow")
-        assert "looking for a GPU" in widget.compute._device_note.text()
-        qtbot.waitUntil(lambda: "computes on cuda:0" in widget.compute._device_note.text(), timeout=3000)
-        assert widget.compute._device.findText("cuda:0") >= 0
+        assert "looking for a GPU" in read(widget.compute, "device note")
+        qtbot.waitUntil(lambda: "computes on cuda:0" in read(widget.compute, "device note"), timeout=3000)
+        assert find(widget.compute, "device").findText("cuda:0") >= 0
         assert threading.main_thread() not in threads
         choose(widget, device="cpu")
-        assert "slow on the CPU" in widget.compute._device_note.text()
+        assert "slow on the CPU" in read(widget.compute, "device note")
         choose(widget, device="mps")
-        assert "device 'mps' is not there" in widget.compute._device_note.text()
-
-
-class TestSettings:
-    def test_file_is_what_the_command_line_reads(self, qtbot, widget, tmp_path):
-        opened(widget, tmp_path / "a.tif")
-        choose(widget, method="cubic", factor=3, parameters={"overshoot": "keep"}, dtype="float32", z_spacing="3um")
-        widget.save_settings(str(tmp_path / "s.yaml"))
-        assert "saved" in widget.bar._message.text()
-        done = run(qtbot, widget)
-        answer = run_json("run", tmp_path / "a.tif", tmp_path / "out.nii", "--settings", tmp_path / "s.yaml")
-        assert answer["spacing"] == pytest.approx(1.0)
-        voxels = np.asarray(nibabel.load(tmp_path / "out.nii").dataobj).T
-        assert voxels.dtype == np.float32
-        np.testing.assert_array_equal(voxels, done.layers[0].data)
-
-    def test_round_trip(self, viewer, widget, open_widget, tmp_path):
-        wanted = make_settings(
-            method="cubic", preset="fast", parameters={"kind": "spline"}, spacing="0.5um", acquisition="projection:6",
-            z_spacing="2um", dtype="float32", nan="fill", device="cpu", threads=2, seed=9,
-        )  # fmt: skip
-        widget.set_settings(wanted)
-        widget.save_settings(str(tmp_path / "s.yaml"))
-        choose(widget, method="linear", parameters={}, spacing=None, factor=2, threads=None)
-        widget.load_settings(str(tmp_path / "s.yaml"))
-        assert widget.settings() == wanted
-
-    def test_a_projection_without_a_target_means_its_own_factor(self, widget, tmp_path):
-        (tmp_path / "s.yaml").write_text("acquisition: projection:6\n")
-        widget.load_settings(str(tmp_path / "s.yaml"))
-        assert widget.settings().factor == 6
-
-    @pytest.mark.parametrize(
-        ("text", "words"),
-        [
-            ("method: magic", "no method 'magic'"),
-            ("method: cubic\nparameters: {kind: odd}", "kind"),
-            ("method: linear\nparameters: {gone: 1}", "'gone' is not known"),
-            ("acquisition: projection:x", "acquisition 'projection:x' is not known"),
-            ("colour: red", "'colour' is not known"),
-            ("[1, 2", "cannot be read"),
-        ],
-    )
-    def test_a_file_that_does_not_fit_changes_nothing(self, widget, tmp_path, text, words):
-        (tmp_path / "s.yaml").write_text(text)
-        before = widget.settings()
-        widget.load_settings(str(tmp_path / "s.yaml"))
-        assert words in widget.bar._message.text()
-        assert widget.settings() == before
-
-    def test_what_the_widget_cannot_use_is_said(self, widget, tmp_path):
-        (tmp_path / "s.yaml").write_text("channel: 1\nfactor: 5\n")
-        widget.load_settings(str(tmp_path / "s.yaml"))
-        assert "not used here: channel" in widget.bar._message.text()
-        assert widget.settings().factor == 5
-
-    def test_a_folder_that_is_not_there_is_told(self, widget, tmp_path):
-        widget.save_settings(str(tmp_path / "missing" / "s.yaml"))
-        assert "missing" in widget.bar._message.text()
-
-    def test_remembered_between_starts(self, qtbot, viewer, widget, open_widget, tmp_path, config_folder):
-        opened(widget, tmp_path / "a.tif")
-        run(qtbot, widget, method="cubic", factor=3, parameters={"kind": "spline"}, z_spacing="3um", seed=4)
-        kept = yaml.safe_load((config_folder / "last-run.yaml").read_text())
-        assert kept == {"method": "cubic", "factor": 3, "parameters": {"kind": "spline"}, "seed": 4}
-        viewer.window.remove_dock_widget(widget)
-        again = open_widget().settings()
-        assert (again.method, again.factor, again.parameters, again.seed) == ("cubic", 3, {"kind": "spline"}, 4)
-        assert again.z_spacing is None
-
-    @pytest.mark.parametrize("text", ["method: gone", "method: linear\nparameters: {gone: 1}", "::", "factor: [1]"])
-    def test_old_or_broken_memory_does_no_harm(self, open_widget, config_folder, text):
-        (config_folder / "last-run.yaml").write_text(text)
-        assert open_widget().settings() == make_settings(method="linear", factor=4)
-
-    def test_a_read_only_home_does_not_stop_a_run(self, qtbot, widget, tmp_path, config_folder):
-        (config_folder / "last-run.yaml").mkdir()
-        opened(widget, tmp_path / "a.tif")
-        run(qtbot, widget)
-        assert any("could not be remembered" in message for message in said("warning"))
-
-    def test_preferences_are_the_first_defaults(self, slow, viewer, open_widget):
-        defaults = get_plugin_settings(PLUGIN).defaults
-        defaults.device, defaults.preset = "cpu", "best"
-        try:
-            widget = open_widget()
-            assert (widget.settings().device, widget.settings().preset) == ("cpu", "best")
-            choose(widget, method="slow")
-            assert widget.method._form.config().steps == 200
-        finally:
-            defaults.device, defaults.preset = "auto", "balanced"
+        assert "device 'mps' is not there" in read(widget.compute, "device note")
 
 
 def test_ctrl_return_runs_from_anywhere_in_the_widget(qtbot, widget, tmp_path):
@@ -449,14 +352,14 @@ class TestEnlarging:
         opened(widget, tmp_path / "a.tif")
         widget.compute.set_scoring(2)
         choose(widget, method="enlarge", factor=3)
-        text = widget.target._summary.text()
+        text = read(widget.target, "summary")
         assert "7 → 28 sections of 160 x 200 pixels, 0.5 um apart, 1.8 MB" in text
         assert widget.settings().factor is None
-        assert not widget.target._factor.isVisibleTo(widget.target)
-        assert not widget.compute._score.isEnabled()
+        assert not find(widget.target, "Factor").isVisibleTo(widget.target)
+        assert not find(widget.compute, "score").isEnabled()
         assert widget.compute.scoring() is None
         choose(widget, method="linear")
-        assert widget.target._factor.isVisibleTo(widget.target)
+        assert find(widget.target, "Factor").isVisibleTo(widget.target)
         assert widget.settings().factor == 3
         assert widget.compute.scoring() is not None
 
@@ -488,4 +391,4 @@ class TestEnlarging:
         choose(widget, method="rrdb_gan")
         widget.run()
         finish(qtbot, widget)
-        assert "needs a model" in widget.bar._message.text()
+        assert "needs a model" in read(widget.bar, "message")

@@ -6,6 +6,7 @@ import weakref
 
 import numpy as np
 import pytest
+from controls import enter, find, press, read, shows
 from drive import choose, finish, run, said, sparse_tiff
 from qtpy.QtCore import QThreadPool
 
@@ -28,57 +29,62 @@ def stack(widget, tmp_path):
 def start(qtbot, widget, steps=200, **parameters):
     """Start a slow run and wait until it reports."""
     choose(widget, method="slow", parameters={"steps": steps, **parameters}, factor=2)
-    widget.bar._run.click()
-    qtbot.waitUntil(lambda: "fitting" in widget.bar._message.text(), timeout=3000)
+    press(widget.bar, "run")
+    qtbot.waitUntil(lambda: "fitting" in read(widget.bar, "message"), timeout=3000)
 
 
 def is_ready(widget):
     bar = widget.bar
-    return bar._run.text() == "Run" and bar._run.isEnabled() and bar._preview.isEnabled() and bar._progress.isHidden()
+    return (
+        read(bar, "run") == "Run"
+        and find(bar, "run").isEnabled()
+        and find(bar, "preview").isEnabled()
+        and not shows(bar, "progress")
+    )
 
 
 class TestCancel:
     def test_run_turns_into_cancel_and_stops_within_half_a_second(self, qtbot, viewer, widget, stack):
         start(qtbot, widget)
         bar = widget.bar
-        assert bar._run.text() == "Cancel"
-        assert bar._run.isEnabled()
-        assert not bar._preview.isEnabled()
-        assert not bar._progress.isHidden()
+        assert read(bar, "run") == "Cancel"
+        assert find(bar, "run").isEnabled()
+        assert not find(bar, "preview").isEnabled()
+        assert shows(bar, "progress")
         asked = time.perf_counter()
-        bar._run.click()
-        assert bar._run.text() == "Cancelling…"
-        assert not bar._run.isEnabled()
+        press(bar, "run")
+        assert read(bar, "run") == "Cancelling…"
+        assert not find(bar, "run").isEnabled()
         finish(qtbot, widget)
         assert time.perf_counter() - asked < 0.5
         assert is_ready(widget)
-        assert "cancelled" in bar._message.text()
+        assert "cancelled" in read(bar, "message")
         assert [layer.name for layer in viewer.layers] == ["a"]
         assert widget.runs.runs == []
 
     def test_a_change_in_a_box_does_not_end_cancelling(self, qtbot, widget, stack):
         start(qtbot, widget)
-        widget.bar._run.click()
-        widget.target._factor.setValue(7)
-        assert widget.bar._run.text() == "Cancelling…"
-        assert not widget.bar._run.isEnabled()
+        press(widget.bar, "run")
+        enter(widget.target, "Factor", 7)
+        assert read(widget.bar, "run") == "Cancelling…"
+        assert not find(widget.bar, "run").isEnabled()
         finish(qtbot, widget)
         assert is_ready(widget)
 
     def test_a_result_on_its_way_when_cancel_is_clicked_is_dropped(self, qtbot, viewer, widget, stack):
         choose(widget, method="linear")
-        widget.bar._run.click()
+        press(widget.bar, "run")
         QThreadPool.globalInstance().waitForDone(5000)
         time.sleep(0.2)  # the job may start only now: it waits for the event loop
-        widget.bar._run.click()
+        press(widget.bar, "run")
         finish(qtbot, widget)
         assert [layer.name for layer in viewer.layers] == ["a"]
-        assert "cancelled" in widget.bar._message.text()
+        assert "cancelled" in read(widget.bar, "message")
         assert is_ready(widget)
 
     def test_a_run_after_a_cancelled_one(self, qtbot, widget, stack):
         start(qtbot, widget)
-        widget.bar._run.click()
+        press(widget.bar, "run")
         finish(qtbot, widget)
         assert run(qtbot, widget, method="slow", parameters={"steps": 1}).name == "a slow"
 
@@ -93,9 +99,9 @@ class TestCancel:
 
     def test_progress_and_time_left(self, qtbot, widget, stack):
         start(qtbot, widget, steps=40)
-        qtbot.waitUntil(lambda: " left" in widget.bar._message.text(), timeout=4000)
-        first = widget.bar._progress.value()
-        qtbot.waitUntil(lambda: widget.bar._progress.value() > first, timeout=2000)
+        qtbot.waitUntil(lambda: " left" in read(widget.bar, "message"), timeout=4000)
+        first = find(widget.bar, "progress").value()
+        qtbot.waitUntil(lambda: find(widget.bar, "progress").value() > first, timeout=2000)
         widget.cancel()
         finish(qtbot, widget)
 
@@ -104,7 +110,7 @@ class TestErrors:
     def test_an_error_is_shown_in_the_widget_and_by_napari(self, qtbot, viewer, widget, stack):
         start(qtbot, widget, steps=2, outcome="error")
         finish(qtbot, widget)
-        assert "RuntimeError: the fit went wrong" in widget.bar._message.text()
+        assert "RuntimeError: the fit went wrong" in read(widget.bar, "message")
         assert any("the fit went wrong" in message for message in said("error"))
         assert is_ready(widget)
         assert [layer.name for layer in viewer.layers] == ["a"]
@@ -113,14 +119,14 @@ class TestErrors:
     def test_out_of_memory_gets_advice(self, qtbot, widget, stack):
         start(qtbot, widget, steps=2, outcome="memory")
         finish(qtbot, widget)
-        assert "use a smaller factor, one channel, or a crop" in widget.bar._message.text()
+        assert "use a smaller factor, one channel, or a crop" in read(widget.bar, "message")
         assert is_ready(widget)
 
     def test_a_request_that_does_not_fit(self, qtbot, viewer, widget, stack):
         choose(widget, method="slow", acquisition="projection:4")
-        widget.bar._run.click()
+        press(widget.bar, "run")
         finish(qtbot, widget)
-        assert "projection" in widget.bar._message.text()
+        assert "projection" in read(widget.bar, "message")
         assert any("projection" in message for message in said("warning"))
         assert is_ready(widget)
 
@@ -130,13 +136,13 @@ class TestErrors:
         viewer.add_image(voxels, scale=(2, 1, 1), units="um", name="holes")
         widget.run()
         finish(qtbot, widget)
-        assert "1 of 324 voxels are NaN" in widget.bar._message.text()
+        assert "1 of 324 voxels are NaN" in read(widget.bar, "message")
         assert is_ready(widget)
 
     def test_warnings_of_a_run_are_shown(self, qtbot, viewer, widget):
         viewer.add_image(np.full((4, 9, 9), 5, np.uint8), scale=(2, 1, 1), units="um", name="flat")
         run(qtbot, widget, method="cubic")
-        assert "the stack is constant" in widget.bar._message.text()
+        assert "the stack is constant" in read(widget.bar, "message")
         assert any("the stack is constant" in message for message in said("warning"))
 
 
@@ -146,14 +152,14 @@ class TestChangesDuringARun:
         viewer.layers.remove("a")
         finish(qtbot, widget)
         assert viewer.layers["a slow"].data.shape[0] == 13
-        assert "changed or removed during the run" in widget.bar._message.text()
+        assert "changed or removed during the run" in read(widget.bar, "message")
         np.testing.assert_array_equal(viewer.layers["a slow"].data[::2], stack)
 
     def test_the_input_gets_other_data(self, qtbot, viewer, widget, stack):
         start(qtbot, widget, steps=6)
         viewer.layers["a"].data = np.zeros_like(stack)
         finish(qtbot, widget)
-        assert "changed or removed during the run" in widget.bar._message.text()
+        assert "changed or removed during the run" in read(widget.bar, "message")
         np.testing.assert_array_equal(viewer.layers["a slow"].data[::2], stack)
 
     def test_another_stack_and_other_settings_are_chosen(self, qtbot, viewer, widget, stack, tmp_path):
@@ -169,7 +175,7 @@ class TestChangesDuringARun:
     def test_an_input_that_is_left_alone_is_not_complained_about(self, qtbot, widget, stack):
         start(qtbot, widget, steps=4)
         finish(qtbot, widget)
-        assert "changed or removed" not in widget.bar._message.text()
+        assert "changed or removed" not in read(widget.bar, "message")
 
     def test_the_dock_is_closed(self, qtbot, viewer, widget, stack):
         start(qtbot, widget)

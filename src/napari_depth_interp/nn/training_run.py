@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..method import MethodConfig, Runtime
-from ..models import folder as models
+from ..models import folder as model_folder
 from ..progress import Report, part
 from .checkpoint import Checkpoint
 from .contract import TrainingData
@@ -73,7 +73,7 @@ class TrainingRun:
         if self.accelerator is not None and not self.accelerator.is_main_process:
             return
         record = record_of(self.data, self._parameters(), trained.history)
-        models.save(self.folder, models.Model(self.method, about, trained.network.state_dict(), record))
+        model_folder.save(self.folder, model_folder.Model(self.method, about, trained.network.state_dict(), record))
         checkpoint.remove()
 
     def _parameters(self) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def test_few_files_each_give_a_slab_that_nobody_learns_from():
 
 
 def test_the_longer_side_is_cut():
-    kept, held = divided(data(["a"], (5, 20, 50)), 0.2, seed=0)
+    _, held = divided(data(["a"], (5, 20, 50)), 0.2, seed=0)
     assert held[0].voxels.shape == (5, 20, 10)
 
 

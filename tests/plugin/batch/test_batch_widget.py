@@ -5,6 +5,7 @@ import shlex
 import numpy as np
 import pytest
 import tifffile
+from controls import enter, find, pick, press, read, shows, tick
 from drive import finish, said, sparse_tiff
 from qtpy.QtCore import Qt, QThreadPool
 
@@ -23,8 +24,8 @@ def cells(widget, column):
 
 
 def run(qtbot, widget):
-    assert widget.bar._run.isEnabled(), widget.bar._run.toolTip()
-    widget.bar._run.click()
+    assert find(widget.bar, "run").isEnabled(), find(widget.bar, "run").toolTip()
+    press(widget.bar, "run")
     finish(qtbot, widget, timeout=60_000)
 
 
@@ -32,27 +33,27 @@ class TestFolders:
     def test_files_are_listed_as_they_are_chosen(self, qtbot, listed, source, target):
         assert cells(listed, 0) == ["a.tif", "b.tif", "sub/c.tif"]
         assert cells(listed, 1) == ["waiting"] * 3
-        assert listed.folders._info.text().startswith("3 files, ")
+        assert read(listed.folders, "summary").startswith("3 files, ")
         listed.folders.set_choice(source, target, patterns="b*; x*")
         qtbot.waitUntil(lambda: cells(listed, 0) == ["b.tif"], timeout=5000)
-        assert listed.folders._info.text().startswith("1 file, ")
+        assert read(listed.folders, "summary").startswith("1 file, ")
 
     def test_what_is_wrong_is_said(self, qtbot, listed, tmp_path, target, source):
         listed.folders.set_choice(tmp_path / "none", target)
-        qtbot.waitUntil(lambda: "does not exist" in listed.folders._info.text(), timeout=5000)
+        qtbot.waitUntil(lambda: "does not exist" in read(listed.folders, "summary"), timeout=5000)
         assert cells(listed, 0) == []
         listed.folders.set_choice(source, source)
-        qtbot.waitUntil(lambda: "is the input folder" in listed.folders._info.text(), timeout=5000)
+        qtbot.waitUntil(lambda: "is the input folder" in read(listed.folders, "summary"), timeout=5000)
         listed.folders.set_choice("", "")
-        assert not listed.bar._run.isEnabled()
+        assert not find(listed.bar, "run").isEnabled()
 
     def test_settings_that_fit_no_file_disable_run(self, listed):
-        listed.options._uncertainty.setChecked(True)
-        assert not listed.bar._run.isEnabled()
-        assert "linear gives no uncertainty" in listed.bar._message.text()
-        listed.options._uncertainty.setChecked(False)
-        assert listed.bar._run.isEnabled()
-        assert listed.bar._message.text() == ""
+        tick(listed.options, "also write the uncertainty")
+        assert not find(listed.bar, "run").isEnabled()
+        assert "linear gives no uncertainty" in read(listed.bar, "message")
+        tick(listed.options, "also write the uncertainty", False)
+        assert find(listed.bar, "run").isEnabled()
+        assert read(listed.bar, "message") == ""
 
 
 class TestRun:
@@ -63,12 +64,12 @@ class TestRun:
         run(qtbot, listed)
         assert cells(listed, 1) == ["done", "failed", "done"]
         assert "is damaged" in cells(listed, 5)[1]
-        assert listed.files._detail.text().startswith("b.tif: failed, 'b.tif' is damaged")
+        assert read(listed.files, "summary").startswith("b.tif: failed, 'b.tif' is damaged")
         assert float(cells(listed, 3)[0]) == pytest.approx(
             ndi.evaluate(source / "a.tif", "linear", keep_every=2).methods[0].volume["psnr"], abs=0.01
         )
         assert not listed.files.table.isColumnHidden(3)
-        assert "2 done, 1 failed; see " in listed.bar._message.text()
+        assert "2 done, 1 failed; see " in read(listed.bar, "message")
         assert any("1 of 3 files failed" in text for text in said("warning"))
         assert set(tree(target)) == {"a.tif", "sub/c.tif"}
         assert listed.tabs.currentWidget() is listed.files
@@ -80,10 +81,10 @@ class TestRun:
         run(qtbot, listed)
         assert cells(listed, 1) == ["done", "skipped", "skipped"]
         assert cells(listed, 5)[1] == "complete already"
-        listed.folders._existing.setCurrentIndex(2)
+        pick(listed.folders, "existing results", "do not touch them")
         run(qtbot, listed)
-        assert "holds results of an earlier batch" in listed.bar._message.text()
-        listed.folders._existing.setCurrentIndex(1)
+        assert "holds results of an earlier batch" in read(listed.bar, "message")
+        pick(listed.folders, "existing results", "make all anew")
         run(qtbot, listed)
         assert cells(listed, 1) == ["done"] * 3
 
@@ -103,11 +104,11 @@ class TestRun:
 
     def test_a_file_without_result_opens_alone_and_a_damaged_one_says_why(self, qtbot, viewer, listed, source):
         listed.files.table.selectRow(0)
-        listed.files._open_chosen()
+        press(listed.files, "Open")
         assert [layer.name for layer in viewer.layers] == ["a"]
         (source / "b.tif").write_bytes(b"")
         listed.files.table.selectRow(1)
-        listed.files._open_chosen()
+        press(listed.files, "Open")
         assert len(viewer.layers) == 1
         assert any("is empty" in text for text in said("warning"))
 
@@ -135,7 +136,7 @@ class TestRun:
     def test_a_folder_chosen_during_a_run_is_looked_through_after_it(self, qtbot, slow, listed, tmp_path, target):
         fill(tmp_path / "next", ["next.tif"])
         listed.set_settings(make_settings(method="slow", factor=2, parameters={"steps": 20}))
-        listed.bar._run.click()
+        press(listed.bar, "run")
         listed.folders.set_choice(tmp_path / "next", target)
         qtbot.wait(600)
         assert listed.job is not None
@@ -153,7 +154,7 @@ class TestRun:
 
     def test_a_method_that_makes_all_axes_finer(self, qtbot, listed, source, target):
         listed.set_settings(make_settings(method="enlarge", factor=2))
-        assert listed.target._factor.isHidden()
+        assert not shows(listed.target, "Factor")
         run(qtbot, listed)
         assert cells(listed, 1) == ["done"] * 3
         before, after = (ndi.read(folder / "a.tif").voxels.shape for folder in (source, target))
@@ -162,7 +163,7 @@ class TestRun:
     def test_several_at_once(self, qtbot, listed, target, tmp_path):
         run(qtbot, listed)
         before = tree(target)
-        listed.options._workers.setValue(2)
+        enter(listed.options, "files at once", 2)
         listed.folders.target.setText(str(tmp_path / "other"))
         run(qtbot, listed)
         assert cells(listed, 1) == ["done"] * 3
@@ -173,36 +174,36 @@ class TestStop:
     @pytest.fixture
     def slow_batch(self, qtbot, slow, listed):
         listed.set_settings(make_settings(method="slow", factor=2, parameters={"steps": 40}))
-        listed.bar._run.click()
+        press(listed.bar, "run")
         qtbot.waitUntil(lambda: cells(listed, 1)[0].startswith("running"), timeout=5000)
         return listed
 
     def test_cancel_drops_the_file_in_work(self, qtbot, slow_batch, target):
-        slow_batch.bar._run.click()
+        press(slow_batch.bar, "run")
         finish(qtbot, slow_batch)
         assert cells(slow_batch, 1) == ["waiting"] * 3
         assert tree(target) == {}
-        assert "cancelled; 0 of 3 files are done" in slow_batch.bar._message.text()
-        assert slow_batch.bar._run.text() == "Run"
+        assert "cancelled; 0 of 3 files are done" in read(slow_batch.bar, "message")
+        assert read(slow_batch.bar, "run") == "Run"
 
     def test_cancel_finishes_the_file_in_work(self, qtbot, slow_batch, target):
-        slow_batch.options._cancel.setCurrentIndex(1)
-        slow_batch.bar._run.click()
-        assert slow_batch.bar._run.text() == "Cancelling…"
+        pick(slow_batch.options, "Cancel", "finishes the file in work")
+        press(slow_batch.bar, "run")
+        assert read(slow_batch.bar, "run") == "Cancelling…"
         finish(qtbot, slow_batch)
         assert cells(slow_batch, 1) == ["done", "waiting", "waiting"]
         assert set(tree(target)) == {"a.tif"}
-        assert "stopped: 1 done, 2 waiting" in slow_batch.bar._message.text()
+        assert "stopped: 1 done, 2 waiting" in read(slow_batch.bar, "message")
 
     def test_progress_and_time_left(self, qtbot, slow_batch):
-        qtbot.waitUntil(lambda: " left" in slow_batch.bar._message.text(), timeout=10_000)
-        assert "of 3 files" in slow_batch.bar._message.text()
-        assert slow_batch.bar._progress.value() > 0
+        qtbot.waitUntil(lambda: " left" in read(slow_batch.bar, "message"), timeout=10_000)
+        assert "of 3 files" in read(slow_batch.bar, "message")
+        assert find(slow_batch.bar, "progress").value() > 0
         slow_batch.cancel()
         finish(qtbot, slow_batch)
 
     def test_the_dock_is_closed(self, qtbot, viewer, slow_batch, target):
-        slow_batch.options._cancel.setCurrentIndex(1)
+        pick(slow_batch.options, "Cancel", "finishes the file in work")
         viewer.window.remove_dock_widget(slow_batch)
         assert QThreadPool.globalInstance().waitForDone(2000)
         qtbot.wait(50)
@@ -213,7 +214,7 @@ class TestStop:
         _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Batch folder")
         widget.set_settings(make_settings(method="slow", factor=2, parameters={"steps": 200}))
         widget.folders.set_choice(source, target)
-        widget.bar._run.click()
+        press(widget.bar, "run")
         qtbot.waitUntil(lambda: (target / ".depth-interp-batch" / "run.json").exists(), timeout=5000)
         viewer.close()
         assert QThreadPool.globalInstance().waitForDone(2000)
@@ -228,7 +229,7 @@ class TestSettings:
         text = "method: cubic\nfactor: 3\nz_spacing: 3um\nnan: fill\nseed: 4\nparameters: {kind: spline}\n"
         (tmp_path / "lab.yaml").write_text(text)
         listed.load_settings(str(tmp_path / "lab.yaml"))
-        assert "Also set: nan: fill, seed: 4." in listed.options._info.text()
+        assert "Also set: nan: fill, seed: 4." in read(listed.options, "summary")
         listed.save_settings(str(tmp_path / "saved.yaml"))
         saved = load_settings(tmp_path / "saved.yaml")
         assert {name: saved[name] for name in ("method", "factor", "z_spacing", "nan", "seed")} == {
@@ -241,7 +242,7 @@ class TestSettings:
         text = "method: linear\nfactor: 2\nenhance: srcnn\nenhance_parameters: {training_steps: 10}\n"
         (tmp_path / "lab.yaml").write_text(text)
         listed.load_settings(str(tmp_path / "lab.yaml"))
-        assert "enhance: srcnn" in listed.options._info.text()
+        assert "enhance: srcnn" in read(listed.options, "summary")
         assert listed.settings().enhance_parameters == {"training_steps": 10}
         assert "--enhance srcnn --enhance-param training_steps=10" in listed.command()
 
@@ -250,7 +251,7 @@ class TestSettings:
         save_settings(tmp_path / "s.yaml", enhanced)
         listed.load_settings(str(tmp_path / "s.yaml"))
         assert listed.settings().enhance == "srcnn"
-        assert "enhance: srcnn" in listed.options._info.text()
+        assert "enhance: srcnn" in read(listed.options, "summary")
         remember_settings(enhanced)
         viewer.window.remove_dock_widget(listed)
         _, again = viewer.window.add_plugin_dock_widget(PLUGIN, "Batch folder")
@@ -266,5 +267,5 @@ class TestSettings:
         (tmp_path / "bad.yaml").write_text("facto: 3\n")
         before = listed.settings()
         listed.load_settings(str(tmp_path / "bad.yaml"))
-        assert "'facto' is not known" in listed.bar._message.text()
+        assert "'facto' is not known" in read(listed.bar, "message")
         assert listed.settings() == before

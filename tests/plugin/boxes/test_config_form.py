@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from controls import find
 from pydantic import BaseModel, ConfigDict, Field
 from qtpy.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QFileDialog, QLineEdit, QPushButton, QSpinBox
 
@@ -46,7 +47,7 @@ def form(qtbot):
 
 
 def editor(form, name):
-    return form._editors[name].widget
+    return find(form, type(form.config()).model_fields[name].title or name)
 
 
 def child(form, name, kind):

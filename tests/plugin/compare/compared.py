@@ -1,5 +1,6 @@
 """What a user does with the widget "Compare methods", and what it shows."""
 
+from controls import find, press, read
 from drive import finish
 from qtpy.QtCore import Qt
 
@@ -11,11 +12,11 @@ def compare(qtbot, widget, *methods, timeout=20_000):
     if methods:
         widget.methods.set_methods(methods)
     before = widget.scores.comparison
-    assert widget.bar._run.isEnabled(), widget.bar._run.toolTip()
-    widget.bar._run.click()
+    assert find(widget.bar, "run").isEnabled(), find(widget.bar, "run").toolTip()
+    press(widget.bar, "run")
     finish(qtbot, widget, timeout)
-    assert widget.scores.comparison is not before, widget.bar._message.text()
-    assert widget.scores.comparison.scores is not None, widget.bar._message.text()
+    assert widget.scores.comparison is not before, read(widget.bar, "message")
+    assert widget.scores.comparison.scores is not None, read(widget.bar, "message")
     return widget.scores.comparison
 
 

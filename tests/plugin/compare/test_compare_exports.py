@@ -7,6 +7,7 @@ import shlex
 import numpy as np
 import pytest
 from compared import TITLE, compare
+from controls import enter, find, pick, press, read, tick
 from drive import finish, sparse_tiff
 from qtpy.QtGui import QImage
 from qtpy.QtWidgets import QApplication, QFileDialog
@@ -26,7 +27,9 @@ def save_as(monkeypatch, path):
 
 
 def entry(widget, beginning):
-    return next(action for action in widget.scores._export.menu().actions() if action.text().startswith(beginning))
+    return next(
+        action for action in find(widget.scores, "Export").menu().actions() if action.text().startswith(beginning)
+    )
 
 
 class TestFiles:
@@ -37,7 +40,7 @@ class TestFiles:
             rows = list(csv.DictReader(file))
         assert [row["method"] for row in rows] == ["linear", "cubic", "nearest"]
         assert float(rows[1]["volume.psnr"]) == done.scores.of("cubic").volume["psnr"]
-        assert "saved in" in widget.bar._message.text()
+        assert "saved in" in read(widget.bar, "message")
 
     def test_scores_of_every_section(self, widget, done, tmp_path, monkeypatch):
         (tmp_path / "sections.csv").write_text("old")  # the dialog has asked whether to replace it
@@ -52,7 +55,7 @@ class TestFiles:
 
     @pytest.mark.parametrize("tab", range(4))
     def test_every_plot(self, widget, done, tmp_path, monkeypatch, tab):
-        widget.scores.plots._tabs.setCurrentIndex(tab)
+        find(widget.scores.plots, "plots").setCurrentIndex(tab)
         save_as(monkeypatch, tmp_path / "plot.png")
         entry(widget, "Plot in view").trigger()
         image = QImage(str(tmp_path / "plot.png"))
@@ -62,18 +65,18 @@ class TestFiles:
     def test_nothing_is_written_when_the_dialog_is_left(self, widget, done, tmp_path, monkeypatch):
         save_as(monkeypatch, "")
         monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: "")
-        before = widget.bar._message.text()
-        for action in widget.scores._export.menu().actions():
+        before = read(widget.bar, "message")
+        for action in find(widget.scores, "Export").menu().actions():
             action.trigger()
-        assert widget.bar._message.text() == before
+        assert read(widget.bar, "message") == before
         assert widget.job is None
 
     @pytest.mark.parametrize("what", ["Scores of the methods", "Plot in view"])
     def test_a_folder_that_is_not_there(self, widget, done, tmp_path, monkeypatch, what):
         save_as(monkeypatch, tmp_path / "gone" / "file.png")
         entry(widget, what).trigger()
-        assert "gone" in widget.bar._message.text()
-        assert "color" in widget.bar._message.styleSheet()
+        assert "gone" in read(widget.bar, "message")
+        assert "color" in find(widget.bar, "message").styleSheet()
 
 
 class TestReport:
@@ -88,7 +91,7 @@ class TestReport:
         monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
         entry(widget, "Report").trigger()
         finish(qtbot, widget, 60_000)
-        assert widget.bar._message.text() == f"the report is {folder / 'report.html'}"
+        assert read(widget.bar, "message") == f"the report is {folder / 'report.html'}"
         page = (folder / "report.html").read_text(encoding="utf-8")
         assert "depth-interp evaluate" in page
         assert page.count("data:image/png") > 4
@@ -96,7 +99,7 @@ class TestReport:
         assert scores["methods"][1]["volume"]["psnr"] == done.scores.of("cubic").volume["psnr"]
         entry(widget, "Report").trigger()  # there is one already
         finish(qtbot, widget)
-        assert "exists" in widget.bar._message.text()
+        assert "exists" in read(widget.bar, "message")
 
     def test_is_what_the_command_line_writes(self, qtbot, widget, done, tmp_path):
         widget.write_report(tmp_path / "window")
@@ -116,7 +119,7 @@ class TestReport:
 
 class TestCommand:
     def test_of_the_window(self, widget, done, stack, tmp_path):
-        widget.scores._copy.click()
+        press(widget.scores, "Copy as command")
         text = QApplication.clipboard().text()
         assert text == f"depth-interp evaluate {tmp_path / 'a.tif'} --methods linear,cubic,nearest --keep-every 2"
         found = run_json(*shlex.split(text)[1:])
@@ -135,7 +138,7 @@ class TestCommand:
     )
     def test_of_every_protocol(self, qtbot, widget, stack, protocol, words):
         widget.protocol.set_protocol(protocol)
-        widget.protocol._range.setText("-1 40000.5")
+        enter(widget.protocol, "data range", "-1 40000.5")
         done = compare(qtbot, widget, "linear")
         assert words in done.command()
         assert "--data-range -1 40000.5" in done.command()
@@ -147,20 +150,21 @@ class TestCommand:
         sparse_tiff(tmp_path / "dense.tif", sections=9, spacing=1.5)
         sparse_tiff(tmp_path / "sparse.tif", sections=5)
         widget.stack.open_files([tmp_path / "dense.tif", tmp_path / "sparse.tif"])
-        widget.stack._layers.setCurrentText("sparse")
+        pick(widget.stack, "Layer", "sparse")
         viewer.layers["sparse"].scale = (3, 0.5, 0.5)
         widget.protocol.set_protocol(Protocol("reference"))
-        widget.protocol._reference.setCurrentText("dense")
+        pick(widget.protocol, "reference layer", "dense")
         done = compare(qtbot, widget, "linear", "cubic")
         assert f"--reference {tmp_path / 'dense.tif'}" in done.command()
         assert "--z-spacing 3.0um" in done.command()
         found = run_json(*shlex.split(done.command())[1:])
         assert found["methods"][1]["volume"]["psnr"] == done.scores.methods[1].volume["psnr"]
 
-    def test_of_lpips(self, widget, stack, tmp_path):
-        widget.methods._lpips.setChecked(True)
-        widget.methods._net.setCurrentText("vgg")
-        widget.methods._weights = tmp_path / "vgg.pth"
+    def test_of_lpips(self, widget, stack, tmp_path, monkeypatch):
+        monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "vgg.pth"), ""))
+        tick(widget.methods, "lpips")
+        pick(widget.methods, "Network of LPIPS", "vgg")
+        press(widget.methods, "Weights file…")
         question = widget.question()
         assert question.lpips == LpipsChoice("vgg", tmp_path / "vgg.pth")
         assert question.needs_torch()

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from compared import TITLE, column, compare, headings
+from controls import enter, entries, find, focus_chain, method_rows, pick, press, read, shows, tick
 from drive import finish, said, sparse_tiff
 from qtpy.QtWidgets import QFileDialog, QLabel
 
@@ -17,12 +18,12 @@ KINDS = ["keep_every", "hold_out", "leave_one_out", "projection", "sr4", "refere
 
 
 def said_in(widget):
-    return widget.bar._message.text()
+    return read(widget.bar, "message")
 
 
 class TestStack:
     def test_nothing_is_open(self, widget):
-        assert not widget.bar._run.isEnabled()
+        assert not find(widget.bar, "run").isEnabled()
         widget.run()
         assert "no image layer" in said_in(widget)
 
@@ -41,16 +42,16 @@ class TestStack:
     )
     def test_layers_that_will_not_do(self, viewer, widget, add, words):
         add(viewer)
-        assert words in widget.stack._info.text() + widget.bar._run.toolTip()
-        assert not widget.bar._run.isEnabled()
+        assert words in read(widget.stack, "summary") + find(widget.bar, "run").toolTip()
+        assert not find(widget.bar, "run").isEnabled()
         widget.run()
         assert widget.job is None
-        assert "--" not in widget.bar._message.text()
+        assert "--" not in read(widget.bar, "message")
         assert said("warning")
 
     def test_a_typed_spacing_places_the_layer(self, qtbot, viewer, widget):
         viewer.add_image(np.random.default_rng(0).random((7, 20, 20)), name="plain")
-        widget.stack._spacing.setText("3um")
+        enter(widget.stack, "z spacing", "3um")
         comparison = compare(qtbot, widget)
         widget.scores.table.choose("cubic")
         assert viewer.layers["plain"].scale[0] == viewer.layers["plain cubic restored"].scale[0] == 3
@@ -61,14 +62,13 @@ class TestProtocol:
     @pytest.mark.parametrize("kind", KINDS)
     def test_each_has_a_sentence_and_its_own_field(self, widget, kind):
         box = widget.protocol
-        box._kind.setCurrentIndex(box._kind.findData(kind))
-        fields = {"keep_every": box._every, "projection": box._every, "hold_out": box._sections}
-        fields["reference"] = box._reference
-        for field in (box._every, box._sections, box._reference):
-            assert box._form.isRowVisible(field) == (fields.get(kind) is field)
-        assert box._words.text().endswith(".")
-        assert isinstance(box._words, QLabel)
-        assert box._words.wordWrap()
+        pick(box, "Protocol", kind)
+        fields = {"keep_every": "every", "projection": "every", "hold_out": "sections", "reference": "reference layer"}
+        for field in ("every", "sections", "reference layer"):
+            assert shows(box, field) == (fields.get(kind) == field)
+        assert read(box, "summary").endswith(".")
+        assert isinstance(find(box, "summary"), QLabel)
+        assert find(box, "summary").wordWrap()
 
     @pytest.mark.parametrize(
         "protocol",
@@ -81,23 +81,23 @@ class TestProtocol:
 
     @pytest.mark.parametrize(("text", "words"), [("", "no sections to hide"), ("3, x", "not a list of sections")])
     def test_a_list_that_is_none(self, widget, stack, text, words):
-        widget.protocol._kind.setCurrentIndex(widget.protocol._kind.findData("hold_out"))
-        widget.protocol._sections.setText(text)
+        pick(widget.protocol, "Protocol", "hold_out")
+        enter(widget.protocol, "sections", text)
         assert words in said_in(widget)
-        assert not widget.bar._run.isEnabled()
-        widget.protocol._sections.setText("3 5")
+        assert not find(widget.bar, "run").isEnabled()
+        enter(widget.protocol, "sections", "3 5")
         assert said_in(widget) == ""
-        assert widget.bar._run.isEnabled()
+        assert find(widget.bar, "run").isEnabled()
 
     def test_the_reference_must_be_a_layer(self, viewer, widget, stack):
         widget.protocol.set_protocol(Protocol("reference"))
-        assert [widget.protocol._reference.itemText(i) for i in range(widget.protocol._reference.count())] == ["a"]
+        assert entries(widget.protocol, "reference layer") == ["a"]
         viewer.layers["a"].name = "b"
-        assert widget.protocol._reference.currentText() == "b"
+        assert find(widget.protocol, "reference layer").currentText() == "b"
         viewer.add_labels(np.zeros((4, 5, 6), int), name="seg")
-        assert widget.protocol._reference.count() == 1
+        assert find(widget.protocol, "reference layer").count() == 1
         viewer.layers.clear()
-        assert not widget.bar._run.isEnabled()
+        assert not find(widget.bar, "run").isEnabled()
 
     def test_the_file_of_the_reference_is_read_once(self, viewer, widget, stack, tmp_path, monkeypatch):
         sparse_tiff(tmp_path / "dense.tif", sections=17)
@@ -105,22 +105,22 @@ class TestProtocol:
         opened, read = [], io.read
         monkeypatch.setattr(io, "read", lambda *words, **named: opened.append(words) or read(*words, **named))
         widget.protocol.set_protocol(Protocol("reference"))
-        widget.protocol._reference.setCurrentText("dense")
+        pick(widget.protocol, "reference layer", "dense")
         for text in ("1", "1 2", "1 23"):
-            widget.protocol._range.setText(text)
+            enter(widget.protocol, "data range", text)
         assert len(opened) == 1
 
     @pytest.mark.parametrize("text", ["1", "a b", "5 2"])
     def test_a_data_range_that_is_none(self, qtbot, widget, stack, text):
-        widget.protocol._range.setText(text)
+        enter(widget.protocol, "data range", text)
         widget.run()
         finish(qtbot, widget)
         assert "data range must be two numbers" in said_in(widget)
 
     def test_a_given_data_range(self, qtbot, widget, stack):
-        widget.protocol._range.setText("0 40000")
+        enter(widget.protocol, "data range", "0 40000")
         assert compare(qtbot, widget).scores.data_range == ((0.0, 40000.0),)
-        assert "0 to 40000" in widget.scores._words.text()
+        assert "0 to 40000" in read(widget.scores, "summary")
 
     @pytest.mark.parametrize(
         ("protocol", "words"),
@@ -137,10 +137,10 @@ class TestProtocol:
         assert words in said_in(widget)
         assert "--" not in said_in(widget)
         assert widget.scores.comparison is None
-        assert widget.bar._run.isEnabled()
+        assert find(widget.bar, "run").isEnabled()
 
     def test_projections_need_a_reference(self, qtbot, widget, stack):
-        widget.stack._acquisition.setCurrentText("projection")
+        pick(widget.stack, "acquisition", "projection")
         widget.run()
         finish(qtbot, widget)
         assert "compare with a dense 'reference layer'" in said_in(widget)
@@ -156,26 +156,26 @@ class TestMethods:
         box = widget.methods
         box.set_methods(["linear"])
         box.add("section_sr:fast")
-        row = box._rows[1]
-        row._presets.setCurrentText("best")
+        row = method_rows(box)[1]
+        pick(row, "Preset", "best")
         assert box.methods() == ("linear", "section_sr:best")
-        row._methods.setCurrentIndex(row._methods.findData("flow"))
+        pick(row, "Method", "flow")
         assert box.methods() == ("linear", "flow")
-        assert row._presets.isHidden()
-        row._methods.setCurrentIndex(row._methods.findData("auto"))
+        assert not shows(row, "Preset")
+        pick(row, "Method", "auto")
         assert box.methods()[1].startswith("auto:")
-        box._rows[0].removed.emit(box._rows[0])
+        press(method_rows(box)[0], "Remove")
         assert len(box.methods()) == 1
 
     def test_none_or_one_twice(self, widget, stack):
         widget.methods.set_methods([])
         assert "there is no method" in said_in(widget)
-        assert not widget.bar._run.isEnabled()
+        assert not find(widget.bar, "run").isEnabled()
         widget.methods.set_methods(["auto:fast", "auto:fast"])
         assert "auto (fast) is listed twice" in said_in(widget)
         widget.methods.set_methods(["auto:fast", "auto:best"])
         assert said_in(widget) == ""
-        assert widget.bar._run.isEnabled()
+        assert find(widget.bar, "run").isEnabled()
 
 
 class TestLpips:
@@ -192,14 +192,14 @@ class TestLpips:
     def test_the_label_says_what_is_loaded(self, widget, offline, tmp_path, monkeypatch):
         box = widget.methods
         box.refresh()
-        assert "loads 244 MB from the internet, once" in box._lpips.text()
+        assert "loads 244 MB from the internet, once" in read(box, "lpips")
         assert box.lpips() is None
-        box._lpips.setChecked(True)
-        box._net.setCurrentText("squeeze")
-        assert "loads 5.0 MB" in box._lpips.text()
+        tick(box, "lpips")
+        pick(box, "Network of LPIPS", "squeeze")
+        assert "loads 5.0 MB" in read(box, "lpips")
         monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "own.pth"), ""))
-        box._file.click()
-        assert "weights: own.pth" in box._lpips.text()
+        press(box, "Weights file…")
+        assert "weights: own.pth" in read(box, "lpips")
         assert box.lpips() == LpipsChoice("squeeze", tmp_path / "own.pth")
 
     def test_weights_that_are_there(self, widget, monkeypatch):
@@ -207,31 +207,29 @@ class TestLpips:
             weights.Download, "stored", property(lambda _self: type("", (), {"is_file": lambda _: True})())
         )
         widget.methods.refresh()
-        assert "weights are on this machine" in widget.methods._lpips.text()
+        assert "weights are on this machine" in read(widget.methods, "lpips")
 
-    def test_offline_everything_else_is_computed(self, qtbot, widget, stack, tmp_path):
+    def test_offline_everything_else_is_computed(self, qtbot, widget, stack, tmp_path, monkeypatch):
+        monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(tmp_path / "bad.pth"), ""))
         (tmp_path / "bad.pth").write_bytes(b"no weights")
-        widget.methods._lpips.setChecked(True)
-        widget.methods._weights = tmp_path / "bad.pth"
+        tick(widget.methods, "lpips")
+        press(widget.methods, "Weights file…")
         compare(qtbot, widget, "linear", "cubic", timeout=120_000)
         assert "LPIPS" in headings(widget)
         assert column(widget, "LPIPS") == ["–", "–"]
-        assert "LPIPS is not available" in widget.scores._words.text()
-        assert "'Weights file'" in widget.scores._words.text()
-        assert "--" not in widget.scores._words.text()
+        assert "LPIPS is not available" in read(widget.scores, "summary")
+        assert "'Weights file'" in read(widget.scores, "summary")
+        assert "--" not in read(widget.scores, "summary")
 
 
 def test_tab_goes_through_the_methods_in_the_order_of_the_eye(widget):
     """Rows are made after the buttons below them, also when the list is set anew."""
     widget.methods.set_methods(["linear", "auto:fast", "cubic"])
     box = widget.methods
-    expected = [part for row in box._rows for part in (row._methods, row._presets, row._remove)]
-    expected += [box._add, box._lpips]
-    chain, each = [], widget.nextInFocusChain()
-    while each is not widget:
-        chain.append(each)
-        each = each.nextInFocusChain()
+    expected = [find(row, name) for row in method_rows(box) for name in ("Method", "Preset", "Remove")]
+    expected += [find(box, "Add a method"), find(box, "lpips")]
+    chain = focus_chain(widget)
     places = [chain.index(part) for part in expected]
     assert places == sorted(places)
-    assert chain.index(widget.protocol._kind) < places[0]
-    assert places[-1] < chain.index(widget.bar._run)
+    assert chain.index(find(widget.protocol, "Protocol")) < places[0]
+    assert places[-1] < chain.index(find(widget.bar, "run"))

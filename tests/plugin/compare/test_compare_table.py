@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from compared import bold, column, compare, headings
+from controls import graph, pick, press, read
 from drive import finish
 from qtpy.QtCore import Qt
 
@@ -58,7 +59,7 @@ class TestNumbers:
         widget.protocol.set_protocol(protocol)
         comparison = compare(qtbot, widget, "linear", "cubic")
         assert comparison.scores.protocol == protocol
-        assert words in widget.scores._words.text()
+        assert words in read(widget.scores, "summary")
         for name in ("linear", "cubic"):
             widget.scores.table.choose(name)
         truth, error = viewer.layers["a truth"], viewer.layers["a cubic absolute error"]
@@ -76,9 +77,9 @@ class TestNumbers:
 
     def test_a_reference_layer(self, qtbot, viewer, widget, stack):
         viewer.add_image(stack[::2], name="sparse", scale=(4, 0.5, 0.5), units="um")
-        widget.stack._layers.setCurrentText("sparse")
+        pick(widget.stack, "Layer", "sparse")
         widget.protocol.set_protocol(Protocol("reference"))
-        widget.protocol._reference.setCurrentText("a")
+        pick(widget.protocol, "reference layer", "a")
         comparison = compare(qtbot, widget, "linear", "cubic")
         assert [row["index"] for row in comparison.scores.of("linear").sections] == [1, 3, 5, 7]
         widget.scores.table.choose("linear")
@@ -89,17 +90,17 @@ class TestNumbers:
 class TestFilling:
     def test_rows_come_while_the_rest_still_runs(self, qtbot, slow, widget, stack):
         widget.methods.set_methods(["linear", "cubic", "slow:best"])
-        widget.bar._run.click()
+        press(widget.bar, "run")
         qtbot.waitUntil(lambda: column(widget, "method") == ["linear", "cubic"], timeout=5000)
         assert widget.job is not None
         assert widget.tabs.currentWidget() is widget.scores
         assert column(widget, "over linear")[0] == "baseline"
-        assert len(widget.scores.plots.sections._plot.listDataItems()) == 2
+        assert len(graph(widget.scores.plots.sections).listDataItems()) == 2
         widget.scores.table.choose("cubic")
         assert "a cubic restored" in widget.viewer.layers
         widget.cancel()
         finish(qtbot, widget)
-        assert "cancelled; 2 methods done" in widget.bar._message.text()
+        assert "cancelled; 2 methods done" in read(widget.bar, "message")
         assert column(widget, "method") == ["linear", "cubic"]
 
     def test_gains_appear_when_linear_comes_last(self, qtbot, widget, stack):
@@ -110,7 +111,7 @@ class TestFilling:
     def test_without_linear_there_is_no_gain(self, qtbot, widget, stack):
         compare(qtbot, widget, "cubic", "nearest")
         assert column(widget, "over linear") == ["–", "–"]
-        assert "Linear interpolation was not among the methods" in widget.scores._words.text()
+        assert "Linear interpolation was not among the methods" in read(widget.scores, "summary")
 
     def test_a_second_comparison_takes_the_place_of_the_first(self, qtbot, viewer, widget, stack):
         compare(qtbot, widget)
@@ -170,7 +171,7 @@ class TestLooks:
         assert texts[2].endswith(" worse")
         assert colours[2].name() == "#e0803a"
         assert colours[0] is None
-        assert "nearest is worse than linear interpolation on this stack" in widget.scores._words.text()
+        assert "nearest is worse than linear interpolation on this stack" in read(widget.scores, "summary")
 
     def test_tool_tips_explain_the_columns(self, qtbot, widget, stack):
         compare(qtbot, widget)

@@ -7,6 +7,7 @@ import weakref
 import numpy as np
 import pytest
 from compared import TITLE, column, compare, visible
+from controls import find, press, read, shows
 from drive import finish, said, sparse_tiff
 from qtpy.QtCore import QThreadPool
 
@@ -22,41 +23,44 @@ def widget(slow, widget):
 def start(qtbot, widget, *methods):
     """Start a comparison whose last method is slow, and wait until that one runs."""
     widget.methods.set_methods([*methods, "slow:best"])
-    widget.bar._run.click()
-    qtbot.waitUntil(lambda: "fitting" in widget.bar._message.text(), timeout=5000)
+    press(widget.bar, "run")
+    qtbot.waitUntil(lambda: "fitting" in read(widget.bar, "message"), timeout=5000)
 
 
 def is_ready(widget):
-    return widget.bar._run.text() == "Run" and widget.bar._run.isEnabled() and widget.bar._progress.isHidden()
+    return (
+        read(widget.bar, "run") == "Run" and find(widget.bar, "run").isEnabled() and not shows(widget.bar, "progress")
+    )
 
 
 class TestCancel:
     def test_stops_at_once(self, qtbot, viewer, widget, stack):
         start(qtbot, widget)
-        assert widget.bar._run.text() == "Cancel"
+        assert read(widget.bar, "run") == "Cancel"
         asked = time.perf_counter()
-        widget.bar._run.click()
+        press(widget.bar, "run")
         finish(qtbot, widget)
         assert time.perf_counter() - asked < 0.5
         assert is_ready(widget)
-        assert widget.bar._message.text() == "cancelled; nothing was changed"
+        assert read(widget.bar, "message") == "cancelled; nothing was changed"
         assert [layer.name for layer in viewer.layers] == ["a"]
 
     def test_what_was_done_stays(self, qtbot, viewer, widget, stack):
         start(qtbot, widget, "linear")
-        widget.bar._run.click()
+        press(widget.bar, "run")
         finish(qtbot, widget)
-        assert widget.bar._message.text() == "cancelled; 1 method done"
+        assert read(widget.bar, "message") == "cancelled; 1 method done"
         widget.scores.table.choose("linear")
         assert "a linear restored" in visible(viewer)
-        assert not any(action.isEnabled() for action in widget.scores.exports._complete_only)
-        assert widget.scores._copy.isEnabled()
+        exports = find(widget.scores, "Export").menu().actions()
+        assert [each.text() for each in exports if each.isEnabled()] == ["Plot in view (PNG)…"]
+        assert find(widget.scores, "Copy as command").isEnabled()
 
     def test_progress_and_time_left(self, qtbot, widget, stack):
         start(qtbot, widget, "linear")
-        qtbot.waitUntil(lambda: " left" in widget.bar._message.text(), timeout=4000)
-        first = widget.bar._progress.value()
-        qtbot.waitUntil(lambda: widget.bar._progress.value() > first, timeout=3000)
+        qtbot.waitUntil(lambda: " left" in read(widget.bar, "message"), timeout=4000)
+        first = find(widget.bar, "progress").value()
+        qtbot.waitUntil(lambda: find(widget.bar, "progress").value() > first, timeout=3000)
         widget.cancel()
         finish(qtbot, widget)
 
@@ -81,9 +85,9 @@ class TestErrors:
     def test_a_method_that_fails_leaves_the_finished_ones(self, qtbot, widget, stack, slow, monkeypatch):
         monkeypatch.setitem(slow.presets, "best", {"steps": 2, "outcome": "error"})
         widget.methods.set_methods(["linear", "slow:best"])
-        widget.bar._run.click()
+        press(widget.bar, "run")
         finish(qtbot, widget)
-        assert "RuntimeError: the fit went wrong" in widget.bar._message.text()
+        assert "RuntimeError: the fit went wrong" in read(widget.bar, "message")
         assert any("the fit went wrong" in message for message in said("error"))
         assert column(widget, "method") == ["linear"]
         assert is_ready(widget)
@@ -91,9 +95,9 @@ class TestErrors:
     def test_out_of_memory_gets_advice(self, qtbot, widget, stack, slow, monkeypatch):
         monkeypatch.setitem(slow.presets, "best", {"steps": 2, "outcome": "memory"})
         widget.methods.set_methods(["slow:best"])
-        widget.bar._run.click()
+        press(widget.bar, "run")
         finish(qtbot, widget)
-        assert "use a crop of the stack" in widget.bar._message.text()
+        assert "use a crop of the stack" in read(widget.bar, "message")
 
     def test_voxels_that_are_not_numbers(self, qtbot, viewer, widget):
         voxels = np.ones((5, 9, 9), np.float32)
@@ -101,15 +105,15 @@ class TestErrors:
         viewer.add_image(voxels, scale=(2, 1, 1), units="um", name="holes")
         widget.run()
         finish(qtbot, widget)
-        assert "1 of 405 voxels are NaN" in widget.bar._message.text()
+        assert "1 of 405 voxels are NaN" in read(widget.bar, "message")
         assert is_ready(widget)
 
     def test_a_constant_stack(self, qtbot, viewer, widget):
         viewer.add_image(np.full((5, 9, 9), 5, np.uint8), scale=(2, 1, 1), units="um", name="flat")
         widget.run()
         finish(qtbot, widget)
-        assert "the truth is constant (5)" in widget.bar._message.text()
-        assert "'data range'" in widget.bar._message.text()
+        assert "the truth is constant (5)" in read(widget.bar, "message")
+        assert "'data range'" in read(widget.bar, "message")
 
 
 class TestChangesDuringARun:
@@ -118,7 +122,7 @@ class TestChangesDuringARun:
         start(qtbot, widget, "linear")
         viewer.layers.remove("a")
         finish(qtbot, widget)
-        assert "changed or removed during the run" in widget.bar._message.text()
+        assert "changed or removed during the run" in read(widget.bar, "message")
         assert column(widget, "method") == ["linear", "slow"]
         widget.scores.table.choose("linear")
         np.testing.assert_array_equal(viewer.layers["a truth"].data, stack)
@@ -131,7 +135,7 @@ class TestChangesDuringARun:
         widget.methods.set_methods(["cubic"])
         finish(qtbot, widget)
         assert widget.scores.comparison.title == "a"
-        assert "changed or removed" not in widget.bar._message.text()
+        assert "changed or removed" not in read(widget.bar, "message")
         widget.scores.table.choose("linear")
         assert len(viewer.layers["a truth"].data) == 9
 
@@ -159,7 +163,7 @@ class TestChangesDuringARun:
         """Closing adds no layer for the row that was chosen last."""
         compare(qtbot, widget, "linear", "cubic")
         widget.scores.table.choose("cubic")
-        widget.scores._side.click()
+        press(widget.scores, "Side by side")
         widget.scores.table.choose("linear")
         before = list(viewer.layers)
         viewer.window.remove_dock_widget(widget)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from compared import TITLE, click, compare, visible
+from controls import cursor_at, drawn_curves, find, graph, pick, point_labels, press
 from drive import sparse_tiff
 from qtpy.QtCore import QPoint, QPointF, Qt
 
@@ -74,10 +75,9 @@ class TestLayers:
     def test_the_boxes_choose_what_is_in_view(self, qtbot, shown):
         viewer, widget, _ = shown
         click(qtbot, widget, "slow:fast")
-        parts = widget.scores._parts
-        parts["absolute error"].click()
+        press(widget.scores, "error")
         assert visible(viewer) == ["a", "a slow (fast) restored", "a slow (fast) uncertainty"]
-        parts["truth"].click()
+        press(widget.scores, "truth")
         assert "a truth" in visible(viewer)
         click(qtbot, widget, "cubic")
         assert visible(viewer) == ["a", "a truth", "a cubic restored"]
@@ -99,12 +99,12 @@ class TestLayers:
     def test_time_points(self, qtbot, viewer, widget, stack):
         film = np.stack([stack, stack // 2])
         viewer.add_image(film, name="film", scale=(1, 2, 0.5, 0.5), units=("s", "um", "um", "um"))
-        widget.stack._layers.setCurrentText("film")
+        pick(widget.stack, "Layer", "film")
         comparison = compare(qtbot, widget, "linear", "cubic")
         widget.scores.table.choose("cubic")
         assert viewer.layers["film cubic absolute error"].data.shape == (2, 9, 40, 50)
         assert len(comparison.scores.of("cubic").sections) == 8
-        [line] = [each for each in widget.scores.plots.sections._plot.listDataItems() if each.name() == "cubic"]
+        [line] = [each for each in graph(widget.scores.plots.sections).listDataItems() if each.name() == "cubic"]
         assert len(line.getData()[0]) == 4
 
 
@@ -120,12 +120,12 @@ class TestSideBySide:
         click(qtbot, widget, "cubic", Qt.KeyboardModifier.ControlModifier)
         click(qtbot, widget, "cubic", Qt.KeyboardModifier.ControlModifier)
         before = visible(viewer)
-        widget.scores._side.click()
+        press(widget.scores, "Side by side")
         assert visible(viewer) == ["a truth", "a cubic restored", "a linear restored"]
         assert grid.enabled
         assert grid.actual_shape(viewer.layers) == (2, 2)
         assert all(layer.name_overlay.visible == layer.visible for layer in viewer.layers)
-        widget.scores._side.click()
+        press(widget.scores, "Side by side")
         assert not grid.enabled
         assert (grid.stride, grid.shape) == (-2, (3, 3))
         assert visible(viewer) == before
@@ -134,35 +134,35 @@ class TestSideBySide:
 
     def test_without_a_choice_all_methods_are_shown(self, qtbot, shown):
         viewer, widget, _ = shown
-        widget.scores._side.click()
+        press(widget.scores, "Side by side")
         assert len(visible(viewer)) == 4
         assert visible(viewer)[0] == "a truth"
-        widget.scores._side.click()
+        press(widget.scores, "Side by side")
         assert visible(viewer) == ["a"]
 
     def test_follows_the_choice(self, qtbot, shown):
         viewer, widget, _ = shown
         click(qtbot, widget, "cubic")
-        widget.scores._side.click()
+        press(widget.scores, "Side by side")
         click(qtbot, widget, "linear")
         assert visible(viewer) == ["a truth", "a linear restored"]
-        widget.scores._side.click()
+        press(widget.scores, "Side by side")
         assert visible(viewer) == ["a", "a linear restored", "a linear absolute error"]
         assert not viewer.canvas.grid.enabled
 
     def test_a_removed_layer(self, qtbot, shown):
         viewer, widget, _ = shown
         click(qtbot, widget, "cubic")
-        widget.scores._side.click()
+        press(widget.scores, "Side by side")
         viewer.layers.remove("a truth")
-        widget.scores._side.click()
+        press(widget.scores, "Side by side")
         assert visible(viewer) == ["a", "a cubic restored", "a cubic absolute error"]
 
     def test_another_comparison_ends_it(self, qtbot, shown):
         viewer, widget, _ = shown
-        widget.scores._side.click()
+        press(widget.scores, "Side by side")
         compare(qtbot, widget, "linear", "nearest")
-        assert not widget.scores._side.isChecked()
+        assert not find(widget.scores, "Side by side").isChecked()
         assert not viewer.canvas.grid.enabled
         assert visible(viewer) == ["a"]
 
@@ -174,10 +174,10 @@ class TestFlicker:
 
     def test_truth_and_result_by_turns(self, qtbot, shown):
         viewer, widget, _ = shown
-        assert not widget.scores._flicker.isEnabled()
+        assert not find(widget.scores, "Flicker").isEnabled()
         click(qtbot, widget, "cubic")
         before = visible(viewer)
-        widget.scores._flicker.click()
+        press(widget.scores, "Flicker")
         seen = set()
         for _ in range(2):
             seen.add(tuple(visible(viewer)))
@@ -185,7 +185,7 @@ class TestFlicker:
             assert viewer.canvas.overlays.text.text.strip() == now[0]
             qtbot.waitUntil(lambda now=now: visible(viewer) != now, timeout=3000)
         assert seen == {("a truth",), ("a cubic restored",)}
-        widget.scores._flicker.click()
+        press(widget.scores, "Flicker")
         assert visible(viewer) == before
         assert not viewer.canvas.overlays.text.visible
         qtbot.wait(200)
@@ -194,33 +194,29 @@ class TestFlicker:
     def test_side_by_side_takes_over(self, qtbot, shown):
         viewer, widget, _ = shown
         click(qtbot, widget, "cubic")
-        widget.scores._flicker.click()
-        widget.scores._side.click()
-        assert not widget.scores._flicker.isChecked()
+        press(widget.scores, "Flicker")
+        press(widget.scores, "Side by side")
+        assert not find(widget.scores, "Flicker").isChecked()
         assert visible(viewer) == ["a truth", "a cubic restored"]
-        widget.scores._side.click()
+        press(widget.scores, "Side by side")
         assert visible(viewer) == ["a", "a cubic restored", "a cubic absolute error"]
 
     def test_a_removed_layer_ends_it(self, qtbot, shown):
         viewer, widget, _ = shown
         click(qtbot, widget, "cubic")
-        widget.scores._flicker.click()
+        press(widget.scores, "Flicker")
         viewer.layers.remove("a truth")
-        qtbot.waitUntil(lambda: not widget.scores._flicker.isChecked(), timeout=3000)
+        qtbot.waitUntil(lambda: not find(widget.scores, "Flicker").isChecked(), timeout=3000)
         assert visible(viewer) == ["a", "a cubic restored", "a cubic absolute error"]
 
     def test_a_closed_dock_ends_it(self, qtbot, shown):
         viewer, widget, _ = shown
         click(qtbot, widget, "cubic")
-        widget.scores._flicker.click()
+        press(widget.scores, "Flicker")
         viewer.window.remove_dock_widget(widget)
         assert visible(viewer) == ["a", "a cubic restored", "a cubic absolute error"]
         qtbot.wait(200)
         assert visible(viewer) == ["a", "a cubic restored", "a cubic absolute error"]
-
-
-def curves(plot):
-    return {item.name(): item.getData() for item in plot._plot.listDataItems()}
 
 
 class TestPlots:
@@ -228,28 +224,28 @@ class TestPlots:
         _, widget, _ = shown
         plots, scores = widget.scores.plots, widget.scores.comparison.scores
         for name in ("psnr", "ssim", "mae"):
-            plots._score.setCurrentIndex(plots._score.findData(name))
-            drawn = curves(plots.sections)
+            pick(plots, "Score in the plots", name)
+            drawn = drawn_curves(plots.sections)
             assert list(drawn) == ["linear", "cubic", "slow (fast)"]
             np.testing.assert_allclose(drawn["cubic"][0], [2, 6, 10, 14])
             np.testing.assert_allclose(drawn["cubic"][1], [row[name] for row in scores.of("cubic").sections])
-            place, value = curves(plots.gap)["cubic"]
+            place, value = drawn_curves(plots.gap)["cubic"]
             np.testing.assert_allclose(place, [0.5])
             np.testing.assert_allclose(value, scores.of("cubic").mean[name])
-            seconds, value = curves(plots.time)["cubic"]
+            seconds, value = drawn_curves(plots.time)["cubic"]
             np.testing.assert_allclose(10 ** seconds[0], max(scores.of("cubic").seconds, 1e-3))
-        assert [item.toPlainText() for item in plots.time._labels] == ["linear", "cubic", "slow (fast)"]
+        assert point_labels(plots.time) == ["linear", "cubic", "slow (fast)"]
 
     def test_the_cursor_follows_the_slider(self, shown):
         viewer, widget, _ = shown
         for depth in (0.0, 6.0, 16.0):
             viewer.dims.set_point(0, depth)
             for plot in (widget.scores.plots.sections, widget.scores.plots.profile):
-                assert plot._cursor.value() == pytest.approx(depth)
+                assert cursor_at(plot) == pytest.approx(depth)
 
     def test_a_click_moves_the_slider(self, qtbot, shown):
         viewer, widget, _ = shown
-        view = widget.scores.plots.sections._plot
+        view = graph(widget.scores.plots.sections)
         qtbot.waitUntil(lambda: view.isVisible() and view.width() > 150, timeout=3000)
         qtbot.wait(100)  # let the plot find its range
         (low, high), (bottom, top) = view.getViewBox().viewRange()
@@ -259,7 +255,7 @@ class TestPlots:
         qtbot.mouseMove(view.viewport(), place)
         qtbot.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=place)
         qtbot.waitUntil(lambda: abs(viewer.dims.point[0]) > 0 and abs(viewer.dims.point[0] - depth) <= 1, timeout=3000)
-        assert widget.scores.plots.sections._cursor.value() == pytest.approx(viewer.dims.point[0])
+        assert cursor_at(widget.scores.plots.sections) == pytest.approx(viewer.dims.point[0])
         viewer.dims.set_point(0, 0.0)
         qtbot.mouseClick(view.viewport(), Qt.MouseButton.RightButton, pos=place)
         view.getViewBox().menu.close()
@@ -267,9 +263,9 @@ class TestPlots:
 
     def test_they_follow_the_theme(self, viewer, widget):
         plots = widget.scores.plots
-        before = [plot._plot.backgroundBrush().color().name() for plot in (plots.sections, plots.time)]
+        before = [graph(plot).backgroundBrush().color().name() for plot in (plots.sections, plots.time)]
         viewer.theme = "light"
-        after = [plot._plot.backgroundBrush().color().name() for plot in (plots.sections, plots.time)]
+        after = [graph(plot).backgroundBrush().color().name() for plot in (plots.sections, plots.time)]
         assert before[0] == before[1] != after[0] == after[1]
 
 
@@ -277,36 +273,36 @@ class TestProfile:
     def test_grey_values_at_the_mouse(self, qtbot, shown):
         viewer, widget, voxels = shown
         plots = widget.scores.plots
-        plots._tabs.setCurrentWidget(plots.profile)
+        find(plots, "plots").setCurrentWidget(plots.profile)
         canvas = viewer.__wrapped__.window._qt_viewer.canvas.native
         middle = QPoint(canvas.width() // 2, canvas.height() // 2)
         qtbot.mouseMove(canvas, middle - QPoint(3, 3))
         qtbot.mouseMove(canvas, middle)
-        qtbot.waitUntil(lambda: "truth" in curves(plots.profile), timeout=3000)
+        qtbot.waitUntil(lambda: "truth" in drawn_curves(plots.profile), timeout=3000)
         _, y, x = np.rint(viewer.layers["a"].world_to_data(plots.pointer.point)).astype(int)
-        drawn = curves(plots.profile)
+        drawn = drawn_curves(plots.profile)
         np.testing.assert_allclose(drawn["truth"][0], np.arange(9) * 2.0)
         np.testing.assert_allclose(drawn["truth"][1], voxels[:, y, x])
         np.testing.assert_allclose(drawn["cubic"][1][::2], voxels[::2, y, x])
         assert list(drawn) == ["linear", "cubic", "slow (fast)", "truth"]
-        assert f"row {y}, column {x}" in plots.profile._plot.getPlotItem().titleLabel.text
+        assert f"row {y}, column {x}" in graph(plots.profile).getPlotItem().titleLabel.text
 
     def test_outside_the_image_there_is_none(self, shown):
         _, widget, _ = shown
         plots = widget.scores.plots
-        plots._tabs.setCurrentWidget(plots.profile)
+        find(plots, "plots").setCurrentWidget(plots.profile)
         plots.pointer.point = (0.0, -50.0, -50.0)
         plots.draw_profile()
-        assert curves(plots.profile) == {}
-        assert "move the mouse over the image" in plots.profile._plot.getPlotItem().titleLabel.text
+        assert drawn_curves(plots.profile) == {}
+        assert "move the mouse over the image" in graph(plots.profile).getPlotItem().titleLabel.text
 
     def test_the_same_with_and_without_the_truth_layer(self, qtbot, shown):
         viewer, widget, _ = shown
         plots = widget.scores.plots
-        plots._tabs.setCurrentWidget(plots.profile)
+        find(plots, "plots").setCurrentWidget(plots.profile)
         plots.pointer.point = tuple(viewer.layers["a"].data_to_world((3, 20, 31)))
         plots.draw_profile()
-        before = curves(plots.profile)["truth"][1]
+        before = drawn_curves(plots.profile)["truth"][1]
         click(qtbot, widget, "cubic")
         plots.draw_profile()
-        np.testing.assert_array_equal(before, curves(plots.profile)["truth"][1])
+        np.testing.assert_array_equal(before, drawn_curves(plots.profile)["truth"][1])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from controls import find
 
 from napari_depth_interp.errors import DepthInterpError
 from napari_depth_interp.plugin.jobs.messages import for_window, name_fields
@@ -47,4 +48,4 @@ def test_options_without_a_field_of_their_name(said, words):
 
 def test_the_run_button_says_it_too(widget, viewer):
     viewer.add_image(VOXELS, name="plain")
-    assert "type it into 'z spacing'" in widget.bar._run.toolTip()
+    assert "type it into 'z spacing'" in find(widget.bar, "run").toolTip()

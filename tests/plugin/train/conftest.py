@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from controls import find, press, read
 
 from napari_depth_interp import io
 from napari_depth_interp.run.settings import make_settings
@@ -50,7 +51,7 @@ def begin(dense):
         widget.method.set_values(settings)
         widget.compute.set_values(settings)
         widget.model.set_name(name)
-        assert widget.bar._run.isEnabled(), widget.bar._message.text()
-        widget.bar._run.click()
+        assert find(widget.bar, "run").isEnabled(), read(widget.bar, "message")
+        press(widget.bar, "run")
 
     return click

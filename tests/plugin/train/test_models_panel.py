@@ -1,6 +1,7 @@
 """The manager of models, and models that cannot be used."""
 
 import pytest
+from controls import column_texts, find, press, read, row_texts
 from drive import choose, finish, said, sparse_tiff
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 
@@ -17,12 +18,12 @@ def panel(models_home, trainer_widget):
 
 
 def rows(panel):
-    return [panel._table.item(row, 0).text() for row in range(panel._table.rowCount())]
+    return column_texts(find(panel, "Models"), 0)
 
 
 def test_models_are_listed_and_described(panel, models_home):
     assert rows(panel) == ["first", "second"]
-    assert [panel._table.item(0, column).text() for column in range(5)] == [
+    assert row_texts(find(panel, "Models"), 0) == [
         "first",
         "msdsr",
         "psnr 31",
@@ -30,7 +31,7 @@ def test_models_are_listed_and_described(panel, models_home):
         "ready",
     ]
     panel.choose("first")
-    text = panel._details.toPlainText()
+    text = find(panel, "About the model").toPlainText()
     for words in ("1.00 dB above linear", "CC-BY-4.0", "a.tif", "3 steps of 5: stopped", str(models_home / "first")):
         assert words in text
 
@@ -40,46 +41,48 @@ def test_what_fits_the_chosen_one_is_offered(panel, models_home):
     (models_home / "waiting" / library.CHECKPOINT).write_bytes(b"state")
     panel.refresh()
     panel.choose("waiting")
-    assert panel._resume.isEnabled()
-    assert not panel._export.isEnabled()
+    assert find(panel, "Resume").isEnabled()
+    assert not find(panel, "Export…").isEnabled()
     panel.choose("first")
-    assert not panel._resume.isEnabled()
-    assert panel._export.isEnabled()
+    assert not find(panel, "Resume").isEnabled()
+    assert find(panel, "Export…").isEnabled()
     panel.set_busy("first")
-    assert not any(button.isEnabled() for button in (panel._rename, panel._remove, panel._export))
-    assert "in training" in panel._table.item(0, 4).text()
+    assert not any(
+        button.isEnabled() for button in (find(panel, "Rename…"), find(panel, "Remove…"), find(panel, "Export…"))
+    )
+    assert "in training" in find(panel, "Models").item(0, 4).text()
 
 
 def test_rename_remove_export_import_by_their_buttons(panel, trainer_widget, models_home, tmp_path, monkeypatch):
     panel.choose("first")
     monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("brain", True))
-    panel._rename.click()
+    press(panel, "Rename…")
     assert rows(panel) == ["brain", "second"]
     assert panel.chosen.name == "brain"
     path = tmp_path / "brain.zip"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
-    panel._export.click()
+    press(panel, "Export…")
     assert path.is_file()
     monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.No)
-    panel._remove.click()
+    press(panel, "Remove…")
     assert rows(panel) == ["brain", "second"]
     monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Yes)
-    panel._remove.click()
+    press(panel, "Remove…")
     assert rows(panel) == ["second"]
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(path), ""))
     monkeypatch.setattr(QInputDialog, "getText", lambda *_: ("again", True))
-    panel._import.click()
+    press(panel, "Import…")
     assert rows(panel) == ["again", "second"]
-    assert trainer_widget.bar._message.text() == "imported again"
+    assert read(trainer_widget.bar, "message") == "imported again"
 
 
 def test_a_foreign_file_is_refused_in_words(panel, trainer_widget, tmp_path):
     (tmp_path / "bad.zip").write_bytes(b"no archive")
     panel.import_model(tmp_path / "bad.zip", "bad")
-    assert "is no exported model" in trainer_widget.bar._message.text()
+    assert "is no exported model" in read(trainer_widget.bar, "message")
     panel.choose("first")
     panel.rename("second")
-    assert "there is a model 'second'" in trainer_widget.bar._message.text()
+    assert "there is a model 'second'" in read(trainer_widget.bar, "message")
     assert rows(panel) == ["first", "second"]
 
 
@@ -95,8 +98,8 @@ def test_a_damaged_or_foreign_model_is_refused(qtbot, viewer, open_widget, model
     sparse_tiff(tmp_path / "a.tif")
     widget.stack.open_files([tmp_path / "a.tif"])
     choose(widget, method="msdsr", parameters={"model": str(folder)})
-    widget.bar._run.click()
+    press(widget.bar, "run")
     finish(qtbot, widget)
-    assert words in widget.bar._message.text()
+    assert words in read(widget.bar, "message")
     assert any(words in message for message in said("warning"))
     assert [layer.name for layer in viewer.layers] == ["a"]

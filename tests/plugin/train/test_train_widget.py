@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from controls import entries, find, form_of, graph, parameter, pick, press, read, type_over
 from drive import choose, finish, run, sparse_tiff
 from qtpy.QtCore import QThreadPool
 
@@ -22,13 +23,15 @@ LONG = 60_000
 """Milliseconds that a training of some seconds may take where other tests run beside it."""
 
 
-def reaches(qtbot, widget, *, looks=0, steps=0):
-    qtbot.waitUntil(lambda: len(widget.curves.looks) >= looks and len(widget.curves.losses) >= steps, timeout=LONG)
+def reaches(qtbot, widget, *, validations=0, steps=0):
+    qtbot.waitUntil(
+        lambda: len(widget.curves.validations) >= validations and len(widget.curves.losses) >= steps, timeout=LONG
+    )
 
 
 def drawn(plot):
     """Return the x values of each curve that a plot shows."""
-    return [item.getData()[0] for item in plot._plot.listDataItems()]
+    return [item.getData()[0] for item in graph(plot).listDataItems()]
 
 
 class TestWatching:
@@ -36,53 +39,53 @@ class TestWatching:
     def training(self, qtbot, trainer_widget, begin):
         """A widget in the middle of a training."""
         begin(trainer_widget, training_steps=2000)
-        reaches(qtbot, trainer_widget, looks=1)
+        reaches(qtbot, trainer_widget, validations=1)
         yield trainer_widget
         trainer_widget.cancel()
         finish(qtbot, trainer_widget)
 
     def test_curves_and_picture_move(self, qtbot, viewer, training):
-        steps, looks = len(drawn(training.curves.loss)[0]), len(training.curves.looks)
+        steps, validations = len(drawn(training.curves.loss)[0]), len(training.curves.validations)
         layer = viewer.layers["mine validation"]
         before = layer.data.copy()
         assert layer.metadata["panels"] == ["linear interpolation", "drawn now", "truth"]
-        reaches(qtbot, training, looks=looks + 1)
+        reaches(qtbot, training, validations=validations + 1)
         assert drawn(training.curves.loss)[0][-1] > steps
         network, linear = drawn(training.curves.validation)
-        assert len(network) == len(linear) == len(training.curves.looks) > looks
+        assert len(network) == len(linear) == len(training.curves.validations) > validations
         assert layer in viewer.layers
         assert not np.array_equal(layer.data, before)
-        qtbot.waitUntil(lambda: "left, memory" in training.bar._message.text(), timeout=LONG)
-        assert "of 2000, loss" in training.bar._message.text()
+        qtbot.waitUntil(lambda: "left, memory" in read(training.bar, "message"), timeout=LONG)
+        assert "of 2000, loss" in read(training.bar, "message")
         assert training.tabs.currentWidget() is training.curves
 
     def test_a_picture_that_was_removed_stays_away(self, qtbot, viewer, training):
         viewer.layers.remove("mine validation")
-        reaches(qtbot, training, looks=len(training.curves.looks) + 1)
+        reaches(qtbot, training, validations=len(training.curves.validations) + 1)
         assert len(viewer.layers) == 0
 
     def test_pause_waits_and_goes_on(self, qtbot, training):
-        training.bar._pause.click()
-        assert training.bar._pause.text() == "Go on"
-        qtbot.waitUntil(lambda: training.bar._message.text().startswith("paused"), timeout=LONG)
+        press(training.bar, "pause")
+        assert read(training.bar, "pause") == "Go on"
+        qtbot.waitUntil(lambda: read(training.bar, "message").startswith("paused"), timeout=LONG)
         qtbot.wait(300)
-        training._show_points()
+        training.show_points()
         steps = len(training.curves.losses)
         qtbot.wait(500)
-        training._show_points()
+        training.show_points()
         assert len(training.curves.losses) == steps
         assert training.job is not None
-        training.bar._pause.click()
+        press(training.bar, "pause")
         reaches(qtbot, training, steps=steps + 10)
 
     def test_a_second_training_is_not_started(self, qtbot, viewer, training, begin):
-        assert not training.bar._run.isEnabled()
+        assert not find(training.bar, "run").isEnabled()
         training.train()
         other = TrainModel(viewer)
         qtbot.addWidget(other)
         begin(other, name="other")
         assert other.job is None
-        assert "another training is running" in other.bar._message.text()
+        assert "another training is running" in read(other.bar, "message")
         assert [each.name for each in library.entries()] == ["mine"]
         other.leave()
 
@@ -90,24 +93,24 @@ class TestWatching:
 def test_stop_keeps_the_best_and_the_model_is_found_and_used(qtbot, viewer, open_widget, open_trainer, begin, tmp_path):
     interpolation = open_widget()
     choose(interpolation, method="msdsr", parameters={})
-    choice = interpolation.method._form._editors["model"].widget
-    assert [choice._box.itemText(i) for i in range(choice._box.count())] == ["none"]
+    choice = parameter(interpolation.method, "model")
+    assert entries(choice, "Model") == ["none"]
     widget = open_trainer()
     begin(widget, training_steps=2000)
-    reaches(qtbot, widget, looks=2)
-    widget.bar._stop.click()
+    reaches(qtbot, widget, validations=2)
+    press(widget.bar, "stop")
     finish(qtbot, widget, LONG)
     record = model_folder.about(library.get("mine").folder).record
     assert 0 < record["steps"] < record["planned_steps"] == 2000
-    assert f"mine: trained for {record['steps']} steps of 2000" in widget.bar._message.text()
+    assert f"mine: trained for {record['steps']} steps of 2000" in read(widget.bar, "message")
     best = max(record["validation"], key=lambda look: look["psnr"])
-    assert f"psnr {best['psnr']:.4g}" in widget.bar._message.text()
+    assert f"psnr {best['psnr']:.4g}" in read(widget.bar, "message")
     assert widget.models.chosen.name == "mine"
     assert widget.model.name() == "msdsr 1"
-    assert [choice._box.itemText(i) for i in range(choice._box.count())] == ["none", "mine"]
+    assert entries(choice, "Model") == ["none", "mine"]
     sparse_tiff(tmp_path / "sparse.tif", sections=4)
     interpolation.stack.open_files([tmp_path / "sparse.tif"])
-    choice._box.setCurrentIndex(1)
+    pick(choice, "Model", "mine")
     settings = interpolation.settings()
     assert settings.parameters == {"model": "mine"}
     done = run(qtbot, interpolation, parameters={"model": "mine", "steps": 1, "samples": 1}, factor=2)
@@ -128,7 +131,7 @@ class TestClosing:
         widget = open_trainer()
         begin(widget, training_steps=120)
         reaches(qtbot, widget, steps=20)
-        widget.bar._pause.click()  # closing ends a paused training, too
+        press(widget.bar, "pause")  # closing ends a paused training, too
         viewer.window.remove_dock_widget(widget)
         assert QThreadPool.globalInstance().waitForDone(LONG)
         qtbot.wait(50)
@@ -138,9 +141,9 @@ class TestClosing:
         assert 20 <= seen < 120
         expected = self.uninterrupted(folder, dense, tmp_path)
         again = open_trainer()
-        assert "unfinished: mine; Models > Resume goes on" in again.bar._message.text()
+        assert "unfinished: mine; Models > Resume goes on" in read(again.bar, "message")
         again.models.choose("mine")
-        again.models._resume.click()
+        press(again.models, "Resume")
         assert len(again.curves.losses) >= seen
         assert again.order().settings.parameters["training_steps"] == 120
         finish(qtbot, again, LONG)
@@ -193,50 +196,50 @@ napari.run()
 
 class TestSettingUp:
     def says(self, widget):
-        return widget.bar._run.toolTip()
+        return find(widget.bar, "run").toolTip()
 
     def test_it_says_what_is_missing(self, trainer_widget, dense, tmp_path):
-        assert not trainer_widget.bar._run.isEnabled()
+        assert not find(trainer_widget.bar, "run").isEnabled()
         assert "choose a folder" in self.says(trainer_widget)
         trainer_widget.data.show_folder(str(tmp_path / "nowhere"))
-        assert "is neither a folder nor a CSV list" in trainer_widget.data._info.text()
+        assert "is neither a folder nor a CSV list" in read(trainer_widget.data, "summary")
         (tmp_path / "empty").mkdir()
         trainer_widget.data.show_folder(str(tmp_path / "empty"))
         assert "holds no stack" in self.says(trainer_widget)
         trainer_widget.data.show_folder(str(dense))
-        assert trainer_widget.data._info.text() == "2 files: a.tif, b.tif"
-        assert trainer_widget.bar._run.isEnabled()
+        assert read(trainer_widget.data, "summary") == "2 files: a.tif, b.tif"
+        assert find(trainer_widget.bar, "run").isEnabled()
         trainer_widget.model.set_name("a/b")
-        assert "cannot be the name of a model" in trainer_widget.bar._message.text()
+        assert "cannot be the name of a model" in read(trainer_widget.bar, "message")
 
     def test_only_methods_that_learn_are_offered(self, trainer_widget):
-        box = trainer_widget.method._methods
+        box = find(trainer_widget.method, "Method")
         assert "msdsr" in {box.itemData(i) for i in range(box.count())}
         assert not {"linear", "auto"} & {box.itemData(i) for i in range(box.count())}
-        assert "model" not in trainer_widget.method._form._editors
+        assert "model" not in form_of(trainer_widget.method).fields
 
     def test_each_method_asks_for_what_it_learns_from(self, trainer_widget, dense, tmp_path):
         trainer_widget.data.show_folder(str(dense))
         assert trainer_widget.data.title() == "Dense stacks to learn from"
-        trainer_widget.method._methods.setCurrentIndex(trainer_widget.method._methods.findData("srcnn"))
+        pick(trainer_widget.method, "Method", "srcnn")
         assert trainer_widget.data.title() == "Noisy stacks to learn from"
         for name in ("noisy", "clean"):
             (tmp_path / "pairs" / name).mkdir(parents=True)
             (tmp_path / "pairs" / name / "a.tif").write_bytes((dense / "a.tif").read_bytes())
         trainer_widget.data.show_folder(str(tmp_path / "pairs"))
-        assert trainer_widget.data._info.text() == "1 file: a.tif"
-        assert trainer_widget.bar._run.isEnabled()
+        assert read(trainer_widget.data, "summary") == "1 file: a.tif"
+        assert find(trainer_widget.bar, "run").isEnabled()
         (tmp_path / "list.csv").write_text("hr\ndense/a.tif\n")
         trainer_widget.data.show_folder(str(tmp_path / "list.csv"))
-        assert trainer_widget.data._info.text() == "1 file: list.csv"
+        assert read(trainer_widget.data, "summary") == "1 file: list.csv"
 
     def test_what_is_hidden_is_asked_apart_from_the_rest(self, trainer_widget):
-        trainer_widget.method._methods.setCurrentIndex(trainer_widget.method._methods.findData("msdsr"))
-        hidden = trainer_widget.hidden._form._editors
+        pick(trainer_widget.method, "Method", "msdsr")
+        hidden = form_of(trainer_widget.hidden).fields
         assert set(hidden) == {"rows", "masks", "validation_share"}
-        assert not set(hidden) & set(trainer_widget.method._form._editors)
-        hidden["validation_share"].set(0.25)
-        hidden["rows"].set(2)
+        assert not set(hidden) & set(form_of(trainer_widget.method).fields)
+        type_over(parameter(trainer_widget.hidden, "validation_share"), "0.25")
+        type_over(parameter(trainer_widget.hidden, "rows"), "2")
         assert trainer_widget.order().settings.parameters == {"validation_share": 0.25, "rows": 2}
 
     def test_open_layers_are_learned_from(self, qtbot, viewer, trainer_widget, dense, models_home):
@@ -259,7 +262,7 @@ class TestSettingUp:
         (dense / "c.tif").write_bytes(b"damaged")
         begin(trainer_widget)
         finish(qtbot, trainer_widget)
-        assert "'c.tif' cannot be trained on" in trainer_widget.bar._message.text()
+        assert "'c.tif' cannot be trained on" in read(trainer_widget.bar, "message")
         assert not models_home.exists() or list(models_home.iterdir()) == []
 
     def test_an_unfinished_training_is_not_overwritten(self, trainer_widget, dense, models_home):
@@ -267,12 +270,12 @@ class TestSettingUp:
         (models_home / "mine" / library.CHECKPOINT).write_bytes(b"hours of work")
         trainer_widget.data.show_folder(str(dense))
         trainer_widget.model.set_name("mine")
-        assert "is an unfinished training; resume it" in trainer_widget.bar._message.text()
+        assert "is an unfinished training; resume it" in read(trainer_widget.bar, "message")
         trainer_widget.train()
         assert trainer_widget.job is None
         assert (models_home / "mine" / library.CHECKPOINT).read_bytes() == b"hours of work"
         trainer_widget.resume("mine")
-        assert "is missing, so it is not known" in trainer_widget.bar._message.text()
+        assert "is missing, so it is not known" in read(trainer_widget.bar, "message")
 
 
 def test_the_widget_opens_quickly(open_trainer):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ...errors import RequestError
 from ...method import Runtime
+from ...models import folder as model_folder
 from ...nn.contract import TrainingData
 from ...nn.data import hold_back
 from ...nn.loop import OptimizerStep, Plan, Step, train_alternating

@@ -34,6 +34,7 @@ class FilesPage(QWidget):
         self.table.wanted.connect(self.open)
         self.table.picked.connect(self._describe)
         self._detail = QLabel()
+        self._detail.setObjectName("summary")
         self._detail.setWordWrap(True)
         self._detail.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         open_button, copy = QPushButton("Open"), QPushButton("Copy as command")

@@ -65,6 +65,7 @@ class FoldersBox(QGroupBox):
         self._spacing.setPlaceholderText("as in each file")
         self._spacing.setToolTip(f"<qt>{describe('z_spacing')} It then holds for all files.</qt>")
         self._info = QLabel("Choose a folder.")
+        self._info.setObjectName("summary")
         self._info.setWordWrap(True)
         self.setAcceptDrops(True)
         form = growing_form(self)
@@ -120,7 +121,7 @@ class FoldersBox(QGroupBox):
         """Show these settings."""
         self._spacing.setText(settings.z_spacing or "")
 
-    def tell(self, text: str, *, problem: bool = False) -> None:
+    def show_message(self, text: str, *, problem: bool = False) -> None:
         """Say what was found."""
         say(self._info, text, problem=problem)
 

@@ -36,6 +36,7 @@ class OptionsBox(QGroupBox):
             "that give one.</qt>"
         )
         self._info = QLabel()
+        self._info.setObjectName("summary")
         self._info.setWordWrap(True)
         form = growing_form(self)
         form.addRow("files at once", self._workers)

@@ -16,7 +16,7 @@ _PAUSE = 400
 
 
 class FolderSearch(QObject):
-    """``due`` asks for a plan some time after the last ``soon``; ``found`` and ``failed`` tell what ``look`` gave."""
+    """``due`` asks for a plan some time after the last ``soon``; ``found`` and ``failed`` bring what was listed."""
 
     due = Signal()
     found = Signal(object)
@@ -43,8 +43,8 @@ class FolderSearch(QObject):
         """Look no more."""
         self._timer.stop()
 
-    def look(self, plan: Plan) -> None:
-        """Look for the files of a plan."""
+    def list_files(self, plan: Plan) -> None:
+        """List the files of a plan."""
         self._job = Job(partial(list_task, plan))
         self._job.returned.connect(self._found)
         self._job.errored.connect(self._failed)

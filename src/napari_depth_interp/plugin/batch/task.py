@@ -21,12 +21,12 @@ class Order:
     stop: Stop = field(default_factory=Stop)
 
 
-def batch_task(order: Order, tell: OnChange, report: Report) -> Summary:
-    """Run a batch; ``tell`` gets every change of a row."""
+def batch_task(order: Order, on_change: OnChange, report: Report) -> Summary:
+    """Run a batch; ``on_change`` gets every change of a row."""
     here = order.where.workers == 0
     if here and "cuda" in registry.get(order.plan.settings.method).devices:
         import_torch()
-    return run_batch(order.plan, order.where, stop=order.stop, report=report, on_change=tell)
+    return run_batch(order.plan, order.where, stop=order.stop, report=report, on_change=on_change)
 
 
 def list_task(plan: Plan, _report: Report) -> Found:

@@ -42,7 +42,7 @@ class _Feed(QObject):
         super().__init__()
         self._last: dict[str, tuple[str, float]] = {}
 
-    def tell(self, row: Row, fraction: float) -> None:
+    def send(self, row: Row, fraction: float) -> None:
         """Send a change of state at once, progress now and then."""
         state, when = self._last.get(row.file, ("", 0.0))
         if state != row.state or time.monotonic() - when >= _OFTEN:
@@ -78,7 +78,7 @@ class BatchFolder(SettingsWidget):
         self.bar = RunBar("Make the results of all files. The window stays usable meanwhile.", preview=False)
         self.files = FilesPage(napari_viewer)
         self._search = FolderSearch(self)
-        self._look_later = False
+        self._list_later = False
         self.settings_boxes = (self.folders, self.target, self.method, self.compute)
         boxes = (*self.settings_boxes, self.options)
         self.lay_out((*boxes, self.settings_buttons()), {"Files": self.files}, self.run)
@@ -86,7 +86,7 @@ class BatchFolder(SettingsWidget):
         for box in boxes:
             box.changed.connect(self._check)
         self.folders.changed.connect(self._search.soon)
-        self._search.due.connect(self._look)
+        self._search.due.connect(self._list_files)
         self._search.found.connect(self._found)
         self._search.failed.connect(self._not_found)
         self.bar.run_clicked.connect(self.run)
@@ -167,7 +167,7 @@ class BatchFolder(SettingsWidget):
         self.tabs.setCurrentWidget(self.files)
         self._feed = feed = _Feed()
         feed.changed.connect(self._changed)
-        self.start_job(partial(batch_task, order, feed.tell), "batch", self._returned)
+        self.start_job(partial(batch_task, order, feed.send), "batch", self._returned)
 
     def cancel(self) -> None:
         """Stop: finish the file in work, or drop it, as chosen."""
@@ -204,35 +204,35 @@ class BatchFolder(SettingsWidget):
     def _finished(self, *_: Any) -> None:
         super()._finished()
         self._order = None
-        if self._look_later:
-            self._look_later = False
+        if self._list_later:
+            self._list_later = False
             self._search.soon()
         self._check()
 
     # The folder that was chosen
 
-    def _look(self) -> None:
+    def _list_files(self) -> None:
         if self.job is not None:
-            self._look_later = True
+            self._list_later = True
             return
         try:
             plan = Plan(settings=Settings(), **self.folders.choice())
         except DepthInterpError as error:
-            self.folders.tell(for_window(error))
+            self.folders.show_message(for_window(error))
             return
-        self.folders.tell("looking …")
+        self.folders.show_message("looking …")
         self.files.plan = plan
-        self._search.look(plan)
+        self._search.list_files(plan)
 
     def _found(self, found: Found) -> None:
         if self.job is not None:
             return
         self.files.table.files.begin([Row(each.name) for each in found.files])
-        self.folders.tell("<br>".join([_count(found), *found.notes]))
+        self.folders.show_message("<br>".join([_count(found), *found.notes]))
 
     def _not_found(self, error: Exception) -> None:
         self.files.table.files.begin([])
-        self.folders.tell(for_window(error), problem=True)
+        self.folders.show_message(for_window(error), problem=True)
 
     # Checking what the boxes show
 
@@ -247,7 +247,7 @@ class BatchFolder(SettingsWidget):
         try:
             self.plan()
         except DepthInterpError as error:
-            self.bar.set_ready(False, for_window(error), aloud=True)
+            self.bar.set_ready(False, for_window(error), in_message=True)
         else:
             self.bar.set_ready(True)
 

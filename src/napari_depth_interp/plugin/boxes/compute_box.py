@@ -55,8 +55,10 @@ class ComputeBox(QGroupBox):
         self._device.addItems(["auto", "cpu"])
         self._device.setToolTip(f"<qt>{describe('device')}</qt>")
         self._device_note = QLabel()
+        self._device_note.setObjectName("device note")
         self._device_note.setWordWrap(True)
         self._score = QCheckBox("Score: keep one section in")
+        self._score.setObjectName("score")
         self._score.setToolTip(
             "<qt>Hide sections of this stack, fill them from the kept ones and compare with the truth. "
             "The result itself always uses all sections. Methods that make all axes finer are scored in Compare "

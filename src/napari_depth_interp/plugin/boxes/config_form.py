@@ -88,6 +88,11 @@ class ConfigForm(QWidget):
             self._editors[name] = editor
         self.set_config(config)
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that are shown."""
+        return tuple(self._editors)
+
     def config(self) -> BaseModel:
         """Return what the form shows."""
         return self._model(**self._rest, **{name: editor.get() for name, editor in self._editors.items()})

@@ -19,16 +19,16 @@ from .config_form import Editor
 _NONE = "none"
 
 
-class ModelNews(QObject):
+class ModelListSignal(QObject):
     """Tells every list of models when there are others."""
 
     changed = Signal()
 
 
 @cache
-def news() -> ModelNews:
-    """Return the one source of news."""
-    return ModelNews()
+def model_list() -> ModelListSignal:
+    """Return the one signal for all lists of models."""
+    return ModelListSignal()
 
 
 class ModelChoice(QWidget):
@@ -52,7 +52,7 @@ class ModelChoice(QWidget):
         self.refresh()
         self._box.currentIndexChanged.connect(self._changed)
         browse.clicked.connect(self._ask)
-        news().changed.connect(self.refresh)
+        model_list().changed.connect(self.refresh)
 
     def value(self) -> Path | None:
         """Return the name of a model, a folder, or None."""

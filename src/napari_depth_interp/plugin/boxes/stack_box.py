@@ -61,7 +61,7 @@ class StackBox(QGroupBox):
         self._depths: list[float] | None = None
         self._watched: Layer | None = None
         self._shown: list[float] = []  # what the table of depths holds, with all digits
-        self._told: dict[Any, dict[str, Any]] = {}  # per layer, what the user has added
+        self._entered: dict[Any, dict[str, Any]] = {}  # per layer, what the user has added
         self.setAcceptDrops(True)
         self._build()
         self._layer_list = LayerListWatch(viewer, self._refresh_layers)
@@ -153,6 +153,7 @@ class StackBox(QGroupBox):
         row.addWidget(open_button)
         layout.addLayout(row)
         self._info = QLabel()
+        self._info.setObjectName("summary")
         self._info.setWordWrap(True)
         self._info.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         layout.addWidget(self._info)
@@ -239,11 +240,11 @@ class StackBox(QGroupBox):
         """Show another layer, with what the user has said about it before, not about the last one."""
         before, layer = self._watched, self.layer
         if before is not None:
-            self._told[before.unique_id] = self.values()
+            self._entered[before.unique_id] = self.values()
         self._watch(layer)
         self._dataset = None
         if before is not None and layer is not None and not _same_file(before, layer):
-            self._show(Settings(**self._told.get(layer.unique_id, {})))
+            self._show(Settings(**self._entered.get(layer.unique_id, {})))
         self._read_layer()
 
     def _watch(self, layer: Layer | None) -> None:

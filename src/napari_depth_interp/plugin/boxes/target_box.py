@@ -42,6 +42,7 @@ class TargetBox(QGroupBox):
         for widget, name in ((self._kind, "Target"), (self._factor, "Factor"), (self._spacing, "Spacing")):
             widget.setAccessibleName(name)
         self._summary = QLabel()
+        self._summary.setObjectName("summary")
         self._summary.setWordWrap(True)
         self._summary.hide()
         row = QHBoxLayout()

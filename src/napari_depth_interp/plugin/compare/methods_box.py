@@ -167,6 +167,7 @@ class MethodsBox(QGroupBox):
     def _build_lpips(self) -> QVBoxLayout:
         self._weights: Path | None = None
         self._lpips = QCheckBox()
+        self._lpips.setObjectName("lpips")
         self._net = QComboBox()
         self._net.addItems(LPIPS_NETS)
         self._net.setToolTip("The network that LPIPS is computed with; alex is the usual one.")

@@ -97,6 +97,7 @@ class PlotsPanel(QWidget):
 
     def _build(self) -> None:
         self._tabs = QTabWidget()
+        self._tabs.setObjectName("plots")
         self._tabs.addTab(self.sections, "along z")
         self._tabs.addTab(self.gap, "in a gap")
         self._tabs.addTab(self.time, "time")

@@ -32,7 +32,7 @@ class Pointer(QObject):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(PAUSE)
-        self._timer.timeout.connect(self._tell)
+        self._timer.timeout.connect(self._emit_moved)
         viewer.mouse_move_callbacks.append(self._follow)
         viewer.mouse_drag_callbacks.append(self._follow)
 
@@ -48,7 +48,7 @@ class Pointer(QObject):
         if not self._timer.isActive():
             self._timer.start()
 
-    def _tell(self) -> None:
+    def _emit_moved(self) -> None:
         self.moved.emit(self.point)
 
 

@@ -15,7 +15,7 @@ from ...evaluation.evaluate import BASELINE, Scores
 from ...run.result import RECORD_KEY
 from ...stack import Dataset
 from ..layers import REAL_KEY, to_layers
-from ..layers.appearance import error_limits, error_look, look_of, turn_like, unique_name
+from ..layers.appearance import appearance_of, error_appearance, error_limits, turn_like, unique_name
 from ..layers.command_input import CommandInput
 from .command import command_of
 from .methods_box import label
@@ -47,7 +47,7 @@ class Comparison:
         self.title = layer.name
         self.scored: dict[str, Scored] = {}
         self.scores: Scores | None = None
-        self.look = look_of(layer)
+        self.appearance = appearance_of(layer)
         grid = question.truth.grid if question.reference is None else question.dataset.grid
         self.unit = grid.unit
         self.layer = layer
@@ -160,20 +160,24 @@ class ResultLayers:
     def _make(self, name: str, part: str) -> tuple[str, str, Dataset, dict[str, Any]] | None:
         comparison = self._comparison
         if part == "truth":
-            return "truth", part, comparison.truth(), comparison.look
+            return "truth", part, comparison.truth(), comparison.appearance
         restored = comparison.restored(name)
         if part == "restored":
-            return f"{label(name)} {part}", part, restored.dataset, comparison.look
+            return f"{label(name)} {part}", part, restored.dataset, comparison.appearance
         if part == "uncertainty":
             if restored.uncertainty is None:
                 return None
             uncertain = replace(restored.dataset, voxels=restored.uncertainty)
             limits = self._limits(name, comparison.error(name))
-            look = {"colormap": _EXPECTED, "blending": "additive", "opacity": _GLOW, "contrast_limits": limits}
-            return f"{label(name)} {part}", part, uncertain, look
+            appearance = {"colormap": _EXPECTED, "blending": "additive", "opacity": _GLOW, "contrast_limits": limits}
+            return f"{label(name)} {part}", part, uncertain, appearance
         error = comparison.error(name)
-        look = error_look() | {"blending": "additive", "opacity": _GLOW, "contrast_limits": self._limits(name, error)}
-        return f"{label(name)} {part}", part, error, look
+        appearance = error_appearance() | {
+            "blending": "additive",
+            "opacity": _GLOW,
+            "contrast_limits": self._limits(name, error),
+        }
+        return f"{label(name)} {part}", part, error, appearance
 
     def _limits(self, name: str, error: Dataset) -> tuple[float, float]:
         """Return the same limits for all methods, so that their errors can be compared by eye."""
@@ -182,13 +186,13 @@ class ResultLayers:
             self._error_limits = error_limits(error if known == name else self._comparison.error(known))
         return self._error_limits
 
-    def _add(self, what: str, part: str, dataset: Dataset, look: dict[str, Any]) -> Layer:
+    def _add(self, what: str, part: str, dataset: Dataset, appearance: dict[str, Any]) -> Layer:
         name = unique_name(self._viewer, f"{self._comparison.title} {what}")
         [(data, kwargs, _)] = to_layers(dataset, name)
         kwargs["metadata"] = kwargs["metadata"] | {REAL_KEY: part in ("absolute error", "uncertainty")}
         if part == "truth":
             kwargs["metadata"].pop(RECORD_KEY, None)
-        layer = self._viewer.add_image(data, **{**kwargs, **look, "visible": False})
+        layer = self._viewer.add_image(data, **{**kwargs, **appearance, "visible": False})
         turn_like(self._comparison.layer, [layer])
         return layer
 

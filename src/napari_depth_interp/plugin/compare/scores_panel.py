@@ -187,6 +187,7 @@ class ScoresPanel(QWidget):
 
     def _build(self) -> None:
         self._words = QLabel(_EMPTY)
+        self._words.setObjectName("summary")
         self._words.setWordWrap(True)
         self._words.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

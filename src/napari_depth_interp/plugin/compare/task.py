@@ -136,13 +136,13 @@ def _light(trial: Trial) -> Trial:
     return replace(trial, visible=without_voxels(trial.visible))
 
 
-def compare_task(question: Question, tell: Callable[[Scored], None], report: Report) -> Scores:
+def compare_task(question: Question, on_scored: Callable[[Scored], None], report: Report) -> Scores:
     """Run and score the methods one after the other.
 
     Parameters
     ----------
     question : Question
-    tell : callable
+    on_scored : callable
         Called in this thread with each method as soon as it is done.
     report : callable
 
@@ -163,7 +163,7 @@ def compare_task(question: Question, tell: Callable[[Scored], None], report: Rep
         lpips=question.lpips,
         report=report,
         on_result=keeper.keep,
-        on_scores=lambda scores: tell(Scored(scores, keeper.take(scores.method))),
+        on_scores=lambda scores: on_scored(Scored(scores, keeper.take(scores.method))),
     )
 
 

@@ -33,7 +33,7 @@ class _Feed(QObject):
 
     scored = Signal(object)
 
-    def tell(self, scored: Scored) -> None:
+    def send(self, scored: Scored) -> None:
         """Send one; a method of its own, because a signal alone would not keep the object alive."""
         self.scored.emit(scored)
 
@@ -116,7 +116,7 @@ class CompareMethods(JobWidget):
         self._running, self._data = Comparison(question, layer, self.protocol.reference_layer), layer.data
         feed = _Feed()
         feed.scored.connect(self._scored)
-        self.start_job(partial(compare_task, question, feed.tell), "comparing", self._returned)
+        self.start_job(partial(compare_task, question, feed.send), "comparing", self._returned)
 
     def write_report(self, folder: Path) -> None:
         """Write the HTML report of the comparison in view into a folder."""
@@ -188,7 +188,7 @@ class CompareMethods(JobWidget):
             self.protocol.data_range()
             self.protocol.reference()
         except DepthInterpError as error:
-            self.bar.set_ready(False, for_window(error), aloud=True)
+            self.bar.set_ready(False, for_window(error), in_message=True)
         else:
             self.bar.set_ready(True)
 

@@ -50,6 +50,7 @@ class OutputBox(QGroupBox):
         self._browse = QPushButton("Choose…")
         self._browse.clicked.connect(self.ask)
         self._words = QLabel()
+        self._words.setObjectName("summary")
         self._words.setWordWrap(True)
         self._estimate = QPushButton("Estimate time and memory")
         self._estimate.setToolTip(

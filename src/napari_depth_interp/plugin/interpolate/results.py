@@ -18,7 +18,7 @@ from ...run.result import RECORD_KEY
 from ...run.settings import to_arguments
 from ...stack import Dataset
 from ..layers import REAL_KEY, to_layers
-from ..layers.appearance import error_limits, error_look, look_of, turn_like
+from ..layers.appearance import appearance_of, error_appearance, error_limits, turn_like
 from ..layers.command_input import CommandInput
 from .task import HeldOut, Outcome
 
@@ -68,32 +68,32 @@ def add_layers(viewer: napari.Viewer, run: Run, source: Layer | None) -> None:
     source : Layer or None
         The input layer, whose contrast and colours the result takes, if it is still there.
     """
-    look = look_of(source)
+    appearance = appearance_of(source)
     result = run.outcome.result
     target = run.outcome.target
     file = None if target is None else target.path
-    run.layers.append(_add(viewer, result.dataset, run.name, look, run, file=file))
+    run.layers.append(_add(viewer, result.dataset, run.name, appearance, run, file=file))
     if result.uncertainty is not None:
         uncertain = replace(result.dataset, voxels=result.uncertainty)
-        how = error_look()
+        how = error_appearance()
         file = None if target is None else target.uncertainty
         name = f"{run.name} uncertainty"
         run.layers.append(_add(viewer, uncertain, name, how, run, visible=False, real=True, file=file))
     if run.outcome.held_out is not None:
-        run.layers += _add_held_out(viewer, run, run.outcome.held_out, look)
+        run.layers += _add_held_out(viewer, run, run.outcome.held_out, appearance)
     if source is not None:
         turn_like(source, run.layers)
     viewer.layers.selection.active = run.layers[0]
     run.outcome = run.outcome.without_voxels()
 
 
-def _add_held_out(viewer: napari.Viewer, run: Run, held_out: HeldOut, look: dict[str, Any]) -> list[Layer]:
+def _add_held_out(viewer: napari.Viewer, run: Run, held_out: HeldOut, appearance: dict[str, Any]) -> list[Layer]:
     error = held_out.error
-    bright = error_look() | {"contrast_limits": error_limits(error)}
-    looks = {"truth": look, "restored": look, "absolute error": bright}
+    bright = error_appearance() | {"contrast_limits": error_limits(error)}
+    appearances = {"truth": appearance, "restored": appearance, "absolute error": bright}
     datasets = {"truth": held_out.truth, "restored": held_out.restored, "absolute error": error}
     return [
-        _add(viewer, dataset, f"{run.name} {what}", looks[what], run, visible=False, real=dataset is error)
+        _add(viewer, dataset, f"{run.name} {what}", appearances[what], run, visible=False, real=dataset is error)
         for what, dataset in datasets.items()
     ]
 
@@ -102,7 +102,7 @@ def _add(
     viewer: napari.Viewer,
     dataset: Dataset,
     name: str,
-    look: dict[str, Any],
+    appearance: dict[str, Any],
     run: Run,
     *,
     visible: bool = True,
@@ -113,7 +113,7 @@ def _add(
     coarser = [] if file is None else io.read_levels(file)[1:]
     [(data, kwargs, _)] = to_layers(replace(dataset, record=record), name, coarser)
     kwargs["metadata"] = kwargs["metadata"] | {RECORD_KEY: dict(record[RECORD_KEY]), REAL_KEY: real}
-    return viewer.add_image(data, **{**kwargs, **look, "visible": visible})
+    return viewer.add_image(data, **{**kwargs, **appearance, "visible": visible})
 
 
 def row_of(run: Run) -> list[str]:

@@ -39,6 +39,7 @@ class RunsPanel(QWidget):
         self.runs: list[Run] = []
         self._in_canvas = CanvasWords(viewer)
         self._words = QLabel("Runs are listed here. Tick <i>Score</i> to see how good they are on your own data.")
+        self._words.setObjectName("summary")
         self._words.setWordWrap(True)
         self._table = list_of_rows(_HEADINGS)
         self._table.setToolTip(

@@ -204,7 +204,7 @@ class DepthInterpolation(SettingsWidget):
         try:
             settings = self.settings()
         except DepthInterpError as error:
-            self.bar.set_ready(False, for_window(error), aloud=True)
+            self.bar.set_ready(False, for_window(error), in_message=True)
             return
         try:
             dataset = self.stack.described(settings)

@@ -52,13 +52,13 @@ class Job(WorkerBase[T]):
         two of its steps, and replaces ``warnings.showwarning`` for all threads meanwhile.
         """
         try:
-            self._run_and_tell()
+            self._run_and_emit()
         except RuntimeError:
             if isalive(self.signals):  # type: ignore[no-untyped-call,unused-ignore]
                 raise
             # napari has ended meanwhile and taken the signals with it: nobody is left to be told.
 
-    def _run_and_tell(self) -> None:
+    def _run_and_emit(self) -> None:
         self._running = True
         self.started.emit()
         send = self._send()

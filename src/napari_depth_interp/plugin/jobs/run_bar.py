@@ -36,17 +36,21 @@ class RunBar(QWidget):
         self._said = ""
         self._started = 0.0
         self._preview = QPushButton("Preview")
+        self._preview.setObjectName("preview")
         self._preview.setToolTip(
             "<qt>Fill the gap around the section in view, on the part of the image in view only.</qt>"
         )
         self._run = QPushButton("Run")
+        self._run.setObjectName("run")
         self._run.setToolTip(tip)
         self._preview.setVisible(preview)
         self._progress = QProgressBar()
+        self._progress.setObjectName("progress")
         self._progress.setRange(0, 1000)
         self._progress.setTextVisible(False)
         self._progress.hide()
         self._message = QLabel()
+        self._message.setObjectName("message")
         self._message.setWordWrap(True)
         self._buttons = QHBoxLayout()
         self._buttons.addWidget(self._preview)
@@ -59,10 +63,10 @@ class RunBar(QWidget):
         self._preview.clicked.connect(self.preview_clicked)
         self._run.clicked.connect(self._clicked)
 
-    def set_ready(self, ready: bool, reason: str = "", *, aloud: bool = False) -> None:
-        """Enable the buttons, or say why not: in the tool tip, and ``aloud`` if no other box says it."""
+    def set_ready(self, ready: bool, reason: str = "", *, in_message: bool = False) -> None:
+        """Enable the buttons, or say why not: in the tool tip, and ``in_message`` if no other box says it."""
         self._ready = ready
-        said = reason if aloud else ""
+        said = reason if in_message else ""
         if not self._running and (said or (self._said and self._message.text() == self._said)):
             self.say(said, problem=True)
         self._said = said

@@ -22,14 +22,14 @@ def unique_name(viewer: napari.Viewer, wanted: str) -> str:
     return name
 
 
-def look_of(source: Layer | None) -> dict[str, Any]:
+def appearance_of(source: Layer | None) -> dict[str, Any]:
     """Return contrast, colours and gamma of an image layer."""
     if not isinstance(source, Image):
         return {}
     return {"contrast_limits": source.contrast_limits, "colormap": source.colormap, "gamma": source.gamma}
 
 
-def error_look() -> dict[str, Any]:
+def error_appearance() -> dict[str, Any]:
     """Return the colours of errors and uncertainties."""
     return {"colormap": preference("error_colormap")}
 

@@ -143,6 +143,7 @@ class DataBox(QGroupBox):
         self._folder.setAccessibleName("Folder to learn from")
         self._list.setAccessibleName("Layers to learn from")
         self._info = QLabel()
+        self._info.setObjectName("summary")
         self._info.setWordWrap(True)
         self._spacing = QLineEdit()
         self._spacing.setPlaceholderText("where a stack does not say it")

@@ -27,7 +27,7 @@ from ...models import card as model_card
 from ...models import library
 from ...models import names as model_names
 from ...system.amounts import size_in_words
-from ..boxes.model_choice import news
+from ..boxes.model_choice import model_list
 from ..jobs.messages import for_window
 from ..qt_helpers import list_of_rows
 
@@ -60,7 +60,7 @@ class ModelsPanel(QWidget):
         layout.addWidget(self._details, 2)
         layout.addLayout(self._build_buttons())
         self._table.itemSelectionChanged.connect(self._row_chosen)
-        news().changed.connect(self.refresh)
+        model_list().changed.connect(self.refresh)
         self.refresh()
 
     @property
@@ -123,7 +123,7 @@ class ModelsPanel(QWidget):
         except DepthInterpError as error:
             self.said.emit(for_window(error), True)
             return
-        news().changed.emit()
+        model_list().changed.emit()
         self.choose(found.name)
         self.said.emit(f"imported {found.name}", False)
 
@@ -136,7 +136,7 @@ class ModelsPanel(QWidget):
         except DepthInterpError as error:
             self.said.emit(for_window(error), True)
             return
-        news().changed.emit()
+        model_list().changed.emit()
         self.said.emit(f"{entry.name}: {done}", False)
 
     # Asking

@@ -29,8 +29,8 @@ class ProgressPanel(QWidget):
         self._viewer = viewer
         self._title, self._caption = "", ""
         self.losses: list[float] = []
-        self.looks: list[dict[str, float]] = []
-        """One per look at the validation data: ``step`` and the scores."""
+        self.validations: list[dict[str, float]] = []
+        """One per validation: ``step`` and the scores."""
         self._words = QLabel("The loss, and the score on data that is held back, appear here while a model is trained.")
         self._words.setWordWrap(True)
         self.loss = Plot("loss", "step", "What the training makes small, averaged over neighbouring steps.")
@@ -38,7 +38,8 @@ class ProgressPanel(QWidget):
         self.show_picture = QCheckBox("Show a validation section in the viewer")
         self.show_picture.setChecked(True)
         self.show_picture.setToolTip(
-            "<qt>A layer with a section of the held-back data, as the network makes it now; renewed at each look.</qt>"
+            "<qt>A layer with a section of the held-back data, as the network makes it now; renewed at each "
+            "validation.</qt>"
         )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
@@ -57,7 +58,7 @@ class ProgressPanel(QWidget):
         """Draw another training, from what it has shown before."""
         self._title, self._caption = title, ""
         self.losses = [float(value) for value in history.get("losses", ())]
-        self.looks = [dict(look) for look in history.get("validation", ())]
+        self.validations = [dict(validation) for validation in history.get("validation", ())]
         self._words.setText(f"<b>{html.escape(title)}</b>")
         self._draw()
 
@@ -67,7 +68,7 @@ class ProgressPanel(QWidget):
             return
         self.losses += [point.loss for point in points]
         self._caption = next((describe_picture(point) for point in points if point.captions), self._caption)
-        self.looks += [{"step": point.step, **point.scores} for point in points if point.scores]
+        self.validations += [{"step": point.step, **point.scores} for point in points if point.scores]
         self._draw()
 
     def _draw(self) -> None:
@@ -75,22 +76,26 @@ class ProgressPanel(QWidget):
         curves = self._validation_curves()
         self.validation.setVisible(bool(curves))
         self.validation.draw(curves)
-        if self.looks:
-            first = _scores(self.looks[-1])[0]
+        if self.validations:
+            first = _scores(self.validations[-1])[0]
             self.validation.set_labels(left=_UNITS.get(first, first))
-            best = max(self.looks, key=lambda look: look[_scores(look)[0]])
+            best = max(self.validations, key=lambda validation: validation[_scores(validation)[0]])
             words = f"<b>{html.escape(self._title)}</b>: best so far {verdict(best)} (step {best['step']:.0f})"
             self._words.setText(f"{words}. {self._caption}" if self.show_picture.isChecked() else words)
 
     def _validation_curves(self) -> list[Curve]:
         """Return the deciding score and those beside it on the same scale, such as linear interpolation's."""
-        if not self.looks:
+        if not self.validations:
             return []
-        first = _scores(self.looks[-1])[0]
-        shown = [name for name in _scores(self.looks[-1]) if name == first or name.startswith(f"{first}_")]
+        first = _scores(self.validations[-1])[0]
+        shown = [name for name in _scores(self.validations[-1]) if name == first or name.startswith(f"{first}_")]
         curves: list[Curve] = []
         for number, name in enumerate(shown):
-            points = [(look["step"], look[name]) for look in self.looks if np.isfinite(look.get(name, np.nan))]
+            points = [
+                (validation["step"], validation[name])
+                for validation in self.validations
+                if np.isfinite(validation.get(name, np.nan))
+            ]
             label = "this network" if number == 0 else name.removeprefix(f"{first}_")
             curves.append((label, BASELINE_COLOUR if number else COLOURS[1], points))
         return curves
@@ -108,8 +113,8 @@ def describe_picture(point: TrainingPoint) -> str:
     return f"In the viewer, {order}: {', '.join(point.captions)}."
 
 
-def _scores(look: Mapping[str, float]) -> list[str]:
-    return [name for name in look if name != "step"]
+def _scores(validation: Mapping[str, float]) -> list[str]:
+    return [name for name in validation if name != "step"]
 
 
 def averaged(values: Sequence[float], most: int) -> list[tuple[float, float]]:

@@ -28,6 +28,8 @@ class TrainBar(RunBar):
 
     def __init__(self, tip: str, parent: QWidget | None = None) -> None:
         self._pause, self._stop = QPushButton("Pause"), QPushButton("Stop")
+        self._pause.setObjectName("pause")
+        self._stop.setObjectName("stop")
         super().__init__(tip, preview=False, parent=parent)
         self._pause.setCheckable(True)
         self._pause.setToolTip("<qt>Wait after this step; nothing is lost. Press again to go on.</qt>")

@@ -20,7 +20,7 @@ from ...run.settings import Settings, make_settings
 from ...training import session
 from ..boxes.compute_box import ComputeBox
 from ..boxes.method_box import MethodBox
-from ..boxes.model_choice import news
+from ..boxes.model_choice import model_list
 from ..jobs.job_widget import JobWidget
 from ..jobs.messages import for_window
 from ..preferences import preference
@@ -170,9 +170,10 @@ class TrainModel(JobWidget):
         now = time.monotonic()
         if progress.training is not None and (now - self._drawn > _REDRAW or progress.fraction >= 1):
             self._drawn = now
-            self._show_points()
+            self.show_points()
 
-    def _show_points(self) -> None:
+    def show_points(self) -> None:
+        """Draw what the training has told since the last time."""
         points = self.control.take()
         self.curves.add(points)
         pictures = [(point.picture, point.captions) for point in points if point.picture is not None]
@@ -180,9 +181,9 @@ class TrainModel(JobWidget):
             self._picture.show(*pictures[-1])
 
     def _returned(self, outcome: session.Outcome) -> None:
-        self._show_points()
+        self.show_points()
         self.model.forget()
-        news().changed.emit()
+        model_list().changed.emit()
         best = best_of(about(outcome.folder).record)
         words = [f"{outcome.folder.name}: trained for {outcome.steps} steps"]
         if outcome.steps < outcome.planned:
@@ -244,7 +245,7 @@ class TrainModel(JobWidget):
             if self.job is None:
                 self._free_folder()
         except DepthInterpError as error:
-            self.bar.set_ready(False, for_window(error), aloud=True)
+            self.bar.set_ready(False, for_window(error), in_message=True)
             return
         try:
             self.data.check()
