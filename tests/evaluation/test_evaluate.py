@@ -192,7 +192,7 @@ def test_all_devices_that_were_used_are_named(noise, monkeypatch):
         def sections_at(self, stack, z, *, report):
             return Sections(np.zeros((len(z), *stack.voxels.shape[1:])))
 
-    spec = MethodSpec("gpu", "", "", MethodConfig, lambda *_: Zero(), "", devices=("cpu", "cuda"))
+    spec = MethodSpec("gpu", "", "", MethodConfig, lambda *_: Zero(), "", None, devices=("cpu", "cuda"))
     get = registry.get
     monkeypatch.setattr(registry, "get", lambda name: spec if name == "gpu" else get(name))
     monkeypatch.setattr(devices, "available_devices", lambda: ["cuda:0", "cpu"])

@@ -254,7 +254,7 @@ def spies(monkeypatch):
         made.append(_Spy(config, runtime))
         return made[-1]
 
-    spec = MethodSpec("spy", "Spy", "Looks at everything.", _SpyConfig, create, "none")
+    spec = MethodSpec("spy", "Spy", "Looks at everything.", _SpyConfig, create, "none", training=None)
     get = registry.get
     monkeypatch.setattr(registry, "get", lambda name: spec if name == "spy" else get(name))
     return made

@@ -28,7 +28,7 @@ class _Foretelling:
 
 @pytest.fixture
 def prediction(monkeypatch):
-    spec = MethodSpec("zero", "", "", MethodConfig, lambda *_: _Foretelling(), "", gives_uncertainty=True)
+    spec = MethodSpec("zero", "", "", MethodConfig, lambda *_: _Foretelling(), "", None, gives_uncertainty=True)
     get = registry.get
     monkeypatch.setattr(registry, "get", lambda name: spec if name == "zero" else get(name))
 

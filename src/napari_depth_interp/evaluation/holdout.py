@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import RequestError
 from ..stack import SPACING_RTOL, Acquisition, Dataset, missing_spacing
+from ..stack.thinning import every_kth
 from ..stack.units import convert
 
 POOLED = 4
@@ -98,7 +99,7 @@ def keep_every(dataset: Dataset, k: int) -> list[Trial]:
         raise RequestError(f"keep-every needs 3 sections or more, got {count}")
     if count <= k:
         raise RequestError(f"keeping one section in {k} of {count} leaves a single one; choose {count - 1} or less")
-    kept = np.arange(0, count, k)
+    kept, _ = every_kth(count, k)
     return [_trial(dataset, kept, np.arange(kept[-1] + 1))]
 
 

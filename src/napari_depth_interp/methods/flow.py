@@ -21,6 +21,7 @@ from ..method import Method, MethodConfig, MethodSpec, Runtime, Sections, Tiling
 from ..progress import Progress, Report, part, silent
 from ..stack import Stack
 from ..stack.scaling import Scaling
+from ..stack.thinning import spread_over
 from . import registry
 
 Image = NDArray[np.float32]
@@ -116,7 +117,7 @@ class _Flow:
 
     def _check_on(self, stack: Stack, report: Report) -> float:
         """Return the share of the flow's correction that fits left-out sections best (least squares), 0 to 1."""
-        inner = np.unique(np.linspace(1, len(stack.depths) - 2, _CHECKED).round().astype(int))
+        inner = spread_over(np.arange(1, len(stack.depths) - 1), _CHECKED)
         helped, size = 0.0, 0.0
         with _single_threaded_cv2():
             for done, i in enumerate(inner.tolist()):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...stack import Stack
+from ...stack.thinning import spread_over
 from .blend import Evidence
 
 _MOST = 1.5
@@ -103,7 +104,7 @@ def _change_ratio(stack: Stack) -> float | None:
         if lag <= stack.voxels.shape[axis] // 2:
             rows = np.moveaxis(few, axis, 0)
             in_plane.append(float(np.mean((rows[lag:] - rows[:-lag]) ** 2)))
-    pairs = np.unique(np.linspace(0, len(stack.voxels) - 2, 24).round().astype(int))
+    pairs = spread_over(np.arange(len(stack.voxels) - 1), 24)
     between = [float(np.mean((stack.voxels[i + 1].astype(np.float32) - stack.voxels[i]) ** 2)) for i in pairs]
     if not in_plane or not np.mean(in_plane) > 0:
         return None

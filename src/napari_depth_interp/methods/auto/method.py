@@ -13,6 +13,7 @@ from ...method import Explains, Findings, Method, Refits, Runtime, Sections, Str
 from ...progress import Progress, Report, part, silent
 from ...stack import Stack
 from ...stack.scaling import Scaling
+from ...stack.thinning import spread_over
 from . import candidate_config, names_in, spec_of
 from .blend import Evidence, fit, held_back, proven
 from .expectation import expect, mismatch
@@ -193,7 +194,7 @@ class Auto:
     def _found_here(self, stack: Stack, report: Report) -> NDArray[np.float32]:
         """Return features (n, FEATURES) in the middle of some real gaps."""
         part_of_it = stack.crop(slice(None), looked_at(stack))
-        gaps = np.unique(np.linspace(0, len(stack.depths) - 2, _GAPS).round().astype(int))
+        gaps = spread_over(np.arange(len(stack.depths) - 1), _GAPS)
         z = ((stack.depths[gaps] + stack.depths[gaps + 1]) / 2).tolist()
         plain = self._linear.sections_at(part_of_it, z, report=silent).values
         others = [each.sections_at(part_of_it, z, report=silent).values for each in self._candidates.values()]

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from ...method import Method, working_dtype
 from ...progress import Progress, Report, silent
-from ...stack import Acquisition, Grid, Stack
+from ...stack import Grid, Stack
+from ...stack.thinning import joined, spread_over, thinned
 
 _SECTIONS = 6
 """Left-out sections per half of the stack; fewer where the stack is cut into more parts."""
@@ -57,35 +58,26 @@ def left_out(stack: Stack, every: int = 2) -> list[Question]:
 
     Of projections, means of two neighbours with both asked for: twice the real thickness.
     """
-    rows = looked_at(stack)
+    seen = stack.crop(slice(None), looked_at(stack))
     if stack.acquisition.is_projection:
-        return _joined(stack, rows) if every == 2 else []
+        return _averaged_pairs(seen) if every == 2 else []
     questions = []
     for first in range(every):
-        seen = stack.crop(slice(first, None, every), rows)
-        last = first + every * (len(seen.depths) - 1)
-        inner = np.arange(first + every // 2, last, every)
-        if len(inner):
-            few = inner[np.unique(np.linspace(0, len(inner) - 1, 2 * _SECTIONS // every).round().astype(int))]
-            questions.append(Question(seen, stack.depths[few].tolist(), stack.voxels[few, rows]))
+        made = thinned(seen, every, first)
+        middle = made.hidden[(made.hidden - first) % every == every // 2]
+        if len(middle):
+            few = spread_over(middle, 2 * _SECTIONS // every)
+            questions.append(Question(made.seen, stack.depths[few].tolist(), seen.voxels[few]))
     return questions
 
 
-def _joined(stack: Stack, rows: slice) -> list[Question]:
+def _averaged_pairs(stack: Stack) -> list[Question]:
     """Return neighbouring projections averaged in pairs, beginning with the first or the second one."""
-    n, questions = stack.acquisition.n, []
-    fine = stack.fine_depths()
-    for first in (0, 1):
-        pairs = (len(stack.depths) - first) // 2
-        if pairs < 2:
-            continue
-        used = slice(first, first + 2 * pairs)
-        means = stack.voxels[used, rows].astype(np.float32).reshape(pairs, 2, -1, stack.voxels.shape[2]).mean(axis=1)
-        grid = replace(stack.grid, depths=stack.depths[used].reshape(pairs, 2).mean(axis=1))
-        inner = np.arange(used.start, used.stop)
-        few = inner[np.unique(np.linspace(0, len(inner) - 1, _SECTIONS).round().astype(int))]
-        seen = Stack(means, grid, Acquisition(2 * n))
-        questions.append(Question(seen, fine[few].ravel().tolist(), stack.voxels[few, rows], n))
+    fine, questions = stack.fine_depths(), []
+    for made in (joined(stack, first) for first in (0, 1)):
+        if made is not None:
+            few = spread_over(made.pairs.ravel(), _SECTIONS)
+            questions.append(Question(made.seen, fine[few].ravel().tolist(), stack.voxels[few], stack.acquisition.n))
     return questions
 
 
@@ -105,7 +97,7 @@ def hidden_rows(stack: Stack, gap: int, pixel: float) -> list[Question]:
     """
     if stack.acquisition.is_projection:
         return _averaged_rows(stack, gap, pixel)
-    few = np.unique(np.linspace(0, len(stack.depths) - 1, _IMAGES).round().astype(int))
+    few = spread_over(np.arange(len(stack.depths)), _IMAGES)
     questions = []
     for axis in (1, 2):
         rows = stack.voxels[few].transpose(axis, 0, 3 - axis)
@@ -124,7 +116,7 @@ def hidden_rows(stack: Stack, gap: int, pixel: float) -> list[Question]:
 def _averaged_rows(stack: Stack, gap: int, pixel: float) -> list[Question]:
     n = stack.acquisition.n
     section = max(1, round(gap / n))  # pixel rows
-    few = np.unique(np.linspace(0, len(stack.depths) - 1, _IMAGES).round().astype(int))
+    few = spread_over(np.arange(len(stack.depths)), _IMAGES)
     questions = []
     for axis in (1, 2):
         rows = stack.voxels[few].transpose(axis, 0, 3 - axis)

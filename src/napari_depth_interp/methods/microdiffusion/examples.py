@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...stack import Acquisition, Stack
+from ...stack import Stack
+from ...stack.thinning import joined, thinned
 
 Prior = Callable[[Stack, NDArray[np.float64]], NDArray[np.float32] | None]
 """From a stack and depths to prior sections (K, Y, X) in the units of the input; None where there is no prior."""
@@ -103,7 +104,7 @@ def coarser(stack: Stack, prior: Prior, scaled: Scaled) -> list[TrainingExample]
     """Return one example for each image of coarser stacks made of this one."""
     examples = []
     for first in (0, 1):
-        made = _pairs(stack, first) if stack.acquisition.is_projection else _thinned(stack, first)
+        made = _pairs(stack, first) if stack.acquisition.is_projection else _slices(stack, first)
         if made is not None:
             examples += _known(stack, *made, prior, scaled)
     return examples
@@ -111,25 +112,17 @@ def coarser(stack: Stack, prior: Prior, scaled: Scaled) -> list[TrainingExample]
 
 def _pairs(stack: Stack, first: int) -> tuple[Stack, list[list[int]]] | None:
     """Return means of neighbouring images, and of which two each is."""
-    count = (len(stack.depths) - first) // 2
-    if count < 2:
-        return None
-    used = np.arange(first, first + 2 * count).reshape(count, 2)
-    voxels = stack.voxels[used].astype(np.float32).mean(axis=1)
-    grid = replace(stack.grid, depths=stack.depths[used].mean(axis=1))
-    return Stack(voxels, grid, Acquisition(2 * stack.acquisition.n)), used.tolist()
+    made = joined(stack, first)
+    return None if made is None else (made.seen, made.pairs.tolist())
 
 
-def _thinned(stack: Stack, first: int) -> tuple[Stack, list[list[int]]] | None:
+def _slices(stack: Stack, first: int) -> tuple[Stack, list[list[int]]] | None:
     """Return every second slice, and for each the left-out ones to which it is the closest."""
-    count = len(stack.depths)
-    kept = np.arange(first, count, 2)
-    if len(kept) < 2:
+    made = thinned(stack, 2, first)
+    if len(made.kept) < 2:
         return None
-    hidden = [i for i in range(int(kept[0]), int(kept[-1])) if (i - first) % 2]
-    nearest = [int(np.abs(stack.depths[kept] - stack.depths[i]).argmin()) for i in hidden]
-    owned = [[i for i, owner in zip(hidden, nearest, strict=True) if owner == k] for k in range(len(kept))]
-    return stack.crop(slice(first, None, 2), slice(None)), owned
+    nearest = np.abs(made.seen.depths - stack.depths[made.hidden, None]).argmin(axis=1)
+    return made.seen, [made.hidden[nearest == k].tolist() for k in range(len(made.kept))]
 
 
 def _known(

@@ -19,6 +19,7 @@ from ...numerics.back_projection import Floor, back_projected
 from ...progress import Progress, Report, fractions, part, silent
 from ...stack import Stack
 from ...stack.scaling import Scaling
+from ...stack.thinning import spread_over, thinned
 from .. import registry
 from . import LOOKED_AT, ready
 from .fit import Plan, fit
@@ -218,17 +219,15 @@ class SectionSR:
         from scipy.interpolate import CubicSpline
 
         stack = _middle(stack)
-        thinned = [stack.crop(slice(first, None, 2), slice(None)) for first in (0, 1)]
-        hidden = [stack.crop(slice(1 + first, None, 2), slice(None)) for first in (0, 1)]
         errors = np.full(len(_OCTAVES), 1e-12)
-        for half, (seen, truth) in enumerate(zip(thinned, hidden, strict=True)):
-            inside = np.flatnonzero((truth.depths > seen.depths[0]) & (truth.depths < seen.depths[-1]))
-            inside = inside[np.unique(np.linspace(0, len(inside) - 1, _CHECKED // 2).round().astype(int))]
-            both, z = self._shares_of_xz(seen), truth.depths[inside].tolist()
+        for half in (0, 1):
+            made = thinned(stack, 2, half)
+            few = spread_over(made.hidden, _CHECKED // 2)
+            both, z = self._shares_of_xz(made.seen), stack.depths[few].tolist()
             for number, octave in enumerate(_OCTAVES):
-                values = self._linear.sections_at(seen, z, report=silent).values
-                self._add(values, seen, z, float(2**octave), both, device, silent, flips=1)
-                errors[number] += float(np.square((values - truth.voxels[inside]) / self._scaling.scale).sum())
+                values = self._linear.sections_at(made.seen, z, report=silent).values
+                self._add(values, made.seen, z, float(2**octave), both, device, silent, flips=1)
+                errors[number] += float(np.square((values - stack.voxels[few]) / self._scaling.scale).sum())
                 report(Progress((half + (number + 1) / len(_OCTAVES)) / 2))
         finer = np.linspace(_OCTAVES[0], _OCTAVES[-1], 81)
         residual = CubicSpline(_OCTAVES, 10 * np.log10(errors))(finer) + _DRAWN * finer**2
