@@ -84,28 +84,28 @@ def fractions(report: Report) -> Callable[[float], None]:
     return lambda done: report(Progress(done))
 
 
-def describe_look(point: TrainingPoint) -> str:
-    """Return what a look at the validation data has found, in one line."""
+def describe_validation(point: TrainingPoint) -> str:
+    """Return what a validation has found, in one line."""
     scores = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in point.scores.items())
     return f"step {point.step} of {point.steps}: loss {point.loss:.4g}; validation: {scores}"
 
 
-def _looks(progress: Progress) -> None:
+def _print_validation(progress: Progress) -> None:
     if progress.training is not None and progress.training.scores:
-        print(describe_look(progress.training), file=sys.stderr, flush=True)
+        print(describe_validation(progress.training), file=sys.stderr, flush=True)
 
 
 @contextmanager
 def terminal_report(description: str) -> Iterator[Report]:
     """Show a progress bar with the time left on standard error, if that is a terminal; log each step for debugging.
 
-    What a training finds when it looks at its validation data is printed, a line per look, terminal or not.
+    What validation finds during a training is printed, a line each time, terminal or not.
     """
     logged = _logged(description)
 
     def plain(progress: Progress) -> None:
         logged(progress)
-        _looks(progress)
+        _print_validation(progress)
 
     if not sys.stderr.isatty():
         yield plain
@@ -122,7 +122,7 @@ def terminal_report(description: str) -> Iterator[Report]:
             logged(progress)
             label = f"{description}: {progress.message}" if progress.message else description
             if progress.training is not None and progress.training.scores:
-                bar.console.print(describe_look(progress.training), highlight=False, markup=False)
+                bar.console.print(describe_validation(progress.training), highlight=False, markup=False)
             bar.update(task, completed=progress.fraction, description=label)
 
         yield report

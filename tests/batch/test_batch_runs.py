@@ -12,9 +12,9 @@ import tifffile
 import napari_depth_interp as ndi
 from batches import fill, plan, stack, states, tree
 from napari_depth_interp import batch as batch_module
-from napari_depth_interp.batch import Stop, Where, run_batch
+from napari_depth_interp.batch import Processes, Stop, run_batch
 from napari_depth_interp.batch import task as task_module
-from napari_depth_interp.batch.record import COLUMNS, Row, State, write_summary
+from napari_depth_interp.batch.record import COLUMNS, FileRecord, State, write_summary
 from napari_depth_interp.batch.runner import Tally
 from napari_depth_interp.batch.workspace import FOLDER, opened
 from napari_depth_interp.errors import DepthInterpError, OutputError, RequestError
@@ -341,9 +341,9 @@ class TestRefused:
 
     def test_where(self):
         with pytest.raises(RequestError, match="exclude each other"):
-            Where(2, "tcp://there:1")
+            Processes(2, "tcp://there:1")
         with pytest.raises(RequestError, match="1 or more, got -1"):
-            Where(-1)
+            Processes(-1)
 
 
 class TestStopping:
@@ -440,15 +440,15 @@ class TestTally:
 
 
 def test_a_row_survives_json():
-    row = Row("a\nb.tif", State.DONE, psnr=1.5, warnings=("one", "two"))
-    assert Row.from_json(row.as_json() | {"of a later version": 1}) == row
+    row = FileRecord("a\nb.tif", State.DONE, psnr=1.5, warnings=("one", "two"))
+    assert FileRecord.from_json(row.as_json() | {"of a later version": 1}) == row
 
 
 def test_a_table_that_cannot_be_written_leaves_the_old_one(tmp_path):
-    write_summary(tmp_path / "s.csv", [Row("a")])
+    write_summary(tmp_path / "s.csv", [FileRecord("a")])
     before = (tmp_path / "s.csv").read_bytes()
     with pytest.raises(ZeroDivisionError):
-        write_summary(tmp_path / "s.csv", (Row(str(1 // n)) for n in (1, 0)))
+        write_summary(tmp_path / "s.csv", (FileRecord(str(1 // n)) for n in (1, 0)))
     assert (tmp_path / "s.csv").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["s.csv"]
 
@@ -460,9 +460,9 @@ def test_the_package_offers_what_it_says():
 def test_a_file_that_a_dead_worker_had_finished_is_not_refused(source, target):
     """Its result is there, but nobody has heard of it."""
     target.mkdir()
-    with opened(target) as home:
+    with opened(target) as workspace:
         task = task_module.Task(
-            "a.tif", source / "a.tif", target / "a.tif", None, plan(source, target).settings, target, home.run, "x"
+            "a.tif", source / "a.tif", target / "a.tif", None, plan(source, target).settings, target, workspace.run, "x"
         )
         first, second = (task_module.run_file(task, lambda _: None) for _ in range(2))
     assert first.state == second.state == State.DONE
@@ -471,10 +471,10 @@ def test_a_file_that_a_dead_worker_had_finished_is_not_refused(source, target):
 
 def test_a_worker_of_another_version_is_refused(source, target):
     target.mkdir()
-    with opened(target) as home:
+    with opened(target) as workspace:
         task = task_module.Task(
-            "a.tif", source / "a.tif", target / "a.tif", None, plan(source, target).settings, target, home.run, "x",
-            version="0.0.1",
+            "a.tif", source / "a.tif", target / "a.tif", None, plan(source, target).settings, target, workspace.run,
+            "x", version="0.0.1",
         )  # fmt: skip
         row = task_module.run_file(task, lambda _: None)
     assert row.state == State.FAILED

@@ -13,7 +13,7 @@ import pytest
 
 from batches import plan, states, tree
 from command_line import ENVIRONMENT, MODULE, depth_interp
-from napari_depth_interp.batch import Stop, Where, run_batch
+from napari_depth_interp.batch import Processes, Stop, run_batch
 from napari_depth_interp.errors import DepthInterpError
 from napari_depth_interp.progress import Cancelled
 
@@ -65,7 +65,7 @@ def test_two_clusters_at_once(source, target, tmp_path):
     """Neither takes the other's port, and no warning is printed."""
     done = []
     threads = [
-        threading.Thread(target=lambda name=name: done.append(run_batch(plan(source, tmp_path / name), Where(1))))
+        threading.Thread(target=lambda name=name: done.append(run_batch(plan(source, tmp_path / name), Processes(1))))
         for name in ("one", "two")
     ]
     for thread in threads:
@@ -81,7 +81,7 @@ def test_workers_make_the_same_bytes_and_share_the_files(source, target, tmp_pat
     seen = []
     summary = run_batch(
         plan(source, target, recursive=True),
-        Where(workers=2),
+        Processes(workers=2),
         on_change=lambda row, _: seen.append((row.file, row.state)),
     )
     assert summary.describe() == "5 done, 1 failed"
@@ -89,7 +89,7 @@ def test_workers_make_the_same_bytes_and_share_the_files(source, target, tmp_pat
     assert {row.worker for row in summary.rows} - {""}
     assert all(int(row.worker.split(":")[1]) != os.getpid() for row in summary.rows)
     assert ("a.tif", "running") in seen
-    again = run_batch(plan(source, target, recursive=True, resume=True), Where(workers=1))
+    again = run_batch(plan(source, target, recursive=True, resume=True), Processes(workers=1))
     assert again.describe() == "5 skipped, 1 failed"
 
 
@@ -98,7 +98,7 @@ class TestDeath:
         """Its file is done by another worker."""
         parameters = {"victim": 1001, "what": "kill", "once": str(tmp_path / "killed")}
         summary = run_batch(
-            plan(source, target, recursive=True, method="trouble", parameters=parameters), Where(workers=2)
+            plan(source, target, recursive=True, method="trouble", parameters=parameters), Processes(workers=2)
         )
         assert (tmp_path / "killed").exists()
         assert summary.describe() == "5 done"
@@ -107,7 +107,7 @@ class TestDeath:
     def test_a_file_that_kills_every_worker_is_reported(self, source, target, trouble):
         parameters = {"victim": 1001, "what": "kill"}
         summary = run_batch(
-            plan(source, target, recursive=True, method="trouble", parameters=parameters), Where(workers=2)
+            plan(source, target, recursive=True, method="trouble", parameters=parameters), Processes(workers=2)
         )
         assert summary.describe() == "4 done, 1 failed"
         assert states(summary)["b.tif"] == "failed"
@@ -126,7 +126,7 @@ class TestDeath:
                 workers[0].kill()
 
         options = {"recursive": True, "method": "trouble", "parameters": {"steps": 40, "victim": 1000}}
-        summary = run_batch(plan(source, target, **options), Where(workers=1), on_change=kill)
+        summary = run_batch(plan(source, target, **options), Processes(workers=1), on_change=kill)
         assert killed
         assert summary.describe() == "5 done"
 
@@ -140,7 +140,7 @@ class TestStop:
                 stop.finish()
 
         slow = plan(source, target, recursive=True, method="trouble", parameters={"steps": 30})
-        summary = run_batch(slow, Where(workers=1), stop=stop, on_change=changed)
+        summary = run_batch(slow, Processes(workers=1), stop=stop, on_change=changed)
         assert summary.describe() == "1 done, 4 waiting"
         assert set(tree(target)) == {"a.tif"}
 
@@ -153,7 +153,7 @@ class TestStop:
 
         slow = plan(source, target, recursive=True, method="trouble", parameters={"steps": 1000})
         with pytest.raises(Cancelled):
-            run_batch(slow, Where(workers=1), stop=stop, on_change=changed)
+            run_batch(slow, Processes(workers=1), stop=stop, on_change=changed)
         assert tree(target) == {}
         assert not (target / ".depth-interp-batch" / "work").exists()
 
@@ -181,7 +181,7 @@ class TestStop:
 class TestScheduler:
     def test_a_running_one(self, source, target, tmp_path, scheduler):
         run_batch(plan(source, tmp_path / "alone", recursive=True))
-        summary = run_batch(plan(source, target, recursive=True), Where(scheduler=scheduler[0]))
+        summary = run_batch(plan(source, target, recursive=True), Processes(scheduler=scheduler[0]))
         assert summary.describe() == "5 done"
         assert tree(target) == tree(tmp_path / "alone")
 
@@ -196,7 +196,7 @@ class TestScheduler:
         monkeypatch.setattr(cluster, "_CONNECT", 1)
         for address in ("tcp://127.0.0.1:9", "nonsense://x"):
             with pytest.raises(DepthInterpError, match=f"the scheduler '{address}' cannot be reached"):
-                run_batch(plan(source, target, resume=True), Where(scheduler=address))
+                run_batch(plan(source, target, resume=True), Processes(scheduler=address))
 
     def test_one_that_goes_away(self, source, target, trouble, tmp_path):
         with socket_free() as port:
@@ -209,7 +209,9 @@ class TestScheduler:
         said = set()
         try:
             with pytest.raises(DepthInterpError, match=r"connection to the scheduler was lost.*--resume"):
-                run_batch(plan(source, target), Where(scheduler=address), report=lambda each: said.add(each.message))
+                run_batch(
+                    plan(source, target), Processes(scheduler=address), report=lambda each: said.add(each.message)
+                )
         finally:
             timer.cancel()
             process.kill()

@@ -61,7 +61,7 @@ def test_a_limit_on_the_size_of_files_costs_the_large_ones_only(source, target):
 @pytest.mark.parametrize("workers", [0, 1])
 def test_the_output_folder_is_removed(source, target, trouble, workers):
     """The batch ends, and does not make the folder anew."""
-    from napari_depth_interp.batch import Where
+    from napari_depth_interp.batch import Processes
 
     def remove(row, fraction):
         if row.file == "b.tif" and fraction > 0:
@@ -69,7 +69,7 @@ def test_the_output_folder_is_removed(source, target, trouble, workers):
 
     slow = plan(source, target, recursive=True, method="trouble", parameters={"steps": 40, "victim": 1001})
     with pytest.raises(OutputError, match=r"was removed during the batch.*--resume"):
-        run_batch(slow, Where(workers), on_change=remove)
+        run_batch(slow, Processes(workers), on_change=remove)
     assert not target.exists()
     assert run_batch(plan(source, target, recursive=True, resume=True)).count("done") == 5
 

@@ -12,7 +12,7 @@ from napari_depth_interp.method import Findings, MethodConfig, MethodSpec, Secti
 from napari_depth_interp.methods import registry
 
 
-class _Foretelling:
+class _Predicting:
     """Zero, with the depth times the darkest voxel as uncertainty, and the number of sections as expected gain."""
 
     def prepare(self, stack, *, report):
@@ -28,7 +28,7 @@ class _Foretelling:
 
 @pytest.fixture
 def prediction(monkeypatch):
-    spec = MethodSpec("zero", "", "", MethodConfig, lambda *_: _Foretelling(), "", None, gives_uncertainty=True)
+    spec = MethodSpec("zero", "", "", MethodConfig, lambda *_: _Predicting(), "", None, gives_uncertainty=True)
     get = registry.get
     monkeypatch.setattr(registry, "get", lambda name: spec if name == "zero" else get(name))
 

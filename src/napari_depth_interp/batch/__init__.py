@@ -9,8 +9,8 @@
 """
 
 from .plan import Plan
-from .record import Row, State
+from .record import FileRecord, State
 from .runner import Stop, Summary, run_batch
-from .serial import Where
+from .serial import Processes
 
-__all__ = ["Plan", "Row", "State", "Stop", "Summary", "Where", "run_batch"]
+__all__ = ["FileRecord", "Plan", "Processes", "State", "Stop", "Summary", "run_batch"]

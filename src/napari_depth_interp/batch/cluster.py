@@ -18,8 +18,8 @@ from ..errors import DepthInterpError, explain
 from ..progress import Cancelled, Progress
 from ..system.devices import default_threads
 from .gpu import with_own_gpu
-from .record import Row, State
-from .serial import Listener, Where
+from .record import FileRecord, State
+from .serial import Listener, Processes
 from .task import Task, run_file
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _TELL = 1.0
 """Seconds between two words from a worker about one file."""
 
 
-def run_on_cluster(tasks: Sequence[Task], where: Where, listener: Listener) -> None:
+def run_on_cluster(tasks: Sequence[Task], processes: Processes, listener: Listener) -> None:
     """Run the tasks on Dask workers, one file per task.
 
     Raises
@@ -45,21 +45,21 @@ def run_on_cluster(tasks: Sequence[Task], where: Where, listener: Listener) -> N
     DepthInterpError
         If the scheduler cannot be reached, or is lost.
     """
-    with _quiet(), _client(where, _threads(tasks, where)) as client:
-        _Work(tasks, client, listener, where).run()
+    with _quiet(), _client(processes, _threads(tasks, processes)) as client:
+        _Work(tasks, client, listener, processes).run()
 
 
-def _threads(tasks: Sequence[Task], where: Where) -> int:
+def _threads(tasks: Sequence[Task], processes: Processes) -> int:
     given = tasks[0].settings.threads if tasks else None
-    return given or max(1, default_threads() // max(1, where.workers))
+    return given or max(1, default_threads() // max(1, processes.workers))
 
 
 class _Work:
     """One batch on one cluster: what it has heard, and what is still out."""
 
-    def __init__(self, tasks: Sequence[Task], client: Client, listener: Listener, where: Where) -> None:
-        self._tasks, self._client, self._listener, self._where = tasks, client, listener, where
-        self._news: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+    def __init__(self, tasks: Sequence[Task], client: Client, listener: Listener, processes: Processes) -> None:
+        self._tasks, self._client, self._listener, self._processes = tasks, client, listener, processes
+        self._messages: SimpleQueue[tuple[str, Any]] = SimpleQueue()
         self._out: dict[Any, int] = {}
         self._lost = False
 
@@ -67,19 +67,19 @@ class _Work:
         if not self._tasks:
             return
         topic = f"depth-interp-{self._tasks[0].run}"
-        self._client.subscribe_topic(topic, lambda event: self._news.put(("event", event[1])))
+        self._client.subscribe_topic(topic, lambda event: self._messages.put(("event", event[1])))
         futures = [self._submit(number, task, topic) for number, task in enumerate(self._tasks)]
         self._out = {future.key: number for number, future in enumerate(futures)}
         for future in futures:
-            future.add_done_callback(lambda future: self._news.put(("ended", future)))
+            future.add_done_callback(lambda future: self._messages.put(("ended", future)))
         try:
             self._listen()
         finally:
             self._drop(futures, topic)
 
-    def _submit(self, number: int, task: Task, topic: str) -> Future[Row]:
-        if self._where.workers:
-            threads = _threads(self._tasks, self._where)
+    def _submit(self, number: int, task: Task, topic: str) -> Future[FileRecord]:
+        if self._processes.workers:
+            threads = _threads(self._tasks, self._processes)
             task = replace(task, settings=task.settings.model_copy(update={"threads": threads}))
         key = f"depth-interp-{task.run}-{number}"
         return self._client.submit(run_on_worker, task, number, topic, key=key, pure=False, priority=-number)
@@ -88,14 +88,14 @@ class _Work:
         given_up: float | None = None
         while self._out and (given_up is None or time.monotonic() < given_up):
             try:
-                kind, news = self._news.get(timeout=0.2)
+                kind, message = self._messages.get(timeout=0.2)
             except Empty:
-                kind, news = "", None
+                kind, message = "", None
             try:
                 if kind == "event":
-                    self._hear(news)
+                    self._progressed(message)
                 elif kind == "ended":
-                    self._end(news)
+                    self._ended(message)
                 self._listener.poll()
             except Cancelled:
                 given_up = given_up or time.monotonic() + _GRACE
@@ -104,25 +104,25 @@ class _Work:
         if given_up is not None:
             raise Cancelled
 
-    def _hear(self, event: Mapping[str, Any]) -> None:
+    def _progressed(self, event: Mapping[str, Any]) -> None:
         if event["number"] in self._out.values():  # what comes after the end is of a worker that was given up
             progress = Progress(event["fraction"], event["message"])
             self._listener.progressed(event["number"], progress, event["worker"])
 
-    def _end(self, future: Future[Row]) -> None:
+    def _ended(self, future: Future[FileRecord]) -> None:
         number = self._out.pop(future.key, None)
         if number is None:
             return
         name = self._tasks[number].name
         if future.status == "finished":
-            row: Row = future.result()
+            row: FileRecord = future.result()
         elif future.status == "error":
-            row = Row(name, State.FAILED, reason=_reason(future.exception()))
+            row = FileRecord(name, State.FAILED, reason=_reason(future.exception()))
         else:
-            row, self._lost = Row(name, State.WAITING), True
+            row, self._lost = FileRecord(name, State.WAITING), True
         self._listener.ended(number, row)
 
-    def _drop(self, futures: Sequence[Future[Row]], topic: str) -> None:
+    def _drop(self, futures: Sequence[Future[FileRecord]], topic: str) -> None:
         with suppress(Exception):  # the scheduler may be gone
             self._client.unsubscribe_topic(topic)
             if self._out:
@@ -138,7 +138,7 @@ def _reason(error: BaseException | None) -> str:
     return explain(error) if error is not None else "the worker gave no answer"
 
 
-def run_on_worker(task: Task, number: int, topic: str) -> Row:
+def run_on_worker(task: Task, number: int, topic: str) -> FileRecord:
     """Make one result on a Dask worker; called there."""
     from distributed import get_worker
 
@@ -161,9 +161,9 @@ def run_on_worker(task: Task, number: int, topic: str) -> Row:
             settings = settings.model_copy(update={"threads": share})
         return run_file(replace(task, settings=settings), tell)
     except Cancelled:
-        return Row(task.name, State.WAITING)
+        return FileRecord(task.name, State.WAITING)
     except DepthInterpError as error:
-        return Row(task.name, State.FAILED, reason=explain(error))
+        return FileRecord(task.name, State.FAILED, reason=explain(error))
 
 
 def _plain(text: str) -> str:
@@ -171,20 +171,20 @@ def _plain(text: str) -> str:
 
 
 @contextmanager
-def _client(where: Where, threads: int) -> Iterator[Client]:
+def _client(processes: Processes, threads: int) -> Iterator[Client]:
     from distributed import Client
 
-    if where.scheduler is None:
-        with _local(where.workers, threads) as cluster, Client(cluster, set_as_default=False) as client:
+    if processes.scheduler is None:
+        with _local(processes.workers, threads) as cluster, Client(cluster, set_as_default=False) as client:
             client.register_plugin(_ignore_interrupts(), name="depth-interp-interrupts")
             yield client
         return
     try:
-        client = Client(where.scheduler, timeout=_CONNECT, set_as_default=False)
+        client = Client(processes.scheduler, timeout=_CONNECT, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as error:
         reason = (str(error).splitlines() or ["no answer"])[0]
         raise DepthInterpError(
-            f"the scheduler '{where.scheduler}' cannot be reached: {reason}; give its address, such as tcp://node7:8786"
+            f"the scheduler '{processes.scheduler}' cannot be reached: {reason}; give its address, such as tcp://node7:8786"
         ) from error
     with client:
         if not client.scheduler_info(n_workers=-1)["workers"]:

@@ -23,7 +23,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True)
-class Row:
+class FileRecord:
     """One file.
 
     Attributes
@@ -82,7 +82,7 @@ class Row:
         return self.file.encode("utf-8", "backslashreplace").decode("utf-8")
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Row:
+    def from_json(cls, values: Mapping[str, Any]) -> FileRecord:
         """Return the row that :meth:`as_json` gave; unknown names are left out.
 
         Raises
@@ -101,10 +101,10 @@ class Row:
 
 
 _NOT_SHOWN = ("run", "fatal", "trace")
-COLUMNS = tuple(each.name for each in fields(Row) if each.name not in _NOT_SHOWN)
+COLUMNS = tuple(each.name for each in fields(FileRecord) if each.name not in _NOT_SHOWN)
 
 
-def write_summary(path: Path, rows: Iterable[Row]) -> None:
+def write_summary(path: Path, rows: Iterable[FileRecord]) -> None:
     """Write one line per file as CSV: the whole table, or the old one stays.
 
     Raises

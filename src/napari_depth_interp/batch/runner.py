@@ -16,16 +16,16 @@ from ..errors import DepthInterpError, OutputError, explain
 from ..progress import Cancelled, Progress, Report, silent
 from ..system.logs import attached, log_file
 from .plan import Found, Input, Plan, check_settings, find_inputs, outputs_of
-from .record import Row, State, write_summary
-from .serial import Where, run_here
+from .record import FileRecord, State, write_summary
+from .serial import Processes, run_serially
 from .task import Task, fingerprint
-from .workspace import SUMMARY, Home, opened
+from .workspace import SUMMARY, Workspace, opened
 
 _log = logging.getLogger(__name__)
 _SUMMARY_EVERY = 2.0
 """Seconds between two summaries of a batch that is at work."""
 
-OnChange = Callable[[Row, float], None]
+OnChange = Callable[[FileRecord, float], None]
 """Gets a file's row whenever it changes, and the fraction of the file that is done."""
 
 
@@ -50,7 +50,7 @@ class Summary:
 
     Attributes
     ----------
-    rows : tuple of Row
+    rows : tuple of FileRecord
         One per file, in the order of their paths.
     table, log : Path
         ``summary.csv`` and the log of this run.
@@ -60,7 +60,7 @@ class Summary:
         What was left out of the batch.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[FileRecord, ...]
     table: Path
     log: Path
     stopped: bool = False
@@ -75,7 +75,7 @@ class Summary:
         return describe(self.rows)
 
 
-def describe(rows: Sequence[Row]) -> str:
+def describe(rows: Sequence[FileRecord]) -> str:
     """Return how many files are in which state, in words."""
     counts = Counter(row.state for row in rows)
     return ", ".join(f"{counts[state]} {state}" for state in _ORDER if counts[state]) or "no file"
@@ -86,7 +86,7 @@ _ORDER = (State.DONE, State.SKIPPED, State.FAILED, State.RUNNING, State.WAITING)
 
 def run_batch(
     plan: Plan,
-    where: Where | None = None,
+    processes: Processes | None = None,
     *,
     stop: Stop | None = None,
     report: Report = silent,
@@ -97,14 +97,14 @@ def run_batch(
     Parameters
     ----------
     plan : Plan
-    where : Where, optional
+    processes : Processes, optional
         The processes that do the work. Default: this one.
     stop : Stop, optional
         Stops the batch from another thread.
     report : callable
         Gets the progress of all files together; drops everything by raising ``Cancelled``.
     on_change : callable, optional
-        Gets every change of a row.
+        Gets every change of a record.
 
     Returns
     -------
@@ -119,19 +119,19 @@ def run_batch(
     Cancelled
         If ``report`` raised it, or ``stop`` says that everything is to be dropped.
     """
-    where = where or Where()
-    check_settings(plan, here=where.scheduler is None)
+    processes = processes or Processes()
+    check_settings(plan, here=processes.scheduler is None)
     found = find_inputs(plan)
-    with opened(plan.target) as home:
+    with opened(plan.target) as workspace:
         if not (plan.resume or plan.overwrite):
-            _refuse_existing(plan, home, found)
+            _refuse_existing(plan, workspace, found)
         handler, path = _open_log(plan.target)
         with attached(handler):
-            return _Batch(plan, where, home, found, path, stop or Stop(), report, on_change).run()
+            return _Batch(plan, processes, workspace, found, path, stop or Stop(), report, on_change).run()
 
 
-def _refuse_existing(plan: Plan, home: Home, found: Found) -> None:
-    if home.results_are_there:
+def _refuse_existing(plan: Plan, workspace: Workspace, found: Found) -> None:
+    if workspace.results_are_there:
         raise OutputError(
             f"'{plan.target}' holds results of an earlier batch; add --resume to go on with it, --overwrite to make "
             "all results anew, or choose another folder"
@@ -159,16 +159,16 @@ class _Batch:
     """A batch at work; the listener of its engine."""
 
     def __init__(
-        self, plan: Plan, where: Where, home: Home, found: Found, log: Path, stop: Stop, report: Report,
-        on_change: OnChange | None,
+        self, plan: Plan, processes: Processes, workspace: Workspace, found: Found, log: Path, stop: Stop,
+        report: Report, on_change: OnChange | None,
     ) -> None:  # fmt: skip
-        self._plan, self._where, self._home, self._found, self._path = plan, where, home, found, log
+        self._plan, self._processes, self._workspace, self._found, self._path = plan, processes, workspace, found, log
         self._stop, self._report, self._on_change = stop, report, on_change
-        self._rows = [Row(each.name) for each in found.files]
+        self._rows = [FileRecord(each.name) for each in found.files]
         self._tally = Tally([each.size for each in found.files])
-        self._told: str | None = None
-        self._fatal: Row | None = None
-        self._begun = not (where.workers or where.scheduler)
+        self._announced: str | None = None
+        self._fatal: FileRecord | None = None
+        self._begun = not (processes.workers or processes.scheduler)
         self._written = time.monotonic()
 
     # What the engine tells
@@ -201,7 +201,7 @@ class _Batch:
             self._on_change(row, fraction)
         self.poll()
 
-    def ended(self, number: int, row: Row) -> None:
+    def ended(self, number: int, row: FileRecord) -> None:
         self._rows[number] = row
         self._tally.ended(number, row.state)
         _log_end(row)
@@ -236,12 +236,12 @@ class _Batch:
         return self._finish()
 
     def _compute(self, tasks: Sequence[Task]) -> None:
-        if self._where.workers or self._where.scheduler:
+        if self._processes.workers or self._processes.scheduler:
             from .cluster import run_on_cluster
 
-            run_on_cluster(tasks, self._where, self)
+            run_on_cluster(tasks, self._processes, self)
         else:
-            run_here(tasks, self)
+            run_serially(tasks, self)
 
     def _tasks(self) -> list[Task]:
         plan = self._plan
@@ -252,7 +252,7 @@ class _Batch:
         plan, target = self._plan, self._plan.target.absolute()
         output, uncertainty = outputs_of(replace(plan, target=target), each.name)
         return Task(
-            each.name, each.path.absolute(), output, uncertainty, plan.settings, target, self._home.run, mark,
+            each.name, each.path.absolute(), output, uncertainty, plan.settings, target, self._workspace.run, mark,
             plan.keep_every, plan.data_range, plan.resume, plan.overwrite,
         )  # fmt: skip
 
@@ -260,7 +260,7 @@ class _Batch:
         """Write what is known; raise where the reason of a failure concerns all files."""
         running = [i for i, row in enumerate(self._rows) if row.state == State.RUNNING]
         for i in running:
-            self._rows[i] = Row(self._rows[i].file)
+            self._rows[i] = FileRecord(self._rows[i].file)
             if self._on_change is not None:
                 self._on_change(self._rows[i], 0.0)
         try:
@@ -283,10 +283,10 @@ class _Batch:
         self._written = time.monotonic()
 
     def _tell(self) -> None:
-        if self._told != self._stop.mode:
-            self._told = self._stop.mode
+        if self._announced != self._stop.mode:
+            self._announced = self._stop.mode
             try:
-                self._home.tell(self._told)
+                self._workspace.announce(self._announced)
             except DepthInterpError:  # the folder is gone, or the disk full: the workers find out themselves
                 _log.warning("the workers could not be told to stop")
 
@@ -328,7 +328,7 @@ def _on(worker: str) -> str:
     return f" on {worker}" if worker else ""
 
 
-def _log_end(row: Row) -> None:
+def _log_end(row: FileRecord) -> None:
     match row.state:
         case State.DONE:
             _log.info("%s: done in %.1f s%s", row.label, row.seconds or 0.0, _on(row.worker))

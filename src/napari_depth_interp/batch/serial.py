@@ -8,12 +8,12 @@ from typing import Protocol
 
 from ..errors import RequestError
 from ..progress import Progress
-from .record import Row
+from .record import FileRecord
 from .task import Task, run_file
 
 
 @dataclass(frozen=True)
-class Where:
+class Processes:
     """The processes that do the work.
 
     Attributes
@@ -47,11 +47,11 @@ class Listener(Protocol):
     def progressed(self, number: int, progress: Progress, worker: str = "") -> None:
         """Hear where a file in work is; the first call says that it was begun."""
 
-    def ended(self, number: int, row: Row) -> None:
+    def ended(self, number: int, row: FileRecord) -> None:
         """Hear how a file ended."""
 
 
-def run_here(tasks: Sequence[Task], listener: Listener) -> None:
+def run_serially(tasks: Sequence[Task], listener: Listener) -> None:
     """Run the tasks in this process."""
     for number, task in enumerate(tasks):
         listener.poll()

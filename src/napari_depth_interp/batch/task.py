@@ -31,7 +31,7 @@ from ..run.request import Request, resolve, resolve_method
 from ..run.result import Result
 from ..run.settings import Settings
 from ..stack import Dataset
-from .record import Row, State
+from .record import FileRecord, State
 from .workspace import FolderGone, Guard, read_record, record_path, work_folder, write_record
 
 _CHUNK = 2**22
@@ -115,7 +115,7 @@ def digest(path: Path, guard: Guard | None = None) -> str:
     return found.hexdigest()
 
 
-def run_file(task: Task, report: Report) -> Row:
+def run_file(task: Task, report: Report) -> FileRecord:
     """Make one result, unless it is there.
 
     Parameters
@@ -125,7 +125,7 @@ def run_file(task: Task, report: Report) -> Row:
 
     Returns
     -------
-    Row
+    FileRecord
         ``done``, ``skipped`` or ``failed``; ``waiting`` if the batch stops before the file is begun.
 
     Raises
@@ -133,7 +133,7 @@ def run_file(task: Task, report: Report) -> Row:
     Cancelled
         If the file in work is to be discarded.
     """
-    row = Row(task.name, State.RUNNING, worker=f"{socket.gethostname()}:{os.getpid()}", version=__version__)
+    row = FileRecord(task.name, State.RUNNING, worker=f"{socket.gethostname()}:{os.getpid()}", version=__version__)
     guard = Guard(task.target, task.run)
 
     def watched(progress: Progress) -> None:
@@ -163,7 +163,7 @@ def run_file(task: Task, report: Report) -> Row:
         return _failed(row, error, task.target)
 
 
-def _failed(row: Row, error: Exception, target: Path) -> Row:
+def _failed(row: FileRecord, error: Exception, target: Path) -> FileRecord:
     cause = error if isinstance(error, OSError) else error.__cause__
     full = isinstance(cause, OSError) and _is_full(cause, target)
     gone = isinstance(error, FolderGone)
@@ -183,7 +183,7 @@ def _is_full(error: OSError, target: Path) -> bool:
         return False
 
 
-def _run(task: Task, row: Row, guard: Guard, report: Report) -> Row:
+def _run(task: Task, row: FileRecord, guard: Guard, report: Report) -> FileRecord:
     started = time.perf_counter()
     report(Progress(0.0, "reading"))
     _check_source(task.source)
@@ -222,7 +222,9 @@ class _Files:
         return cls(folder, folder / task.output.name, task.uncertainty and folder / task.uncertainty.name)
 
 
-def _compute(files: _Files, task: Task, dataset: Dataset, request: Request, row: Row, report: Report) -> Row:
+def _compute(
+    files: _Files, task: Task, dataset: Dataset, request: Request, row: FileRecord, report: Report
+) -> FileRecord:
     """Score the method if that is wanted, then run it on all sections and write the result."""
     scores: dict[str, Any] | None = None
     share = 0.0
@@ -259,7 +261,7 @@ def _save(result: Result, files: _Files) -> None:
         result.save_uncertainty(files.uncertainty)
 
 
-def _publish(files: _Files, task: Task, row: Row, guard: Guard, started: float) -> Row:
+def _publish(files: _Files, task: Task, row: FileRecord, guard: Guard, started: float) -> FileRecord:
     """Record what was written, then give it its name."""
     row = replace(row, output=str(task.output), output_sha256=digest(files.result, guard))
     made = [(files.result, task.output)]
@@ -279,7 +281,7 @@ def _publish(files: _Files, task: Task, row: Row, guard: Guard, started: float) 
     return row
 
 
-def _is_complete(task: Task, row: Row, known: Row, guard: Guard) -> bool:
+def _is_complete(task: Task, row: FileRecord, known: FileRecord, guard: Guard) -> bool:
     """Return whether the recorded result was made of this input with these settings, and is there, unchanged."""
     if (known.input_sha256, known.settings_sha256) != (row.input_sha256, row.settings_sha256):
         return False

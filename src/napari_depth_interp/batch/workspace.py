@@ -22,19 +22,19 @@ from typing import Any
 from ..errors import OutputError
 from ..io.files import replacing
 from ..progress import Cancelled
-from .record import Row
+from .record import FileRecord
 
 FOLDER = ".depth-interp-batch"
 SUMMARY = "summary.csv"
-_LOOK = 0.25
-"""Seconds between two looks at whether the batch is to stop."""
+_BETWEEN_CHECKS = 0.25
+"""Seconds between two checks whether the batch is to stop."""
 
 
 class FolderGone(OutputError):
     """The output folder was removed, or cannot be reached any more."""
 
 
-class Home:
+class Workspace:
     """The output folder of one batch that is at work.
 
     Attributes
@@ -48,14 +48,13 @@ class Home:
     def __init__(self, target: Path) -> None:
         self.target, self.folder = target, target / FOLDER
         self.run = secrets.token_hex(8)
-        self._told: str | None = None
 
     @property
     def results_are_there(self) -> bool:
         """Whether an earlier batch has left records of results."""
         return any((self.folder / "records").glob("*.json"))
 
-    def tell(self, stop: str | None) -> None:
+    def announce(self, stop: str | None) -> None:
         """Tell all processes of this batch to ``"finish"`` the files in work, or to ``"discard"`` them."""
         about = {
             "run": self.run,
@@ -77,7 +76,7 @@ class Home:
 
 
 @contextmanager
-def opened(target: Path) -> Iterator[Home]:
+def opened(target: Path) -> Iterator[Workspace]:
     """Make the output folder if need be, and hold its lock.
 
     Raises
@@ -87,37 +86,38 @@ def opened(target: Path) -> Iterator[Home]:
     """
     from filelock import FileLock, Timeout
 
-    home = Home(target)
+    workspace = Workspace(target)
     try:
-        (home.folder / "records").mkdir(parents=True, exist_ok=True)
-        with FileLock(home.folder / "lock", timeout=0, thread_local=False):
-            home.clean()
-            (home.folder / "work").mkdir()
-            home.tell(None)
+        (workspace.folder / "records").mkdir(parents=True, exist_ok=True)
+        with FileLock(workspace.folder / "lock", timeout=0, thread_local=False):
+            workspace.clean()
+            (workspace.folder / "work").mkdir()
+            workspace.announce(None)
             try:
-                yield home
+                yield workspace
             finally:
-                _tidy(home)
+                _tidy(workspace)
     except Timeout:
-        raise OutputError(_taken(home)) from None
+        raise OutputError(_taken(workspace)) from None
     except OSError as error:
         raise OutputError(f"the output folder '{target}' cannot be used: {error.strerror or error}") from error
 
 
-def _tidy(home: Home) -> None:
+def _tidy(workspace: Workspace) -> None:
     """Leave only what a later batch needs; the folder may be gone, or the disk full."""
     with suppress(OSError):
-        (home.folder / "run.json").unlink()
-    shutil.rmtree(home.folder / "work", ignore_errors=True)
+        (workspace.folder / "run.json").unlink()
+    shutil.rmtree(workspace.folder / "work", ignore_errors=True)
 
 
-def _taken(home: Home) -> str:
+def _taken(workspace: Workspace) -> str:
     try:
-        about = json.loads((home.folder / "run.json").read_text(encoding="utf-8"))
+        about = json.loads((workspace.folder / "run.json").read_text(encoding="utf-8"))
         who = f" (process {about['process']} on {about['host']}, since {about['since']})"
     except (OSError, ValueError, KeyError):
         who = ""
-    return f"another batch{who} is at work on '{home.target}'; wait until it has ended, or choose another output folder"
+    busy = f"another batch{who} is at work on '{workspace.target}'"
+    return f"{busy}; wait until it has ended, or choose another output folder"
 
 
 class Guard:
@@ -125,7 +125,7 @@ class Guard:
 
     def __init__(self, target: Path, run: str) -> None:
         self._target, self._run = target, run
-        self._looked = -1.0
+        self._checked_at = -1.0
 
     def may_start(self) -> bool:
         """Return whether another file may be begun."""
@@ -134,8 +134,8 @@ class Guard:
     def check(self) -> None:
         """Raise ``Cancelled`` if the file in work is to be discarded; looks now and then only."""
         now = time.monotonic()
-        if now - self._looked >= _LOOK:
-            self._looked = now
+        if now - self._checked_at >= _BETWEEN_CHECKS:
+            self._checked_at = now
             self.check_now()
 
     def check_now(self) -> None:
@@ -168,15 +168,15 @@ def record_path(target: Path, name: str) -> Path:
     return target / FOLDER / "records" / f"{digest[:40]}.json"
 
 
-def read_record(target: Path, name: str) -> Row | None:
+def read_record(target: Path, name: str) -> FileRecord | None:
     """Return what an earlier batch has written, or was about to write, for a file."""
     try:
-        return Row.from_json(json.loads(record_path(target, name).read_text(encoding="utf-8")))
+        return FileRecord.from_json(json.loads(record_path(target, name).read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def write_record(target: Path, row: Row, run: str) -> None:
+def write_record(target: Path, row: FileRecord, run: str) -> None:
     """Keep what a result is, before it gets its name: a result is complete if its hash is the recorded one."""
     with replacing(record_path(target, row.file), overwrite=True) as temporary:
         temporary.write_text(json.dumps(row.as_json() | {"run": run}), encoding="utf-8")

@@ -21,7 +21,7 @@ from .signals import reporting
 if TYPE_CHECKING:
     from types import FrameType
 
-    from ..batch import Plan, Row, Stop, Summary
+    from ..batch import FileRecord, Plan, Stop, Summary
 
 
 @takes_settings(file=True)
@@ -79,7 +79,7 @@ def batch(
     json: Json = False,
 ) -> None:
     """Make dense stacks of all files in a folder."""
-    from ..batch import Plan, Where
+    from ..batch import Plan, Processes
 
     if on_cancel not in ("discard", "finish"):
         raise RequestError(f"--on-cancel takes discard or finish, got '{on_cancel}'")
@@ -97,19 +97,19 @@ def batch(
         resume,
         overwrite,
     )
-    summary = _run(plan, Where(workers or 0, scheduler), finish=on_cancel == "finish", aloud=not json)
+    summary = _run(plan, Processes(workers or 0, scheduler), finish=on_cancel == "finish", verbose=not json)
     _tell(plan, summary, json=json)
 
 
-def _run(plan: Plan, where: Any, *, finish: bool, aloud: bool) -> Summary:
+def _run(plan: Plan, processes: Any, *, finish: bool, verbose: bool) -> Summary:
     from ..batch import Stop, run_batch
 
     stop = Stop()
     with _interruptible(stop, finish), reporting("batch") as report:
-        return run_batch(plan, where, stop=stop, report=report, on_change=_say if aloud else None)
+        return run_batch(plan, processes, stop=stop, report=report, on_change=_print_record if verbose else None)
 
 
-def _say(row: Row, _fraction: float) -> None:
+def _print_record(row: FileRecord, _fraction: float) -> None:
     """Print one line per file when it has ended."""
     match row.state:
         case "done":

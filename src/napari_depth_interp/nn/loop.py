@@ -114,9 +114,9 @@ class Validation:
     measure : callable
         Gets the network with its averaged weights; must give the same for the same weights.
     every : int
-        Steps between two looks; the last step is always looked at.
+        Steps between two validations; there is always one at the last step.
     patience : int
-        Looks without a better score after which the training ends; 0: never.
+        Validations without a better score after which the training ends; 0: never.
     """
 
     measure: Callable[[nn.Module], ValidationResult]
@@ -124,7 +124,7 @@ class Validation:
     patience: int = 0
 
     def is_due(self, step: int, steps: int) -> bool:
-        """Return whether to look after so many steps."""
+        """Return whether to validate after so many steps."""
         return step % self.every == 0 or step == steps
 
 
@@ -212,7 +212,7 @@ def train_alternating(
             break
         run.history.losses.append(run.step(number))
         run.average.update_parameters(network)
-        point = run.look(number + 1)
+        point = run.validate(number + 1)
         if checkpoint is not None and checkpoint.is_due(number + 1, plan.steps):
             run.save()
         try:
@@ -241,7 +241,7 @@ class _Run(Generic[Network]):
     ) -> None:
         self._network, self._plan, self._checkpoint, self._validation = network, plan, checkpoint, validation
         self._others, self._optimizer_steps, self._accelerator = tuple(others), tuple(optimizer_steps), accelerator
-        self._leads = accelerator is None or accelerator.is_main_process
+        self._is_main_process = accelerator is None or accelerator.is_main_process
         self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(plan.average))  # type: ignore[no-untyped-call]
         self.average.eval()
         plain = [each for part in optimizer_steps for each in part.optimisers]
@@ -293,7 +293,7 @@ class _Run(Generic[Network]):
             each.zero_grad(set_to_none=True)
         return float(loss.detach())
 
-    def look(self, done: int) -> TrainingPoint:
+    def validate(self, done: int) -> TrainingPoint:
         """Validate if it is time to, and return what the step has shown."""
         point = TrainingPoint(done, self._plan.steps, self.history.losses[-1])
         if self._validation is None or not self._validation.is_due(done, self._plan.steps):
@@ -302,23 +302,23 @@ class _Run(Generic[Network]):
             found = self._validation.measure(self.average.module)
         scores = {name: float(value) for name, value in found.scores.items()}
         self.history.validation.append({"step": done, **scores})
-        if self._looks_since_best() == 0:
+        if self._validations_since_best() == 0:
             self._best = {name: each.clone() for name, each in self.average.module.state_dict().items()}
         return replace(point, scores=scores, picture=found.picture, captions=found.captions)
 
     def is_over(self) -> bool:
         """Return whether validation has not become better for too long."""
         patience = 0 if self._validation is None else self._validation.patience
-        return 0 < patience <= self._looks_since_best()
+        return 0 < patience <= self._validations_since_best()
 
-    def _looks_since_best(self) -> int:
+    def _validations_since_best(self) -> int:
         scores = [list(each.values())[1] for each in self.history.validation]
         return len(scores) - 1 - int(np.argmax(scores)) if scores else 0
 
     def save(self) -> None:
         """Save a checkpoint of this step, once."""
         done = len(self.history.losses)
-        if self._checkpoint is None or not self._leads or self._saved == done:
+        if self._checkpoint is None or not self._is_main_process or self._saved == done:
             return
         self._checkpoint.save(self._network, self.average.module, self._plain, self.history, self._best, self._others)
         self._saved = done

@@ -36,12 +36,12 @@ class Evidence:
     error: Vector
 
     @classmethod
-    def of(cls, answers: Iterable[Answer], span: float) -> Evidence:
-        """Collect from known sections; values are divided by ``span``."""
+    def of(cls, answers: Iterable[Answer], scale: float) -> Evidence:
+        """Collect from known sections; values are divided by ``scale``."""
         gram, gain, error = [], [], []
         for answer in answers:
-            residual = ((answer.truth - answer.linear) / span).ravel().astype(np.float64)
-            added = ((answer.others - answer.linear) / span).reshape(len(answer.others), -1).astype(np.float64)
+            residual = ((answer.truth - answer.linear) / scale).ravel().astype(np.float64)
+            added = ((answer.others - answer.linear) / scale).reshape(len(answer.others), -1).astype(np.float64)
             gram.append(added @ added.T / residual.size)
             gain.append(added @ residual / residual.size)
             error.append(residual @ residual / residual.size)

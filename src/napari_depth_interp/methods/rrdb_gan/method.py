@@ -110,14 +110,14 @@ class RrdbGan:
             if self._config.back_projection or self._about["base"] != "none":
                 base = self._lattice.base(torch.from_numpy(coarse)[None, None], slice(first, final))
                 blocks[0] += base[0, 0].numpy()
-        low, span = self._limits
+        offset, scale = self._limits
         fine = [at_places(each, rows - first * k) for each in blocks]
-        values = (fine[0] * np.float32(span) + np.float32(low)).astype(working_dtype(stack.voxels.dtype))
+        values = (fine[0] * np.float32(scale) + np.float32(offset)).astype(working_dtype(stack.voxels.dtype))
         if not self._lattice.means:  # means of the result could not be kept
             np.clip(values, *self._bounds, out=values)
         report(Progress(1.0))
         std = np.full_like(fine[0], np.nan) if len(fine) == 1 else fine[1]
-        return Sections(values, std * np.float32(span * float(self._about["error_per_std"])))
+        return Sections(values, std * np.float32(scale * float(self._about["error_per_std"])))
 
     def _rows(self, stack: Stack, z: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return where depths are among all fine sections; whole numbers where they are one."""
@@ -136,8 +136,8 @@ class RrdbGan:
         """Return the stack on the network's scale and what the network adds to it; of the last stack, kept."""
         if self._made is not None and stack.equals(self._made[0]):
             return self._made[1:]
-        low, span = self._limits
-        coarse = ((stack.voxels.astype(np.float64) - low) / span).astype(np.float32)
+        offset, scale = self._limits
+        coarse = ((stack.voxels.astype(np.float64) - offset) / scale).astype(np.float32)
         members = len(self._networks) * self._config.flips
         core = (self._config.tile,) * 3 if self._config.tile else self._largest(coarse.shape, min(2, members))
         self._made = stack, coarse, TiledVolume(self._members, coarse, self._lattice.factors, core)

@@ -43,7 +43,7 @@ class Batch:
 
 
 def limits(coarse: NDArray[Any] | Tensor, fine: NDArray[Any] | Tensor | None, scale: str) -> tuple[float, float]:
-    """Return what becomes 0 and the span to 1: of the input, or of the truth where it is known (eq. 3.3)."""
+    """Return what becomes 0 and the scale to 1: of the input, or of the truth where it is known (eq. 3.3)."""
     high = float((fine if scale == "truth" and fine is not None else coarse).max())
     low = float(coarse.min()) if scale == "range" else 0.0
     return low, (high - low) or 1.0
@@ -78,8 +78,8 @@ def make_volume(
                 f"a coarse volume of {sizes[0]} voxels and a fine one of {sizes[1]} do not fit the factors "
                 f"{' x '.join(map(str, lattice.factors))}; both must show the same box"
             )
-    low, span = limits(seen, real, config.scale)
-    return Volume((seen[0, 0] - low) / span, (real[0, 0] - low) / span, kind)
+    offset, scale = limits(seen, real, config.scale)
+    return Volume((seen[0, 0] - offset) / scale, (real[0, 0] - offset) / scale, kind)
 
 
 def _corner(volume: Tensor, size: tuple[int, int, int]) -> Tensor:
@@ -95,8 +95,8 @@ def _degraded(real: Tensor, lattice: Lattice, config: GanConfig, seed: int) -> T
     seen = lattice.coarsen(sharp)
     if config.noise > 0:
         rng = np.random.default_rng((seed, seen.numel()))
-        span = float(seen.max() - seen.min())
-        seen = seen + config.noise * span * torch.from_numpy(rng.normal(size=seen.shape).astype(np.float32))
+        value_range = float(seen.max() - seen.min())
+        seen = seen + config.noise * value_range * torch.from_numpy(rng.normal(size=seen.shape).astype(np.float32))
     return seen.contiguous()
 
 

@@ -266,9 +266,12 @@ class TrainingParameters(BaseModel):
         json_schema_extra={"hides": True},
     )
     validate_every: int = Field(
-        default=5, ge=1, le=100_000, title="Validate every", description="Epochs between two looks at the validation "
-        "volumes.",
-    )  # fmt: skip
+        default=5,
+        ge=1,
+        le=100_000,
+        title="Validate every",
+        description="Epochs between two validations on the held-back volumes.",
+    )
     patience: int = Field(
         default=0,
         ge=0,

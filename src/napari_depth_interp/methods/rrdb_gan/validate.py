@@ -1,4 +1,4 @@
-"""Looking at volumes that training never sees: PSNR, structural similarity, and how the spread tells the error."""
+"""Validation on volumes that training never sees: PSNR, structural similarity, and the error per standard deviation."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from napari.utils.notifications import show_warning
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from ...batch import Plan, Row, State
+from ...batch import FileRecord, Plan, State
 from ...batch.plan import outputs_of
 from ...errors import DepthInterpError
 from ..jobs.messages import for_window
@@ -52,7 +52,7 @@ class FilesPage(QWidget):
         row.addWidget(copy)
         layout.addLayout(row)
 
-    def show_end(self, rows: Sequence[Row]) -> None:
+    def show_end(self, rows: Sequence[FileRecord]) -> None:
         """Show how all files ended, and why the first one failed, if one did."""
         self.table.files.begin(rows)
         failed = [place for place, row in enumerate(rows) if row.state == State.FAILED]
@@ -60,7 +60,7 @@ class FilesPage(QWidget):
             self.table.selectRow(failed[0])
         self._describe()
 
-    def open(self, row: Row) -> None:
+    def open(self, row: FileRecord) -> None:
         """Open a file and, if it is there, its result, which comes into view."""
         if self.plan is None:
             return

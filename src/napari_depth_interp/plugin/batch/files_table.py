@@ -11,7 +11,7 @@ from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
-from ...batch import Row, State
+from ...batch import FileRecord, State
 from ..jobs.messages import name_fields
 from ..qt_helpers import PROBLEM_COLOUR
 
@@ -24,7 +24,7 @@ _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 class _Column:
     heading: str
     tip: str
-    text: Callable[[Row, float], str]
+    text: Callable[[FileRecord, float], str]
     right: bool = False
 
 
@@ -32,11 +32,11 @@ def _number(value: float | None, how: str) -> str:
     return "" if value is None else format(value, how)
 
 
-def _gain(row: Row) -> str:
+def _gain(row: FileRecord) -> str:
     return _number(row.gain_over_linear_db, "+.2f").replace("-0.00", "0.00").replace("+0.00", "0.00")
 
 
-def remark(row: Row) -> str:
+def remark(row: FileRecord) -> str:
     """Return why a file failed or was skipped, or what the method warns of, in the words of the window."""
     return name_fields(row.reason or "; ".join(row.warnings))
 
@@ -63,11 +63,11 @@ class FilesModel(QAbstractTableModel):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.rows: list[Row] = []
+        self.rows: list[FileRecord] = []
         self._fractions: list[float] = []
         self._places: dict[str, int] = {}
 
-    def begin(self, rows: Sequence[Row]) -> None:
+    def begin(self, rows: Sequence[FileRecord]) -> None:
         """Show other files."""
         self.beginResetModel()
         self.rows = list(rows)
@@ -75,7 +75,7 @@ class FilesModel(QAbstractTableModel):
         self._places = {row.file: place for place, row in enumerate(self.rows)}
         self.endResetModel()
 
-    def update(self, row: Row, fraction: float) -> None:
+    def update(self, row: FileRecord, fraction: float) -> None:
         """Show what has become of a file."""
         place = self._places.get(row.file)
         if place is None:  # of a folder that had not been looked through yet
@@ -151,7 +151,7 @@ class FilesTable(QTableView):
         for column in _SCORES:
             self.setColumnHidden(column, not shown)
 
-    def chosen(self) -> Row | None:
+    def chosen(self) -> FileRecord | None:
         """Return the row that is chosen."""
         found = self.selectionModel().selectedRows()
         return self.files.rows[found[0].row()] if found else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ...batch import Plan, Stop, Summary, Where, run_batch
+from ...batch import Plan, Processes, Stop, Summary, run_batch
 from ...batch.plan import Found, find_inputs
 from ...batch.runner import OnChange
 from ...methods import registry
@@ -17,16 +17,16 @@ class Order:
     """A batch that the user has asked for."""
 
     plan: Plan
-    where: Where
+    processes: Processes
     stop: Stop = field(default_factory=Stop)
 
 
 def batch_task(order: Order, on_change: OnChange, report: Report) -> Summary:
     """Run a batch; ``on_change`` gets every change of a row."""
-    here = order.where.workers == 0
+    here = order.processes.workers == 0
     if here and "cuda" in registry.get(order.plan.settings.method).devices:
         import_torch()
-    return run_batch(order.plan, order.where, stop=order.stop, report=report, on_change=on_change)
+    return run_batch(order.plan, order.processes, stop=order.stop, report=report, on_change=on_change)
 
 
 def list_task(plan: Plan, _report: Report) -> Found:

@@ -12,7 +12,7 @@ from napari.utils.notifications import show_warning
 from qtpy.QtCore import QObject, Signal
 from qtpy.QtWidgets import QApplication, QWidget
 
-from ...batch import Plan, Row, State, Stop, Summary, Where
+from ...batch import FileRecord, Plan, Processes, State, Stop, Summary
 from ...batch.plan import Found, check_settings
 from ...errors import DepthInterpError
 from ...run.settings import Settings, to_arguments
@@ -42,7 +42,7 @@ class _Feed(QObject):
         super().__init__()
         self._last: dict[str, tuple[str, float]] = {}
 
-    def send(self, row: Row, fraction: float) -> None:
+    def send(self, row: FileRecord, fraction: float) -> None:
         """Send a change of state at once, progress now and then."""
         state, when = self._last.get(row.file, ("", 0.0))
         if state != row.state or time.monotonic() - when >= _OFTEN:
@@ -156,14 +156,14 @@ class BatchFolder(SettingsWidget):
         if self.job is not None:
             return
         try:
-            order = Order(self.plan(), Where(self.options.workers()), Stop())
+            order = Order(self.plan(), Processes(self.options.workers()), Stop())
         except DepthInterpError as error:
             self._failed(error)
             return
         self._order, self.files.plan = order, order.plan
         self.files.table.show_scores(order.plan.keep_every is not None)
         known = [] if self._search.busy else self.files.table.files.rows  # else those of the last folder
-        self.files.table.files.begin([Row(row.file) for row in known])
+        self.files.table.files.begin([FileRecord(row.file) for row in known])
         self.tabs.setCurrentWidget(self.files)
         self._feed = feed = _Feed()
         feed.changed.connect(self._changed)
@@ -185,7 +185,7 @@ class BatchFolder(SettingsWidget):
         if self.job is not None:
             self.job.quit()
 
-    def _changed(self, row: Row, fraction: float) -> None:
+    def _changed(self, row: FileRecord, fraction: float) -> None:
         self.files.table.files.update(row, fraction)
 
     def _returned(self, summary: Summary) -> None:
@@ -227,7 +227,7 @@ class BatchFolder(SettingsWidget):
     def _found(self, found: Found) -> None:
         if self.job is not None:
             return
-        self.files.table.files.begin([Row(each.name) for each in found.files])
+        self.files.table.files.begin([FileRecord(each.name) for each in found.files])
         self.folders.show_message("<br>".join([_count(found), *found.notes]))
 
     def _not_found(self, error: Exception) -> None:

@@ -16,7 +16,7 @@ from ...training import reading, session
 from ..jobs import import_torch
 
 _POLL = 0.05
-"""Seconds between two looks whether a pause has ended."""
+"""Seconds between two checks whether a pause has ended."""
 _RECENT = 100
 """Steps that the time per step is taken from."""
 _one_at_a_time = threading.Lock()
