@@ -4,14 +4,16 @@ import nibabel
 import numpy as np
 import pytest
 import yaml
-from controls import form_of, read
+from controls import enter, find, form_of, pick, read, shows, type_over
 from drive import choose, opened, run, said
 from napari.settings import get_plugin_settings
 
 from command_line import run_json
-from napari_depth_interp.run.settings import make_settings
+from napari_depth_interp.run.settings import Settings, make_settings
 
 PLUGIN = "napari-depth-interp"
+ONLY_IN_FILES = {"DepthInterpolation": set(), "BatchFolder": {"depths", "enhance_parameters"}}
+"""Lists and mappings that a dock has no box for; a settings file may give them."""
 
 
 class TestSettings:
@@ -37,6 +39,23 @@ class TestSettings:
         choose(widget, method="linear", parameters={}, spacing=None, factor=2, threads=None)
         widget.load_settings(str(tmp_path / "s.yaml"))
         assert widget.settings() == wanted
+
+    def test_what_has_no_box_of_its_own_is_among_more_settings(self, qtbot, widget, tmp_path):
+        opened(widget, tmp_path / "a.tif")
+        enter(widget.more, "seed", "7")
+        pick(widget.more, "dtype", "float32")
+        type_over(find(form_of(widget.more), "threads"), "1")
+        assert shows(widget.more, "More settings (set: dtype, threads, seed)")
+        settings = widget.settings()
+        assert (settings.seed, settings.dtype, settings.threads) == (7, "float32", 1)
+        assert run(qtbot, widget).layers[0].data.dtype == np.float32
+
+    def test_every_setting_has_one_place(self, widget, viewer):
+        _, batch = viewer.window.add_plugin_dock_widget(PLUGIN, "Batch folder")
+        for dock in (widget, batch):
+            edited = [name for box in dock.settings_boxes for name in box.values()]
+            assert len(edited) == len(set(edited))
+            assert {*edited, *dock.not_used} | ONLY_IN_FILES[type(dock).__name__] == set(Settings.model_fields)
 
     def test_a_projection_without_a_target_means_its_own_factor(self, widget, tmp_path):
         (tmp_path / "s.yaml").write_text("acquisition: projection:6\n")

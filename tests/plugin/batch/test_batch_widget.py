@@ -229,7 +229,7 @@ class TestSettings:
         text = "method: cubic\nfactor: 3\nz_spacing: 3um\nnan: fill\nseed: 4\nparameters: {kind: spline}\n"
         (tmp_path / "lab.yaml").write_text(text)
         listed.load_settings(str(tmp_path / "lab.yaml"))
-        assert "Also set: nan: fill, seed: 4." in read(listed.options, "summary")
+        assert read(listed.more, "More settings (set: nan, seed)") == "More settings (set: nan, seed)"
         listed.save_settings(str(tmp_path / "saved.yaml"))
         saved = load_settings(tmp_path / "saved.yaml")
         assert {name: saved[name] for name in ("method", "factor", "z_spacing", "nan", "seed")} == {
@@ -242,7 +242,8 @@ class TestSettings:
         text = "method: linear\nfactor: 2\nenhance: srcnn\nenhance_parameters: {training_steps: 10}\n"
         (tmp_path / "lab.yaml").write_text(text)
         listed.load_settings(str(tmp_path / "lab.yaml"))
-        assert "enhance: srcnn" in read(listed.options, "summary")
+        assert shows(listed.more, "More settings (set: enhance)")
+        assert "enhance_parameters" in read(listed.options, "summary")
         assert listed.settings().enhance_parameters == {"training_steps": 10}
         assert "--enhance srcnn --enhance-param training_steps=10" in listed.command()
 
@@ -251,7 +252,7 @@ class TestSettings:
         save_settings(tmp_path / "s.yaml", enhanced)
         listed.load_settings(str(tmp_path / "s.yaml"))
         assert listed.settings().enhance == "srcnn"
-        assert "enhance: srcnn" in read(listed.options, "summary")
+        assert shows(listed.more, "More settings (set: enhance)")
         remember_settings(enhanced)
         viewer.window.remove_dock_widget(listed)
         _, again = viewer.window.add_plugin_dock_widget(PLUGIN, "Batch folder")

@@ -19,6 +19,7 @@ from ...run.settings import Settings, to_arguments
 from ...system.amounts import size_in_words
 from ..boxes.compute_box import ComputeBox
 from ..boxes.method_box import MethodBox
+from ..boxes.more_box import MoreSettingsBox
 from ..boxes.target_box import TargetBox
 from ..jobs.messages import for_window
 from ..jobs.run_bar import RunBar
@@ -59,9 +60,6 @@ class BatchFolder(SettingsWidget):
     """
 
     subcommand = "batch"
-    unedited = (
-        "acquisition", "axis", "channel", "depths", "dtype", "enhance", "enhance_parameters", "nan", "threads", "seed",
-    )  # fmt: skip
     advice = "use a smaller factor, or fewer files at once"
     foreseen = (DepthInterpError, OSError)
 
@@ -79,7 +77,9 @@ class BatchFolder(SettingsWidget):
         self.files = FilesPage(napari_viewer)
         self._search = FolderSearch(self)
         self._list_later = False
-        self.settings_boxes = (self.folders, self.target, self.method, self.compute)
+        edited = (self.folders, self.target, self.method, self.compute)
+        self.more = MoreSettingsBox.beside(edited)
+        self.settings_boxes = (*edited, self.more)
         boxes = (*self.settings_boxes, self.options)
         self.lay_out((*boxes, self.settings_buttons()), {"Files": self.files}, self.run)
         self.show_first()
@@ -108,7 +108,7 @@ class BatchFolder(SettingsWidget):
         self.options.show_unedited(self._unedited)
 
     def show_first(self) -> None:
-        """Show the settings of the last run, less an enhancement: no box here could take it back."""
+        """Show the settings of the last run, less an enhancement: its parameters have no box here."""
         super().show_first()
         self.set_settings(self.settings().model_copy(update={"enhance": None, "enhance_parameters": {}}))
 

@@ -33,6 +33,7 @@ from ..qt_helpers import growing_form
 
 _INT_LIMIT = 2**31 - 1
 _FLOAT_LIMIT = 1e12
+_SIMPLE = (bool, int, float, str, Path)
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,12 @@ class ConfigForm(QWidget):
             if fields is not None and name not in fields:
                 continue
             editor = own.get(name) or make_editor(field.annotation, field)
+            title = field.title or name.replace("_", " ")
             editor.widget.setToolTip(_wrapped(field.description or ""))
             for part in (editor.widget, *editor.widget.findChildren(QWidget)):
-                part.setAccessibleName(part.accessibleName() or field.title or name)
+                part.setAccessibleName(part.accessibleName() or title)
             editor.changed.connect(lambda *_: self.changed.emit())
-            layout.addRow(field.title or name, editor.widget)
+            layout.addRow(title, editor.widget)
             layout.labelForField(editor.widget).setToolTip(_wrapped(field.description or ""))
             self._editors[name] = editor
         self.set_config(config)
@@ -132,6 +134,8 @@ def make_editor(annotation: Any, field: FieldInfo) -> Editor:
         return _optional_editor(make_editor(inner, field))
     if get_origin(annotation) is Literal:
         return _choice_editor([str(choice) for choice in get_args(annotation)])
+    if annotation not in _SIMPLE:
+        raise TypeError(f"no form for a field of type {annotation}")
     makers: dict[Any, Callable[[], Editor]] = {
         bool: _bool_editor,
         int: lambda: _int_editor(*_bounds(field, -_INT_LIMIT, _INT_LIMIT, beside=1)),
@@ -139,9 +143,13 @@ def make_editor(annotation: Any, field: FieldInfo) -> Editor:
         str: _text_editor,
         Path: lambda: _path_editor(field),
     }
-    if annotation not in makers:
-        raise TypeError(f"no form for a field of type {annotation}")
     return makers[annotation]()
+
+
+def is_editable(annotation: Any) -> bool:
+    """Return whether :func:`make_editor` has an editor for a type."""
+    inner = _optional(annotation) or annotation
+    return inner in _SIMPLE or get_origin(inner) is Literal
 
 
 def _optional(annotation: Any) -> Any:

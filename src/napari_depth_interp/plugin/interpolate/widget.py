@@ -17,6 +17,7 @@ from ...run.request import prepare_dataset
 from ...run.settings import Settings
 from ..boxes.compute_box import ComputeBox
 from ..boxes.method_box import MethodBox
+from ..boxes.more_box import MoreSettingsBox
 from ..boxes.stack_box import StackBox, check_sections
 from ..boxes.target_box import TargetBox
 from ..jobs.messages import for_window
@@ -42,7 +43,7 @@ class DepthInterpolation(SettingsWidget):
 
     wide = 410
     subcommand = "run"
-    unedited = ("dtype", "nan", "threads", "seed")
+    not_used = ("channel", "axis")
     advice = "use a smaller factor, one channel, or a crop of the stack"
 
     def __init__(self, napari_viewer: napari.Viewer, parent: QWidget | None = None) -> None:
@@ -59,9 +60,11 @@ class DepthInterpolation(SettingsWidget):
         self.output = OutputBox()
         self.bar = RunBar("Make the dense stack. The window stays usable meanwhile.")
         self.runs = RunsPanel(napari_viewer)
-        self.settings_boxes = (self.stack, self.target, self.enhance, self.method, self.compute)
-        boxes = (*self.settings_boxes, self.output, self.settings_buttons())
-        self.lay_out(boxes, {"Runs and scores": self.runs}, self.run)
+        boxes = (self.stack, self.target, self.enhance, self.method, self.compute)
+        self.more = MoreSettingsBox.beside(boxes, self.not_used)
+        self.settings_boxes = (*boxes, self.more)
+        shown = (*self.settings_boxes, self.output, self.settings_buttons())
+        self.lay_out(shown, {"Runs and scores": self.runs}, self.run)
         self.show_first()
         for box in self.settings_boxes:
             box.changed.connect(self._forget_estimate)
@@ -77,7 +80,7 @@ class DepthInterpolation(SettingsWidget):
 
     def unused(self, settings: Settings) -> str:
         """Say that a file's channel and axis are chosen with the layer."""
-        left_out = [name for name in ("channel", "axis") if getattr(settings, name) != getattr(Settings(), name)]
+        left_out = [name for name in self.not_used if getattr(settings, name) != getattr(Settings(), name)]
         return f"; not used here: {', '.join(left_out)} (choose the layer instead)" if left_out else ""
 
     # Running

@@ -49,8 +49,8 @@ class SettingsWidget(JobWidget):
 
     subcommand: ClassVar[str]
     """Of ``depth-interp``, which reads the same settings."""
-    unedited: ClassVar[tuple[str, ...]]
-    """Settings that no box edits: those of a settings file hold for the next run."""
+    not_used: ClassVar[tuple[str, ...]] = ()
+    """Settings that mean nothing here."""
     settings_boxes: Sequence[SettingsBox]
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -73,7 +73,7 @@ class SettingsWidget(JobWidget):
         return make_settings(**values)
 
     def set_settings(self, settings: Settings) -> None:
-        """Show these settings, and keep those that no box edits.
+        """Show these settings, and keep those that no box edits: they hold for the next run.
 
         Raises
         ------
@@ -81,7 +81,8 @@ class SettingsWidget(JobWidget):
             If a value does not fit; nothing has changed then.
         """
         check_known(settings)
-        self._unedited = {name: getattr(settings, name) for name in self.unedited}
+        edited = {*self.not_used, *(name for box in self.settings_boxes for name in box.values())}
+        self._unedited = {name: value for name, value in dict(settings).items() if name not in edited}
         for box in self.settings_boxes:
             box.set_values(settings)
 
