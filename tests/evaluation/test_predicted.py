@@ -34,7 +34,7 @@ def prediction(monkeypatch):
 
 
 @pytest.mark.usefixtures("prediction")
-class TestForetold:
+class TestPredicted:
     def test_uncertainty_is_compared_with_the_errors_of_hidden_sections(self):
         """The intervals reach to 2.2 times the depths, 2 and 6; the errors are 1 and 2 times 10 and 13."""
         voxels = ramp([1, 10, 1, 6.6, 1])

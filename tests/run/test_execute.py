@@ -173,7 +173,7 @@ class TestMemory:
     def test_a_result_that_does_not_fit_is_refused_before_it_is_made(self, monkeypatch, noise):
         request = resolve(noise, make_settings(method="linear", factor=2))
         monkeypatch.setattr(resources, "_free_memory", lambda: 10**8)
-        with pytest.raises(TooLargeError, match=r"needs 0\.3 GB of memory and 0\.1 GB is free"):
+        with pytest.raises(TooLargeError, match=r"needs 300 MB of memory and 100 MB is free"):
             execute(request)
 
 
