@@ -1,12 +1,18 @@
 """The real command line in a process of its own, for the tests of it."""
 
+import atexit
 import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+from select import select
+from tempfile import TemporaryDirectory
+from threading import Lock
 
 import numpy as np
+import psutil
 import tifffile
 
 MODULE = (sys.executable, "-m", "napari_depth_interp")
@@ -17,15 +23,60 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in 
 }
 
 
+_LONGEST = 120
+"""Seconds that a command may take."""
+
+
 def depth_interp(*arguments, command=MODULE, cwd=None, environment=None):
     """Run the command line and return what it printed and its exit status; ``run`` is linear unless told otherwise."""
     if arguments[:1] == ("run",) and not {"--method", "--settings", "--help"} & set(arguments):
         arguments = ("run", "--method", "linear", *arguments[1:])
+    words, environment = list(map(str, arguments)), ENVIRONMENT | (environment or {})
+    if command == MODULE:
+        return _forks().run(words, str(cwd or Path.cwd()), environment)
     return subprocess.run(
-        [*map(str, command), *map(str, arguments)],
-        capture_output=True, text=True, encoding="utf-8", cwd=cwd,
-        env=ENVIRONMENT | (environment or {}), timeout=120, check=False,
+        [*map(str, command), *words],
+        capture_output=True, text=True, encoding="utf-8", cwd=cwd, env=environment, timeout=_LONGEST, check=False,
     )  # fmt: skip
+
+
+class _Forks:
+    """Processes of the command line, forked from one that has imported everything."""
+
+    def __init__(self):
+        self._lock, self._folder = Lock(), TemporaryDirectory(prefix="forks-")
+        self._server = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("forking.py")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT,
+        )  # fmt: skip
+        atexit.register(self.close)
+
+    def run(self, arguments, folder, environment):
+        """Return what a process has printed, and how it ended."""
+        printed = {name: f"{self._folder.name}/{name}" for name in ("stdout", "stderr")}
+        order = {"arguments": arguments, "folder": folder, "environment": environment, **printed}
+        with self._lock:
+            self._server.stdin.write(json.dumps(order) + "\n")
+            self._server.stdin.flush()
+            if not select([self._server.stdout], [], [], _LONGEST)[0]:
+                self.close()
+                raise subprocess.TimeoutExpired(arguments, _LONGEST)
+            status = int(self._server.stdout.readline())
+            texts = [Path(path).read_text("utf-8") for path in printed.values()]
+        return subprocess.CompletedProcess(arguments, status, *texts)
+
+    def close(self):
+        """End the process and its children."""
+        _forks.cache_clear()
+        for each in [*psutil.Process(self._server.pid).children(recursive=True), self._server]:
+            each.kill()
+        self._server.communicate()
+        self._folder.cleanup()
+
+
+@cache
+def _forks():
+    return _Forks()
 
 
 def succeed(*arguments, **options):

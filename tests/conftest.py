@@ -1,5 +1,6 @@
 """Data that many tests share: small, made here, with known truth."""
 
+import gc
 import os
 import sys
 import tempfile
@@ -48,6 +49,12 @@ def trouble(tmp_path_factory, monkeypatch):
     yield folder
     registry._third_party.cache_clear()
     sys.modules.pop("trouble_plugin", None)
+
+
+def pytest_collection_finish():
+    """Take what has been imported out of garbage collection, which napari starts with every layer that is removed."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -48,6 +48,18 @@ def run(dataset, name, *, at=None, **settings):
     return execute(resolve(dataset, make_settings(**settings), depths=at))
 
 
+_shared = {}
+
+
+def shared(tissue, name, **settings):
+    """Return the result of a run on the simulated tissue that several tests look at; none of them changes it."""
+    key = name, tuple(sorted(settings.items()))
+    if key not in _shared:
+        _shared[key] = run(tissue, name, **settings)
+        _shared[key].dataset.voxels.flags.writeable = False
+    return _shared[key]
+
+
 @EVERY_ALONG_Z
 class TestOutput:
     @pytest.mark.parametrize(
@@ -66,18 +78,18 @@ class TestOutput:
         assert new.max() < 1.3 * high
 
     def test_float_output_is_not_rounded(self, tissue, name):
-        result = run(tissue, name, dtype="float32", factor=4)
+        result = shared(tissue, name, dtype="float32", factor=4)
         assert result.dataset.voxels.dtype == np.float32
-        rounded = run(tissue, name, factor=4)
+        rounded = shared(tissue, name, factor=4)
         np.testing.assert_allclose(result.dataset.voxels, rounded.dataset.voxels, atol=0.51)
 
     def test_grid_of_the_result(self, tissue, name):
-        grid = run(tissue, name, factor=4).dataset.grid
+        grid = shared(tissue, name, factor=4).dataset.grid
         np.testing.assert_allclose(grid.depths, np.arange(33) * 0.5)
         assert (grid.unit, grid.pixel_size) == ("um", (0.5, 0.5))
 
     def test_observed_sections_come_back_unchanged(self, tissue, name):
-        result = run(tissue, name, factor=2)
+        result = shared(tissue, name)
         if registry.get(name).keeps_observed:
             np.testing.assert_array_equal(result.dataset.voxels[:, :, ::2], tissue.voxels)
             np.testing.assert_array_equal(np.flatnonzero(result.is_observed), np.arange(0, 17, 2))
@@ -97,7 +109,7 @@ class TestOutput:
         assert 5 < result.dataset.voxels[0, 0, 3].mean() < 205
 
     def test_uncertainty_only_where_it_is_promised(self, tissue, name):
-        result = run(tissue, name)
+        result = shared(tissue, name)
         assert (result.uncertainty is not None) == registry.get(name).gives_uncertainty
         if result.uncertainty is not None:
             assert result.uncertainty.shape == result.dataset.voxels.shape
@@ -107,7 +119,7 @@ class TestOutput:
 @EVERY_ALONG_Z
 class TestRepeatable:
     def test_same_seed_same_result(self, tissue, name):
-        first, second = (run(tissue, name, seed=3).dataset.voxels for _ in range(2))
+        first, second = (each(tissue, name).dataset.voxels for each in (shared, run))
         np.testing.assert_array_equal(first, second)
 
     def test_thread_count_does_not_matter(self, tissue, name):
@@ -116,7 +128,7 @@ class TestRepeatable:
         np.testing.assert_allclose(one, two, atol=tolerance * float(np.ptp(tissue.voxels)))
 
     def test_tiled_equals_untiled(self, tissue, name, monkeypatch):
-        whole = run(tissue, name, dtype="float32", factor=4).dataset.voxels
+        whole = shared(tissue, name, dtype="float32", factor=4).dataset.voxels
         monkeypatch.setattr(tiling, "TILE_BYTES", 36 * 4 * 40)
         monkeypatch.setattr(tiling, "WHOLE_BYTES", 36 * 4 * 40 * 20)
         tiled = run(tissue, name, dtype="float32", factor=4).dataset.voxels

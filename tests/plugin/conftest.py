@@ -10,6 +10,7 @@ import pytest
 from napari.utils.notifications import notification_manager
 from pydantic import Field
 from qtpy.QtCore import QThreadPool
+from shared_viewer import SharedViewer
 
 from napari_depth_interp.method import MethodConfig, MethodSpec, Sections
 from napari_depth_interp.methods import registry
@@ -80,10 +81,39 @@ def _running(before):
     ]
 
 
+@pytest.fixture(scope="session")
+def _shared_viewer():
+    shared = SharedViewer()
+    yield shared
+    shared.close()
+
+
+@pytest.fixture(autouse=True)
+def _one_viewer_at_a_time(request, _shared_viewer):
+    """A test that opens and closes a viewer of its own finds none."""
+    if "make_napari_viewer" in request.fixturenames:
+        _shared_viewer.close()
+
+
 @pytest.fixture
-def viewer(make_napari_viewer_proxy):
-    """The viewer as a plugin sees it."""
-    return make_napari_viewer_proxy()
+def viewer(request, qtbot, _shared_viewer):
+    """The viewer as a plugin sees it, without layers and docks."""
+    yield _shared_viewer.get()
+    _leave(request, _shared_viewer)
+
+
+@pytest.fixture
+def shown_viewer(request, qtbot, _shared_viewer):
+    """The same on the screen."""
+    yield _shared_viewer.get(show=True)
+    _leave(request, _shared_viewer)
+
+
+def _leave(request, shared):
+    if request.node.rep_call.failed:
+        shared.close()
+    else:
+        shared.tidy()
 
 
 @pytest.fixture

@@ -209,8 +209,8 @@ class TestPreview:
         finish(qtbot, widget)
         np.testing.assert_array_equal(viewer.layers["b linear preview"].data[[0, -1]], voxels[[5, 6]])
 
-    def test_takes_what_is_in_view(self, qtbot, make_napari_viewer_proxy, tmp_path):
-        viewer = make_napari_viewer_proxy(show=True)
+    def test_takes_what_is_in_view(self, qtbot, shown_viewer, tmp_path):
+        viewer = shown_viewer
         _, widget = viewer.window.add_plugin_dock_widget(PLUGIN)
         voxels = sparse_tiff(tmp_path / "a.tif", shape=(200, 240))
         widget.stack.open_files([tmp_path / "a.tif"])

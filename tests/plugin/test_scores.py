@@ -158,8 +158,8 @@ class TestPlot:
             viewer.dims.set_point(0, depth)
             assert cursor_at(widget.runs.plot) == pytest.approx(depth)
 
-    def test_a_click_moves_the_slider(self, qtbot, make_napari_viewer_proxy, tmp_path):
-        viewer = make_napari_viewer_proxy(show=True)
+    def test_a_click_moves_the_slider(self, qtbot, shown_viewer, tmp_path):
+        viewer = shown_viewer
         _, widget = viewer.window.add_plugin_dock_widget(PLUGIN)
         sparse_tiff(tmp_path / "a.tif", sections=9)
         widget.stack.open_files([tmp_path / "a.tif"])

@@ -13,9 +13,9 @@ PLUGIN = "napari-depth-interp"
 
 
 @pytest.fixture
-def shown(qtbot, slow, make_napari_viewer_proxy, tmp_path):
+def shown(qtbot, slow, shown_viewer, tmp_path):
     """A window on the screen with a finished comparison: viewer, widget, voxels."""
-    viewer = make_napari_viewer_proxy(show=True)
+    viewer = shown_viewer
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, TITLE)
     voxels = sparse_tiff(tmp_path / "a.tif", sections=9)
     widget.stack.open_files([tmp_path / "a.tif"])

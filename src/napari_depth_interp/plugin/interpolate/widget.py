@@ -60,10 +60,13 @@ class DepthInterpolation(SettingsWidget):
         self.output = OutputBox()
         self.bar = RunBar("Make the dense stack. The window stays usable meanwhile.")
         self.runs = RunsPanel(napari_viewer)
-        boxes = (self.stack, self.target, self.enhance, self.method, self.compute)
+        boxes = (self.stack, self.target, self.method, self.enhance, self.compute)  # the preset before what follows it
         self.more = MoreSettingsBox.beside(boxes, self.not_used)
         self.settings_boxes = (*boxes, self.more)
-        shown = (*self.settings_boxes, self.output, self.settings_buttons())
+        shown = (
+            *(self.stack, self.target, self.enhance, self.method, self.compute, self.more),
+            *(self.output, self.settings_buttons()),
+        )
         self.lay_out(shown, {"Runs and scores": self.runs}, self.run)
         self.show_first()
         for box in self.settings_boxes:

@@ -1,0 +1,66 @@
+"""A process that has imported everything and forks the real command line on request: starting it takes longest.
+
+One JSON object per line: ``arguments``, ``folder``, ``environment``, and the files ``stdout`` and ``stderr`` that take
+what is printed. The answer is the exit status, or minus the signal that ended it.
+"""
+
+import atexit
+import importlib
+import json
+import os
+import signal
+import sys
+
+import scipy.interpolate
+import scipy.ndimage  # noqa: F401
+import skimage.metrics  # noqa: F401
+import torch  # noqa: F401
+
+import napari_depth_interp.cli.app as _app  # noqa: F401
+import napari_depth_interp.evaluation.evaluate
+import napari_depth_interp.io.nifti
+import napari_depth_interp.io.tiff
+import napari_depth_interp.io.zarr
+import napari_depth_interp.report  # noqa: F401
+from napari_depth_interp.cli import main
+from napari_depth_interp.methods import registry
+
+
+def preload():
+    """Import the methods; none computes anything, so that no thread is lost by the fork."""
+    registry.specs()
+    registry._third_party.cache_clear()  # what is installed is told by the environment of each order
+
+
+def child(order):
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        os.dup2(os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    os.chdir(order["folder"])
+    paths = order["environment"].get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[:0] = [path for path in paths if path and path not in sys.path]
+    importlib.invalidate_caches()
+    sys.argv = ["depth-interp", *order["arguments"]]
+    sys.stdout, sys.stderr = (open(number, "w", encoding="utf-8", closefd=False) for number in (1, 2))  # noqa: SIM115
+    status = main(order["arguments"])
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def serve():
+    preload()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            child(json.loads(line))
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,104 @@
+"""One napari viewer for many tests: opening and closing one takes longer than most tests do.
+
+It is what pytest's fixture of napari makes, with a wider scope. After each test the docks are closed, the layers
+removed and the view put back, and what a dock has left behind is an error.
+"""
+
+import gc
+from contextlib import ExitStack
+from unittest.mock import patch
+
+import napari
+from app_model import Application
+from napari._app_model._app import NapariApplication, _napari_names
+from napari._qt._qapp_model.qactions import init_qactions
+from napari._qt.qt_viewer import QtViewer
+from napari.plugins import _initialize_plugins
+from napari.settings import get_settings
+from napari.utils._proxies import PublicOnlyProxy
+from qtpy.QtCore import QCoreApplication, QEvent
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QWidget
+
+_DELETED = int(getattr(QEvent.Type.DeferredDelete, "value", QEvent.Type.DeferredDelete))
+_CALLBACKS = ("mouse_move_callbacks", "mouse_drag_callbacks", "mouse_wheel_callbacks", "mouse_double_click_callbacks")
+
+
+def _console(*_):
+    widget = QWidget()
+    widget._update_theme = lambda *_: None
+    return widget
+
+
+class SharedViewer:
+    """The viewer, opened when it is first asked for."""
+
+    def __init__(self):
+        self._viewer, self._shown, self._patches, self._state = None, False, ExitStack(), {}
+        self._own = {}
+
+    def get(self, *, show=False):
+        """Return the viewer as a plugin sees it, on the screen or not."""
+        if self._viewer is None or self._shown != show:
+            self.close()
+            self._open(show)
+        return PublicOnlyProxy(self._viewer)
+
+    def _open(self, show):
+        app = NapariApplication("test_app")
+        app.injection_store.namespace = _napari_names
+        self._patches.callback(self._forget_application)
+        for each in (
+            patch.object(NapariApplication, "get_app_model", return_value=app),
+            patch("napari._qt.threads.status_checker.StatusChecker.start", lambda *_: None),
+            patch("napari._qt.qt_viewer.QtViewer._get_console", _console),
+        ):
+            self._patches.enter_context(each)
+        _initialize_plugins.cache_clear()
+        init_qactions.cache_clear()
+        get_settings().reset()
+        self._viewer, self._shown = napari.Viewer(show=show, show_welcome_screen=False), show
+        if show:
+            QTest.qWaitForWindowExposed(self._viewer.window._qt_window)
+        gc.collect()
+        gc.freeze()  # napari collects garbage whenever a layer is removed; what stays need not be looked through
+        self._own = self._callbacks()
+        self._state = {"theme": self._viewer.theme, "title": self._viewer.title}
+
+    @staticmethod
+    def _forget_application():
+        Application.destroy("test_app")
+        _initialize_plugins.cache_clear()
+        init_qactions.cache_clear()
+
+    def _callbacks(self):
+        return {name: list(getattr(self._viewer, name)) for name in _CALLBACKS}
+
+    def tidy(self):
+        """Close all docks, remove all layers, put the view back; what is left is an error."""
+        viewer = self._viewer
+        if viewer is None:
+            return
+        viewer.window.remove_dock_widget("all")
+        viewer.layers.clear()
+        viewer.dims.ndisplay = 2
+        for name, value in self._state.items():
+            setattr(viewer, name, value)
+        get_settings().reset()
+        QCoreApplication.sendPostedEvents(None, _DELETED)
+        left = {name: found for name, found in self._callbacks().items() if found != self._own[name]}
+        overlay = viewer.canvas.overlays.text
+        left |= {"text overlay": overlay.text} if overlay.visible else {}
+        assert not left, f"a dock has left behind {left}"
+
+    def close(self):
+        """Close the viewer; the next test gets a new one."""
+        if self._viewer is None:
+            return
+        with patch.object(self._viewer.window._qt_window, "_save_current_window_settings"):
+            self._viewer.close()
+        self._viewer = None
+        self._patches.close()
+        gc.unfreeze()
+        gc.collect()
+        QtViewer._instances.clear()
