@@ -25,8 +25,9 @@ demo:
 	@scripts/bootstrap.sh demo
 	$(BIN)/depth-interp demo
 
+# With compiled modules kept: otherwise each of the processes that tests start compiles them anew.
 test: lint
-	scripts/with-display.sh $(BIN)/python -m pytest -n 2 --dist loadfile
+	env -u PYTHONDONTWRITEBYTECODE scripts/with-display.sh $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint:
 	@scripts/bootstrap.sh test

@@ -13,6 +13,7 @@ def test_words_of_somebody_else_stay_in_the_canvas(viewer, widget):
     assert overlay.visible
     viewer.window.remove_dock_widget(widget)
     assert (overlay.text, overlay.visible) == ("mine", True)
+    overlay.visible = False
 
 
 def test_a_closed_dock_follows_nothing(qtbot, viewer, widget, tmp_path):
