@@ -22,7 +22,7 @@ def answers(mixture, *, noise=0.0, sections=4, count=2, seed=0):
 
 
 def evidence(mixture, **options):
-    return Evidence.of(answers(mixture, **options), span=50.0)
+    return Evidence.of(answers(mixture, **options), scale=50.0)
 
 
 class TestEvidence:
