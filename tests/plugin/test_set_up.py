@@ -270,6 +270,14 @@ class TestMethod:
         assert widget.settings().parameters == {}
         assert form_of(widget.method).config().kind == "catmull-rom"
 
+    def test_the_preset_published_where_a_method_has_it(self, widget):
+        pick(widget.method, "Method", "microdiffusion")
+        pick(widget.method, "preset", "published")
+        assert form_of(widget.method).config().draws == "image"
+        assert (widget.settings().preset, widget.settings().parameters) == ("published", {})
+        pick(widget.method, "Method", "section_sr")
+        assert find(widget.method, "preset").currentText() == "balanced"
+
     def test_presets(self, slow, open_widget):
         widget = open_widget()
         choose(widget, method="cubic")

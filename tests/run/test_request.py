@@ -58,6 +58,10 @@ def test_spacing_depths_channel_and_acquisition_of_the_settings_are_applied():
         ({"factor": 2, "z_spacing": "1um", "depths": [0, 1, 2, 3]}, "exclude each other"),
         ({"factor": 2, "acquisition": "projection:1"}, "acquisition 'projection:1' is not known"),
         ({"factor": 2, "channel": "1"}, "no channel '1'; choose 0 to 0"),
+        (
+            {"factor": 2, "method": "auto", "preset": "published"},
+            "auto has no preset 'published': no paper has it; choose",
+        ),
         ({"factor": 2, "method": "lanczos"}, "no method 'lanczos'; choose one of auto, nearest, linear, cubic"),
         (
             {"factor": 2, "method": "linear", "parameters": {"sharpness": 3}},

@@ -263,9 +263,12 @@ def resolve_method(name: str, preset: Preset, parameters: Mapping[str, Any]) -> 
     Raises
     ------
     RequestError
-        For an unknown method or parameter, or a value that does not fit.
+        For an unknown method or parameter, a value that does not fit, or the preset ``published`` of a method that has
+        presets, but not this one.
     """
     spec = registry.get(name)
+    if preset == "published" and spec.presets and preset not in spec.presets:
+        raise RequestError(f"{name} has no preset 'published': no paper has it; choose {', '.join(spec.presets)}")
     try:
         config = spec.config(**{**spec.presets.get(preset, {}), **parameters})
     except ValidationError as error:

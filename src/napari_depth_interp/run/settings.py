@@ -51,7 +51,10 @@ class Settings(BaseModel):
     method: str = Field(
         DEFAULT_METHOD, description="Method that makes the new sections; `depth-interp methods` lists them."
     )
-    preset: Preset = Field("balanced", description="Time against quality, for methods that have presets.")
+    preset: Preset = Field(
+        "balanced",
+        description="Time against quality, for methods that have presets; published: as in the method's paper.",
+    )
     parameters: Annotated[dict[str, Any], Option("KEY=VALUE", ("-p", "--param"), _REPEATABLE)] = Field(
         default_factory=dict, description="Parameters of the method, over its preset."
     )

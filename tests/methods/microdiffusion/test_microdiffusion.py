@@ -126,6 +126,12 @@ OPTIONS = [
     {"learn": "mean"},
     {"learn": "coarser"},
     {"learn": "projection"},
+    {"learn": "mean", "noised": "projection"},
+    {"learn": "mean", "rate_falls": False},
+    {"image_code": "global"},
+    {"self_attention": True},
+    {"frequencies": 128},
+    {"prior_options": "kind=spline"},
     {"guidance": 1.0},
     {"uncondition": 0.9},
     {"eta": 1.0},
@@ -150,6 +156,20 @@ def test_every_option_runs_and_changes_the_samples(plain, config):
 def test_what_does_not_fit_is_refused():
     with pytest.raises(ValidationError, match="needs prior=inr"):
         MicroDiffusionConfig(prior="cubic", prior_training="joint")
+    with pytest.raises(ValidationError, match=r"prior_options=kind=odd does not fit cubic: kind: "):
+        MicroDiffusionConfig(prior="cubic", prior_options="kind=odd")
+    with pytest.raises(ValidationError, match="prior_options holds 'spline'; write KEY=VALUE"):
+        MicroDiffusionConfig(prior="cubic", prior_options="spline")
+    with pytest.raises(ValidationError, match="prior=none has no parameters"):
+        MicroDiffusionConfig(prior="none", prior_options="kind=spline")
+
+
+def test_the_prior_takes_its_own_parameters():
+    options = "field=mlp, averaging=published, correct=false, learning_rate=0.001"
+    spec, found = MicroDiffusionConfig(prior="inr", effort="fast", prior_options=options).prior_of("inr")
+    assert found == spec.config(
+        **spec.presets["fast"] | {"field": "mlp", "averaging": "published", "correct": False, "learning_rate": 1e-3}
+    )
 
 
 @pytest.mark.parametrize("n", [2, 5])

@@ -60,6 +60,29 @@ class TestNetwork:
         added = [name for name, _ in network(levels=3).named_modules() if name.endswith(".condition")]
         assert len(added) == 3 + 1 + 3
 
+    def test_a_global_code_tells_every_place_the_same(self):
+        net, seen = network(image_code="global"), SEEN.clone()
+        [first, *_] = net._image_features(seen)
+        assert first.shape == (2, 8, 20, 22)
+        torch.testing.assert_close(first, first[:, :, :1, :1].expand_as(first))
+        seen[:, :, :5] += 1
+        assert not torch.allclose(asked(net, NOISY, SEEN), asked(net, NOISY, seen))
+
+    def test_self_attention_reaches_across_the_section(self):
+        changed = NOISY.clone()
+        changed[:, 0, 0] += 5
+        near, far = network(levels=1), network(levels=1, self_attention=True)
+        beyond = slice(near.halo + 1, None)
+        noisy, seen = (each.repeat(*[1] * (each.ndim - 2), 2, 2) for each in (changed, SEEN))
+        plain = NOISY.repeat(1, 2, 2)
+        plain[:, 20:, 22:] = noisy[:, 20:, 22:] = NOISY
+        corners = [(asked(net, plain, seen) - asked(net, noisy, seen))[:, beyond, beyond] for net in (near, far)]
+        assert float(corners[0].abs().max()) == 0
+        assert float(corners[1].abs().max()) > 0
+
+    def test_the_depth_has_as_many_numbers_as_the_paper(self):
+        assert network(frequencies=128).position[0].in_features == 512
+
 
 class TestTiles:
     def test_tiles_with_a_margin_give_what_the_whole_gives(self, monkeypatch):
@@ -149,6 +172,14 @@ class TestLessons:
         np.testing.assert_allclose(place[:, 1], np.linspace(-5 / 6, 5 / 6, 6), rtol=1e-6)
         assert float(examples[0].place[0, 0]) == -1
         assert float(examples[4].place[5, 0]) == 1
+
+    def test_the_projection_is_made_noisy_where_algorithm_1_says_so(self):
+        stack = stack_of()
+        prior = np.zeros((30, 16, 18), np.float32)
+        example = means(stack, prior, scaled, each=True, noised="projection")[1]
+        np.testing.assert_array_equal(example.clean, np.repeat(stack.voxels[1:2], 6, axis=0))
+        np.testing.assert_array_equal(example.target, example.clean)
+        np.testing.assert_array_equal(example.prior, np.zeros((6, 16, 18)))
 
     def test_without_a_prior_the_projection_stands_for_its_sections(self):
         example = means(stack_of(), None, scaled)[1]

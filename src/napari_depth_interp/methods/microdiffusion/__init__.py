@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from ...method import (
     CompositeConfig,
@@ -35,7 +35,13 @@ class MicroDiffusionConfig(CompositeConfig):
     effort: Preset = Field(
         default="fast",
         title="Effort of the prior",
-        description="Preset that the prior is run with: fast, balanced, best.",
+        description="Preset that the prior is run with: fast, balanced, best; published, where it has one.",
+    )
+    prior_options: str = Field(
+        default="",
+        title="Parameters of the prior",
+        description="Parameters of the prior over its preset, as KEY=VALUE with commas between them, such as "
+        "field=mlp, averaging=published.",
     )
     prior_training_steps: int | None = Field(
         default=None,
@@ -81,6 +87,25 @@ class MicroDiffusionConfig(CompositeConfig):
         description="How the network is told the closest recorded image and the depth. added: at every residual "
         "block, as published; attention: cross attention at the coarsest level; none: not at all.",
     )
+    image_code: Literal["spatial", "global"] = Field(
+        default="spatial",
+        title="Code of the image",
+        description="What the network is told of the closest recorded image. spatial: features of every place; global: "
+        "one vector for the whole image, as the public code has it.",
+    )
+    self_attention: bool = Field(
+        default=False,
+        title="Self-attention",
+        description="Let all pixels of the coarsest level look at each other, as published. Slower on large images.",
+    )
+    frequencies: int = Field(
+        default=16,
+        ge=1,
+        le=1024,
+        title="Frequencies of the depth",
+        description="Each gives a sine and a cosine of the place in the stack and of that in the recorded image. 128 "
+        "make the 512 numbers of the paper.",
+    )
     positions: Literal["gaussian", "sincos"] = Field(
         default="gaussian",
         title="Positions",
@@ -94,6 +119,12 @@ class MicroDiffusionConfig(CompositeConfig):
         "image; coarser: recorded images are averaged in pairs and have to be found again, which "
         "teaches how sections differ; both: in turn; projection: each section with the recorded "
         "image, as algorithm 1 is printed.",
+    )
+    noised: Literal["prior", "projection"] = Field(
+        default="prior",
+        title="What is made noisy",
+        description="What stands for the sections behind a projection, which are not known, when noise is added in "
+        "training. prior: those of the prior; projection: the recorded image, as algorithm 1 is printed.",
     )
     uncondition: float = Field(
         default=0.1,
@@ -148,7 +179,12 @@ class MicroDiffusionConfig(CompositeConfig):
         gt=0.0,
         le=0.1,
         title="Learning rate",
-        description="Step size of AdamW; it falls to 2 % of this by a cosine. 0.0002 as published.",
+        description="Step size of AdamW. 0.0002 as published.",
+    )
+    rate_falls: bool = Field(
+        default=True,
+        title="Falling learning rate",
+        description="Let the step size rise at first and fall to 2 % by a cosine. Off: constant, as published.",
     )
     steps: int = Field(
         default=3,
@@ -201,6 +237,16 @@ class MicroDiffusionConfig(CompositeConfig):
     def _fits(self) -> MicroDiffusionConfig:
         if self.prior_training != "frozen" and self.prior != "inr":
             raise ValueError(f"prior_training={self.prior_training} needs prior=inr: no other prior can be trained")
+        if self.prior_options and self.prior == "none":
+            raise ValueError(f"prior_options={self.prior_options} needs a prior: prior=none has no parameters")
+        try:
+            self.parts()
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            name, message = ".".join(map(str, wrong["loc"])), wrong["msg"]
+            raise ValueError(
+                f"prior_options={self.prior_options} does not fit {self.prior}: {name}: {message}"
+            ) from None
         return self
 
     def prior_of(self, name: str) -> tuple[MethodSpec, MethodConfig]:
@@ -211,7 +257,7 @@ class MicroDiffusionConfig(CompositeConfig):
             values["training_steps"] = 0
         elif name in ("auto", "inr") and self.prior_training_steps is not None:
             values["training_steps"] = self.prior_training_steps
-        return spec, self.part(spec, values)
+        return spec, self.part(spec, values | (_options(self.prior_options) if name == self.prior else {}))
 
     def parts(self) -> Sequence[tuple[MethodSpec, MethodConfig]]:
         """Return the prior."""
@@ -226,6 +272,14 @@ class MicroDiffusionConfig(CompositeConfig):
         copied = super().limited(steps)
         own = min(self.training_steps, copied._share_of(self.training_steps))
         return copied.model_copy(update={"training_steps": own})
+
+
+def _options(text: str) -> dict[str, str]:
+    """Return KEY=VALUE, KEY=VALUE as a mapping; pydantic makes numbers of the values."""
+    pairs = [each.partition("=") for each in text.split(",") if each.strip()]
+    if bad := [key for key, sign, _ in pairs if not sign]:
+        raise ValueError(f"prior_options holds '{bad[0].strip()}'; write KEY=VALUE, KEY=VALUE")
+    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _create(config: MicroDiffusionConfig, runtime: Runtime) -> Method:
@@ -246,6 +300,31 @@ MICRODIFFUSION = MethodSpec(
         "fast": {"training_steps": 300, "levels": 2, "samples": 4, "steps": 2},
         "balanced": {},
         "best": {"training_steps": 4000, "channels": 32, "effort": "balanced", "steps": 10},
+        "published": {
+            "prior": "inr",
+            "effort": "published",
+            "draws": "image",
+            "prior_use": "blend",
+            "gamma": 0.1,
+            "learn": "projection",
+            "noised": "projection",
+            "image_code": "global",
+            "self_attention": True,
+            "frequencies": 128,
+            "learning_rate": 2e-4,
+            "rate_falls": False,
+            "training_steps": 22_000,
+            "channels": 64,
+            "levels": 4,
+            "window": 128,
+            "steps": 1000,
+            "eta": 1.0,
+            "samples": 1,
+            "zero_snr": False,
+            "correct": False,
+            "noise": "keep",
+            "self_check": False,
+        },
     },
     gives_uncertainty=True,
     sampled=True,

@@ -77,11 +77,12 @@ Scaled = Callable[[NDArray[Any]], Tensor]
 
 
 def means(
-    stack: Stack, prior: NDArray[np.float32] | None, scaled: Scaled, *, each: bool = False
+    stack: Stack, prior: NDArray[np.float32] | None, scaled: Scaled, *, each: bool = False, noised: str = "prior"
 ) -> list[TrainingExample]:
     """Return one example for each projection; ``prior`` (N n, Y, X) holds its sections.
 
-    ``each``: every section has to be the projection, as algorithm 1 is printed, instead of their mean.
+    ``each``: every section has to be the projection, as algorithm 1 is printed, instead of their mean. ``noised``: what
+    stands for the sections when noise is added, those of the ``"prior"`` or the ``"projection"``.
     """
     n, fine, places = stack.acquisition.n, stack.fine_depths(), Places.of(stack)
     images, gap = scaled(stack.voxels), stack.grid.spacing or 1.0
@@ -89,7 +90,7 @@ def means(
     return [
         TrainingExample(
             image,
-            image.expand(n, -1, -1) if priors is None else priors[i],
+            image.expand(n, -1, -1) if priors is None or noised == "projection" else priors[i],
             None if priors is None else priors[i],
             places.at(fine[i], float(stack.depths[i]), gap).to(image.device),
             image.expand(n, -1, -1) if each else image[None],

@@ -72,11 +72,12 @@ class Live:
 
     field: nn.Module
     fine: Tensor
+    noised: str
 
     def put(self, example: TrainingExample, field: nn.Module) -> TrainingExample:
-        """Return a example with the prior as it is now; gradients flow."""
+        """Return an example with the prior as it is now; gradients flow."""
         prior = 2 * field(self.fine[example.index]) - 1
-        return replace(example, prior=prior, clean=prior.detach())
+        return replace(example, prior=prior, clean=example.clean if self.noised == "projection" else prior.detach())
 
 
 class _Together(nn.Module):
@@ -111,6 +112,8 @@ def fit(
         return loss_of(moving.network, noise, some, config, rng)
 
     plan = Plan(config.training_steps, average=0.99, seed=seed)
+    if not config.rate_falls:
+        plan = replace(plan, warm_up=1, final_rate=1.0)
     trained = train(together, [optimiser], loss, plan, report=report).network
     together.load_state_dict(trained.state_dict())
 

@@ -82,7 +82,7 @@ class MicroDiffusion:
         live = None
         if self._config.prior_training != "frozen" and isinstance(self._prior, Inr):
             fine = torch.from_numpy(stack.fine_depths()).to(device)
-            live = Live(self._prior.field()[0].to(device), fine)
+            live = Live(self._prior.field()[0].to(device), fine, self._config.noised)
         network = SectionNet(self._config, self._runtime.seed).to(device)
         fit(network, examples, self._config, self._runtime.seed, report, live)
         self._network, self._trust = network, 1.0
@@ -118,7 +118,7 @@ class MicroDiffusion:
         config, kinds, known = self._config, [], []
         if stack.acquisition.is_projection and config.learn != "coarser":
             prior = self._prior_at(stack, stack.fine_depths().ravel())
-            kinds.append(means(stack, prior, scaled, each=config.learn == "projection"))
+            kinds.append(means(stack, prior, scaled, each=config.learn == "projection", noised=config.noised))
         depth = config.learn in ("both", "coarser") or not stack.acquisition.is_projection
         if config.prior_training == "frozen" and (depth or (config.self_check and self._prior is not None)):
             known = coarser(stack, self._prior_at, scaled)

@@ -13,8 +13,8 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from . import MicroDiffusionConfig
 
-POSITIONS = 16
-"""Frequencies of the depth's features; each gives a sine and a cosine, for the place in the stack and in the image."""
+_TIMES = 16
+"""Frequencies of the features of the noise step; each gives a sine and a cosine."""
 _STD = 1.5
 """Standard deviation of the Gaussian frequencies, cycles per half of the stack or of the image."""
 _HEADS = 4
@@ -24,7 +24,7 @@ class SectionNet(nn.Module):
     """Predicts clean sections from noisy ones.
 
     All layers look at neighbouring pixels only (norms are over the channels of a pixel), so that tiles with a margin
-    of :attr:`halo` give what the whole section gives; cross attention looks at all pixels of a tile.
+    of :attr:`halo` give what the whole section gives; attention and the global code look at all pixels of a tile.
     """
 
     frequencies: Tensor
@@ -37,13 +37,14 @@ class SectionNet(nn.Module):
         self.halo = self.factor * (4 * config.levels + 6)
         told = 4 * config.channels
         self._told, self._how = told, config.condition
-        gaussian = np.random.default_rng(seed).normal(0, _STD, (2, POSITIONS))
-        octaves = np.tile(2.0 ** np.linspace(-1, 3, POSITIONS), (2, 1))
+        gaussian = np.random.default_rng(seed).normal(0, _STD, (2, config.frequencies))
+        octaves = np.tile(2.0 ** np.linspace(-1, 3, config.frequencies), (2, 1))
         drawn = gaussian if config.positions == "gaussian" else octaves
         self.register_buffer("frequencies", torch.from_numpy(drawn).float())
         self.register_buffer("gain", torch.ones(()))
-        self.time = nn.Sequential(nn.Linear(2 * POSITIONS, told), nn.SiLU(), nn.Linear(told, told))
-        self.position = nn.Sequential(nn.Linear(4 * POSITIONS, told), nn.SiLU(), nn.Linear(told, config.channels))
+        self.time = nn.Sequential(nn.Linear(2 * _TIMES, told), nn.SiLU(), nn.Linear(told, told))
+        inputs = 4 * config.frequencies
+        self.position = nn.Sequential(nn.Linear(inputs, told), nn.SiLU(), nn.Linear(told, config.channels))
         seen = 2 if config.prior != "none" and config.prior_use != "blend" else 1
         self.image = nn.ModuleList(
             nn.Conv2d(before, width, 3, stride=1 if level == 0 else 2, padding=1)
@@ -65,6 +66,10 @@ class SectionNet(nn.Module):
                    width + added if added else 0)
             for level, width in enumerate(widths)
         )  # fmt: skip
+        self.looking = nn.MultiheadAttention(widths[-1], _HEADS, batch_first=True) if config.self_attention else None
+        self.codes = (
+            nn.ModuleList(nn.Linear(widths[-1], width) for width in widths) if config.image_code == "global" else None
+        )
         self.exit = nn.Conv2d(widths[0], 1, 3, padding=1)
         nn.init.zeros_(self.exit.weight)
         nn.init.zeros_(self.exit.bias)  # type: ignore[arg-type]
@@ -88,7 +93,7 @@ class SectionNet(nn.Module):
         height, width = noisy.shape[1:]
         edges = (0, -width % self.factor, 0, -height % self.factor)
         features = self.entry(functional.pad(noisy[:, None], edges, mode="replicate"))
-        told = self.time(_waves(step[:, None], 2.0 ** torch.linspace(-1, 6, POSITIONS, device=step.device)[None]))
+        told = self.time(_waves(step[:, None], 2.0 ** torch.linspace(-1, 6, _TIMES, device=step.device)[None]))
         conditions, tokens = self._conditions(functional.pad(seen, edges, mode="replicate"), place, known)
         kept = []
         for level, block in enumerate(self.down):
@@ -97,8 +102,10 @@ class SectionNet(nn.Module):
             features = block(features, told, conditions[level])
             kept.append(features)
         features = self.middle(features, told, conditions[-1])
+        if self.looking is not None:
+            features = features + _attended(self.looking, features, None)
         if self.attention is not None:
-            features = features + self._attended(features, tokens)
+            features = features + _attended(self.attention, features, tokens)
         for level in reversed(range(len(self.up))):
             if level + 1 < len(self.up):
                 features = functional.interpolate(features, scale_factor=2.0, mode="nearest")
@@ -111,23 +118,26 @@ class SectionNet(nn.Module):
         if self._how == "none":
             return [None] * len(self.image), None
         depth = self.position(torch.cat([_waves(place[:, i : i + 1], self.frequencies[i : i + 1]) for i in (0, 1)], 1))
-        found: list[Tensor | None] = []
-        features = seen
-        for layer in self.image:
-            features = functional.silu(layer(features))
-            wide = depth[:, :, None, None].expand(-1, -1, *features.shape[2:])
-            found.append(torch.cat([features, wide], 1) * known.view(-1, 1, 1, 1))
+        maps = self._image_features(seen)
         if self._how == "added":
-            return found, None
-        tokens = torch.cat([features.flatten(2).transpose(1, 2), self.tokens(depth)[:, None]], 1)
+            wide = [depth[:, :, None, None].expand(-1, -1, *each.shape[2:]) for each in maps]
+            told = known.view(-1, 1, 1, 1)
+            return [torch.cat(both, 1) * told for both in zip(maps, wide, strict=True)], None
+        tokens = torch.cat([maps[-1].flatten(2).transpose(1, 2), self.tokens(depth)[:, None]], 1)
         return [None] * len(self.image), tokens * known.view(-1, 1, 1)
 
-    def _attended(self, features: Tensor, tokens: Tensor | None) -> Tensor:
-        assert self.attention is not None
-        asked = features.flatten(2).transpose(1, 2)
-        found, _ = self.attention(asked, tokens, tokens, need_weights=False)
-        attended: Tensor = found.transpose(1, 2).reshape(features.shape)
-        return attended
+    def _image_features(self, seen: Tensor) -> list[Tensor]:
+        """Return features of the closest image at each level: of every place, or the same everywhere."""
+        maps: list[Tensor] = []
+        for layer in self.image:
+            maps.append(functional.silu(layer(maps[-1] if maps else seen)))
+        if self.codes is None:
+            return maps
+        vector = maps[-1].mean((2, 3))
+        return [
+            code(vector)[:, :, None, None].expand(-1, -1, *each.shape[2:])
+            for code, each in zip(self.codes, maps, strict=True)
+        ]
 
 
 class _Block(nn.Module):
@@ -148,6 +158,15 @@ class _Block(nn.Module):
         if self.condition is not None and condition is not None:
             found = found + self.condition(condition)
         return found
+
+
+def _attended(attention: nn.MultiheadAttention, features: Tensor, tokens: Tensor | None) -> Tensor:
+    """Return what pixels find in the tokens; without tokens, in each other."""
+    asked = features.flatten(2).transpose(1, 2)
+    given = asked if tokens is None else tokens
+    found, _ = attention(asked, given, given, need_weights=False)
+    attended: Tensor = found.transpose(1, 2).reshape(features.shape)
+    return attended
 
 
 def _normed(features: Tensor) -> Tensor:

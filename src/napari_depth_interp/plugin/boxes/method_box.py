@@ -115,7 +115,8 @@ class MethodBox(QGroupBox):
         self._presets.blockSignals(True)
         self._presets.clear()
         self._presets.addItems(list(self.spec.presets))
-        self._presets.setCurrentIndex(max(0, self._presets.findText(self._wanted_preset)))
+        offered = self._wanted_preset if self._wanted_preset in self.spec.presets else Settings().preset
+        self._presets.setCurrentIndex(max(0, self._presets.findText(offered)))
         self._presets.blockSignals(False)
 
     def _preset(self) -> Any:
