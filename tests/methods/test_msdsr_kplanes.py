@@ -131,7 +131,8 @@ class TestPublished:
 
     def test_the_planes(self):
         planes = self.config.planes()
-        assert (planes.fit, planes.decoder, planes.features, planes.gradient_steps()) == ("adam", "mlp", 32, 2000)
+        assert (planes.fit, planes.decoder, planes.features) == ("adam", "mlp", 32)
+        assert planes.gradient_steps() >= 2000
         assert (planes.tv, planes.smoothness) == (0.001, 0.0)
         assert (planes.coarse, planes.correct) == ("mapped", False)
 

@@ -20,6 +20,7 @@ from ..method import (
     Method,
     MethodConfig,
     MethodSpec,
+    Preset,
     Runtime,
     Sections,
     TrainingCost,
@@ -68,11 +69,11 @@ _PLANES = (
 class MsdsrKPlanesConfig(CompositeConfig):
     """Parameters of the hybrid; the defaults are the preset balanced."""
 
-    effort: Literal["fast", "balanced", "best"] = Field(
+    effort: Preset = Field(
         default="balanced",
         title="Effort",
-        description="Preset of the diffusion model and of the planes that gives what is not set here: fast, balanced "
-        "or best.",
+        description="Preset of the diffusion model and of the planes that gives what is not set here: fast, balanced, "
+        "best or published.",
     )
     model: Path | None = Field(
         default=None,
@@ -210,7 +211,7 @@ class MsdsrKPlanesConfig(CompositeConfig):
         """Return the parameters of the planes."""
         own = {"learning_rate": self.planes_learning_rate, **self._set(*_PLANES)}
         own |= {} if self.planes_training_steps is None else {"training_steps": self.planes_training_steps}
-        return cast(KPlanesConfig, self.part(KPLANES, {**KPLANES.presets[self.effort], **own}))
+        return cast(KPlanesConfig, self.part(KPLANES, {**KPLANES.presets.get(self.effort, {}), **own}))
 
     def _set(self, *names: str) -> dict[str, Any]:
         """Return the parameters of these names that have a value."""
@@ -341,6 +342,7 @@ _TAKEN_OVER = (
     "shared_noise", "offset_noise",
 )  # fmt: skip
 _PUBLISHED: dict[str, Any] = {
+    "effort": "published",
     **{name: MSDSR.presets["published"][name] for name in _TAKEN_OVER},
     "sampling_steps": MSDSR.presets["published"]["steps"],
     "loss": "l2", "masks": "random", "columns": 64, "piece_rows": 8, "coarser": 4, "drawn": 1,

@@ -1,4 +1,4 @@
-"""What belongs to a model's recipe when it is used: stored with it, followed unless overridden. Imports no torch."""
+"""What of a recipe belongs to the run: stored with a trained model, and kept to by a run unless told otherwise."""
 
 from __future__ import annotations
 
@@ -10,63 +10,54 @@ from pydantic import ValidationError
 
 from ..errors import WeightsError
 from ..method import MethodConfig
-from ..models import folder as model_folder
-from ..models import names as model_names
-
-RUN = "run"
-"""Where a model's ``config.json`` holds it."""
+from ..models.folder import recipe_of
 
 Config = TypeVar("Config", bound=MethodConfig)
 
 
-@runtime_checkable
-class ReadsRecipe(Protocol):
-    """Parameters of a method that uses another one's models, and names their recipe its own way."""
-
-    def from_recipe(self, stored: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what a model's recipe means for these parameters."""
-
-
 def with_recipe(config: Config, stored: Mapping[str, Any]) -> Config:
-    """Return the parameters with the stored values wherever nobody gave one, neither by name nor by a preset.
+    """Return a config in which the fields that were not given take the stored values.
 
     Parameters
     ----------
     config : MethodConfig
-        ``model_fields_set`` says what was given.
-    stored : mapping
-        What is no parameter of the method is left out.
+        Its ``model_fields_set`` tells what was given.
+    stored : mapping of name -> value
+        As a model keeps them; names that the config does not know are passed over.
 
     Raises
     ------
     WeightsError
         If a stored value does not fit.
     """
-    open_ones = set(type(config).model_fields) - config.model_fields_set
-    taken = {name: value for name, value in stored.items() if name in open_ones}
+    fields = type(config).model_fields
+    taken = {name: each for name, each in stored.items() if name in fields and name not in config.model_fields_set}
+    if not taken:
+        return config
     given = {name: getattr(config, name) for name in config.model_fields_set}
     try:
-        checked = type(config)(**given, **taken)
+        checked = type(config)(**{**given, **taken})
     except ValidationError as error:
-        reason = model_folder.first_of(error)
+        first = error.errors()[0]
         raise WeightsError(
-            f"how the model is to be used does not fit ({reason}); give those parameters, or another model"
+            f"the model keeps a value for its runs that does not fit ({'.'.join(map(str, first['loc']))}: "
+            f"{first['msg']}); train it or copy it again"
         ) from error
     return config.model_copy(update={name: getattr(checked, name) for name in taken})
 
 
-def completed(config: Config) -> Config:
-    """Return the parameters with the recipe of the model that they name; as they are without one.
+@runtime_checkable
+class ReadsRecipe(Protocol):
+    """Parameters of a method that uses another one's models, and names what is stored with them its own way."""
 
-    A model that cannot be read says so when it is loaded.
-    """
+    def from_recipe(self, stored: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what is stored with a model under the names of these parameters."""
+
+
+def completed(config: Config) -> Config:
+    """Return the config of a run: what was not given is as the model keeps it that the config names, if any."""
     model = getattr(config, "model", None)
     if not isinstance(model, Path):
         return config
-    try:
-        stored = model_folder.about(model_names.find(model)).config.get(RUN, {})
-    except WeightsError:
-        return config
-    if not isinstance(stored, dict):
-        raise WeightsError(f"'{model}' holds a damaged model ({RUN} is no JSON object); train it or copy it again")
+    stored = recipe_of(model)
     return with_recipe(config, config.from_recipe(stored) if isinstance(config, ReadsRecipe) else stored)

@@ -10,8 +10,8 @@ import torch
 
 from ...errors import RequestError
 from ...method import Runtime
+from ...models.folder import RECIPE
 from ...nn.contract import TrainingData
-from ...nn.recipe import RUN
 from ...nn.training_run import training_run
 from ...progress import Report
 from ...stack.scaling import Scaling
@@ -66,7 +66,7 @@ def train_on(
 def _about(config: MsdsrConfig, rows: int) -> dict[str, Any]:
     """Return what a model folder says: what its network is, and how it is to be used."""
     learned = {name: getattr(config, name) for name in (*LEARNED, *_EARLIER)}
-    return {**learned, "rows": rows, RUN: {name: getattr(config, name) for name in _RUN}}
+    return {**learned, "rows": rows, RECIPE: {name: getattr(config, name) for name in _RUN}}
 
 
 def learned_of(about: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,14 +1,13 @@
-"""What is stored with a model is followed where nobody gave a value, and refused in words where it does not fit."""
+"""A run with a model follows the recipe that is stored with it, and its history shows so."""
 
 import json
 
 import numpy as np
 import pytest
 
-from napari_depth_interp.errors import WeightsError
 from napari_depth_interp.methods.msdsr import MsdsrConfig
 from napari_depth_interp.models import folder as model_folder
-from napari_depth_interp.nn.recipe import completed, with_recipe
+from napari_depth_interp.nn.recipe import completed
 from napari_depth_interp.run.request import resolve
 from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.stack import Dataset
@@ -31,18 +30,6 @@ def recorded(model, preset="balanced", **parameters):
     return resolve(dataset, settings).record()["config"]
 
 
-def test_what_was_given_is_kept_even_where_it_is_the_default():
-    config = with_recipe(MsdsrConfig(steps=4), {"steps": 200, "eta": 1.0, "no_parameter": 3})
-    assert (config.steps, config.eta) == (4, 1.0)
-    assert with_recipe(config, {"eta": 0.5}).eta == 1.0
-
-
-def test_what_does_not_fit_is_refused_in_one_line():
-    with pytest.raises(WeightsError, match=r"does not fit \(eta: .*less than or equal to 1\); give those") as error:
-        with_recipe(MsdsrConfig(), {"eta": 7})
-    assert "\n" not in str(error.value)
-
-
 def test_the_history_shows_what_the_model_brings(model):
     found = recorded(model)
     assert (found["steps"], found["eta"], found["samples"]) == (200, 1.0, 2)
@@ -59,11 +46,3 @@ def test_a_model_without_a_recipe_changes_nothing(tmp_path):
     assert completed(plain) == plain
     missing = MsdsrConfig(model=tmp_path / "none")
     assert completed(missing) == missing
-
-
-def test_a_damaged_recipe_is_refused(model):
-    described = json.loads((model / model_folder.CONFIG).read_text())
-    described["config"]["run"] = [200]
-    (model / model_folder.CONFIG).write_text(json.dumps(described))
-    with pytest.raises(WeightsError, match="run is no JSON object"):
-        recorded(model)
