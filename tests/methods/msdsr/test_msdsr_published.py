@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_depth_interp.errors import WeightsError
+from napari_depth_interp.errors import RequestError, WeightsError
 from napari_depth_interp.method import Runtime
 from napari_depth_interp.methods.msdsr import MSDSR, MsdsrConfig
 from napari_depth_interp.methods.msdsr import fit as msdsr_fit
@@ -17,6 +17,7 @@ from napari_depth_interp.methods.msdsr.planes import FromStacks, masked
 from napari_depth_interp.methods.msdsr.sample import draw
 from napari_depth_interp.models import folder as model_folder
 from napari_depth_interp.nn.contract import TrainingData
+from napari_depth_interp.run.request import resolve_method
 from napari_depth_interp.stack import Grid, Stack
 from small_models import CONFIG, make_model
 
@@ -130,6 +131,16 @@ def test_one_sample_is_the_result_and_has_no_spread():
     np.testing.assert_allclose(found.values[0], sparse.voxels[0], atol=0.5)
     assert np.isfinite(found.values).all()
     assert np.isnan(found.uncertainty).all()
+
+
+@pytest.mark.parametrize("method", ["msdsr", "msdsr_kplanes"])
+def test_noise_where_no_image_is_left_is_refused_in_one_line(method):
+    with pytest.raises(RequestError) as error:
+        resolve_method(method, "fast", {"prediction": "noise"})
+    said = str(error.value)
+    assert said.startswith(f"{method}: prediction=noise and zero_snr=true exclude each other: ")
+    assert "give zero_snr=false, or prediction=v" in said
+    assert "\n" not in said
 
 
 @pytest.fixture(scope="module")
