@@ -35,6 +35,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "the same noise in all planes": {"shared_noise": True},
     "some image left at the end": {"zero_snr": False},
     "noise predicted, some image left": {"zero_snr": False, "prediction": "noise"},
+    "noise predicted, DDPM's schedule": {"zero_snr": False, "prediction": "noise", "schedule": "linear"},
+    "noise predicted, cosine schedule": {"zero_snr": False, "prediction": "noise", "schedule": "cosine"},
+    "the same, steps as published": {
+        "zero_snr": False, "prediction": "noise", "schedule": "cosine", "step_spacing": "leading",
+    },
+    "DDPM's schedule, pure noise at the end": {"schedule": "linear"},
+    "cosine schedule, pure noise at the end": {"schedule": "cosine"},
     "the same with offset noise": {"zero_snr": False, "prediction": "noise", "offset_noise": 0.1},
     "the same with adjusted offset noise": {
         "zero_snr": False, "prediction": "noise", "offset_noise": 0.1, "adjusted_offset": True,

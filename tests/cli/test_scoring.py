@@ -92,7 +92,10 @@ def test_usage(stacks, tmp_path):
         ([a, b, "--reference", a], "--reference is the truth of one stack, got 2"),
         ([a, "--leave-one-out", "--lpips-weights", tmp_path / "w.pth"], "add --lpips alex, vgg or squeeze"),
         ([a, "--leave-one-out", "--lpips", "resnet"], "LPIPS knows the networks alex, vgg, squeeze, not 'resnet'"),
-        ([a, "--leave-one-out", "--methods", "cubic:fst"], "preset: input should be 'fast', 'balanced' or 'best'"),
+        (
+            [a, "--leave-one-out", "--methods", "cubic:fst"],
+            "preset: input should be 'fast', 'balanced', 'best' or 'published'",
+        ),
         ([a, "--leave-one-out", "--methods", "cubic:kind=x"], "cubic: kind: input should be"),
         ([a, "--protocol", "sr4"], "at least 2n sections"),
         ([a, "--protocol", "sr5"], "projection:6, or sr4"),

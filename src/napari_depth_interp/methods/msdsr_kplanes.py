@@ -5,14 +5,14 @@ Ohashi 2025, the proposed method. It imports its two parts; nothing of them is r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, ValidationError, model_validator
 
 from ..method import (
     CompositeConfig,
@@ -26,11 +26,13 @@ from ..method import (
     TrainingCost,
     TrainingSpec,
 )
+from ..nn.noise_schedule import Schedule, Spacing
+from ..nn.recipe import completed
 from ..progress import Progress, Report, part, silent
 from ..stack import Stack
 from . import registry
 from .kplanes import KPLANES, KPlanesConfig
-from .msdsr import MSDSR
+from .msdsr import MSDSR, MsdsrConfig
 
 if TYPE_CHECKING:
     from .kplanes.method import KPlanes
@@ -39,13 +41,39 @@ _SMALLEST = 16
 """Pixels of the shorter side of a coarse image under which nothing can be learned from it."""
 
 
+def _of(part: type[MethodConfig], name: str, **own: Any) -> Any:
+    """Return a parameter of a part as one of the hybrid: its words, default and bounds, unless there are own ones."""
+    field = part.model_fields[name]
+    bounds = {
+        bound: getattr(each, bound)
+        for each in field.metadata
+        for bound in ("gt", "ge", "lt", "le", "multiple_of")
+        if hasattr(each, bound)
+    }
+    words = {"title": field.title, "description": field.description, "json_schema_extra": field.json_schema_extra}
+    return Field(**{"default": field.default, **words, **bounds, **own})
+
+
+_DRAWING = (
+    "model", "start", "training_steps", "learning_rate", "batch", "columns", "piece_rows", "channels", "levels",
+    "step_spacing", "eta", "samples", "prediction", "schedule", "zero_snr", "offset_noise", "adjusted_offset", "masks",
+    "fewest_observed", "most_observed", "loss", "guide", "coupled", "shared_noise",
+)  # fmt: skip
+"""Parameters of the diffusion model that the hybrid has under the same name."""
+_PLANES = (
+    "features", "tv", "cells_per_gap", "decoder", "hidden", "fit", "sweeps", "smoothness", "coarse", "correct",
+)  # fmt: skip
+"""Parameters of the planes that it has under the same name."""
+
+
 class MsdsrKPlanesConfig(CompositeConfig):
     """Parameters of the hybrid; the defaults are the preset balanced."""
 
     effort: Preset = Field(
         default="balanced",
         title="Effort",
-        description="Preset that the diffusion model and the planes are run with: fast, balanced or best.",
+        description="Preset of the diffusion model and of the planes that gives what is not set here: fast, balanced, "
+        "best or published.",
     )
     model: Path | None = Field(
         default=None,
@@ -61,6 +89,29 @@ class MsdsrKPlanesConfig(CompositeConfig):
         title="Training steps",
         description="Training steps of the diffusion model. Not set: as the effort says.",
     )
+    start: Path | None = _of(MsdsrConfig, "start")
+    learning_rate: float = _of(MsdsrConfig, "learning_rate")
+    batch: int = _of(MsdsrConfig, "batch")
+    columns: int = _of(MsdsrConfig, "columns")
+    piece_rows: int = _of(MsdsrConfig, "piece_rows")
+    channels: int | None = _of(
+        MsdsrConfig,
+        "channels",
+        default=None,
+        description="Channels of the U-Net at full resolution. Time grows with about its square. Not set: as the "
+        "effort says.",
+    )
+    levels: int = _of(MsdsrConfig, "levels")
+    prediction: Literal["v", "noise"] = _of(MsdsrConfig, "prediction")
+    schedule: Schedule = "scaled_linear"
+    zero_snr: bool = _of(MsdsrConfig, "zero_snr")
+    offset_noise: float = _of(MsdsrConfig, "offset_noise")
+    adjusted_offset: bool = _of(MsdsrConfig, "adjusted_offset")
+    masks: Literal["regular", "random", "both"] = _of(MsdsrConfig, "masks")
+    fewest_observed: float = _of(MsdsrConfig, "fewest_observed")
+    most_observed: float = _of(MsdsrConfig, "most_observed")
+    loss: Literal["l2", "l1"] = _of(MsdsrConfig, "loss")
+    guide: Literal["none", "shown", "residual"] = _of(MsdsrConfig, "guide")
     coarser: int = Field(
         default=4,
         ge=1,
@@ -82,6 +133,17 @@ class MsdsrKPlanesConfig(CompositeConfig):
         title="Sampling steps",
         description="Steps from noise to a coarse section (DDIM). 1: nearest to the truth; about 10: most texture.",
     )
+    step_spacing: Spacing = _of(MsdsrConfig, "step_spacing")
+    eta: float = _of(MsdsrConfig, "eta")
+    samples: int = _of(
+        MsdsrConfig,
+        "samples",
+        default=1,
+        description="Coarse results that are drawn; their mean is what the planes are fitted on. Time grows in "
+        "proportion.",
+    )
+    coupled: bool = _of(MsdsrConfig, "coupled")
+    shared_noise: bool = _of(MsdsrConfig, "shared_noise")
     features: int = Field(
         default=32,
         ge=1,
@@ -96,6 +158,35 @@ class MsdsrKPlanesConfig(CompositeConfig):
         title="Total variation",
         description="Weight of the squared differences of neighbouring cells on the planes; 0.001 as published.",
     )
+    smoothness: float = _of(KPlanesConfig, "smoothness")
+    cells_per_gap: int = _of(
+        KPlanesConfig,
+        "cells_per_gap",
+        default=1,
+        description="Cells of the planes along z from one section, observed or drawn, to the next. Those between are "
+        "shaped by total variation and smoothness alone.",
+    )
+    fit: Literal["als", "adam"] = _of(KPlanesConfig, "fit")
+    decoder: Literal["sum", "mlp"] = _of(KPlanesConfig, "decoder")
+    hidden: int = _of(KPlanesConfig, "hidden")
+    sweeps: int | None = _of(
+        KPlanesConfig,
+        "sweeps",
+        default=None,
+        description="How often each plane is solved for (als). 0: sections are only split into features. Not set: as "
+        "the effort says.",
+    )
+    planes_training_steps: int | None = _of(
+        KPlanesConfig,
+        "training_steps",
+        default=None,
+        title="Gradient steps of the planes",
+        description="Gradient steps after the least squares (mlp: 0 means 500), or from random planes (adam: 0 means "
+        "2000). Not set: as the effort says.",
+    )
+    planes_learning_rate: float = _of(KPlanesConfig, "learning_rate", title="Learning rate of the planes")
+    coarse: Literal["mapped", "every"] = _of(KPlanesConfig, "coarse")
+    correct: bool = _of(KPlanesConfig, "correct")
     remove_background: bool = Field(
         default=False,
         title="Remove background",
@@ -113,15 +204,35 @@ class MsdsrKPlanesConfig(CompositeConfig):
 
     def drawing(self) -> MethodConfig:
         """Return the parameters of the diffusion model."""
-        own: dict[str, Any] = {"rows": self.drawn + 1, "steps": self.sampling_steps, "samples": 1}
-        own |= {"model": self.model} if self.model else {}
-        own |= {"training_steps": self.training_steps} if self.training_steps else {}
+        own = {"rows": self.drawn + 1, "steps": self.sampling_steps, **self._set(*_DRAWING)}
         return self.part(MSDSR, {**MSDSR.presets[self.effort], **own})
 
     def planes(self) -> KPlanesConfig:
         """Return the parameters of the planes."""
-        own = {"features": self.features, "tv": self.tv, "cells_per_gap": 1}
-        return cast(KPlanesConfig, self.part(KPLANES, {**KPLANES.presets[self.effort], **own}))
+        own = {"learning_rate": self.planes_learning_rate, **self._set(*_PLANES)}
+        own |= {} if self.planes_training_steps is None else {"training_steps": self.planes_training_steps}
+        return cast(KPlanesConfig, self.part(KPLANES, {**KPLANES.presets.get(self.effort, {}), **own}))
+
+    def _set(self, *names: str) -> dict[str, Any]:
+        """Return the parameters of these names that have a value."""
+        return {name: value for name in names if (value := getattr(self, name)) is not None}
+
+    def from_recipe(self, stored: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return how a diffusion model is to be used, as far as that is not as msdsr is used by default.
+
+        The hybrid has defaults of its own.
+        """
+        usual = MsdsrConfig.model_fields
+        own = {name: value for name, value in stored.items() if name in usual and value != usual[name].default}
+        return {"sampling_steps" if name == "steps" else name: value for name, value in own.items()}
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> MsdsrKPlanesConfig:
+        try:
+            self.parts()
+        except ValidationError as error:
+            raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+        return self
 
     def parts(self) -> Sequence[tuple[MethodSpec, MethodConfig]]:
         """Return both parts."""
@@ -129,7 +240,7 @@ class MsdsrKPlanesConfig(CompositeConfig):
 
 
 def _create(config: MsdsrKPlanesConfig, runtime: Runtime) -> Method:
-    return MsdsrKPlanes(config, runtime)
+    return MsdsrKPlanes(completed(config), runtime)
 
 
 class MsdsrKPlanes:
@@ -221,10 +332,24 @@ def _coarsened(stack: Stack, factor: int) -> Stack:
     count, height, width = stack.voxels.shape
     rows, columns = height // factor, width // factor
     blocks = stack.voxels[:, : rows * factor, : columns * factor].reshape(count, rows, factor, columns, factor)
-    size = stack.grid.pixel_size
-    grid = replace(stack.grid, pixel_size=None if size is None else (size[0] * factor, size[1] * factor))
+    y, x = stack.grid.pixel_size or (stack.pixel, stack.pixel)  # unknown, it grows nevertheless
+    grid = replace(stack.grid, pixel_size=(y * factor, x * factor))
     return replace(stack, voxels=blocks.mean(axis=(2, 4), dtype=np.float64).astype(np.float32), grid=grid)
 
+
+_TAKEN_OVER = (
+    "prediction", "schedule", "zero_snr", "guide", "training_steps", "eta", "step_spacing", "samples", "coupled",
+    "shared_noise", "offset_noise",
+)  # fmt: skip
+_PUBLISHED: dict[str, Any] = {
+    "effort": "published",
+    **{name: MSDSR.presets["published"][name] for name in _TAKEN_OVER},
+    "sampling_steps": MSDSR.presets["published"]["steps"],
+    "loss": "l2", "masks": "random", "columns": 64, "piece_rows": 8, "coarser": 4, "drawn": 1,
+    "features": 32, "tv": 0.001, "smoothness": 0.0, "cells_per_gap": 1, "fit": "adam", "decoder": "mlp",
+    "coarse": "mapped", "correct": False, "remove_background": True, "crop": 256,
+}  # fmt: skip
+"""Ohashi 2025; what it does not state of the diffusion model is the public code of MSDSR's."""
 
 MSDSR_KPLANES = MethodSpec(
     name="msdsr_kplanes",
@@ -234,7 +359,7 @@ MSDSR_KPLANES = MethodSpec(
     config=MsdsrKPlanesConfig,
     create=_create,
     cost="35 s (fast) to minutes (balanced, best) for 192 x 192 x 31 sections on two cores",
-    presets={"fast": {"effort": "fast"}, "balanced": {}, "best": {"effort": "best"}},
+    presets={"fast": {"effort": "fast"}, "balanced": {}, "best": {"effort": "best"}, "published": _PUBLISHED},
     acquisitions=frozenset({"slice"}),
     sampled=True,
     training=TrainingSpec(TrainingCost(MsdsrKPlanesConfig.most_steps, MsdsrKPlanesConfig.limited)),

@@ -1,4 +1,5 @@
-"""What two or more learned methods share. All but the contract imports torch: import that only when a method runs."""
+"""What two or more learned methods share. All but contract, recipe and noise_schedule import torch: import those
+only when a method runs."""
 
 import sys
 

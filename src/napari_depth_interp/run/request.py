@@ -18,6 +18,7 @@ from .. import __version__
 from ..errors import InputError, RequestError
 from ..method import MethodConfig, MethodSpec, Preset, Runtime
 from ..methods import registry
+from ..nn.recipe import completed
 from ..stack import Acquisition, Dataset, Grid, missing_spacing
 from ..stack.lazy import planes_of, signature
 from ..stack.units import parse_length
@@ -258,13 +259,15 @@ def check_voxels(dataset: Dataset, *, fill_nan: bool, alone: bool = False) -> No
 
 
 def resolve_method(name: str, preset: Preset, parameters: Mapping[str, Any]) -> tuple[MethodSpec, MethodConfig]:
-    """Return the spec and the config: defaults, then the preset, then the parameters given.
+    """Return the spec and the config: defaults, then what the model brings, the preset, the parameters given.
 
     Raises
     ------
     RequestError
         For an unknown method or parameter, a value that does not fit, or the preset ``published`` of a method that has
         presets, but not this one.
+    WeightsError
+        If how a model is to be used does not fit.
     """
     spec = registry.get(name)
     if preset == "published" and spec.presets and preset not in spec.presets:
@@ -274,7 +277,7 @@ def resolve_method(name: str, preset: Preset, parameters: Mapping[str, Any]) -> 
     except ValidationError as error:
         known = ", ".join(spec.config.model_fields) or "none"
         raise RequestError(f"{name}: {explain_validation(error)}; its parameters are: {known}") from error
-    return spec, config
+    return spec, completed(config)
 
 
 def _observed_notes(dataset: Dataset, observed: NDArray[np.intp]) -> list[str]:

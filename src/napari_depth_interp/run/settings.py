@@ -133,6 +133,8 @@ def explain_validation(error: ValidationError) -> str:
         name = ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
             parts.append(f"{name!r} is not known")
+        elif not item["loc"]:  # values that exclude each other, which the message names
+            parts.append(item["msg"].removeprefix("Value error, "))
         else:
             got = repr(item["input"])
             parts.append(

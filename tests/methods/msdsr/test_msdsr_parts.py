@@ -8,8 +8,10 @@ import torch
 
 from napari_depth_interp.methods.msdsr import MsdsrConfig
 from napari_depth_interp.methods.msdsr.diffusion import STEPS, Diffusion
+from napari_depth_interp.methods.msdsr.fit import loss_of
 from napari_depth_interp.methods.msdsr.network import PlaneNet, between
-from napari_depth_interp.methods.msdsr.planes import FromImages, FromStacks, masked
+from napari_depth_interp.methods.msdsr.planes import FromImages, FromStacks, Pieces, masked
+from napari_depth_interp.methods.msdsr.sample import _noise
 
 
 @pytest.fixture(autouse=True)
@@ -20,9 +22,10 @@ def _seeded():
 
 
 class TestDiffusion:
+    @pytest.mark.parametrize("schedule", ["scaled_linear", "linear"])
     @pytest.mark.parametrize("prediction", ["v", "noise"])
-    def test_a_right_predicting_gives_the_clean_image(self, prediction):
-        diffusion = Diffusion(MsdsrConfig(prediction=prediction, zero_snr=False))
+    def test_a_right_predicting_gives_the_clean_image(self, prediction, schedule):
+        diffusion = Diffusion(MsdsrConfig(prediction=prediction, schedule=schedule, zero_snr=False))
         images = torch.randn(6, 5, 4)
         noisy, wanted, step = diffusion.noisy(images)
         torch.testing.assert_close(diffusion.clean(noisy, wanted, step), images, atol=1e-3, rtol=1e-3)
@@ -54,6 +57,43 @@ class TestDiffusion:
         early, late = means[step < 200].std(), means[step > STEPS - 10].std()
         assert float(early) < 0.25
         assert float(late) == pytest.approx(1, abs=0.2)
+        middle = means[(step > 480) & (step < 520)].std()
+        assert float(middle) == pytest.approx(math.hypot(self.strength(500), 1 / 6), rel=0.08)
+
+    @staticmethod
+    def strength(step):
+        """Of adjusted offset noise, by Stable Diffusion's betas."""
+        betas = np.linspace(0.00085**0.5, 0.012**0.5, STEPS) ** 2
+        alpha = np.cumprod(1 - betas)
+        ratio = np.sqrt((1 - alpha) / alpha)
+        return float(ratio[step] / ratio[-1])
+
+    @pytest.mark.parametrize(("adjusted", "first", "wanted"), [(False, 500, 0.5), (True, 999, 0.5)])
+    @pytest.mark.parametrize("axis", [1, 2])
+    def test_sampling_starts_with_the_offset_of_its_first_step(self, adjusted, first, wanted, axis):
+        """One number per plane across the axis, beside the noise of every voxel."""
+        config = MsdsrConfig(offset_noise=0.5, adjusted_offset=adjusted, zero_snr=False)
+        volume = _noise(Diffusion(config), torch.zeros(40, 600, 600), axis, first, shared=False)
+        others = (0, 3 - axis)
+        assert float(volume.mean(others).std()) == pytest.approx(wanted, rel=0.1)
+        assert float(volume.std(others).mean()) == pytest.approx(1, abs=0.02)
+        assert float(volume.mean(axis).std()) == pytest.approx(600**-0.5, rel=0.1)
+
+    def test_adjusted_offset_is_weak_where_sampling_starts_early(self):
+        config = MsdsrConfig(offset_noise=0.5, adjusted_offset=True, zero_snr=False)
+        volume = _noise(Diffusion(config), torch.zeros(40, 600, 600), 1, 500, shared=False)
+        assert float(volume.mean((0, 2)).std()) == pytest.approx(0.5 * self.strength(500), rel=0.1)
+
+    def test_shared_noise_shares_its_offset(self):
+        config = MsdsrConfig(offset_noise=0.5, zero_snr=False)
+        volume = _noise(Diffusion(config), torch.zeros(5, 6, 7), 1, 999, shared=True)
+        assert torch.equal(volume, volume[:, :1].expand_as(volume))
+
+    @pytest.mark.parametrize("config", [{"prediction": "noise"}, {"prediction": "noise", "schedule": "cosine"}])
+    def test_noise_is_not_predicted_where_nothing_else_is_left(self, config):
+        with pytest.raises(ValueError, match="prediction=noise and zero_snr=true exclude each other") as error:
+            MsdsrConfig(**config)
+        assert "give zero_snr=false, or prediction=v" in str(error.value)
 
     def test_adjusted_offset_noise_needs_some_image_at_the_end(self):
         with pytest.raises(ValueError, match="zero_snr=false"):
@@ -83,7 +123,7 @@ class TestPlanes:
         images = torch.stack([ramp + 100 * ramp.T, ramp + 100 * ramp.T])
         steps = set()
         for seed in range(10):
-            pieces = FromImages(images, (1.5, 2.0), 4, 48).draw(np.random.default_rng(seed))
+            pieces = FromImages(images, (1.5, 2.0), 4, 48, 33).draw(np.random.default_rng(seed))
             assert pieces.shape[0] == 4
             steps |= set(pieces.diff(dim=1).abs()[:, 2:-2].unique().tolist())
         assert steps == {1.5, 200.0}
@@ -91,7 +131,7 @@ class TestPlanes:
     def test_more_pixels_than_there_are_give_the_outermost_two_rows(self):
         images = torch.arange(20.0)[None, :, None].expand(2, 20, 40)
         for seed in range(10):
-            pieces = FromImages(images, (30.0, 3.0), 4, 48).draw(np.random.default_rng(seed))
+            pieces = FromImages(images, (30.0, 3.0), 4, 48, 33).draw(np.random.default_rng(seed))
             assert pieces.shape[1] == 2 or pieces.shape[2] == 20
             assert torch.isfinite(pieces).all()
 
@@ -100,7 +140,7 @@ class TestPlanes:
         stack = torch.from_numpy(z + 100.0 * y + 10000.0 * x)
         kinds = set()
         for seed in range(20):
-            for piece in FromStacks([stack], 2, 48).draw(np.random.default_rng(seed)):
+            for piece in FromStacks([stack], 2, 48, 33).draw(np.random.default_rng(seed)):
                 assert piece.shape[0] == 7
                 torch.testing.assert_close(piece.diff(dim=0), torch.ones_like(piece[1:]))
                 kinds.add(int(piece.diff(dim=1).abs()[0, 0]))
@@ -109,15 +149,46 @@ class TestPlanes:
     def test_regular_masks_are_regular_and_random_ones_are_not(self):
         planes = torch.zeros(50, 33, 4)
         rng = np.random.default_rng(0)
-        regular = masked(planes, "regular", 4, rng).mask.numpy()
+        regular = masked(planes, MsdsrConfig(masks="regular"), 4, rng).mask.numpy()
         for each in regular:
             assert set(np.diff(np.flatnonzero(each))) == {4}
         assert len({int(np.flatnonzero(each)[0]) for each in regular}) == 4
-        counts = masked(planes, "random", 4, rng).mask.sum(1)
+        counts = masked(planes, MsdsrConfig(masks="random"), 4, rng).mask.sum(1)
         assert 3 <= counts.min() < counts.max() <= 17
-        both = masked(planes, "both", 4, rng).mask.numpy()
+        few = MsdsrConfig(masks="random", fewest_observed=5 / 48, most_observed=20 / 48)
+        counts = masked(torch.zeros(2000, 48, 4), few, 4, rng).mask.sum(1)
+        assert (counts.min(), counts.max()) == (5, 20)
+        every = MsdsrConfig(masks="random", fewest_observed=1.0, most_observed=1.0)
+        assert set(masked(planes, every, 4, rng).mask.sum(1).tolist()) == {32}
+        both = masked(planes, MsdsrConfig(masks="both"), 4, rng).mask.numpy()
         is_regular = [set(np.diff(np.flatnonzero(each))) == {4} for each in both]
         assert 10 < sum(is_regular) < 40
+
+
+def test_fewest_above_most_is_refused():
+    with pytest.raises(ValueError, match=r"fewest_observed=0\.6 is above most_observed=0\.5"):
+        MsdsrConfig(fewest_observed=0.6)
+
+
+class Constant(torch.nn.Module):
+    """Predicts the same everywhere."""
+
+    def scaled(self, planes, _linear):
+        return planes
+
+    def forward(self, planes, *_):
+        return torch.full_like(planes, 3.0)
+
+
+def test_the_loss_is_squared_or_absolute_on_hidden_rows():
+    """Noise of standard normal size, predicted as 3: E(3 - e)^2 = 10, E|3 - e| = 3.0008."""
+    diffusion = Diffusion(MsdsrConfig(prediction="noise", zero_snr=False))
+    mask = torch.zeros(100, 30)
+    mask[:, ::3] = 1
+    pieces = Pieces(torch.randn(100, 30, 40), mask)
+    found = {kind: float(loss_of(Constant(), diffusion, pieces, kind)) for kind in ("l2", "l1")}
+    assert found["l2"] == pytest.approx(10, rel=0.02)
+    assert found["l1"] == pytest.approx(3.0008, rel=0.01)
 
 
 @pytest.mark.parametrize("guide", ["none", "shown", "residual"])

@@ -20,6 +20,7 @@ from ...method import (
     TrainingCost,
     TrainingSpec,
 )
+from ...nn.noise_schedule import Schedule
 from .. import registry
 
 
@@ -209,6 +210,7 @@ class MicroDiffusionConfig(CompositeConfig):
         description="Results that are drawn. Their mean is returned, and their standard deviation as the "
         "uncertainty; with a single sample it is not known. Time grows in proportion.",
     )
+    schedule: Schedule = "scaled_linear"
     zero_snr: bool = Field(
         default=True,
         title="End in pure noise",

@@ -35,7 +35,7 @@ class Noise:
     @classmethod
     def of(cls, config: MicroDiffusionConfig, device: torch.device) -> Noise:
         """Take the schedule that sampling uses."""
-        return cls(sampler(zero_snr=config.zero_snr).alphas_cumprod.to(device))
+        return cls(sampler(schedule=config.schedule, zero_snr=config.zero_snr).alphas_cumprod.to(device))
 
     def added(self, clean: Tensor, step: int, noise: Tensor) -> Tensor:
         """Return sections with noise (eq. 4)."""

@@ -82,7 +82,7 @@ def draw(
     steps : int
         Sampling steps; 0: those of the config.
     """
-    schedule = sampler(zero_snr=config.zero_snr)
+    schedule = sampler(schedule=config.schedule, zero_snr=config.zero_snr)
     schedule.set_timesteps(steps or config.steps)
     images, prior = scene.images, scene.prior
     state = torch.randn_like(images)[torch.from_numpy(scene.closest)]  # sections of one image share their noise

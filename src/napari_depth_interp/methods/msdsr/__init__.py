@@ -6,7 +6,7 @@ Jiang et al., CVPRW 2024; Ohashi 2025, sections 3.3 and 3.4.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -20,6 +20,8 @@ from ...method import (
     limit_training_steps,
     steps_without_model,
 )
+from ...nn.noise_schedule import Schedule, Spacing
+from ...nn.recipe import completed
 
 
 class MsdsrConfig(MethodConfig):
@@ -53,7 +55,14 @@ class MsdsrConfig(MethodConfig):
         ge=8,
         le=4096,
         title="Columns of a piece",
-        description="Pixels along a row of the pieces of planes (at most 33 rows) that the network is trained on.",
+        description="Pixels along a row of the pieces of planes that the network is trained on.",
+    )
+    piece_rows: int = Field(
+        default=33,
+        ge=4,
+        le=4096,
+        title="Rows of a piece",
+        description="Most rows of the pieces of planes that the network is trained on; 48 in the public code.",
     )
     channels: int = Field(
         default=32,
@@ -79,7 +88,7 @@ class MsdsrConfig(MethodConfig):
         le=1000,
         title="Sampling steps",
         description="Steps from noise to image (DDIM). 1: nearest to the hidden sections; about 10: most "
-        "texture along z; 1000 with eta=1: plain DDPM, as published.",
+        "texture along z; 200 with eta=1: as published; 1000 with eta=1: plain DDPM.",
     )
     eta: float = Field(
         default=0.0,
@@ -87,6 +96,12 @@ class MsdsrConfig(MethodConfig):
         le=1.0,
         title="Randomness",
         description="Share of fresh noise at each sampling step (eta of DDIM). 0: none; 1: as DDPM.",
+    )
+    step_spacing: Spacing = Field(
+        default="trailing",
+        title="Spacing of the steps",
+        description="Which of the 1000 noise levels the sampling steps visit. trailing: from the last one on; leading: "
+        "from some levels before it, as published. With few steps that begins far from pure noise.",
     )
     samples: int = Field(
         default=2,
@@ -101,17 +116,20 @@ class MsdsrConfig(MethodConfig):
         title="Prediction",
         description="What the network predicts: v (a mixture of image and noise), or the noise, as published.",
     )
+    schedule: Schedule = "scaled_linear"
     zero_snr: bool = Field(
         default=True,
         title="End in pure noise",
-        description="Rescale the schedule so that its last step holds no image: without it dark images drift to grey.",
+        description="Rescale the schedule so that its last step holds no image: without it dark images drift to grey. "
+        "Needs prediction=v.",
     )
     offset_noise: float = Field(
         default=0.0,
         ge=0.0,
         le=1.0,
         title="Offset noise",
-        description="Strength of noise that is the same for a whole plane, in training (Guttenberg 2023). 0: none.",
+        description="Strength of noise that is the same for a whole plane, in training and at the start of sampling "
+        "(Guttenberg 2023). 0: none.",
     )
     adjusted_offset: bool = Field(
         default=False,
@@ -133,6 +151,29 @@ class MsdsrConfig(MethodConfig):
         title="Rows hidden in training",
         description="regular: as sections are, at the gap of the stack; random: any rows, as published; both: in turn.",
         json_schema_extra={"hides": True},
+    )
+    fewest_observed: float = Field(
+        default=0.1,
+        ge=0.0,
+        le=1.0,
+        title="Fewest observed rows",
+        description="Smallest share of a piece's rows that random masks leave observed (Zmin); one row at least.",
+        json_schema_extra={"hides": True},
+    )
+    most_observed: float = Field(
+        default=0.5,
+        ge=0.0,
+        le=1.0,
+        title="Most observed rows",
+        description="Largest share of a piece's rows that random masks leave observed (Zmax); one row is hidden "
+        "always.",
+        json_schema_extra={"hides": True},
+    )
+    loss: Literal["l2", "l1"] = Field(
+        default="l2",
+        title="Loss",
+        description="What training makes small on hidden rows. l2: squared errors; l1: absolute ones, as in the public "
+        "code.",
     )
     guide: Literal["none", "shown", "residual"] = Field(
         default="residual",
@@ -163,16 +204,35 @@ class MsdsrConfig(MethodConfig):
     )
 
     @model_validator(mode="after")
-    def _offset_fits(self) -> MsdsrConfig:
+    def _fits(self) -> MsdsrConfig:
+        if self.prediction == "noise" and self.zero_snr:
+            raise ValueError(
+                "prediction=noise and zero_snr=true exclude each other: the last step is noise alone, and predicting "
+                "it says nothing of the image; give zero_snr=false, or prediction=v"
+            )
+        if self.fewest_observed > self.most_observed:
+            raise ValueError(
+                f"fewest_observed={self.fewest_observed:g} is above most_observed={self.most_observed:g}; lower the "
+                "one, or raise the other"
+            )
         if self.adjusted_offset and self.zero_snr:
             raise ValueError("adjusted_offset needs zero_snr=false: its strength is not bounded where no image is left")
         return self
 
 
+_PUBLISHED: dict[str, Any] = {
+    "prediction": "noise", "schedule": "cosine", "zero_snr": False, "loss": "l1", "masks": "random",
+    "fewest_observed": 5 / 48, "most_observed": 20 / 48, "columns": 48, "piece_rows": 48, "guide": "none",
+    "training_steps": 13560, "steps": 200, "eta": 1.0, "step_spacing": "leading", "samples": 1, "coupled": False,
+    "shared_noise": False, "offset_noise": 0.0,
+}  # fmt: skip
+"""Jiang 2024, as the public code trains and draws; planes and averaging as Ohashi 2025."""
+
+
 def _create(config: MsdsrConfig, runtime: Runtime) -> Method:
     from .method import Msdsr
 
-    return Msdsr(config, runtime)
+    return Msdsr(completed(config), runtime)
 
 
 MSDSR = MethodSpec(
@@ -187,6 +247,7 @@ MSDSR = MethodSpec(
         "fast": {"training_steps": 400, "channels": 16, "steps": 2},
         "balanced": {},
         "best": {"training_steps": 5000, "steps": 10, "samples": 4},
+        "published": _PUBLISHED,
     },
     acquisitions=frozenset({"slice"}),
     gives_uncertainty=True,

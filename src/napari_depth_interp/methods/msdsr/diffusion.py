@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ...nn.noise_schedule import STEPS, sampler
+from ...nn.noise_schedule import STEPS, balanced_offset, sampler
 
 if TYPE_CHECKING:
     from . import MsdsrConfig
@@ -18,13 +18,13 @@ class Diffusion:
 
     def __init__(self, config: MsdsrConfig) -> None:
         self._config = config
-        self.sampler = sampler(zero_snr=config.zero_snr)
+        self.sampler = sampler(schedule=config.schedule, zero_snr=config.zero_snr, spacing=config.step_spacing)
         self._alpha: Tensor = self.sampler.alphas_cumprod
 
     def noisy(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return noisy images, what the network should predict, and the step of each image (B,)."""
         step = torch.randint(STEPS, (len(images),), device=images.device)
-        noise = torch.randn_like(images) + self._offset(images, step)
+        noise = torch.randn_like(images) + self.offset(step).view(-1, *[1] * (images.ndim - 1))
         signal, rest = self._parts(step, images)
         wanted = signal * noise - rest * images if self._config.prediction == "v" else noise
         return signal * images + rest * noise, wanted, step
@@ -40,17 +40,14 @@ class Diffusion:
         alpha = self._alpha.to(like.device)[step].view(-1, *[1] * (like.ndim - 1))
         return alpha.sqrt(), (1 - alpha).sqrt()
 
-    def _offset(self, images: Tensor, step: Tensor) -> Tensor:
-        """Return noise that is one number per image.
+    def offset(self, step: Tensor) -> Tensor:
+        """Return noise that is one number per plane, for planes at these steps (B,).
 
-        Adjusted, it grows as sqrt(1 - a) / a, a being alpha bar, to 1 at the last step: the closed form of Kutsuna's
-        balanced coefficients (arXiv 2412.03134, algorithm 1).
+        Adjusted, it grows to full strength at the last step.
         """
-        shape = (len(images), *[1] * (images.ndim - 1))
         if not self._config.offset_noise:
-            return torch.zeros(shape, device=images.device)
+            return torch.zeros(len(step), device=step.device)
         strength = torch.full((STEPS,), self._config.offset_noise)
         if self._config.adjusted_offset:
-            growth = (1 - self._alpha).sqrt() / self._alpha
-            strength = strength * growth / growth[-1]
-        return strength.to(images.device)[step].view(shape) * torch.randn(shape, device=images.device)
+            strength = strength * balanced_offset(self._alpha).float()
+        return strength.to(step.device)[step] * torch.randn(len(step), device=step.device)

@@ -54,11 +54,11 @@ def fit(
         Default: those of the config.
     """
     diffusion = Diffusion(config)
-    network.gain.fill_(_gain(source, gap, seed))
+    network.gain.fill_(_gain(source, config, gap, seed))
     optimiser = torch.optim.AdamW(network.parameters(), lr=config.learning_rate, weight_decay=1e-4, fused=True)
 
     def loss(moving: nn.Module, rng: np.random.Generator) -> Tensor:
-        return loss_of(moving, diffusion, masked(source.draw(rng), config.masks, gap, rng))
+        return loss_of(moving, diffusion, masked(source.draw(rng), config, gap, rng), config.loss)
 
     plan = Plan(training_steps or config.training_steps, average=0.995, seed=seed)
     return train(
@@ -67,17 +67,21 @@ def fit(
     )  # fmt: skip
 
 
-def _gain(source: Source, gap: int, seed: int) -> float:
+def _gain(source: Source, config: MsdsrConfig, gap: int, seed: int) -> float:
     """Return 1 over the usual size of what linear interpolation misses."""
     rng = np.random.default_rng((seed, -1 % 2**32))
-    pieces = masked(source.draw(rng), "regular", gap, rng)
+    regular = config.model_copy(update={"masks": "regular"})
+    pieces = masked(source.draw(rng), regular, gap, rng)
     residual = pieces.planes - between(pieces.planes, pieces.mask)
     hidden = (1 - pieces.mask)[:, :, None].expand_as(residual) > 0
     return 1 / max(float(residual[hidden].std()), 1e-3)
 
 
-def loss_of(network: nn.Module, diffusion: Diffusion, pieces: Pieces) -> Tensor:
-    """Return the mean squared error of the prediction over hidden rows (eq. 11: observed rows go in clean)."""
+def loss_of(network: nn.Module, diffusion: Diffusion, pieces: Pieces, kind: str) -> Tensor:
+    """Return the mean error of the prediction over hidden rows, squared (``l2``) or absolute (``l1``).
+
+    Observed rows go in clean (eq. 11).
+    """
     plain: Any = getattr(network, "module", network)  # several GPUs wrap it
     linear = between(pieces.planes, pieces.mask)
     clean = plain.scaled(pieces.planes, linear)
@@ -87,5 +91,7 @@ def loss_of(network: nn.Module, diffusion: Diffusion, pieces: Pieces) -> Tensor:
     with half_precision(seen.device):
         predicted = network(seen, pieces.mask, linear, step)
     hidden = (1 - rows).expand_as(seen)
-    error: Tensor = (hidden * (predicted - wanted).square()).sum() / hidden.sum().clamp_min(1)
+    missed = predicted - wanted
+    errors = missed.abs() if kind == "l1" else missed.square()
+    error: Tensor = (hidden * errors).sum() / hidden.sum().clamp_min(1)
     return error

@@ -27,7 +27,7 @@ from .one_pass import one_pass_of
 from .planes import FromImages
 from .sample import draw
 from .start import untrained
-from .train import LEARNED, train_on
+from .train import LEARNED, learned_of, train_on
 
 if TYPE_CHECKING:
     from . import MsdsrConfig
@@ -60,12 +60,13 @@ class Msdsr:
             if self._config.model is not None:
                 model = self._load(self._config.model)
                 self._rows = int(model.config["rows"])
-                self._config = self._config.model_copy(update={name: model.config[name] for name in LEARNED})
+                self._config = self._config.model_copy(update=learned_of(model.config))
                 self._network = PlaneNet.from_model(model.config, model.tensors).to(device)
             elif min(stack.voxels.shape[1:]) >= _SMALLEST_IMAGE:
                 network = untrained(self._config).to(device)
                 y, x = (gap / self._rows for gap in _gaps(stack))
-                source = FromImages(self._scaled(stack, device), (y, x), self._config.batch, self._config.columns)
+                size = self._config.batch, self._config.columns, self._config.piece_rows
+                source = FromImages(self._scaled(stack, device), (y, x), *size)
                 inner = part(report, 0.0, 1.0, "training on the sections of this stack")
                 self._network = fit(network, source, self._config, self._rows, self._runtime.seed, inner).network
         report(Progress(1.0))
@@ -83,7 +84,7 @@ class Msdsr:
     def one_pass(self, model: Path) -> OnePass:
         """Return the network of a model as one function of a plane."""
         found = self._load(model)
-        return one_pass_of(found, self._config.model_copy(update={name: found.config[name] for name in LEARNED}))
+        return one_pass_of(found, self._config.model_copy(update=learned_of(found.config)))
 
     def _load(self, model: Path) -> model_folder.Model:
         return model_folder.load(model, "msdsr", type(self._config), needs=(*LEARNED, "rows"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -12,10 +12,8 @@ from torch import Tensor
 
 from ...numerics.rows import rows_at
 
-_ROWS = 33
-"""Most rows of a piece of a plane."""
-_FEWEST, _MOST = 0.1, 0.5
-"""Share of the rows that random masks leave observed."""
+if TYPE_CHECKING:
+    from . import MsdsrConfig
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,13 +42,14 @@ class FromImages:
     steps: tuple[float, float]
     batch: int
     columns: int
+    most_rows: int
 
     def draw(self, rng: np.random.Generator) -> Tensor:
         """Return pieces along both image axes, flipped at random."""
         turned = rng.random() < 0.5
         images, step = (self.images.transpose(1, 2), self.steps[1]) if turned else (self.images, self.steps[0])
         step = min(step, images.shape[1] - 1.0)
-        rows = max(2, min(_ROWS, int((images.shape[1] - 1) / step) + 1))
+        rows = max(2, min(self.most_rows, int((images.shape[1] - 1) / step) + 1))
         length, columns = int(np.ceil((rows - 1) * step)) + 1, min(self.columns, images.shape[2])
         windows = []
         for _ in range(self.batch):
@@ -68,13 +67,14 @@ class FromStacks:
     stacks: Sequence[Tensor]
     batch: int
     columns: int
+    most_rows: int
 
     def draw(self, rng: np.random.Generator) -> Tensor:
         """Return pieces of planes of one stack, mirrored left to right at random."""
         stack = self.stacks[int(rng.integers(len(self.stacks)))]
         axis = int(rng.integers(1, 3))
         planes = stack.movedim(axis, 0)
-        rows, columns = min(_ROWS, planes.shape[1]), min(self.columns, planes.shape[2])
+        rows, columns = min(self.most_rows, planes.shape[1]), min(self.columns, planes.shape[2])
         windows = []
         for _ in range(self.batch):
             top = int(rng.integers(planes.shape[1] - rows + 1))
@@ -89,14 +89,15 @@ def _flipped(window: Tensor, rng: np.random.Generator) -> Tensor:
     return window.flip(flips) if flips else window
 
 
-def masked(planes: Tensor, kind: Literal["regular", "random", "both"], gap: int, rng: np.random.Generator) -> Pieces:
+def masked(planes: Tensor, config: MsdsrConfig, gap: int, rng: np.random.Generator) -> Pieces:
     """Choose which rows are observed: every ``gap``-th from a random one on, or a random number of random rows."""
     count, rows = planes.shape[:2]
+    most = max(1, min(rows - 1, round(config.most_observed * rows)))
+    fewest = min(most, max(1, round(config.fewest_observed * rows)))
     mask = np.zeros((count, rows), np.float32)
     for each in mask:
-        if kind == "regular" or (kind == "both" and rng.random() < 0.5):
+        if config.masks == "regular" or (config.masks == "both" and rng.random() < 0.5):
             each[int(rng.integers(min(gap, rows))) :: gap] = 1
         else:
-            fewest, most = max(1, round(_FEWEST * rows)), max(1, min(rows - 1, round(_MOST * rows)))
             each[rng.choice(rows, int(rng.integers(fewest, most + 1)), replace=False)] = 1
     return Pieces(planes, torch.from_numpy(mask).to(planes.device))

@@ -46,7 +46,8 @@ def draw(
     observed = mask.view(-1, 1, 1) > 0
     linear = between(known.movedim(0, 1), mask.expand(known.shape[1], -1)).movedim(1, 0)
     known = network.scaled(known, linear)
-    states = {axis: _noise(known, axis, shared=config.shared_noise) for axis in axes}
+    first = int(diffusion.sampler.timesteps[0])
+    states = {axis: _noise(diffusion, known, axis, first, shared=config.shared_noise) for axis in axes}
     for number, step in enumerate(diffusion.sampler.timesteps.tolist()):
         clean = {}
         for place, axis in enumerate(axes):
@@ -61,11 +62,13 @@ def draw(
     return network.restored(torch.where(observed, known, torch.stack(list(states.values())).mean(0)), linear)
 
 
-def _noise(like: Tensor, axis: int, *, shared: bool) -> Tensor:
-    if not shared:
-        return torch.randn_like(like)
-    shape = [1 if other == axis else size for other, size in enumerate(like.shape)]
-    return torch.randn(shape, device=like.device).expand_as(like).clone()
+def _noise(diffusion: Diffusion, like: Tensor, axis: int, step: int, *, shared: bool) -> Tensor:
+    """Return what the planes across an axis begin as: noise, and an offset for each where training had one."""
+    shape = [1 if other == axis and shared else size for other, size in enumerate(like.shape)]
+    noise = torch.randn(shape, device=like.device)
+    offset = diffusion.offset(torch.full((shape[axis],), step, device=like.device))
+    one_per_plane = [-1 if other == axis else 1 for other in range(like.ndim)]
+    return (noise + offset.view(one_per_plane)).expand_as(like).clone()
 
 
 def _predicted(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ...errors import RequestError
 from ...method import Runtime
+from ...models.folder import RECIPE
 from ...nn.contract import TrainingData
 from ...nn.training_run import training_run
 from ...progress import Report
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 LEARNED = ("channels", "levels", "guide", "prediction", "zero_snr", "offset_noise", "adjusted_offset")
 """Parameters that belong to the trained network, whatever a later run says."""
+_EARLIER = {"schedule": "scaled_linear"}
+"""More of them, and their values in models from before they were parameters."""
+_RUN = ("steps", "eta", "step_spacing", "samples", "coupled", "shared_noise")
+"""Parameters of drawing that a later run takes from the model, unless it gives its own."""
 _ROWS = 4
 _FEWEST = 5
 """Sections of a stack that planes can be cut from."""
@@ -47,11 +53,22 @@ def train_on(
     with training_run("msdsr", data, config, runtime, folder, resume=resume, report=report) as run:
         stacks = [2 * torch.from_numpy(Scaling.of(each.voxels).apply(each.voxels)) - 1 for each in learned]
         network = untrained(config).to(run.device)
-        source = FromStacks([each.to(run.device) for each in stacks], config.batch, config.columns)
+        source = FromStacks([each.to(run.device) for each in stacks], config.batch, config.columns, config.piece_rows)
         checkpoint = run.checkpoint(config.training_steps)
         validation = validation_of(held, config, rows, run.device, run.seed)
         trained = fit(
             network, source, config, rows, run.seed, run.report,
             checkpoint=checkpoint, validation=validation, accelerator=run.accelerator,
         )  # fmt: skip
-        run.save({name: getattr(config, name) for name in LEARNED} | {"rows": rows}, trained, checkpoint)
+        run.save(_about(config, rows), trained, checkpoint)
+
+
+def _about(config: MsdsrConfig, rows: int) -> dict[str, Any]:
+    """Return what a model folder says: what its network is, and how it is to be used."""
+    learned = {name: getattr(config, name) for name in (*LEARNED, *_EARLIER)}
+    return {**learned, "rows": rows, RECIPE: {name: getattr(config, name) for name in _RUN}}
+
+
+def learned_of(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that a model folder fixes."""
+    return {name: about[name] for name in LEARNED} | {name: about.get(name, old) for name, old in _EARLIER.items()}
