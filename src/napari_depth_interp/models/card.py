@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..system.amounts import size_in_words
+from .folder import RECIPE
 from .library import Entry
 
 _MANY = 8
@@ -52,7 +53,8 @@ def describe(entry: Entry) -> list[tuple[str, str]]:
     record = entry.about.record
     pairs += [
         ("method", entry.about.method),
-        ("network", ", ".join(f"{name}={value}" for name, value in entry.about.config.items())),
+        ("network", _words({name: each for name, each in entry.about.config.items() if name != RECIPE})),
+        *([("run", _words(recipe))] if isinstance(recipe := entry.about.config.get(RECIPE), dict) else []),
         ("data", _data(record)),
         ("scores", _scores(record)),
         ("size", size_in_words(entry.size)),
@@ -61,6 +63,10 @@ def describe(entry: Entry) -> list[tuple[str, str]]:
         ("weights", f"SHA-256 {entry.about.sha256}"),
     ]
     return pairs
+
+
+def _words(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items())
 
 
 def _data(record: Mapping[str, Any]) -> str:

@@ -31,6 +31,8 @@ FORMAT = 1
 """Version of the folder's layout; a reader refuses newer ones."""
 WEIGHTS, CONFIG, RECORD = "model.safetensors", "config.json", "training.json"
 FILES = (RECORD, CONFIG, WEIGHTS)
+RECIPE = "run"
+"""Where a model's config keeps the parameters that a run with it takes unless others are given."""
 LARGEST_JSON = 64_000_000
 """Bytes of a JSON file beyond which it is no description of a model."""
 
@@ -137,6 +139,15 @@ def about(folder: Path) -> About:
     except ValidationError as error:
         raise WeightsError(f"'{folder}' holds a damaged model ({RECORD}: {first_of(error)}); copy it again") from error
     return About(method, config, digest, record)
+
+
+def recipe_of(given: Path) -> Mapping[str, Any]:
+    """Return what a model keeps for its runs; nothing of a model that cannot be read, which loading it will say."""
+    try:
+        found = about(model_names.find(given)).config.get(RECIPE, {})
+    except WeightsError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def first_of(error: ValidationError) -> str:

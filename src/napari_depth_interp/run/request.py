@@ -16,8 +16,10 @@ from pydantic import ValidationError
 
 from .. import __version__
 from ..errors import InputError, RequestError
-from ..method import MethodConfig, MethodSpec, Preset, Runtime
+from ..method import MethodConfig, MethodSpec, Preset, Runtime, model_fields
 from ..methods import registry
+from ..models.folder import recipe_of
+from ..nn.recipe import with_recipe
 from ..stack import Acquisition, Dataset, Grid, missing_spacing
 from ..stack.lazy import planes_of, signature
 from ..stack.units import parse_length
@@ -169,6 +171,7 @@ def resolve(
     check_voxels(dataset, fill_nan=settings.nan == "fill", alone=spec.enhances)
     _check_acquisition(spec, dataset.acquisition)
     _check_model(spec, config)
+    config = _with_stored_recipe(spec, config)
     device, warning = resolve_device(settings.device, spec.devices)
     known = dataset.grid.depths is not None
     if spec.enhances:
@@ -302,3 +305,9 @@ def _check_model(spec: MethodSpec, config: MethodConfig) -> None:
             f"{spec.name} needs a model, and none is given; train one on dense stacks with "
             f"'depth-interp train {spec.name} DATA_DIR --out MODEL_DIR', then run with -p model=MODEL_DIR"
         )
+
+
+def _with_stored_recipe(spec: MethodSpec, config: MethodConfig) -> MethodConfig:
+    """Return the config of a run: what was not given is as the model keeps it, and the history shows it."""
+    model = getattr(config, "model", None) if model_fields(spec).get("model") == spec.name else None
+    return config if model is None else with_recipe(config, recipe_of(model))
