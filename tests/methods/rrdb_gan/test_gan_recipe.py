@@ -21,6 +21,8 @@ from napari_depth_interp.methods.rrdb_gan.losses import ssim
 from napari_depth_interp.methods.rrdb_gan.objective import Objective, shares_of
 from napari_depth_interp.methods.rrdb_gan.pairs import Patches, make_volume
 from napari_depth_interp.methods.rrdb_gan.train import Pair
+from napari_depth_interp.models import card as model_card
+from napari_depth_interp.models import library
 from napari_depth_interp.nn.loop import Step
 from napari_depth_interp.run.execute import execute
 from napari_depth_interp.run.request import resolve
@@ -145,6 +147,12 @@ class TestOfTheRun:
     def test_a_model_keeps_it(self, folder):
         about = json.loads((folder / "config.json").read_text())["config"]
         assert about["run"] == {"flips": 1, "back_projection": False, "precision": "auto"}
+
+    def test_a_model_says_so_in_words(self, folder, monkeypatch):
+        monkeypatch.setenv("DEPTH_INTERP_MODELS", str(folder.parent))
+        said = dict(model_card.describe(library.get("model")))
+        assert said["run"] == "flips=1, back_projection=False, precision=auto"
+        assert "flips" not in said["network"]
 
     def test_a_run_takes_it_and_the_history_says_so(self, folder):
         plain, given = made(folder), made(folder, flips=1, back_projection=False)
