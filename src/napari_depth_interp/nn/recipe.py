@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from pydantic import ValidationError
 
 from ..errors import WeightsError
 from ..method import MethodConfig
+from ..models.folder import recipe_of
 
 Config = TypeVar("Config", bound=MethodConfig)
 
@@ -42,3 +44,20 @@ def with_recipe(config: Config, stored: Mapping[str, Any]) -> Config:
             f"{first['msg']}); train it or copy it again"
         ) from error
     return config.model_copy(update={name: getattr(checked, name) for name in taken})
+
+
+@runtime_checkable
+class ReadsRecipe(Protocol):
+    """Parameters of a method that uses another one's models, and names what is stored with them its own way."""
+
+    def from_recipe(self, stored: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what is stored with a model under the names of these parameters."""
+
+
+def completed(config: Config) -> Config:
+    """Return the config of a run: what was not given is as the model keeps it that the config names, if any."""
+    model = getattr(config, "model", None)
+    if not isinstance(model, Path):
+        return config
+    stored = recipe_of(model)
+    return with_recipe(config, config.from_recipe(stored) if isinstance(config, ReadsRecipe) else stored)

@@ -16,10 +16,9 @@ from pydantic import ValidationError
 
 from .. import __version__
 from ..errors import InputError, RequestError
-from ..method import MethodConfig, MethodSpec, Preset, Runtime, model_fields
+from ..method import MethodConfig, MethodSpec, Preset, Runtime
 from ..methods import registry
-from ..models.folder import recipe_of
-from ..nn.recipe import with_recipe
+from ..nn.recipe import completed
 from ..stack import Acquisition, Dataset, Grid, missing_spacing
 from ..stack.lazy import planes_of, signature
 from ..stack.units import parse_length
@@ -171,7 +170,6 @@ def resolve(
     check_voxels(dataset, fill_nan=settings.nan == "fill", alone=spec.enhances)
     _check_acquisition(spec, dataset.acquisition)
     _check_model(spec, config)
-    config = _with_stored_recipe(spec, config)
     device, warning = resolve_device(settings.device, spec.devices)
     known = dataset.grid.depths is not None
     if spec.enhances:
@@ -261,12 +259,14 @@ def check_voxels(dataset: Dataset, *, fill_nan: bool, alone: bool = False) -> No
 
 
 def resolve_method(name: str, preset: Preset, parameters: Mapping[str, Any]) -> tuple[MethodSpec, MethodConfig]:
-    """Return the spec and the config: defaults, then the preset, then the parameters given.
+    """Return the spec and the config: defaults, then what the model brings, the preset, the parameters given.
 
     Raises
     ------
     RequestError
         For an unknown method or parameter, or a value that does not fit.
+    WeightsError
+        If how a model is to be used does not fit.
     """
     spec = registry.get(name)
     try:
@@ -274,7 +274,7 @@ def resolve_method(name: str, preset: Preset, parameters: Mapping[str, Any]) -> 
     except ValidationError as error:
         known = ", ".join(spec.config.model_fields) or "none"
         raise RequestError(f"{name}: {explain_validation(error)}; its parameters are: {known}") from error
-    return spec, config
+    return spec, completed(config)
 
 
 def _observed_notes(dataset: Dataset, observed: NDArray[np.intp]) -> list[str]:
@@ -305,9 +305,3 @@ def _check_model(spec: MethodSpec, config: MethodConfig) -> None:
             f"{spec.name} needs a model, and none is given; train one on dense stacks with "
             f"'depth-interp train {spec.name} DATA_DIR --out MODEL_DIR', then run with -p model=MODEL_DIR"
         )
-
-
-def _with_stored_recipe(spec: MethodSpec, config: MethodConfig) -> MethodConfig:
-    """Return the config of a run: what was not given is as the model keeps it, and the history shows it."""
-    model = getattr(config, "model", None) if model_fields(spec).get("model") == spec.name else None
-    return config if model is None else with_recipe(config, recipe_of(model))
