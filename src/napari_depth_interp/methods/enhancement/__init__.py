@@ -6,7 +6,7 @@ and the method around them; a network is a module that turns (B, 1, Y, X) images
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -24,6 +24,14 @@ from ...method import (
 from .config import EnhanceConfig
 
 _TRAINING = TrainingSpec(TrainingCost(steps_without_model, limit_training_steps), makes_model=True)
+
+
+_PUBLISHED: dict[str, Any] = {
+    "training_steps": 10000, "batch": 16, "learning_rate": 2e-4, "schedule": "constant", "weight_average": 0.0,
+    "clip": 0.0, "precision": "float32", "normalisation": "standard", "edges": "zero", "patch": 41, "stride": 14,
+    "crop": 227, "crops": 20, "validation_share": 0.25, "validation_variants": True,
+}  # fmt: skip
+"""Yamashita, of both networks; steps and batch are not stated."""
 
 
 class SrcnnConfig(EnhanceConfig):
@@ -49,10 +57,10 @@ class SrcnnConfig(EnhanceConfig):
 
 def _create_srcnn(config: SrcnnConfig, runtime: Runtime) -> Method:
     from .method import Enhancer
-    from .networks import Srcnn
+    from .networks import SINCE, Srcnn
     from .train import Kind
 
-    return Enhancer(Kind("srcnn", Srcnn.from_model, ("filters", "mapped", "output")), config, runtime)
+    return Enhancer(Kind("srcnn", Srcnn.from_model, ("filters", "mapped", "output"), SINCE), config, runtime)
 
 
 SRCNN = MethodSpec(
@@ -67,6 +75,7 @@ SRCNN = MethodSpec(
         "fast": {"training_steps": 500},
         "balanced": {},
         "best": {"training_steps": 10000},
+        "published": {"filters": 64, "mapped": 32, "output": "sigmoid", **_PUBLISHED},
     },
     training=_TRAINING,
     kind=Enhances(),
@@ -99,14 +108,21 @@ class CaeConfig(EnhanceConfig):
         title="Code channels",
         description="Numbers that the code keeps of each block of 2^levels by 2^levels pixels. Fewer: smoother.",
     )
+    tied: bool = Field(
+        default=False,
+        title="Tied weights",
+        description="The way back from the code has the weights of the way there, transposed, as published. Off: "
+        "weights of its own, twice as many.",
+    )
 
 
 def _create_cae(config: CaeConfig, runtime: Runtime) -> Method:
     from .method import Enhancer
-    from .networks import Cae
+    from .networks import SINCE, Cae
     from .train import Kind
 
-    return Enhancer(Kind("cae", Cae.from_model, ("filters", "levels", "code")), config, runtime)
+    since = {**SINCE, "tied": False}
+    return Enhancer(Kind("cae", Cae.from_model, ("filters", "levels", "code"), since), config, runtime)
 
 
 CAE = MethodSpec(
@@ -121,6 +137,7 @@ CAE = MethodSpec(
         "fast": {"training_steps": 500},
         "balanced": {},
         "best": {"training_steps": 10000},
+        "published": {"filters": 32, "levels": 3, "code": 32, "tied": True, **_PUBLISHED},
     },
     training=_TRAINING,
     kind=Enhances(),

@@ -49,7 +49,45 @@ class EnhanceConfig(MethodConfig):
         gt=0.0,
         le=0.1,
         title="Learning rate",
-        description="Largest step size of the training (Adam); it falls towards 0. Published: 0.0002 to 0.0006.",
+        description="Largest step size of the training (Adam). Published: 0.0002 to 0.0006.",
+    )
+    schedule: Literal["cosine", "constant"] = Field(
+        default="cosine",
+        title="Schedule",
+        description="The learning rate over the training. cosine: rises in 50 steps, then falls to almost nothing; "
+        "constant: stays, as published.",
+    )
+    weight_average: float = Field(
+        default=0.99,
+        ge=0.0,
+        lt=1.0,
+        title="Weight average",
+        description="Share of the running average of the weights that stays at each step. 0: the weights as they are, "
+        "as published.",
+    )
+    clip: float = Field(
+        default=1.0,
+        ge=0.0,
+        le=1e6,
+        title="Clip",
+        description="Largest length of a gradient. 0: as it is, as published.",
+    )
+    precision: Literal["auto", "float32"] = Field(
+        default="auto",
+        title="Number format",
+        description="Of the convolutions in training. auto: bfloat16 where the hardware has it; float32: never.",
+    )
+    normalisation: Literal["range", "standard"] = Field(
+        default="range",
+        title="Normalisation",
+        description="What the network sees. range: the image at about 0 to 1; standard: less the mean of the noisy "
+        "training images and divided by their standard deviation, as published. What it gives is at 0 to 1 either way.",
+    )
+    edges: Literal["continued", "zero"] = Field(
+        default="continued",
+        title="Edges",
+        description="What convolutions see beyond the edges of an image. continued: the edge pixels; zero: zeros, as "
+        "published.",
     )
     patch: int = Field(
         default=41,
@@ -87,4 +125,10 @@ class EnhanceConfig(MethodConfig):
         description="Share of the files of a training folder of pairs that are held back to find the best weights. 0, "
         "or where it makes no whole file: none, and the last weights are kept.",
         json_schema_extra={"hides": True},
+    )
+    validation_variants: bool = Field(
+        default=False,
+        title="Turn validation images",
+        description="Look at each held-back image in five variants: as it is, flipped either way and turned by 90 "
+        "degrees either way, as published. Off: as it is only.",
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -10,13 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from ...nn.checkpoint import Checkpoint
-from ...nn.loop import Plan, Trained, Validation, ValidationResult, train
+from ...nn.loop import OptimizerStep, Plan, Step, Trained, Validation, ValidationResult, train_alternating
 from ...nn.runtime import half_precision
 from ...progress import Report
 from .config import EnhanceConfig
 from .networks import EnhancingNetwork
 from .pairs import Pair
-from .patches import Patches
+from .patches import VARIANTS, Patches, turned
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -61,21 +63,30 @@ def fit(
     steps = training_steps or config.training_steps
     network = network.to(memory_format=torch.channels_last)
     optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
-    validation = Validation(lambda each: checked(each, held_back), max(1, steps // _LOOKS)) if held_back else None
+    looked_at = looks(held_back, config)
+    validation = Validation(lambda each: checked(each, looked_at), max(1, steps // _LOOKS)) if looked_at else None
 
-    def loss(moving: nn.Module, rng: np.random.Generator) -> Tensor:
-        batch = patches.draw(rng)
-        with half_precision(batch.seen.device):
-            made = moving(batch.seen)
+    def loss(networks: Sequence[nn.Module], step: Step) -> Tensor:
+        batch = patches.draw(step.rng)
+        with nullcontext() if config.precision == "float32" else half_precision(batch.seen.device):
+            made = networks[0](batch.seen)
         error = (made - batch.wanted).square()
         residual: Tensor = error if batch.count is None else error[batch.count]
         return residual.mean()
 
-    plan = Plan(steps, seed=seed)
-    return train(
-        network, [optimiser], loss, plan, report=report, checkpoint=checkpoint, validation=validation,
+    part = OptimizerStep(0, [optimiser], loss, (lambda _: 1.0) if config.schedule == "constant" else None)
+    plan = Plan(steps, average=config.weight_average, clip=config.clip or math.inf, seed=seed)
+    return train_alternating(
+        network, (), [part], plan, report=report, checkpoint=checkpoint, validation=validation,
         accelerator=accelerator,
     )  # fmt: skip
+
+
+def looks(held_back: Sequence[Pair], config: EnhanceConfig) -> list[Pair]:
+    """Return the images that validation looks at: a few of those held back, each in five variants if wanted."""
+    few = held_back[:: -(-len(held_back) // _IMAGES)] if held_back else []
+    variants = range(VARIANTS if config.validation_variants else 1)
+    return [Pair(turned(each.seen, i), turned(each.wanted, i)) for each in few for i in variants]
 
 
 def checked(network: nn.Module, pairs: Sequence[Pair]) -> ValidationResult:
@@ -84,7 +95,7 @@ def checked(network: nn.Module, pairs: Sequence[Pair]) -> ValidationResult:
     The picture is the first image: noisy, as the network makes it, and clean.
     """
     scores, noisy, picture = [], [], None
-    for pair in pairs[:: -(-len(pairs) // _IMAGES)]:
+    for pair in pairs:
         seen, wanted = (each[:_LOOKED_AT, :_LOOKED_AT] for each in (pair.seen, pair.wanted))
         made = network(seen[None, None].float())[0, 0]
         scores.append(_decibels(made - wanted))

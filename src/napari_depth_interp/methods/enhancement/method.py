@@ -82,7 +82,7 @@ class Enhancer:
             if self._config.model is not None:
                 needs = self._kind.built_from
                 model = model_folder.load(self._config.model, self._kind.method, type(self._config), needs)
-                self._network = self._kind.build(model.config)
+                self._network = self._kind.network(model.config)
                 model_folder.fill(self._network, model.tensors)
                 self._network.to(device).eval()
             elif min(stack.voxels.shape[1:]) < _SMALLEST_IMAGE:
@@ -98,8 +98,9 @@ class Enhancer:
     def _trained(self, images: Tensor, training_steps: int, report: Report) -> EnhancingNetwork:
         network = self._network
         if network is None:
-            network = self._kind.build(self._kind.describe(self._config))
+            network = self._kind.network(self._kind.describe(self._config))
             network.begin_at(float(images.mean()))
+            network.measure([images])
         network = network.train().to(images.device)
         patches, seed = self._patches(images), self._runtime.seed
         return fit(network, patches, self._config, seed, report, training_steps=training_steps).network

@@ -17,7 +17,7 @@ from torch import Tensor
 from .config import EnhanceConfig
 from .pairs import Pair
 
-_VARIANTS = 5
+VARIANTS = 5
 _BLIND_SHARE = 0.03
 """Share of the pixels of a patch that are hidden, without those around them (Krull et al., CVPR 2019: about 0.02)."""
 
@@ -63,9 +63,9 @@ class Patches:
         top, left, height, width = self._crop(image, rng)
         top += self._place(height - size, rng)
         left += self._place(width - size, rng)
-        variant = int(rng.integers(_VARIANTS))
+        variant = int(rng.integers(VARIANTS))
         rows, columns = slice(top, top + size), slice(left, left + size)
-        return Pair(_turned(pair.seen[rows, columns], variant), _turned(pair.wanted[rows, columns], variant))
+        return Pair(turned(pair.seen[rows, columns], variant), turned(pair.wanted[rows, columns], variant))
 
     def _crop(self, image: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
         """Return one of the image's crops: its first row and column, its height and width."""
@@ -80,8 +80,8 @@ class Patches:
         return self._config.stride * int(rng.integers(room // self._config.stride + 1))
 
 
-def _turned(image: Tensor, variant: int) -> Tensor:
-    """Return a square image as it is (0), flipped left-right or up-down, or turned by 90 degrees either way."""
+def turned(image: Tensor, variant: int) -> Tensor:
+    """Return an image as it is (0), flipped left-right or up-down, or turned by 90 degrees either way."""
     if variant in (1, 2):
         return image.flip(variant % 2)
     return torch.rot90(image, 1 if variant == 3 else -1) if variant > 2 else image

@@ -34,15 +34,22 @@ class Kind:
         Makes the network from what describes it.
     built_from : tuple of str
         Names of the parameters that describe it.
+    since : mapping of name -> value
+        Further ones, with what is true of models that were trained before they were there.
     """
 
     method: str
     build: Callable[[Mapping[str, Any]], EnhancingNetwork]
     built_from: tuple[str, ...]
+    since: Mapping[str, Any]
 
     def describe(self, config: EnhanceConfig) -> dict[str, Any]:
         """Return what describes the network of a config."""
-        return {name: getattr(config, name) for name in self.built_from}
+        return {name: getattr(config, name) for name in (*self.built_from, *self.since)}
+
+    def network(self, described: Mapping[str, Any]) -> EnhancingNetwork:
+        """Return the network that a config or a model describes."""
+        return self.build({**self.since, **described})
 
 
 def train_on(
@@ -58,9 +65,10 @@ def train_on(
     """Train a network on pairs, or on noisy stacks where there are no clean ones, and write a model folder."""
     described = kind.describe(config)
     with training_run(kind.method, data, config, runtime, folder, resume=resume, report=report) as run:
-        network = kind.build(described).to(run.device)
+        network = kind.network(described).to(run.device)
         learned, held_back, hide = _training_pairs(data, config, run.seed, run.device)
         network.begin_at(float(np.mean([float(pair.wanted.mean()) for pair in learned])))
+        network.measure([pair.seen for pair in learned])
         checkpoint = run.checkpoint(config.training_steps)
         trained = fit(
             network, Patches(learned, config, run.seed, hide=hide), config, run.seed, run.report,

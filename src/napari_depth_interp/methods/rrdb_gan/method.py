@@ -15,12 +15,13 @@ from ...errors import RequestError
 from ...method import Findings, Runtime, Sections, working_dtype
 from ...models import folder as model_folder
 from ...nn.contract import TrainingData
-from ...nn.runtime import half_precision, torch_on
+from ...nn.recipe import with_recipe
+from ...nn.runtime import torch_on
 from ...numerics.interpolation import at_places
 from ...progress import Progress, Report, silent
 from ...stack import Stack
 from ...system.memory import free_memory
-from .forward import lattice_of
+from .forward import lattice_of, precision
 from .generator import LEARNED, Generator
 from .lattice import Lattice
 from .pairs import limits
@@ -69,6 +70,7 @@ class RrdbGan:
         needs = (*(name for name in LEARNED if name in config.model_fields), "error_per_std")
         found = [model_folder.load(folder, self._name, config, needs) for folder in folders]
         self._about = dict(found[0].config)
+        self._config = with_recipe(self._config, self._about.get(model_folder.RECIPE, {}))
         same = [name for name in ("factor", "scale", "base") if name in self._about]
         for folder, each in zip(folders, found, strict=True):
             if any(each.config[name] != self._about[name] for name in same):
@@ -81,7 +83,7 @@ class RrdbGan:
             network = Generator.of(each.config, self._lattice.factors)
             model_folder.fill(network, each.tensors)
             self._networks.append(network.eval().requires_grad_(False).to(device))
-        self._limits = limits(stack.voxels, None, str(self._about["scale"]))
+        self._limits = self._limits_of(stack)
         self._bounds = float(stack.voxels.min()), float(stack.voxels.max())
         self._made = None
         report(Progress(1.0))
@@ -118,6 +120,24 @@ class RrdbGan:
         report(Progress(1.0))
         std = np.full_like(fine[0], np.nan) if len(fine) == 1 else fine[1]
         return Sections(values, std * np.float32(scale * float(self._about["error_per_std"])))
+
+    def _limits_of(self, stack: Stack) -> tuple[float, float]:
+        """Return what becomes 0 and the scale to 1.
+
+        Raises
+        ------
+        RequestError
+            If the maximum of the truth is given for a model that does not ask for it.
+        """
+        scale, known = str(self._about["scale"]), self._config.truth_maximum
+        if known is None:
+            return limits(stack.voxels, None, scale)
+        if scale != "truth":
+            raise RequestError(
+                f"truth_maximum={known:g} is for models that were trained with scale=truth, and this one has "
+                f"scale={scale}; leave it out"
+            )
+        return 0.0, known
 
     def _rows(self, stack: Stack, z: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return where depths are among all fine sections; whole numbers where they are one."""
@@ -156,7 +176,7 @@ class RrdbGan:
         total, squares, count = torch.zeros(()), torch.zeros(()), 0
         for network in self._networks:
             for view in views(self._lattice, self._config.flips):
-                with half_precision(device):
+                with precision(self._config, device):
                     blocks = view.undo(network(view.do(seen)))
                 if self._config.back_projection:
                     blocks = self._lattice.consistent(blocks)

@@ -7,6 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+OF_THE_RUN = ("flips", "back_projection", "precision")
+"""Parameters that belong to the recipe of a run: a model keeps them, and a run takes them unless others are given."""
+
 
 class RunParameters(BaseModel):
     """What a run with a trained model can choose."""
@@ -31,6 +34,13 @@ class RunParameters(BaseModel):
         title="Keep to the data",
         description="Take out of the result whatever contradicts the input: averages of the result are the "
         "input, or observed sections stay. Off: as the network gives it, as published.",
+    )
+    truth_maximum: float | None = Field(
+        default=None,
+        gt=0.0,
+        title="Maximum of the truth",
+        description="Largest value of the fine volume, in the units of the input, where it is known: what becomes 1 in "
+        "a run with a model whose scale is truth. Not set: the maximum of the input, which is lower.",
     )
     tile: int | None = Field(
         default=None,
@@ -84,7 +94,8 @@ class NetworkParameters(BaseModel):
         default="range",
         title="Intensity scale",
         description="What becomes 0 to 1. range: minimum to maximum of the input; maximum: zero to the maximum of the "
-        "input; truth: in training zero to the maximum of the truth, as published, which a run does not know.",
+        "input; truth: in training zero to the maximum of the truth, as published, which a run does not know (see "
+        "truth_maximum).",
     )
 
 

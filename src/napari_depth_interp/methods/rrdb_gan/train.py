@@ -27,6 +27,7 @@ from .lattice import Lattice
 from .losses import deceives, judges
 from .objective import Objective
 from .pairs import Batch, Patches, Volume, make_volume
+from .parameters import OF_THE_RUN
 from .validate import Validator
 
 if TYPE_CHECKING:
@@ -64,7 +65,10 @@ def train_on(
         )  # fmt: skip
         learned = {key: getattr(config, key) for key in LEARNED if hasattr(config, key)}
         found = {"gain_db": None, "error_per_std": 1.0} if validator is None else validator.final(trained.network)
-        about = {**learned, **found, "adversarial": objective.shares.adversarial, "classes": list(classes)}
+        about = {
+            **learned, **found, "adversarial": objective.shares.adversarial, "classes": list(classes),
+            model_folder.RECIPE: config.model_dump(mode="json", include=set(OF_THE_RUN)),
+        }  # fmt: skip
         run.save(about, trained, checkpoint)
 
 
