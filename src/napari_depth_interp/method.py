@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr
 from .progress import Report
 from .stack import Stack
 
-Preset = Literal["fast", "balanced", "best"]
+Preset = Literal["fast", "balanced", "best", "published"]
 
 
 class MethodConfig(BaseModel):
