@@ -59,7 +59,6 @@ def _generated(folder: Path) -> dict[str, str]:
     """Return the content of pages that have no file under docs/."""
     root = folder.parent
     pages = {uri: _moved(root, name, uri) for name, uri in FROM_REPOSITORY.items()}
-    pages[f"{METHODS}/index.md"] = tables.methods_overview(folder / METHODS)
     for page, specs in tables.specs_of_pages(folder / METHODS).items():
         pages[f"{METHODS}/{page}"] = f"# {specs[0].title}\n\n{specs[0].summary}\n"  # where nobody has written one
     return pages

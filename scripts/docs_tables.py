@@ -23,6 +23,8 @@ from napari_depth_interp.metrics import CATALOGUE, PERCEPTUAL_METRICS, VOLUME_ME
 from napari_depth_interp.run.settings import Settings
 
 PROGRAM = "depth-interp"
+METHODS = Path(__file__).parents[1] / "docs" / "reference" / "methods"
+"""The pages about methods."""
 _BEST = {"higher": "higher is better", "lower": "lower is better", "one": "1 is best", "zero": "0 is best"}
 
 
@@ -51,22 +53,13 @@ def specs_of_pages(folder: Path) -> dict[str, list[MethodSpec]]:
     return pages
 
 
-def methods_overview(folder: Path) -> str:
-    """Return the page that lists all methods."""
+def methods_overview(folder: Path = METHODS) -> str:
+    """Return the list of all methods, with links to their pages."""
     rows = [
         (f"[`{spec.name}`]({page_of(spec, folder)})", made_by(spec), spec.summary, training_of(spec), spec.cost)
         for spec in registry.specs()
     ]
-    return "\n\n".join(
-        [
-            "# Methods",
-            "`auto` is the default: it tries linear, cubic, optical flow and section super-resolution on your own "
-            "stack and mixes them. Whatever you choose, first "
-            "[hide sections and look at the score](../../tutorials/choose-a-method.md).",
-            table(["method", "makes", "what it does", "training data", "time"], rows),
-            "Other packages can bring methods, too: [Add a method](../../how-to/add-a-method.md).",
-        ]
-    )
+    return table(["method", "makes", "what it does", "training data", "time"], rows)
 
 
 def made_by(spec: MethodSpec) -> str:

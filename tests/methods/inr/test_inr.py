@@ -6,8 +6,8 @@ import torch
 
 from napari_depth_interp.method import Runtime
 from napari_depth_interp.methods.inr import INR, InrConfig
-from napari_depth_interp.methods.inr.fields import Factorised, FourierMlp
-from napari_depth_interp.methods.inr.method import neighbour_weights
+from napari_depth_interp.methods.inr.fields import Factorised
+from napari_depth_interp.methods.inr.method import _network, neighbour_weights
 from napari_depth_interp.stack import Acquisition, Grid, Stack
 
 MLP = {
@@ -19,6 +19,16 @@ MLP = {
     "rays": 256,
     "bandwidth": 1.0,
 }
+SIREN = {
+    "field": "siren",
+    "learning_rate": 3e-3,
+    "width": 32,
+    "layers": 2,
+    "rays": 128,
+    "omega": 5.0,
+    "training_steps": 200,
+}
+HASH = {"field": "hash", "levels": 3, "table": 12, "finest": 8, "rays": 128, "training_steps": 150}
 
 
 def truth(sections=30, size=16):
@@ -51,7 +61,7 @@ def mean_field():
     return rmse(np.repeat(STACK.voxels, 6, axis=0))
 
 
-@pytest.mark.parametrize("config", [{"features": 4, "training_steps": 150}, MLP | {"training_steps": 400}])
+@pytest.mark.parametrize("config", [{"features": 4, "training_steps": 150}, MLP | {"training_steps": 400}, SIREN, HASH])
 def test_it_finds_depth_within_projections(config):
     found = prepared(**config).sections_at(STACK, np.arange(30.0).tolist()).values
     assert rmse(found) < 0.6 * mean_field()
@@ -97,19 +107,20 @@ class TestFields:
     fine = cells.view(5, 6)
 
     def field(self, kind):
-        config = InrConfig(features=5, **(MLP if kind == "mlp" else {}))
-        if kind == "mlp":
-            return FourierMlp((16, 16), 0.5, config, np.random.default_rng(0))
-        return Factorised(self.images, self.fine.mean(1), self.cells, config)
+        own = {"mlp": MLP, "siren": SIREN, "hash": HASH}.get(kind, {})
+        config = InrConfig(features=5, **own)
+        if kind == "factorised":
+            return Factorised(self.images, self.fine.mean(1), self.cells, config)
+        return _network(self.images, config, 0)
 
     def test_the_factorised_field_starts_at_linear_interpolation(self):
         with torch.no_grad():
             found = self.field("factorised").sections(self.fine.mean(1))
         np.testing.assert_allclose(found, self.images, atol=0.02)  # the middle of six cells is between two of them
 
-    @pytest.mark.parametrize("kind", ["factorised", "mlp"])
+    @pytest.mark.parametrize("kind", ["factorised", "mlp", "siren", "hash"])
     def test_the_loss_is_that_of_the_mean_of_sections(self, kind):
-        """Both fields are zero where sections average to the images, whatever the sections are (eq. 2)."""
+        """All are zero where sections average to the images, whatever the sections are (eq. 2)."""
         field = self.field(kind)
         field._smoothness = 0.0
         with torch.no_grad():
@@ -117,7 +128,7 @@ class TestFields:
             assert float(field.loss(images, self.fine, np.random.default_rng(0))) < 1e-8
             assert float(field.loss(images + 0.1, self.fine, np.random.default_rng(0))) == pytest.approx(1.0, rel=1e-3)
 
-    @pytest.mark.parametrize("kind", ["factorised", "mlp"])
+    @pytest.mark.parametrize("kind", ["factorised", "mlp", "siren", "hash"])
     def test_gradients_reach_the_field(self, kind):
         field = self.field(kind)
         field.sections(self.cells[:2]).sum().backward()

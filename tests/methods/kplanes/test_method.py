@@ -71,7 +71,7 @@ def test_without_correction_few_features_miss_the_sections():
 
 def test_progress_never_goes_back(monkeypatch):
     """A decoder network is trained even where no steps are asked for."""
-    monkeypatch.setattr(kplanes, "_PUBLISHED_STEPS", 40)
+    monkeypatch.setattr(kplanes, "_USUAL_STEPS", 40)
     seen = []
     method = KPLANES.create(KPlanesConfig(decoder="mlp", features=2), Runtime())
     method.prepare(stack(), report=lambda progress: seen.append(progress.fraction))

@@ -1,7 +1,8 @@
-"""Two fields with one interface: values (0 to 1) at depths of all pixels, and what training makes small."""
+"""Fields with one interface: values (0 to 1) at depths of all pixels, and what training makes small."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -116,37 +117,19 @@ def _lerp(knots: Tensor, z: Tensor) -> Tensor:
     return weights.scatter_(1, first[:, None] + 1, share[:, None])
 
 
-class FourierMlp(FieldModule):
-    """The published field: Gaussian Fourier features (Tancik et al., NeurIPS 2020) of (z, y, x), then a network.
+class PointField(FieldModule):
+    """A field that is looked at coordinate by coordinate: :meth:`forward` gives values (...) at (..., 3) from -1 to 1.
 
     Parameters
     ----------
     shape : (Y, X)
-    config : InrConfig
-    rng : Generator
-        Draws the frequencies.
+    rays : int
+        Recorded pixels per step.
     """
 
-    frequencies: Tensor
-
-    def __init__(self, shape: tuple[int, int], mean: float, config: InrConfig, rng: np.random.Generator) -> None:
+    def __init__(self, shape: tuple[int, int], rays: int) -> None:
         super().__init__()
-        self._shape, self._rays = shape, config.rays
-        drawn = rng.normal(0, config.bandwidth, (3, config.frequencies))
-        self.register_buffer("frequencies", torch.from_numpy(drawn).float())
-        sizes = [2 * config.frequencies, *[config.width] * config.layers]
-        layers: list[nn.Module] = []
-        for before, after in pairwise(sizes):
-            layers += [nn.Linear(before, after), nn.ReLU()]
-        last = nn.Linear(sizes[-1], 1)
-        nn.init.constant_(last.bias, mean)
-        self.layers = nn.Sequential(*layers, last)
-
-    def forward(self, coordinates: Tensor) -> Tensor:
-        """Return values (...) at coordinates (..., 3) from -1 to 1."""
-        angles = np.pi * (coordinates @ self.frequencies)
-        values: Tensor = self.layers(torch.cat([angles.sin(), angles.cos()], -1))[..., 0]
-        return values
+        self._shape, self._rays = shape, rays
 
     def sections(self, z: Tensor) -> Tensor:
         """Return (K, Y, X) at depths z (K,)."""
@@ -169,6 +152,44 @@ class FourierMlp(FieldModule):
         depths = fine[i]
         coordinates = torch.stack([depths, *(each[:, None].expand_as(depths) for each in across)], -1)
         return _LOSS * functional.mse_loss(self(coordinates).mean(1), images[i, y, x])
+
+
+class FourierMlp(PointField):
+    """The published field: Gaussian Fourier features (Tancik et al., NeurIPS 2020) of (z, y, x), then a network.
+
+    Parameters
+    ----------
+    shape : (Y, X)
+    mean : float
+        Of the images: where the field begins.
+    config : InrConfig
+    rng : Generator
+        Draws the frequencies.
+    """
+
+    frequencies: Tensor
+
+    def __init__(self, shape: tuple[int, int], mean: float, config: InrConfig, rng: np.random.Generator) -> None:
+        super().__init__(shape, config.rays)
+        drawn = rng.normal(0, config.bandwidth, (3, config.frequencies))
+        self.register_buffer("frequencies", torch.from_numpy(drawn).float())
+        self.layers = relu_layers([2 * config.frequencies, *[config.width] * config.layers], mean)
+
+    def forward(self, coordinates: Tensor) -> Tensor:
+        """Return values (...) at coordinates (..., 3) from -1 to 1."""
+        angles = np.pi * (coordinates @ self.frequencies)
+        values: Tensor = self.layers(torch.cat([angles.sin(), angles.cos()], -1))[..., 0]
+        return values
+
+
+def relu_layers(sizes: Sequence[int], mean: float) -> nn.Sequential:
+    """Return a network from ``sizes[0]`` inputs through hidden layers to one output, which begins at a mean."""
+    layers: list[nn.Module] = []
+    for before, after in pairwise(sizes):
+        layers += [nn.Linear(before, after), nn.ReLU()]
+    last = nn.Linear(sizes[-1], 1)
+    nn.init.constant_(last.bias, mean)
+    return nn.Sequential(*layers, last)
 
 
 def _places(size: int) -> NDArray[np.float32]:

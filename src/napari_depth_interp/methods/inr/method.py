@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from ...progress import Progress, Report, part, silent
 from ...stack import Stack
 from ...stack.scaling import Scaling
 from .fields import Factorised, FieldModule, FourierMlp
+from .hash_grid import HashGrid
+from .siren import Siren
 
 if TYPE_CHECKING:
     from . import InrConfig
@@ -84,7 +87,7 @@ class Inr:
             fields = list(fitted.field.parameters())
             if self._config.training_steps:
                 optimiser = torch.optim.Adam(fields, lr=self._config.learning_rate)
-                plan = Plan(self._config.training_steps, average=0.95, seed=self._runtime.seed)
+                plan = training_plan(self._config, self._runtime.seed)
                 inner = part(report, 0.0, 1.0, "fitting a field to this stack")
                 images, fine = fitted.images, fitted.fine
 
@@ -115,15 +118,13 @@ class _Fitted(nn.Module):
             self._weights = neighbour_weights(config.averaging, n)
         else:
             self._offsets, self._weights = np.zeros(1), np.ones(1)
-        if config.field == "mlp":
-            shape = (int(self.images.shape[1]), int(self.images.shape[2]))
-            rng = np.random.default_rng(seed)
-            self.field: FieldModule = FourierMlp(shape, float(self.images.mean()), config, rng).to(device)
-        else:
+        if config.field == "factorised":
             cells = fine.ravel() if n > 1 else _between(stack.depths)
             places = self._normal(torch.from_numpy(cells).to(device))
             centres = self._normal(torch.from_numpy(stack.depths.copy()).to(device))
-            self.field = Factorised(self.images, centres, places, config)
+            self.field: FieldModule = Factorised(self.images, centres, places, config)
+        else:
+            self.field = _network(self.images, config, seed).to(device)
 
     def forward(self, z: Tensor) -> Tensor:
         """Return (K, Y, X) at depths z (K,)."""
@@ -139,6 +140,24 @@ class _Fitted(nn.Module):
         """Return depths from -1 to 1; beyond them the ends are held."""
         span = max(self._high - self._low, 1e-12)
         return ((z.clamp(self._low, self._high) - self._low) / span * 2 - 1).float()
+
+
+def _network(images: Tensor, config: InrConfig, seed: int) -> FieldModule:
+    """Return the field that is looked at coordinate by coordinate, before training."""
+    shape, mean = (int(images.shape[1]), int(images.shape[2])), float(images.mean())
+    if config.field == "siren":
+        return Siren(shape, mean, config)
+    if config.field == "hash":
+        return HashGrid(shape, mean, config)
+    return FourierMlp(shape, mean, config, np.random.default_rng(seed))
+
+
+def training_plan(config: InrConfig, seed: int) -> Plan:
+    """Return how the field is trained: ours, or Adam at a constant rate, without clipping, up to the last weights."""
+    steps = config.training_steps
+    if config.optimiser == "plain":
+        return Plan(steps, warm_up=1, final_rate=1.0, average=0.0, clip=math.inf, seed=seed)
+    return Plan(steps, average=0.95, seed=seed)
 
 
 def neighbour_weights(kind: str, n: int) -> NDArray[np.float64]:

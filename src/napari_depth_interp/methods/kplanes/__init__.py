@@ -5,7 +5,7 @@ Ohashi 2025, section 3.5, after Fridovich-Keil et al., CVPR 2023.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -75,13 +75,33 @@ class KPlanesConfig(MethodConfig):
         title="Learning rate",
         description="Step size of the gradient steps (Adam); it falls to 0 by a cosine.",
     )
+    batch: int = Field(
+        default=0,
+        ge=0,
+        le=10_000_000,
+        title="Pixels per step",
+        description="Pixels at random places that a gradient step looks at, as published. 0: whole rows of four "
+        "sections, ours, which need no look-up pixel by pixel.",
+    )
+    scaling: Literal["zscore", "unit"] = Field(
+        default="zscore",
+        title="Scaling of grey values",
+        description="What errors are measured in, which tv and smoothness weigh against. zscore: mean 0 and standard "
+        "deviation 1, ours; unit: smallest value 0, largest 1, as published.",
+    )
     tv: float = Field(
         default=0.0,
         ge=0.0,
         le=100.0,
         title="Total variation",
-        description="Weight of the squared differences of neighbouring cells on all planes; 0.001 as published. "
-        "More: smoother.",
+        description="Weight of the squared differences of neighbouring cells. More: smoother. 0.001 as published, "
+        "with scaling=unit and tv_weighting=published; on our own scale the same number means something else.",
+    )
+    tv_weighting: Literal["ours", "published"] = Field(
+        default="ours",
+        title="Weighting of the total variation",
+        description="How tv counts on each plane. ours: relative to the curvature of that plane's equations (als), or "
+        "per pair of neighbours (adam); published: equations 19 and 20, all planes alike, per cell.",
     )
     smoothness: float = Field(
         default=0.01,
@@ -108,11 +128,30 @@ class KPlanesConfig(MethodConfig):
 
         A decoder network that begins at the sum needs few.
         """
-        usual = _PUBLISHED_STEPS // 4 if self.decoder == "mlp" else 0
-        return self.training_steps or (_PUBLISHED_STEPS if self.fit == "adam" else usual)
+        usual = _USUAL_STEPS // 4 if self.decoder == "mlp" else 0
+        return self.training_steps or (_USUAL_STEPS if self.fit == "adam" else usual)
 
 
-_PUBLISHED_STEPS = 2000
+_USUAL_STEPS = 2000
+
+_PUBLISHED: dict[str, Any] = {
+    "fit": "adam",
+    "decoder": "mlp",
+    "features": 32,
+    "hidden": 64,
+    "cell": 1.0,
+    "cells_per_gap": 1,
+    "training_steps": 30_000,
+    "learning_rate": 0.01,
+    "batch": 4096,
+    "scaling": "unit",
+    "tv": 0.001,
+    "tv_weighting": "published",
+    "smoothness": 0.0,
+    "coarse": "mapped",
+    "correct": False,
+}
+"""Ohashi 2025, section 3.5; what it does not state (features, network, batch, steps, rate) as the code of K-Planes."""
 
 
 def _limited(config: KPlanesConfig, steps: int) -> KPlanesConfig:
@@ -132,9 +171,14 @@ KPLANES = MethodSpec(
     "as linear interpolation along z; its use is speed, any depth, and fusing coarse with fine images.",
     config=KPlanesConfig,
     create=_create,
-    cost="2 s (balanced) for 192 x 192 x 31 sections on two cores",
+    cost="2 s (balanced), minutes (published) for 192 x 192 x 31 sections on two cores",
     training=TrainingSpec(TrainingCost(KPlanesConfig.gradient_steps, _limited)),
-    presets={"fast": {"sweeps": 1}, "balanced": {}, "best": {"sweeps": 4, "training_steps": 200}},
+    presets={
+        "fast": {"sweeps": 1},
+        "balanced": {},
+        "best": {"sweeps": 4, "training_steps": 200},
+        "published": _PUBLISHED,
+    },
     acquisitions=frozenset({"slice"}),
     devices=("cpu", "cuda"),
 )

@@ -20,12 +20,14 @@ _SECTIONS = 4
 
 @dataclass(frozen=True)
 class Steps:
-    """How many gradient steps, how large, and with which penalties."""
+    """How many gradient steps, how large, with which penalties, and at how many random pixels (0: whole rows)."""
 
     training_steps: int
     learning_rate: float
     tv: float
     smoothness: float
+    tv_published: bool = False
+    batch: int = 0
 
 
 def random_planes(shape: tuple[int, int, int], features: int, device: torch.device) -> Planes:
@@ -53,7 +55,11 @@ def polish(
     sizes = np.array([one.images.numel() for one in observed], float)
     for step in range(steps.training_steps):
         one = observed[int(rng.choice(len(observed), p=sizes / sizes.sum()))]
-        loss = _misfit(moving, decoder, one, rng) + _penalty(moving, steps)
+        if steps.batch:
+            loss = _misfit_at_pixels(moving, decoder, one, rng, steps.batch)
+        else:
+            loss = _misfit(moving, decoder, one, rng)
+        loss = loss + _penalty(moving, steps)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -78,10 +84,28 @@ def _misfit(planes: Planes, decoder: Decoder, one: Observed, rng: np.random.Gene
     return (found - one.images[chosen][:, part]).square().mean()
 
 
-def _penalty(planes: Planes, steps: Steps) -> Tensor:
-    """Return Ohashi's total variation (squared length over the features, mean over cells), and second differences."""
+def _misfit_at_pixels(planes: Planes, decoder: Decoder, one: Observed, rng: np.random.Generator, count: int) -> Tensor:
+    """Return the mean squared error at random pixels of random sections, as Ohashi 2025 draws them."""
+    k, y, x = (torch.from_numpy(rng.integers(size, size=count)).to(one.images.device) for size in one.images.shape)
+    features = one.at.images(planes)[y, x] * one.at.rows(planes)[k, y] * one.at.columns(planes)[k, x]
+    return (decoder(features) - one.images[k, y, x]).square().mean()
+
+
+def total_variation(planes: Planes) -> Tensor:
+    """Return Ohashi 2025, eq. 19: on each plane squared lengths over the features, summed and divided by the cells."""
     total = planes.xy.new_zeros(())
-    if steps.tv:
+    for plane in planes.tensors():
+        squares = [plane.diff(dim=dim).square().sum() for dim in (0, 1)]
+        total = total + (squares[0] + squares[1]) / (plane.shape[0] * plane.shape[1])
+    return total
+
+
+def _penalty(planes: Planes, steps: Steps) -> Tensor:
+    """Return total variation, as published or per pair of neighbours, and second differences, with their weights."""
+    total = planes.xy.new_zeros(())
+    if steps.tv and steps.tv_published:
+        total = total + steps.tv * total_variation(planes)
+    elif steps.tv:
         for plane in planes.tensors():
             for dim in (0, 1):
                 if plane.shape[dim] > 1:

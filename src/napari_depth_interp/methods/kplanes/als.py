@@ -30,10 +30,22 @@ class Observed:
 
 @dataclass(frozen=True)
 class Penalties:
-    """Weights of the squared differences of neighbours (``tv``) and of second differences along z."""
+    """Weights of the squared differences of neighbours (``tv``) and of second differences along z.
+
+    Both are relative to the curvature of the equations of each plane; with ``tv_published`` total variation counts as
+    in Ohashi 2025, eq. 19 and 20, beside the mean squared error over all observed pixels.
+    """
 
     tv: float
     smoothness: float
+    tv_published: bool = False
+
+    def on_differences(self, plane: Tensor, curvature: Tensor, observed: Sequence[Observed]) -> Tensor:
+        """Return what a squared difference of neighbours on a plane counts, beside the sum of squared errors."""
+        if not self.tv_published:
+            return self.tv * curvature
+        pixels = sum(one.images.numel() for one in observed)
+        return curvature.new_tensor(self.tv * pixels / (plane.shape[0] * plane.shape[1]))
 
 
 def split_sections(images: Tensor, features: int) -> Planes:
@@ -57,9 +69,9 @@ def split_sections(images: Tensor, features: int) -> Planes:
 
 def sweep(planes: Planes, observed: Sequence[Observed], penalties: Penalties, each: Callable[[], None]) -> None:
     """Solve for each plane once; ``each`` is called after every plane and may raise."""
-    planes.yz = _along_z(planes.yz, [_for_yz(planes, one) for one in observed], penalties)
+    planes.yz = _along_z(planes.yz, [_for_yz(planes, one) for one in observed], penalties, observed)
     each()
-    planes.zx = _along_z(planes.zx, [_for_zx(planes, one) for one in observed], penalties)
+    planes.zx = _along_z(planes.zx, [_for_zx(planes, one) for one in observed], penalties, observed)
     each()
     alone = observed[0]
     if len(observed) == 1 and penalties.tv == 0 and alone.at.y.identity and alone.at.x.identity:
@@ -105,13 +117,16 @@ def _normal(image: Tensor, lines: Tensor, values: Tensor) -> tuple[Tensor, Tenso
     return curvature, pull
 
 
-def _along_z(plane: Tensor, equations: Sequence[_Equations], penalties: Penalties) -> Tensor:
+def _along_z(
+    plane: Tensor, equations: Sequence[_Equations], penalties: Penalties, observed: Sequence[Observed]
+) -> Tensor:
     size = torch.stack([one.curvature.diagonal(dim1=-2, dim2=-1).mean() for one in equations]).mean()
+    on_differences = penalties.on_differences(plane, size, observed)
 
     def product(cells: Tensor) -> Tensor:
         found = _STAY * size * cells + penalties.smoothness * size * _bent(cells)
         if penalties.tv:
-            found = found + penalties.tv * size * (_uneven(cells, 0) + _uneven(cells, 1))
+            found = found + on_differences * (_uneven(cells, 0) + _uneven(cells, 1))
         for one in equations:
             found = found + one.back((one.curvature @ one.z(cells)[..., None])[..., 0])
         return found
@@ -144,6 +159,7 @@ def _image_plane(planes: Planes, observed: Sequence[Observed], penalties: Penalt
     size = torch.stack(
         [(rows.square().mean() * columns.square().mean() * len(rows)) for _, rows, columns in lines]
     ).mean()
+    on_differences = penalties.on_differences(planes.xy, size, observed)
 
     def back(one: Observed, values: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         image = torch.zeros((*values.shape[1:], rows.shape[-1]), device=values.device)
@@ -154,7 +170,7 @@ def _image_plane(planes: Planes, observed: Sequence[Observed], penalties: Penalt
     def product(cells: Tensor) -> Tensor:
         found = _STAY * size * cells
         if penalties.tv:
-            found = found + penalties.tv * size * (_uneven(cells, 0) + _uneven(cells, 1))
+            found = found + on_differences * (_uneven(cells, 0) + _uneven(cells, 1))
         for one, rows, columns in lines:
             image = one.at.x(one.at.y(cells, 0), 1)
             values = torch.stack([((image * columns[k, None]) @ rows[k, :, :, None])[..., 0] for k in range(len(rows))])

@@ -37,18 +37,18 @@ class Images:
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """A fitted stack: values are ``mean + std * decoder(product of the planes)``."""
+    """A fitted stack: values are ``offset + scale * decoder(product of the planes)``."""
 
     planes: Planes
     decoder: Decoder
     knots: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
-    mean: float
-    std: float
+    offset: float
+    scale: float
 
     def at(self, z: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float32]:
         """Return sections (K, Y, X) at depths z on the finest pixels."""
         sampling = _sampling(self.knots, (z, *map(np.arange, shape)), self.planes.xy.device)
-        values = render(self.planes, sampling, self.decoder).mul_(self.std).add_(self.mean)
+        values = render(self.planes, sampling, self.decoder).mul_(self.scale).add_(self.offset)
         return np.asarray(values.cpu().numpy(), np.float32)
 
 
@@ -153,12 +153,12 @@ def fit(images: Sequence[Images], config: KPlanesConfig, runtime: Runtime, repor
     Field
     """
     finest = images[0]
-    mean, std = float(finest.voxels.mean(dtype=np.float64)), float(finest.voxels.std(dtype=np.float64)) or 1.0
+    offset, scale = _scaling(finest.voxels, config.scaling)
     knots = _knots(images, config)
     with torch_on(runtime) as device:
         size = finest.voxels.shape[1:]
         fine = [one if config.coarse == "mapped" else _at_every_pixel(one, size) for one in images]
-        observed = [_observed(one, knots, mean, std, device) for one in fine]
+        observed = [_observed(one, knots, offset, scale, device) for one in fine]
         shape = (len(knots[0]), len(knots[1]), len(knots[2]))
         rng = np.random.default_rng(runtime.seed)
         training_steps = config.gradient_steps()
@@ -171,16 +171,16 @@ def fit(images: Sequence[Images], config: KPlanesConfig, runtime: Runtime, repor
         if config.decoder == "mlp":
             decoder = Mlp(planes.xy.shape[-1], config.hidden, over_sum=config.fit == "als").to(device)
         if training_steps:
-            steps = Steps(training_steps, config.learning_rate, config.tv, config.smoothness)
             inner = part(report, 0.5 if config.fit == "als" else 0.0, 1.0, "training the planes")
-            polish(planes, decoder, observed, steps, rng, lambda done: inner(Progress(done)))
+            polish(planes, decoder, observed, _steps(config), rng, lambda done: inner(Progress(done)))
         if isinstance(decoder, Mlp):
             decoder.requires_grad_(False)
-        return Field(planes, decoder, knots, mean, std)
+        return Field(planes, decoder, knots, offset, scale)
 
 
 def _sweeps(planes: Planes, observed: Sequence[Observed], config: KPlanesConfig, report: Report) -> None:
     done = 0
+    penalties = Penalties(config.tv, config.smoothness, config.tv_weighting == "published")
 
     def each() -> None:
         nonlocal done
@@ -188,7 +188,26 @@ def _sweeps(planes: Planes, observed: Sequence[Observed], config: KPlanesConfig,
         report(Progress(done / (3 * config.sweeps)))
 
     for _ in range(config.sweeps):
-        sweep(planes, observed, Penalties(config.tv, config.smoothness), each)
+        sweep(planes, observed, penalties, each)
+
+
+def _steps(config: KPlanesConfig) -> Steps:
+    return Steps(
+        config.gradient_steps(),
+        config.learning_rate,
+        config.tv,
+        config.smoothness,
+        tv_published=config.tv_weighting == "published",
+        batch=config.batch,
+    )
+
+
+def _scaling(voxels: NDArray[Any], kind: str) -> tuple[float, float]:
+    """Return what is taken from the grey values, and what they are then divided by."""
+    if kind == "unit":
+        low = float(voxels.min())
+        return low, (float(voxels.max()) - low) or 1.0
+    return float(voxels.mean(dtype=np.float64)), float(voxels.std(dtype=np.float64)) or 1.0
 
 
 def _knots(
@@ -221,10 +240,10 @@ def _at_every_pixel(one: Images, size: tuple[int, ...]) -> Images:
 
 
 def _observed(
-    one: Images, knots: tuple[NDArray[np.float64], ...], mean: float, std: float, device: torch.device
+    one: Images, knots: tuple[NDArray[np.float64], ...], offset: float, scale: float, device: torch.device
 ) -> Observed:
     rows, columns = ((np.arange(size) + 0.5) * one.coarser - 0.5 for size in one.voxels.shape[1:])
-    scaled = torch.from_numpy((one.voxels.astype(np.float32) - np.float32(mean)) / np.float32(std))
+    scaled = torch.from_numpy((one.voxels.astype(np.float32) - np.float32(offset)) / np.float32(scale))
     return Observed(scaled.to(device), _sampling(knots, (one.depths, rows, columns), device))
 
 
