@@ -61,7 +61,8 @@ _DRAWING = (
 )  # fmt: skip
 """Parameters of the diffusion model that the hybrid has under the same name."""
 _PLANES = (
-    "features", "tv", "cells_per_gap", "decoder", "hidden", "fit", "sweeps", "smoothness", "coarse", "correct",
+    "features", "tv", "tv_weighting", "scaling", "cells_per_gap", "decoder", "hidden", "fit", "sweeps", "smoothness",
+    "coarse", "correct",
 )  # fmt: skip
 """Parameters of the planes that it has under the same name."""
 
@@ -156,8 +157,11 @@ class MsdsrKPlanesConfig(CompositeConfig):
         ge=0.0,
         le=100.0,
         title="Total variation",
-        description="Weight of the squared differences of neighbouring cells on the planes; 0.001 as published.",
+        description="Weight of the squared differences of neighbouring cells on the planes; 0.001 as published, with "
+        "scaling=unit and tv_weighting=published.",
     )
+    tv_weighting: Literal["ours", "published"] = _of(KPlanesConfig, "tv_weighting")
+    scaling: Literal["zscore", "unit"] = _of(KPlanesConfig, "scaling")
     smoothness: float = _of(KPlanesConfig, "smoothness")
     cells_per_gap: int = _of(
         KPlanesConfig,
@@ -346,8 +350,9 @@ _PUBLISHED: dict[str, Any] = {
     **{name: MSDSR.presets["published"][name] for name in _TAKEN_OVER},
     "sampling_steps": MSDSR.presets["published"]["steps"],
     "loss": "l2", "masks": "random", "columns": 64, "piece_rows": 8, "coarser": 4, "drawn": 1,
-    "features": 32, "tv": 0.001, "smoothness": 0.0, "cells_per_gap": 1, "fit": "adam", "decoder": "mlp",
-    "coarse": "mapped", "correct": False, "remove_background": True, "crop": 256,
+    "features": 32, "tv": 0.001, "tv_weighting": "published", "scaling": "unit", "smoothness": 0.0,
+    "cells_per_gap": 1, "fit": "adam", "decoder": "mlp", "coarse": "mapped", "correct": False,
+    "remove_background": True, "crop": 256,
 }  # fmt: skip
 """Ohashi 2025; what it does not state of the diffusion model is the public code of MSDSR's."""
 

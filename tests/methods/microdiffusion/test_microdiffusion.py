@@ -160,6 +160,8 @@ def test_what_does_not_fit_is_refused():
         MicroDiffusionConfig(prior="cubic", prior_options="kind=odd")
     with pytest.raises(ValidationError, match="prior_options holds 'spline'; write KEY=VALUE"):
         MicroDiffusionConfig(prior="cubic", prior_options="spline")
+    with pytest.raises(ValidationError, match="effort=published needs prior=inr: auto has no such preset"):
+        MicroDiffusionConfig(prior="auto", effort="published")
     with pytest.raises(ValidationError, match="prior=none has no parameters"):
         MicroDiffusionConfig(prior="none", prior_options="kind=spline")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Literal, cast
 
 from pydantic import Field, field_validator
 
@@ -27,7 +27,7 @@ BOTH_SIZES = f"{CANDIDATES}, section_sr:balanced"
 class AutoConfig(CompositeConfig):
     """Parameters of the automatic choice."""
 
-    effort: Preset = Field(
+    effort: Literal["fast", "balanced", "best"] = Field(
         default="balanced",
         title="Effort",
         description="Preset that the candidates are run with: fast, balanced or best. Best takes minutes.",

@@ -254,6 +254,8 @@ class MicroDiffusionConfig(CompositeConfig):
     def prior_of(self, name: str) -> tuple[MethodSpec, MethodConfig]:
         """Return a method as a prior, with its parameters."""
         spec = registry.get(name)
+        if self.effort == "published" and spec.presets and self.effort not in spec.presets:
+            raise ValueError(f"effort=published needs prior=inr: {name} has no such preset")
         values: dict[str, Any] = dict(spec.presets.get(self.effort, {}))
         if name == "inr" and self.prior_training == "joint":
             values["training_steps"] = 0
@@ -322,6 +324,7 @@ MICRODIFFUSION = MethodSpec(
             "steps": 1000,
             "eta": 1.0,
             "samples": 1,
+            "schedule": "linear",
             "zero_snr": False,
             "correct": False,
             "noise": "keep",
