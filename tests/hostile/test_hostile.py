@@ -3,9 +3,7 @@
 import json
 import os
 import shutil
-import subprocess
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import pytest
 from cases import Case, stack
 from corpus import MEMORY_MB, SECONDS, Outcome, arguments, make, run, table, told_by
 
-from command_line import ENVIRONMENT, MODULE
+from command_line import depth_interp
 from napari_depth_interp import io
 
 KINDS = (
@@ -139,13 +137,9 @@ def test_the_real_command_line_says_the_same(ran, tmp_path):
 
     def command(i):
         words = arguments(ran.cases[i], tmp_path / f"{i:03d}.tif")
-        return subprocess.run(
-            [*MODULE, *words[:-3], "--json", *words[-3:]],
-            capture_output=True, text=True, encoding="utf-8", env=ENVIRONMENT, timeout=60, check=False, cwd=tmp_path,
-        )  # fmt: skip
+        return depth_interp(*words[:-3], "--json", *words[-3:], cwd=tmp_path)
 
-    with ThreadPoolExecutor(2) as pool:
-        done = dict(zip(chosen, pool.map(command, chosen), strict=True))
+    done = {i: command(i) for i in chosen}
     for i, process in done.items():
         check(ran.cases[i], process.returncode, process.stderr)
         assert process.returncode == ran.outcomes[i].status

@@ -60,6 +60,7 @@ class SharedViewer:
         self._viewer, self._shown = napari.Viewer(show=show, show_welcome_screen=False), show
         if show:
             QTest.qWaitForWindowExposed(self._viewer.window._qt_window)
+            self._viewer.window.resize(900, 650)  # drawn by software, each pixel costs time
         gc.collect()
         gc.freeze()  # napari collects garbage whenever a layer is removed; what stays need not be looked through
         self._own = self._callbacks()

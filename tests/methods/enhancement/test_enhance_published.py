@@ -109,7 +109,7 @@ class TestTraining:
         made.measure(images)
         pixels = torch.cat([made.seen(each).flatten() for each in images])
         assert (float(pixels.mean()), float(pixels.std())) == pytest.approx((0.0, 1.0), abs=1e-4)
-        found = made(100 * torch.randn(1, 1, 16, 16))
+        found = made(100 * torch.randn(1, 1, 16, 16)).detach()
         assert 0 <= float(found.min()) <= float(found.max()) <= 1
 
     def test_zeros_lie_beyond_the_edges(self, name):

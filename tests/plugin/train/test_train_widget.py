@@ -19,6 +19,8 @@ from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.training import session
 from napari_depth_interp.training.reading import read_folder
 
+LENGTH = 600
+"""Training steps: some seconds, and a validation every 30 of them."""
 LONG = 60_000
 """Milliseconds that a training of some seconds may take where other tests run beside it."""
 
@@ -38,7 +40,7 @@ class TestWatching:
     @pytest.fixture
     def training(self, qtbot, trainer_widget, begin):
         """A widget in the middle of a training."""
-        begin(trainer_widget, training_steps=2000)
+        begin(trainer_widget, training_steps=LENGTH)
         reaches(qtbot, trainer_widget, validations=1)
         yield trainer_widget
         trainer_widget.cancel()
@@ -56,7 +58,7 @@ class TestWatching:
         assert layer in viewer.layers
         assert not np.array_equal(layer.data, before)
         qtbot.waitUntil(lambda: "left, memory" in read(training.bar, "message"), timeout=LONG)
-        assert "of 2000, loss" in read(training.bar, "message")
+        assert f"of {LENGTH}, loss" in read(training.bar, "message")
         assert training.tabs.currentWidget() is training.curves
 
     def test_a_picture_that_was_removed_stays_away(self, qtbot, viewer, training):
@@ -96,13 +98,13 @@ def test_stop_keeps_the_best_and_the_model_is_found_and_used(qtbot, viewer, open
     choice = parameter(interpolation.method, "model")
     assert entries(choice, "Model") == ["none"]
     widget = open_trainer()
-    begin(widget, training_steps=2000)
+    begin(widget, training_steps=LENGTH)
     reaches(qtbot, widget, validations=2)
     press(widget.bar, "stop")
     finish(qtbot, widget, LONG)
     record = model_folder.about(library.get("mine").folder).record
-    assert 0 < record["steps"] < record["planned_steps"] == 2000
-    assert f"mine: trained for {record['steps']} steps of 2000" in read(widget.bar, "message")
+    assert 0 < record["steps"] < record["planned_steps"] == LENGTH
+    assert f"mine: trained for {record['steps']} steps of {LENGTH}" in read(widget.bar, "message")
     best = max(record["validation"], key=lambda look: look["psnr"])
     assert f"psnr {best['psnr']:.4g}" in read(widget.bar, "message")
     assert widget.models.chosen.name == "mine"
@@ -236,7 +238,7 @@ class TestSettingUp:
     def test_what_is_hidden_is_asked_apart_from_the_rest(self, trainer_widget):
         pick(trainer_widget.method, "Method", "msdsr")
         hidden = form_of(trainer_widget.hidden).fields
-        assert set(hidden) == {"rows", "masks", "validation_share"}
+        assert set(hidden) == {"rows", "masks", "fewest_observed", "most_observed", "validation_share"}
         assert not set(hidden) & set(form_of(trainer_widget.method).fields)
         type_over(parameter(trainer_widget.hidden, "validation_share"), "0.25")
         type_over(parameter(trainer_widget.hidden, "rows"), "2")
