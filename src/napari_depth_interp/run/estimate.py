@@ -35,6 +35,12 @@ _SECTIONS = 48
 """Sections of a crop at most: more of them take longer in proportion."""
 _TINY, _SMALL = 20_000, 150_000
 """Voxels of the crop that everything is loaded with, and of the small crop."""
+_SLOW_START = 2.0
+"""Seconds of the tiny run, with what it loads, from which on the small crop is half as large."""
+_SLOW_AGAIN = 3.0
+"""Seconds of ``prepare`` on the large crop from which on the small one is trained on for longer."""
+_NO_TRAINING = 0.1
+"""Seconds of ``prepare`` in which nothing was trained: the tiny images were too small, and nothing was loaded yet."""
 _GROWTH, _SLOW_GROWTH = 8, 2
 """How many times larger the large crop is to begin with, and where already the small one takes long."""
 _LONG_ENOUGH = 0.5
@@ -187,16 +193,19 @@ def _seconds(request: Request, target: Target | None, report: Report) -> float:
     cost = request.spec.training_cost
     steps = 0 if cost is None else cost.steps(request.config)
     few = min(_FEW, steps)
-    first = _measure(request, target, _TINY, few, part(report, 0.0, 0.3))
-    small = _measure(request, target, _SMALL, few, part(report, 0.3, 0.5))
+    first = _measure(request, target, _TINY, few, part(report, 0.0, 0.2), prepare_only=few > 0)
+    size = _SMALL if first.total < _SLOW_START else _SMALL // 2
+    small = _measure(request, target, size, few, part(report, 0.2, 0.4))
+    if few and first.prepare < _NO_TRAINING:
+        first, small = small, _measure(request, target, size, few, part(report, 0.4, 0.5))
     large = small if small.cut else _larger(request, target, small, part(report, 0.5, 0.8))
     more = min(_MORE if small.prepare < _SLOW_TRAINING else 2 * _FEW, steps)
-    trained = large
+    again = trained = large if large.prepare < _SLOW_AGAIN or (cost is not None and cost.every_voxel) else small
     if more > few:
-        trained = _measure(request, target, large.asked, more, part(report, 0.8, 1.0), prepare_only=True)
+        trained = _measure(request, target, again.asked, more, part(report, 0.8, 1.0), prepare_only=True)
     report(Progress(1.0))
-    starting = max(0.0, first.total - small.total)
-    return starting + _extrapolated(request, steps, (small, trained, large))
+    starting = max(0.0, first.prepare - small.prepare if few else first.total - small.total)
+    return starting + _extrapolated(request, steps, (small, large), (again, trained))
 
 
 def _larger(request: Request, target: Target | None, small: _Times, report: Report) -> _Times:
@@ -208,16 +217,17 @@ def _larger(request: Request, target: Target | None, small: _Times, report: Repo
     return large
 
 
-def _extrapolated(request: Request, steps: int, measured: Sequence[_Times]) -> float:
-    small, trained, large = measured
+def _extrapolated(request: Request, steps: int, sizes: tuple[_Times, _Times], lengths: tuple[_Times, _Times]) -> float:
+    """Return the seconds of the whole run: ``sizes`` differ in their crops, ``lengths`` in their training steps."""
+    (small, large), (again, trained) = sizes, lengths
     cost = request.spec.training_cost
     seen, made = _size(request), math.prod(request.output_shape[2:])
 
     def work(steps: int, seen: int) -> int:
         return steps * (seen if cost is not None and cost.every_voxel else 1)
 
-    extra = work(trained.steps, trained.seen) - work(large.steps, large.seen)
-    per_work = _slope(trained.prepare - large.prepare, extra)
+    extra = work(trained.steps, trained.seen) - work(again.steps, again.seen)
+    per_work = _slope(trained.prepare - again.prepare, extra)
     untrained, more = (each.prepare - per_work * work(each.steps, each.seen) for each in (small, large))
     looked_at = seen if cost is None or cost.looked_at is None else min(seen, cost.looked_at)
     per_seen = _slope(more - untrained, large.seen - small.seen)
