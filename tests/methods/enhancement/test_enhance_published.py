@@ -10,7 +10,7 @@ from test_enhancer import clean, enhanced, noisy, stack
 
 from napari_depth_interp.method import Runtime
 from napari_depth_interp.methods import registry
-from napari_depth_interp.methods.enhancement.fit import fit, looks
+from napari_depth_interp.methods.enhancement.fit import fit, validation_images
 from napari_depth_interp.methods.enhancement.networks import SINCE, Cae, Srcnn
 from napari_depth_interp.methods.enhancement.pairs import Pair, supervised
 from napari_depth_interp.methods.enhancement.patches import Patches
@@ -128,11 +128,11 @@ class TestTraining:
         config = published(name)
         learned, held = supervised(data, config.validation_share, 0, CPU)
         assert (len(learned), len(held)) == (6, 2)
-        ten = looks(held, config)
+        ten = validation_images(held, config)
         assert len(ten) == 10
         assert len({each.seen.contiguous().numpy().tobytes() for each in ten}) == 10
         assert {tuple(each.seen.shape) for each in ten} == {(48, 56), (56, 48)}
-        assert len(looks(held, config.model_copy(update={"validation_variants": False}))) == 2
+        assert len(validation_images(held, config.model_copy(update={"validation_variants": False}))) == 2
 
 
 @BOTH
@@ -155,7 +155,7 @@ class TestModels:
         recipe = registry.get(name).presets["published"]
         own = {"filters": 8, "batch": 4, "training_steps": 20}
         folder = self.learn(name, tmp_path, **{**recipe, **own})
-        assert "centre" in model_folder.load(folder, name).tensors
+        assert "mean" in model_folder.load(folder, name).tensors
         plain, given = self.made(name, folder), self.made(name, folder, **recipe)
         np.testing.assert_array_equal(plain, given)
 

@@ -72,7 +72,7 @@ def test_the_mean_is_never_far_from_a_good_prior(usual):
     assert errors[0] < 1.05 * errors[1]
 
 
-def test_samples_differ_and_their_spread_is_the_uncertainty(usual):
+def test_samples_differ_and_their_std_is_the_uncertainty(usual):
     found = usual.sections_at(STACK, FINE)
     assert found.uncertainty.shape == found.values.shape
     assert (found.uncertainty > 0).mean() > 0.99

@@ -160,7 +160,7 @@ class TestScene:
         assert not torch.allclose(once, plain, atol=1e-3)
 
 
-class TestLessons:
+class TestExamples:
     def test_means_know_only_the_mean(self):
         stack = stack_of()
         prior = np.arange(30, dtype=np.float32)[:, None, None] + np.zeros((30, 16, 18), np.float32)

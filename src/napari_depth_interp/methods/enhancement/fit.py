@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Network = TypeVar("Network", bound=EnhancingNetwork)
 
 _LOOKS = 10
-"""How often validation looks at the network."""
+"""How often the network is validated."""
 _LOOKED_AT, _IMAGES = 1024, 8
 """Rows and columns of a validation image that are looked at, and images, at most."""
 
@@ -63,8 +63,8 @@ def fit(
     steps = training_steps or config.training_steps
     network = network.to(memory_format=torch.channels_last)
     optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
-    looked_at = looks(held_back, config)
-    validation = Validation(lambda each: checked(each, looked_at), max(1, steps // _LOOKS)) if looked_at else None
+    images = validation_images(held_back, config)
+    validation = Validation(lambda each: checked(each, images), max(1, steps // _LOOKS)) if images else None
 
     def loss(networks: Sequence[nn.Module], step: Step) -> Tensor:
         batch = patches.draw(step.rng)
@@ -82,8 +82,8 @@ def fit(
     )  # fmt: skip
 
 
-def looks(held_back: Sequence[Pair], config: EnhanceConfig) -> list[Pair]:
-    """Return the images that validation looks at: a few of those held back, each in five variants if wanted."""
+def validation_images(held_back: Sequence[Pair], config: EnhanceConfig) -> list[Pair]:
+    """Return the images of validation: a few of those held back, each in five variants if wanted."""
     few = held_back[:: -(-len(held_back) // _IMAGES)] if held_back else []
     variants = range(VARIANTS if config.validation_variants else 1)
     return [Pair(turned(each.seen, i), turned(each.wanted, i)) for each in few for i in variants]

@@ -35,11 +35,11 @@ class EnhancingNetwork(nn.Module):
         super().__init__()
         self._standard = normalisation == "standard"
         if self._standard:
-            self.register_buffer("centre", torch.tensor(0.0))
-            self.register_buffer("spread", torch.tensor(1.0))
+            self.register_buffer("mean", torch.tensor(0.0))
+            self.register_buffer("std", torch.tensor(1.0))
 
-    centre: Tensor
-    spread: Tensor
+    mean: Tensor
+    std: Tensor
 
     def begin_at(self, mean: float) -> None:
         """Let an untrained network give about the mean of the images."""
@@ -48,12 +48,12 @@ class EnhancingNetwork(nn.Module):
         """Take mean and standard deviation of all pixels of the noisy images, where the network is to know them."""
         if self._standard:
             pixels = torch.cat([each.float().flatten() for each in images])
-            self.centre.fill_(float(pixels.mean()))
-            self.spread.fill_(max(float(pixels.std()), _FLAT))
+            self.mean.fill_(float(pixels.mean()))
+            self.std.fill_(max(float(pixels.std()), _FLAT))
 
     def seen(self, images: Tensor) -> Tensor:
         """Return what the first convolution sees."""
-        return (images - self.centre) / self.spread if self._standard else images
+        return (images - self.mean) / self.std if self._standard else images
 
 
 def output_of(made: Tensor) -> Tensor:
