@@ -299,7 +299,8 @@ MICRODIFFUSION = MethodSpec(
     "standard deviation for projections (means of n sections), without their white noise. For slices use auto.",
     config=MicroDiffusionConfig,
     create=_create,
-    cost="2 min (fast) to many minutes (balanced, best) for 22 projections of 128 x 128 on two cores",
+    cost="2 min (fast) to many minutes (balanced, best) for 22 projections of 128 x 128 on two cores; "
+    "published: many hours",
     presets={
         "fast": {"training_steps": 300, "levels": 2, "samples": 4, "steps": 2},
         "balanced": {},
