@@ -14,8 +14,8 @@ from napari_depth_interp.simulate import simulate
 
 QUICK = {
     "section_sr": {"training_steps": 15, "channels": 8, "blocks": 1},
-    "auto": {"training_steps": 30},
-    "msdsr": {"training_steps": 12, "channels": 8, "levels": 2, "steps": 2},
+    "auto": {"training_steps": 12},
+    "msdsr": {"training_steps": 10, "channels": 8, "levels": 2, "steps": 2, "batch": 4},
     "msdsr_kplanes": {"training_steps": 20},
     "srcnn": {"training_steps": 20, "filters": 8, "mapped": 8, "batch": 4},
     "cae": {"training_steps": 20, "filters": 8, "code": 8, "batch": 4},

@@ -23,6 +23,12 @@ STEP = 0.05
 """Seconds between two reports of the slow method."""
 
 
+def pytest_collection_modifyitems(items):
+    """Within a file, leave those with a window on the screen to the end: each change opens another viewer."""
+    order = {path: number for number, path in enumerate(dict.fromkeys(item.path for item in items))}
+    items.sort(key=lambda item: (order[item.path], "shown_viewer" in getattr(item, "fixturenames", ())))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _napari_settings(tmp_path_factory):
     """Keep napari's and the plugins' settings out of the user's folder."""

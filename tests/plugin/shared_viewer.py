@@ -91,6 +91,7 @@ class SharedViewer:
         overlay = viewer.canvas.overlays.text
         left |= {"text overlay": overlay.text} if overlay.visible else {}
         assert not left, f"a dock has left behind {left}"
+        gc.freeze()  # what has been imported since
 
     def close(self):
         """Close the viewer; the next test gets a new one."""

@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from bioimageio.spec import ValidationContext, build_description
-from onnx.reference import ReferenceEvaluator
 
 from napari_depth_interp.errors import OutputError, RequestError
 from napari_depth_interp.methods.msdsr.network import PlaneNet
@@ -26,6 +24,10 @@ def model(models_home):
 
 
 def test_the_package_is_valid_and_computes_the_same(model, tmp_path):
+    # Imported here, as both take seconds and every process of the suite imports this module.
+    from bioimageio.spec import ValidationContext, build_description
+    from onnx.reference import ReferenceEvaluator
+
     path = export_bioimageio("brain", tmp_path / "brain", author="A. Nyone")
     assert path.name == "brain.bioimageio.zip"
     with zipfile.ZipFile(path) as archive:
