@@ -152,7 +152,7 @@ def train(viewer: Any, theme: str) -> None:
         small = {"training_steps": 400, "channels": 16, "levels": 2, "steps": 1}
         widget.method.set_values(make_settings(method="msdsr", preset="fast", parameters=small))
         widget.model.set_name("organoids")
-        widget.train()
+        widget.run()
         wait_until(lambda: len(widget.curves.validations) >= 12)
         save(viewer, f"train-{theme}")
         widget.stop_training()

@@ -264,6 +264,8 @@ class MethodSpec:
         What it needs to make a part of the result.
     presets : mapping of preset -> config values
     acquisitions : set of {"slice", "projection"}
+    suits : {"any stack", "projections"}
+        What it is made for, which may be less than what it accepts; lists of methods are ordered by it.
     sampled : bool
         The result is a random sample that depends on the seed.
     gives_uncertainty : bool
@@ -281,9 +283,19 @@ class MethodSpec:
     tiling: Tiling = Tiling()
     presets: Mapping[Preset, Mapping[str, Any]] = field(default_factory=dict)
     acquisitions: frozenset[str] = frozenset({"slice", "projection"})
+    suits: Literal["any stack", "projections"] = "any stack"
     sampled: bool = False
     gives_uncertainty: bool = False
     devices: tuple[str, ...] = ("cpu",)
+
+    @property
+    def group(self) -> str:
+        """Under which heading lists of methods show it."""
+        if self.enhances:
+            return "For noisy sections"
+        if self.needs_model:
+            return "Need a trained model"
+        return f"For {self.suits}"
 
     @property
     def keeps_observed(self) -> bool:

@@ -4,6 +4,9 @@ A control is called what its text, its label in the form or its accessible name 
 line of words, or a text that changes, such as the button that runs and cancels, is called by its object name.
 """
 
+import re
+from itertools import pairwise
+
 import pyqtgraph as pg
 from qtpy.QtCore import QCoreApplication, QEvent, Qt
 from qtpy.QtTest import QTest
@@ -11,6 +14,7 @@ from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QCheckBox, QLabel,
 
 from napari_depth_interp.plugin.boxes.config_form import ConfigForm
 from napari_depth_interp.plugin.compare.methods_box import MethodRow
+from napari_depth_interp.plugin.folding import Fold
 
 _DELETED = int(getattr(QEvent.Type.DeferredDelete, "value", QEvent.Type.DeferredDelete))
 
@@ -37,18 +41,37 @@ def _above(control):
 
 
 def _names(control, labels):
-    text = control.text() if isinstance(control, QAbstractButton) else ""
+    text = without_mnemonic(control.text()) if isinstance(control, QAbstractButton) else ""
     return {text, control.accessibleName(), control.objectName(), labels.get(control, "")} - {""}
 
 
 def read(inside, name):
     """Return the text that a label, a button or a line shows."""
-    return find(inside, name).text()
+    control = find(inside, name)
+    return without_mnemonic(control.text()) if isinstance(control, QAbstractButton) else control.text()
+
+
+def without_mnemonic(text):
+    """Return a button's text as it is read: without the mark of the letter that presses it."""
+    return re.sub("&(.)", r"\1", text)
+
+
+def heading(inside):
+    """Return what the heading of a fold says."""
+    return inside.findChild(Fold).heading.text().lstrip("▸▾ ")
+
+
+def front_page(widget):
+    """Return the page of a dock that is in front."""
+    return widget.tabs.currentWidget().widget()
 
 
 def shows(inside, name):
-    """Return whether a control is shown wherever its widget is."""
-    return find(inside, name).isVisibleTo(inside)
+    """Return whether a control is shown wherever its widget is, once what it lies in is unfolded."""
+    control = find(inside, name)
+    up = list(_above(control))
+    top = next((each for each, over in pairwise(up) if isinstance(over, Fold)), inside)
+    return control.isVisibleTo(top)
 
 
 def press(inside, name):

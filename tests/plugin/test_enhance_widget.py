@@ -63,7 +63,7 @@ def test_parameters_follow_the_preset_and_are_kept_in_settings(widget, stack, tm
     choose(widget, enhance="cae", preset="fast", method="section_sr")
     assert form_of(widget.enhance).config().training_steps == 500
     choose(widget, enhance_parameters={"code": 5})
-    pick(widget.method, "preset", "best")
+    pick(widget.method, "Preset", "best")
     assert form_of(widget.enhance).config().training_steps == 10000
     type_over(parameter(widget.enhance, "code"), "7")
     widget.save_settings(str(tmp_path / "s.yaml"))

@@ -41,15 +41,15 @@ def test_tab_reaches_the_parameters_of_a_method_chosen_later(viewer):
     chain = focus_chain(widget)
     fields = [
         [field for name in form_of(each).fields if (field := parameter(each, name)).focusPolicy() != no_focus]
-        for each in (enhance, box)
+        for each in (box, enhance)
     ]
     expected = [
-        find(enhance, "Enhance the sections first"),
-        *fields[0],
         find(box, "Method"),
-        *fields[1],
+        *fields[0],
         find(box, "Restore defaults"),
-        find(widget.compute, "device"),
+        find(widget.compute, "Device"),
+        find(enhance, "Enhance the sections first"),
+        *fields[1],
     ]
     places = [chain.index(part) for part in expected]
     assert places == sorted(places)

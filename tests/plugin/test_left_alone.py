@@ -38,7 +38,7 @@ def test_closed_boxes_follow_no_names(viewer, models_home):
     for widget in (compare, train):
         viewer.window.remove_dock_widget(widget)
     layer.name = "after"
-    assert find(compare.protocol, "reference layer").itemText(0) == "before"
+    assert find(compare.protocol, "Reference layer").itemText(0) == "before"
     assert find(train.data, "Layers to learn from").item(0).text() == "before"
 
 

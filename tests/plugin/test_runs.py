@@ -127,9 +127,9 @@ class TestResult:
         widget = open_widget()
         sparse_tiff(tmp_path / "a.tif")
         widget.stack.open_files([tmp_path / "a.tif"])
-        result, uncertainty = run(qtbot, widget, method="slow", preset="fast", factor=2).layers
-        assert uncertainty.name == "a slow uncertainty"
-        assert not uncertainty.visible
+        [result] = run(qtbot, widget, method="slow", preset="fast", factor=2).layers
+        press(widget.runs, "Uncertainty")
+        uncertainty = viewer.layers["a slow uncertainty"]
         assert uncertainty.data.dtype == np.float32
         np.testing.assert_array_equal(uncertainty.data[::2], 0)
         np.testing.assert_array_equal(uncertainty.data[1::2], 1)
@@ -209,6 +209,15 @@ class TestPreview:
         finish(qtbot, widget)
         np.testing.assert_array_equal(viewer.layers["b linear preview"].data[[0, -1]], voxels[[5, 6]])
 
+    def test_linear_is_shown_until_the_method_has_trained(self, qtbot, viewer, widget, stack):
+        seen = []
+        viewer.layers.events.inserted.connect(lambda event: seen.append(event.value.name))
+        choose(widget, method="section_sr", parameters={"training_steps": 10, "channels": 8, "blocks": 1}, threads=1)
+        press(widget.bar, "preview")
+        finish(qtbot, widget)
+        assert seen == ["a linear preview", "a section_sr preview"]
+        assert [layer.name for layer in viewer.layers] == ["a", "a section_sr preview"]
+
     def test_takes_what_is_in_view(self, qtbot, shown_viewer, tmp_path):
         viewer = shown_viewer
         _, widget = viewer.window.add_plugin_dock_widget(PLUGIN)
@@ -283,6 +292,7 @@ def test_removed_layers_free_their_memory(qtbot, viewer, widget, stack):
     """The list of runs keeps what a run was, not its voxels."""
     widget.compute.set_scoring(2)
     done = run(qtbot, widget, method="cubic")
+    viewer.layers.remove(done.layers[0])
     kept = [
         done.outcome.result.dataset,
         *(getattr(done.outcome.held_out, name) for name in ("truth", "restored", "error")),

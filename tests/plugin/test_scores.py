@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from controls import cursor_at, drawn_curves, enter, find, graph, read, row_texts, tick
+from controls import cursor_at, drawn_curves, enter, find, front_page, graph, press, read, row_texts, tick
 from drive import choose, run, sparse_tiff
 from napari.settings import get_plugin_settings
 from qtpy.QtCore import QPointF, Qt
@@ -24,13 +24,21 @@ def cells(widget, row):
     return row_texts(find(widget.runs, "Runs"), row)
 
 
+def shown_part(widget, name):
+    """Show a part of the chosen run by its button, and return its layer."""
+    tick(widget.runs, name)
+    return next(reversed(widget.runs.chosen.more.values()))
+
+
 def overlay(viewer):
     return viewer.canvas.overlays.text
 
 
 class TestLayers:
     def test_truth_restored_and_error(self, qtbot, viewer, widget, stack):
-        result, truth, restored, error = run(qtbot, widget, factor=4).layers
+        [result] = run(qtbot, widget, factor=4).layers
+        assert list(viewer.layers) == [viewer.layers["a"], result]
+        truth, restored, error = (shown_part(widget, part) for part in ("Truth", "Restored", "Error"))
         assert [layer.name for layer in (truth, restored, error)] == [
             "a linear truth", "a linear restored", "a linear absolute error",
         ]  # fmt: skip
@@ -40,16 +48,17 @@ class TestLayers:
         np.testing.assert_array_equal(error.data, np.abs(restored.data.astype(float) - stack))
         assert error.data.dtype == np.float32
         assert result.data.shape == (33, 40, 50)
-        assert [layer.visible for layer in (result, truth, restored, error)] == [True, False, False, False]
+        assert all(layer.visible for layer in (result, truth, restored, error))
         for layer in (truth, restored, error):
             np.testing.assert_allclose(layer.scale, viewer.layers["a"].scale)
             np.testing.assert_allclose(layer.translate, viewer.layers["a"].translate)
             assert layer.units == result.units
-        assert widget.tabs.currentWidget() is widget.runs
+        assert front_page(widget) is widget.runs
 
     def test_the_last_sections_that_no_kept_one_encloses_are_left_out(self, qtbot, widget, stack):
         widget.compute.set_scoring(3)
-        _, truth, restored, _ = run(qtbot, widget).layers
+        run(qtbot, widget)
+        truth, restored = (shown_part(widget, part) for part in ("Truth", "Restored"))
         np.testing.assert_array_equal(truth.data, stack[:7])
         assert restored.data.shape == truth.data.shape
 
@@ -57,7 +66,8 @@ class TestLayers:
         defaults = get_plugin_settings(PLUGIN).defaults
         defaults.error_colormap = "magma"
         try:
-            assert run(qtbot, widget).layers[3].colormap.name == "magma"
+            run(qtbot, widget)
+            assert shown_part(widget, "Error").colormap.name == "magma"
         finally:
             defaults.error_colormap = "inferno"
 
@@ -69,7 +79,7 @@ class TestTable:
         name, seconds, psnr, ssim, rmse, gain = cells(widget, 0)
         linear, cubic = expected.methods
         assert name == "a cubic"
-        assert float(seconds) > 0
+        assert seconds.endswith(" s")
         assert ssim == f"{cubic.mean['ssim']:.3f}"
         difference = cubic.gain_over(linear)
         assert gain.startswith(f"{difference:+.2f} dB")
@@ -99,11 +109,11 @@ class TestTable:
 
     def test_a_clicked_row_shows_its_own_layers(self, qtbot, viewer, widget, stack):
         first, second = run(qtbot, widget), run(qtbot, widget, method="cubic")
-        second.layers[3].visible = True
+        error = shown_part(widget, "Error")
         assert not first.layers[0].visible
         find(widget.runs, "Runs").selectRow(0)
         assert first.layers[0].visible
-        assert not any(layer.visible for layer in second.layers)
+        assert not any(layer.visible for layer in (*second.layers, error))
         assert viewer.layers["a"].visible
 
     def test_a_row_whose_layers_are_gone(self, qtbot, viewer, widget, stack):
@@ -117,14 +127,14 @@ class TestTable:
 
     @pytest.mark.parametrize("text", ["1", "a b", "5 2"])
     def test_a_data_range_that_is_none(self, qtbot, viewer, widget, stack, text):
-        enter(widget.compute, "data range", text)
+        enter(widget.compute, "Data range", text)
         widget.run()
         qtbot.waitUntil(lambda: widget.job is None, timeout=5000)
         assert "data range must be two numbers" in read(widget.bar, "message")
         assert len(viewer.layers) == 1
 
     def test_a_given_data_range(self, qtbot, widget, stack):
-        enter(widget.compute, "data range", "0, 40000")
+        enter(widget.compute, "Data range", "0, 40000")
         assert run(qtbot, widget).outcome.held_out.scores.data_range == ((0.0, 40000.0),)
         assert "0 to 40000" in read(widget.runs, "summary")
 
@@ -134,6 +144,46 @@ class TestTable:
         qtbot.waitUntil(lambda: widget.job is None, timeout=5000)
         assert "keeping one section in 20 of 9" in read(widget.bar, "message")
         assert find(widget.bar, "run").isEnabled()
+
+
+class TestParts:
+    def test_a_button_hides_and_shows_again(self, qtbot, viewer, widget, stack):
+        run(qtbot, widget)
+        error = shown_part(widget, "Error")
+        tick(widget.runs, "Error", False)
+        assert not error.visible
+        assert shown_part(widget, "Error") is error
+        assert error.visible
+        assert not find(widget.runs, "Uncertainty").isEnabled()
+
+    def test_what_was_removed_by_hand_comes_back(self, qtbot, viewer, widget, stack):
+        run(qtbot, widget)
+        before = shown_part(widget, "Truth").data.copy()
+        viewer.layers.remove("a linear truth")
+        assert not find(widget.runs, "Truth").isChecked()
+        np.testing.assert_array_equal(shown_part(widget, "Truth").data, before)
+
+    def test_they_go_with_the_result(self, qtbot, viewer, widget, stack):
+        done = run(qtbot, widget)
+        shown_part(widget, "Truth")
+        viewer.layers.remove(done.layers[0])
+        assert [layer.name for layer in viewer.layers] == ["a"]
+        assert not find(widget.runs, "Truth").isEnabled()
+
+    def test_a_run_is_removed_and_taken_back(self, qtbot, viewer, widget, stack):
+        first, second = run(qtbot, widget), run(qtbot, widget, method="cubic")
+        find(widget.runs, "Runs").selectRow(0)
+        truth = shown_part(widget, "Truth")
+        press(widget.runs, "Remove run")
+        assert widget.runs.runs == [second]
+        assert [layer.name for layer in viewer.layers] == ["a", "a cubic"]
+        press(widget.runs, "Undo remove")
+        assert widget.runs.runs == [first, second]
+        assert widget.runs.chosen is first
+        assert {first.layers[0], truth} < set(viewer.layers)
+        assert cells(widget, 0)[0] == "a linear"
+        assert not find(widget.runs, "Undo remove").isEnabled()
+        assert find(widget.runs, "Truth").isChecked()
 
 
 class TestPlot:

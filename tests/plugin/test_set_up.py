@@ -11,19 +11,21 @@ import pytest
 from controls import enter, find, form_of, pick, press, read, shows
 from drive import choose, finish, opened, run, said, sparse_tiff
 from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
-from qtpy.QtGui import QDragEnterEvent, QDropEvent, QShortcut
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
 from qtpy.QtWidgets import QFileDialog, QPushButton, QTableWidget
 
+from napari_depth_interp import io
 from napari_depth_interp.methods import registry
 from napari_depth_interp.methods.classical import CubicConfig
 from napari_depth_interp.plugin.boxes import compute_box, method_box
+from napari_depth_interp.simulate import simulate
 from napari_depth_interp.system import devices
 
 PLUGIN = "napari-depth-interp"
 
 
 def is_marked(widget):
-    return "border" in find(widget.stack, "z spacing").styleSheet()
+    return "border" in find(widget.stack, "Z spacing").styleSheet()
 
 
 class TestOpening:
@@ -68,7 +70,17 @@ class TestOpening:
     def test_the_open_button(self, widget, tmp_path, monkeypatch):
         sparse_tiff(tmp_path / "a.tif")
         monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: ([str(tmp_path / "a.tif")], ""))
-        press(widget.stack, "Open…")
+        find(widget.stack, "Open…").menu().actions()[0].trigger()
+        assert widget.stack.layer.name == "a"
+
+    def test_an_ome_zarr_folder(self, widget, tmp_path, monkeypatch):
+        io.write(tmp_path / "a.ome.zarr", simulate("organoid", shape=(5, 20, 20), voxel_size=(2, 1, 1)).observed)
+        answers = [str(tmp_path), str(tmp_path / "a.ome.zarr")]
+        monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: answers.pop(0))
+        folder = find(widget.stack, "Open…").menu().actions()[1]
+        folder.trigger()
+        assert "is no OME-Zarr folder" in read(widget.stack, "summary")
+        folder.trigger()
         assert widget.stack.layer.name == "a"
 
     @pytest.mark.parametrize(("name", "words"), [("bad.tif", "not a TIFF file"), ("gone.tif", "does not exist")])
@@ -115,10 +127,10 @@ class TestStack:
     def test_missing_spacing(self, qtbot, viewer, widget, tmp_path):
         layer = opened(widget, tmp_path / "a.tif", spacing=None)
         assert is_marked(widget)
-        assert "needed" in find(widget.stack, "z spacing").placeholderText()
+        assert "needed" in find(widget.stack, "Z spacing").placeholderText()
         assert "z spacing unknown" in read(widget.stack, "summary")
         assert not find(widget.bar, "run").isEnabled()
-        qtbot.keyClicks(find(widget.stack, "z spacing"), "2um")
+        qtbot.keyClicks(find(widget.stack, "Z spacing"), "2um")
         assert not is_marked(widget)
         assert find(widget.bar, "run").isEnabled()
         done = run(qtbot, widget)
@@ -130,22 +142,22 @@ class TestStack:
     @pytest.mark.parametrize("text", ["2 parsecs", "-1um", "um"])
     def test_a_spacing_that_is_none(self, widget, tmp_path, text):
         opened(widget, tmp_path / "a.tif")
-        enter(widget.stack, "z spacing", text)
+        enter(widget.stack, "Z spacing", text)
         assert not find(widget.bar, "run").isEnabled()
         assert find(widget.stack, "summary").styleSheet()
-        enter(widget.stack, "z spacing", "")
+        enter(widget.stack, "Z spacing", "")
         assert find(widget.bar, "run").isEnabled()
 
     def test_what_was_typed_for_one_stack_does_not_change_another(self, qtbot, widget, tmp_path):
         opened(widget, tmp_path / "a.tif", spacing=None)
-        qtbot.keyClicks(find(widget.stack, "z spacing"), "5um")
-        pick(widget.stack, "acquisition", "projection")
+        qtbot.keyClicks(find(widget.stack, "Z spacing"), "5um")
+        pick(widget.stack, "Acquisition", "projection")
         opened(widget, tmp_path / "b.tif")
-        assert read(widget.stack, "z spacing") == ""
+        assert read(widget.stack, "Z spacing") == ""
         assert "2 um apart" in read(widget.stack, "summary")
         assert widget.settings().acquisition is None
         pick(widget.stack, "Layer", "a")
-        assert read(widget.stack, "z spacing") == "5um"
+        assert read(widget.stack, "Z spacing") == "5um"
         assert widget.settings().acquisition == "projection:6"
 
     def test_depths_are_edited_one_by_one(self, qtbot, widget, tmp_path):
@@ -172,14 +184,14 @@ class TestStack:
     def test_a_typed_spacing_replaces_edited_depths(self, qtbot, widget, tmp_path):
         opened(widget, tmp_path / "a.tif")
         find(widget.stack, "Section depths", QTableWidget).item(1, 0).setText("2.5")
-        qtbot.keyClicks(find(widget.stack, "z spacing"), "3um")
+        qtbot.keyClicks(find(widget.stack, "Z spacing"), "3um")
         assert widget.settings().depths is None
         assert widget.settings().z_spacing == "3um"
         assert "3 um apart" in read(widget.stack, "summary")
 
     def test_back_to_the_file(self, widget, tmp_path):
         opened(widget, tmp_path / "a.tif")
-        enter(widget.stack, "z spacing", "3um")
+        enter(widget.stack, "Z spacing", "3um")
         [button] = [each for each in widget.stack.findChildren(QPushButton) if each.text().startswith("Back")]
         button.click()
         assert widget.settings().z_spacing is None
@@ -197,10 +209,10 @@ class TestStack:
 
     def test_projections(self, widget, tmp_path):
         opened(widget, tmp_path / "a.tif")
-        assert not shows(widget.stack, "sections in one image")
-        pick(widget.stack, "acquisition", "projection")
-        enter(widget.stack, "sections in one image", 4)
-        assert shows(widget.stack, "sections in one image")
+        assert not shows(widget.stack, "Sections in one image")
+        pick(widget.stack, "Acquisition", "projection")
+        enter(widget.stack, "Sections in one image", 4)
+        assert shows(widget.stack, "Sections in one image")
         assert widget.settings().acquisition == "projection:4"
         assert "7 → 28 sections" in read(widget.target, "summary")
 
@@ -216,8 +228,9 @@ class TestStack:
         assert read(widget.target, "summary") == ""
         assert not find(widget.bar, "run").isEnabled()
 
-    def test_new_layers_do_not_change_the_choice(self, viewer, widget, tmp_path):
+    def test_new_layers_do_not_change_a_pinned_choice(self, viewer, widget, tmp_path):
         opened(widget, tmp_path / "a.tif")
+        press(widget.stack, "Pin")
         viewer.add_image(np.zeros((3, 4, 5)), name="0 first")
         viewer.layers.move(1, 0)
         assert widget.stack.layer.name == "a"
@@ -272,20 +285,20 @@ class TestMethod:
 
     def test_the_preset_published_where_a_method_has_it(self, widget):
         pick(widget.method, "Method", "microdiffusion")
-        pick(widget.method, "preset", "published")
+        pick(widget.method, "Preset", "published")
         assert form_of(widget.method).config().draws == "image"
         assert (widget.settings().preset, widget.settings().parameters) == ("published", {})
         pick(widget.method, "Method", "section_sr")
-        assert find(widget.method, "preset").currentText() == "balanced"
+        assert find(widget.method, "Preset").currentText() == "balanced"
 
     def test_presets(self, slow, open_widget):
         widget = open_widget()
         choose(widget, method="cubic")
-        assert not shows(widget.method, "preset")
+        assert not shows(widget.method, "Preset")
         choose(widget, method="slow")
-        assert shows(widget.method, "preset")
+        assert shows(widget.method, "Preset")
         assert form_of(widget.method).config().steps == 3
-        pick(widget.method, "preset", "best")
+        pick(widget.method, "Preset", "best")
         assert form_of(widget.method).config().steps == 200
         assert widget.settings().parameters == {}
         choose(widget, method="linear")
@@ -322,22 +335,12 @@ class TestMethod:
         choose(widget, method="slow")
         assert "looking for a GPU" in read(widget.compute, "device note")
         qtbot.waitUntil(lambda: "computes on cuda:0" in read(widget.compute, "device note"), timeout=3000)
-        assert find(widget.compute, "device").findText("cuda:0") >= 0
+        assert find(widget.compute, "Device").findText("cuda:0") >= 0
         assert threading.main_thread() not in threads
         choose(widget, device="cpu")
         assert "slow on the CPU" in read(widget.compute, "device note")
         choose(widget, device="mps")
         assert "device 'mps' is not there" in read(widget.compute, "device note")
-
-
-def test_ctrl_return_runs_from_anywhere_in_the_widget(qtbot, widget, tmp_path):
-    opened(widget, tmp_path / "a.tif")
-    shortcut = widget.findChild(QShortcut)
-    assert shortcut.key().toString() == "Ctrl+Return"
-    assert shortcut.context() == Qt.ShortcutContext.WidgetWithChildrenShortcut
-    shortcut.activated.emit()
-    finish(qtbot, widget)
-    assert len(widget.runs.runs) == 1
 
 
 def test_the_method_offered_first_is_the_automatic_one(qtbot):

@@ -4,7 +4,7 @@ import nibabel
 import numpy as np
 import pytest
 import yaml
-from controls import enter, find, form_of, pick, read, shows, type_over
+from controls import enter, find, form_of, heading, pick, read, type_over
 from drive import choose, opened, run, said
 from napari.settings import get_plugin_settings
 
@@ -42,10 +42,10 @@ class TestSettings:
 
     def test_what_has_no_box_of_its_own_is_among_more_settings(self, qtbot, widget, tmp_path):
         opened(widget, tmp_path / "a.tif")
-        enter(widget.more, "seed", "7")
-        pick(widget.more, "dtype", "float32")
-        type_over(find(form_of(widget.more), "threads"), "1")
-        assert shows(widget.more, "More settings (set: dtype, threads, seed)")
+        enter(widget.more, "Seed", "7")
+        pick(widget.more, "Dtype", "float32")
+        type_over(find(form_of(widget.more), "Threads"), "1")
+        assert heading(widget.more) == "More settings: dtype, threads, seed"
         settings = widget.settings()
         assert (settings.seed, settings.dtype, settings.threads) == (7, "float32", 1)
         assert run(qtbot, widget).layers[0].data.dtype == np.float32

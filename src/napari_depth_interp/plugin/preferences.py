@@ -11,6 +11,7 @@ from ..errors import DepthInterpError
 from ..run.settings import Settings, load_settings, make_settings, save_settings
 
 PLUGIN = "napari-depth-interp"
+_FOLDER = "last-folder.txt"
 _STACK_SPECIFIC = {"z_spacing", "depths", "channel", "axis", "acquisition"}
 
 
@@ -51,5 +52,21 @@ def remember_settings(settings: Settings) -> None:
     save_settings(path, settings.model_copy(update={name: Settings().model_dump()[name] for name in _STACK_SPECIFIC}))
 
 
-def _memory() -> Path:
-    return Path(platformdirs.user_config_dir(PLUGIN, appauthor=False)) / "last-run.yaml"
+def remembered_folder() -> Path:
+    """Return the folder that a result was saved in last; the home folder at first, or if it is gone."""
+    try:
+        folder = Path(_memory(_FOLDER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return Path.home()
+    return folder if folder.is_dir() else Path.home()
+
+
+def remember_folder(folder: Path) -> None:
+    """Keep the folder that a result was saved in."""
+    path = _memory(_FOLDER)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(str(folder), encoding="utf-8")
+
+
+def _memory(name: str = "last-run.yaml") -> Path:
+    return Path(platformdirs.user_config_dir(PLUGIN, appauthor=False)) / name

@@ -7,7 +7,17 @@ from itertools import pairwise
 from typing import Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QFormLayout, QHeaderView, QLabel, QTableWidget, QWidget
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QHeaderView,
+    QLabel,
+    QStyledItemDelegate,
+    QTableWidget,
+    QWidget,
+)
+
+from . import shortcuts
 
 PROBLEM_COLOUR = "#e0803a"
 """Of words about what is wrong, or worse than linear interpolation; readable on dark and on light."""
@@ -25,6 +35,11 @@ def in_problem_colour(text: str) -> str:
     return f"<span style='color: {PROBLEM_COLOUR}'>{text}</span>"
 
 
+def with_key(tip: str, does: str) -> str:
+    """Return a tool tip with the keys of an action, as the user has set them."""
+    return f"<qt>{tip} <i>{shortcuts.key_of(does)}</i></qt>"
+
+
 def growing_form(parent: QWidget | None = None) -> QFormLayout:
     """Return a form whose fields take the width that there is, on all systems."""
     form = QFormLayout(parent)
@@ -36,6 +51,46 @@ def add_choice(box: QComboBox, text: str, data: Any, tip: str) -> None:
     """Add an entry with a tool tip of its own."""
     box.addItem(text, data)
     box.setItemData(box.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+
+
+class GroupedChoice(QComboBox):
+    """A list of choices under headings; opened, it says of each in one line what it is."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        let_shrink(self, 12)
+        self.view().setItemDelegate(_OneLine(self))
+        self.view().setMinimumWidth(560)
+
+    def add_group(self, title: str) -> None:
+        """Begin another group."""
+        self.addItem(title)
+        heading = self.model().item(self.count() - 1)
+        heading.setFlags(Qt.ItemFlag.NoItemFlags)
+        font = heading.font()
+        font.setBold(True)
+        heading.setFont(font)
+
+    def add(self, text: str, data: Any, line: str, tip: str) -> None:
+        """Add a choice to the last group: what it is in one line, and in its tool tip whole."""
+        add_choice(self, text, data, f"<qt>{tip}</qt>")
+        self.setItemData(self.count() - 1, line, _LINE)
+
+    def choose(self, data: Any) -> None:
+        """Choose by what an entry stands for; the first entry that can be chosen if there is none."""
+        places = (i for i in range(self.count()) if self.itemData(i) is not None)
+        self.setCurrentIndex(max(self.findData(data), next(places, 0) if self.findData(data) < 0 else 0))
+
+
+_LINE = Qt.ItemDataRole.UserRole + 1
+
+
+class _OneLine(QStyledItemDelegate):
+    def initStyleOption(self, option: Any, index: Any) -> None:  # noqa: N802
+        super().initStyleOption(option, index)
+        line = index.data(_LINE)
+        if line:
+            option.text = f"    {option.text}: {line[0].lower()}{line[1:]}"
 
 
 def let_shrink(box: QComboBox, characters: int) -> None:
@@ -51,6 +106,7 @@ def list_of_rows(headings: Sequence[str]) -> QTableWidget:
     table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
     table.setSelectionMode(QTableWidget.SelectionMode.SingleSelection)
     table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+    table.setTabKeyNavigation(False)  # Tab goes on to the next control; the arrows go through the rows
     table.verticalHeader().hide()
     table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
     table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)

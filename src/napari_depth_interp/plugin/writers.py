@@ -12,14 +12,13 @@ from napari.types import FullLayerData
 
 from .. import io
 from ..errors import OutputError
-from ..run.result import RECORD_KEY
 from ..stack import Dataset
-from .layers import REAL_KEY, to_dataset
+from .layers import is_real, to_dataset
 
 
 def write_image(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """Write one image layer as TIFF or NIfTI, by the suffix of ``path``."""
-    io.write(path, _dataset(data, meta), overwrite=True, float_output=_is_real(meta))
+    io.write(path, _dataset(data, meta), overwrite=True, float_output=is_real(meta.get("metadata", {})))
     return [path]
 
 
@@ -47,7 +46,12 @@ def write_images(path: str, layers: Sequence[FullLayerData]) -> list[str]:
         channel_names=_channel_names(datasets, layers),
         axes="TCZYX" if first.voxels.shape[0] > 1 else "CZYX",
     )
-    io.write(path, together, overwrite=True, float_output=any(_is_real(meta) for _data, meta, _kind in layers))
+    io.write(
+        path,
+        together,
+        overwrite=True,
+        float_output=any(is_real(meta.get("metadata", {})) for _data, meta, _kind in layers),
+    )
     return [path]
 
 
@@ -57,11 +61,6 @@ def _channel_names(datasets: Sequence[Dataset], layers: Sequence[FullLayerData])
     if len(set(names)) == len(datasets) == len(names):
         return tuple(names)
     return tuple(str(meta["name"]) for _data, meta, _kind in layers)
-
-
-def _is_real(meta: dict[str, Any]) -> bool:
-    metadata = meta.get("metadata", {})
-    return bool(metadata.get(REAL_KEY)) or metadata.get(RECORD_KEY, {}).get("dtype") == "float32"
 
 
 def _dataset(data: Any, meta: dict[str, Any]) -> Dataset:

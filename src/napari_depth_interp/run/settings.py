@@ -68,7 +68,8 @@ class Settings(BaseModel):
     )
     factor: int | None = Field(
         None,
-        description="How many times denser: n sections become (n - 1) * factor + 1. Default for projection:N is N.",
+        description="How many times denser: n sections become (n - 1) * factor + 1. Default for projections of N "
+        "sections: N.",
     )
     spacing: Annotated[str | None, _LENGTH] = Field(
         None, description="Wanted distance of the sections of the result, such as 2um, instead of a factor."
@@ -78,7 +79,8 @@ class Settings(BaseModel):
     )
     acquisition: Annotated[str | None, Option("slice|projection:N")] = Field(
         None,
-        description="What one image is. slice (default): one section; projection:N: the mean of N neighbouring ones.",
+        description="What one image is: one section (slice, the default), or the mean of N neighbouring ones (a "
+        "projection).",
     )
     axis: Literal["auto", "x", "y", "z"] = Field(
         "auto", description="Section axis of a NIfTI file; auto takes the one with the coarsest spacing."

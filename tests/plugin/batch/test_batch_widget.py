@@ -5,7 +5,7 @@ import shlex
 import numpy as np
 import pytest
 import tifffile
-from controls import enter, find, pick, press, read, shows, tick
+from controls import enter, find, front_page, heading, pick, press, read, shows, tick
 from drive import finish, said, sparse_tiff
 from qtpy.QtCore import Qt, QThreadPool
 
@@ -72,7 +72,7 @@ class TestRun:
         assert "2 done, 1 failed; see " in read(listed.bar, "message")
         assert any("1 of 3 files failed" in text for text in said("warning"))
         assert set(tree(target)) == {"a.tif", "sub/c.tif"}
-        assert listed.tabs.currentWidget() is listed.files
+        assert front_page(listed) is listed.files
         assert (target / "summary.csv").exists()
 
     def test_go_on_skips_what_is_complete(self, qtbot, listed, target):
@@ -81,10 +81,10 @@ class TestRun:
         run(qtbot, listed)
         assert cells(listed, 1) == ["done", "skipped", "skipped"]
         assert cells(listed, 5)[1] == "complete already"
-        pick(listed.folders, "existing results", "do not touch them")
+        pick(listed.folders, "Existing results", "do not touch them")
         run(qtbot, listed)
         assert "holds results of an earlier batch" in read(listed.bar, "message")
-        pick(listed.folders, "existing results", "make all anew")
+        pick(listed.folders, "Existing results", "make all anew")
         run(qtbot, listed)
         assert cells(listed, 1) == ["done"] * 3
 
@@ -163,7 +163,7 @@ class TestRun:
     def test_several_at_once(self, qtbot, listed, target, tmp_path):
         run(qtbot, listed)
         before = tree(target)
-        enter(listed.options, "files at once", 2)
+        enter(listed.options, "Files at once", 2)
         listed.folders.target.setText(str(tmp_path / "other"))
         run(qtbot, listed)
         assert cells(listed, 1) == ["done"] * 3
@@ -229,7 +229,7 @@ class TestSettings:
         text = "method: cubic\nfactor: 3\nz_spacing: 3um\nnan: fill\nseed: 4\nparameters: {kind: spline}\n"
         (tmp_path / "lab.yaml").write_text(text)
         listed.load_settings(str(tmp_path / "lab.yaml"))
-        assert read(listed.more, "More settings (set: nan, seed)") == "More settings (set: nan, seed)"
+        assert heading(listed.more) == "More settings: nan, seed"
         listed.save_settings(str(tmp_path / "saved.yaml"))
         saved = load_settings(tmp_path / "saved.yaml")
         assert {name: saved[name] for name in ("method", "factor", "z_spacing", "nan", "seed")} == {
@@ -242,7 +242,7 @@ class TestSettings:
         text = "method: linear\nfactor: 2\nenhance: srcnn\nenhance_parameters: {training_steps: 10}\n"
         (tmp_path / "lab.yaml").write_text(text)
         listed.load_settings(str(tmp_path / "lab.yaml"))
-        assert shows(listed.more, "More settings (set: enhance)")
+        assert heading(listed.more) == "More settings: enhance"
         assert "enhance_parameters" in read(listed.options, "summary")
         assert listed.settings().enhance_parameters == {"training_steps": 10}
         assert "--enhance srcnn --enhance-param training_steps=10" in listed.command()
@@ -252,7 +252,7 @@ class TestSettings:
         save_settings(tmp_path / "s.yaml", enhanced)
         listed.load_settings(str(tmp_path / "s.yaml"))
         assert listed.settings().enhance == "srcnn"
-        assert shows(listed.more, "More settings (set: enhance)")
+        assert heading(listed.more) == "More settings: enhance"
         remember_settings(enhanced)
         viewer.window.remove_dock_widget(listed)
         _, again = viewer.window.add_plugin_dock_widget(PLUGIN, "Batch folder")

@@ -138,7 +138,7 @@ class TestCommand:
     )
     def test_of_every_protocol(self, qtbot, widget, stack, protocol, words):
         widget.protocol.set_protocol(protocol)
-        enter(widget.protocol, "data range", "-1 40000.5")
+        enter(widget.protocol, "Data range", "-1 40000.5")
         done = compare(qtbot, widget, "linear")
         assert words in done.command()
         assert "--data-range -1 40000.5" in done.command()
@@ -153,7 +153,7 @@ class TestCommand:
         pick(widget.stack, "Layer", "sparse")
         viewer.layers["sparse"].scale = (3, 0.5, 0.5)
         widget.protocol.set_protocol(Protocol("reference"))
-        pick(widget.protocol, "reference layer", "dense")
+        pick(widget.protocol, "Reference layer", "dense")
         done = compare(qtbot, widget, "linear", "cubic")
         assert f"--reference {tmp_path / 'dense.tif'}" in done.command()
         assert "--z-spacing 3.0um" in done.command()

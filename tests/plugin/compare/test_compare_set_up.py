@@ -51,7 +51,7 @@ class TestStack:
 
     def test_a_typed_spacing_places_the_layer(self, qtbot, viewer, widget):
         viewer.add_image(np.random.default_rng(0).random((7, 20, 20)), name="plain")
-        enter(widget.stack, "z spacing", "3um")
+        enter(widget.stack, "Z spacing", "3um")
         comparison = compare(qtbot, widget)
         widget.scores.table.choose("cubic")
         assert viewer.layers["plain"].scale[0] == viewer.layers["plain cubic restored"].scale[0] == 3
@@ -63,8 +63,8 @@ class TestProtocol:
     def test_each_has_a_sentence_and_its_own_field(self, widget, kind):
         box = widget.protocol
         pick(box, "Protocol", kind)
-        fields = {"keep_every": "every", "projection": "every", "hold_out": "sections", "reference": "reference layer"}
-        for field in ("every", "sections", "reference layer"):
+        fields = {"keep_every": "every", "projection": "every", "hold_out": "Sections", "reference": "Reference layer"}
+        for field in ("every", "Sections", "Reference layer"):
             assert shows(box, field) == (fields.get(kind) == field)
         assert read(box, "summary").endswith(".")
         assert isinstance(find(box, "summary"), QLabel)
@@ -82,43 +82,44 @@ class TestProtocol:
     @pytest.mark.parametrize(("text", "words"), [("", "no sections to hide"), ("3, x", "not a list of sections")])
     def test_a_list_that_is_none(self, widget, stack, text, words):
         pick(widget.protocol, "Protocol", "hold_out")
-        enter(widget.protocol, "sections", text)
+        enter(widget.protocol, "Sections", text)
         assert words in said_in(widget)
         assert not find(widget.bar, "run").isEnabled()
-        enter(widget.protocol, "sections", "3 5")
+        enter(widget.protocol, "Sections", "3 5")
         assert said_in(widget) == ""
         assert find(widget.bar, "run").isEnabled()
 
     def test_the_reference_must_be_a_layer(self, viewer, widget, stack):
         widget.protocol.set_protocol(Protocol("reference"))
-        assert entries(widget.protocol, "reference layer") == ["a"]
+        assert entries(widget.protocol, "Reference layer") == ["a"]
         viewer.layers["a"].name = "b"
-        assert find(widget.protocol, "reference layer").currentText() == "b"
+        assert find(widget.protocol, "Reference layer").currentText() == "b"
         viewer.add_labels(np.zeros((4, 5, 6), int), name="seg")
-        assert find(widget.protocol, "reference layer").count() == 1
+        assert find(widget.protocol, "Reference layer").count() == 1
         viewer.layers.clear()
         assert not find(widget.bar, "run").isEnabled()
 
     def test_the_file_of_the_reference_is_read_once(self, viewer, widget, stack, tmp_path, monkeypatch):
         sparse_tiff(tmp_path / "dense.tif", sections=17)
+        press(widget.stack, "Pin")
         viewer.open(tmp_path / "dense.tif", plugin="napari")
         opened, read = [], io.read
         monkeypatch.setattr(io, "read", lambda *words, **named: opened.append(words) or read(*words, **named))
         widget.protocol.set_protocol(Protocol("reference"))
-        pick(widget.protocol, "reference layer", "dense")
+        pick(widget.protocol, "Reference layer", "dense")
         for text in ("1", "1 2", "1 23"):
-            enter(widget.protocol, "data range", text)
+            enter(widget.protocol, "Data range", text)
         assert len(opened) == 1
 
     @pytest.mark.parametrize("text", ["1", "a b", "5 2"])
     def test_a_data_range_that_is_none(self, qtbot, widget, stack, text):
-        enter(widget.protocol, "data range", text)
+        enter(widget.protocol, "Data range", text)
         widget.run()
         finish(qtbot, widget)
         assert "data range must be two numbers" in said_in(widget)
 
     def test_a_given_data_range(self, qtbot, widget, stack):
-        enter(widget.protocol, "data range", "0 40000")
+        enter(widget.protocol, "Data range", "0 40000")
         assert compare(qtbot, widget).scores.data_range == ((0.0, 40000.0),)
         assert "0 to 40000" in read(widget.scores, "summary")
 
@@ -140,7 +141,7 @@ class TestProtocol:
         assert find(widget.bar, "run").isEnabled()
 
     def test_projections_need_a_reference(self, qtbot, widget, stack):
-        pick(widget.stack, "acquisition", "projection")
+        pick(widget.stack, "Acquisition", "projection")
         widget.run()
         finish(qtbot, widget)
         assert "compare with a dense 'reference layer'" in said_in(widget)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from compared import bold, column, compare, headings
-from controls import graph, pick, press, read
+from controls import front_page, graph, pick, press, read
 from drive import finish
 from qtpy.QtCore import Qt
 
@@ -60,6 +60,7 @@ class TestNumbers:
         comparison = compare(qtbot, widget, "linear", "cubic")
         assert comparison.scores.protocol == protocol
         assert words in read(widget.scores, "summary")
+        press(widget.scores, "truth")
         for name in ("linear", "cubic"):
             widget.scores.table.choose(name)
         truth, error = viewer.layers["a truth"], viewer.layers["a cubic absolute error"]
@@ -79,9 +80,10 @@ class TestNumbers:
         viewer.add_image(stack[::2], name="sparse", scale=(4, 0.5, 0.5), units="um")
         pick(widget.stack, "Layer", "sparse")
         widget.protocol.set_protocol(Protocol("reference"))
-        pick(widget.protocol, "reference layer", "a")
+        pick(widget.protocol, "Reference layer", "a")
         comparison = compare(qtbot, widget, "linear", "cubic")
         assert [row["index"] for row in comparison.scores.of("linear").sections] == [1, 3, 5, 7]
+        press(widget.scores, "truth")
         widget.scores.table.choose("linear")
         np.testing.assert_array_equal(viewer.layers["sparse truth"].data, stack)
         np.testing.assert_allclose(viewer.layers["sparse truth"].scale, viewer.layers["a"].scale)
@@ -93,7 +95,7 @@ class TestFilling:
         press(widget.bar, "run")
         qtbot.waitUntil(lambda: column(widget, "method") == ["linear", "cubic"], timeout=5000)
         assert widget.job is not None
-        assert widget.tabs.currentWidget() is widget.scores
+        assert front_page(widget) is widget.scores
         assert column(widget, "over linear")[0] == "baseline"
         assert len(graph(widget.scores.plots.sections).listDataItems()) == 2
         widget.scores.table.choose("cubic")
@@ -115,6 +117,7 @@ class TestFilling:
 
     def test_a_second_comparison_takes_the_place_of_the_first(self, qtbot, viewer, widget, stack):
         compare(qtbot, widget)
+        press(widget.scores, "truth")
         widget.scores.table.choose("cubic")
         first = viewer.layers["a cubic restored"]
         compare(qtbot, widget, "linear", "nearest")

@@ -29,7 +29,9 @@ def start(qtbot, widget, *methods):
 
 def is_ready(widget):
     return (
-        read(widget.bar, "run") == "Run" and find(widget.bar, "run").isEnabled() and not shows(widget.bar, "progress")
+        read(widget.bar, "run").startswith("Run")
+        and find(widget.bar, "run").isEnabled()
+        and not shows(widget.bar, "progress")
     )
 
 
@@ -124,6 +126,7 @@ class TestChangesDuringARun:
         finish(qtbot, widget)
         assert "changed or removed during the run" in read(widget.bar, "message")
         assert column(widget, "method") == ["linear", "slow"]
+        press(widget.scores, "truth")
         widget.scores.table.choose("linear")
         np.testing.assert_array_equal(viewer.layers["a truth"].data, stack)
 
@@ -136,6 +139,7 @@ class TestChangesDuringARun:
         finish(qtbot, widget)
         assert widget.scores.comparison.title == "a"
         assert "changed or removed" not in read(widget.bar, "message")
+        press(widget.scores, "truth")
         widget.scores.table.choose("linear")
         assert len(viewer.layers["a truth"].data) == 9
 

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from controls import entries, find, form_of, graph, parameter, pick, press, read, type_over
+from controls import entries, find, form_of, front_page, graph, parameter, pick, press, read, type_over
 from drive import choose, finish, run, sparse_tiff
 from qtpy.QtCore import QThreadPool
 
@@ -59,7 +59,7 @@ class TestWatching:
         assert not np.array_equal(layer.data, before)
         qtbot.waitUntil(lambda: "left, memory" in read(training.bar, "message"), timeout=LONG)
         assert f"of {LENGTH}, loss" in read(training.bar, "message")
-        assert training.tabs.currentWidget() is training.curves
+        assert front_page(training) is training.curves
 
     def test_a_picture_that_was_removed_stays_away(self, qtbot, viewer, training):
         viewer.layers.remove("mine validation")
@@ -82,7 +82,7 @@ class TestWatching:
 
     def test_a_second_training_is_not_started(self, qtbot, viewer, training, begin):
         assert not find(training.bar, "run").isEnabled()
-        training.train()
+        training.run()
         other = TrainModel(viewer)
         qtbot.addWidget(other)
         begin(other, name="other")

@@ -67,7 +67,7 @@ SRCNN = MethodSpec(
     name="srcnn",
     title="SRCNN enhancement",
     summary="Takes the noise out of every section, on the same grid; trained on pairs of noisy and clean images, or "
-    "on the noisy stack alone. Also before interpolation, with --enhance srcnn.",
+    "on the noisy stack alone. Also as a first step before interpolation.",
     config=SrcnnConfig,
     create=_create_srcnn,
     cost="20 s (fast) to minutes (best) of training on two cores; with a model a second per ten megapixels",

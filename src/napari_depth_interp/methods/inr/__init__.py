@@ -189,6 +189,7 @@ INR = MethodSpec(
         "best": {"training_steps": 2000, "features": 48},
         "published": _PUBLISHED,
     },
+    suits="projections",
     training=TrainingSpec(TrainingCost(steps_without_model, limit_training_steps, every_voxel=True)),
     devices=("cpu", "cuda"),
 )

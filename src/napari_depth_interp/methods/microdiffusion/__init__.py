@@ -334,6 +334,7 @@ MICRODIFFUSION = MethodSpec(
     },
     gives_uncertainty=True,
     sampled=True,
+    suits="projections",
     training=TrainingSpec(TrainingCost(MicroDiffusionConfig.most_steps, MicroDiffusionConfig.limited)),
     devices=("cpu", "cuda"),
 )

@@ -39,7 +39,7 @@ class OptionsBox(QGroupBox):
         self._info.setObjectName("summary")
         self._info.setWordWrap(True)
         form = growing_form(self)
-        form.addRow("files at once", self._workers)
+        form.addRow("Files at once", self._workers)
         form.addRow("Cancel", self._cancel)
         form.addRow(self._uncertainty)
         form.addRow(self._info)

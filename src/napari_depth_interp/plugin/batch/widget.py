@@ -81,7 +81,8 @@ class BatchFolder(SettingsWidget):
         self.more = MoreSettingsBox.beside(edited)
         self.settings_boxes = (*edited, self.more)
         boxes = (*self.settings_boxes, self.options)
-        self.lay_out((*boxes, self.settings_buttons()), {"Files": self.files}, self.run)
+        self.drops = self.folders
+        self.lay_out((*boxes, self.settings_buttons()), {"Files": self.files})
         self.show_first()
         for box in boxes:
             box.changed.connect(self._check)
@@ -164,7 +165,7 @@ class BatchFolder(SettingsWidget):
         self.files.table.show_scores(order.plan.keep_every is not None)
         known = [] if self._search.busy else self.files.table.files.rows  # else those of the last folder
         self.files.table.files.begin([FileRecord(row.file) for row in known])
-        self.tabs.setCurrentWidget(self.files)
+        self.show_page(self.files)
         self._feed = feed = _Feed()
         feed.changed.connect(self._changed)
         self.start_job(partial(batch_task, order, feed.send), "batch", self._returned)

@@ -6,21 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QGroupBox,
-    QHBoxLayout,
-    QLabel,
-    QSpinBox,
-    QWidget,
-)
+from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
 
 from ...errors import DepthInterpError
 from ...method import MethodSpec
 from ...progress import Report
 from ...run.settings import Settings, describe
 from ...system.devices import available_devices, resolve_device
+from ..folding import Fold
 from ..jobs import Job, import_torch
 from ..qt_helpers import growing_form, in_problem_colour
 from .data_range import DataRangeEdit
@@ -34,7 +27,7 @@ class Scoring:
     data_range: tuple[float, float] | None = None
 
 
-class ComputeBox(QGroupBox):
+class ComputeBox(QWidget):
     """Edits the device, and how the run is scored.
 
     Parameters
@@ -46,7 +39,7 @@ class ComputeBox(QGroupBox):
     changed = Signal()
 
     def __init__(self, parent: QWidget | None = None, *, scoring: bool = True) -> None:
-        super().__init__("Run", parent)
+        super().__init__(parent)
         self._can_score = scoring
         self._search: Job[list[str]] | None = None
         self._found = False
@@ -69,16 +62,22 @@ class ComputeBox(QGroupBox):
         self._every.setToolTip("2: every second section is kept, the others are hidden and compared.")
         self._every.setAccessibleName("Score: keep one section in")
         self._range = DataRangeEdit()
-        form = growing_form(self)
-        form.addRow("device", self._device)
-        form.addRow(self._device_note)
         row = QHBoxLayout()
         row.addWidget(self._score)
         row.addWidget(self._every, 1)
-        form.addRow(row)
-        self._range_label = QLabel("data range")
+        folded = QWidget()
+        form = growing_form(folded)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Device", self._device)
+        form.addRow(self._device_note)
+        self._range_label = QLabel("Data range")
         form.addRow(self._range_label, self._range)
         self._range_label.setBuddy(self._range)
+        self._fold = Fold("Device and data range" if scoring else "Device", folded)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(row)
+        layout.addWidget(self._fold)
         self._score.toggled.connect(self._changed)
         for signal in (self._device.currentTextChanged, self._every.valueChanged, self._range.textChanged):
             signal.connect(self._changed)
@@ -93,6 +92,7 @@ class ComputeBox(QGroupBox):
         if self._device.findText(settings.device) < 0:
             self._device.addItem(settings.device)
         self._device.setCurrentText(settings.device)
+        self._show_fields()
 
     def set_scoring(self, keep_every: int) -> None:
         """Score the next runs with one section in ``keep_every`` kept."""
@@ -133,7 +133,7 @@ class ComputeBox(QGroupBox):
         if spec.devices == ("cpu",):
             note = note or "this method computes on the CPU"
         elif device == "cpu":
-            note = note or in_problem_colour("no GPU is used: this method is slow on the CPU")
+            note = note or "no GPU is used: this method is slow on the CPU"
         else:
             note = note or f"computes on {device}"
         self._device_note.setText(note)
@@ -169,6 +169,10 @@ class ComputeBox(QGroupBox):
         self._score.setVisible(self._can_score)
         self._every.setVisible(self._can_score)
         self._every.setEnabled(scored)
+        device = self._device.currentText()
+        words = [device] if device != "auto" else []
+        words += [f"range {self._range.text().strip()}"] if scored and self._range.text().strip() else []
+        self._fold.say(", ".join(words))
 
 
 def _find_devices(_report: Report) -> list[str]:

@@ -80,7 +80,7 @@ class ConfigForm(QWidget):
             if fields is not None and name not in fields:
                 continue
             editor = own.get(name) or make_editor(field.annotation, field)
-            title = field.title or name.replace("_", " ")
+            title = field.title or name.replace("_", " ").capitalize()
             editor.widget.setToolTip(_wrapped(field.description or ""))
             for part in (editor.widget, *editor.widget.findChildren(QWidget)):
                 part.setAccessibleName(part.accessibleName() or title)

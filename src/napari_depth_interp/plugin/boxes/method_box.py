@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QGroupBox, QLabel, QPushButton, QVBoxLayout, QWidget
-from superqt import QCollapsible
+from qtpy.QtWidgets import QComboBox, QGroupBox, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from ...errors import RequestError
 from ...method import MethodConfig, MethodSpec, Preset
 from ...methods import registry
 from ...run.settings import DEFAULT_METHOD, Settings, describe
-from ..qt_helpers import add_choice, tab_after
+from ..folding import Fold
+from ..qt_helpers import GroupedChoice
 from .config_form import ConfigForm
 from .model_choice import model_editors
 
@@ -41,30 +42,31 @@ class MethodBox(QGroupBox):
         self._shown = shown or (lambda spec: spec.config.model_fields)
         self._form: ConfigForm | None = None
         self._wanted_preset = "balanced"  # kept for methods without presets
-        self._methods = QComboBox()
-        for spec in registry.specs() if specs is None else specs:
-            add_choice(self._methods, spec.title, spec.name, spec.summary)
-        self._methods.setCurrentIndex(max(0, self._methods.findData(DEFAULT_METHOD)))
+        self._methods = GroupedChoice()
+        for group, members in in_groups(registry.specs() if specs is None else specs).items():
+            self._methods.add_group(group)
+            for spec in members:
+                self._methods.add(spec.title, spec.name, first_sentence(spec.summary), spec.summary)
+        self._methods.choose(DEFAULT_METHOD)
         self._methods.setToolTip(f"<qt>{describe('method').replace('`', '')}</qt>")
         self._methods.setAccessibleName("Method")
         self._summary = QLabel()
         self._summary.setObjectName("summary")
         self._summary.setWordWrap(True)
         self._presets = QComboBox()
-        self._presets.setToolTip(f"<qt>{describe('preset')}</qt>")
-        self._preset_row = QWidget()
-        row = QFormLayout(self._preset_row)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addRow("preset", self._presets)
-        self._collapsible = QCollapsible("Parameters")
-        self._collapsible.setObjectName("parameters")
-        self._collapsible.layout().setContentsMargins(0, 0, 0, 0)
+        self._presets.setAccessibleName("Preset")
+        self._fold = Fold("Parameters")
+        self._fold.setObjectName("parameters")
         self._restore = QPushButton("Restore defaults")
         self._restore.setToolTip("Set all parameters of this method back to those of the preset.")
         self._restore.clicked.connect(self.restore_defaults)
+        row = QHBoxLayout()
+        row.addWidget(self._methods, 3)
+        row.addWidget(self._presets, 2)
         layout = QVBoxLayout(self)
-        for widget in (self._methods, self._summary, self._preset_row, self._collapsible):
-            layout.addWidget(widget)
+        layout.addLayout(row)
+        layout.addWidget(self._summary)
+        layout.addWidget(self._fold)
         self._methods.currentIndexChanged.connect(self._method_chosen)
         self._presets.currentTextChanged.connect(self._preset_chosen)
         self._method_chosen()
@@ -95,16 +97,17 @@ class MethodBox(QGroupBox):
     def set_values(self, settings: Settings) -> None:
         """Show these settings."""
         self._wanted_preset = settings.preset
-        self._methods.setCurrentIndex(max(0, self._methods.findData(settings.method)))
+        self._methods.choose(settings.method)
         self._show_presets()
         assert self._form is not None
         self._form.set_config(self.spec.config(**{**self.default().model_dump(), **settings.parameters}))
+        self._say_changes()
 
     def restore_defaults(self, *_: Any) -> None:
         """Show the parameters of the preset."""
         if self._form is not None:
             self._form.set_config(self.default())
-            self.changed.emit()
+            self._form_changed()
 
     def _preset_chosen(self, preset: str) -> None:
         self._wanted_preset = preset
@@ -128,12 +131,15 @@ class MethodBox(QGroupBox):
 
     def _method_chosen(self, *_: Any) -> None:
         spec = self.spec
-        self._summary.setText(f"{spec.summary} <i>Time: {spec.cost}.</i>")
+        self._summary.setText(first_sentence(spec.summary))
+        self._summary.setToolTip(f"<qt>{spec.summary} <i>Time: {spec.cost}.</i></qt>")
+        self._presets.setToolTip(f"<qt>{describe('preset')} <i>Time: {spec.cost}.</i></qt>")
         self._show_presets()
-        self._preset_row.setVisible(bool(spec.presets))
+        self._presets.setVisible(bool(spec.presets))
         shown = self._shown(spec)
         self._show_form(ConfigForm(self.default(), fields=shown, editors=model_editors(spec)))
-        self._collapsible.setVisible(bool(shown))
+        self._fold.setVisible(bool(shown))
+        self._say_changes()
         self.changed.emit()
 
     def _show_form(self, form: ConfigForm) -> None:
@@ -142,12 +148,33 @@ class MethodBox(QGroupBox):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(form)
         layout.addWidget(self._restore)
-        old, expanded = self._collapsible.content(), self._collapsible.isExpanded()
-        self._collapsible.setContent(inner)
-        (self._collapsible.expand if expanded else self._collapsible.collapse)(animate=False)
-        if old is not None:
-            old.hide()  # it may live on until the event loop is idle
-            old.deleteLater()
-        tab_after(self._collapsible.toggleButton(), inner)
-        form.changed.connect(self.changed)
+        self._fold.set_content(inner)
+        form.changed.connect(self._form_changed)
         self._form = form
+
+    def _form_changed(self) -> None:
+        self._say_changes()
+        self.changed.emit()
+
+    def _say_changes(self) -> None:
+        """Name in the heading the parameters that are not as the preset has them."""
+        assert self._form is not None
+        try:
+            changes = self._form.changes(self.default(), self.spec.title)
+        except RequestError:
+            return
+        fields = self.spec.config.model_fields
+        self._fold.say(", ".join((fields[name].title or name).lower() for name in changes))
+
+
+def first_sentence(text: str) -> str:
+    """Return what a text says first."""
+    return text.split(". ")[0].split("; ")[0].rstrip(".") + "."
+
+
+def in_groups(specs: Iterable[MethodSpec]) -> dict[str, list[MethodSpec]]:
+    """Return the methods under their headings; of those with a heading the order stays."""
+    groups: dict[str, list[MethodSpec]] = {}
+    for spec in specs:
+        groups.setdefault(spec.group, []).append(spec)
+    return groups

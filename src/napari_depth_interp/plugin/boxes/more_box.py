@@ -8,14 +8,12 @@ from typing import Any
 from pydantic import ValidationError
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
-from superqt import QCollapsible
 
 from ...errors import RequestError
 from ...run.settings import Settings, explain_validation
+from ..folding import Fold
 from ..jobs.settings_widget import SettingsBox
 from .config_form import ConfigForm, is_editable
-
-_TITLE = "More settings"
 
 
 class MoreSettingsBox(QWidget):
@@ -32,14 +30,11 @@ class MoreSettingsBox(QWidget):
     def __init__(self, fields: Collection[str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._form = ConfigForm(Settings(), fields=fields)
-        self._collapsible = QCollapsible(_TITLE)
-        self._collapsible.setObjectName("more settings")
-        self._collapsible.layout().setContentsMargins(0, 0, 0, 0)
-        self._collapsible.setContent(self._form)
-        self._collapsible.collapse(animate=False)
+        self._fold = Fold("More settings", self._form)
+        self._fold.setObjectName("more settings")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._collapsible)
+        layout.addWidget(self._fold)
         self._form.changed.connect(self._changed)
 
     @classmethod
@@ -78,5 +73,4 @@ class MoreSettingsBox(QWidget):
             changed = [name for name, value in self.values().items() if value != getattr(usual, name)]
         except RequestError:
             return
-        names = ", ".join(name.replace("_", " ") for name in changed)
-        self._collapsible.setText(f"{_TITLE} (set: {names})" if names else _TITLE)
+        self._fold.say(", ".join(name.replace("_", " ") for name in changed))

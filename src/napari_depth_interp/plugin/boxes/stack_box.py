@@ -8,7 +8,7 @@ from typing import Any
 
 import napari
 import numpy as np
-from napari.layers import Layer
+from napari.layers import Image, Layer
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QMenu,
     QPushButton,
     QSpinBox,
     QTableWidget,
@@ -26,21 +27,24 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible
 
 from ... import io
 from ...errors import DepthInterpError, InputError
 from ...run.request import prepare_dataset
 from ...run.settings import Settings, describe
 from ...stack import Acquisition, Dataset
+from ..folding import Fold
 from ..jobs.messages import for_window
-from ..layers import adopt, to_dataset
+from ..layers import REAL_KEY, adopt, to_dataset
 from ..layers.watch import LayerListWatch
 from ..preferences import PLUGIN
 from ..qt_helpers import PROBLEM_COLOUR, growing_form, let_shrink, say
 
 _FILES = "Stacks (*.tif *.tiff *.btf *.nii *.nii.gz)"
-_OPEN_TIP = "<qt>Open TIFF or NIfTI files with their spacing and units. An OME-Zarr folder may be dropped here.</qt>"
+_OPEN_TIP = (
+    "<qt>Open TIFF, NIfTI or OME-Zarr with their spacing and units. Files and OME-Zarr folders may be dropped anywhere "
+    "on this dock, too.</qt>"
+)
 _FEW = "<br>one section can only be enhanced (method SRCNN); to make new ones two or more are needed"
 _MISSING = f"border: 2px solid {PROBLEM_COLOUR};"
 
@@ -48,7 +52,8 @@ _MISSING = f"border: 2px solid {PROBLEM_COLOUR};"
 class StackBox(QGroupBox):
     """Chooses the input layer and completes what its file does not say.
 
-    ``changed`` is emitted when the stack or what is known about it changes.
+    It follows the image layer that is selected in the viewer, unless it is pinned; layers that the docks have made
+    are not followed. ``changed`` is emitted when the stack or what is known about it changes.
     """
 
     changed = Signal()
@@ -65,10 +70,13 @@ class StackBox(QGroupBox):
         self.setAcceptDrops(True)
         self._build()
         self._layer_list = LayerListWatch(viewer, self._refresh_layers)
+        viewer.layers.selection.events.active.connect(self._follow_selection)
         self._refresh_layers()
+        self._follow_selection()
 
     def leave(self) -> None:
         """Follow the viewer no longer."""
+        self._viewer.layers.selection.events.active.disconnect(self._follow_selection)
         self._layer_list.leave()
         self._watch(None)
 
@@ -143,13 +151,19 @@ class StackBox(QGroupBox):
         self._layers.setAccessibleName("Layer")
         let_shrink(self._layers, 12)
         self._layers.currentIndexChanged.connect(self._layer_chosen)
+        self._pin = QPushButton("Pin")
+        self._pin.setCheckable(True)
+        self._pin.setToolTip("<qt>Keep this layer, whatever is selected in the list of layers.</qt>")
+        self._pin.toggled.connect(self._follow_selection)
         open_button = QPushButton("Open…")
-        open_button.setToolTip(
-            "<qt>Open TIFF or NIfTI files with their spacing and units. An OME-Zarr folder may be dropped here.</qt>"
-        )
-        open_button.clicked.connect(self._ask_for_files)
+        open_button.setToolTip(_OPEN_TIP)
+        menu = QMenu(open_button)
+        menu.addAction("Files…", self._ask_for_files)
+        menu.addAction("OME-Zarr folder…", self._ask_for_folder)
+        open_button.setMenu(menu)
         row = QHBoxLayout()
         row.addWidget(self._layers, 1)
+        row.addWidget(self._pin)
         row.addWidget(open_button)
         layout.addLayout(row)
         self._info = QLabel()
@@ -157,8 +171,13 @@ class StackBox(QGroupBox):
         self._info.setWordWrap(True)
         self._info.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         layout.addWidget(self._info)
-        layout.addLayout(self._build_form())
-        layout.addWidget(self._build_table())
+        known = QWidget()
+        column = QVBoxLayout(known)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(self._build_form())
+        column.addWidget(self._build_table())
+        self._fold = Fold("Spacing, depths, acquisition", known)
+        layout.addWidget(self._fold)
 
     def _build_form(self) -> QFormLayout:
         form = growing_form()
@@ -166,13 +185,13 @@ class StackBox(QGroupBox):
         self._spacing.setToolTip(f"<qt>{describe('z_spacing')} Leave empty to keep the file's.</qt>")
         self._spacing.textEdited.connect(self._forget_depths)
         self._spacing.textChanged.connect(self._describe)
-        form.addRow("z spacing", self._spacing)
+        form.addRow("Z spacing", self._spacing)
         self._acquisition = QComboBox()
         self._acquisition.addItems(["slice", "projection"])
         self._acquisition.setToolTip(f"<qt>{describe('acquisition')}</qt>")
-        self._acquisition.setAccessibleName("acquisition")
+        self._acquisition.setAccessibleName("Acquisition")
         self._count = QSpinBox()
-        self._count.setAccessibleName("sections in one image")
+        self._count.setAccessibleName("Sections in one image")
         self._count.setRange(2, 1000)
         self._count.setValue(6)
         self._count.setPrefix("of ")
@@ -183,14 +202,16 @@ class StackBox(QGroupBox):
         row.addWidget(self._count)
         self._acquisition.currentTextChanged.connect(self._describe)
         self._count.valueChanged.connect(self._describe)
-        form.addRow("acquisition", row)
+        form.addRow("Acquisition", row)
         return form
 
-    def _build_table(self) -> QCollapsible:
+    def _build_table(self) -> Fold:
         self._table = QTableWidget(0, 1)
         self._table.setHorizontalHeaderLabels(["depth"])
         self._table.horizontalHeader().setStretchLastSection(True)
-        self._table.setMaximumHeight(150)
+        self._table.setTabKeyNavigation(False)
+        self._table.setMinimumHeight(120)
+        self._table.setMaximumHeight(200)
         self._table.setToolTip("Depth of each section. Type over a number where the sections are uneven.")
         self._table.setAccessibleName("Section depths")
         self._table.itemChanged.connect(self._depth_edited)
@@ -202,10 +223,7 @@ class StackBox(QGroupBox):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._table)
         layout.addWidget(even)
-        collapsible = QCollapsible("Section depths")
-        collapsible.layout().setContentsMargins(0, 0, 0, 0)
-        collapsible.addWidget(inner)
-        return collapsible
+        return Fold("Depth of each section", inner)
 
     # Dropping and opening files
 
@@ -223,10 +241,26 @@ class StackBox(QGroupBox):
         if paths:
             self.open_files(paths)
 
+    def _ask_for_folder(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, "Open an OME-Zarr folder")
+        if path and io.format_of(path) is None:
+            self._show_problem(f"'{Path(path).name}' is no OME-Zarr folder; its name has to end in .zarr")
+        elif path:
+            self.open_files([path])
+
     # Following the layers
 
+    def _follow_selection(self, _event: Any = None) -> None:
+        """Take the selected image, unless this box is pinned or a dock has made that layer."""
+        layer = self._viewer.layers.selection.active
+        if self._pin.isChecked() or not isinstance(layer, Image) or REAL_KEY in layer.metadata:
+            return
+        place = self._layers.findData(layer.unique_id)
+        if place >= 0:
+            self._layers.setCurrentIndex(place)
+
     def _refresh_layers(self) -> None:
-        chosen = self._layers.currentData()
+        chosen, name = self._layers.currentData(), self._layers.currentText()
         self._layers.blockSignals(True)
         self._layers.clear()
         for layer in self._viewer.layers:
@@ -235,6 +269,8 @@ class StackBox(QGroupBox):
         self._layers.blockSignals(False)
         if self._layers.currentData() != chosen or chosen is None:
             self._layer_chosen()
+        elif self._layers.currentText() != name:
+            self.changed.emit()
 
     def _layer_chosen(self, _index: int = 0) -> None:
         """Show another layer, with what the user has said about it before, not about the last one."""
@@ -283,9 +319,19 @@ class StackBox(QGroupBox):
             say(self._info, describe_stack(dataset) + (_FEW if few else ""), problem=few)
             missing = dataset.grid.depths is None
             self._fill_table(dataset)
+        if missing:
+            self._fold.unfold()  # what is asked for must be in view
+        self._fold.say(self._what_is_set())
         self._spacing.setStyleSheet(_MISSING if missing else "")
         self._spacing.setPlaceholderText("needed: for example 2um" if missing else "as in the layer")
         self.changed.emit()
+
+    def _what_is_set(self) -> str:
+        values = self.values()
+        words = [f"z spacing {values['z_spacing']}"] if values["z_spacing"] else []
+        words += ["own depths"] if values["depths"] else []
+        words += [f"projections of {self._count.value()}"] if values["acquisition"] else []
+        return ", ".join(words)
 
     def _fill_table(self, dataset: Dataset) -> None:
         depths = self._shown = [] if dataset.grid.depths is None else dataset.grid.depths.tolist()
@@ -349,7 +395,6 @@ def describe_stack(dataset: Dataset) -> str:
         spacing = f"unevenly {gaps.min():.4g} to {gaps.max():.4g} {unit} apart"
     pixels = f" of {grid.pixel_size[0]:.4g} x {grid.pixel_size[1]:.4g} {unit}" if grid.pixel_size else ""
     extra = (f", {times} time points" if times > 1 else "") + (f", {channels} channels" if channels > 1 else "")
-    lines = [
-        f"{sections} sections along z, {spacing}; {rows} x {columns} pixels{pixels}, {dataset.voxels.dtype}{extra}"
-    ]
+    count = f"{sections} section{'' if sections == 1 else 's'}"
+    lines = [f"{count} along z, {spacing}; {rows} x {columns} pixels{pixels}, {dataset.voxels.dtype}{extra}"]
     return "<br>".join([*lines, *(f"<i>{note}</i>" for note in dataset.notes)])

@@ -47,6 +47,9 @@ _KINDS = {
     ),
 }
 
+_EVERY = {False: "Keep one section in", True: "Sections in one image"}
+"""What the number means, by whether images are projections."""
+
 
 class ProtocolBox(QGroupBox):
     """Edits the protocol with its parameter, and the data range."""
@@ -150,11 +153,11 @@ class ProtocolBox(QGroupBox):
     def _build(self) -> None:
         form = growing_form(self)
         form.addRow(self._kind)
-        form.addRow("k", self._every)
-        form.addRow("sections", self._sections)
-        form.addRow("reference layer", self._reference)
+        form.addRow(_EVERY[False], self._every)
+        form.addRow("Sections", self._sections)
+        form.addRow("Reference layer", self._reference)
         form.addRow(self._words)
-        form.addRow("data range", self._range)
+        form.addRow("Data range", self._range)
         self._form = form
         self._kind.currentIndexChanged.connect(self._kind_chosen)
         for signal in (self._every.valueChanged, self._sections.textChanged, self._range.textChanged):
@@ -164,7 +167,7 @@ class ProtocolBox(QGroupBox):
     def _kind_chosen(self, *_: Any) -> None:
         kind = self._kind.currentData()
         self._words.setText(_KINDS[kind][1])
-        self._form.labelForField(self._every).setText("n" if kind == "projection" else "k")
+        self._form.labelForField(self._every).setText(_EVERY[kind == "projection"])
         self._form.setRowVisible(self._every, kind in ("keep_every", "projection"))
         self._form.setRowVisible(self._sections, kind == "hold_out")
         self._form.setRowVisible(self._reference, kind == "reference")

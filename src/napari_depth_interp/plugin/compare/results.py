@@ -142,9 +142,8 @@ class ResultLayers:
     def show(self, names: Sequence[str], parts: Mapping[str, bool]) -> None:
         """Show these parts of these methods, and hide the other layers of the comparison."""
         wanted = {("" if part == "truth" else name, part) for name in names for part in PARTS if parts[part]}
-        for part in PARTS:
-            for name in names:
-                self.ensure(name, part)
+        for name, part in wanted:
+            self.ensure(name, part)
         for key, layer in self._layers.items():
             if layer in self._viewer.layers:
                 layer.visible = key in wanted

@@ -215,7 +215,7 @@ class ScoresPanel(QWidget):
         self.table.setAccessibleName("Scores of the methods")
         self._parts: dict[str, QCheckBox] = {}
         boxes = QHBoxLayout()
-        boxes.addWidget(QLabel("in view:"))
+        boxes.addWidget(QLabel("In view:"))
         for part in PARTS:
             box = QCheckBox("error" if part == "absolute error" else part)
             box.setChecked(part != "truth")

@@ -15,6 +15,7 @@ from ...errors import DepthInterpError
 from ...evaluation.evaluate import Scores
 from ...run.request import prepare_dataset
 from ...run.settings import Settings, make_settings
+from ...system.amounts import duration
 from ..boxes.stack_box import StackBox, check_sections
 from ..jobs.job_widget import JobWidget
 from ..jobs.messages import for_window
@@ -59,7 +60,8 @@ class CompareMethods(JobWidget):
         self.methods = MethodsBox()
         self.bar = RunBar("Score these methods. The window stays usable meanwhile.", preview=False)
         self.scores = ScoresPanel(napari_viewer)
-        self.lay_out((self.stack, self.protocol, self.methods), {"Scores": self.scores}, self.run)
+        self.drops = self.stack
+        self.lay_out((self.stack, self.protocol, self.methods), {"Scores": self.scores})
         for box in (self.stack, self.protocol, self.methods):
             box.changed.connect(self._check)
         self.bar.run_clicked.connect(self.run)
@@ -136,7 +138,7 @@ class CompareMethods(JobWidget):
             return
         if self.scores.comparison is not self._running:
             self.scores.begin(self._running)
-            self.tabs.setCurrentWidget(self.scores)
+            self.show_page(self.scores)
         self.scores.add(scored)
 
     def _returned(self, scores: Scores) -> None:
@@ -150,7 +152,7 @@ class CompareMethods(JobWidget):
             notes.append("the input layer was changed or removed during the run; the scores belong to the old data")
             show_warning(notes[0])
         seconds = sum(each.seconds for each in scores.methods)
-        self.bar.say("; ".join([f"{_count(len(scores.methods))} compared, {seconds:.2g} s of computing", *notes]))
+        self.bar.say("; ".join([f"{_count(len(scores.methods))} compared, {duration(seconds)} of computing", *notes]))
 
     def _report_written(self, page: Path) -> None:
         self.bar.say(f"the report is {page}")
@@ -177,6 +179,8 @@ class CompareMethods(JobWidget):
     # Checking what the boxes show
 
     def _check(self, *_: Any) -> None:
+        layer = self.stack.layer
+        self.bar.set_input("" if layer is None else layer.name)
         try:
             check_sections(self.stack.described(self.settings()))
         except DepthInterpError as error:

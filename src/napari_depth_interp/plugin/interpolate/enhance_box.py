@@ -5,25 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QGroupBox, QLabel, QVBoxLayout, QWidget
-from superqt import QCollapsible
+from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
 from ...method import MethodConfig
 from ...methods import registry
 from ...run.settings import Settings, describe
 from ..boxes.config_form import ConfigForm
-from ..qt_helpers import add_choice, tab_after
+from ..folding import Fold
+from ..qt_helpers import add_choice
 
-_NONE = "as they are"
+_NONE = "no: take the sections as they are"
 
 
-class EnhanceBox(QGroupBox):
+class EnhanceBox(QWidget):
     """Chooses an enhancing method, or none; the form is made from the method's config."""
 
     changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Sections", parent)
+        super().__init__(parent)
         self._form: ConfigForm | None = None
         self._preset = Settings().preset
         self._methods = QComboBox()
@@ -35,10 +35,16 @@ class EnhanceBox(QGroupBox):
         self._methods.setAccessibleName("Enhance the sections first")
         self._note = QLabel("<i>The result will hold no section as it was recorded.</i>")
         self._note.setWordWrap(True)
-        self._collapsible = QCollapsible("Parameters")
+        self._parameters = Fold("Parameters")
+        inner = QWidget()
+        column = QVBoxLayout(inner)
+        column.setContentsMargins(0, 0, 0, 0)
+        for widget in (self._methods, self._note, self._parameters):
+            column.addWidget(widget)
+        self._fold = Fold("Enhancement", inner)
         layout = QVBoxLayout(self)
-        for widget in (self._methods, self._note, self._collapsible):
-            layout.addWidget(widget)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._fold)
         self._methods.currentIndexChanged.connect(self._method_chosen)
         self._method_chosen()
 
@@ -79,16 +85,12 @@ class EnhanceBox(QGroupBox):
 
     def _method_chosen(self, *_: Any) -> None:
         name = self._methods.currentData()
-        for widget in (self._note, self._collapsible):
+        for widget in (self._note, self._parameters):
             widget.setVisible(name is not None)
-        old = self._collapsible.content()
+        self._fold.say("" if name is None else registry.get(name).title)
         self._form = None if name is None else ConfigForm(self._default(name))
         if self._form is not None:
-            self._collapsible.setContent(self._form)
-            self._collapsible.collapse(animate=False)
-            tab_after(self._collapsible.toggleButton(), self._form)
+            self._parameters.set_content(self._form)
+            self._parameters.unfold(False)
             self._form.changed.connect(self.changed)
-            if old is not None:
-                old.hide()  # it may live on until the event loop is idle
-                old.deleteLater()
         self.changed.emit()

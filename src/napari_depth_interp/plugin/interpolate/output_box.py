@@ -8,7 +8,6 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QFileDialog,
-    QGroupBox,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -22,6 +21,7 @@ from ...run.estimate import Estimate
 from ...run.outputs import Target
 from ...system.amounts import size_in_words
 from ...system.memory import free_memory
+from ..folding import Fold
 from ..qt_helpers import say
 
 LARGE_BYTES = 2 * 10**9
@@ -29,14 +29,14 @@ LARGE_BYTES = 2 * 10**9
 _FILES = "OME-Zarr (*.ome.zarr);;OME-TIFF (*.ome.tif *.btf)"
 
 
-class OutputBox(QGroupBox):
+class OutputBox(QWidget):
     """Chooses a file for large results, and shows the estimate of time and memory."""
 
     changed = Signal()
     estimate_clicked = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("Result", parent)
+        super().__init__(parent)
         self._large = self._estimated = self._ticked_here = False
         self._to_file = QCheckBox("Stream to a file")
         self._to_file.setToolTip(
@@ -61,11 +61,17 @@ class OutputBox(QGroupBox):
         row = QHBoxLayout()
         for widget in (self._path, self._browse):
             row.addWidget(widget)
+        folded = QWidget()
+        column = QVBoxLayout(folded)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._to_file)
+        column.addLayout(row)
+        column.addWidget(self._words)
+        column.addWidget(self._estimate)
+        self._fold = Fold("Time, memory and streaming", folded)
         layout = QVBoxLayout(self)
-        layout.addWidget(self._to_file)
-        layout.addLayout(row)
-        layout.addWidget(self._words)
-        layout.addWidget(self._estimate)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._fold)
         self._to_file.toggled.connect(self._changed)
         self._path.textChanged.connect(self._changed)
         self._changed()
@@ -121,6 +127,8 @@ class OutputBox(QGroupBox):
             self._ticked_here = False
             self._to_file.setChecked(bool(self._path.text().strip()))
         self._to_file.setEnabled(not self._large)
+        if self._large:
+            self._fold.unfold()
         if self._large and not self._estimated:
             free = size_in_words(free_memory())
             self._say(f"{size_in_words(size)} are too large to be held in memory ({free} are free)")
@@ -144,4 +152,6 @@ class OutputBox(QGroupBox):
         self.forget_estimate()
         for widget in (self._path, self._browse):
             widget.setVisible(self._to_file.isChecked())
+        file = Path(self._path.text().strip()).name
+        self._fold.say(f"to {file or 'a file'}" if self._to_file.isChecked() else "")
         self.changed.emit()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
+from functools import partial
 from typing import Any
 
 import napari
 import numpy as np
+from napari.layers import Layer
 from napari.utils.theme import get_theme
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import (
     QApplication,
@@ -25,20 +27,33 @@ from ..layers.overlay import CanvasWords
 from ..plots import BASELINE_COLOUR, COLOURS, SectionPlot
 from ..preferences import colour
 from ..qt_helpers import PROBLEM_COLOUR, list_of_rows
-from .results import Run, row_of
+from .results import ERROR, RESTORED, TRUTH, UNCERTAINTY, Run, row_of, show_part
 
-_HEADINGS = ["run", "time (s)", "PSNR", "SSIM", "RMSE", "over linear"]
+_HEADINGS = ["run", "time", "PSNR", "SSIM", "RMSE", "over linear"]
+_EMPTY = "Runs are listed here. Tick <i>Score</i> to see how good they are on your own data."
+_PARTS = {
+    TRUTH: ("Truth", "The hidden sections as they were recorded."),
+    RESTORED: ("Restored", "The hidden sections as the method made them from the kept ones."),
+    ERROR: ("Error", "The absolute difference of the two, in the units of the image."),
+    UNCERTAINTY: ("Uncertainty", "The error that the method itself expects, in the units of the image."),
+}
 
 
 class RunsPanel(QWidget):
-    """Lists runs; the chosen one's layers are in view and its sections are told apart in the canvas."""
+    """Lists runs; the chosen one's layers are in view and its sections are told apart in the canvas.
+
+    ``chosen_changed`` brings whether there is a chosen run.
+    """
+
+    chosen_changed = Signal(bool)
 
     def __init__(self, viewer: napari.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._viewer = viewer
         self.runs: list[Run] = []
+        self._removed: tuple[int, Run, list[Layer]] | None = None
         self._in_canvas = CanvasWords(viewer)
-        self._words = QLabel("Runs are listed here. Tick <i>Score</i> to see how good they are on your own data.")
+        self._words = QLabel(_EMPTY)
         self._words.setObjectName("summary")
         self._words.setWordWrap(True)
         self._table = list_of_rows(_HEADINGS)
@@ -48,24 +63,46 @@ class RunsPanel(QWidget):
         )
         self._table.setAccessibleName("Runs")
         self._table.itemSelectionChanged.connect(self._row_chosen)
-        self._copy = QPushButton("Copy as command")
-        self._copy.setToolTip("<qt>Copy the command line that repeats the chosen run exactly.</qt>")
-        self._copy.setEnabled(False)
-        self._copy.clicked.connect(self.copy_command)
         self.plot = SectionPlot()
         self.plot.depth_chosen.connect(self._go_to)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.addWidget(self._words)
         layout.addWidget(self._table, 1)
-        row = QHBoxLayout()
-        row.addStretch(1)
-        row.addWidget(self._copy)
-        layout.addLayout(row)
+        layout.addLayout(self._build_parts())
+        layout.addLayout(self._build_actions())
         layout.addWidget(self.plot, 2)
         for event, slot in self._followed():
             event.connect(slot)
         self._follow_theme()
+
+    def _build_parts(self) -> QHBoxLayout:
+        self._parts: dict[str, QPushButton] = {}
+        row = QHBoxLayout()
+        row.setSpacing(3)
+        row.addWidget(QLabel("Show:"))
+        for part, (text, tip) in _PARTS.items():
+            button = self._parts[part] = QPushButton(text)
+            button.setCheckable(True)
+            button.setToolTip(f"<qt>{tip}</qt>")
+            button.clicked.connect(partial(self._show_part, part))
+            row.addWidget(button, 1)
+        return row
+
+    def _build_actions(self) -> QHBoxLayout:
+        self._copy, self._remove = QPushButton("Copy as command"), QPushButton("Remove run")
+        self._undo = QPushButton("Undo remove")
+        self._copy.setToolTip("<qt>Copy the command line that repeats the chosen run exactly.</qt>")
+        self._remove.setToolTip("<qt>Take the chosen run and all its layers away.</qt>")
+        self._undo.setToolTip("<qt>Bring back the run that was removed last.</qt>")
+        row = QHBoxLayout()
+        row.setSpacing(3)
+        actions = ((self._copy, self.copy_command), (self._remove, self.remove), (self._undo, self.take_back))
+        for button, slot in actions:
+            button.setEnabled(False)
+            button.clicked.connect(slot)
+            row.addWidget(button, 1)
+        return row
 
     def leave(self) -> None:
         """Follow the viewer no longer, and take the words out of its canvas."""
@@ -77,8 +114,9 @@ class RunsPanel(QWidget):
 
     def _followed(self) -> tuple[tuple[Any, Any], ...]:
         dims = self._viewer.dims.events
-        changed = (dims.point, dims.ndisplay, self._viewer.layers.events.removed)
-        return (*((event, self._section_changed) for event in changed), (self._viewer.events.theme, self._follow_theme))
+        followed = tuple((event, self._section_changed) for event in (dims.point, dims.ndisplay))
+        removed = (self._viewer.layers.events.removed, self._layer_removed)
+        return (*followed, removed, (self._viewer.events.theme, self._follow_theme))
 
     @property
     def chosen(self) -> Run | None:
@@ -88,9 +126,12 @@ class RunsPanel(QWidget):
 
     def add(self, run: Run) -> None:
         """List a run and choose it."""
-        self.runs.append(run)
+        self._removed = None
+        self._insert(len(self.runs), run)
+
+    def _insert(self, row: int, run: Run) -> None:
+        self.runs.insert(row, run)
         run.layers[0].events.visible.connect(self._section_changed)
-        row = self._table.rowCount()
         self._table.insertRow(row)
         for column, text in enumerate(row_of(run)):
             item = QTableWidgetItem(text)
@@ -102,6 +143,68 @@ class RunsPanel(QWidget):
             self._table.setItem(row, column, item)
         self._draw()
         self._table.selectRow(row)
+        self._update_actions()
+
+    def remove(self, *_: Any) -> None:
+        """Take away the chosen run and its layers; it can be taken back until the next one is listed."""
+        run = self.chosen
+        if run is None:
+            return
+        row, layers = self.runs.index(run), [layer for layer in run.every_layer() if layer in self._viewer.layers]
+        self._removed = row, run, layers
+        run.layers[0].events.visible.disconnect(self._section_changed)
+        del self.runs[row]
+        self._table.removeRow(row)
+        for layer in layers:
+            self._viewer.layers.remove(layer)
+        self._draw()
+        if not self.runs:
+            self._words.setText(_EMPTY)
+        self._update_actions()
+
+    def take_back(self, *_: Any) -> None:
+        """Bring back the run that was removed last, with its layers."""
+        if self._removed is None:
+            return
+        row, run, layers = self._removed
+        self._removed = None
+        for layer in layers:
+            self._viewer.add_layer(layer)
+        self._insert(row, run)
+
+    def _layer_removed(self, event: Any) -> None:
+        """With a result go the layers that were shown beside it, and their memory."""
+        for run in self.runs:
+            if run.layers[0] == event.value:  # one of them may be napari's proxy
+                for layer in run.more.values():
+                    if layer in self._viewer.layers:
+                        self._viewer.layers.remove(layer)
+                run.more.clear()
+                run.free()
+        self._update_actions()
+        self._section_changed()
+
+    def _show_part(self, part: str, on: bool) -> None:
+        run = self.chosen
+        if run is None:
+            return
+        if on:
+            show_part(self._viewer, run, part)
+        elif part in run.more:
+            run.more[part].visible = False
+        self._update_actions()
+
+    def _update_actions(self) -> None:
+        """Offer what the chosen run has."""
+        run = self.chosen
+        for button in (self._copy, self._remove):
+            button.setEnabled(run is not None)
+        self._undo.setEnabled(self._removed is not None)
+        for part, button in self._parts.items():
+            button.setEnabled(run is not None and part in run.parts())
+            layer = None if run is None else run.more.get(part)
+            button.setChecked(layer is not None and layer in self._viewer.layers and layer.visible)
+        self.chosen_changed.emit(run is not None)
 
     def copy_command(self) -> None:
         """Put the chosen run's command line on the clipboard."""
@@ -110,11 +213,11 @@ class RunsPanel(QWidget):
 
     def _row_chosen(self) -> None:
         run = self.chosen
-        self._copy.setEnabled(run is not None)
         if run is None:
+            self._update_actions()
             return
         for other in self.runs:
-            for layer in other.layers:
+            for layer in other.every_layer():
                 if layer in self._viewer.layers and other is not run:
                     layer.visible = False
         for layer in run.layers[:1]:
@@ -130,6 +233,7 @@ class RunsPanel(QWidget):
         findings = [describe_finding(each) for each in run.outcome.result.record.get("findings", ())]
         words += [f"the result, from all sections: {found}" for found in findings if found]
         self._words.setText(f"<b>{html.escape(run.name)}</b>: {html.escape('. '.join(words))}.")
+        self._update_actions()
         self._section_changed()
 
     def _draw(self) -> None:

@@ -62,8 +62,12 @@ class Outcome:
     held_out: HeldOut | None = None
     target: Target | None = None
 
+    def without_result(self) -> Outcome:
+        """Return all but the result's voxels: its layer holds those, and frees them when the user removes it."""
+        return replace(self, result=replace(self.result, dataset=without_voxels(self.result.dataset)))
+
     def without_voxels(self) -> Outcome:
-        """Return all but the voxels: the layers hold those, and free them when the user removes them."""
+        """Return what the outcome was, and nothing that takes memory."""
         held_out = self.held_out
         if held_out is not None:
             restored, truth, error = map(without_voxels, (held_out.restored, held_out.truth, held_out.error))
@@ -106,8 +110,8 @@ def run_task(
 
 
 def beside(path: Path) -> Path:
-    """Return where the uncertainty of a result goes that is streamed to ``path``."""
-    suffix = max((each for each in io.STREAMED_SUFFIXES if path.name.lower().endswith(each)), key=len)
+    """Return where the uncertainty of a result goes that is written to ``path``."""
+    suffix = max((each for each in io.SUFFIXES if path.name.lower().endswith(each)), key=len)
     return path.with_name(f"{path.name[: -len(suffix)]}-uncertainty{suffix}")
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import napari
 import numpy as np
 from napari.layers import Layer
 from napari.utils.notifications import show_warning
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QFileDialog, QWidget
 
 from ...errors import DepthInterpError
+from ...report import BASELINE
 from ...run.estimate import Estimate
-from ...run.request import prepare_dataset
+from ...run.request import prepare_dataset, resolve_method
 from ...run.settings import Settings
+from ...stack import Dataset
+from ...system.amounts import duration
 from ..boxes.compute_box import ComputeBox
 from ..boxes.method_box import MethodBox
 from ..boxes.more_box import MoreSettingsBox
@@ -25,11 +30,12 @@ from ..jobs.run_bar import RunBar
 from ..jobs.settings_widget import SettingsWidget
 from ..layers import place
 from ..layers.appearance import unique_name
-from ..preferences import remember_settings
+from ..preferences import remember_folder, remember_settings, remembered_folder
 from .enhance_box import EnhanceBox
 from .output_box import OutputBox
-from .results import Run, add_layers
+from .results import Run, add_result
 from .runs_panel import RunsPanel
+from .save import FILTERS, save_order, save_task, with_suffix
 from .task import Outcome, View, estimate_task, preview_task, run_task
 
 
@@ -52,22 +58,24 @@ class DepthInterpolation(SettingsWidget):
         self._input: tuple[Layer | None, Any, bool] = (None, None, False)
         self._changed_since = False
         self._preview_layer: Layer | None = None
+        self._then: Callable[[], None] | None = None
         self.stack = StackBox(napari_viewer)
         self.target = TargetBox()
         self.enhance = EnhanceBox()
         self.method = MethodBox()
         self.compute = ComputeBox()
         self.output = OutputBox()
-        self.bar = RunBar("Make the dense stack. The window stays usable meanwhile.")
+        self.bar = RunBar("Make the dense stack. The window stays usable meanwhile.", saves=True)
         self.runs = RunsPanel(napari_viewer)
         boxes = (self.stack, self.target, self.method, self.enhance, self.compute)  # the preset before what follows it
         self.more = MoreSettingsBox.beside(boxes, self.not_used)
         self.settings_boxes = (*boxes, self.more)
+        self.drops = self.stack
         shown = (
-            *(self.stack, self.target, self.enhance, self.method, self.compute, self.more),
-            *(self.output, self.settings_buttons()),
+            *(self.stack, self.target, self.method, self.compute, self.enhance, self.output, self.more),
+            self.settings_buttons(),
         )
-        self.lay_out(shown, {"Runs and scores": self.runs}, self.run)
+        self.lay_out(shown, {"Runs and scores": self.runs})
         self.show_first()
         for box in self.settings_boxes:
             box.changed.connect(self._forget_estimate)
@@ -77,6 +85,8 @@ class DepthInterpolation(SettingsWidget):
         self.bar.run_clicked.connect(self.run)
         self.bar.preview_clicked.connect(self.preview)
         self.bar.cancel_clicked.connect(self.cancel)
+        self.bar.save_clicked.connect(self.ask_save_result)
+        self.runs.chosen_changed.connect(self.bar.set_saveable)
         self._check()
 
     # Settings
@@ -134,7 +144,10 @@ class DepthInterpolation(SettingsWidget):
         self.bar.say(f"estimate: {estimate.describe()[0]}")
 
     def preview(self) -> None:
-        """Fill the gap around the section in view, on the part of the image in view."""
+        """Fill the gap around the section in view, on the part of the image in view.
+
+        Where the chosen method has to train first, linear interpolation is shown until it has.
+        """
         layer = self.stack.layer
         if self.job is not None:
             return
@@ -147,6 +160,19 @@ class DepthInterpolation(SettingsWidget):
             self._failed(error)
             return
         view = View(section, *visible_part(layer), time_in_view(self.viewer, layer))
+        if self._trains(settings):
+            self._then = partial(self._start_preview, dataset, settings, view, layer)
+            settings = settings.model_copy(update={"method": BASELINE, "parameters": {}, "enhance": None})
+        self._start_preview(dataset, settings, view, layer)
+
+    @staticmethod
+    def _trains(settings: Settings) -> bool:
+        """Return whether a run trains on the stack before anything can be seen."""
+        spec, config = resolve_method(settings.method, settings.preset, settings.parameters)
+        cost = spec.training_cost
+        return not spec.enhances and cost is not None and cost.steps(config) > 0
+
+    def _start_preview(self, dataset: Dataset, settings: Settings, view: View, layer: Layer | None) -> None:
         self._start(partial(preview_task, dataset, settings, view), layer, "preview", preview=True)
 
     def _start(self, function: Any, layer: Layer | None, what: str, *, preview: bool) -> None:
@@ -167,7 +193,7 @@ class DepthInterpolation(SettingsWidget):
         run = Run(name, outcome)
         if layer is not None:
             run.remember_input(layer)
-        add_layers(self.viewer, run, layer)
+        add_result(self.viewer, run, layer)
         if preview:
             self._preview_layer = run.layers[0]
         notes = list(outcome.result.warnings)
@@ -175,12 +201,45 @@ class DepthInterpolation(SettingsWidget):
             notes.append("the input layer was changed or removed during the run; the result belongs to the old data")
         for note in notes:
             show_warning(note)
-        self.bar.say("; ".join([f"{name}: done in {outcome.result.seconds or 0:.2g} s", *notes]))
+        self.bar.say("; ".join([f"{name}: done in {duration(outcome.result.seconds or 0)}", *notes]))
         if not preview:
             self.output.clear_file()
             self.runs.add(run)
             if outcome.held_out is not None:
-                self.tabs.setCurrentWidget(self.runs)
+                self.show_page(self.runs)
+
+    # Saving
+
+    def ask_save_result(self) -> None:
+        """Ask where to save the chosen run."""
+        run = self.runs.chosen
+        if run is None or self.job is not None:
+            return
+        if run.outcome.target is not None:
+            self.bar.say(f"the result is in {run.outcome.target.path} already")
+            return
+        start = remembered_folder() / f"{run.name}.tif"
+        path, chosen = QFileDialog.getSaveFileName(self, "Save the result", str(start), FILTERS)
+        if path:
+            self.save_result(with_suffix(path, chosen))
+
+    def save_result(self, path: Path) -> None:
+        """Write the chosen run, and its uncertainty beside it, over what is there."""
+        run = self.runs.chosen
+        if run is None or self.job is not None:
+            return
+        try:
+            order = save_order(self.viewer, run, path)
+            remember_folder(path.parent)
+        except DepthInterpError as error:
+            self._failed(error)
+            return
+        except OSError as error:
+            show_warning(f"the folder could not be remembered: {error}")
+        self.start_job(partial(save_task, order), "saving", self._saved)
+
+    def _saved(self, paths: Sequence[Path]) -> None:
+        self.bar.say(f"saved: {', '.join(path.name for path in paths)} in {paths[0].parent}")
 
     def _remove_preview(self) -> None:
         """Take away the last preview: the next one takes its place."""
@@ -192,16 +251,29 @@ class DepthInterpolation(SettingsWidget):
         super()._finished()
         self._input = (None, None, False)
         self._check()
+        then, self._then = self._then, None
+        if then is not None:
+            then()
+
+    def _failed(self, error: Exception) -> None:
+        self._then = None
+        super()._failed(error)
+
+    def _cancelled(self, *_: Any) -> None:
+        self._then = None
+        super()._cancelled()
 
     def leave(self) -> None:
         """Let go of the viewer."""
+        self._then = None
         self.stack.leave()
         self.runs.leave()
 
     # Checking what the boxes show
 
     def _check(self, *_: Any) -> None:
-        spec = self.method.spec
+        spec, layer = self.method.spec, self.stack.layer
+        self.bar.set_input("" if layer is None else layer.name)
         self.compute.show_method(spec)
         self.target.show_method(spec)
         self.enhance.follow_preset(self.method.preset)

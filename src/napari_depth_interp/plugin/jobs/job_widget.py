@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from napari.utils.notifications import notification_manager, show_warning
-from qtpy.QtCore import QEvent, QSize, Qt
-from qtpy.QtGui import QKeySequence, QShortcut
-from qtpy.QtWidgets import QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent, QSize, QTimer
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from ...errors import DepthInterpError
 from ...progress import Report
+from .. import shortcuts
+from ..wheel import WheelGuard
 from . import Job, make_job
 from .messages import for_crash, for_window
 from .run_bar import RunBar
@@ -30,38 +31,44 @@ class JobWidget(QWidget):
     wide: ClassVar[int] = 430
     """Pixels; the larger part of a 1280 x 800 window is for the canvas."""
     bar: RunBar
+    tabs: QTabWidget
+    drops: QWidget | None = None
+    """The box that takes what is dropped anywhere on the dock."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.job: Job[Any] | None = None
+        self._wheel = WheelGuard(self)
+        self.setAcceptDrops(True)
+        shortcuts.listen(self)
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """Return the size that the dock begins with."""
         return QSize(self.wide, 700)
 
-    def lay_out(self, boxes: Sequence[QWidget], pages: Mapping[str, QWidget], start: Callable[[], None]) -> None:
-        """Put the boxes into the tab "Set up", the pages into tabs of their own, the bar below; Ctrl+Return starts."""
+    def lay_out(self, boxes: Sequence[QWidget], pages: Mapping[str, QWidget]) -> None:
+        """Put the boxes into the tab "Set up", the pages into tabs of their own, and the bar below."""
         controls = QWidget()
         column = QVBoxLayout(controls)
         column.setContentsMargins(0, 4, 4, 0)
+        column.setSpacing(4)
         for box in boxes:
             column.addWidget(box)
         column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidget(controls)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QScrollArea.Shape.NoFrame)
         self.tabs = QTabWidget()
-        self.tabs.addTab(scroll, "Set up")
-        for title, page in pages.items():
-            self.tabs.addTab(page, title)
+        for title, page in {"Set up": controls, **pages}.items():
+            self.tabs.addTab(_scrolled(page), title)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.bar)
-        shortcut = QShortcut(QKeySequence("Ctrl+Return"), self)
-        shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        shortcut.activated.connect(start)
+        self._wheel.watch(self)
+
+    def show_page(self, page: QWidget) -> None:
+        """Bring a page to the front."""
+        for i in range(self.tabs.count()):
+            if self.tabs.widget(i).isAncestorOf(page):
+                self.tabs.setCurrentIndex(i)
 
     def leave(self) -> None:
         """Let go of the viewer: the dock has been closed."""
@@ -100,9 +107,50 @@ class JobWidget(QWidget):
         self.job = None
         self.bar.stop()
 
+    def dragEnterEvent(self, event: Any) -> None:  # noqa: N802
+        """Take over the dock what one of its boxes takes."""
+        if self.drops is not None:
+            self.drops.dragEnterEvent(event)
+
+    def dropEvent(self, event: Any) -> None:  # noqa: N802
+        """Hand on what was dropped."""
+        if self.drops is not None:
+            self.drops.dropEvent(event)
+
     def changeEvent(self, event: Any) -> None:  # noqa: N802
-        """Stop when napari has closed the dock: it takes the widget out and may keep it in memory."""
+        """Join the other docks when napari has made one; stop when it has closed it and keeps it in memory."""
         super().changeEvent(event)
-        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+        if event.type() != QEvent.Type.ParentChange:
+            return
+        if self.parent() is None:
             self.cancel()
+            shortcuts.forget(self)
             self.leave()
+        else:
+            QTimer.singleShot(0, self._join_docks)
+
+    def _join_docks(self) -> None:
+        """Lie over our other dock at this side, with tabs: one above the other would leave room for neither."""
+        mine, window = self.parent(), self.window()
+        if not isinstance(mine, QDockWidget) or not isinstance(window, QMainWindow) or mine.isFloating():
+            return
+        side = window.dockWidgetArea(mine)
+        others = [
+            dock
+            for each in window.findChildren(JobWidget)
+            if each is not self and isinstance(dock := each.parent(), QDockWidget)
+            if window.dockWidgetArea(dock) == side and not dock.isFloating() and dock.isVisible()
+        ]
+        if others and mine not in window.tabifiedDockWidgets(others[0]):
+            window.tabifyDockWidget(others[0], mine)
+            mine.show()
+            QTimer.singleShot(50, mine.raise_)  # once the window has laid out its tabs
+
+
+def _scrolled(page: QWidget) -> QScrollArea:
+    """Let a page be higher than the dock."""
+    area = QScrollArea()
+    area.setWidget(page)
+    area.setWidgetResizable(True)
+    area.setFrameShape(QScrollArea.Shape.NoFrame)
+    return area

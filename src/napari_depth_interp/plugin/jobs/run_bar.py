@@ -9,11 +9,15 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBox
 
 from ...progress import Progress
 from ...system.amounts import duration
-from ..qt_helpers import say
+from ..qt_helpers import say, with_key
+from .time_left import TimeLeft
+
+_NAME_LENGTH = 22
+"""Characters of the input's name on the button; the tool tip has it whole."""
 
 
 class RunBar(QWidget):
-    """Preview, Run (which becomes Cancel), progress with the time left, and the last message.
+    """The last message and the progress, and below them Preview, Run (which becomes Cancel) and Save.
 
     Parameters
     ----------
@@ -21,33 +25,54 @@ class RunBar(QWidget):
         What Run does.
     preview : bool
         Whether there is a preview to ask for.
+    saves : bool
+        Whether there is a result to save.
     """
 
     preview_clicked = Signal()
     run_clicked = Signal()
     cancel_clicked = Signal()
+    save_clicked = Signal()
 
-    def __init__(self, tip: str, *, preview: bool = True, parent: QWidget | None = None) -> None:
+    def __init__(self, tip: str, *, preview: bool = True, saves: bool = False, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._tip = tip
+        self._input = ""
         self._running = False
         self._cancelling = False
         self._ready = False
         self._said = ""
-        self._started = 0.0
-        self._preview = QPushButton("Preview")
+        self._time = TimeLeft(time.monotonic())
+        self._preview = QPushButton("Pr&eview")
         self._preview.setObjectName("preview")
         self._preview.setToolTip(
-            "<qt>Fill the gap around the section in view, on the part of the image in view only.</qt>"
+            with_key(
+                "Fill the gap around the section in view, on the part of the image in view only. A method that has to "
+                "train first is preceded by linear interpolation, at once.",
+                "preview",
+            )
         )
-        self._run = QPushButton("Run")
-        self._run.setObjectName("run")
-        self._run.setToolTip(tip)
         self._preview.setVisible(preview)
+        self._run = QPushButton("&Run")
+        self._run.setObjectName("run")
+        self._save = QPushButton("&Save result…")
+        self._save.setObjectName("save result")
+        self._save.setToolTip(
+            with_key(
+                "Write the chosen run as TIFF, NIfTI or OME-Zarr, with its spacing, unit and history.",
+                "ask_save_result",
+            )
+        )
+        self._save.setVisible(saves)
+        self._save.setEnabled(False)
         self._progress = QProgressBar()
         self._progress.setObjectName("progress")
         self._progress.setRange(0, 1000)
         self._progress.setTextVisible(False)
+        self._progress.setFixedHeight(8)
+        policy = self._progress.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # so that nothing moves when work begins
+        self._progress.setSizePolicy(policy)
         self._progress.hide()
         self._message = QLabel()
         self._message.setObjectName("message")
@@ -55,13 +80,22 @@ class RunBar(QWidget):
         self._buttons = QHBoxLayout()
         self._buttons.addWidget(self._preview)
         self._buttons.addWidget(self._run, 1)
+        self._buttons.addWidget(self._save)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(self._buttons)
-        layout.addWidget(self._progress)
+        layout.setSpacing(3)
         layout.addWidget(self._message)
+        layout.addWidget(self._progress)
+        layout.addLayout(self._buttons)
         self._preview.clicked.connect(self.preview_clicked)
+        self._save.clicked.connect(self.save_clicked)
         self._run.clicked.connect(self._clicked)
+        self.set_ready(False)
+
+    def set_input(self, name: str) -> None:
+        """Say on the button what will be run on."""
+        self._input = name
+        self._update()
 
     def set_ready(self, ready: bool, reason: str = "", *, in_message: bool = False) -> None:
         """Enable the buttons, or say why not: in the tool tip, and ``in_message`` if no other box says it."""
@@ -70,12 +104,16 @@ class RunBar(QWidget):
         if not self._running and (said or (self._said and self._message.text() == self._said)):
             self.say(said, problem=True)
         self._said = said
-        self._run.setToolTip(reason or self._tip)
+        self._run.setToolTip(reason or with_key(self._tip, "run"))
         self._update()
+
+    def set_saveable(self, some: bool) -> None:
+        """Enable Save: there is a result."""
+        self._save.setEnabled(some)
 
     def start(self, what: str) -> None:
         """Show that work has begun: Run becomes Cancel."""
-        self._running, self._started = True, time.monotonic()
+        self._running, self._time = True, TimeLeft(time.monotonic())
         self._progress.setValue(0)
         self._progress.show()
         self.say(what)
@@ -93,19 +131,20 @@ class RunBar(QWidget):
         self._update()
 
     def show_progress(self, progress: Progress) -> None:
-        """Show the fraction done and the time left."""
+        """Show the fraction done, the time so far and the time left."""
         if not self._running:
             return  # a late report of a run that has ended
         self._progress.setValue(round(progress.fraction * 1000))
-        elapsed = time.monotonic() - self._started
-        left = elapsed * (1 / progress.fraction - 1) if progress.fraction > 0.02 else None
-        words = [progress.message] if progress.message else []
-        if left is not None and elapsed > 1:
-            words.append(f"{duration(left)} left")
-        self.say(", ".join(words) or "running")
+        elapsed, left = self._time.note(progress.fraction, time.monotonic())
+        words = [progress.message or "running"]
+        if elapsed > 1:
+            words.append(f"{duration(elapsed)} so far")
+        if left is not None:
+            words.append(f"about {duration(left)} left")
+        self.say(", ".join(words))
 
     def say(self, text: str, *, problem: bool = False) -> None:
-        """Show a message under the buttons."""
+        """Show a message over the buttons."""
         say(self._message, text, problem=problem)
 
     def _clicked(self) -> None:
@@ -116,6 +155,13 @@ class RunBar(QWidget):
             self.run_clicked.emit()
 
     def _update(self) -> None:
-        self._run.setText("Cancelling…" if self._cancelling else "Cancel" if self._running else "Run")
+        self._run.setText("Cancelling…" if self._cancelling else "Cancel" if self._running else self._invitation())
         self._run.setEnabled((self._running or self._ready) and not self._cancelling)
         self._preview.setEnabled(self._ready and not self._running)
+
+    def _invitation(self) -> str:
+        if not self._input:
+            return "&Run"
+        long = len(self._input) > _NAME_LENGTH
+        name = self._input[: _NAME_LENGTH - 1] + "…" if long else self._input
+        return f"&Run on {name.replace('&', '&&')}"

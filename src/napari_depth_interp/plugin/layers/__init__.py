@@ -6,7 +6,7 @@ data has the axes of the file, less the channels: (t, z, y, x) or (z, y, x).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,11 @@ def placement(dataset: Dataset) -> dict[str, Any]:
     ]
     scale, translate, units, labels = zip(*axes, strict=True)
     return {"scale": scale, "translate": translate, "units": units, "axis_labels": labels}
+
+
+def is_real(metadata: Mapping[str, Any]) -> bool:
+    """Return whether a layer's values are real numbers, such as errors, and are not to be rounded in a file."""
+    return bool(metadata.get(REAL_KEY)) or metadata.get(RECORD_KEY, {}).get("dtype") == "float32"
 
 
 def to_dataset(layer: Layer) -> Dataset:

@@ -24,8 +24,8 @@ class ModelBox(QGroupBox):
         self._licence.setPlaceholderText("for example CC-BY-4.0")
         self._licence.setToolTip("<qt>Licence that others may use the model under; it is kept in the model.</qt>")
         form = growing_form(self)
-        form.addRow("name", self._name)
-        form.addRow("licence", self._licence)
+        form.addRow("Name", self._name)
+        form.addRow("Licence", self._licence)
         self._name.textEdited.connect(self._edited)
         self._name.textChanged.connect(self._changed)
 

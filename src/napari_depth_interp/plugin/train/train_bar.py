@@ -89,7 +89,7 @@ class TrainBar(RunBar):
         self.run_clicked.emit()
 
     def _update(self) -> None:
-        self._run.setText("Train")
+        self._run.setText("T&rain")
         self._run.setEnabled(self._ready and not self._running)
         self._pause.setEnabled(self._running and not self._stopping)
         self._stop.setEnabled(self._running and not self._stopping)

@@ -64,11 +64,11 @@ class TrainModel(JobWidget):
         self.curves = ProgressPanel(napari_viewer)
         self.models = ModelsPanel()
         boxes = (self.data, self.method, self.hidden, self.compute, self.model)
-        self.lay_out(boxes, {"Progress": self.curves, "Models": self.models}, self.train)
+        self.lay_out(boxes, {"Progress": self.curves, "Models": self.models})
         self.compute.set_values(Settings(device=preference("device")))
         for box in boxes:
             box.changed.connect(self._check)
-        self.bar.run_clicked.connect(self.train)
+        self.bar.run_clicked.connect(self.run)
         self.bar.pause_clicked.connect(self._pause)
         self.bar.stop_clicked.connect(self.stop_training)
         self.models.resume_wanted.connect(self.resume)
@@ -120,7 +120,7 @@ class TrainModel(JobWidget):
 
     # Training
 
-    def train(self) -> None:
+    def run(self) -> None:
         """Start a training."""
         if self.job is not None:
             return
@@ -159,7 +159,7 @@ class TrainModel(JobWidget):
         self._running, self.control = job, Control()
         self._picture = Picture(self.viewer, f"{job.folder.name} validation")
         self.curves.begin(job.folder.name, history)
-        self.tabs.setCurrentWidget(self.curves)
+        self.show_page(self.curves)
         self.models.set_busy(job.folder.name)
         self.bar.begin(job.order.settings.device)
         self.start_job(partial(train_task, job, self.control), "starting", self._returned)

@@ -1,0 +1,63 @@
+"""Saving a run: the result, and its uncertainty beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import napari
+
+from ... import io
+from ...errors import OutputError
+from ...progress import Progress, Report
+from ...stack import Dataset
+from ..layers import is_real, to_dataset
+from .results import Run
+from .task import beside
+
+_SUFFIXES = {"TIFF": ".tif", "NIfTI": ".nii.gz", "OME-Zarr": ".ome.zarr"}
+FILTERS = ";;".join(f"{kind} (*{suffix})" for kind, suffix in _SUFFIXES.items())
+
+
+@dataclass(frozen=True, eq=False)
+class Save:
+    """What is written where; ``real`` values are not rounded."""
+
+    path: Path
+    result: Dataset
+    real: bool
+    uncertainty: Dataset | None = None
+
+
+def save_order(viewer: napari.Viewer, run: Run, path: Path) -> Save:
+    """Return what has to be written to save a run.
+
+    Raises
+    ------
+    OutputError
+        If the layer of the result is gone, or the file is one of no known kind.
+    """
+    [layer] = run.layers
+    if layer not in viewer.layers:
+        raise OutputError(f"the layer of '{run.name}' was removed; run again, then save")
+    io.check_output(path, overwrite=True)
+    result, uncertain = to_dataset(layer), run.outcome.result.uncertainty
+    besides = None if uncertain is None else replace(result, voxels=uncertain)
+    return Save(path, result, is_real(layer.metadata), besides)
+
+
+def with_suffix(path: str, chosen: str) -> Path:
+    """Return a path from a dialog, with the suffix of the chosen kind if it has none that is known."""
+    return Path(path if io.format_of(path) else path + _SUFFIXES[chosen.split(" (")[0]])
+
+
+def save_task(order: Save, report: Report) -> list[Path]:
+    """Write the files and return them."""
+    report(Progress(0.0, f"saving {order.path.name}"))
+    io.write(order.path, order.result, overwrite=True, float_output=order.real)
+    written = [order.path]
+    if order.uncertainty is not None:
+        report(Progress(0.5, "saving the uncertainty"))
+        written.append(beside(order.path))
+        io.write(written[-1], order.uncertainty, overwrite=True, float_output=True)
+    return written

@@ -1,0 +1,48 @@
+"""The mouse wheel scrolls a panel; it edits a control only where the control has the focus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtWidgets import QAbstractSlider, QAbstractSpinBox, QApplication, QComboBox, QScrollBar, QTabBar, QWidget
+
+_EDITED = (QAbstractSpinBox, QComboBox, QAbstractSlider, QTabBar)
+"""What Qt lets the wheel change, with or without the focus."""
+
+
+class WheelGuard(QObject):
+    """Watches a widget and all that is in it, also what is put in later."""
+
+    def watch(self, widget: QWidget) -> None:
+        """Guard a widget and what is in it."""
+        for each in (widget, *widget.findChildren(QWidget)):
+            each.installEventFilter(self)
+            _focus_by_click(each)
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
+        """Hand the wheel on to what the control lies in, unless the control has the focus."""
+        kind = event.type()
+        if kind == QEvent.Type.ChildAdded and isinstance(event.child(), QWidget):
+            self.watch(event.child())
+        elif kind == QEvent.Type.Polish and isinstance(watched, QWidget):
+            _focus_by_click(watched)  # it may have been made only in part when it was added
+        elif kind == QEvent.Type.Wheel and _is_edited(watched) and not _has_focus(watched):
+            event.ignore()
+            return True
+        return False
+
+
+def _is_edited(widget: QObject) -> bool:
+    return isinstance(widget, _EDITED) and not isinstance(widget, QScrollBar)
+
+
+def _has_focus(widget: Any) -> bool:
+    focus = QApplication.focusWidget()
+    return focus is not None and (focus is widget or bool(widget.isAncestorOf(focus)))
+
+
+def _focus_by_click(widget: QWidget) -> None:
+    """Let no wheel give the focus: Qt would do so before it sends the event."""
+    if widget.focusPolicy() == Qt.FocusPolicy.WheelFocus:
+        widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
