@@ -45,6 +45,7 @@ class Plot(QWidget):
         self._plot.setToolTip(tip)
         self._foreground = "#d0d0d0"
         self._legend = self._plot.addLegend(offset=(5, 5), labelTextSize="8pt")
+        self._plot.hide()
         self._legend.hide()  # for pictures only: it would lie over the curves
         self._names = QLabel()
         self._names.setWordWrap(True)
@@ -81,7 +82,8 @@ class Plot(QWidget):
         self._plot.setTitle(text, color=self._foreground, size="9pt")
 
     def draw(self, curves: Sequence[Curve]) -> None:
-        """Draw these curves instead of the last ones."""
+        """Draw these curves instead of the last ones; without any there are no axes, which would show 0 to 1."""
+        self._plot.setVisible(any(len(points) for _name, _colour, points in curves))
         for item in list(self._plot.listDataItems()):
             self._plot.removeItem(item)
         symbols = [list(_SYMBOLS)[i % len(_SYMBOLS)] for i in range(len(curves))]

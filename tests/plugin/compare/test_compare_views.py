@@ -112,6 +112,47 @@ class TestLayers:
         assert len(line.getData()[0]) == 4
 
 
+class TestHiddenSections:
+    def test_the_canvas_says_which_are_kept(self, qtbot, viewer, widget, stack):
+        compare(qtbot, widget)
+        overlay = viewer.canvas.overlays.text
+        assert not overlay.visible
+        widget.scores.table.choose("cubic")
+        for depth, words in ((4.0, "kept section, z = 4 um"), (6.0, "hidden section, z = 6 um")):
+            viewer.dims.set_point(0, depth)
+            assert overlay.visible
+            assert overlay.text.strip() == words
+        for layer in list(viewer.layers)[1:]:
+            viewer.layers.remove(layer)
+        viewer.dims.set_point(0, 4.0)
+        assert not overlay.visible
+
+    def test_buttons_go_from_one_to_the_next(self, qtbot, viewer, widget, stack):
+        assert not find(widget.scores, "Hidden ▸").isEnabled()
+        compare(qtbot, widget)
+        viewer.dims.set_point(0, 4.0)
+        seen = []
+        for button in ("Hidden ▸", "Hidden ▸", "◂ Hidden", "◂ Hidden", "◂ Hidden"):
+            press(widget.scores, button)
+            seen.append(viewer.dims.point[0])
+        assert seen == [6.0, 10.0, 6.0, 2.0, 2.0]
+
+    def test_side_by_side_and_flicker_begin_at_one(self, qtbot, viewer, widget, stack):
+        compare(qtbot, widget)
+        widget.scores.table.choose("cubic")
+        for button in ("Side by side", "Flicker"):
+            viewer.dims.set_point(0, 8.0)
+            press(widget.scores, button)
+            assert viewer.dims.point[0] in (6.0, 10.0)
+            press(widget.scores, button)
+
+    def test_errors_have_a_colour_bar(self, qtbot, viewer, widget, stack):
+        compare(qtbot, widget)
+        widget.scores.table.choose("cubic")
+        assert viewer.layers["a cubic absolute error"].colorbar.visible
+        assert not viewer.layers["a cubic restored"].colorbar.visible
+
+
 class TestSideBySide:
     def test_on_and_off(self, qtbot, shown):
         viewer, widget, _ = shown
@@ -191,7 +232,7 @@ class TestFlicker:
         assert seen == {("a truth",), ("a cubic restored",)}
         press(widget.scores, "Flicker")
         assert visible(viewer) == before
-        assert not viewer.canvas.overlays.text.visible
+        assert "hidden section" in viewer.canvas.overlays.text.text
         qtbot.wait(200)
         assert visible(viewer) == before
 

@@ -103,3 +103,14 @@ def test_a_damaged_or_foreign_model_is_refused(qtbot, viewer, open_widget, model
     assert words in read(widget.bar, "message")
     assert any(words in message for message in said("warning"))
     assert [layer.name for layer in viewer.layers] == ["a"]
+
+
+def test_use_this_model_chooses_it_where_it_is_run(panel, trainer_widget, viewer):
+    panel.choose("first")
+    press(panel, "Use this model")
+    _, runs = viewer.window.add_plugin_dock_widget("napari-depth-interp", "Depth interpolation")
+    settings = runs.settings()
+    assert (settings.method, settings.parameters) == ("msdsr", {"model": "first"})
+    choose(runs, method="msdsr", parameters={"model": "second", "steps": 3})
+    trainer_widget.use("msdsr", "first")
+    assert runs.settings().parameters == {"model": "first", "steps": 3}

@@ -1,10 +1,12 @@
 """The small parts of the widget: time left, curves, picture, control."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from napari_depth_interp.plugin.train.picture import arranged
-from napari_depth_interp.plugin.train.progress_panel import averaged
+from napari_depth_interp.plugin.train.progress_panel import averaged, smoothed
 from napari_depth_interp.plugin.train.task import Control, Pace
 from napari_depth_interp.progress import Cancelled, Progress, Stopped, TrainingPoint
 
@@ -57,3 +59,12 @@ def test_stop_waits_for_a_step_and_cancel_reaches_a_pause():
     with pytest.raises(Cancelled):
         paused.watch(cancelled)(Progress(0.1, training=TrainingPoint(1, 10, 0.5)))
     assert len(asked) == 3
+
+
+def test_the_smoothed_loss_follows_the_loss():
+    assert smoothed([(1.0, 2.0), (2.0, 2.0)]) == [(1.0, pytest.approx(2.0)), (2.0, pytest.approx(2.0))]
+    noisy = [(float(x), 5.0 - x / 100 + (-1) ** x) for x in range(400)]
+    calm = smoothed(noisy)
+    assert abs(calm[-1][1] - (5.0 - 3.99)) < 0.15
+    assert max(abs(b[1] - a[1]) for a, b in pairwise(calm[50:])) < 0.3
+    assert smoothed([]) == []

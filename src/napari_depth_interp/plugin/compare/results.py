@@ -65,6 +65,19 @@ class Comparison:
         """Return the command line that repeats the comparison."""
         return command_of(self.question, self._input, self._reference_path, report)
 
+    def hidden_depths(self) -> list[float]:
+        """Return the depths of the sections that were hidden and scored, so far."""
+        return sorted({row["z"] for each in self.scored.values() for row in each.scores.sections})
+
+    def describe_section(self, depth: float) -> tuple[str, bool]:
+        """Return what the section nearest to a depth is, in words, and whether it was hidden."""
+        depths = next(iter(self.scored.values())).restored.dataset.grid.depths if self.scored else None
+        if depths is None:
+            return "", False
+        at = float(depths[np.abs(depths - depth).argmin()])
+        was_hidden = any(abs(at - each) < 1e-6 * max(1.0, abs(at)) for each in self.hidden_depths())
+        return f"{'hidden' if was_hidden else 'kept'} section, z = {at:.5g} {self.unit or ''}", was_hidden
+
     def restored(self, name: str) -> Restored:
         """Return what a method made."""
         return self.scored[name].restored
@@ -192,6 +205,7 @@ class ResultLayers:
         if part == "truth":
             kwargs["metadata"].pop(RECORD_KEY, None)
         layer = self._viewer.add_image(data, **{**kwargs, **appearance, "visible": False})
+        layer.colorbar.visible = part in ("absolute error", "uncertainty")
         turn_like(self._comparison.layer, [layer])
         return layer
 

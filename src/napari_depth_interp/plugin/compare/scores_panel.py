@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from functools import partial
 from typing import Any
 
 import napari
@@ -24,7 +25,10 @@ from qtpy.QtWidgets import (
 from ...evaluation.evaluate import Scores
 from ...report.conclusions import conclusions, describe_range
 from ..jobs.messages import name_fields
-from ..qt_helpers import in_problem_colour
+from ..layers import hidden
+from ..layers.overlay import CanvasWords
+from ..preferences import colour
+from ..qt_helpers import in_problem_colour, with_key
 from .exports import Exports
 from .plots_panel import PlotsPanel
 from .results import PARTS, Comparison, ResultLayers
@@ -56,12 +60,16 @@ class ScoresPanel(QWidget):
         self.exports = Exports(self, self.plots.save)
         self.exports.report_wanted.connect(self.report_wanted)
         self.exports.said.connect(self.said)
+        self._in_canvas = CanvasWords(viewer)
+        viewer.dims.events.point.connect(self._section_changed)
         self._build()
         self._update()
 
     def leave(self) -> None:
         """Follow the viewer no longer, and leave it as it was found."""
         self._end_views()
+        self._viewer.dims.events.point.disconnect(self._section_changed)
+        self._in_canvas.clear()
         self.plots.leave()
 
     def begin(self, comparison: Comparison) -> None:
@@ -128,6 +136,7 @@ class ScoresPanel(QWidget):
             return
         self._shown = name
         self.layers.show([name], {part: box.isChecked() for part, box in self._parts.items()})
+        self._section_changed()
         self.plots.draw_profile()
 
     def _layers_side_by_side(self) -> list[Layer]:
@@ -140,6 +149,7 @@ class ScoresPanel(QWidget):
         self._stop_views(keep=self._side)
         if on and self.layers is not None:
             self.side_by_side.show(self._layers_side_by_side())
+            self._to_hidden()
         self._update()
 
     def _flicker_clicked(self, on: bool) -> None:
@@ -155,6 +165,32 @@ class ScoresPanel(QWidget):
         truth, result = self.layers.ensure("", "truth"), self.layers.ensure(name, "restored")
         if truth is not None and result is not None:
             self.flicker.show(truth, result)
+            self._to_hidden()
+
+    def _to_hidden(self) -> None:
+        """Show a section that was hidden: the kept ones are equal in all methods."""
+        if self.comparison is not None:
+            hidden.go_to_nearest(self._viewer, self.comparison.hidden_depths())
+
+    def step_hidden(self, direction: int) -> None:
+        """Show the next hidden section (1), or the one before (-1)."""
+        if self.comparison is not None:
+            hidden.step(self._viewer, self.comparison.hidden_depths(), direction)
+
+    def toggle_flicker(self) -> None:
+        """Press or release the button "Flicker"."""
+        if self._flicker.isEnabled():
+            self._flicker.toggle()
+
+    def _section_changed(self, *_: Any) -> None:
+        """Say in the canvas whether the section in view was hidden."""
+        shown = self.layers is not None and any(layer.visible for layer in self.layers.own())
+        depth = hidden.depth_in_view(self._viewer)
+        if self.comparison is None or not shown or self.flicker.is_on or depth is None:
+            self._in_canvas.clear()
+            return
+        words, was_hidden = self.comparison.describe_section(depth)
+        self._in_canvas.write(words, colour("new_colour" if was_hidden else "observed_colour"))
 
     def _stop_views(self, *, keep: QPushButton | None = None) -> None:
         """Bring the viewer back to what it showed before, or to the row chosen since; ``keep`` is not released."""
@@ -174,9 +210,12 @@ class ScoresPanel(QWidget):
                 button.blockSignals(False)
 
     def _update(self) -> None:
+        self._section_changed()
         some = self.comparison is not None and bool(self.comparison.scored)
         self._side.setEnabled(some)
         self._flicker.setEnabled(some and self._chosen() is not None)
+        for button in self._steps:
+            button.setEnabled(some)
         for box in self._parts.values():
             box.setEnabled(not (self._side.isChecked() or self._flicker.isChecked()))
         self._export.setEnabled(some)
@@ -235,13 +274,24 @@ class ScoresPanel(QWidget):
     def _build_views(self) -> QHBoxLayout:
         self._side, self._flicker = QPushButton("Side by side"), QPushButton("Flicker")
         self._side.setToolTip("<qt>Truth and the chosen methods (all, if none is chosen), each in a cell.</qt>")
-        self._flicker.setToolTip("<qt>Truth and the chosen method by turns: what differs, moves.</qt>")
+        self._flicker.setToolTip(with_key("Truth and the chosen method by turns: what differs, moves.", "flicker"))
         row = QHBoxLayout()
         for button, slot in ((self._side, self._side_by_side_clicked), (self._flicker, self._flicker_clicked)):
             button.setCheckable(True)
             button.toggled.connect(slot)
             row.addWidget(button, 1)
+        self._steps = []
+        for text, direction, does in (("◂ Hidden", -1, "previous_hidden"), ("Hidden ▸", 1, "next_hidden")):
+            button = QPushButton(text)
+            which = "before" if direction < 0 else "after"
+            button.setToolTip(with_key(f"Show the hidden section {which} the one in view.", does))
+            button.clicked.connect(partial(self._step_clicked, direction))
+            self._steps.append(button)
+            row.addWidget(button, 1)
         return row
+
+    def _step_clicked(self, direction: int, *_: Any) -> None:
+        self.step_hidden(direction)
 
     def _build_ways_out(self) -> QHBoxLayout:
         self._export = QPushButton("Export")

@@ -133,6 +133,18 @@ class CompareMethods(JobWidget):
         order = ReportOrder(comparison.question, scored, comparison.scores, comparison.title, folder, command)
         self.start_job(partial(report_task, order), "writing the report", self._report_written)
 
+    def next_hidden(self) -> None:
+        """Show the next hidden section."""
+        self.scores.step_hidden(1)
+
+    def previous_hidden(self) -> None:
+        """Show the hidden section before."""
+        self.scores.step_hidden(-1)
+
+    def flicker(self) -> None:
+        """Show truth and the chosen method by turns, or stop that."""
+        self.scores.toggle_flicker()
+
     def _scored(self, scored: Scored) -> None:
         if self._running is None:
             return

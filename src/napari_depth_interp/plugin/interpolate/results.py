@@ -140,7 +140,9 @@ def _add(
     coarser = [] if file is None else io.read_levels(file)[1:]
     [(data, kwargs, _)] = to_layers(replace(dataset, record=record), name, coarser)
     kwargs["metadata"] = kwargs["metadata"] | {RECORD_KEY: dict(record[RECORD_KEY]), REAL_KEY: real}
-    return viewer.add_image(data, **{**kwargs, **appearance})
+    layer = viewer.add_image(data, **{**kwargs, **appearance})
+    layer.colorbar.visible = real
+    return layer
 
 
 def row_of(run: Run) -> list[str]:

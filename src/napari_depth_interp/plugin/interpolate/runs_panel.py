@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 )
 
 from ...report import BASELINE, describe_finding, describe_uncertainty, verdicts
+from ..layers import hidden
 from ..layers.overlay import CanvasWords
 from ..plots import BASELINE_COLOUR, COLOURS, SectionPlot
 from ..preferences import colour
@@ -258,8 +259,13 @@ class RunsPanel(QWidget):
     # The section in view
 
     def _go_to(self, depth: float) -> None:
-        if self._viewer.dims.ndim >= 3:
-            self._viewer.dims.set_point(self._viewer.dims.ndim - 3, depth)
+        hidden.go_to(self._viewer, depth)
+
+    def step_hidden(self, direction: int) -> None:
+        """Show the next hidden section of the chosen run (1), or the one before (-1)."""
+        scores = None if self.chosen is None else self.chosen.scores
+        if scores is not None:
+            hidden.step(self._viewer, [row["z"] for row in scores.sections], direction)
 
     def _section_changed(self, _event: Any = None) -> None:
         if self._viewer.dims.ndim < 3:

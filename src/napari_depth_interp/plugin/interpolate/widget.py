@@ -96,6 +96,13 @@ class DepthInterpolation(SettingsWidget):
         left_out = [name for name in self.not_used if getattr(settings, name) != getattr(Settings(), name)]
         return f"; not used here: {', '.join(left_out)} (choose the layer instead)" if left_out else ""
 
+    def use_model(self, method: str, name: str) -> None:
+        """Choose a method with one of its models, and keep the other settings."""
+        same = method == self.method.spec.name
+        kept = self.settings().parameters if same else {}
+        self.set_settings(self.settings().model_copy(update={"method": method, "parameters": {**kept, "model": name}}))
+        self._check()
+
     # Running
 
     def run(self) -> None:
@@ -207,6 +214,14 @@ class DepthInterpolation(SettingsWidget):
             self.runs.add(run)
             if outcome.held_out is not None:
                 self.show_page(self.runs)
+
+    def next_hidden(self) -> None:
+        """Show the next hidden section of the chosen run."""
+        self.runs.step_hidden(1)
+
+    def previous_hidden(self) -> None:
+        """Show the hidden section before."""
+        self.runs.step_hidden(-1)
 
     # Saving
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 _FIRST = 1.0, 0.03
 """Seconds and fraction done before anything is said: the first reports are no measure."""
 _CALM = 0.15
-"""Share of the elapsed time over which a new estimate replaces the last one, so that one slow step changes little."""
+"""Share of the elapsed time over which a new estimate replaces the last one, so that one slow step changes little;
+the nearer the end, the less."""
 
 
 class TimeLeft:
@@ -31,5 +32,5 @@ class TimeLeft:
         if self._total is None:
             self._total = total
         else:
-            self._total += (total - self._total) * min(1.0, since / (_CALM * elapsed))
+            self._total += (total - self._total) * min(1.0, since / (_CALM * elapsed * (1 - fraction) + 1e-9))
         return elapsed, max(self._total - elapsed, elapsed * (1 - fraction) * 0.1)

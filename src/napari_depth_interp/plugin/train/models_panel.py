@@ -36,9 +36,13 @@ _FILES = "Models (*.zip)"
 
 
 class ModelsPanel(QWidget):
-    """Lists models; ``resume_wanted`` gives the name of a training that shall go on."""
+    """Lists models.
+
+    ``resume_wanted`` gives the name of a training that shall go on, ``use_wanted`` the method and the name of a model.
+    """
 
     resume_wanted = Signal(str)
+    use_wanted = Signal(str, str)
     said = Signal(str, bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -176,6 +180,11 @@ class ModelsPanel(QWidget):
         if self.chosen is not None:
             self.resume_wanted.emit(self.chosen.name)
 
+    def _ask_use(self) -> None:
+        entry = self.chosen
+        if entry is not None and entry.about is not None:
+            self.use_wanted.emit(entry.about.method, entry.name)
+
     # Showing
 
     def _cells(self, entry: library.Entry) -> list[str]:
@@ -195,7 +204,9 @@ class ModelsPanel(QWidget):
         free = entry is not None and entry.name != self._busy
         for button in (self._rename, self._remove):
             button.setEnabled(free)
-        self._export.setEnabled(free and entry is not None and entry.state == "ready")
+        ready = free and entry is not None and entry.state == "ready"
+        for button in (self._use, self._export):
+            button.setEnabled(ready)
         self._resume.setEnabled(free and not self._busy and entry is not None and entry.state == "unfinished")
         if entry is None:
             self._details.setHtml("")
@@ -210,6 +221,7 @@ class ModelsPanel(QWidget):
         grid = QGridLayout()
         for number, (name, text, tip, slot) in enumerate(
             (
+                ("_use", "Use this model", "Choose it in the dock Depth interpolation.", self._ask_use),
                 ("_resume", "Resume", "Go on with an unfinished training, exactly where it was.", self._ask_resume),
                 ("_rename", "Rename…", "Give the model another name.", self._ask_rename),
                 ("_remove", "Remove…", "Delete the model.", self._ask_remove),
@@ -224,6 +236,7 @@ class ModelsPanel(QWidget):
             grid.addWidget(button, number // 3, number % 3)
         return grid
 
+    _use: QPushButton
     _resume: QPushButton
     _rename: QPushButton
     _remove: QPushButton

@@ -18,6 +18,8 @@ from .picture import is_stacked
 
 _POINTS = 400
 """Points of the loss curve that are drawn: each is the mean of as many steps as needed."""
+_MEMORY = 0.9
+"""Share of the last value in the smoothed loss."""
 _UNITS = {"psnr": "PSNR (dB)", "ssim": "SSIM"}
 
 
@@ -72,7 +74,8 @@ class ProgressPanel(QWidget):
         self._draw()
 
     def _draw(self) -> None:
-        self.loss.draw([("loss", COLOURS[0], averaged(self.losses, _POINTS))])
+        points = averaged(self.losses, _POINTS)
+        self.loss.draw([("loss", BASELINE_COLOUR, points), ("smoothed", COLOURS[0], smoothed(points))])
         curves = self._validation_curves()
         self.validation.setVisible(bool(curves))
         self.validation.draw(curves)
@@ -126,4 +129,13 @@ def averaged(values: Sequence[float], most: int) -> list[tuple[float, float]]:
         part = part[np.isfinite(part)]
         if part.size:
             found.append((start + (size + 1) / 2, float(part.mean())))
+    return found
+
+
+def smoothed(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return an exponential moving average of a curve, without the pull of its start towards zero."""
+    found, mean, weight = [], 0.0, 0.0
+    for x, y in points:
+        mean, weight = _MEMORY * mean + (1 - _MEMORY) * y, _MEMORY * weight + 1 - _MEMORY
+        found.append((x, mean / weight))
     return found

@@ -23,7 +23,7 @@ from ..boxes.method_box import MethodBox
 from ..boxes.model_choice import model_list
 from ..jobs.job_widget import JobWidget
 from ..jobs.messages import for_window
-from ..preferences import preference
+from ..preferences import PLUGIN, preference
 from .data_box import DataBox
 from .hidden_box import HiddenBox, hides, others
 from .model_box import ModelBox
@@ -72,6 +72,7 @@ class TrainModel(JobWidget):
         self.bar.pause_clicked.connect(self._pause)
         self.bar.stop_clicked.connect(self.stop_training)
         self.models.resume_wanted.connect(self.resume)
+        self.models.use_wanted.connect(self.use)
         self.models.said.connect(self._say)
         self._check()
         self._remind()
@@ -147,6 +148,13 @@ class TrainModel(JobWidget):
             self._failed(error)
             return
         self._start(job, session.history_of(folder))
+
+    def use(self, method: str, name: str) -> None:
+        """Choose a model in the dock that runs methods, which is opened if it is not there."""
+        dock, runs = self.viewer.window.add_plugin_dock_widget(PLUGIN, "Depth interpolation")
+        runs.use_model(method, name)
+        dock.show()
+        dock.raise_()
 
     def stop_training(self) -> None:
         """End the training with the best weights so far; before the first step there are none."""
