@@ -10,7 +10,7 @@ from typing import Any
 import pyqtgraph as pg
 from pyqtgraph.exporters import ImageExporter
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 COLOURS = ("#4fa3ff", "#ffb14e", "#7ddc8c", "#ff7a9c", "#c39bff", "#f5e663")
 BASELINE_COLOUR = "#a0a0a0"
@@ -36,7 +36,8 @@ class Plot(QWidget):
     ) -> None:
         super().__init__(parent)
         self._plot = pg.PlotWidget(axisItems=axes)
-        self._plot.setMinimumHeight(150)
+        self._plot.setMinimumHeight(130)
+        self._plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)  # as high as there is room
         self._plot.setLabel("left", left)
         self._plot.setLabel("bottom", bottom)
         for side in ("left", "bottom"):

@@ -8,10 +8,12 @@ from typing import Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
+    QAbstractScrollArea,
     QComboBox,
     QFormLayout,
     QHeaderView,
     QLabel,
+    QSizePolicy,
     QStyledItemDelegate,
     QTableWidget,
     QWidget,
@@ -106,11 +108,18 @@ def list_of_rows(headings: Sequence[str]) -> QTableWidget:
     table.setSelectionBehavior(QTableWidget.SelectionBehavior.SelectRows)
     table.setSelectionMode(QTableWidget.SelectionMode.SingleSelection)
     table.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+    take_room(table)
     table.setTabKeyNavigation(False)  # Tab goes on to the next control; the arrows go through the rows
     table.verticalHeader().hide()
     table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
     table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
     return table
+
+
+def take_room(view: QAbstractScrollArea) -> None:
+    """Let a list or a text be as high as there is room, and two rows at least; by itself it asks for much more."""
+    view.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
+    view.setMinimumHeight(90)
 
 
 def tab_after(before: QWidget, made_later: QWidget) -> None:

@@ -48,10 +48,10 @@ class TestFolders:
         assert not find(listed.bar, "run").isEnabled()
 
     def test_settings_that_fit_no_file_disable_run(self, listed):
-        tick(listed.options, "also write the uncertainty")
+        tick(listed.options, "Also write the uncertainty")
         assert not find(listed.bar, "run").isEnabled()
         assert "linear gives no uncertainty" in read(listed.bar, "message")
-        tick(listed.options, "also write the uncertainty", False)
+        tick(listed.options, "Also write the uncertainty", False)
         assert find(listed.bar, "run").isEnabled()
         assert read(listed.bar, "message") == ""
 

@@ -37,7 +37,7 @@ class TestStack:
                 lambda viewer: viewer.add_image(np.zeros((1, 9, 9)), name="one", scale=(2, 1, 1)),
                 "two or more are needed",
             ),
-            (lambda viewer: viewer.add_image(np.zeros((5, 9, 9)), name="plain"), "type it into 'z spacing'"),
+            (lambda viewer: viewer.add_image(np.zeros((5, 9, 9)), name="plain"), "type it into 'Z spacing'"),
         ],
     )
     def test_layers_that_will_not_do(self, viewer, widget, add, words):
@@ -144,7 +144,7 @@ class TestProtocol:
         pick(widget.stack, "Acquisition", "projection")
         widget.run()
         finish(qtbot, widget)
-        assert "compare with a dense 'reference layer'" in said_in(widget)
+        assert "compare with a dense 'Reference layer'" in said_in(widget)
         assert "--" not in said_in(widget)
 
 

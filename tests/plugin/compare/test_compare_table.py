@@ -60,7 +60,7 @@ class TestNumbers:
         comparison = compare(qtbot, widget, "linear", "cubic")
         assert comparison.scores.protocol == protocol
         assert words in read(widget.scores, "summary")
-        press(widget.scores, "truth")
+        press(widget.scores, "Truth")
         for name in ("linear", "cubic"):
             widget.scores.table.choose(name)
         truth, error = viewer.layers["a truth"], viewer.layers["a cubic absolute error"]
@@ -83,7 +83,7 @@ class TestNumbers:
         pick(widget.protocol, "Reference layer", "a")
         comparison = compare(qtbot, widget, "linear", "cubic")
         assert [row["index"] for row in comparison.scores.of("linear").sections] == [1, 3, 5, 7]
-        press(widget.scores, "truth")
+        press(widget.scores, "Truth")
         widget.scores.table.choose("linear")
         np.testing.assert_array_equal(viewer.layers["sparse truth"].data, stack)
         np.testing.assert_allclose(viewer.layers["sparse truth"].scale, viewer.layers["a"].scale)
@@ -117,7 +117,7 @@ class TestFilling:
 
     def test_a_second_comparison_takes_the_place_of_the_first(self, qtbot, viewer, widget, stack):
         compare(qtbot, widget)
-        press(widget.scores, "truth")
+        press(widget.scores, "Truth")
         widget.scores.table.choose("cubic")
         first = viewer.layers["a cubic restored"]
         compare(qtbot, widget, "linear", "nearest")

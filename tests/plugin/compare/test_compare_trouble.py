@@ -115,7 +115,7 @@ class TestErrors:
         widget.run()
         finish(qtbot, widget)
         assert "the truth is constant (5)" in read(widget.bar, "message")
-        assert "'data range'" in read(widget.bar, "message")
+        assert "'Data range'" in read(widget.bar, "message")
 
 
 class TestChangesDuringARun:
@@ -126,7 +126,7 @@ class TestChangesDuringARun:
         finish(qtbot, widget)
         assert "changed or removed during the run" in read(widget.bar, "message")
         assert column(widget, "method") == ["linear", "slow"]
-        press(widget.scores, "truth")
+        press(widget.scores, "Truth")
         widget.scores.table.choose("linear")
         np.testing.assert_array_equal(viewer.layers["a truth"].data, stack)
 
@@ -139,7 +139,7 @@ class TestChangesDuringARun:
         finish(qtbot, widget)
         assert widget.scores.comparison.title == "a"
         assert "changed or removed" not in read(widget.bar, "message")
-        press(widget.scores, "truth")
+        press(widget.scores, "Truth")
         widget.scores.table.choose("linear")
         assert len(viewer.layers["a truth"].data) == 9
 

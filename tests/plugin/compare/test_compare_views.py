@@ -43,13 +43,13 @@ class TestLayers:
         assert restored.dtype == voxels.dtype
         np.testing.assert_array_equal(restored[::2], voxels[::2])
         np.testing.assert_array_equal(error, np.abs(restored.astype(float) - voxels).astype(np.float32))
-        press(widget.scores, "truth")
+        press(widget.scores, "Truth")
         np.testing.assert_array_equal(viewer.layers["a truth"].data, voxels)
 
     def test_they_lie_over_the_input(self, qtbot, shown):
         viewer, widget, _ = shown
         click(qtbot, widget, "slow:fast")
-        press(widget.scores, "truth")
+        press(widget.scores, "Truth")
         source = viewer.layers["a"]
         assert len(viewer.layers) == 5
         for layer in viewer.layers:
@@ -63,7 +63,7 @@ class TestLayers:
         source = viewer.layers["a"]
         source.rotate = 30
         compare(qtbot, widget)
-        press(widget.scores, "truth")
+        press(widget.scores, "Truth")
         widget.scores.table.choose("cubic")
         np.testing.assert_allclose(viewer.layers["a truth"].rotate, source.rotate)
         np.testing.assert_allclose(viewer.layers["a cubic absolute error"].translate, source.translate)
@@ -78,16 +78,16 @@ class TestLayers:
     def test_the_boxes_choose_what_is_in_view(self, qtbot, shown):
         viewer, widget, _ = shown
         click(qtbot, widget, "slow:fast")
-        press(widget.scores, "error")
+        press(widget.scores, "Error")
         assert visible(viewer) == ["a", "a slow (fast) restored", "a slow (fast) uncertainty"]
-        press(widget.scores, "truth")
+        press(widget.scores, "Truth")
         assert "a truth" in visible(viewer)
         click(qtbot, widget, "cubic")
         assert visible(viewer) == ["a", "a truth", "a cubic restored"]
 
     def test_layers_removed_by_hand_come_back_with_a_click(self, qtbot, shown):
         viewer, widget, _ = shown
-        press(widget.scores, "truth")
+        press(widget.scores, "Truth")
         click(qtbot, widget, "cubic")
         for name in ("a truth", "a cubic restored", "a"):
             viewer.layers.remove(name)

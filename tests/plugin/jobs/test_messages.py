@@ -16,7 +16,7 @@ VOXELS = np.random.default_rng(0).random((4, 6, 6))
 @pytest.mark.parametrize(
     ("spacing", "settings", "words"),
     [
-        (None, {"factor": 2}, "type it into 'z spacing', for example 2um"),
+        (None, {"factor": 2}, "type it into 'Z spacing', for example 2um"),
         (1.0, {}, "the target 'Factor' 4, the target 'Spacing' 2um or the target 'Isotropic'"),
         (1.0, {"isotropic": True}, "use the target 'Factor' or the target 'Spacing'"),
         (1.0, {"depths": [0.0, 1.0], "factor": 2}, "2 depths were given for 4 sections"),
@@ -37,8 +37,8 @@ def test_options_become_fields(spacing, settings, words):
             "add --resume to go on with it, --overwrite to make all anew",
             "add 'go on' to go on with it, 'make all anew'",
         ),
-        ("leave --uncertainty out", "leave 'also write the uncertainty' out"),
-        ("correct them, or add --nan fill", "add 'nan: fill' (in a settings file)"),
+        ("leave --uncertainty out", "leave 'Also write the uncertainty' out"),
+        ("correct them, or add --nan fill", "add 'Nan' under More settings"),
     ],
 )
 def test_options_without_a_field_of_their_name(said, words):
@@ -48,4 +48,4 @@ def test_options_without_a_field_of_their_name(said, words):
 
 def test_the_run_button_says_it_too(widget, viewer):
     viewer.add_image(VOXELS, name="plain")
-    assert "type it into 'z spacing'" in find(widget.bar, "run").toolTip()
+    assert "type it into 'Z spacing'" in find(widget.bar, "run").toolTip()

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from ...batch import FileRecord, State
 from ..jobs.messages import name_fields
-from ..qt_helpers import PROBLEM_COLOUR
+from ..qt_helpers import PROBLEM_COLOUR, take_room
 
 _COLOURS = {State.FAILED: PROBLEM_COLOUR, State.DONE: "#5cb85c", State.RUNNING: "#4aa3df"}
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -126,6 +126,8 @@ class FilesTable(QTableView):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        take_room(self)
+        self.setTabKeyNavigation(False)
         self.files = FilesModel(self)
         self.setModel(self.files)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)

@@ -47,7 +47,7 @@ class FoldersBox(QGroupBox):
         self.target.setToolTip("<qt>The folder for the results. It gets the same names and folders.</qt>")
         self.source.setAccessibleName("Stacks in")
         self.target.setAccessibleName("Results in")
-        self._recursive = QCheckBox("also the folders in it")
+        self._recursive = QCheckBox("Also the folders in it")
         self._patterns = QLineEdit()
         self._patterns.setPlaceholderText("all stacks")
         self._patterns.setToolTip(

@@ -30,7 +30,7 @@ class OptionsBox(QGroupBox):
         self._cancel.addItem("drops the file in work", False)
         self._cancel.addItem("finishes the file in work", True)
         self._cancel.setToolTip("What happens with files that are in work when you click Cancel.")
-        self._uncertainty = QCheckBox("also write the uncertainty")
+        self._uncertainty = QCheckBox("Also write the uncertainty")
         self._uncertainty.setToolTip(
             "<qt>The expected absolute error of every voxel, as <i>NAME_uncertainty</i> beside the result; of methods "
             "that give one.</qt>"

@@ -19,9 +19,9 @@ from ..qt_helpers import growing_form, let_shrink
 
 _KINDS = {
     "keep_every": (
-        "Keep every k-th section",
-        "Hides the sections in between and restores them from the kept ones. Measures at k times your gap, so your "
-        "real result, made from all sections, is better.",
+        "Keep one section in a few",
+        "Hides the sections in between and restores them from the kept ones. Measures at that many times your gap, so "
+        "your real result, made from all sections, is better.",
     ),
     "hold_out": (
         "Hide chosen sections",

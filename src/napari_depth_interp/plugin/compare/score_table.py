@@ -10,7 +10,7 @@ from qtpy.QtGui import QColor, QFont
 from qtpy.QtWidgets import QAbstractItemView, QTableView, QWidget
 
 from ...evaluation.evaluate import BASELINE, MethodScores
-from ..qt_helpers import PROBLEM_COLOUR
+from ..qt_helpers import PROBLEM_COLOUR, take_room
 from .columns import Column, Row, best_in, columns_for, title_of
 
 _TEXT_COLUMNS = 2
@@ -135,6 +135,8 @@ class ScoreTable(QTableView):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        take_room(self)
+        self.setTabKeyNavigation(False)
         self.scores = ScoreModel(self)
         self.setModel(self.scores)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)

@@ -190,7 +190,7 @@ class ScoresPanel(QWidget):
             self._in_canvas.clear()
             return
         words, was_hidden = self.comparison.describe_section(depth)
-        self._in_canvas.write(words, colour("new_colour" if was_hidden else "observed_colour"))
+        self._in_canvas.write(words, colour("new_colour" if was_hidden else "observed_colour"), at="bottom_left")
 
     def _stop_views(self, *, keep: QPushButton | None = None) -> None:
         """Bring the viewer back to what it showed before, or to the row chosen since; ``keep`` is not released."""
@@ -256,7 +256,7 @@ class ScoresPanel(QWidget):
         boxes = QHBoxLayout()
         boxes.addWidget(QLabel("In view:"))
         for part in PARTS:
-            box = QCheckBox("error" if part == "absolute error" else part)
+            box = QCheckBox("Error" if part == "absolute error" else part.capitalize())
             box.setChecked(part != "truth")
             box.setToolTip(f"<qt>{_PART_TIPS[part]}</qt>")
             box.toggled.connect(self._show_chosen)

@@ -30,7 +30,7 @@ from ..preferences import colour
 from ..qt_helpers import PROBLEM_COLOUR, list_of_rows
 from .results import ERROR, RESTORED, TRUTH, UNCERTAINTY, Run, row_of, show_part
 
-_HEADINGS = ["run", "time", "PSNR", "SSIM", "RMSE", "over linear"]
+_HEADINGS = ["Run", "Time", "PSNR", "SSIM", "RMSE", "Over linear"]
 _EMPTY = "Runs are listed here. Tick <i>Score</i> to see how good they are on your own data."
 _PARTS = {
     TRUTH: ("Truth", "The hidden sections as they were recorded."),

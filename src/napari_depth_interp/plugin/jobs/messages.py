@@ -9,37 +9,37 @@ from ...errors import MissingSpacingError
 _FIELDS = {
     "z-spacing": "'z spacing'",
     "depths": "'Section depths'",
-    "acquisition": "'acquisition'",
+    "acquisition": "'Acquisition'",
     "factor": "the target 'Factor'",
     "spacing": "the target 'Spacing'",
     "isotropic": "the target 'Isotropic'",
-    "data-range": "'data range'",
+    "data-range": "'Data range'",
     "channel": "channel",
     "method": "'Method'",
-    "preset": "'preset'",
-    "enhance": "'Sections'",
-    "enhance-param": "the parameters of 'Sections'",
-    "reference": "'reference layer'",
-    "keep-every": "'keep every k-th section'",
+    "preset": "'Preset'",
+    "enhance": "'Enhancement'",
+    "enhance-param": "the parameters of 'Enhancement'",
+    "reference": "'Reference layer'",
+    "keep-every": "'Keep one section in'",
     "protocol": "the protocol",
-    "device": "'device'",
-    "recursive": "'also the folders in it'",
+    "device": "'Device'",
+    "recursive": "'Also the folders in it'",
     "resume": "'go on'",
     "overwrite": "'make all anew'",
-    "uncertainty": "'also write the uncertainty'",
+    "uncertainty": "'Also write the uncertainty'",
     "methods": "the list of methods",
     "lpips-weights": "'Weights file'",
 }
 _PHRASES = {
     ", or add --overwrite to replace it": "",  # nothing here replaces a single file
-    "--nan fill": "'nan: fill' (in a settings file)",
+    "--nan fill": "'Nan' under More settings",
 }
 
 
 def for_window(error: Exception) -> str:
     """Return what an error says, with the names that the user sees in the window."""
     if isinstance(error, MissingSpacingError):
-        return "the file does not say how far apart the sections are; type it into 'z spacing', for example 2um"
+        return "the file does not say how far apart the sections are; type it into 'Z spacing', for example 2um"
     return name_fields(str(error))
 
 

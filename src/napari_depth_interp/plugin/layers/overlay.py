@@ -1,4 +1,4 @@
-"""Words in the corner of the canvas."""
+"""Words in a corner of the canvas."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import napari
 
 
 class CanvasWords:
-    """Writes into the corner of the canvas; takes away only what it has written itself."""
+    """Writes into a corner of the canvas; takes away only what it has written itself."""
 
     def __init__(self, viewer: napari.Viewer) -> None:
         self._overlay = viewer.canvas.overlays.text
         self._written: str | None = None
 
-    def write(self, words: str, colour: str = "white") -> None:
-        """Write these words instead of what stands there."""
+    def write(self, words: str, colour: str = "white", *, at: str = "top_left") -> None:
+        """Write these words instead of what stands there, in a corner of the canvas."""
         overlay = self._overlay
         overlay.text = self._written = words + 2 * "\N{NO-BREAK SPACE}"  # napari's box is a little too short
         overlay.color, overlay.box_color = colour, (0, 0, 0, 0.7)
-        overlay.position, overlay.font_size, overlay.visible = "top_left", 10, True
+        overlay.position, overlay.font_size, overlay.visible = at, 10, True
 
     def clear(self) -> None:
         """Take the words away, unless somebody else has written others meanwhile."""

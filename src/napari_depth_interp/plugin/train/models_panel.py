@@ -29,9 +29,9 @@ from ...models import names as model_names
 from ...system.amounts import size_in_words
 from ..boxes.model_choice import model_list
 from ..jobs.messages import for_window
-from ..qt_helpers import list_of_rows
+from ..qt_helpers import list_of_rows, take_room
 
-_HEADINGS = ["model", "method", "score", "size", "state"]
+_HEADINGS = ["Model", "Method", "Score", "Size", "State"]
 _FILES = "Models (*.zip)"
 
 
@@ -57,6 +57,7 @@ class ModelsPanel(QWidget):
         self._table.setAccessibleName("Models")
         self._details = QTextBrowser()
         self._details.setAccessibleName("About the model")
+        take_room(self._details)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
         layout.addWidget(self._where)
