@@ -17,6 +17,7 @@ from ..errors import RequestError
 from ..run.settings import Settings
 from ..system.logs import LEVELS, logging_to
 from .batch import batch
+from .doctor import doctor
 from .models import app as models_app
 from .options import FILE, Debug, Input, Json, Overwrite, methods_option, protocol_of, split, takes_settings
 from .output import describe_result, describe_spec, print_estimate, print_json, print_scores, summarise, warn
@@ -252,6 +253,7 @@ def demo(
 
 app.command()(batch)
 app.command()(train)
+app.command()(doctor)
 app.add_typer(models_app, name="models")
 
 
