@@ -34,6 +34,9 @@ def write_images(path: str, layers: Sequence[FullLayerData]) -> list[str]:
     if len(layers) == 1:
         return write_image(path, *layers[0][:2])
     datasets = [_dataset(data, meta) for data, meta, _kind in layers]
+    for dataset, (_data, meta, _kind) in zip(datasets, layers, strict=True):
+        if dataset.rgb:
+            raise OutputError(f"layer '{meta['name']}' is an RGB image and fills a file of its own; save it alone")
     first = datasets[0]
     for dataset, (_data, meta, _kind) in zip(datasets, layers, strict=True):
         if dataset.voxels.shape != first.voxels.shape or not _same_place(dataset, first):

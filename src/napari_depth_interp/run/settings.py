@@ -14,6 +14,7 @@ from ..errors import RequestError
 from ..method import Preset
 
 DEFAULT_METHOD = "auto"
+ShareFit = Literal["auto", "yes", "no"]
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,12 @@ class Settings(BaseModel):
         Field(None, description="Depth of each observed section, in the unit of the file, for uneven stacks.")
     )
     channel: str | None = Field(None, description="One channel by name or index from 0. Default: all channels.")
+    share_fit: ShareFit = Field(
+        "auto",
+        description="Whether channels share what a method learns (the motion of flow, the network of section_sr, the "
+        "mixture of auto). auto: red, green and blue of a colour image do, from its brightness; yes: all channels do, "
+        "from their mean; no: each channel alone.",
+    )
     dtype: Literal["keep", "float32"] = Field(
         "keep", description="Type of the result: keep the input's (rounded and clipped), or float32."
     )

@@ -112,16 +112,17 @@ def _record_text(root: ElementTree.Element) -> str | None:
 def ome_metadata(dataset: Dataset, record: str | None) -> dict[str, Any]:
     """Return what tifffile writes as OME-XML beside planes in the order T, Z, C."""
     grid = dataset.grid
-    metadata: dict[str, Any] = {"axes": "TZCYX"}
+    metadata: dict[str, Any] = {"axes": "TZCYXS" if dataset.rgb else "TZCYX"}
     if grid.pixel_size is not None:
         metadata |= _size("Y", grid.pixel_size[0], grid.unit) | _size("X", grid.pixel_size[1], grid.unit)
     if grid.spacing is not None:
         metadata |= _size("Z", float(f"{grid.spacing:.12g}"), grid.unit)  # without the noise of subtracting depths
     if dataset.time_step is not None:
         metadata |= {"TimeIncrement": dataset.time_step, "TimeIncrementUnit": "s"}
-    if dataset.channel_names:
+    if dataset.channel_names and not dataset.rgb:
         metadata["Channel"] = {"Name": list(dataset.channel_names)}
-    if plane := _plane_metadata(grid, dataset.voxels.shape[:3]):
+    times, channels, sections = dataset.voxels.shape[:3]
+    if plane := _plane_metadata(grid, (times, 1 if dataset.rgb else channels, sections)):
         metadata["Plane"] = plane
     if record is not None:
         metadata["MapAnnotation"] = {"Namespace": NAMESPACE, "Value": {"record": record}}

@@ -98,6 +98,7 @@ def _dataset(path: Path, found: Multiscale, number: int) -> Dataset:
         grid,
         axes=names,
         channel_names=found.channel_names if len(found.channel_names) == channels else (),
+        rgb=found.rgb and channels in (3, 4),
         time_step=level.time_step if "T" in names else None,
         source=Source(path, f"OME-Zarr {found.version}".strip()),
         record=found.record,
