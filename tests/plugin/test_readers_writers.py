@@ -91,7 +91,7 @@ class TestTiff:
 
     @pytest.mark.parametrize("name", ["a.tif", "a.ome.zarr"])
     def test_rgb_opens_in_its_colours_and_is_saved_so(self, viewer, tmp_path, name):
-        array = np.random.default_rng(0).integers(0, 256, (4, 30, 20, 3)).astype(np.uint8)
+        array = np.random.default_rng(0).integers(0, 256, (4, 40, 36, 3)).astype(np.uint8)
         tifffile.imwrite(tmp_path / "in.tif", array, photometric="rgb")
         io.write(tmp_path / name, io.read(tmp_path / "in.tif").with_z_spacing(2.0, "um"))
         [layer] = viewer.open(tmp_path / name, plugin=PLUGIN)

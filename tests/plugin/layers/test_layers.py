@@ -184,7 +184,7 @@ class TestColours:
         np.testing.assert_array_equal(shown.data[::2], array)
 
     def test_a_file_that_another_reader_opened_is_read_again(self, viewer, tmp_path):
-        array = np.random.default_rng(0).integers(0, 256, (4, 9, 8, 3)).astype(np.uint8)
+        array = np.random.default_rng(0).integers(0, 256, (4, 40, 36, 3)).astype(np.uint8)  # napari's least for colours
         tifffile.imwrite(
             tmp_path / "a.tif", array, photometric="rgb", imagej=True,
             metadata={"axes": "ZYXS", "spacing": 2.5, "unit": "um"}, resolution=(2, 2),
