@@ -58,7 +58,7 @@ def test_what_learns_nothing_gives_each_colour_as_if_it_were_alone(tissue_rgb, m
     [("flow", {}), ("section_sr", {"training_steps": 10, "flips": False}), ("auto", {"training_steps": 10})],
 )
 def test_observed_sections_are_as_recorded(tissue_rgb, method, parameters):
-    result = run(dataset(tissue_rgb), method, parameters=parameters)
+    result = run(dataset(tissue_rgb), method, parameters=parameters, share_fit="yes")
     assert result.record["shared_fit"] == "luminance"
     np.testing.assert_array_equal(np.asarray(result)[::2], tissue_rgb)
     assert result.dtype == np.uint8
@@ -88,6 +88,13 @@ def test_it_is_prepared_once_on_the_luminance(tissue_rgb, monkeypatch):
     execution.execute(replace(request, spec=replace(flow, create=Watched)))
     assert len(seen) == 1
     np.testing.assert_array_equal(seen[0], luminance(*np.moveaxis(tissue_rgb, -1, 0)))
+
+
+def test_networks_are_trained_for_each_colour_unless_told_otherwise(tissue_rgb):
+    request = resolve(dataset(tissue_rgb), Settings(method="section_sr", factor=2))
+    assert [each.channels for each in groups_of(request)] == [(0,), (1,), (2,)]
+    request = resolve(dataset(tissue_rgb), Settings(method="section_sr", factor=2, share_fit="yes"))
+    assert [each.channels for each in groups_of(request)] == [(0, 1, 2)]
 
 
 def test_no_makes_each_colour_alone(tissue_rgb):
@@ -161,7 +168,7 @@ def test_voxels_that_are_no_number_stay_so_in_their_colour(tissue_rgb):
 
 def test_time_points_one_after_the_other(tissue_rgb):
     movie = Dataset.from_array(np.stack([tissue_rgb, tissue_rgb[:, ::-1]]), axes="TZYXS", z_spacing=2.0)
-    result = run(movie, "auto", parameters={"training_steps": 10})
+    result = run(movie, "auto", parameters={"training_steps": 10}, share_fit="yes")
     assert result.axes == "TZYXS"
     assert [(each["time"], each["channel"]) for each in result.record["findings"]] == [(0, 0), (1, 0)]
 

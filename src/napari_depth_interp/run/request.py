@@ -95,9 +95,12 @@ class Request:
 
     @property
     def shares_fit(self) -> bool:
-        """Whether channels share what the method learns: colours do where it can, others where they were told to."""
+        """Whether channels share what the method learns: where they were told to, and colours by themselves.
+
+        By themselves they share no training: a network of its own serves each colour a little better.
+        """
         dataset = self.dataset
-        wanted = self.share_fit == "yes" or (self.share_fit == "auto" and dataset.rgb)
+        wanted = self.share_fit == "yes" or (self.share_fit == "auto" and dataset.rgb and not self.spec.trains_on_stack)
         return wanted and dataset.voxels.shape[1] > 1 and self.spec.can_share(self.config)
 
     @property

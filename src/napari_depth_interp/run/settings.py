@@ -93,9 +93,10 @@ class Settings(BaseModel):
     channel: str | None = Field(None, description="One channel by name or index from 0. Default: all channels.")
     share_fit: ShareFit = Field(
         "auto",
-        description="Whether channels share what a method learns (the motion of flow, the network of section_sr, the "
-        "mixture of auto). auto: red, green and blue of a colour image do, from its brightness; yes: all channels do, "
-        "from their mean; no: each channel alone.",
+        description="Whether channels share what a method finds out. auto: red, green and blue of a colour image move "
+        "alike in flow, and networks are trained for each. yes: one motion, network and mixture (flow, section_sr, auto) "
+        "for all channels, from the brightness of a colour image or the mean of the channels: two to three times "
+        "faster. no: each channel alone.",
     )
     dtype: Literal["keep", "float32"] = Field(
         "keep", description="Type of the result: keep the input's (rounded and clipped), or float32."
