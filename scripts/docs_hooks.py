@@ -33,7 +33,7 @@ SECTIONS = {
             "train-a-model",
             "batch",
             "large-volumes",
-        ],  # fmt: skip
+        ],
     ),
     "Methods": (METHODS, ["index"]),
     "Explanation": ("explanation", ["evaluation", "uncertainty", "design", "benchmarks"]),

@@ -94,8 +94,8 @@ class Settings(BaseModel):
     share_fit: ShareFit = Field(
         "auto",
         description="Whether channels share what a method finds out. auto: red, green and blue of a colour image move "
-        "alike in flow, and networks are trained for each. yes: one motion, network and mixture (flow, section_sr, auto) "
-        "for all channels, from the brightness of a colour image or the mean of the channels: two to three times "
+        "alike in flow, and networks are trained for each. yes: one motion, network and mixture (flow, section_sr, "
+        "auto) for all channels, from the brightness of a colour image or the mean of the channels: two to three times "
         "faster. no: each channel alone.",
     )
     dtype: Literal["keep", "float32"] = Field(
