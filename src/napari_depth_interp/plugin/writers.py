@@ -48,6 +48,9 @@ def write_images(path: str, layers: Sequence[FullLayerData]) -> list[str]:
         first,
         voxels=np.concatenate([dataset.voxels for dataset in datasets], axis=1),
         channel_names=_channel_names(datasets, layers),
+        channel_colours=tuple(each.channel_colours[0] for each in datasets if each.channel_colours)
+        if all(each.channel_colours for each in datasets)
+        else (),
         axes="TCZYX" if first.voxels.shape[0] > 1 else "CZYX",
     )
     io.write(path, together, overwrite=True, float_output=any(_is_real(meta) for _data, meta, _kind in layers))

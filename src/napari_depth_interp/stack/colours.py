@@ -1,7 +1,9 @@
-"""Red, green and blue as channels, and their brightness."""
+"""Red, green and blue as channels, and their brightness; the colours in which channels are shown."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,3 +26,13 @@ def luminance(red: NDArray[Any], green: NDArray[Any], blue: NDArray[Any]) -> NDA
 def named_colours(axes: str) -> tuple[str, bool]:
     """Return names of axes with C for S, and whether S (the samples of a colour image) was there."""
     return (axes.replace("S", "C"), True) if "S" in axes and "C" not in axes else (axes, False)
+
+
+def colours_of(words: Sequence[object]) -> tuple[str, ...]:
+    """Return colours as ``"RRGGBB"``; nothing unless all words are such, or where several channels have all the same.
+
+    The same for all, mostly white, is what writers say who know nothing of colours.
+    """
+    found = [str(word).lstrip("#").upper() for word in words]
+    usable = all(re.fullmatch("[0-9A-F]{6}", each) for each in found)
+    return tuple(found) if usable and (len(found) == 1 or len(set(found)) > 1) else ()

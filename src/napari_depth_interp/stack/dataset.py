@@ -131,6 +131,8 @@ class Dataset:
         The axes that the file really has, in its own order, for example ``"TZCYX"`` or ``"ZYX"``.
     channel_names : tuple of str
         One per channel, or empty.
+    channel_colours : tuple of str
+        In which colour each channel is shown, as ``"RRGGBB"``, one per channel; or empty.
     rgb : bool
         The channels are red, green and blue, and perhaps alpha (opacity), of one colour image.
     time_step : float or None
@@ -148,6 +150,7 @@ class Dataset:
     axes: str = "ZYX"
     channel_names: tuple[str, ...] = ()
     rgb: bool = False
+    channel_colours: tuple[str, ...] = ()
     time_step: float | None = None
     source: Source | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
@@ -167,6 +170,8 @@ class Dataset:
             )
         if self.channel_names and len(self.channel_names) != self.voxels.shape[1]:
             raise InputError(f"{len(self.channel_names)} channel names for {self.voxels.shape[1]} channels")
+        if self.channel_colours and len(self.channel_colours) != self.voxels.shape[1]:
+            raise InputError(f"{len(self.channel_colours)} channel colours for {self.voxels.shape[1]} channels")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -263,6 +268,7 @@ class Dataset:
             self,
             voxels=self.voxels[:, index : index + 1],
             channel_names=self.channel_names[index : index + 1],
+            channel_colours=() if self.rgb else self.channel_colours[index : index + 1],
             axes=self.axes.replace("C", ""),
             rgb=False,
         )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...errors import DepthInterpError, InputError, RequestError, TooLargeError
 from ...stack import Dataset, Source, to_tczyx
-from ...stack.colours import COLOUR_NAMES, named_colours
+from ...stack.colours import COLOUR_NAMES, colours_of, named_colours
 from ...stack.lazy import LazyVoxels, as_array
 from ...stack.units import normalise_unit
 from ..calibration import Calibration, Length, number, record_from, seconds
@@ -84,6 +84,7 @@ def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False)
             f"(Image > Hyperstacks > Re-order), in Python pass axes='{image.axes.replace('T', 'Z')}'"
         )
     grid = calibration.grid(sections)
+    colours = calibration.channel_colours
     names = COLOUR_NAMES[:channels] if image.rgb else calibration.channel_names
     return Dataset(
         voxels,
@@ -91,6 +92,7 @@ def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False)
         axes=image.axes,
         channel_names=names if len(names) == channels else (),
         rgb=image.rgb,
+        channel_colours=colours if len(colours) == channels and not image.rgb else (),
         time_step=calibration.time_step if "T" in image.axes else None,
         source=Source(path, _FORMATS.get(image.kind, "TIFF")),
         record=calibration.record,
@@ -280,6 +282,7 @@ def _calibration(tif: tifffile.TiffFile, series: Any, ome: Ome | None) -> Calibr
 def _imagej_calibration(metadata: Mapping[str, Any], series: Any) -> Calibration:
     result = Calibration(
         channel_names=_channel_labels(metadata),
+        channel_colours=_lut_colours(metadata.get("LUTs")),
         time_step=seconds(metadata.get("finterval"), metadata.get("tunit")),
         record=_imagej_record(metadata.get("Info")),
     )
@@ -326,6 +329,15 @@ def _channel_labels(metadata: Mapping[str, Any]) -> tuple[str, ...]:
     names = labels[:channels]
     constant = all(label == names[i % channels] for i, label in enumerate(labels))
     return tuple(map(str, names)) if constant and all(names) else ()
+
+
+def _lut_colours(tables: object) -> tuple[str, ...]:
+    """Return the brightest colours of ImageJ's tables, if all are ramps from black."""
+    found = [np.asarray(each) for each in tables] if isinstance(tables, list) else []
+    if not all(each.shape == (3, 256) and not each[:, 0].any() for each in found):
+        return ()
+    ramps = all((np.diff(each.astype(int)) >= 0).all() for each in found)
+    return colours_of(["".join(f"{int(value):02X}" for value in each[:, -1]) for each in found]) if ramps else ()
 
 
 def _imagej_record(info: object) -> dict[str, Any]:

@@ -238,8 +238,27 @@ def _depths_fit_imagej(grid: Grid) -> bool:
     return len(grid.depths) > 1 and is_linear(grid.depths)
 
 
+def _imagej_channels(dataset: Dataset) -> dict[str, Any]:
+    """Return names and colours of the channels; ImageJ shows one label per image."""
+    times, channels, sections = dataset.voxels.shape[:3]
+    found: dict[str, Any] = {}
+    if dataset.rgb:
+        return found
+    if dataset.channel_names:
+        found["Labels"] = list(dataset.channel_names) * (times * sections)
+    if dataset.channel_colours and channels > 1:
+        found["LUTs"] = [_table(each) for each in dataset.channel_colours]
+    return found
+
+
+def _table(colour: str) -> NDArray[np.uint8]:
+    """Return ImageJ's table of a colour: a ramp from black, (3, 256)."""
+    brightest = np.array([[int(colour[i : i + 2], 16)] for i in (0, 2, 4)])
+    return np.asarray(np.rint(brightest * np.arange(256) / 255), np.uint8)
+
+
 def _imagej_metadata(dataset: Dataset, record: str | None) -> dict[str, Any]:
-    grid, (times, channels, sections) = dataset.grid, dataset.voxels.shape[:3]
+    grid, (_, channels, sections) = dataset.grid, dataset.voxels.shape[:3]
     metadata: dict[str, Any] = {"axes": "TZCYX", "mode": "composite" if channels > 1 else "grayscale"}
     if dataset.rgb:
         metadata = {"axes": "TZCYXS"}
@@ -255,8 +274,7 @@ def _imagej_metadata(dataset: Dataset, record: str | None) -> dict[str, Any]:
             metadata[f"{axis}origin"] = float(-position / size)
     if dataset.time_step is not None:
         metadata["finterval"] = dataset.time_step
-    if dataset.channel_names and not dataset.rgb:  # ImageJ shows one label per image
-        metadata["Labels"] = list(dataset.channel_names) * (times * sections)
+    metadata |= _imagej_channels(dataset)
     if record is not None:
         metadata["Info"] = RECORD_PREFIX + record
     return metadata

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ...stack import Dataset
-from ...stack.colours import COLOUR_NAMES
+from ...stack.colours import COLOUR_NAMES, colours_of
 from ...stack.units import convert, normalise_unit
 from ..calibration import number
 from ..tiff.ome import is_linear
@@ -80,6 +80,7 @@ class Multiscale:
     unknown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     rgb: bool = False
+    channel_colours: tuple[str, ...] = ()
 
 
 def multiscale_of(image: Path, attributes: Mapping[str, Any], axes: str | None) -> Multiscale:
@@ -109,7 +110,8 @@ def multiscale_of(image: Path, attributes: Mapping[str, Any], axes: str | None) 
     found = Multiscale(
         names, levels, None, str(version), _channel_names(ome), _record(own), _own_depths(own), _unknown_axes(own)
     )
-    found = replace(found, rgb=own.get("rgb") is True or _are_colours(found.channel_names))
+    rgb = own.get("rgb") is True or _are_colours(found.channel_names)
+    found = replace(found, rgb=rgb, channel_colours=_channel_colours(ome))
     if len(listed) > 1:
         found = _noted(found, f"the file holds {len(listed)} multiscale images; the first one was read")
     return _in_one_unit(found, units)
@@ -207,6 +209,14 @@ def _channel_names(ome: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(map(str, labels)) if all(labels) else ()
 
 
+def _channel_colours(ome: Mapping[str, Any]) -> tuple[str, ...]:
+    omero = ome.get("omero")
+    channels = omero.get("channels") if isinstance(omero, Mapping) else None
+    if not isinstance(channels, Sequence):
+        return ()
+    return colours_of([each.get("color") if isinstance(each, Mapping) else None for each in channels])
+
+
 def _are_colours(names: Sequence[str]) -> bool:
     """Whether channels are named as red, green and blue, in this order, and perhaps alpha."""
     words = tuple(name.strip().lower() for name in names)
@@ -301,7 +311,8 @@ def _axis(axis: str, dataset: Dataset, *, known: bool) -> dict[str, str]:
 
 
 def _channels(dataset: Dataset, windows: Sequence[Mapping[str, float]]) -> list[dict[str, Any]]:
-    colours = _RGB if dataset.rgb else _COLOURS if len(windows) > 1 else ("FFFFFF",)
+    usual = _COLOURS if len(windows) > 1 else ("FFFFFF",)
+    colours = _RGB if dataset.rgb else dataset.channel_colours or usual
     labels = [{"label": name} for name in dataset.channel_names] or [{}] * len(windows)
     return [
         {**label, "color": colours[i % len(colours)], "active": True, "window": dict(window)}

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Layer
 from napari.types import LayerData
+from napari.utils import Colormap
 from numpy.typing import NDArray
 
 from ... import io
@@ -32,6 +33,14 @@ CHANNEL_KEY = "depth_interp_channel"
 
 REAL_KEY = "depth_interp_real_values"
 """True in the metadata of a layer whose values are to be saved as float32, whatever its file stored."""
+
+
+_COLOURS = ("green", "magenta", "cyan", "yellow", "red", "blue")
+_NAMED = {
+    "00FF00": "green", "FF00FF": "magenta", "00FFFF": "cyan", "FFFF00": "yellow", "FF0000": "red", "0000FF": "blue",
+    "FFFFFF": "gray",
+}  # fmt: skip
+"""napari's own colours."""
 
 
 def to_layers(dataset: Dataset, name: str, coarser: Sequence[Dataset] = ()) -> list[LayerData]:
@@ -77,9 +86,18 @@ def _channel_layer(dataset: Dataset, channel: int, name: str, coarser: Sequence[
     if several:
         kwargs |= {
             "blending": "additive",
-            "colormap": ["green", "magenta", "cyan", "yellow", "red", "blue"][channel % 6],
+            "colormap": _colormap(dataset, channel),
         }
     return levels if coarser else levels[0], kwargs, "image"
+
+
+def _colormap(dataset: Dataset, channel: int) -> str | Colormap:
+    """Return the colour that the file gives a channel, from black; else one of six in turn."""
+    if not dataset.channel_colours:
+        return _COLOURS[channel % len(_COLOURS)]
+    word = dataset.channel_colours[channel]
+    brightest = [int(word[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    return _NAMED.get(word) or Colormap([[0, 0, 0, 1], [*brightest, 1]], name=f"#{word}")
 
 
 def _shown(dataset: Dataset, channel: int | slice) -> Any:
@@ -101,6 +119,7 @@ def _one_channel(dataset: Dataset, channel: int) -> Dataset:
         dataset,
         voxels=dataset.voxels[:, channel : channel + 1],
         channel_names=dataset.channel_names[channel : channel + 1],
+        channel_colours=dataset.channel_colours[channel : channel + 1],
         axes=dataset.axes.replace("C", ""),
     )
 
@@ -259,7 +278,8 @@ def _read_again(layer: Image, voxels: NDArray[Any]) -> Dataset | None:
         same = dataset.rgb and dataset.voxels.shape == voxels.shape
         return replace(dataset, voxels=voxels, notes=(*dataset.notes, note)) if same else None
     axes = "TZYX" if voxels.shape[0] > 1 else "ZYX"
-    return replace(dataset, voxels=voxels, axes=axes, channel_names=(), rgb=False, notes=(*dataset.notes, note))
+    bare = replace(dataset, voxels=voxels, axes=axes, channel_names=(), channel_colours=(), rgb=False)
+    return replace(bare, notes=(*dataset.notes, note))
 
 
 def _from_scale(layer: Image, voxels: NDArray[Any]) -> Dataset:
