@@ -153,6 +153,17 @@ class TestForeignLayers:
 
 
 class TestColours:
+    def test_channels_are_shown_in_the_colours_of_the_file(self):
+        voxels = np.random.default_rng(0).random((2, 4, 5, 6), np.float32)
+        dataset = Dataset.from_array(voxels, axes="CZYX", z_spacing=2.0)
+        layers = [Image(data, **kwargs) for data, kwargs, _ in to_layers(dataset, "a")]
+        assert [layer.colormap.name for layer in layers] == ["green", "magenta"]
+        coloured = replace(dataset, channel_colours=("FF0000", "8040C0"))
+        first, second = (Image(data, **kwargs) for data, kwargs, _ in to_layers(coloured, "a"))
+        assert first.colormap.name == "red"
+        np.testing.assert_allclose(second.colormap.colors[-1], [128 / 255, 64 / 255, 192 / 255, 1], atol=1e-6)
+        np.testing.assert_allclose(second.colormap.colors[0], [0, 0, 0, 1])
+
     def test_an_rgb_dataset_is_one_layer_in_its_colours_and_comes_back(self):
         array = np.random.default_rng(0).integers(0, 256, (4, 9, 8, 3)).astype(np.uint8)
         dataset = Dataset.from_array(array, axes="ZYXS", depths=UNEVEN, pixel_size=(0.5, 0.25), unit="um")
