@@ -24,7 +24,16 @@ SECTIONS = {
     "Tutorials": ("tutorials", ["first-stack", "choose-a-method", "train"]),
     "How-to": (
         "how-to",
-        ["install", "compare-methods", "python", "uneven-and-projections", "train-a-model", "batch", "large-volumes"],
+        [
+            "install",
+            "compare-methods",
+            "python",
+            "uneven-and-projections",
+            "channels-and-colours",
+            "train-a-model",
+            "batch",
+            "large-volumes",
+        ],
     ),
     "Methods": (METHODS, ["index"]),
     "Explanation": ("explanation", ["evaluation", "uncertainty", "design", "benchmarks"]),

@@ -28,8 +28,8 @@ def spoiled(path, value, *, everywhere=False):
     return stack(path, voxels)
 
 
-def rgb(path):
-    tifffile.imwrite(path, noise((*SHAPE, 3), "uint8"), photometric="rgb")
+def lab(path):
+    tifffile.imwrite(path, noise((*SHAPE, 3), "uint8"), photometric="cielab")
 
 
 def nifti(path, voxels):
@@ -73,7 +73,7 @@ def gz_of_text(path):
 
 
 FILES = {
-    "rgb": ("in.tif", rgb, ["RGB", "split it into channels", "(4, 9, 10, 3)"]),
+    "CIELab": ("in.tif", lab, ["a colour image", "no RGB stack", "split it into channels", "(4, 9, 10, 3)"]),
     "one section": ("in.tif", lambda p: stack(p, noise((1, 9, 10))), ["1 section", "2 or more sections"]),
     "2-D": ("in.tif", lambda p: tifffile.imwrite(p, noise((9, 10))), ["1 section", "2 or more sections"]),
     "time only": (
@@ -126,7 +126,7 @@ def test_file(tmp_path, name, make, words):
     assert files(tmp_path) == before
 
 
-@pytest.mark.parametrize("name", ["rgb", "some NaN", "one section", "truncated gz", "no spacing"])
+@pytest.mark.parametrize("name", ["CIELab", "some NaN", "one section", "truncated gz", "no spacing"])
 def test_evaluate_says_the_same(tmp_path, name):
     file, make, words = FILES[name]
     make(tmp_path / file)

@@ -34,7 +34,7 @@ def test_the_package_imports_nothing_heavy():
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["methods"], ["methods", "--json"], ["run", "--help"]]
+    "arguments", [["--help"], ["--version"], ["methods"], ["methods", "--json"], ["run", "--help"], ["doctor"]]
 )
 def test_the_command_line_imports_nothing_heavy(arguments):
     status, printed, loaded = python(COMMAND, *arguments)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
-from .progress import Report
+from .progress import Report, part
 from .stack import Stack
 
 Preset = Literal["fast", "balanced", "best", "published"]
@@ -100,6 +100,16 @@ class Refits(Protocol):
 
     def refit(self, stack: Stack, *, report: Report) -> None:
         """Fit on another stack, beginning from what is known."""
+
+
+@runtime_checkable
+class Guided(Protocol):
+    """A method that looks at the image it was prepared on, the guide, when it makes sections of other channels."""
+
+    def sections_of(
+        self, guide: Stack, channels: Sequence[Stack], z: Sequence[float], *, report: Report
+    ) -> list[Sections]:
+        """Return each channel's sections at ``z``; ``guide`` may be a part, the same as ``channels`` are of theirs."""
 
 
 class Method(Protocol):
@@ -270,6 +280,9 @@ class MethodSpec:
         The result is a random sample that depends on the seed.
     gives_uncertainty : bool
     devices : tuple of {"cpu", "cuda", "mps"}
+    shares_fit : bool or function of the config
+        What ``prepare`` has learned on one channel serves others of the same scene and range, which ``sections_at`` or
+        ``sections_of`` (:class:`Guided`) may be asked for.
     """
 
     name: str
@@ -287,6 +300,7 @@ class MethodSpec:
     sampled: bool = False
     gives_uncertainty: bool = False
     devices: tuple[str, ...] = ("cpu",)
+    shares_fit: bool | Callable[[Any], bool] = False
 
     @property
     def group(self) -> str:
@@ -332,6 +346,10 @@ class MethodSpec:
         """Whether it can learn from other data and keep a model."""
         return self.training is not None and self.training.makes_model
 
+    def can_share(self, config: MethodConfig) -> bool:
+        """Return whether channels can share what the method learns with these parameters."""
+        return self.shares_fit(config) if callable(self.shares_fit) else self.shares_fit
+
     def halo(self, config: MethodConfig) -> int | None:
         """Return the pixels that a tile needs on each side with these parameters; None: whole images."""
         return self.tiling.halo(config) if callable(self.tiling.halo) else self.tiling.halo
@@ -369,6 +387,16 @@ class CompositeConfig(MethodConfig):
 
     def _share_of(self, steps: int) -> int:
         return max(FEWEST_STEPS, round(self._share * steps))
+
+
+def sections_of(
+    method: Method, guide: Stack, channels: Sequence[Stack], z: Sequence[float], *, report: Report
+) -> list[Sections]:
+    """Return sections of several channels by a method that was prepared on ``guide``; see :class:`Guided`."""
+    if isinstance(method, Guided):
+        return method.sections_of(guide, channels, z, report=report)
+    parts = [part(report, number / len(channels), (number + 1) / len(channels)) for number in range(len(channels))]
+    return [method.sections_at(each, z, report=inner) for each, inner in zip(channels, parts, strict=True)]
 
 
 def model_fields(spec: MethodSpec) -> dict[str, str]:

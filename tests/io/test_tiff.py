@@ -345,13 +345,6 @@ def test_first_of_several_series_with_a_note(tmp_path):
 # --- images that cannot be used --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shape", [(5, 7, 3), (4, 5, 7, 3), (4, 5, 7, 4)])
-def test_rgb_is_refused(tmp_path, shape):
-    tifffile.imwrite(tmp_path / "a.tif", numbers(shape, "uint8"), photometric="rgb")
-    with pytest.raises(InputError, match=r"RGB.*split"):
-        io.read(tmp_path / "a.tif")
-
-
 def test_axes_that_the_file_names_are_believed(tmp_path):
     array = numbers((3, 5, 7))
     plain_file(tmp_path / "a.tif", array, photometric="rgb", planarconfig="separate", metadata={"axes": "ZYX"})

@@ -89,6 +89,26 @@ class TestTiff:
         assert not layer.rgb
         assert layer.ndim == 3
 
+    @pytest.mark.parametrize("name", ["a.tif", "a.ome.zarr"])
+    def test_rgb_opens_in_its_colours_and_is_saved_so(self, viewer, tmp_path, name):
+        array = np.random.default_rng(0).integers(0, 256, (4, 40, 36, 3)).astype(np.uint8)
+        tifffile.imwrite(tmp_path / "in.tif", array, photometric="rgb")
+        io.write(tmp_path / name, io.read(tmp_path / "in.tif").with_z_spacing(2.0, "um"))
+        [layer] = viewer.open(tmp_path / name, plugin=PLUGIN)
+        assert layer.rgb
+        np.testing.assert_array_equal(np.asarray(layer.data), array)
+        assert layer.scale[0] == 2.0
+        [path] = layer.save(str(tmp_path / "saved.tif"), plugin=PLUGIN)
+        np.testing.assert_array_equal(tifffile.imread(path), array)
+        [again] = viewer.open(path, plugin="napari")
+        assert again.rgb
+
+    def test_rgb_beside_other_layers_is_saved_alone(self, viewer, tmp_path):
+        viewer.add_image(np.zeros((4, 9, 8, 3), np.uint8), rgb=True, name="colours")
+        viewer.add_image(np.zeros((4, 9, 8), np.uint8), name="grey")
+        with pytest.raises(OutputError, match="'colours' is an RGB image and fills a file of its own"):
+            viewer.layers.save(str(tmp_path / "a.tif"), plugin=PLUGIN)
+
     def test_several_files_and_what_the_reader_assumed(self, viewer, tmp_path):
         sparse_tiff(tmp_path / "a.tif")
         sparse_tiff(tmp_path / "b.tiff", sections=4)
@@ -188,7 +208,7 @@ class TestSaving:
 
     def test_what_cannot_be_saved_is_told(self, viewer, tmp_path):
         layer = viewer.add_image(np.zeros((40, 40, 3), np.uint8), rgb=True, name="colours")
-        with pytest.raises(InputError, match="'colours' is an RGB image"):
+        with pytest.raises(InputError, match="'colours' has 2 axes"):
             layer.save(str(tmp_path / "a.tif"), plugin=PLUGIN)
         assert list(tmp_path.iterdir()) == []
 

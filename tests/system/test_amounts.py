@@ -2,7 +2,7 @@
 
 import pytest
 
-from napari_depth_interp.system.amounts import duration, size_in_words
+from napari_depth_interp.system.amounts import duration, elapsed, size_in_words
 
 
 @pytest.mark.parametrize(
@@ -10,6 +10,14 @@ from napari_depth_interp.system.amounts import duration, size_in_words
 )
 def test_duration(seconds, words):
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.01, "0.1 s"), (3.21, "3.2 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (331, "5 min 31 s"), (7499, "2 h 05 min")],
+)
+def test_measured_time(seconds, words):
+    assert elapsed(seconds) == words
 
 
 @pytest.mark.parametrize(

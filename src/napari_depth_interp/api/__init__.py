@@ -61,6 +61,7 @@ def interpolate(
     Parameters
     ----------
     image : path, (Z, Y, X) array, Dataset, xarray DataArray or dask array
+        Arrays with other axes, and colours: ``Dataset.from_array(array, axes="ZYXS")``.
         An array needs ``z_spacing`` (or ``depths``). Files usually bring their own; so does a ``DataArray``
         with a coordinate along z, whose ``units`` attribute is the unit.
     at : sequence of float, optional

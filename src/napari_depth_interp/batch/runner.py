@@ -14,6 +14,7 @@ from typing import Any
 from .. import __version__
 from ..errors import DepthInterpError, OutputError, explain
 from ..progress import Cancelled, Progress, Report, silent
+from ..system.amounts import elapsed
 from ..system.logs import attached, log_file
 from .plan import Found, Input, Plan, check_settings, find_inputs, outputs_of
 from .record import FileRecord, State, write_summary
@@ -331,7 +332,7 @@ def _on(worker: str) -> str:
 def _log_end(row: FileRecord) -> None:
     match row.state:
         case State.DONE:
-            _log.info("%s: done in %.1f s%s", row.label, row.seconds or 0.0, _on(row.worker))
+            _log.info("%s: done in %s%s", row.label, elapsed(row.seconds or 0.0), _on(row.worker))
         case State.SKIPPED:
             _log.info("%s: skipped, %s", row.label, row.reason)
         case State.FAILED:

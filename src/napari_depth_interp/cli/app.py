@@ -15,8 +15,10 @@ import typer
 from .. import __version__
 from ..errors import RequestError
 from ..run.settings import Settings
+from ..system.amounts import elapsed, size_in_words
 from ..system.logs import LEVELS, logging_to
 from .batch import batch
+from .doctor import doctor
 from .models import app as models_app
 from .options import FILE, Debug, Input, Json, Overwrite, methods_option, protocol_of, split, takes_settings
 from .output import describe_result, describe_spec, print_estimate, print_json, print_scores, summarise, warn
@@ -130,7 +132,9 @@ def run(
     _log.info("%s %s on %s, %d threads", request.spec.name, request.config, runtime.device, runtime.threads)
     with reporting(request.spec.name) as report:
         result = execute(request, report, target)
-    _log.info("computed in %.1f s, %.0f MB at most", result.seconds or 0, result.peak_memory_mb or 0)
+    _log.info(
+        "computed in %s, %s at most", elapsed(result.seconds or 0), size_in_words(1e6 * (result.peak_memory_mb or 0))
+    )
     if target is None:
         result.save(output, overwrite=overwrite)
     if target is None and uncertainty is not None:
@@ -252,6 +256,7 @@ def demo(
 
 app.command()(batch)
 app.command()(train)
+app.command()(doctor)
 app.add_typer(models_app, name="models")
 
 

@@ -14,6 +14,7 @@ import typer
 
 from ..errors import RequestError
 from ..run.settings import Settings
+from ..system.amounts import elapsed
 from .options import Debug, Json, Overwrite, takes_settings
 from .output import CommandExit, print_json, warn
 from .signals import reporting
@@ -114,7 +115,7 @@ def _print_record(row: FileRecord, _fraction: float) -> None:
     match row.state:
         case "done":
             scored = "" if row.psnr is None else f", PSNR {row.psnr:.2f} dB on hidden sections"
-            typer.echo(f"{row.file}: done, {row.sections} sections, {row.seconds:.1f} s{scored}")
+            typer.echo(f"{row.file}: done, {row.sections} sections, {elapsed(row.seconds or 0.0)}{scored}")
         case "skipped" | "failed":
             typer.echo(f"{row.file}: {row.state}, {row.reason}")
 

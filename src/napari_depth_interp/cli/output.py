@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..method import MethodSpec
+from ..system.amounts import elapsed
 
 if TYPE_CHECKING:
     from ..evaluation.evaluate import Scores
@@ -55,7 +56,7 @@ def describe_result(output: Path, request: Request, result: Result) -> str:
     method = f"{request.enhance.spec.name} and {request.spec.name}" if request.enhance else request.spec.name
     return (
         f"{output}: {sizes} voxels (z, y, x){apart}, {old} and {len(result.is_observed) - observed - enhanced} new, "
-        f"{method}, {result.seconds:.1f} s" + "".join(f"\n{line}" for line in describe_findings(result))
+        f"{method}, {elapsed(result.seconds or 0.0)}" + "".join(f"\n{line}" for line in describe_findings(result))
     )
 
 

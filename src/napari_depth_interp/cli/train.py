@@ -10,6 +10,7 @@ import typer
 from ..errors import RequestError
 from ..nn.contract import Announces
 from ..run.settings import Settings
+from ..system.amounts import elapsed
 from .options import Debug, Json, Overwrite, takes_settings
 from .output import print_json, warn
 from .signals import reporting
@@ -75,4 +76,5 @@ def train(
         about |= {"steps": done.steps, "seconds": done.seconds, "device": runtime.device, "seed": runtime.seed}
         print_json(about | {"config": training.config.model_dump(mode="json")})
     else:
-        typer.echo(f"Trained on {len(stacks.stacks)} stacks ({runtime.device}); use it with -p 'model={use}'")
+        what = f"Trained on {len(stacks.stacks)} stacks in {elapsed(done.seconds)} ({runtime.device})"
+        typer.echo(f"{what}; use it with -p 'model={use}'")

@@ -81,7 +81,8 @@ def evaluate(
     settings = settings or Settings()
     if not methods:
         raise RequestError("no methods to evaluate; name some, such as --methods linear,cubic")
-    dataset = prepare_dataset(dataset, settings)
+    dataset = prepare_dataset(dataset, settings).without_alpha()
+    reference = None if reference is None else reference.without_alpha()
     if reference is not None and settings.channel is not None and reference.voxels.shape[1] > 1:
         reference = reference.select_channel(settings.channel)
     check_voxels(dataset, fill_nan=settings.nan == "fill")

@@ -45,6 +45,7 @@ class Calibration:
     origin: dict[str, Length] = field(default_factory=dict)
     positions: list[Length] = field(default_factory=list)  # of the sections, in their order; or empty
     channel_names: tuple[str, ...] = ()
+    channel_colours: tuple[str, ...] = ()  # RRGGBB
     time_step: float | None = None  # seconds
     record: Mapping[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

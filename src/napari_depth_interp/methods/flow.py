@@ -96,6 +96,15 @@ class _Motion:
     backward_error: Image
 
 
+@dataclass(frozen=True, eq=False)
+class _Passage:
+    """Flow from a depth between two sections to each of them, (Y, X, 2), and by how far its directions disagree."""
+
+    to_below: Image
+    to_above: Image
+    error: Image
+
+
 class _Flow:
     def __init__(self, config: FlowConfig, runtime: Runtime) -> None:
         self._config = config
@@ -124,7 +133,8 @@ class _Flow:
                 below, truth, above = (self._scaling.apply(stack.voxels[j]) for j in (i - 1, i, i + 1))
                 t = float((stack.depths[i] - stack.depths[i - 1]) / (stack.depths[i + 1] - stack.depths[i - 1]))
                 plain = (1 - t) * below + t * above
-                warped, trust = _between(below, above, _find_motion(below, above, self._config), t, self._config)
+                passage = _passage(_find_motion(below, above, self._config), t)
+                warped, trust = _blend(below, above, passage, t, self._config)
                 correction = trust * (warped - plain)
                 helped += float(np.vdot(correction, truth - plain))
                 size += float(np.vdot(correction, correction))
@@ -132,15 +142,22 @@ class _Flow:
         return float(np.clip(helped / size, 0, 1)) if size > 0 else 0.0
 
     def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report = silent) -> Sections:
-        depths = np.clip(np.asarray(z, float), stack.depths[0], stack.depths[-1])
-        values = self._fallback.sections_at(stack, z, report=part(report, 0.0, 0.1)).values
-        gaps = np.clip(np.searchsorted(stack.depths, depths, side="right") - 1, 0, len(stack.depths) - 2)
+        return self.sections_of(stack, [stack], z, report=report)[0]
+
+    def sections_of(
+        self, guide: Stack, channels: Sequence[Stack], z: Sequence[float], *, report: Report = silent
+    ) -> list[Sections]:
+        """Return each channel moved as the guide moves, as far as that brings its own sections closer together."""
+        depths = np.clip(np.asarray(z, float), guide.depths[0], guide.depths[-1])
+        values = [self._fallback.sections_at(each, z, report=silent).values for each in channels]
+        report(Progress(0.1))
+        gaps = np.clip(np.searchsorted(guide.depths, depths, side="right") - 1, 0, len(guide.depths) - 2)
         chosen = np.unique(gaps)
 
         def fill(gap: int) -> None:
             rows = np.flatnonzero(gaps == gap)
-            share = (depths[rows] - stack.depths[gap]) / (stack.depths[gap + 1] - stack.depths[gap])
-            self._fill_gap(stack, gap, share, rows, values)
+            share = (depths[rows] - guide.depths[gap]) / (guide.depths[gap + 1] - guide.depths[gap])
+            self._fill_gap(guide, channels, gap, share, rows, values)
 
         with _single_threaded_cv2(), ThreadPoolExecutor(self._runtime.threads) as pool:
             try:
@@ -149,18 +166,31 @@ class _Flow:
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
-        return Sections(values)
+        return [Sections(each) for each in values]
 
     def _fill_gap(
-        self, stack: Stack, gap: int, share: NDArray[np.float64], rows: NDArray[np.intp], values: NDArray[Any]
+        self,
+        guide: Stack,
+        channels: Sequence[Stack],
+        gap: int,
+        share: NDArray[np.float64],
+        rows: NDArray[np.intp],
+        values: Sequence[NDArray[Any]],
     ) -> None:
-        """Blend warped sections into the fallback's ``values[rows]``; ``share`` is the depth as part of the gap."""
-        below, above = (self._scaling.apply(stack.voxels[i]) for i in (gap, gap + 1))
+        """Blend warped sections into the fallback's ``values``; ``share`` is the depth as part of the gap."""
+        below, above = self._pair(guide, gap)
+        pairs = [(below, above) if each is guide else self._pair(each, gap) for each in channels]
         motion = self._motion(below, above)
         for row, t in zip(rows, share.astype(np.float32), strict=True):
-            plain = values[row]
-            warped, trust = _between(below, above, motion, float(t), self._config)
-            plain += self._trust * trust * (self._scaling.undo(warped.astype(values.dtype)) - plain)
+            passage = _passage(motion, float(t))
+            for pair, made in zip(pairs, values, strict=True):
+                plain = made[row]
+                warped, trust = _blend(*pair, passage, float(t), self._config)
+                plain += self._trust * trust * (self._scaling.undo(warped.astype(made.dtype)) - plain)
+
+    def _pair(self, stack: Stack, gap: int) -> tuple[Image, Image]:
+        """Return the sections below and above a gap, scaled as the guide is."""
+        return self._scaling.apply(stack.voxels[gap]), self._scaling.apply(stack.voxels[gap + 1])
 
     def _motion(self, below: Image, above: Image) -> _Motion:
         """Return the motion between two sections; the last few are kept, as a gap may be asked for in portions."""
@@ -197,22 +227,27 @@ def _disagreement(there: Image, back: Image) -> Image:
     return np.asarray(np.linalg.norm(there + _sample(back, there), axis=2), np.float32)
 
 
-def _between(below: Image, above: Image, motion: _Motion, t: float, config: FlowConfig) -> tuple[Image, Image]:
-    """Return the blend of both warped sections at share ``t`` of the gap, and how far it is trusted, 0 to 1.
+def _passage(motion: _Motion, t: float) -> _Passage:
+    """Return where the pixels at share ``t`` of the gap come from.
 
     The flow at the new depth is taken from both directions as in Jiang et al., CVPR 2018 (Super SloMo), eq. 4.
     """
-    import cv2
-
     to_below = t * t * motion.backward - (1 - t) * t * motion.forward
     to_above = (1 - t) ** 2 * motion.forward - t * (1 - t) * motion.backward
-    warped_below = _resample(below, to_below, config.resampling)
-    warped_above = _resample(above, to_above, config.resampling)
     error = (1 - t) * _sample(motion.forward_error, to_below) + t * _sample(motion.backward_error, to_above)
+    return _Passage(to_below, to_above, error)
+
+
+def _blend(below: Image, above: Image, passage: _Passage, t: float, config: FlowConfig) -> tuple[Image, Image]:
+    """Return the blend of both warped sections at share ``t`` of the gap, and how far it is trusted, 0 to 1."""
+    import cv2
+
+    warped_below = _resample(below, passage.to_below, config.resampling)
+    warped_above = _resample(above, passage.to_above, config.resampling)
     before = cv2.GaussianBlur((below - above) ** 2, (0, 0), _BLUR)
     after = cv2.GaussianBlur((warped_below - warped_above) ** 2, (0, 0), _BLUR)
     explained = np.clip((before - after) / (before + 1e-8), 0, 1)
-    trust = np.exp(-((error / config.tolerance) ** 2)) * np.sqrt(explained)
+    trust = np.exp(-((passage.error / config.tolerance) ** 2)) * np.sqrt(explained)
     blend = (1 - t) * warped_below + t * warped_above
     return np.asarray(blend, np.float32), np.asarray(cv2.GaussianBlur(trust, (0, 0), _EDGE), np.float32)
 
@@ -258,4 +293,5 @@ FLOW = MethodSpec(
     acquisitions=frozenset({"slice"}),
     training=None,
     tiling=Tiling(halo=_MARGIN),
+    shares_fit=True,
 )

@@ -33,6 +33,9 @@ def write_images(path: str, layers: Sequence[FullLayerData]) -> list[str]:
     if len(layers) == 1:
         return write_image(path, *layers[0][:2])
     datasets = [_dataset(data, meta) for data, meta, _kind in layers]
+    for dataset, (_data, meta, _kind) in zip(datasets, layers, strict=True):
+        if dataset.rgb:
+            raise OutputError(f"layer '{meta['name']}' is an RGB image and fills a file of its own; save it alone")
     first = datasets[0]
     for dataset, (_data, meta, _kind) in zip(datasets, layers, strict=True):
         if dataset.voxels.shape != first.voxels.shape or not _same_place(dataset, first):
@@ -44,6 +47,9 @@ def write_images(path: str, layers: Sequence[FullLayerData]) -> list[str]:
         first,
         voxels=np.concatenate([dataset.voxels for dataset in datasets], axis=1),
         channel_names=_channel_names(datasets, layers),
+        channel_colours=tuple(each.channel_colours[0] for each in datasets if each.channel_colours)
+        if all(each.channel_colours for each in datasets)
+        else (),
         axes="TCZYX" if first.voxels.shape[0] > 1 else "CZYX",
     )
     io.write(

@@ -142,11 +142,14 @@ def memory_needed(request: Request, target: Target | None = None) -> int:
     voxels = math.prod(stack.voxels.shape)
     itemsize = np.dtype(working_dtype(stack.voxels.dtype)).itemsize
     cost = request.spec.training_cost
-    tiles = largest_tile(request) * itemsize * _TILE_COPIES
+    together = request.dataset.voxels.shape[1] if request.shares_fit else 1
+    tiles = together * largest_tile(request) * itemsize * _TILE_COPIES
     prepared = 0.0 if cost is None else voxels * 4 * cost.floats
     needed = max(tiles, prepared) + (cost.megabytes * 1e6 if cost is not None else 0)
     if is_lazy(stack.voxels) and not request.spec.tiling.lazy:
         needed += stack.voxels.nbytes
+    if together > 1:  # the channels are read for the image that is learned from
+        needed += voxels * itemsize + (together * stack.voxels.nbytes if is_lazy(stack.voxels) else 0)
     if request.fill_nan and stack.voxels.dtype.kind == "f":
         needed += 2 * stack.voxels.nbytes
     needed += result_bytes(request) if target is None else _WRITING_BYTES
@@ -235,7 +238,8 @@ def _extrapolated(request: Request, steps: int, sizes: tuple[_Times, _Times], le
     times, channels = request.dataset.voxels.shape[:2]
     prepare = max(0.0, untrained + per_work * work(steps, seen) + per_seen * (looked_at - small.seen))
     rest = max(0.0, small.rest + per_made * (made * share_of_margins(request) - small.made))
-    return float(times * channels * (prepare + rest))
+    fits = 1 if request.shares_fit else channels
+    return float(times * (fits * prepare + channels * rest))
 
 
 def _slope(rise: float, run: int) -> float:

@@ -7,7 +7,7 @@ observed sections put back unchanged, voxels that are not a number, constant sta
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from .. import io
 from ..errors import TooLargeError
-from ..method import Explains, Findings, Method, Refits
+from ..method import Explains, Findings, Method, Refits, Sections, sections_of
 from ..methods import registry
 from ..progress import Progress, Report, part, silent
 from ..stack import Dataset, Stack
@@ -27,6 +27,7 @@ from .nan import filled, has_nan, restore_nan
 from .outputs import MemoryOutput, Outputs, Place, Target, opened
 from .request import Request
 from .result import IN_FILE, RECORD_KEY, Result
+from .sharing import Range, groups_of, guide_of
 from .targets import changes_observed
 from .tiling import Tile, tiles, workers
 
@@ -145,52 +146,73 @@ def _run_stacks(
     request: Request, outputs: Outputs, warnings: list[str], findings: list[dict[str, Any]], report: Report
 ) -> None:
     """Run every channel at every time point."""
-    stacks = list(request.dataset.stacks())
-    known: dict[int, Method] = {}
-    for number, (t, c, stack) in enumerate(stacks):
-        inner = part(report, number / len(stacks), (number + 1) / len(stacks), _label(request.dataset, t, c))
-        method, found = _run_stack(_Run(request, outputs, t, c, stack), warnings, known.get(c), inner)
-        known[c] = method
+    times = request.dataset.voxels.shape[0]
+    jobs = [(t, group) for t in range(times) for group in groups_of(request)]
+    known: dict[tuple[int, ...], Method] = {}
+    for number, (t, group) in enumerate(jobs):
+        words = _label(request.dataset, t, group.channels)
+        inner = part(report, number / len(jobs), (number + 1) / len(jobs), words)
+        runs = [_Run(group.request, outputs, t, c, request.dataset.stack(t, c)) for c in group.channels]
+        method, found = _run_group(runs, warnings, known.get(group.channels), inner)
+        known[group.channels] = method
         if found is not None:
-            words = _label(request.dataset, t, c)
             warnings += [f"{words}: {line}" if words else line for line in found.warnings]
-            findings.append({"time": t, "channel": c, **_as_record(found)})
+            findings.append({"time": t, "channel": group.channels[0], **_as_record(found)})
 
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """One channel at one time point, as observed, on its way into the outputs."""
+    """One channel at one time point, as observed, on its way into the outputs.
+
+    ``filled`` is what stands for it where voxels are not a number; ``range`` brings it to the guide's values.
+    """
 
     request: Request
     outputs: Outputs
     time: int
     channel: int
     observed: Stack
-    has_nan: bool = False
+    filled: Stack | None = None
+    range: Range | None = None
+
+    @property
+    def seen(self) -> Stack:
+        """The stack as the method sees it, but for its range."""
+        return self.observed if self.filled is None else self.filled
 
     @property
     def chunk_grid(self) -> tuple[int, int, int] | None:
         return self.outputs.voxels.chunk_grid
 
 
-def _run_stack(run: _Run, warnings: list[str], known: Method | None, report: Report) -> tuple[Method, Findings | None]:
-    """Fill the outputs with one channel at one time point; return the method and what it found out.
+def _run_group(
+    runs: Sequence[_Run], warnings: list[str], known: Method | None, report: Report
+) -> tuple[Method, Findings | None]:
+    """Fill the outputs with one channel at one time point, or with several by one method.
 
-    ``known`` is the method as prepared on the time point before.
+    Return the method and what it found out. ``known`` is the method as prepared on the time point before.
     """
-    request, stack = run.request, run.observed
-    if not request.spec.tiling.lazy:
-        stack = stack.in_memory()
-    if request.fill_nan and has_nan(stack):
-        stack = stack.in_memory()
-        run = replace(run, observed=stack, has_nan=True)
-        stack = replace(stack, voxels=filled(stack.voxels))
-    else:
-        run = replace(run, observed=stack)
+    request = runs[0].request
+    runs = [_read(each) for each in runs]
+    guide = runs[0].seen
+    if len(runs) > 1:
+        guide = guide_of([each.seen for each in runs], rgb=request.dataset.rgb)
+        runs = [replace(each, range=Range.of(each.seen.voxels, guide.voxels)) for each in runs]
     prepared = _share_of_prepare(request)
-    method = _prepared(request, stack, warnings, known, part(report, 0.0, prepared))
-    _run_tiles(run, method, stack, part(report, prepared, 1.0))
+    method = _prepared(request, guide, warnings, known, part(report, 0.0, prepared))
+    _run_tiles(runs, method, guide, part(report, prepared, 1.0))
     return method, method.findings() if isinstance(method, Explains) else None
+
+
+def _read(run: _Run) -> _Run:
+    """Return the run with its voxels read, if they have to be, and what is not a number filled."""
+    request, stack = run.request, run.observed
+    if not request.spec.tiling.lazy or request.shares_fit:
+        stack = stack.in_memory()
+    if not (request.fill_nan and has_nan(stack)):
+        return replace(run, observed=stack)
+    stack = stack.in_memory()
+    return replace(run, observed=stack, filled=replace(stack, voxels=filled(stack.voxels)))
 
 
 def _prepared(request: Request, stack: Stack, warnings: list[str], known: Method | None, report: Report) -> Method:
@@ -226,15 +248,16 @@ def _make_method(request: Request, stack: Stack, warnings: list[str]) -> Method:
     return request.spec.create(request.config, request.runtime)
 
 
-def _run_tiles(run: _Run, method: Method, stack: Stack, report: Report) -> None:
-    """Compute the result of one stack tile by tile."""
-    jobs = list(tiles(run.request, stack, run.chunk_grid))
-    threads = workers(run.request, jobs, stack)
+def _run_tiles(runs: Sequence[_Run], method: Method, guide: Stack, report: Report) -> None:
+    """Compute the result of the stacks tile by tile."""
+    request = runs[0].request
+    jobs = list(tiles(request, guide, runs[0].chunk_grid))
+    threads = workers(request, jobs, guide)
     parallel = threads > 1
 
     def work(job: Tile) -> None:
         inner = silent if parallel else part(report, job.number / len(jobs), (job.number + 1) / len(jobs))
-        _run_tile(run, method, stack, job, inner)
+        _run_tile(runs, method, guide, job, inner)
 
     if not parallel:
         for job in jobs:
@@ -249,25 +272,44 @@ def _run_tiles(run: _Run, method: Method, stack: Stack, report: Report) -> None:
             raise
 
 
-def _run_tile(run: _Run, method: Method, stack: Stack, job: Tile, report: Report) -> None:
-    """Fill one block of the outputs: new sections from the method, observed ones as they are."""
+def _run_tile(runs: Sequence[_Run], method: Method, guide: Stack, job: Tile, report: Report) -> None:
+    """Fill one block of the outputs per channel: new sections from the method, observed ones as they are."""
+    seen = [_cropped(each.seen, job) for each in runs]
+    made: Sequence[Sections | None] = [None] * len(runs)
+    depths = runs[0].request.depths[job.targets].tolist()
+    if not depths:
+        report(Progress(1.0))
+    elif len(runs) == 1:
+        made = [method.sections_at(seen[0], depths, report=report)]
+    else:
+        ranges = [each.range for each in runs if each.range is not None]
+        alike = [each.apply(stack) for each, stack in zip(ranges, seen, strict=True)]
+        found = sections_of(method, _cropped(guide, job), alike, depths, report=report)
+        made = [each.undo(sections) for each, sections in zip(ranges, found, strict=True)]
+    for run, stack, sections in zip(runs, seen, made, strict=True):
+        _store(run, stack, sections, job)
+
+
+def _cropped(stack: Stack, job: Tile) -> Stack:
+    """Return the part of a stack that a tile needs, read."""
+    seen = stack.crop(job.sections, *job.padded)
+    return replace(seen, voxels=np.asarray(seen.voxels))
+
+
+def _store(run: _Run, seen: Stack, sections: Sections | None, job: Tile) -> None:
+    """Fill one block of one channel: new sections as they were made, observed ones as they are."""
     factor = run.request.spec.enlarges
     place = Place(run.time, run.channel, job.span, _larger(job.rows, factor), _larger(job.columns, factor))
     inside = _larger(job.inside[0], factor), _larger(job.inside[1], factor)
     block = run.outputs.voxels.block(place)
-    seen = stack.crop(job.sections, *job.padded)
-    seen = replace(seen, voxels=np.asarray(seen.voxels))
-    if len(job.targets):
-        sections = method.sections_at(seen, run.request.depths[job.targets].tolist(), report=report)
+    if sections is not None:
         _fill(sections.values[:, *inside], block, job)
         if run.outputs.uncertainty is not None and sections.uncertainty is not None:
             errors = run.outputs.uncertainty.block(place)
             errors[job.targets - job.span.start] = sections.uncertainty[:, *inside]
             run.outputs.uncertainty.store(place, errors)
-    else:
-        report(Progress(1.0))
     observed = seen.voxels
-    if run.has_nan:
+    if run.filled is not None:
         observed = run.observed.voxels[(job.sections, *job.padded)]
         restore_nan(run.request.depths[job.span], run.observed, (job.rows, job.columns), block, factor)
     for k in range(job.span.start, job.span.stop):
@@ -299,11 +341,13 @@ def _to_integers(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     return rounded
 
 
-def _label(dataset: Dataset, time_point: int, channel: int) -> str:
+def _label(dataset: Dataset, time_point: int, group: tuple[int, ...]) -> str:
     times, channels = dataset.voxels.shape[:2]
     words = [f"time {time_point + 1} of {times}"] if times > 1 else []
-    if channels > 1:
-        words.append(f"channel {channel + 1} of {channels}")
+    if len(group) > 1:
+        words.append("colours" if dataset.rgb else f"{len(group)} channels")
+    elif channels > 1:
+        words.append(f"channel {group[0] + 1} of {channels}")
     return ", ".join(words)
 
 

@@ -23,7 +23,7 @@ from ..stack import Acquisition, Dataset, Grid, missing_spacing
 from ..stack.lazy import planes_of, signature
 from ..stack.units import parse_length
 from ..system.devices import default_threads, resolve_device
-from .settings import Settings, explain_validation
+from .settings import Settings, ShareFit, explain_validation
 from .targets import (
     changes_observed,
     check_enhancer,
@@ -54,6 +54,8 @@ class Request:
         Enhances the sections first; this request then runs on what that one gives.
     fill_nan, float_output : bool
         Fill voxels that are not a number for the computation; give float32 whatever the input was.
+    share_fit : {"auto", "yes", "no"}
+        Which channels share what the method learns, as in the settings.
     stored_dtype : dtype or None
         Type of the result's voxels where it is not that of the dataset's.
     depths_known : bool
@@ -71,6 +73,7 @@ class Request:
     enhance: Request | None = None
     fill_nan: bool = False
     float_output: bool = False
+    share_fit: ShareFit = "auto"
     stored_dtype: np.dtype[Any] | None = None
     depths_known: bool = True
     notes: tuple[str, ...] = ()
@@ -89,6 +92,16 @@ class Request:
     def output_shape(self) -> tuple[int, ...]:
         times, channels, _, rows, columns = self.dataset.voxels.shape
         return times, channels, len(self.depths), rows * self.spec.enlarges, columns * self.spec.enlarges
+
+    @property
+    def shares_fit(self) -> bool:
+        """Whether channels share what the method learns: where they were told to, and colours by themselves.
+
+        By themselves they share no training: a network of its own serves each colour a little better.
+        """
+        dataset = self.dataset
+        wanted = self.share_fit == "yes" or (self.share_fit == "auto" and dataset.rgb and not self.spec.trains_on_stack)
+        return wanted and dataset.voxels.shape[1] > 1 and self.spec.can_share(self.config)
 
     @property
     def tile_halo(self) -> int | None:
@@ -122,6 +135,7 @@ class Request:
             "device": self.runtime.device,
             "dtype": "float32" if self.float_output else "keep",
             "nan": "fill" if self.fill_nan else "refuse",
+            **({"shared_fit": "luminance" if self.dataset.rgb else "mean"} if self.shares_fit else {}),
             "depths": [float(z) for z in self.depths],
             "unit": self.dataset.grid.unit,
             "observed": [] if self.enhance else there,
@@ -171,6 +185,7 @@ def resolve(
     _check_acquisition(spec, dataset.acquisition)
     _check_model(spec, config)
     device, warning = resolve_device(settings.device, spec.devices)
+    warnings = [warning] if warning else []
     known = dataset.grid.depths is not None
     if spec.enhances:
         check_same_grid(spec, settings, depths)
@@ -193,8 +208,9 @@ def resolve(
         enhance=_enhancement(dataset, settings),
         fill_nan=settings.nan == "fill",
         float_output=settings.dtype == "float32",
+        share_fit=settings.share_fit,
         depths_known=known,
-        notes=(*dataset.notes, *grid_notes, *([warning] if warning else [])),
+        notes=(*dataset.notes, *grid_notes, *_sharing_notes(dataset, settings, spec, config), *warnings),
     )
 
 
@@ -206,7 +222,7 @@ def _enhancement(dataset: Dataset, settings: Settings) -> Request | None:
         return None
     check_enhancer(registry.get(settings.enhance))
     own = {"method": settings.enhance, "parameters": settings.enhance_parameters}
-    given = {"preset", "nan", "device", "threads", "seed"}
+    given = {"preset", "nan", "device", "threads", "seed", "share_fit"}
     dtype = "keep" if dataset.voxels.dtype.kind == "f" else "float32"
     return resolve(replace(dataset, notes=()), Settings(**settings.model_dump(include=given), **own, dtype=dtype))
 
@@ -289,6 +305,13 @@ def _observed_notes(dataset: Dataset, observed: NDArray[np.intp]) -> list[str]:
         return ["all target sections are observed ones; nothing new is made"]
     lost = sections - kept
     return [f"{lost} of {sections} observed sections are not at a target depth and are left out"] if lost else []
+
+
+def _sharing_notes(dataset: Dataset, settings: Settings, spec: MethodSpec, config: MethodConfig) -> list[str]:
+    """Say so where channels cannot share what the method learns, and were told to."""
+    if settings.share_fit != "yes" or dataset.voxels.shape[1] == 1 or spec.can_share(config):
+        return []
+    return [f"{spec.name} learns nothing that channels could share; each was made alone"]
 
 
 def _check_acquisition(spec: MethodSpec, acquisition: Acquisition) -> None:

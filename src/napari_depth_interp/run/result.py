@@ -60,19 +60,25 @@ class Result:
 
     @property
     def axes(self) -> str:
-        """The axes of the array, out of T, C, Z, Y, X and in this order: those that the input has."""
-        return "".join(axis for axis in "TCZYX" if axis in self.dataset.axes)
+        """The axes of the array, out of T, C, Z, Y, X and in this order: those that the input has.
+
+        Of an RGB image the colours are last, under the name S: T, Z, Y, X, S.
+        """
+        there = "".join(axis for axis in "TCZYX" if axis in self.dataset.axes)
+        return there.replace("C", "") + "S" if self.dataset.rgb else there
 
     @property
     def values(self) -> NDArray[Any]:
         """The voxels with the axes :attr:`axes`, as a view."""
         kept = tuple(slice(None) if axis in self.dataset.axes else 0 for axis in "TCZYX")
-        return np.asarray(self.dataset.voxels[kept])
+        values = np.asarray(self.dataset.voxels[kept])
+        return np.moveaxis(values, "T" in self.dataset.axes, -1) if self.dataset.rgb else values
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Sizes of :attr:`axes`."""
-        return self.dataset.shape
+        sizes = dict(zip("TSZYX" if self.dataset.rgb else "TCZYX", self.dataset.voxels.shape, strict=True))
+        return tuple(sizes[axis] for axis in self.axes)
 
     @property
     def ndim(self) -> int:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, RequestError
 from ..system.memory import check_fits
+from .colours import COLOUR_NAMES, luminance, named_colours
 from .grid import SLICE, UNKNOWN_GAP, Acquisition, Grid, checked_unit, fine_depths, missing_spacing
 from .lazy import is_lazy
 from .units import convert
@@ -130,6 +131,10 @@ class Dataset:
         The axes that the file really has, in its own order, for example ``"TZCYX"`` or ``"ZYX"``.
     channel_names : tuple of str
         One per channel, or empty.
+    channel_colours : tuple of str
+        In which colour each channel is shown, as ``"RRGGBB"``, one per channel; or empty.
+    rgb : bool
+        The channels are red, green and blue, and perhaps alpha (opacity), of one colour image.
     time_step : float or None
         Seconds between time points.
     source : Source or None
@@ -144,6 +149,8 @@ class Dataset:
     acquisition: Acquisition = SLICE
     axes: str = "ZYX"
     channel_names: tuple[str, ...] = ()
+    rgb: bool = False
+    channel_colours: tuple[str, ...] = ()
     time_step: float | None = None
     source: Source | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
@@ -156,8 +163,15 @@ class Dataset:
             raise InputError(f"the image is empty: its shape (t, c, z, y, x) is {self.voxels.shape}")
         _check_dtype(self.voxels.dtype)
         _check_section_count(self.grid, self.voxels.shape[2])
+        if self.rgb and (self.voxels.shape[1] not in (3, 4) or "C" not in self.axes):
+            raise InputError(
+                f"an RGB image has 3 colours, or 4 with alpha, on an axis of their own, not {self.voxels.shape[1]} on "
+                f"the axes {self.axes}; give axes='ZYXS'"
+            )
         if self.channel_names and len(self.channel_names) != self.voxels.shape[1]:
             raise InputError(f"{len(self.channel_names)} channel names for {self.voxels.shape[1]} channels")
+        if self.channel_colours and len(self.channel_colours) != self.voxels.shape[1]:
+            raise InputError(f"{len(self.channel_colours)} channel colours for {self.voxels.shape[1]} channels")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -178,10 +192,11 @@ class Dataset:
     ) -> Dataset:
         """Wrap an array whose axes are named by ``axes``, letters out of TCZYX in any order.
 
+        S in place of C names red, green and blue (and alpha) of a colour image, as in ``"ZYXS"``.
         Give ``z_spacing`` or ``depths`` (one number per section), in ``unit``.
         """
         voxels = np.asarray(array)
-        axes = axes.upper()
+        axes, rgb = named_colours(axes.upper())
         if len(axes) != voxels.ndim or len(set(axes)) != len(axes) or not set("YX") <= set(axes) <= set("TCZYX"):
             raise InputError(
                 f"axes '{axes}' do not fit an array of shape {voxels.shape}; name each axis once, out of T, C, Z, Y, X"
@@ -192,7 +207,7 @@ class Dataset:
         if z_spacing is not None:
             depths = (np.arange(voxels.shape[2]) * _checked_spacing(z_spacing)).tolist()
         grid = Grid(None if depths is None else np.asarray(depths, float), pixel_size, unit)
-        return cls(voxels, grid, acquisition, axes)
+        return cls(voxels, grid, acquisition, axes, COLOUR_NAMES[: voxels.shape[1]] if rgb else (), rgb)
 
     def stack(self, time: int = 0, channel: int = 0) -> Stack:
         """Return one channel at one time point as a view.
@@ -253,8 +268,23 @@ class Dataset:
             self,
             voxels=self.voxels[:, index : index + 1],
             channel_names=self.channel_names[index : index + 1],
+            channel_colours=() if self.rgb else self.channel_colours[index : index + 1],
             axes=self.axes.replace("C", ""),
+            rgb=False,
         )
+
+    def without_alpha(self) -> Dataset:
+        """Return an RGBA image without its opacity; any other as it is."""
+        if not self.rgb or self.voxels.shape[1] == 3:
+            return self
+        return replace(self, voxels=self.voxels[:, :3], channel_names=self.channel_names[:3])
+
+    def grey(self) -> Dataset:
+        """Return the luminance of an RGB image as one channel of the same type; any other as it is."""
+        if not self.rgb:
+            return self
+        voxels = np.stack([luminance(*np.asarray(time[:3])) for time in self.voxels])[:, None]
+        return replace(self, voxels=voxels, axes=self.axes.replace("C", ""), channel_names=(), rgb=False)
 
 
 def without_voxels(dataset: Dataset) -> Dataset:

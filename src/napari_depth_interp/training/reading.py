@@ -168,7 +168,7 @@ def _stacks_of(dataset: Dataset, settings: Settings) -> Sequence[Stack]:
     one = dataset.voxels.shape[1] == 1
     spacing = None if known else settings.z_spacing
     channel = None if one else settings.channel
-    prepared = prepare_dataset(dataset, Settings(z_spacing=spacing, channel=channel))
+    prepared = prepare_dataset(dataset, Settings(z_spacing=spacing, channel=channel)).without_alpha()
     stacks = [stack.in_memory() for _, _, stack in prepared.stacks()]
     if any(each.voxels.dtype.kind == "f" and not np.isfinite(each.voxels).all() for each in stacks):
         raise InputError("it holds voxels that are infinite or not a number")

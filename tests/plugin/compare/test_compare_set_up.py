@@ -31,7 +31,7 @@ class TestStack:
         ("add", "words"),
         [
             (lambda viewer: viewer.add_labels(np.zeros((4, 5, 6), int), name="seg"), "choose an Image layer"),
-            (lambda viewer: viewer.add_image(np.zeros((4, 9, 9, 3)), rgb=True, name="rgb"), "convert it to grey"),
+            (lambda viewer: viewer.add_image(np.zeros((9, 9, 3)), rgb=True, name="rgb"), "has 2 axes"),
             (lambda viewer: viewer.add_image(np.zeros((9, 9)), name="flat"), "has 2 axes"),
             (
                 lambda viewer: viewer.add_image(np.zeros((1, 9, 9)), name="one", scale=(2, 1, 1)),

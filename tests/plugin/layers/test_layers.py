@@ -152,11 +152,75 @@ class TestForeignLayers:
         assert adopt(layer).grid.depths is None
 
 
+class TestColours:
+    def test_channels_are_shown_in_the_colours_of_the_file(self):
+        voxels = np.random.default_rng(0).random((2, 4, 5, 6), np.float32)
+        dataset = Dataset.from_array(voxels, axes="CZYX", z_spacing=2.0)
+        layers = [Image(data, **kwargs) for data, kwargs, _ in to_layers(dataset, "a")]
+        assert [layer.colormap.name for layer in layers] == ["green", "magenta"]
+        coloured = replace(dataset, channel_colours=("FF0000", "8040C0"))
+        first, second = (Image(data, **kwargs) for data, kwargs, _ in to_layers(coloured, "a"))
+        assert first.colormap.name == "red"
+        np.testing.assert_allclose(second.colormap.colors[-1], [128 / 255, 64 / 255, 192 / 255, 1], atol=1e-6)
+        np.testing.assert_allclose(second.colormap.colors[0], [0, 0, 0, 1])
+
+    def test_an_rgb_dataset_is_one_layer_in_its_colours_and_comes_back(self):
+        array = np.random.default_rng(0).integers(0, 256, (4, 9, 8, 3)).astype(np.uint8)
+        dataset = Dataset.from_array(array, axes="ZYXS", depths=UNEVEN, pixel_size=(0.5, 0.25), unit="um")
+        layer = image_of(dataset)
+        assert layer.rgb
+        assert layer.ndim == 3
+        np.testing.assert_array_equal(layer.data, array)
+        np.testing.assert_allclose(layer.scale, (2.0, 0.5, 0.25))
+        back = to_dataset(layer)
+        assert back.rgb
+        assert back.grid is dataset.grid
+        np.testing.assert_array_equal(back.voxels, dataset.voxels)
+
+    def test_time_points_and_alpha(self):
+        array = np.random.default_rng(0).integers(0, 256, (2, 4, 9, 8, 4)).astype(np.uint8)
+        layer = image_of(Dataset.from_array(array, axes="TZYXS", z_spacing=2.0))
+        np.testing.assert_array_equal(layer.data, array)
+        assert to_dataset(layer).channel_names == ("red", "green", "blue", "alpha")
+
+    def test_a_layer_of_somebody_else_gives_its_scale(self):
+        array = np.random.default_rng(0).integers(0, 256, (4, 9, 8, 3)).astype(np.uint8)
+        dataset = to_dataset(Image(array, rgb=True, scale=(3, 1, 1), units="um"))
+        assert dataset.rgb
+        assert dataset.grid.spacing == 3.0
+        result = interpolate(dataset, method="flow", factor=2)
+        shown = image_of(result.dataset)
+        assert shown.rgb
+        assert shown.data.shape == (7, 9, 8, 3)
+        np.testing.assert_array_equal(shown.data[::2], array)
+
+    def test_a_file_that_another_reader_opened_is_read_again(self, viewer, tmp_path):
+        array = np.random.default_rng(0).integers(0, 256, (4, 40, 36, 3)).astype(np.uint8)  # napari's least for colours
+        tifffile.imwrite(
+            tmp_path / "a.tif", array, photometric="rgb", imagej=True,
+            metadata={"axes": "ZYXS", "spacing": 2.5, "unit": "um"}, resolution=(2, 2),
+        )  # fmt: skip
+        [layer] = viewer.open(tmp_path / "a.tif", plugin="napari")
+        assert layer.rgb
+        dataset = adopt(layer)
+        assert (dataset.rgb, dataset.grid.spacing, dataset.grid.unit) == (True, 2.5, "um")
+        np.testing.assert_allclose(layer.scale, (2.5, 0.5, 0.5))
+
+    def test_its_luminance_is_a_grey_layer(self):
+        array = np.random.default_rng(0).random((4, 9, 8, 3), np.float32)
+        layer = image_of(Dataset.from_array(array, axes="ZYXS", z_spacing=2.0).grey())
+        assert not layer.rgb
+        assert layer.data.shape == (4, 9, 8)
+
+
 @pytest.mark.parametrize(
     ("layer", "hint"),
     [
         (Labels(np.zeros((3, 4, 5), int), name="seg"), "'seg' is a Labels layer .*choose an Image layer"),
-        (Image(np.zeros((9, 9, 3), np.uint8), rgb=True, name="rgb"), "'rgb' is an RGB image; split"),
+        (
+            Image(np.zeros((9, 9, 3), np.uint8), rgb=True, name="rgb"),
+            r"'rgb' has 2 axes; choose a layer with the axes \(z, y, x\)",
+        ),
         (Image(np.zeros((9, 9)), name="flat"), r"'flat' has 2 axes; choose a layer with the axes \(z, y, x\)"),
         (Image(np.zeros((2, 2, 2, 9, 9)), name="five"), "'five' has 5 axes"),
         (Image(np.zeros((3, 4, 5), bool), name="mask"), "type bool"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from ...errors import DepthInterpError, InputError, RequestError, TooLargeError
 from ...stack import Dataset, Source, to_tczyx
+from ...stack.colours import COLOUR_NAMES, colours_of, named_colours
 from ...stack.lazy import LazyVoxels, as_array
 from ...stack.units import normalise_unit
 from ..calibration import Calibration, Length, number, record_from, seconds
@@ -30,6 +32,7 @@ __all__ = ["check", "open_sink", "read", "write"]
 
 _FORMATS = {"ome": "OME-TIFF", "imagej": "ImageJ TIFF"}
 _COLOURS = {2, 5, 6, 8}  # RGB, CMYK, YCbCr, CIELab
+_RGB, _YCBCR, _JPEG = 2, 6, 7  # YCbCr becomes RGB where JPEG is decoded
 _PALETTE = 3
 _INTENSITY_LUT = 0.8  # least correlation of brightness with index in a colour table for intensities
 
@@ -42,6 +45,7 @@ class _Image:
     axes: str
     kind: str
     calibration: Calibration
+    rgb: bool = False
 
 
 def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False) -> Dataset:
@@ -60,7 +64,8 @@ def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False)
     Raises
     ------
     InputError
-        If the file is damaged, no TIFF, a colour or palette image, or its axes cannot be told apart.
+        If the file is damaged, no TIFF, a colour image other than RGB, a palette image, or its axes cannot be told
+        apart.
     TooLargeError
         If the voxels do not fit into the free memory.
     """
@@ -79,12 +84,15 @@ def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False)
             f"(Image > Hyperstacks > Re-order), in Python pass axes='{image.axes.replace('T', 'Z')}'"
         )
     grid = calibration.grid(sections)
-    names = calibration.channel_names
+    colours = calibration.channel_colours
+    names = COLOUR_NAMES[:channels] if image.rgb else calibration.channel_names
     return Dataset(
         voxels,
         grid,
         axes=image.axes,
         channel_names=names if len(names) == channels else (),
+        rgb=image.rgb,
+        channel_colours=colours if len(colours) == channels and not image.rgb else (),
         time_step=calibration.time_step if "T" in image.axes else None,
         source=Source(path, _FORMATS.get(image.kind, "TIFF")),
         record=calibration.record,
@@ -133,34 +141,52 @@ def _load_series(tif: tifffile.TiffFile, path: Path, axes: str | None, *, lazy: 
         calibration.notes.append("the OME-XML in the file is malformed or carries a DTD; it was ignored")
     if len(tif.series) > 1:
         calibration.notes.append(f"the file holds {len(tif.series)} image series; the first one was read")
-    _check_colours(series, tif, calibration, path, axes)
+    rgb = _is_rgb(series, axes)
+    if not rgb:
+        _check_colours(series, tif, calibration, path, axes)
     if ome is not None:
         _check_ome(series, ome, path, axes)
     elif tif.is_imagej:
         _check_imagej(series, tif.imagej_metadata or {}, path)
-    shape, names = _named_axes(series, axes, path, calibration)
+    shape, names = _named_axes(series, axes, path, calibration, rgb=rgb)
     check_data(series, path)
     kind = "ome" if ome else "imagej" if tif.is_imagej else ""
     if lazy:
         order = [names.index(axis) if axis in names else None for axis in "TCZYX"]
-        return _Image(LazyVoxels(source_of(series, shape, path), order), names, kind, calibration)
+        return _Image(LazyVoxels(source_of(series, shape, path), order), names, kind, calibration, rgb)
     check_memory(series, path)
     voxels = series.asarray()
     if voxels.shape != series.shape:
         raise damaged(path, f"it should hold an image of shape {series.shape} but gives {voxels.shape}")
     voxels = voxels.reshape(shape).astype(voxels.dtype.newbyteorder("="), copy=False)
-    return _Image(voxels, names, kind, calibration)
+    return _Image(voxels, names, kind, calibration, rgb)
+
+
+def _is_rgb(series: Any, axes: str | None) -> bool:
+    """Whether the samples of the pixels are red, green and blue, and perhaps alpha; names given for the axes win.
+
+    Three or four planes and nothing else may be sections that were written without saying so.
+    """
+    if axes is not None:
+        return named_colours(axes.upper())[1]
+    frame, names = series.keyframe, str(series.axes)
+    if "S" not in names or names == "SYX" or series.shape[names.index("S")] not in (3, 4):
+        return False
+    decoded = frame.photometric == _YCBCR and frame.compression == _JPEG
+    several = "C" in names and series.shape[names.index("C")] > 1
+    return (frame.photometric == _RGB or decoded) and not several
 
 
 def _check_colours(series: Any, tif: tifffile.TiffFile, calibration: Calibration, path: Path, axes: str | None) -> None:
-    """Refuse colours and palettes; naming the axes says that the colours are meant as channels."""
+    """Refuse palettes and what is no RGB stack; naming the axes says that the colours are meant as channels."""
     frame = series.keyframe
     samples = series.shape[series.axes.index("S")] if "S" in series.axes else 1
     if axes is None and samples > 1 and (frame.photometric in _COLOURS or samples in (3, 4)):
         # what tifffile makes of 3 or 4 images where it is not told otherwise
         planar = f"; if its {samples} planes are sections, in Python pass axes='ZYX'" if series.axes == "SYX" else ""
+        what = "an RGB" if frame.photometric == _RGB else "a colour"
         raise InputError(
-            f"'{path.name}' is an RGB image (axes {series.axes}, shape {series.shape}); "
+            f"'{path.name}' is {what} image that is no RGB stack (axes {series.axes}, shape {series.shape}); "
             f"split it into channels or convert it to grey first, for example in Fiji (Image > Type){planar}"
         )
     if frame.photometric != _PALETTE:
@@ -204,22 +230,27 @@ def _check_imagej(series: Any, metadata: Mapping[str, Any], path: Path) -> None:
     counts = [metadata.get(key, 1) for key in ("channels", "slices", "frames", "images")]
     channels, slices, frames, images = (n if isinstance(n, int) else 1 for n in counts)
     declared = max(channels * slices * frames, images)
-    height, width = (series.shape[series.axes.index(axis)] for axis in "YX")
-    present = series.size // max(height * width, 1)
+    sizes = [series.shape[series.axes.index(axis)] for axis in "YXS" if axis in series.axes]
+    present = series.size // max(math.prod(sizes), 1)
     if present < declared:
         raise damaged(path, f"it should hold {declared} images but has {present}")
 
 
-def _named_axes(series: Any, axes: str | None, path: Path, calibration: Calibration) -> tuple[tuple[int, ...], str]:
-    """Return the shape with all axes named out of TCZYX."""
+def _named_axes(
+    series: Any, axes: str | None, path: Path, calibration: Calibration, *, rgb: bool
+) -> tuple[tuple[int, ...], str]:
+    """Return the shape with all axes named out of TCZYX; C is the samples of an RGB image."""
     shape, names = tuple(series.shape), str(series.axes)
     if axes is not None:
-        return _overridden(shape, names, axes.upper(), path)
+        return _overridden(shape, names, named_colours(axes.upper())[0], path)
+    if rgb:
+        names = names.replace("C", "1").replace("S", "C")  # of several colour images it would be refused
     kept = [i for i, name in enumerate(names) if shape[i] > 1 or name in "TCZYX"]
     shape, names = tuple(shape[i] for i in kept), "".join(names[i] for i in kept)
     unknown = [name for name in names if name not in "TCZYX"]
-    if len(names) == 3 and unknown and unknown[0] in "IQ":
-        calibration.notes.append(f"the file does not name its axes; its {shape[0]} images are taken as sections (Z)")
+    if len(names) == 3 + rgb and len(unknown) == 1 and unknown[0] in "IQ":
+        count = shape[names.index(unknown[0])]
+        calibration.notes.append(f"the file does not name its axes; its {count} images are taken as sections (Z)")
         return shape, names.replace(unknown[0], "Z")
     if unknown or len(set(names)) != len(names) or not set("YX") <= set(names):
         raise InputError(
@@ -251,6 +282,7 @@ def _calibration(tif: tifffile.TiffFile, series: Any, ome: Ome | None) -> Calibr
 def _imagej_calibration(metadata: Mapping[str, Any], series: Any) -> Calibration:
     result = Calibration(
         channel_names=_channel_labels(metadata),
+        channel_colours=_lut_colours(metadata.get("LUTs")),
         time_step=seconds(metadata.get("finterval"), metadata.get("tunit")),
         record=_imagej_record(metadata.get("Info")),
     )
@@ -297,6 +329,15 @@ def _channel_labels(metadata: Mapping[str, Any]) -> tuple[str, ...]:
     names = labels[:channels]
     constant = all(label == names[i % channels] for i, label in enumerate(labels))
     return tuple(map(str, names)) if constant and all(names) else ()
+
+
+def _lut_colours(tables: object) -> tuple[str, ...]:
+    """Return the brightest colours of ImageJ's tables, if all are ramps from black."""
+    found = [np.asarray(each) for each in tables] if isinstance(tables, list) else []
+    if not all(each.shape == (3, 256) and not each[:, 0].any() for each in found):
+        return ()
+    ramps = all((np.diff(each.astype(int)) >= 0).all() for each in found)
+    return colours_of(["".join(f"{int(value):02X}" for value in each[:, -1]) for each in found]) if ramps else ()
 
 
 def _imagej_record(info: object) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...stack import Dataset, Grid
+from ...stack.colours import colours_of
 from ...stack.units import normalise_unit
 from ..calibration import Calibration, Length, number, record_from, seconds
 
@@ -55,6 +56,7 @@ def _calibration(pixels: ElementTree.Element) -> Calibration:
     result = Calibration(
         positions=_positions(planes, pixels.get("SizeZ")),
         channel_names=_channel_names(pixels),
+        channel_colours=_channel_colours(pixels),
         time_step=seconds(pixels.get("TimeIncrement"), pixels.get("TimeIncrementUnit")),
     )
     for axis in "XY":
@@ -102,6 +104,18 @@ def _channel_names(pixels: ElementTree.Element) -> tuple[str, ...]:
     return tuple(name or f"Channel {i}" for i, name in enumerate(names)) if any(names) else ()
 
 
+def _channel_colours(pixels: ElementTree.Element) -> tuple[str, ...]:
+    """Return the colours of the channels; OME has them as red, green, blue and alpha in one signed number."""
+    numbers = [number(channel.get("Color")) for channel in _named(pixels, "Channel")]
+    known = [int(each) & 0xFFFFFFFF for each in numbers if each is not None]
+    return colours_of([f"{each >> 8:06X}" for each in known]) if len(known) == len(numbers) else ()
+
+
+def _ome_colour(colour: str) -> int:
+    value = int(f"{colour}FF", 16)
+    return value - 2**32 if value >= 2**31 else value
+
+
 def _record_text(root: ElementTree.Element) -> str | None:
     for annotation in _named(root.iter(), "MapAnnotation"):
         if annotation.get("Namespace") == NAMESPACE:
@@ -112,16 +126,22 @@ def _record_text(root: ElementTree.Element) -> str | None:
 def ome_metadata(dataset: Dataset, record: str | None) -> dict[str, Any]:
     """Return what tifffile writes as OME-XML beside planes in the order T, Z, C."""
     grid = dataset.grid
-    metadata: dict[str, Any] = {"axes": "TZCYX"}
+    metadata: dict[str, Any] = {"axes": "TZCYXS" if dataset.rgb else "TZCYX"}
     if grid.pixel_size is not None:
         metadata |= _size("Y", grid.pixel_size[0], grid.unit) | _size("X", grid.pixel_size[1], grid.unit)
     if grid.spacing is not None:
         metadata |= _size("Z", float(f"{grid.spacing:.12g}"), grid.unit)  # without the noise of subtracting depths
     if dataset.time_step is not None:
         metadata |= {"TimeIncrement": dataset.time_step, "TimeIncrementUnit": "s"}
+    channels: dict[str, list[Any]] = {}
     if dataset.channel_names:
-        metadata["Channel"] = {"Name": list(dataset.channel_names)}
-    if plane := _plane_metadata(grid, dataset.voxels.shape[:3]):
+        channels["Name"] = list(dataset.channel_names)
+    if dataset.channel_colours:
+        channels["Color"] = [_ome_colour(each) for each in dataset.channel_colours]
+    if channels and not dataset.rgb:
+        metadata["Channel"] = channels
+    times, count, sections = dataset.voxels.shape[:3]
+    if plane := _plane_metadata(grid, (times, 1 if dataset.rgb else count, sections)):
         metadata["Plane"] = plane
     if record is not None:
         metadata["MapAnnotation"] = {"Namespace": NAMESPACE, "Value": {"record": record}}

@@ -49,7 +49,7 @@ def write(path: Path, dataset: Dataset, *, float_output: bool) -> None:
         If no type of the format holds the values.
     """
     dtype = np.dtype(np.float32) if float_output else _output_dtype(dataset.voxels)
-    times, channels, sections, height, width = dataset.voxels.shape
+    times, channels, sections = dataset.voxels.shape[:3]
     record = _record_text(dataset.record)
     size = dataset.voxels.size * dtype.itemsize + 512 * times * channels * sections
     imagej = size < _CLASSIC_BYTES and _fits_imagej(path, dataset, dtype)
@@ -61,13 +61,22 @@ def write(path: Path, dataset: Dataset, *, float_output: bool) -> None:
     big = not imagej and (size >= _CLASSIC_BYTES or path.suffix.lower() == ".btf")
     with tifffile.TiffWriter(path, imagej=imagej, ome=not imagej, bigtiff=big) as writer:
         writer.write(
-            _planes(dataset.voxels, dtype),
-            shape=(times, sections, channels, height, width),
+            _planes(dataset, dtype),
+            **_layout(dataset, dataset.voxels.shape),
             dtype=dtype,
-            photometric="minisblack",
             metadata=metadata,
             **options,
         )
+
+
+def _layout(dataset: Dataset, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return the shape for tifffile, and what its planes are: grey, or pixels of red, green and blue."""
+    times, channels, sections, height, width = shape
+    if not dataset.rgb:
+        return {"shape": (times, sections, channels, height, width), "photometric": "minisblack"}
+    alpha = {"extrasamples": ["unassalpha"]} if channels == 4 else {}
+    shape = (times, sections, 1, height, width, channels)
+    return {"shape": shape, "photometric": "rgb", "planarconfig": "contig", **alpha}
 
 
 def check(dataset: Dataset, _grid: Grid, *, float_output: bool = False) -> None:
@@ -94,7 +103,8 @@ class TiffSink:
 
     def __init__(self, path: Path, dataset: Dataset, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         self.dtype = _streamed_dtype(dtype)
-        times, channels, sections, height, width = self._shape = shape
+        times, channels, sections = shape[:3]
+        self._shape, self._samples = shape, channels if dataset.rgb else 1
         self._path, self._mark = path, f"record-{secrets.token_hex(8)}"
         # Of the dataset only what stands in the description is looked at; the history is known at the end.
         empty = np.broadcast_to(np.zeros((), self.dtype), shape)
@@ -103,9 +113,8 @@ class TiffSink:
         big = size >= _CLASSIC_BYTES or path.suffix.lower() == ".btf"
         with tifffile.TiffWriter(path, ome=True, bigtiff=big) as writer:
             placed = writer.write(
-                shape=(times, sections, channels, height, width),
+                **_layout(dataset, shape),
                 dtype=self.dtype,
-                photometric="minisblack",
                 metadata=ome_metadata(described, self._mark),
                 returnoffset=True,
             )
@@ -119,12 +128,25 @@ class TiffSink:
         top, _, _ = rows.indices(height)
         block = np.ascontiguousarray(block, self.dtype)
         pieces = block.reshape(len(block), 1, -1) if right - left == width else block
+        planes, sample = (1, channel) if self._samples > 1 else (channels, None)
         with self._path.open("rb+", buffering=0) as file:
             for z, section in zip(range(count)[sections], pieces, strict=True):
-                plane = (time * count + z) * channels + channel
+                plane = (time * count + z) * planes + (channel if sample is None else 0)
                 for number, row in enumerate(section):
-                    voxel = (plane * height + top + number) * width + left
-                    _write_at(file, row.data, self._offset + voxel * self.dtype.itemsize)
+                    pixel = (plane * height + top + number) * width + left
+                    place = self._offset + pixel * self._samples * self.dtype.itemsize
+                    _write_at(file, row.data if sample is None else self._mixed(file, place, row, sample), place)
+
+    def _mixed(self, file: FileIO, place: int, row: NDArray[Any], sample: int) -> memoryview:
+        """Return the pixels at a place of the file with one of their colours from ``row``."""
+        pixels = np.empty((len(row), self._samples), self.dtype)
+        buffer, read = pixels.reshape(-1).view(np.uint8).data, 0
+        file.seek(place)
+        while read < len(buffer) and (more := file.readinto(buffer[read:])):
+            read += more
+        buffer[read:] = bytes(len(buffer) - read)  # the file may end before what has been written last
+        pixels[:, sample] = row
+        return pixels.data
 
     def finish(self, record: Mapping[str, Any], report: Report = silent) -> None:
         """Write the history in its place in the OME-XML."""
@@ -150,8 +172,14 @@ def _streamed_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(dtype.name)
 
 
-def _planes(voxels: NDArray[Any], dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
-    """Planes in the order T, Z, C, each converted on its own: no copy of the whole."""
+def _planes(dataset: Dataset, dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
+    """Planes in the order T, Z, C, each converted on its own: no copy of the whole. Colours lie side by side."""
+    voxels = dataset.voxels
+    if dataset.rgb:
+        for time in voxels:
+            for section in range(time.shape[1]):
+                yield np.stack([np.asarray(channel[section], dtype=dtype) for channel in time], axis=-1)
+        return
     if is_lazy(voxels) and voxels.shape[1] == 1:
         yield from (np.ascontiguousarray(plane, dtype=dtype) for plane in planes_of(voxels))
         return
@@ -191,6 +219,8 @@ def _record_text(record: Mapping[str, Any]) -> str | None:
 def _fits_imagej(path: Path, dataset: Dataset, dtype: np.dtype[Any]) -> bool:
     if path.name.lower().endswith((".ome.tif", ".ome.tiff", ".btf")):
         return False
+    if dataset.rgb and (dtype != np.uint8 or dataset.voxels.shape[1] == 4):  # ImageJ knows 24-bit colours only
+        return False
     return dtype.name in _IMAGEJ_DTYPES and _pixels_fit_imagej(dataset.grid) and _depths_fit_imagej(dataset.grid)
 
 
@@ -208,9 +238,30 @@ def _depths_fit_imagej(grid: Grid) -> bool:
     return len(grid.depths) > 1 and is_linear(grid.depths)
 
 
+def _imagej_channels(dataset: Dataset) -> dict[str, Any]:
+    """Return names and colours of the channels; ImageJ shows one label per image."""
+    times, channels, sections = dataset.voxels.shape[:3]
+    found: dict[str, Any] = {}
+    if dataset.rgb:
+        return found
+    if dataset.channel_names:
+        found["Labels"] = list(dataset.channel_names) * (times * sections)
+    if dataset.channel_colours and channels > 1:
+        found["LUTs"] = [_table(each) for each in dataset.channel_colours]
+    return found
+
+
+def _table(colour: str) -> NDArray[np.uint8]:
+    """Return ImageJ's table of a colour: a ramp from black, (3, 256)."""
+    brightest = np.array([[int(colour[i : i + 2], 16)] for i in (0, 2, 4)])
+    return np.asarray(np.rint(brightest * np.arange(256) / 255), np.uint8)
+
+
 def _imagej_metadata(dataset: Dataset, record: str | None) -> dict[str, Any]:
-    grid, (times, channels, sections) = dataset.grid, dataset.voxels.shape[:3]
+    grid, (_, channels, sections) = dataset.grid, dataset.voxels.shape[:3]
     metadata: dict[str, Any] = {"axes": "TZCYX", "mode": "composite" if channels > 1 else "grayscale"}
+    if dataset.rgb:
+        metadata = {"axes": "TZCYXS"}
     if grid.unit is not None:
         metadata["unit"] = "micron" if grid.unit == "um" else grid.unit  # ImageJ descriptions are ASCII
     if grid.depths is not None:
@@ -223,8 +274,7 @@ def _imagej_metadata(dataset: Dataset, record: str | None) -> dict[str, Any]:
             metadata[f"{axis}origin"] = float(-position / size)
     if dataset.time_step is not None:
         metadata["finterval"] = dataset.time_step
-    if dataset.channel_names:  # ImageJ shows one label per image
-        metadata["Labels"] = list(dataset.channel_names) * (times * sections)
+    metadata |= _imagej_channels(dataset)
     if record is not None:
         metadata["Info"] = RECORD_PREFIX + record
     return metadata

@@ -93,11 +93,14 @@ def _dataset(path: Path, found: Multiscale, number: int) -> Dataset:
         found.unit,
         level.origin,
     )
+    rgb = found.rgb and channels in (3, 4)
     return Dataset(
         as_array(view),
         grid,
         axes=names,
         channel_names=found.channel_names if len(found.channel_names) == channels else (),
+        rgb=rgb,
+        channel_colours=found.channel_colours if len(found.channel_colours) == channels and not rgb else (),
         time_step=level.time_step if "T" in names else None,
         source=Source(path, f"OME-Zarr {found.version}".strip()),
         record=found.record,

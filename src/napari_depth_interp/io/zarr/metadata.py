@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ...stack import Dataset
+from ...stack.colours import COLOUR_NAMES, colours_of
 from ...stack.units import convert, normalise_unit
 from ..calibration import number
 from ..tiff.ome import is_linear
@@ -33,6 +34,7 @@ _SECONDS = {
     "second": 1.0, "millisecond": 1e-3, "microsecond": 1e-6, "nanosecond": 1e-9, "minute": 60.0, "hour": 3600.0,
     "day": 86400.0,
 }  # fmt: skip
+_RGB = ("FF0000", "00FF00", "0000FF", "FFFFFF")
 _COLOURS = ("00FF00", "FF00FF", "00FFFF", "FFFF00", "FF0000", "0000FF")
 
 
@@ -77,6 +79,8 @@ class Multiscale:
     depths: tuple[float, ...] = ()
     unknown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    rgb: bool = False
+    channel_colours: tuple[str, ...] = ()
 
 
 def multiscale_of(image: Path, attributes: Mapping[str, Any], axes: str | None) -> Multiscale:
@@ -106,6 +110,8 @@ def multiscale_of(image: Path, attributes: Mapping[str, Any], axes: str | None) 
     found = Multiscale(
         names, levels, None, str(version), _channel_names(ome), _record(own), _own_depths(own), _unknown_axes(own)
     )
+    rgb = own.get("rgb") is True or _are_colours(found.channel_names)
+    found = replace(found, rgb=rgb, channel_colours=_channel_colours(ome))
     if len(listed) > 1:
         found = _noted(found, f"the file holds {len(listed)} multiscale images; the first one was read")
     return _in_one_unit(found, units)
@@ -203,6 +209,20 @@ def _channel_names(ome: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(map(str, labels)) if all(labels) else ()
 
 
+def _channel_colours(ome: Mapping[str, Any]) -> tuple[str, ...]:
+    omero = ome.get("omero")
+    channels = omero.get("channels") if isinstance(omero, Mapping) else None
+    if not isinstance(channels, Sequence):
+        return ()
+    return colours_of([each.get("color") if isinstance(each, Mapping) else None for each in channels])
+
+
+def _are_colours(names: Sequence[str]) -> bool:
+    """Whether channels are named as red, green and blue, in this order, and perhaps alpha."""
+    words = tuple(name.strip().lower() for name in names)
+    return words in (COLOUR_NAMES[:3], COLOUR_NAMES, ("r", "g", "b"), ("r", "g", "b", "a"))
+
+
 def _record(own: Mapping[str, Any]) -> Mapping[str, Any]:
     record = own.get("record")
     return record if isinstance(record, Mapping) else {}
@@ -265,12 +285,19 @@ def attributes_for(
     unknown = [*("z" if grid.depths is None else ""), *("yx" if grid.pixel_size is None else "")]
     described = [_axis(a, dataset, known=a not in unknown) for a in axes]
     multiscale = {"name": "image", "axes": described, "datasets": levels, "type": "mean"}
-    ome = {"version": VERSION, "multiscales": [multiscale], "omero": {"channels": _channels(dataset, windows)}}
+    ome: dict[str, Any] = {
+        "version": VERSION,
+        "multiscales": [multiscale],
+        "omero": {"channels": _channels(dataset, windows)},
+    }
     own: dict[str, Any] = {"record": dict(dataset.record)} if dataset.record else {}
     if grid.depths is not None and not is_linear(grid.depths):
         own["depths"] = grid.depths.tolist()
     if unknown:
         own["unknown"] = unknown
+    if dataset.rgb:
+        own["rgb"] = True
+        ome["omero"]["rdefs"] = {"model": "color"}
     return {"ome": ome} | ({OWN_KEY: own} if own else {})
 
 
@@ -284,7 +311,8 @@ def _axis(axis: str, dataset: Dataset, *, known: bool) -> dict[str, str]:
 
 
 def _channels(dataset: Dataset, windows: Sequence[Mapping[str, float]]) -> list[dict[str, Any]]:
-    colours = _COLOURS if len(windows) > 1 else ("FFFFFF",)
+    usual = _COLOURS if len(windows) > 1 else ("FFFFFF",)
+    colours = _RGB if dataset.rgb else dataset.channel_colours or usual
     labels = [{"label": name} for name in dataset.channel_names] or [{}] * len(windows)
     return [
         {**label, "color": colours[i % len(colours)], "active": True, "window": dict(window)}

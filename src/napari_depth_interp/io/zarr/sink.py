@@ -140,6 +140,8 @@ class ZarrSink:
             low, high = np.percentile(few, (0.1, 99.9)) if few.size else (0.0, 1.0)
             low, high = float(low), float(high) if high > low else float(low) + 1.0
             bounds = limits or (low, high)
+            if self._dataset.rgb:  # another range for each colour would change the colours
+                low, high = limits or (0.0, 1.0)
             windows.append({"min": bounds[0], "max": bounds[1], "start": low, "end": high})
         return windows
 

@@ -109,6 +109,11 @@ def _halo(config: AutoConfig) -> int | None:
     return _SMOOTHED + max(known, default=0) if len(known) == len(margins) else None
 
 
+def _can_share(config: AutoConfig) -> bool:
+    """Return whether no candidate learns anything that serves one channel only."""
+    return all(spec.training is None or spec.can_share(each) for spec, each in config.parts())
+
+
 def _create(config: AutoConfig, runtime: Runtime) -> Method:
     from .method import Auto
 
@@ -127,5 +132,6 @@ AUTO = MethodSpec(
     training=TrainingSpec(TrainingCost(AutoConfig.most_steps, AutoConfig.limited, looked_at=_LOOKED_AT)),
     tiling=Tiling(halo=_halo),
     gives_uncertainty=True,
+    shares_fit=_can_share,
     devices=("cpu", "cuda", "mps"),
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...method import Explains, Findings, Method, Refits, Runtime, Sections, StretchesZ
+from ...method import Explains, Findings, Method, Refits, Runtime, Sections, StretchesZ, sections_of
 from ...progress import Progress, Report, part, silent
 from ...stack import Stack
 from ...stack.scaling import Scaling
@@ -138,27 +138,27 @@ class Auto:
 
     def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report = silent) -> Sections:
         """Return the mixture and how wrong it probably is; NaN where nothing could be tried."""
-        if not self._candidates:
-            values = self._linear.sections_at(stack, z, report=report).values
-            return Sections(values, np.full(values.shape, np.nan, np.float32))
-        values = self._linear.sections_at(stack, z, report=silent).values
-        uncertainty = np.zeros(values.shape, np.float32)
-        self._mix(stack, z, values, uncertainty, report)
-        return Sections(values, uncertainty)
+        return self.sections_of(stack, [stack], z, report=report)[0]
 
-    def _mix(
-        self,
-        stack: Stack,
-        z: Sequence[float],
-        values: NDArray[Any],
-        uncertainty: NDArray[np.float32],
-        report: Report,
-    ) -> None:
-        """Turn linear ``values`` into the mixture and fill in its ``uncertainty``."""
-        others = []
+    def sections_of(
+        self, guide: Stack, channels: Sequence[Stack], z: Sequence[float], *, report: Report = silent
+    ) -> list[Sections]:
+        """Return each channel's mixture, as the guide says that the methods are to be mixed."""
+        plain = [self._linear.sections_at(each, z, report=silent).values for each in channels]
+        others: list[list[NDArray[Any]]] = [[] for _ in channels]
         for number, method in enumerate(self._candidates.values()):
             inner = part(report, number / len(self._candidates), (number + 1) / len(self._candidates))
-            others.append(method.sections_at(stack, z, report=inner).values)
+            made = sections_of(method, guide, channels, z, report=inner)
+            for found, sections in zip(others, made, strict=True):
+                found.append(sections.values)
+        report(Progress(1.0))
+        return [self._mixed(*each, z) for each in zip(channels, plain, others, strict=True)]
+
+    def _mixed(self, stack: Stack, values: NDArray[Any], others: list[NDArray[Any]], z: Sequence[float]) -> Sections:
+        """Turn linear ``values`` into the mixture with ``others``; say how wrong it probably is."""
+        if not others:
+            return Sections(values, np.full(values.shape, np.nan, np.float32))
+        uncertainty = np.zeros(values.shape, np.float32)
         depths = stack.depths
         below, shares = gaps_of(stack, np.asarray(z, float))
         reach = (stack.grid.spacing or 0.0) / 2 if stack.acquisition.is_projection else 0.0
@@ -167,6 +167,7 @@ class Auto:
             values[k], found = self._features(values[k], each, change_between(stack, int(below[k])), share)
             beyond = not depths[0] - reach <= z[k] <= depths[-1] + reach
             uncertainty[k] = np.nan if self._errors is None or beyond else self._errors.expect(found)
+        return Sections(values, uncertainty)
 
     def _fit_errors(
         self, stack: Stack, known: Sequence[Answer], hidden: tuple[list[Answer], list[Answer]] | None, report: Report

@@ -125,5 +125,6 @@ SECTION_SR = MethodSpec(
     },
     training=TrainingSpec(TrainingCost(steps_without_model, limit_training_steps, looked_at=LOOKED_AT)),
     tiling=Tiling(halo=reach),
+    shares_fit=True,
     devices=("cpu", "cuda", "mps"),
 )

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 from napari.layers import Image, Layer
 from napari.types import LayerData
+from napari.utils import Colormap
 from numpy.typing import NDArray
 
 from ... import io
 from ...errors import DepthInterpError, InputError
 from ...run.result import RECORD_KEY
-from ...stack import Dataset, Grid, without_voxels
+from ...stack import Dataset, Grid, to_tczyx, without_voxels
+from ...stack.colours import COLOUR_NAMES
 from ...stack.lazy import LazyVoxels, as_array
 from ...stack.units import normalise_unit
 
@@ -33,8 +35,16 @@ REAL_KEY = "depth_interp_real_values"
 """True in the metadata of a layer whose values are to be saved as float32, whatever its file stored."""
 
 
+_COLOURS = ("green", "magenta", "cyan", "yellow", "red", "blue")
+_NAMED = {
+    "00FF00": "green", "FF00FF": "magenta", "00FFFF": "cyan", "FFFF00": "yellow", "FF0000": "red", "0000FF": "blue",
+    "FFFFFF": "gray",
+}  # fmt: skip
+"""napari's own colours."""
+
+
 def to_layers(dataset: Dataset, name: str, coarser: Sequence[Dataset] = ()) -> list[LayerData]:
-    """Return one image layer per channel.
+    """Return one image layer per channel; of an RGB image a single one in its colours.
 
     Parameters
     ----------
@@ -48,9 +58,17 @@ def to_layers(dataset: Dataset, name: str, coarser: Sequence[Dataset] = ()) -> l
     Returns
     -------
     list of (data, keyword arguments, "image")
-        Data (z, y, x), or (t, z, y, x) if the file has time points.
+        Data (z, y, x), or (t, z, y, x) if the file has time points; the colours of an RGB image are the last axis.
     """
+    if dataset.rgb:
+        return [_colour_layer(dataset, name, coarser)]
     return [_channel_layer(dataset, c, name, coarser) for c in range(dataset.voxels.shape[1])]
+
+
+def _colour_layer(dataset: Dataset, name: str, coarser: Sequence[Dataset]) -> LayerData:
+    levels = [np.moveaxis(_shown(each, slice(None)), 1 if _has_time(each) else 0, -1) for each in (dataset, *coarser)]
+    kwargs = {"name": name, "metadata": _metadata(dataset, None), "multiscale": bool(coarser), "rgb": True}
+    return levels if coarser else levels[0], kwargs | placement(dataset), "image"
 
 
 def _channel_layer(dataset: Dataset, channel: int, name: str, coarser: Sequence[Dataset]) -> LayerData:
@@ -68,13 +86,25 @@ def _channel_layer(dataset: Dataset, channel: int, name: str, coarser: Sequence[
     if several:
         kwargs |= {
             "blending": "additive",
-            "colormap": ["green", "magenta", "cyan", "yellow", "red", "blue"][channel % 6],
+            "colormap": _colormap(dataset, channel),
         }
     return levels if coarser else levels[0], kwargs, "image"
 
 
-def _shown(dataset: Dataset, channel: int) -> Any:
-    """Return the voxels of one channel as a layer takes them, (z, y, x) or (t, z, y, x); lazy ones as a dask array."""
+def _colormap(dataset: Dataset, channel: int) -> str | Colormap:
+    """Return the colour that the file gives a channel, from black; else one of six in turn."""
+    if not dataset.channel_colours:
+        return _COLOURS[channel % len(_COLOURS)]
+    word = dataset.channel_colours[channel]
+    brightest = [int(word[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    return _NAMED.get(word) or Colormap([[0, 0, 0, 1], [*brightest, 1]], name=f"#{word}")
+
+
+def _shown(dataset: Dataset, channel: int | slice) -> Any:
+    """Return the voxels of one channel as a layer takes them, (z, y, x) or (t, z, y, x); lazy ones as a dask array.
+
+    Of several channels, c is before z.
+    """
     voxels = dataset.voxels[:, channel] if _has_time(dataset) else dataset.voxels[0, channel]
     if not isinstance(voxels, LazyVoxels):
         return voxels
@@ -89,6 +119,7 @@ def _one_channel(dataset: Dataset, channel: int) -> Dataset:
         dataset,
         voxels=dataset.voxels[:, channel : channel + 1],
         channel_names=dataset.channel_names[channel : channel + 1],
+        channel_colours=dataset.channel_colours[channel : channel + 1],
         axes=dataset.axes.replace("C", ""),
     )
 
@@ -135,23 +166,28 @@ def to_dataset(layer: Layer) -> Dataset:
     Raises
     ------
     InputError
-        If the layer is no grey-value image of 3 or 4 axes.
+        If the layer is no image of grey values or colours with 3 or 4 axes.
     """
     if not isinstance(layer, Image):
         raise InputError(
             f"'{layer.name}' is a {type(layer).__name__} layer and holds no grey values; choose an Image layer "
             "(labels cannot be blended: interpolate the image that they were drawn on)"
         )
-    if layer.rgb:
-        raise InputError(f"'{layer.name}' is an RGB image; split it into channels or convert it to grey first")
     data = _voxels(layer)
-    if data.ndim not in (3, 4):
-        raise InputError(f"'{layer.name}' has {data.ndim} axes; choose a layer with the axes (z, y, x) or (t, z, y, x)")
+    if layer.ndim not in (3, 4):
+        raise InputError(
+            f"'{layer.name}' has {layer.ndim} axes; choose a layer with the axes (z, y, x) or (t, z, y, x)"
+        )
+    order = _AXES[layer.ndim, bool(layer.rgb)]
     if isinstance(data, LazyVoxels):
-        voxels = as_array(LazyVoxels(data, (None, None, 0, 1, 2) if data.ndim == 3 else (0, None, 1, 2, 3)))
+        voxels = as_array(LazyVoxels(data, [None if axis not in order else order.index(axis) for axis in "tczyx"]))
     else:
-        voxels = data[None, None] if data.ndim == 3 else data[:, None]
+        voxels = to_tczyx(data, order.upper())
     return replace(_origin(layer, voxels), voxels=voxels)
+
+
+_AXES = {(3, False): "zyx", (4, False): "tzyx", (3, True): "zyxc", (4, True): "tzyxc"}
+"""Axes of a layer's data, by its number of axes in the viewer and whether it has colours."""
 
 
 def _voxels(layer: Image) -> NDArray[Any] | LazyVoxels:
@@ -235,7 +271,7 @@ def _read_again(layer: Image, voxels: NDArray[Any]) -> Dataset | None:
         dataset = io.read(path)
     except DepthInterpError:
         return None
-    if dataset.voxels.shape[1] > 1 and dataset.voxels.size == voxels.size:
+    if not layer.rgb and dataset.voxels.shape[1] > 1 and dataset.voxels.size == voxels.size:
         raise InputError(
             f"'{layer.name}' holds {dataset.voxels.shape[1]} channels in one layer, because another reader opened it; "
             "open or drop the file here: each channel then gets its own layer"
@@ -243,8 +279,12 @@ def _read_again(layer: Image, voxels: NDArray[Any]) -> Dataset | None:
     if dataset.voxels.shape[2:] != voxels.shape[2:] or dataset.voxels.shape[0] != voxels.shape[0]:
         return None
     note = f"spacing and unit were read again from {path.name}"
+    if layer.rgb:
+        same = dataset.rgb and dataset.voxels.shape == voxels.shape
+        return replace(dataset, voxels=voxels, notes=(*dataset.notes, note)) if same else None
     axes = "TZYX" if voxels.shape[0] > 1 else "ZYX"
-    return replace(dataset, voxels=voxels, axes=axes, channel_names=(), notes=(*dataset.notes, note))
+    bare = replace(dataset, voxels=voxels, axes=axes, channel_names=(), channel_colours=(), rgb=False)
+    return replace(bare, notes=(*dataset.notes, note))
 
 
 def _from_scale(layer: Image, voxels: NDArray[Any]) -> Dataset:
@@ -254,7 +294,10 @@ def _from_scale(layer: Image, voxels: NDArray[Any]) -> Dataset:
     depths = np.arange(voxels.shape[2], dtype=np.float64) * z + float(layer.translate[-3])
     pixel_size = (y, x) if unit is not None or (y, x) != (1.0, 1.0) else None
     grid = Grid(depths if known else None, pixel_size, unit, (float(layer.translate[-2]), float(layer.translate[-1])))
-    return Dataset(voxels, grid, axes="TZYX" if voxels.shape[0] > 1 else "ZYX")
+    axes = "TZYX" if voxels.shape[0] > 1 else "ZYX"
+    if layer.rgb:
+        return Dataset(voxels, grid, axes=f"{axes}C", channel_names=COLOUR_NAMES[: voxels.shape[1]], rgb=True)
+    return Dataset(voxels, grid, axes=axes)
 
 
 def _metadata(dataset: Dataset, channel: str | None) -> dict[str, Any]:

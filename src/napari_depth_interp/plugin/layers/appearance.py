@@ -23,8 +23,8 @@ def unique_name(viewer: napari.Viewer, wanted: str) -> str:
 
 
 def appearance_of(source: Layer | None) -> dict[str, Any]:
-    """Return contrast, colours and gamma of an image layer."""
-    if not isinstance(source, Image):
+    """Return contrast, colours and gamma of an image layer; an RGB layer has its colours in its voxels."""
+    if not isinstance(source, Image) or source.rgb:
         return {}
     return {"contrast_limits": source.contrast_limits, "colormap": source.colormap, "gamma": source.gamma}
 
