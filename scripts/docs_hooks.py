@@ -37,7 +37,10 @@ SECTIONS = {
     ),
     "Methods": (METHODS, ["index"]),
     "Explanation": ("explanation", ["evaluation", "uncertainty", "design", "benchmarks"]),
-    "Reference": ("reference", ["words", "window", "cli", "settings", "api", "formats", "report", "metrics", "manifest"]),
+    "Reference": (
+        "reference",
+        ["words", "window", "cli", "settings", "api", "formats", "report", "metrics", "manifest"],
+    ),
 }
 """Headings of the navigation: folder, and the pages that come first in it; others follow by name."""
 

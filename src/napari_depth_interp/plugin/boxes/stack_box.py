@@ -394,7 +394,8 @@ def describe_stack(dataset: Dataset) -> str:
         gaps = np.diff(grid.depths)
         spacing = f"unevenly {gaps.min():.4g} to {gaps.max():.4g} {unit} apart"
     pixels = f" of {grid.pixel_size[0]:.4g} x {grid.pixel_size[1]:.4g} {unit}" if grid.pixel_size else ""
-    extra = (f", {times} time points" if times > 1 else "") + (f", {channels} channels" if channels > 1 else "")
+    colours = "RGB" if dataset.rgb else f"{channels} channels"
+    extra = (f", {times} time points" if times > 1 else "") + (f", {colours}" if channels > 1 else "")
     count = f"{sections} section{'' if sections == 1 else 's'}"
     lines = [f"{count} along z, {spacing}; {rows} x {columns} pixels{pixels}, {dataset.voxels.dtype}{extra}"]
     return "<br>".join([*lines, *(f"<i>{note}</i>" for note in dataset.notes)])

@@ -200,12 +200,14 @@ class ResultLayers:
 
     def _add(self, what: str, part: str, dataset: Dataset, appearance: dict[str, Any]) -> Layer:
         name = unique_name(self._viewer, f"{self._comparison.title} {what}")
+        real = part in ("absolute error", "uncertainty")
+        dataset = dataset.grey() if real else dataset  # an error of colours is no colour
         [(data, kwargs, _)] = to_layers(dataset, name)
-        kwargs["metadata"] = kwargs["metadata"] | {REAL_KEY: part in ("absolute error", "uncertainty")}
+        kwargs["metadata"] = kwargs["metadata"] | {REAL_KEY: real}
         if part == "truth":
             kwargs["metadata"].pop(RECORD_KEY, None)
         layer = self._viewer.add_image(data, **{**kwargs, **appearance, "visible": False})
-        layer.colorbar.visible = part in ("absolute error", "uncertainty")
+        layer.colorbar.visible = real
         turn_like(self._comparison.layer, [layer])
         return layer
 

@@ -137,6 +137,7 @@ def _add(
     file: Path | None = None,
 ) -> Layer:
     record = run.outcome.result.dataset.record
+    dataset = dataset.grey() if real else dataset  # an error of colours is no colour
     coarser = [] if file is None else io.read_levels(file)[1:]
     [(data, kwargs, _)] = to_layers(replace(dataset, record=record), name, coarser)
     kwargs["metadata"] = kwargs["metadata"] | {RECORD_KEY: dict(record[RECORD_KEY]), REAL_KEY: real}

@@ -339,7 +339,7 @@ def visible_part(layer: Layer | None) -> tuple[slice, slice]:
     """Return the rows and columns of a layer that the canvas shows; all of them if none are in view."""
     if layer is None:
         return slice(0, 1), slice(0, 1)
-    height, width = layer.data.shape[-2:]
+    height, width = layer.data.shape[-3:-1] if getattr(layer, "rgb", False) else layer.data.shape[-2:]
     corners = np.asarray(layer.corner_pixels)[:, -2:] + [[0, 0], [1, 1]]  # ends of slices
     if getattr(layer, "multiscale", False):  # counted in pixels of the level that is drawn
         corners = np.rint(corners * layer.downsample_factors[layer.data_level][-2:]).astype(int)
