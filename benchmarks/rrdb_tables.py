@@ -104,6 +104,11 @@ def tables(setting: Setting) -> dict[str, list[Cell]]:
     }
     losses = {"MSE": {"ssim_weight": 0.0}, "SSIM": {"mse_weight": 0.0}, "MSE + SSIM": {}}
     plain = {"generator": "residual", "perceptual_weight": 0.0}
+    flat = {"dimensions": 2, "ssim_weight": 0.0}
+    found["2-D, section by section (not in the thesis)"] = [
+        Cell("SRGAN", _cell(slices=few, patch=middle) | flat | {"generator": "residual"}),
+        Cell("ESRGAN", _cell(slices=few, patch=middle) | flat | {"adversary": "relativistic"}),
+    ]
     found["3D-SRCGAN (predecessor; the thesis gives no figures of it)"] = [
         *(Cell(words, _cell(slices=0, patch=middle) | plain | own) for words, own in losses.items()),
         Cell("MSE + SSIM + VGG", _cell(slices=few, patch=middle) | {"generator": "residual"}),
