@@ -80,7 +80,7 @@ SETTINGS = {
                      f"{PUBLISHED}:training_steps=200:levels=2:steps=10:prior_training_steps=150", "",
                      f"{MLP}:training_steps=500:frequencies=64:width=128:rays=512"),
     "middle": Setting((60, 48, 48), ":fast",
-                      "published:training_steps=500:channels=16:levels=2:window=48:learning_rate=0.002:rate_falls=true:"
+                      "published:training_steps=300:channels=16:levels=3:window=48:learning_rate=0.002:rate_falls=true:"
                       "steps=10:prior_training_steps=800", ",rays=512",
                       "inr:published:training_steps=800:rays=512"),
     "full": Setting((130, 128, 128), "",

@@ -32,6 +32,18 @@ FIRST_TEST = 100
 """Seed of the first test volume."""
 PLANES, BLOCKS, PATCHES = (0, 10, 20, 30, 10_000), (5, 10, 15), ((30, 20), (20, 15), (15, 10))
 """Of the paper."""
+BRIGHT = {
+    "features": 16, "growth": 8, "blocks": 2, "tail": "direct", "objective": "faithful", "epochs": 60,
+    "schedule": "cosine", "learning_rate": 1e-3,
+}  # fmt: skip
+"""The small network that shows what brightness does; otherwise as published."""
+RUNS: dict[str, tuple[dict[str, Any], bool]] = {
+    "as published": ({}, False),
+    "as published, with truth_maximum": ({}, True),
+    "2 views, back-projection": ({"flips": 2, "back_projection": True}, False),
+    "2 views, back-projection, truth_maximum": ({"flips": 2, "back_projection": True}, True),
+}
+"""Parameters of a run, and whether it knows the maximum of the truth."""
 Lpips = Callable[[NDArray[Any], NDArray[Any]], float]
 
 
@@ -162,6 +174,27 @@ class Trial:
 
         return self._kept({"seed": self.seed, **values, "vgg_weights": self.vgg is not None}, make)
 
+    def runs(self) -> dict[str, list[float]]:
+        """Return the PSNR of every test volume when one small model with scale=truth is run in several ways."""
+        values = {**registry.get("rrdb_gan").presets["published"], **BRIGHT, "patch": self.setting.patches[0][0]}
+        values["patch_z"] = self.setting.patches[0][1]
+
+        def make() -> dict[str, list[float]]:
+            with tempfile.TemporaryDirectory() as name:
+                model = self._train(values, Path(name))
+                found: dict[str, list[float]] = {words: [] for words in (*RUNS, "enlarge, no network")}
+                for volume in self.scored:
+                    known = {"truth_maximum": float(volume.dataset.voxels.max())}
+                    for words, (own, bright) in RUNS.items():
+                        given = {"model": model, **own, **(known if bright else {})}
+                        found[words].append(score(words, "rrdb_gan", given, [volume], self.threads, None)[0].psnr)
+                    plain = score("enlarge", "enlarge", {}, [volume], self.threads, None)[0].psnr
+                    found["enlarge, no network"].append(plain)
+            return found
+
+        about = {"runs": values, "seed": self.seed, "setting": asdict(self.setting)}
+        return remembered(self.out, about, make)
+
     def _train(self, values: dict[str, Any], folder: Path) -> Path:
         spec = registry.get("rrdb_gan")
         learner: Any = spec.create(spec.config(**values), Runtime("cpu", self.threads, self.seed))
@@ -249,7 +282,7 @@ def main() -> None:
     known = [Cell(words, {}) for words in CLASSICAL]
     print("\n4.1, without a network:\n\n" + table(known, [trial.classical(each.words) for each in known]), flush=True)
     for title, cells in tables(setting).items():
-        if args.only and not any(word in title for word in args.only):
+        if not wanted(title, args.only):
             continue
         outcomes = []
         for cell in cells:
@@ -257,6 +290,25 @@ def main() -> None:
             print(f"<!-- {title}: {cell.words}, {outcomes[-1].seconds:.0f} s -->", flush=True)
         print(f"\n{title}:\n\n{table(cells, outcomes)}\n", flush=True)
         print("\n".join(orders(cells, outcomes)), flush=True)
+    if wanted("brightness", args.only):
+        report_runs(trial)
+
+
+def wanted(title: str, words: Sequence[str] | None) -> bool:
+    """Return whether a table is asked for."""
+    return not words or any(word in title for word in words)
+
+
+def report_runs(trial: Trial) -> None:
+    """Print what runs of a model with the published scale give, and how much too bright their inputs are."""
+    bright = []
+    for volume in trial.scored:
+        fine = volume.dataset.voxels[0, 0]
+        blocks = fine.reshape(*(part for size in fine.shape for part in (size // 4, 4)))
+        bright.append(float(fine.max() / blocks.mean(axis=(1, 3, 5)).max()))
+    rows = [[words, with_interval(values, 2)] for words, values in trial.runs().items()]
+    print(f"\nbrightness: inputs {min(bright):.2f} to {max(bright):.2f} times too bright, a small faithful network:\n")
+    print(markdown_table(["run", "PSNR"], rows), flush=True)
 
 
 if __name__ == "__main__":
