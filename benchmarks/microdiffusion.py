@@ -231,8 +231,9 @@ def targets(name: str, scores: dict[str, Found]) -> Iterator[str]:
     yield verdict(least >= -BELOW_DB, f"{name}: within {BELOW_DB:g} dB of {MATCHED}: {words}")
 
 
-def ablations(setting: Setting, parts: Sequence[str], sections: Sequence[int], how: How, figure: Path) -> None:
+def ablations(args: argparse.Namespace, how: How) -> None:
     """Print what averaging of neighbours, gamma, n and the options of the network do; draw all but the options."""
+    setting, parts = SETTINGS[args.setting], args.ablations or ABLATIONS
     diffusion = setting.guided()
     vessels = simulated("vessels", setting.shape, 6)
     by_averaging: dict[str, Found] = {}
@@ -253,12 +254,12 @@ def ablations(setting: Setting, parts: Sequence[str], sections: Sequence[int], h
         print(f"\nVessels, options of the network:\n\n{table('', others)}", flush=True)
     if "n" in parts:
         rows = {BACK: "linear", PLAIN: diffusion, OURS: f"microdiffusion{setting.ours}:samples=8"}
-        by_n = {
-            n: score(simulated("vessels", setting.shape, n), rows, how) for n in sections if setting.shape[0] >= 3 * n
-        }
+        rows = chosen(rows, args.rows)
+        fitting = [n for n in args.sections if setting.shape[0] >= 3 * n]
+        by_n = {n: score(simulated("vessels", setting.shape, n), rows, how) for n in fitting}
         print(f"\nVessels by n, SSIM / PSNR / Dice:\n\n{by_sections(by_n)}", flush=True)
-    if by_averaging and by_gamma and by_n:
-        draw(figure, by_averaging, by_gamma, by_n)
+    if by_averaging and by_gamma and by_n and not args.rows:
+        draw(args.figure, by_averaging, by_gamma, by_n)
 
 
 def by_sections(found: dict[int, dict[str, Found]]) -> str:
@@ -311,7 +312,7 @@ def main() -> None:
     print(machine(), flush=True)
     how = How(args.threads, args.lpips_weights, args.out)
     if args.ablations is not None:
-        ablations(setting, args.ablations or ABLATIONS, args.sections, how, args.figure)
+        ablations(args, how)
         return
     rows = chosen(contenders(setting), args.rows)
     verdicts = []
