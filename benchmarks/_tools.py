@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
-from scipy import stats
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -56,6 +55,8 @@ def remembered(folder: Path | None, about: dict[str, Any], make: Callable[[], T]
 
 def interval(values: Sequence[float]) -> float:
     """Return half the width of the 95 % interval of a mean (Student's t); NaN of a single value."""
+    from scipy import stats  # slow to import, and not to count in what other benchmarks measure
+
     if len(values) < 2:
         return float("nan")
     return float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(np.asarray(values, float)))
