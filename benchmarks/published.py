@@ -1,8 +1,8 @@
 """Presets ``published`` of the fields that are fitted to the stack itself, beside our defaults and interpolation.
 
 One simulated organoid: every 4th of 33 sections kept, and 6 projections of 6 sections each. PSNR of all hidden sections
-together. The full presets take minutes to hours; ``--short`` gives a fraction of their steps (and says so). ``--out``
-keeps finished rows: a run with more of them, or with longer ones, goes on from there.
+together. The presets themselves take minutes to hours, so without ``--full`` there are only fractions of them, which
+say so. ``--out`` keeps finished rows: a run with more of them goes on from there.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ROWS = {
     "inr, published": "inr:published",
 }
 LONG = ("kplanes, published", "inr, published")
-"""Rows that are left out with ``--short``."""
+"""Rows that need ``--full``."""
 SECTIONS, PROJECTIONS, EVERY, N = 33, 36, 4, 6
 
 
@@ -77,12 +77,12 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--size", type=int, default=64, help="pixels of a section's side, default 64")
-    parser.add_argument("--short", action="store_true", help="leave out the presets at their full length")
+    parser.add_argument("--full", action="store_true", help="also the presets at their full length")
     parser.add_argument("--rows", nargs="+", choices=list(ROWS), metavar="ROW", help="only these")
     parser.add_argument("--out", type=Path, metavar="DIR", help="keep finished rows here, and go on from them")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
-    names = args.rows or [name for name in ROWS if not (args.short and name in LONG)]
+    names = args.rows or [name for name in ROWS if args.full or name not in LONG]
     print(machine(), flush=True)
     found = rows(names, args.size, args.threads, args.out)
     header = ["row", f"every {EVERY}th of {SECTIONS} slices", f"{PROJECTIONS // N} projections of {N} sections", "s"]

@@ -91,45 +91,45 @@ class Outcome:
         return [getattr(row, name) for row in self.rows]
 
 
+PAPER = {
+    "planes": ((.000284, 35.79, .9662, .0584), (.000307, 35.47, .9608, .0324), (.000305, 35.51, .9609, .0316),
+               (.000309, 35.48, .9606, .0305), (.000313, 35.45, .9608, .0289)),
+    "blocks": ((.000306, 35.47, .9616, .0344), (.000307, 35.47, .9608, .0324), (.000302, 35.55, .9611, .0311)),
+    "patches": ((.000307, 35.47, .9608, .0324), (.000319, 35.32, .9597, .0414), (.000365, 34.68, .9544, .0462)),
+}  # fmt: skip
+"""MSE, PSNR, SSIM and LPIPS of Nishioka 2026: means over 266 brain volumes."""
+
+
 def tables(setting: Setting) -> dict[str, list[Cell]]:
     """Return the cells of each table."""
     few, middle = setting.planes[1], setting.patches[0]
-    figures = {
-        "slices": ((.000284, 35.79, .9662, .0584), (.000307, 35.47, .9608, .0324), (.000305, 35.51, .9609, .0316),
-                   (.000309, 35.48, .9606, .0305), (.000313, 35.45, .9608, .0289)),
-        "blocks": ((.000306, 35.47, .9616, .0344), (.000307, 35.47, .9608, .0324), (.000302, 35.55, .9611, .0311)),
-        "patch": ((.000307, 35.47, .9608, .0324), (.000319, 35.32, .9597, .0414), (.000365, 34.68, .9544, .0462)),
-    }  # fmt: skip
-    found: dict[str, list[Cell]] = {
+    planes = zip(setting.planes, PAPER["planes"], strict=True)
+    blocks = zip(BLOCKS, PAPER["blocks"], strict=True)
+    patches = zip(setting.patches, PAPER["patches"], strict=True)
+    losses = {"MSE": {"ssim_weight": 0.0}, "SSIM": {"mse_weight": 0.0}, "MSE + SSIM": {}}
+    plain, flat = {"generator": "residual"}, {"dimensions": 2, "ssim_weight": 0.0}
+    usual, unseen = _cell(slices=few, patch=middle), _cell(slices=0, patch=middle) | {"perceptual_weight": 0.0}
+    return {
         "4.2, planes of each direction that the VGG loss looks at": [
-            Cell("all" if count > 1000 else str(count), _cell(slices=count, patch=middle), paper)
-            for count, paper in zip(setting.planes, figures["slices"], strict=True)
+            Cell("all" if n > 1000 else str(n), _cell(slices=n, patch=middle), paper) for n, paper in planes
         ],
-        "4.3, RRDBs": [
-            Cell(str(count), _cell(slices=few, patch=middle, blocks=count), paper)
-            for count, paper in zip(BLOCKS, figures["blocks"], strict=True)
-        ],
+        "4.3, RRDBs": [Cell(str(n), usual | {"blocks": n}, paper) for n, paper in blocks],
         "4.4, coarse patch": [
-            Cell(f"{size[0]} x {size[0]} x {size[1]}", _cell(slices=few, patch=size), paper)
-            for size, paper in zip(setting.patches, figures["patch"], strict=True)
+            Cell(f"{n} x {n} x {z}", _cell(slices=few, patch=(n, z)), paper) for (n, z), paper in patches
+        ],
+        "3D-SRCGAN (predecessor; the thesis gives no figures of it)": [
+            *(Cell(words, unseen | plain | own) for words, own in losses.items()),
+            Cell("MSE + SSIM + VGG", usual | plain),
+        ],
+        "2-D, section by section (not in the thesis)": [
+            Cell("SRGAN", usual | plain | flat),
+            Cell("ESRGAN", usual | flat | {"adversary": "relativistic"}),
         ],
     }
-    losses = {"MSE": {"ssim_weight": 0.0}, "SSIM": {"mse_weight": 0.0}, "MSE + SSIM": {}}
-    plain = {"generator": "residual", "perceptual_weight": 0.0}
-    flat = {"dimensions": 2, "ssim_weight": 0.0}
-    found["2-D, section by section (not in the thesis)"] = [
-        Cell("SRGAN", _cell(slices=few, patch=middle) | flat | {"generator": "residual"}),
-        Cell("ESRGAN", _cell(slices=few, patch=middle) | flat | {"adversary": "relativistic"}),
-    ]
-    found["3D-SRCGAN (predecessor; the thesis gives no figures of it)"] = [
-        *(Cell(words, _cell(slices=0, patch=middle) | plain | own) for words, own in losses.items()),
-        Cell("MSE + SSIM + VGG", _cell(slices=few, patch=middle) | {"generator": "residual"}),
-    ]
-    return found
 
 
-def _cell(*, slices: int, patch: tuple[int, int], blocks: int = 10) -> dict[str, Any]:
-    return {"slices": slices, "patch": patch[0], "patch_z": patch[1], "blocks": blocks}
+def _cell(*, slices: int, patch: tuple[int, int]) -> dict[str, Any]:
+    return {"slices": slices, "patch": patch[0], "patch_z": patch[1], "blocks": 10}
 
 
 def volumes_of(setting: Setting) -> tuple[list[Volume], list[Volume]]:
@@ -153,7 +153,7 @@ class Trial:
     vgg: Path | None
     threads: int
     seed: int
-    out: Path | None
+    out: Path
 
     def classical(self, words: str) -> Outcome:
         """Return the scores of a method that learns nothing."""
@@ -274,15 +274,22 @@ def main() -> None:
     print(machine(), flush=True)
     lpips = None if args.lpips_weights is None else lpips_of(args.lpips_weights)
     learning, scored = volumes_of(setting)
-    trial = Trial(setting, learning, scored, lpips, args.vgg_weights, args.threads, args.seed, args.out)
+    with tempfile.TemporaryDirectory() as name:  # cells that tables share are trained once
+        out = args.out or Path(name)
+        report(Trial(setting, learning, scored, lpips, args.vgg_weights, args.threads, args.seed, out), args.only)
+
+
+def report(trial: Trial, only: Sequence[str] | None) -> None:
+    """Print the tables that are asked for."""
+    setting = trial.setting
     print(
         f"\n{setting.train} simulated volumes of {' x '.join(map(str, setting.shape))} to train on, {setting.test} to "
-        f"test on; VGG16 {'untrained' if args.vgg_weights is None else 'as trained on ImageNet'}."
+        f"test on; VGG16 {'untrained' if trial.vgg is None else 'as trained on ImageNet'}."
     )
     known = [Cell(words, {}) for words in CLASSICAL]
     print("\n4.1, without a network:\n\n" + table(known, [trial.classical(each.words) for each in known]), flush=True)
     for title, cells in tables(setting).items():
-        if not wanted(title, args.only):
+        if not wanted(title, only):
             continue
         outcomes = []
         for cell in cells:
@@ -290,7 +297,7 @@ def main() -> None:
             print(f"<!-- {title}: {cell.words}, {outcomes[-1].seconds:.0f} s -->", flush=True)
         print(f"\n{title}:\n\n{table(cells, outcomes)}\n", flush=True)
         print("\n".join(orders(cells, outcomes)), flush=True)
-    if wanted("brightness", args.only):
+    if wanted("brightness", only):
         report_runs(trial)
 
 
