@@ -12,7 +12,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -270,7 +270,7 @@ def main() -> None:
     args = parser.parse_args()
     setting = SETTINGS[args.setting]
     if args.epochs:
-        setting = Setting(**{**asdict(setting), "network": {**setting.network, "epochs": args.epochs}})
+        setting = replace(setting, network=setting.network | {"epochs": args.epochs})
     print(machine(), flush=True)
     lpips = None if args.lpips_weights is None else lpips_of(args.lpips_weights)
     learning, scored = volumes_of(setting)
