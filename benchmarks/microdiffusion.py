@@ -91,11 +91,15 @@ SETTINGS = {
 
 
 def contenders(setting: Setting) -> dict[str, str]:
-    """Return the rows: words and how ``evaluate`` calls them."""
+    """Return the rows: words and how ``evaluate`` calls them.
+
+    ``nearest`` is the projection itself: what a network gives that has learned the loss of algorithm 1 to its end.
+    """
     diffusion = f"microdiffusion:{setting.diffusion}"
     ours = f"microdiffusion{setting.ours}"
     return {
         LINEAR: "linear:match_projections=false",
+        "nearest": "nearest",
         "cubic": "cubic:match_projections=false",
         "inr": setting.mlp,
         "naive diffusion": f"{diffusion}:prior=none",
