@@ -84,8 +84,10 @@ class NetworkParameters(BaseModel):
         description="staged: by steps of 2 with a convolution each, as published; direct: in one step, several times "
         "faster and with less memory, for small networks.",
     )
-    dimensions: Literal[2, 3] = Field(
+    dimensions: int = Field(
         default=3,
+        ge=2,
+        le=3,
         title="Dimensions",
         description="3: the network sees volumes; 2: it enlarges every section by itself and sections between are "
         "interpolated linearly, as SRGAN and ESRGAN run section by section.",
