@@ -44,7 +44,7 @@ def test_a_rectangle_of_another_scale(qtbot, viewer, widget, layer, tmp_path):
     draw(viewer, (4.5, 0), (10.5, 7.5), scale=(1, 2), translate=(2.5, 0))
     pick(widget.stack, "Part", "A drawn rectangle")
     assert widget.settings().crop == "8:21,8:39"
-    assert heading(widget.stack).endswith("part: part 13 x 31 pixels")
+    assert heading(widget.stack).endswith("part: 13 x 31 pixels")
     assert "13 x 31 pixels" in read(widget.stack, "summary")
     assert "7 → 25 sections of 13 x 31 pixels" in read(widget.target, "summary")
     done = run(qtbot, widget, factor=4)
@@ -59,13 +59,13 @@ def test_a_rectangle_of_another_scale(qtbot, viewer, widget, layer, tmp_path):
 def test_a_rectangle_that_is_moved_selected_or_missing(qtbot, viewer, widget, layer):
     pick(widget.stack, "Part", "A drawn rectangle")
     assert not find(widget.bar, "run").isEnabled()
-    assert "Layers > New shapes layer" in read(widget.stack, "summary")
+    assert "File > New Layer > Shapes" in read(widget.stack, "summary")
     shapes = draw(viewer, (2, 2), (6, 8))
     assert widget.stack.layer is layer
     qtbot.waitUntil(lambda: find(widget.bar, "run").isEnabled())
     assert widget.settings().crop == "4:13,4:17"
     shapes.data = [np.add(shapes.data[0], 1)]
-    qtbot.waitUntil(lambda: heading(widget.stack).endswith("part 9 x 13 pixels"))
+    qtbot.waitUntil(lambda: heading(widget.stack).endswith("part: 9 x 13 pixels"))
     assert widget.settings().crop == "6:15,6:19"
     shapes.add_rectangles([[0, 0], [0, 3], [3, 3], [3, 0]])
     assert widget.settings().crop == "0:7,0:7"
@@ -78,6 +78,12 @@ def test_a_rectangle_that_is_moved_selected_or_missing(qtbot, viewer, widget, la
     pick(widget.stack, "Part", "Whole image")
     assert find(widget.bar, "run").isEnabled()
     assert widget.settings().crop is None
+
+
+def test_a_rectangle_in_another_unit(viewer, widget, layer):
+    draw(viewer, (2000, 3000), (6000, 8000), units=("nm", "nm"))
+    pick(widget.stack, "Part", "A drawn rectangle")
+    assert widget.settings().crop == "4:13,6:17"
 
 
 def test_a_rectangle_over_a_layer_that_was_turned(qtbot, viewer, widget, layer):
@@ -103,7 +109,7 @@ def test_what_is_in_view_is_read_when_run_is_pressed(qtbot, shown_viewer, tmp_pa
     viewer.scene.camera.center, viewer.scene.camera.zoom = (0, 50, 60), 40
     qtbot.waitUntil(lambda: 2 < np.ptp(np.asarray(layer.corner_pixels)[:, -1]) < 100, timeout=5000)
     (top, left), (bottom, right) = np.asarray(layer.corner_pixels)[:, -2:]
-    size = f"part {bottom - top + 1} x {right - left + 1} pixels"
+    size = f"part: {bottom - top + 1} x {right - left + 1} pixels"
     qtbot.waitUntil(lambda: heading(widget.stack).endswith(size))
     press(widget.bar, "run")
     finish(qtbot, widget)

@@ -22,7 +22,7 @@ _CHOICES = {
     VIEW: ("What is in view", "The rows and columns that the viewer shows when you press Run."),
     DRAWN: (
         "A drawn rectangle",
-        "The selected rectangle of a Shapes layer, or the last that was drawn: Layers &gt; New shapes layer.",
+        "The selected rectangle of a Shapes layer, or the last that was drawn: File &gt; New Layer &gt; Shapes.",
     ),
     TYPED: ("Rows and columns", "Typed, as in 100:400,50:300."),
 }
@@ -111,7 +111,7 @@ class PartChoice(QWidget):
         """Return what is set, for a heading; ``dataset`` is the part."""
         values, words = self.values(self._layer), []
         if values["crop"] is not None and dataset is not None:
-            words.append(f"part {dataset.voxels.shape[3]} x {dataset.voxels.shape[4]} pixels")
+            words.append(f"{dataset.voxels.shape[3]} x {dataset.voxels.shape[4]} pixels")
         return [*words, f"time points {values['times']}"] if values["times"] else words
 
     def _crop(self, layer: Layer | None) -> str | None:

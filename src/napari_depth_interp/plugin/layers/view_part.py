@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import napari
 import numpy as np
 from napari.layers import Layer, Shapes
@@ -60,16 +63,26 @@ def _rectangle(viewer: napari.Viewer) -> tuple[Shapes, NDArray[np.float64]]:
             chosen = [i for i in found if i in shapes.selected_data]
             return shapes, np.asarray(shapes.data[(chosen or found)[-1]], float)
     raise RequestError(
-        "there is no rectangle; add a layer with Layers > New shapes layer, choose its rectangle tool and draw one"
+        "there is no rectangle; add a layer with File > New Layer > Shapes, choose its rectangle tool and draw one"
     )
 
 
 def _in_pixels(viewer: napari.Viewer, shapes: Layer, layer: Layer, corner: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the row and column of a point of another layer; the axes of layers fit at their ends."""
+    """Return the row and column of a point of another layer; the axes of layers fit at their ends.
+
+    Where all layers have units that go together, the viewer puts them into its own; else it ignores them.
+    """
     world = np.asarray(viewer.dims.point, float)
     there = np.asarray(shapes.data_to_world(corner), float)
-    world[-len(there) :] = there
-    return np.asarray(layer.world_to_data(world[-layer.ndim :]), float)[-2:]
+    world[-len(there) :] = there * _factors(shapes.units, viewer.layers.units)
+    own = world[-layer.ndim :] / _factors(layer.units, viewer.layers.units)
+    return np.asarray(layer.world_to_data(own), float)[-2:]
+
+
+def _factors(units: Sequence[Any], world: Sequence[Any] | None) -> NDArray[np.float64]:
+    if world is None:
+        return np.ones(len(units))
+    return np.array([(1.0 * unit).m_as(there) for unit, there in zip(units, world[-len(units) :], strict=True)])
 
 
 def pixel_counts(layer: Layer) -> tuple[int, int]:
