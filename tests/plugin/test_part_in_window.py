@@ -80,6 +80,14 @@ def test_a_rectangle_that_is_moved_selected_or_missing(qtbot, viewer, widget, la
     assert widget.settings().crop is None
 
 
+def test_a_rectangle_of_one_section_as_the_menu_lets_draw_it(viewer, widget, layer):
+    shapes = viewer.add_shapes(ndim=3, scale=layer.scale, units=layer.units)
+    shapes.add_rectangles([[3, 7.6, 8], [3, 7.6, 38.4], [3, 20.4, 38.4], [3, 20.4, 8]])
+    shapes.add_ellipses([[3, 0, 0], [3, 0, 4], [3, 4, 4], [3, 4, 0]])
+    pick(widget.stack, "Part", "A drawn rectangle")
+    assert widget.settings().crop == "8:21,8:39"
+
+
 def test_a_rectangle_in_another_unit(viewer, widget, layer):
     draw(viewer, (2000, 3000), (6000, 8000), units=("nm", "nm"))
     pick(widget.stack, "Part", "A drawn rectangle")
