@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import platform
 import resource
@@ -12,7 +14,9 @@ from datetime import date
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,6 +26,47 @@ def in_fresh_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     """Call ``function`` in a new interpreter, so that memory and caches of other runs do not count."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         return pool.submit(function, *args, **kwargs).result()
+
+
+def remembered(folder: Path | None, about: dict[str, Any], make: Callable[[], T]) -> T:
+    """Return what ``make`` gives (made of lists, numbers and words), or what an earlier run left of it in a folder.
+
+    Parameters
+    ----------
+    folder : Path or None
+        None: nothing is kept.
+    about : dict
+        All that the result depends on; another value of any of it is another result.
+    """
+    if folder is None:
+        return make()
+    words = json.dumps(about, sort_keys=True, default=str)
+    file = folder / f"{hashlib.sha256(words.encode()).hexdigest()[:16]}.json"
+    if file.exists():
+        found: T = json.loads(file.read_text(encoding="utf-8"))["result"]
+        return found
+    made = make()
+    folder.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_suffix(".part")
+    unfinished.write_text(json.dumps({"about": about, "result": made}, default=str, indent=1), encoding="utf-8")
+    unfinished.replace(file)
+    return made
+
+
+def interval(values: Sequence[float]) -> float:
+    """Return half the width of the 95 % interval of a mean (Student's t); NaN of a single value."""
+    from scipy import stats  # slow to import, and not to count in what other benchmarks measure
+
+    if len(values) < 2:
+        return float("nan")
+    return float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(np.asarray(values, float)))
+
+
+def with_interval(values: Sequence[float], digits: int) -> str:
+    """Return a mean with its 95 % interval."""
+    half = interval(values)
+    words = f"{np.mean(values):.{digits}f}"
+    return words if np.isnan(half) else f"{words} ± {half:.{digits}f}"
 
 
 def peak_memory_mb() -> float:

@@ -1,6 +1,7 @@
 """What each choice of MSDSR is worth: gain over linear and gradient along z, for few and many sampling steps.
 
 Every 4th section is kept; each variant trains once on the stack itself and draws one sample per number of steps.
+``--out`` keeps what is finished, so that a longer run goes on from there.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from _tools import machine, markdown_table
+from _tools import machine, markdown_table, remembered
 from napari_depth_interp.method import Method, Runtime
 from napari_depth_interp.methods import registry
 from napari_depth_interp.methods.msdsr import MsdsrConfig
@@ -82,7 +83,9 @@ def figures(method: Method, sparse: Stack, dense: Stack, linear_db: float) -> st
     return f"{psnr(pair) - linear_db:+.2f} / {gradient:.2f}" + (f" ({shift:+.1f} %)" if abs(shift) >= 0.5 else "")
 
 
-def rows(volume: Volume, names: Sequence[str], training_steps: int, threads: int) -> list[list[str]]:
+def rows(
+    volume: Volume, names: Sequence[str], training_steps: int, many: Sequence[int], threads: int, out: Path | None
+) -> list[list[str]]:
     """Return one row per variant; the first also with many steps."""
     dense = volume.dataset.stack()
     sparse = sparse_of(dense)
@@ -92,15 +95,19 @@ def rows(volume: Volume, names: Sequence[str], training_steps: int, threads: int
     linear_db = psnr(pair)
     found = [["linear interpolation", f"{linear_db:.2f} dB / {gradient_ratio(pair, False) or 0:.2f}"]]
     for words in names:
-        values = VARIANTS[words]
-        config = MsdsrConfig.model_validate({**PLAIN, **values, "training_steps": training_steps})
-        trained = Msdsr(config, Runtime(threads=threads))
-        trained.prepare(sparse, report=silent)
-        steps = (*STEPS, *MANY_STEPS) if not values else STEPS
-        cells = [figures(trained.drawing(steps=count), sparse, dense, linear_db) for count in steps]
+        values = {**PLAIN, **VARIANTS[words], "training_steps": training_steps}
+        steps = (*STEPS, *many) if not VARIANTS[words] else STEPS
+
+        def cells_of(values: dict[str, Any] = values, steps: tuple[int, ...] = steps) -> list[str]:
+            trained = Msdsr(MsdsrConfig.model_validate(values), Runtime(threads=threads))
+            trained.prepare(sparse, report=silent)
+            return [figures(trained.drawing(steps=count), sparse, dense, linear_db) for count in steps]
+
+        about = {"volume": volume.name, "shape": dense.voxels.shape, "values": values, "steps": steps}
+        cells = remembered(out, about, cells_of)
         found.append([words, *cells])
         print(f"<!-- {words}: {', '.join(cells)} -->", flush=True)
-    width = 1 + len(STEPS) + len(MANY_STEPS)
+    width = 1 + len(STEPS) + len(many)
     return [[*row, *[""] * (width - len(row))] for row in found]
 
 
@@ -112,14 +119,17 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS), metavar="WORDS")
     parser.add_argument("--crop", type=int, nargs=3, default=(49, 96, 96), metavar=("Z", "Y", "X"))
     parser.add_argument("--training-steps", type=int, default=600)
+    parser.add_argument("--many", type=int, nargs="*", default=MANY_STEPS, help="further steps of the first variant")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="keep finished variants here, and go on from them")
     args = parser.parse_args()
     print(machine(), flush=True)
     for volume in volumes(args.folder, args.crop):
         if args.only is None or args.only in volume.name:
-            header = [f"{volume.name}: gain dB / gradient", *(f"{n} steps" for n in (*STEPS, *MANY_STEPS))]
+            found = rows(volume, args.variants, args.training_steps, args.many, args.threads, args.out)
+            header = [f"{volume.name}: gain dB / gradient", *(f"{n} steps" for n in (*STEPS, *args.many))]
             print(
-                "\n" + markdown_table(header, rows(volume, args.variants, args.training_steps, args.threads)),
+                "\n" + markdown_table(header, found),
                 flush=True,
             )
 

@@ -1,7 +1,8 @@
 """Every method that needs no training, on hidden sections of all volumes of a folder, beside linear interpolation.
 
 Prints one table per gap and writes a CSV. Without a folder it scores the four simulated specimens.
-Volumes are cropped around their centre and scaled by their maximum, sections along z.
+Volumes are cropped around their centre and scaled by their maximum, sections along z. With AlexNet's weights
+(``--lpips-weights``) also LPIPS, the mean over hidden sections.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 
 from _tools import machine, markdown_table
 from napari_depth_interp import io
-from napari_depth_interp.evaluation.evaluate import MethodScores, evaluate
+from napari_depth_interp.evaluation.evaluate import LpipsChoice, MethodScores, evaluate
 from napari_depth_interp.evaluation.holdout import Protocol
 from napari_depth_interp.methods import registry
 from napari_depth_interp.run.settings import Settings
@@ -29,7 +30,7 @@ BASELINE = "linear"
 CLASSICAL = ("nearest", "linear", "cubic")
 HOUNSFIELD = (-1000.0, 1000.0)
 FIELDS = (
-    "volume", "keep_every", "method", "psnr", "ssim", "psnr_fg", "gain", "gain_fg", "gain_over_classical",
+    "volume", "keep_every", "method", "psnr", "ssim", "lpips", "psnr_fg", "gain", "gain_fg", "gain_over_classical",
     "expected_gain", "coverage_90", "spearman",
     "seconds", "peak_memory_mb",
 )  # fmt: skip
@@ -70,14 +71,16 @@ def scaled(dataset: Dataset, crop: Sequence[int]) -> Dataset:
     return Dataset((voxels / voxels.max())[None, None], grid if dataset.grid.unit else Grid(depths))
 
 
-def score(volume: Volume, methods: Sequence[str], every: int, settings: Settings) -> list[dict[str, Any]]:
+def score(
+    volume: Volume, methods: Sequence[str], every: int, settings: Settings, lpips: LpipsChoice | None = None
+) -> list[dict[str, Any]]:
     """Return one row per method."""
     protocol = Protocol("keep_every", every=every)
     scored = {}
     for name in methods:
         method, *parameters = name.split(":")
         own = settings.model_copy(update={"method": method, "parameters": dict(each.split("=") for each in parameters)})
-        found = evaluate(volume.dataset, [method], protocol, own, data_range=(0.0, 1.0)).methods[0]
+        found = evaluate(volume.dataset, [method], protocol, own, data_range=(0.0, 1.0), lpips=lpips).methods[0]
         print(f"{volume.name}, {every}: {name} {found.volume['psnr']:.2f} dB, {found.seconds:.0f} s", file=sys.stderr)
         scored[name] = found
     linear = scored[BASELINE]
@@ -95,6 +98,7 @@ def _row(
         "method": name,
         "psnr": each.volume["psnr"],
         "ssim": each.mean["ssim"],
+        "lpips": each.mean.get("lpips"),
         "psnr_fg": each.volume["psnr_fg"],
         "gain": each.gain_over(linear),
         "gain_fg": foreground[0] - foreground[1],
@@ -107,23 +111,30 @@ def _row(
 
 
 def table(rows: Sequence[dict[str, Any]], methods: Sequence[str]) -> str:
-    """Return PSNR / SSIM of each method per volume, then the gains over linear, their mean and the worst."""
+    """Return PSNR / SSIM (/ LPIPS) of each method per volume, the gains over linear, their mean and the worst."""
     names = list(dict.fromkeys(row["volume"] for row in rows))
     cells = {(row["volume"], row["method"]): row for row in rows}
     learned = [name for name in methods if name != BASELINE]
-    header = ["volume", *(f"{name} dB / SSIM" for name in methods), *(f"{name} gain" for name in learned), "seconds"]
+    scored = "dB / SSIM" if all(row["lpips"] is None for row in rows) else "dB / SSIM / LPIPS"
+    header = ["volume", *(f"{name} {scored}" for name in methods), *(f"{name} gain" for name in learned), "seconds"]
     lines = []
     for name in names:
         found = [cells[name, method] for method in methods]
         gains = [f"{cells[name, method]['gain']:+.2f}" for method in learned]
         times = " ".join(f"{row['seconds']:.1f}" for row in found)
-        lines.append([name, *(f"{row['psnr']:.2f} / {row['ssim']:.3f}" for row in found), *gains, times])
-    for title, how in (("mean", np.mean), ("worst", np.min)):
-        columns = [[cells[name, method] for name in names] for method in methods]
-        means = [f"{how([r['psnr'] for r in rows]):.2f} / {how([r['ssim'] for r in rows]):.3f}" for rows in columns]
+        lines.append([name, *(_cell([row], np.mean, np.mean) for row in found), *gains, times])
+    for title, how, lpips in (("mean", np.mean, np.mean), ("worst", np.min, np.max)):
+        means = [_cell([cells[name, method] for name in names], how, lpips) for method in methods]
         gains = [f"{how([cells[name, method]['gain'] for name in names]):+.2f}" for method in learned]
         lines.append([f"**{title}**", *means, *gains, ""])
     return markdown_table(header, lines)
+
+
+def _cell(rows: Sequence[dict[str, Any]], how: Callable[..., Any], lpips: Callable[..., Any]) -> str:
+    """Return PSNR and SSIM of some rows as one (``how``), and LPIPS where it is known (``lpips``)."""
+    known = [row["lpips"] for row in rows if row["lpips"] is not None]
+    words = f"{how([row['psnr'] for row in rows]):.2f} / {how([row['ssim'] for row in rows]):.3f}"
+    return f"{words} / {lpips(known):.3f}" if known else words
 
 
 def self_knowledge(rows: Sequence[dict[str, Any]]) -> str:
@@ -167,7 +178,9 @@ def main() -> None:
     parser.add_argument("--preset", default="balanced", choices=["fast", "balanced", "best"])
     parser.add_argument("--crop", type=int, nargs=3, default=(97, 160, 160), metavar=("Z", "Y", "X"))
     parser.add_argument("--csv", type=Path, metavar="FILE", help="also write every figure to a CSV file")
+    parser.add_argument("--lpips-weights", type=Path, metavar="FILE", help="AlexNet's weights, for LPIPS")
     args = parser.parse_args()
+    lpips = None if args.lpips_weights is None else LpipsChoice("alex", args.lpips_weights)
     methods = args.methods or [spec.name for spec in registry.specs() if not (spec.needs_model or spec.enhances)]
     methods = list(dict.fromkeys([BASELINE, *methods]))
     print(machine(), flush=True)
@@ -176,7 +189,7 @@ def main() -> None:
         rows = []
         for volume in volumes(args.data, args.crop):
             if volume.dataset.voxels.shape[2] > every:
-                rows += score(volume, methods, every, Settings(preset=args.preset))
+                rows += score(volume, methods, every, Settings(preset=args.preset), lpips)
         everything += rows
         print(
             f"\nKeep every {every}, pooled PSNR, mean SSIM, gain over linear in dB:\n\n"

@@ -1,9 +1,9 @@
 """3-D RRDB-GAN on the volumes of a folder: every second one (by name) is trained on, the others are scored.
 
-Prints tables laid out as 4.1 to 4.4 of Nishioka 2026, beside trilinear and cubic interpolation with back-projection in
-the same run. Scores are the paper's: MSE and PSNR for volumes from 0 to 1, the structural similarity of
-the 3-D volume, LPIPS over all planes (with --lpips FILE); further the sharpness, the mean absolute step between
-neighbouring voxels over the truth's.
+Prints a table laid out as 4.1 of Nishioka 2026, beside trilinear and cubic interpolation with back-projection in the
+same run; what blocks, planes and patches do is measured by ``rrdb_tables.py``. Scores are the paper's: MSE and PSNR for
+volumes from 0 to 1, the structural similarity of the 3-D volume, LPIPS over all planes (with --lpips-weights FILE);
+further the sharpness, the mean absolute step between neighbouring voxels over the truth's.
 """
 
 from __future__ import annotations
@@ -41,11 +41,6 @@ from quality import Volume, volumes
 CLASSICAL = {
     "trilinear": ("enlarge", {"kind": "linear", "back_projection": False}),
     "cubic + back-projection": ("enlarge", {}),
-}
-ABLATIONS: dict[str, tuple[str, list[dict[str, Any]]]] = {
-    "slices": ("VGG sampling", [{"slices": n} for n in (0, 10, 20, 30, 10_000)]),
-    "blocks": ("RRDB", [{"blocks": n} for n in (5, 10, 15)]),
-    "patch": ("input patch", [{"patch": n, "patch_z": z} for n, z in ((30, 20), (20, 15), (15, 10))]),
 }
 MOST_LOST_DB = 0.5
 """Under cubic + back-projection, that the perceptual loss may cost."""
@@ -200,9 +195,8 @@ def main() -> None:
     parser.add_argument("--models", type=Path, metavar="DIR", help="folder for the models, to go on and to keep them")
     parser.add_argument("--preset", default="fast", choices=["fast", "balanced", "best"])
     parser.add_argument("-p", "--parameter", action="append", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--ablation", choices=sorted(ABLATIONS), help="a table of 4.2 to 4.4 instead of 4.1")
     parser.add_argument("--crop", type=int, nargs=3, default=(128, 160, 160), metavar=("Z", "Y", "X"))
-    parser.add_argument("--lpips", type=Path, metavar="FILE", help="AlexNet's weights, for LPIPS")
+    parser.add_argument("--lpips-weights", type=Path, metavar="FILE", help="AlexNet's weights, for LPIPS")
     parser.add_argument("--threads", type=int, default=None)
     args = parser.parse_args()
     print(machine(), flush=True)
@@ -217,37 +211,33 @@ def run(args: argparse.Namespace, models: Path, temporary: Path) -> None:
     learning, scored = halves(found)
     runtime = Runtime("cpu", args.threads or 1, 0) if args.threads else Runtime(*device_and_threads(), 0)
     source = files_of(args.data, [each.name for each in learning]) if args.data else written(learning, temporary)
-    lpips = None if args.lpips is None else lpips_of(args.lpips)
+    lpips = None if args.lpips_weights is None else lpips_of(args.lpips_weights)
     names = [", ".join(each.name for each in part) for part in (learning, scored)]
     print(f"\nTrained on {names[0]}; scored on {names[1]}.")
-    title, variants = ABLATIONS[args.ablation] if args.ablation else ("", [{}])
     given = dict(map(parse_parameter, args.parameter))
     spec = registry.get("rrdb_gan")
     rows: dict[str, Row] = {}
     each_volume: dict[str, list[Row]] = {}
     contenders: dict[str, tuple[str, dict[str, Any]]] = dict(CLASSICAL)
-    for variant in variants:
-        name = " ".join(f"{key}={value}" for key, value in variant.items()) or "rrdb_gan"
-        folder = models / name.replace(" ", "_")
-        parameters = {**spec.presets[args.preset], **given, **variant}
-        if not (folder / "model.safetensors").exists():
-            print(f"\n{name}, {args.minutes:g} minutes:", flush=True)
-            try:
-                count, seconds = train(folder, source, learning, parameters, args.minutes, runtime, args.pause)
-            except Cancelled:
-                print("paused; run again with the same --models to go on")
-                return
-            print(f"  {count} steps in this run, {seconds / count:.2f} s each", flush=True)
-        contenders[name] = "rrdb_gan", {"model": folder}
+    folder = models / "rrdb_gan"
+    if not (folder / "model.safetensors").exists():
+        print(f"\nrrdb_gan, {args.minutes:g} minutes:", flush=True)
+        parameters = {**spec.presets[args.preset], **given}
+        try:
+            count, seconds = train(folder, source, learning, parameters, args.minutes, runtime, args.pause)
+        except Cancelled:
+            print("paused; run again with the same --models to go on")
+            return
+        print(f"  {count} steps in this run, {seconds / count:.2f} s each", flush=True)
+    contenders["rrdb_gan"] = "rrdb_gan", {"model": folder}
     for name, (method, own) in contenders.items():
         rows[name], each_volume[name] = score(name, method, own, scored, args.threads, lpips)
     table = [rows[name] for name in rows]
-    print(f"\n{f'By {title}' if title else 'Means'} over {len(scored)} volumes:\n")
+    print(f"\nMeans over {len(scored)} volumes:\n")
     print(markdown_table(HEADER, [row.cells() for row in table]))
     print(f"\n{per_volume(each_volume)}\n")
-    for name in [each for each in contenders if each not in CLASSICAL]:
-        config = json.loads((models / name.replace(" ", "_") / "training.json").read_text())["parameters"]
-        print(judge(rows, rows[name], shares_of(GanConfig(**config)).perceptual > 0))
+    config = json.loads((folder / "training.json").read_text())["parameters"]
+    print(judge(rows, rows["rrdb_gan"], shares_of(GanConfig(**config)).perceptual > 0))
 
 
 def device_and_threads() -> tuple[str, int]:

@@ -78,8 +78,8 @@ def take(theme: str) -> None:
     result = viewer.layers["MRI head flow"]
     viewer.dims.set_point(0, result.translate[0] + 50.5 * result.scale[0])
     save(viewer, f"runs-{theme}")
+    widget.runs.show_part("absolute error")
     error = viewer.layers["MRI head flow absolute error"]
-    error.visible = True
     viewer.dims.set_point(0, error.translate[0] + 13 * error.scale[0])
     save(viewer, f"error-{theme}")
     viewer.window.remove_dock_widget(widget)

@@ -115,6 +115,23 @@ def test_dense_organoid(done, stacks):
         assert Result.load(out / f"organoid_{method}.tif").is_observed.sum() == len(kept)
 
 
+def test_lpips_is_part_of_the_table_when_it_is_asked_for(tmp_path):
+    (tmp_path / "w.pth").write_text("no weights")
+    options = ["--methods", "linear", "--lpips", "alex", "--lpips-weights", tmp_path / "w.pth"]
+    done = succeed("demo", "--out", tmp_path / "out", *options)
+    assert done.stdout.count("LPIPS: n/a, the weights of the network alex cannot be had") == 2, "below each table"
+    [warning] = done.stderr.splitlines()
+    assert f"LPIPS is n/a: '{tmp_path / 'w.pth'}' holds something other than" in warning
+    with (tmp_path / "out" / "scores.csv").open(newline="", encoding="utf-8") as file:
+        assert {row["lpips"] for row in csv.DictReader(file)} == {""}
+
+
+def test_lpips_weights_need_a_network(tmp_path):
+    options = ["--methods", "linear", "--lpips-weights", tmp_path / "w.safetensors"]
+    assert "add --lpips alex, vgg or squeeze" in fail(2, "demo", "--out", tmp_path / "out", *options)
+    assert files(tmp_path) == set()
+
+
 def test_default_methods_need_no_training():
     assert {"nearest", "linear", "cubic"} <= set(default_methods())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import io
 from .errors import OutputError
-from .evaluation.evaluate import Scores, evaluate
+from .evaluation.evaluate import LpipsChoice, Scores, evaluate
 from .evaluation.holdout import Protocol, Trial
 from .methods import registry
 from .progress import Report, part, silent
@@ -54,7 +54,12 @@ def default_methods() -> list[str]:
 
 
 def run_demo(
-    out: Path, methods: Sequence[str] | None = None, settings: Settings | None = None, report: Report = silent
+    out: Path,
+    methods: Sequence[str] | None = None,
+    settings: Settings | None = None,
+    report: Report = silent,
+    *,
+    lpips: LpipsChoice | None = None,
 ) -> list[tuple[DemoStack, Scores]]:
     """Write sparse and dense stacks, ``scores.csv`` and ``figure.png`` to the folder ``out``.
 
@@ -67,6 +72,8 @@ def run_demo(
     settings : Settings, optional
         Preset, device, threads and seed.
     report : callable
+    lpips : LpipsChoice, optional
+        Also score LPIPS.
 
     Returns
     -------
@@ -81,7 +88,7 @@ def run_demo(
     montages = []
     for i, stack in enumerate(stacks):
         inner = part(report, i / len(stacks), (i + 1) / len(stacks), stack.name)
-        scores, montage = _run_stack(stack, out, methods, settings or Settings(preset="fast"), inner)
+        scores, montage = _run_stack(stack, out, methods, settings or Settings(preset="fast"), lpips, inner)
         done.append((stack, scores))
         montages.append(montage)
     write_csv(out / "scores.csv", [(stack.name, scores) for stack, scores in done], overwrite=True)
@@ -90,7 +97,12 @@ def run_demo(
 
 
 def _run_stack(
-    stack: DemoStack, out: Path, methods: Sequence[str], settings: Settings, report: Report
+    stack: DemoStack,
+    out: Path,
+    methods: Sequence[str],
+    settings: Settings,
+    lpips: LpipsChoice | None,
+    report: Report,
 ) -> tuple[Scores, Montage]:
     truth = stack.dataset
     pictures = Pictures(truth, settings)
@@ -103,7 +115,7 @@ def _run_stack(
         io.write(out / f"{stack.name}_sparse{stack.suffix}", sparse, overwrite=True)
 
     protocol = Protocol("keep_every", every=stack.keep_every)
-    scores = evaluate(truth, methods, protocol, settings, report=report, on_result=keep)
+    scores = evaluate(truth, methods, protocol, settings, lpips=lpips, report=report, on_result=keep)
     sections = pictures.montages(scores.data_range[0])[:-1]
     middle = sections[len(sections) // 2]
     return scores, replace(middle, title=f"{stack.title}: section {middle.index}, {scores.protocol.describe()}")

@@ -140,7 +140,7 @@ class TestRoom:
         qtbot.waitUntil(lambda: len(window.tabifiedDockWidgets(docks[0])) == 3)
         assert (window.minimumSizeHint().height(), window.height()) <= (800, 800)
         assert window.minimumSizeHint().width() <= 1280
-        assert not docks[-1].visibleRegion().isEmpty()
+        qtbot.waitUntil(lambda: not docks[-1].visibleRegion().isEmpty())
 
     def test_with_large_text_too(self, qtbot, shown_viewer):
         settings, window = get_settings().appearance, window_of(shown_viewer)
@@ -267,6 +267,7 @@ class TestKeys:
         below, above = docked(shown_viewer), docked(shown_viewer, "Compare methods")
         window = window_of(shown_viewer)
         qtbot.waitUntil(lambda: above.parent() in window.tabifiedDockWidgets(below.parent()))
+        qtbot.waitUntil(lambda: not above.visibleRegion().isEmpty() and below.visibleRegion().isEmpty())
         activate(shown_viewer)
         QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Return, CTRL)
         qtbot.waitUntil(lambda: above.job is not None)
@@ -315,4 +316,4 @@ def test_the_docks_are_closed_one_by_one(qtbot, shown_viewer):
     qtbot.waitUntil(lambda: docks[1].parent() in window.tabifiedDockWidgets(docks[0].parent()))
     shown_viewer.window.remove_dock_widget(docks[1])
     assert isinstance(docks[0].parent(), QDockWidget)
-    assert not docks[0].visibleRegion().isEmpty()
+    qtbot.waitUntil(lambda: not docks[0].visibleRegion().isEmpty())

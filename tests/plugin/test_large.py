@@ -146,7 +146,9 @@ class TestStreaming:
         assert {each.name for each in tmp_path.iterdir()} == {
             "a.tif", "dense.ome.zarr", "dense-uncertainty.ome.zarr",
         }  # fmt: skip
-        assert [layer.multiscale for layer in done.layers[:2]] == [True, True]
+        tick(widget.runs, "Uncertainty")
+        assert all(layer.multiscale for layer in done.every_layer())
+        assert len(done.every_layer()) == 2
         assert Result.load(tmp_path / "dense.ome.zarr").record["scores"]["mean"]["psnr"] is not None
         assert not [text for text in said() if "Traceback" in text]
 

@@ -122,6 +122,13 @@ class TestErrors:
         assert "use a smaller factor, one channel, or a crop" in read(widget.bar, "message")
         assert is_ready(widget)
 
+    def test_what_an_error_said_goes_with_its_cause(self, qtbot, widget, stack):
+        start(qtbot, widget, steps=2, outcome="error")
+        finish(qtbot, widget)
+        assert "went wrong" in read(widget.bar, "message")
+        enter(widget.target, "Factor", 3)
+        assert read(widget.bar, "message") == ""
+
     def test_a_request_that_does_not_fit(self, qtbot, viewer, widget, stack):
         choose(widget, method="slow", acquisition="projection:4")
         press(widget.bar, "run")

@@ -20,7 +20,19 @@ from ..system.logs import LEVELS, logging_to
 from .batch import batch
 from .doctor import doctor
 from .models import app as models_app
-from .options import FILE, Debug, Input, Json, Overwrite, methods_option, protocol_of, split, takes_settings
+from .options import (
+    FILE,
+    Debug,
+    Input,
+    Json,
+    LpipsNet,
+    LpipsWeights,
+    Overwrite,
+    methods_option,
+    protocol_of,
+    split,
+    takes_settings,
+)
 from .output import describe_result, describe_spec, print_estimate, print_json, print_scores, summarise, warn
 from .signals import reporting
 from .train import train
@@ -183,16 +195,8 @@ def evaluate(
         tuple[float, float] | None,
         typer.Option(metavar="LO HI", help="Full range of intensities. Default: percentiles 0.1 to 99.9 of the truth."),
     ] = None,
-    lpips: Annotated[
-        str | None,
-        typer.Option(
-            metavar="alex|vgg|squeeze",
-            help="Also score LPIPS with this image network; its weights are loaded from the internet once.",
-        ),
-    ] = None,
-    lpips_weights: Annotated[
-        Path | None, typer.Option(help="The network's weights as a file, to load nothing.", **FILE)
-    ] = None,
+    lpips: LpipsNet = None,
+    lpips_weights: LpipsWeights = None,
     report: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Also write an HTML report with figures, and all scores as CSV and JSON."),
@@ -231,6 +235,8 @@ def demo(
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")] = Path("demo-output"),
     view: Annotated[bool, typer.Option("--view", help="Open the results in napari afterwards.")] = False,
+    lpips: LpipsNet = None,
+    lpips_weights: LpipsWeights = None,
     *,
     settings: Settings,
     debug: Debug = False,
@@ -238,13 +244,17 @@ def demo(
 ) -> None:
     """Hide sections of a real MRI and a simulated organoid, fill them, score them."""
     from ..demo import run_demo
+    from .scoring import announce_lpips, lpips_choice, warn_without_lpips
 
     if view:
         from ..plugin.view import check_viewer, view_demo
 
         check_viewer()
+    choice = lpips_choice(lpips, lpips_weights)
+    announce_lpips(choice)
     with reporting("demo") as report:
-        done = run_demo(out, split(methods), settings.model_copy(update={"preset": "fast"}), report)
+        done = run_demo(out, split(methods), settings.model_copy(update={"preset": "fast"}), report, lpips=choice)
+    warn_without_lpips([scores for _, scores in done])
     if json:
         print_json({"out": str(out), "stacks": {stack.name: scores.as_json() for stack, scores in done}})
     else:

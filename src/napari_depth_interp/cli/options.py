@@ -34,6 +34,19 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing o
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else.")]
 
+LpipsNet = Annotated[
+    str | None,
+    typer.Option(
+        "--lpips",
+        metavar="alex|vgg|squeeze",
+        help="Also score LPIPS with this image network; its weights are loaded from the internet once.",
+    ),
+]
+LpipsWeights = Annotated[
+    Path | None,
+    typer.Option("--lpips-weights", help="The network's weights as a file, to load nothing.", **FILE),
+]
+
 
 def methods_option(default: str) -> Any:
     """Make the option that names several methods; its help text says which are taken without it."""

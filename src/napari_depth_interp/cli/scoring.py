@@ -47,7 +47,7 @@ def score_stacks(
         from ..report.page import check_folder
 
         check_folder(question.folder, overwrite=question.overwrite)
-    _announce(question.lpips)
+    announce_lpips(question.lpips)
     done = []
     for number, source in enumerate(sources):
         inner = part(
@@ -61,8 +61,7 @@ def score_stacks(
         command = shlex.join(["depth-interp", *arguments])
         write_report(question.folder, chapters, command, overwrite=question.overwrite)
     scored = [(title, scores) for title, scores, _ in done]
-    problems = [scores.lpips["problem"] for _, scores in scored if scores.lpips is not None]
-    warn(f"LPIPS is n/a: {problem}" for problem in dict.fromkeys(problems) if problem is not None)
+    warn_without_lpips([scores for _, scores in scored])
     return scored
 
 
@@ -91,7 +90,13 @@ def _score(source: Path, question: Question, report: Report) -> tuple[Scores, An
     return scores, kept
 
 
-def _announce(choice: LpipsChoice | None) -> None:
+def warn_without_lpips(found: Sequence[Scores]) -> None:
+    """Say why LPIPS was asked for and is not there."""
+    problems = [scores.lpips["problem"] for scores in found if scores.lpips is not None]
+    warn(f"LPIPS is n/a: {problem}" for problem in dict.fromkeys(problems) if problem is not None)
+
+
+def announce_lpips(choice: LpipsChoice | None) -> None:
     """Say before the long wait what will be loaded."""
     from ..models.weights import BACKBONES
 

@@ -63,6 +63,7 @@ class GroupedChoice(QComboBox):
         let_shrink(self, 12)
         self.view().setItemDelegate(_OneLine(self))
         self.view().setMinimumWidth(560)
+        self.view().setTextElideMode(Qt.TextElideMode.ElideRight)
 
     def add_group(self, title: str) -> None:
         """Begin another group."""

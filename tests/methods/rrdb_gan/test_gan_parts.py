@@ -11,7 +11,7 @@ from napari_depth_interp.methods.rrdb_gan import AlongZConfig, GanConfig
 from napari_depth_interp.methods.rrdb_gan.discriminator import Discriminator
 from napari_depth_interp.methods.rrdb_gan.generator import SCALE, DenseBlock, Generator, Rrdb, shuffled, stages
 from napari_depth_interp.methods.rrdb_gan.lattice import Lattice
-from napari_depth_interp.methods.rrdb_gan.losses import deceives, judges, ssim
+from napari_depth_interp.methods.rrdb_gan.losses import deceives, judges, relativistic, ssim
 from napari_depth_interp.methods.rrdb_gan.objective import Objective, announcements, shares_of
 from napari_depth_interp.methods.rrdb_gan.pairs import Patches, Volume, limits, make_volume
 from napari_depth_interp.methods.rrdb_gan.perceptual import Perceptual, Vgg, spectrum
@@ -107,6 +107,17 @@ class TestGenerator:
         assert [each.out_channels for each in network.stages] == [8 * 64, 8 * 64]
         assert not [each for each in network.modules() if isinstance(each, torch.nn.BatchNorm3d)]
 
+    @pytest.mark.parametrize("kind", ["rrdb", "residual"])
+    @pytest.mark.parametrize("tail", ["staged", "direct"])
+    def test_in_two_dimensions_each_section_is_enlarged_by_itself(self, kind, tail):
+        torch.manual_seed(1)
+        network, coarse = Generator(kind, 6, 3, 2, tail, (4, 4, 4), False, dimensions=2), volume(5, 6, 7)
+        whole = network(coarse)
+        assert whole.shape == (1, 1, 20, 24, 28)
+        alone = torch.cat([network(coarse[:, :, i : i + 1])[:, :, :1] for i in range(5)], 2)
+        between = torch.nn.functional.interpolate(alone, scale_factor=(4, 1, 1), mode="trilinear")
+        torch.testing.assert_close(whole, between, atol=1e-5, rtol=0)
+
     def test_voxel_shuffle_puts_channels_in_their_places(self):
         features = torch.arange(8.0).view(1, 8, 1, 1, 1)
         torch.testing.assert_close(shuffled(features, (2, 2, 2))[0, 0], torch.arange(8.0).view(2, 2, 2))
@@ -129,6 +140,15 @@ class TestDiscriminator:
         logits = judge(seen, torch.tensor([0, 3]))
         assert logits.shape == (2,)
         assert logits[0] != logits[1]
+
+    def test_in_two_dimensions_the_order_of_sections_does_not_matter(self):
+        seen, kinds = volume(6, 16, 16), torch.zeros(1, dtype=torch.long)
+        for dimensions in (2, 3):
+            torch.manual_seed(2)
+            judge = Discriminator(4, 0, dimensions)
+            with torch.no_grad():
+                apart = (judge(seen, kinds) - judge(seen[:, :, [3, 0, 5, 1, 4, 2]], kinds)).abs()
+            assert (float(apart) < 1e-6) == (dimensions == 2)
 
     @pytest.mark.parametrize("size", [4, 13, 24])
     def test_half_precision_gives_numbers_at_any_size(self, size):
@@ -161,6 +181,14 @@ class TestLosses:
         real = torch.tensor([0.8, 2.0])
         wanted = -(0.99 * log(real) + 0.01 * log(-real)).mean() - log(-logits).mean()
         assert float(judges(real, logits)) == pytest.approx(float(wanted))
+
+    def test_a_relativistic_discriminator_compares_with_the_others(self):
+        log = torch.nn.functional.logsigmoid
+        real, made = torch.tensor([0.8, 2.0]), torch.tensor([0.3, -1.2])
+        more, less = real - made.mean(), made - real.mean()
+        wanted = (-(0.99 * log(more) + 0.01 * log(-more)).mean() - log(-less).mean()) / 2
+        assert float(relativistic(real, made)) == pytest.approx(float(wanted))
+        assert float(relativistic(real + 5, made + 5)) == pytest.approx(float(wanted)), "only differences count"
 
     def test_published_weights(self):
         shares = shares_of(GanConfig(objective="published", perceptual="vgg"))
@@ -207,6 +235,11 @@ class TestPerceptual:
         torch.testing.assert_close(features.seen[0][2], whole[1:4])
         torch.testing.assert_close(features.seen[0][0], whole[[0, 0, 1]])  # the end is held
         torch.testing.assert_close(features.seen[4][5], whole[:, :, [4, 5, 5]].permute(2, 0, 1))
+
+    def test_planes_of_one_direction_where_sections_are_looked_at_alone(self):
+        made, features = volume(4, 5, 6), Recorder()
+        Perceptual(features, important=False, axes=(2,))(made, made, 100)
+        assert [tuple(each.shape) for each in features.seen] == [(4, 3, 5, 6)] * 2
 
     def test_all_planes_give_the_mean_over_planes_and_directions(self):
         made, real = volume(4, 5, 6), volume(4, 5, 6, seed=1)

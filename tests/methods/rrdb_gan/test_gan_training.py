@@ -14,7 +14,7 @@ from napari_depth_interp.evaluation.evaluate import evaluate
 from napari_depth_interp.evaluation.holdout import Protocol
 from napari_depth_interp.method import Runtime
 from napari_depth_interp.methods import registry
-from napari_depth_interp.methods.rrdb_gan import GanConfig
+from napari_depth_interp.methods.rrdb_gan import AlongZConfig, GanConfig
 from napari_depth_interp.methods.rrdb_gan.forward import lattice_of
 from napari_depth_interp.methods.rrdb_gan.lattice import Lattice
 from napari_depth_interp.methods.rrdb_gan.objective import Objective
@@ -119,8 +119,9 @@ def test_resumes_exactly(kind, tmp_path):
         {"generator": "residual", "tail": "staged", "base": "none", "scale": "truth", "back_projection": False},
         {"perceptual": "random", "slice_size": 16, "slice_choice": "important", "slices_at_end": 1},
         {"precision": "float32", "channels_last": False, "fresh_patches": True, "validation_share": 0.0, "clip": 0.0},
+        {"dimensions": 2, "adversary": "relativistic", "perceptual": "random", "slice_size": 16},
     ],
-    ids=["published form", "features", "plain"],
+    ids=["published form", "features", "plain", "section by section"],
 )
 def test_every_choice_trains_and_runs(own, tmp_path):
     about = learn(tmp_path / "model", data(tmp_path / "data", 2), objective="published", **own)
@@ -131,6 +132,25 @@ def test_every_choice_trains_and_runs(own, tmp_path):
     assert result.dataset.voxels.shape == (1, 1, 20, 24, 20)
     assert np.isfinite(result.dataset.voxels).all()
     assert any("fine detail may be invented" in line for line in result.warnings)
+
+
+def test_two_dimensions_do_not_add_sections():
+    with pytest.raises(ValueError, match=r"dimensions=2 learns nothing along z, which factor asks for"):
+        AlongZConfig(dimensions=2)
+
+
+def test_a_model_from_before_dimensions_could_be_chosen_is_one_of_three(tmp_path):
+    learn(tmp_path / "model", data(tmp_path / "data", 2))
+    file = tmp_path / "model" / "config.json"
+    about = json.loads(file.read_text())
+    del about["config"]["dimensions"]
+    file.write_text(json.dumps(about))
+    dataset = Dataset(blobs(9, (5, 12, 12))[None, None, :, 3:9, 3:8], Grid(np.arange(5.0)))
+    settings = make_settings(method="rrdb_gan", parameters={"model": tmp_path / "model"}, threads=1)
+    assert execute(resolve(dataset, settings)).dataset.voxels.shape == (1, 1, 20, 24, 20)
+    learn(tmp_path / "further", data(tmp_path / "data", 2), start_from=tmp_path / "model")
+    with pytest.raises(RequestError, match="dimensions 3 instead of 2"):
+        learn(tmp_path / "other", data(tmp_path / "data", 2), start_from=tmp_path / "model", dimensions=2)
 
 
 class TestRates:

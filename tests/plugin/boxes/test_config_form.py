@@ -47,7 +47,7 @@ def form(qtbot):
 
 
 def editor(form, name):
-    return find(form, type(form.config()).model_fields[name].title or name)
+    return find(form, type(form.config()).model_fields[name].title or name.replace("_", " ").capitalize())
 
 
 def child(form, name, kind):

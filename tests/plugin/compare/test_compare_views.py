@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from compared import TITLE, click, compare, visible
-from controls import cursor_at, drawn_curves, find, graph, pick, point_labels, press
+from controls import cursor_at, drawn_curves, find, graph, pick, point_labels, press, shows
 from drive import sparse_tiff
 from qtpy.QtCore import QPoint, QPointF, Qt
 
@@ -210,6 +210,51 @@ class TestSideBySide:
         assert not find(widget.scores, "Side by side").isChecked()
         assert not viewer.canvas.grid.enabled
         assert visible(viewer) == ["a"]
+
+
+class TestBlend:
+    def test_from_truth_over_the_method_to_linear(self, qtbot, viewer, widget, stack):
+        compare(qtbot, widget)
+        assert not find(widget.scores, "Blend").isEnabled()
+        click(qtbot, widget, "cubic")
+        before = visible(viewer)
+        press(widget.scores, "Blend")
+        slider = find(widget.scores, "Blend of truth, method and linear")
+        for value, shown, faded in (
+            (0, {"a truth", "a cubic restored"}, ("a cubic restored", 0.0)),
+            (50, {"a truth", "a cubic restored"}, ("a cubic restored", 0.5)),
+            (100, {"a cubic restored", "a linear restored"}, None),
+            (200, {"a cubic restored", "a linear restored"}, None),
+        ):
+            slider.setValue(value)
+            assert set(visible(viewer)) == shown
+            if faded is not None:
+                assert viewer.layers[faded[0]].opacity == pytest.approx(faded[1])
+        seen = viewer.layers["a linear restored"]
+        hidden = viewer.layers["a cubic restored"]
+        order = [viewer.layers.index(seen), viewer.layers.index(hidden)]
+        assert (seen.opacity, hidden.opacity) == ((1.0, 1.0) if order[0] > order[1] else (1.0, 0.0))
+        press(widget.scores, "Blend")
+        assert visible(viewer) == before
+        assert {layer.opacity for layer in (seen, hidden, viewer.layers["a truth"])} == {1.0}
+        assert not shows(widget.scores, "Blend of truth, method and linear")
+
+    def test_another_view_takes_over(self, qtbot, viewer, widget, stack):
+        compare(qtbot, widget)
+        click(qtbot, widget, "cubic")
+        press(widget.scores, "Blend")
+        press(widget.scores, "Flicker")
+        assert not find(widget.scores, "Blend").isChecked()
+        assert viewer.layers["a cubic restored"].opacity == 1.0
+        press(widget.scores, "Flicker")
+
+    def test_of_linear_itself_there_are_two(self, qtbot, viewer, widget, stack):
+        compare(qtbot, widget)
+        click(qtbot, widget, "linear")
+        press(widget.scores, "Blend")
+        find(widget.scores, "Blend of truth, method and linear").setValue(200)
+        assert set(visible(viewer)) == {"a truth", "a linear restored"}
+        press(widget.scores, "Blend")
 
 
 class TestFlicker:

@@ -181,7 +181,7 @@ widget.data.show_folder(sys.argv[1])
 small = {"channels": 8, "levels": 1, "batch": 2, "training_steps": 100000}
 widget.method.set_values(make_settings(method="msdsr", device="cpu", parameters=small))
 widget.model.set_name("mine")
-widget.train()
+widget.run()
 
 def look():
     if len(widget.curves.losses) >= 5:
@@ -255,7 +255,7 @@ class TestSettingUp:
             make_settings(method="msdsr", parameters={"training_steps": 10, "channels": 8, "levels": 1})
         )
         trainer_widget.model.set_name("from layers")
-        trainer_widget.train()
+        trainer_widget.run()
         finish(qtbot, trainer_widget, LONG)
         record = model_folder.about(models_home / "from layers").record
         assert [each["file"] for each in record["data"]] == ["brain"]
@@ -273,7 +273,7 @@ class TestSettingUp:
         trainer_widget.data.show_folder(str(dense))
         trainer_widget.model.set_name("mine")
         assert "is an unfinished training; resume it" in read(trainer_widget.bar, "message")
-        trainer_widget.train()
+        trainer_widget.run()
         assert trainer_widget.job is None
         assert (models_home / "mine" / library.CHECKPOINT).read_bytes() == b"hours of work"
         trainer_widget.resume("mine")

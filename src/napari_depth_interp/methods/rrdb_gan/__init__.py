@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ...method import Enlarges, Method, MethodConfig, MethodSpec, Preset, Runtime, TrainingSpec
 from .parameters import NetworkParameters, ObjectiveParameters, RunParameters, TrainingParameters
@@ -37,6 +37,12 @@ class AlongZConfig(GanConfig):
         json_schema_extra={"hides": True},
     )
 
+    @model_validator(mode="after")
+    def _fits(self) -> AlongZConfig:
+        if self.dimensions == 2:
+            raise ValueError("dimensions=2 learns nothing along z, which factor asks for; give dimensions=3")
+        return self
+
 
 _SMALL: dict[str, Any] = {
     "features": 16, "growth": 8, "blocks": 2, "tail": "direct", "objective": "faithful", "batch": 4, "patch": 16,
@@ -51,7 +57,8 @@ _PUBLISHED: dict[str, Any] = {
     "slice_choice": "random", "slice_size": 224, "discriminator_channels": 64, "patch": 30, "patch_z": 20,
     "patches_per_volume": 8, "fresh_patches": False, "augment": False, "blur": 0.0, "noise": 0.0, "batch": 16,
     "epochs": 200, "learning_rate": 2e-4, "schedule": "halving", "halve_every": 70, "weight_average": 0.0, "clip": 0.0,
-    "validation_share": 0.0, "precision": "auto", "flips": 1, "back_projection": False,
+    "validation_share": 0.0, "precision": "auto", "flips": 1, "back_projection": False, "dimensions": 3,
+    "adversary": "plain",
 }  # fmt: skip
 """Nishioka 2026, chapter 3; what it does not state is on the method's page."""
 _PRESETS: dict[Preset, dict[str, Any]] = {"fast": _SMALL, "balanced": {}, "best": _LARGE}

@@ -26,14 +26,17 @@ class Discriminator(nn.Module):
     classes : int
         Classes of volumes, shown as one-hot maps beside the volume; 0: none. (The paper's 11 channels are a volume and
         10 classes.)
+    dimensions : int
+        3, or 2: each section is looked at by itself.
     """
 
-    def __init__(self, channels: int, classes: int) -> None:
+    def __init__(self, channels: int, classes: int, dimensions: int = 3) -> None:
         super().__init__()
         widths = [1 + classes, *(channels * min(_WIDEST, 2**level) for level in range(_LEVELS))]
         self.classes = classes
+        kernel, stride, padding = ((1, 3, 3), (1, 2, 2), (0, 1, 1)) if dimensions == 2 else (3, 2, 1)
         self.convolutions = nn.ModuleList(
-            nn.Conv3d(inside, outside, 3, stride=2, padding=1) for inside, outside in pairwise(widths)
+            nn.Conv3d(inside, outside, kernel, stride, padding) for inside, outside in pairwise(widths)
         )
         self.logit = nn.Conv3d(widths[-1], 1, 1)
 

@@ -1,4 +1,7 @@
-"""The generators: 3-D RRDB-Net (Ha et al. 2024; Nishioka 2026, section 3.3.1) and the residual one of 3D-SRCGAN."""
+"""The generators: 3-D RRDB-Net (Ha et al. 2024; Nishioka 2026, section 3.3.1) and the residual one of 3D-SRCGAN.
+
+Either also in 2-D, section by section: those of ESRGAN and SRGAN.
+"""
 
 from __future__ import annotations
 
@@ -16,21 +19,25 @@ _SLOPE = 0.2
 _SMALL = 0.1
 """Of ESRGAN: residual blocks begin with weights this much smaller than usual."""
 
-LEARNED = ("generator", "features", "growth", "blocks", "tail", "base", "scale", "factor")
+LEARNED = ("generator", "features", "growth", "blocks", "tail", "base", "scale", "factor", "dimensions")
 """Parameters that belong to the trained network, whatever a later run says."""
+ADDED_LATER = {"dimensions": 3}
+"""Those that older models do not name, and what they are there."""
 
 
-def _conv(inside: int, outside: int) -> nn.Conv3d:
+def _conv(inside: int, outside: int, dimensions: int = 3) -> nn.Conv3d:
+    if dimensions == 2:
+        return nn.Conv3d(inside, outside, (1, 3, 3), padding=(0, 1, 1))
     return nn.Conv3d(inside, outside, 3, padding=1)
 
 
 class DenseBlock(nn.Module):
     """Five convolutions, each of which sees all before it: ``DB(u) = alpha T(u) + u`` (eq. 3.4)."""
 
-    def __init__(self, features: int, growth: int) -> None:
+    def __init__(self, features: int, growth: int, dimensions: int = 3) -> None:
         super().__init__()
-        grown = [_conv(features + i * growth, growth) for i in range(4)]
-        self.convolutions = nn.ModuleList([*grown, _conv(features + 4 * growth, features)])
+        grown = [_conv(features + i * growth, growth, dimensions) for i in range(4)]
+        self.convolutions = nn.ModuleList([*grown, _conv(features + 4 * growth, features, dimensions)])
         _begin_small(self)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -44,9 +51,9 @@ class DenseBlock(nn.Module):
 class Rrdb(nn.Module):
     """Three dense blocks in a residual: ``RRDB(h) = alpha DB(DB(DB(h))) + h`` (eq. 3.5, 3.6)."""
 
-    def __init__(self, features: int, growth: int) -> None:
+    def __init__(self, features: int, growth: int, dimensions: int = 3) -> None:
         super().__init__()
-        self.blocks = nn.Sequential(*(DenseBlock(features, growth) for _ in range(3)))
+        self.blocks = nn.Sequential(*(DenseBlock(features, growth, dimensions) for _ in range(3)))
 
     def forward(self, features: Tensor) -> Tensor:
         """Return (B, F, Z, Y, X) for the same."""
@@ -56,9 +63,10 @@ class Rrdb(nn.Module):
 class ResidualBlock(nn.Module):
     """Two convolutions in a residual, as in SRGAN, without batch normalisation."""
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, dimensions: int = 3) -> None:
         super().__init__()
-        self.first, self.second, self.slope = _conv(features, features), _conv(features, features), nn.PReLU()
+        self.first, self.second = (_conv(features, features, dimensions) for _ in range(2))
+        self.slope = nn.PReLU()
         _begin_small(self)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -82,20 +90,28 @@ class Generator(nn.Module):
     factors : (z, y, x)
     quiet : bool
         Begin with an output of zero, for a generator that adds to a base estimate.
+    dimensions : int
+        3, or 2: each section is enlarged by itself, and sections between are interpolated linearly.
     """
 
     def __init__(
-        self, kind: str, features: int, growth: int, blocks: int, tail: str, factors: Sequence[int], quiet: bool
-    ) -> None:
+        self, kind: str, features: int, growth: int, blocks: int, tail: str, factors: Sequence[int], quiet: bool,
+        dimensions: int = 3,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.first = _conv(1, features)
-        trunk = [Rrdb(features, growth) if kind == "rrdb" else ResidualBlock(features) for _ in range(blocks)]
-        self.trunk = nn.Sequential(*trunk, _conv(features, features))
+        self.first = _conv(1, features, dimensions)
+        rrdb = kind == "rrdb"
+        trunk = [
+            Rrdb(features, growth, dimensions) if rrdb else ResidualBlock(features, dimensions) for _ in range(blocks)
+        ]
+        self.trunk = nn.Sequential(*trunk, _conv(features, features, dimensions))
         z, y, x = (int(each) for each in factors)
+        self._along_z = z if dimensions == 2 else 1
+        z //= self._along_z
         self._stages = stages((z, y, x)) if tail == "staged" else []
-        self.stages = nn.ModuleList(_conv(features, features * math.prod(stage)) for stage in self._stages)
+        self.stages = nn.ModuleList(_conv(features, features * math.prod(stage), dimensions) for stage in self._stages)
         self._direct = (1, 1, 1) if tail == "staged" else (z, y, x)
-        self.last = _conv(features, math.prod(self._direct))
+        self.last = _conv(features, math.prod(self._direct), dimensions)
         if quiet:
             nn.init.zeros_(self.last.weight)
             assert self.last.bias is not None
@@ -108,7 +124,10 @@ class Generator(nn.Module):
         for stage, convolution in zip(self._stages, self.stages, strict=True):
             features = functional.leaky_relu(shuffled(convolution(features), stage), _SLOPE)
         with torch.autocast(coarse.device.type, enabled=False):  # bfloat16 would show as steps of intensity
-            return shuffled(self.last(features.float()), self._direct)
+            made = shuffled(self.last(features.float()), self._direct)
+            if self._along_z > 1:
+                made = functional.interpolate(made, scale_factor=(self._along_z, 1, 1), mode="trilinear")
+            return made
 
     def bytes_per_voxel(self) -> int:
         """Return about how many bytes of memory each coarse voxel takes (inference, float32)."""
@@ -117,14 +136,15 @@ class Generator(nn.Module):
         for stage in self._stages:
             wide.append(3 * features * fine * math.prod(stage))
             fine *= math.prod(stage)
-        return 4 * max(*wide, 3 * self.last.out_channels * fine) + 8 * fine
+        return 4 * max(*wide, 3 * self.last.out_channels * fine) + 8 * fine * self._along_z
 
     @classmethod
     def of(cls, about: Mapping[str, Any], factors: Sequence[int]) -> Generator:
         """Return the generator that a config or a model's description asks for."""
         features, growth, blocks = (int(about[name]) for name in ("features", "growth", "blocks"))
         quiet = about["base"] != "none"
-        return cls(str(about["generator"]), features, growth, blocks, str(about["tail"]), factors, quiet)
+        dimensions = int(about.get("dimensions", ADDED_LATER["dimensions"]))
+        return cls(str(about["generator"]), features, growth, blocks, str(about["tail"]), factors, quiet, dimensions)
 
 
 def stages(factors: tuple[int, int, int]) -> list[tuple[int, int, int]]:

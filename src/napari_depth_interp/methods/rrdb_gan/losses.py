@@ -57,3 +57,13 @@ def judges(real: Tensor, made: Tensor) -> Tensor:
     """Return the loss of the discriminator from its logits (eq. 3.11)."""
     taken = functional.binary_cross_entropy_with_logits(real, torch.full_like(real, REAL))
     return taken + functional.binary_cross_entropy_with_logits(made, torch.zeros_like(made))
+
+
+def relative(these: Tensor, others: Tensor) -> Tensor:
+    """Return logits of these being more real than the others are on average (Jolicoeur-Martineau 2019; ESRGAN)."""
+    return these - others.mean()
+
+
+def relativistic(real: Tensor, made: Tensor) -> Tensor:
+    """Return the loss of a relativistic discriminator; with both exchanged that of the generator."""
+    return judges(relative(real, made), relative(made, real)) / 2

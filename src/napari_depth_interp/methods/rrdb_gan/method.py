@@ -22,7 +22,7 @@ from ...progress import Progress, Report, silent
 from ...stack import Stack
 from ...system.memory import free_memory
 from .forward import lattice_of, precision
-from .generator import LEARNED, Generator
+from .generator import ADDED_LATER, LEARNED, Generator
 from .lattice import Lattice
 from .pairs import limits
 from .self_ensemble import views
@@ -67,7 +67,10 @@ class RrdbGan:
         further = [Path(each.strip()) for each in self._config.ensemble.split(",") if each.strip()]
         folders = [self._config.model, *further]
         config = type(self._config)
-        needs = (*(name for name in LEARNED if name in config.model_fields), "error_per_std")
+        needs = (
+            *(name for name in LEARNED if name in config.model_fields and name not in ADDED_LATER),
+            "error_per_std",
+        )
         found = [model_folder.load(folder, self._name, config, needs) for folder in folders]
         self._about = dict(found[0].config)
         self._config = with_recipe(self._config, self._about.get(model_folder.RECIPE, {}))

@@ -76,7 +76,8 @@ class Objective:
             features = features_of(config.perceptual, config.slice_size, _weights(config))
             if isinstance(features, Vgg):
                 features = features.to(device)
-            self._perceptual = Perceptual(features, important=config.slice_choice == "important")
+            axes = (2,) if config.dimensions == 2 else (2, 3, 4)
+            self._perceptual = Perceptual(features, important=config.slice_choice == "important", axes=axes)
 
     def __call__(self, made: Tensor, real: Tensor, done: float = 0.0) -> Tensor:
         """Return the loss of volumes (B, 1, Z, Y, X) when a share ``done`` of the training is over."""

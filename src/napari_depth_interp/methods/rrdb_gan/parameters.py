@@ -84,6 +84,14 @@ class NetworkParameters(BaseModel):
         description="staged: by steps of 2 with a convolution each, as published; direct: in one step, several times "
         "faster and with less memory, for small networks.",
     )
+    dimensions: int = Field(
+        default=3,
+        ge=2,
+        le=3,
+        title="Dimensions",
+        description="3: the network sees volumes; 2: it enlarges every section by itself and sections between are "
+        "interpolated linearly, as SRGAN and ESRGAN run section by section.",
+    )
     base: Literal["cubic", "none"] = Field(
         default="cubic",
         title="Base estimate",
@@ -131,6 +139,12 @@ class ObjectiveParameters(BaseModel):
         le=10.0,
         title="Adversarial loss",
         description="Weight of deceiving the discriminator. Not set: by the objective. 0: no discriminator is trained.",
+    )
+    adversary: Literal["plain", "relativistic"] = Field(
+        default="plain",
+        title="Discriminator says",
+        description="plain: whether a volume is real, as published and in SRGAN; relativistic: whether it is more real "
+        "than the others on average, as in ESRGAN.",
     )
     perceptual: Literal["vgg", "random", "spectrum"] = Field(
         default="spectrum",

@@ -99,11 +99,14 @@ class Perceptual:
     features : callable
     important : bool
         Draw planes in proportion to their error (and weigh them so that the mean stays right), instead of all alike.
+    axes : tuple of int
+        Planes across which axes are looked at: 2 (z), 3, 4.
     """
 
-    def __init__(self, features: Features, *, important: bool) -> None:
+    def __init__(self, features: Features, *, important: bool, axes: tuple[int, ...] = (2, 3, 4)) -> None:
         self._features = features
         self._important = important
+        self._axes = axes
 
     def __call__(self, made: Tensor, real: Tensor, count: int) -> Tensor:
         """Return the mean squared difference of features over ``count`` planes of each direction (eq. 3.13).
@@ -115,14 +118,14 @@ class Perceptual:
             All planes, if there are no more.
         """
         total = made.new_zeros(())
-        for axis in (2, 3, 4):
+        for axis in self._axes:
             chosen, share = self._chosen(made, real, axis, count)
             with torch.no_grad():
                 wanted = self._features(_planes(real, axis, chosen))
             residual = (self._features(_planes(made, axis, chosen)) - wanted).float().square()
             each = residual.view(len(made), len(chosen), -1).mean((0, 2))
             total = total + (each * share).sum()
-        return total / 3
+        return total / len(self._axes)
 
     def _chosen(self, made: Tensor, real: Tensor, axis: int, count: int) -> tuple[Tensor, Tensor]:
         """Return the numbers of planes, and what each counts."""

@@ -22,9 +22,9 @@ from ...nn.training_run import training_run
 from ...progress import Report
 from .discriminator import Discriminator
 from .forward import finished, lattice_of, precision
-from .generator import LEARNED, Generator
+from .generator import ADDED_LATER, LEARNED, Generator
 from .lattice import Lattice
-from .losses import deceives, judges
+from .losses import deceives, judges, relativistic
 from .objective import Objective
 from .pairs import Batch, Patches, Volume, make_volume
 from .parameters import OF_THE_RUN
@@ -90,7 +90,7 @@ class Pair:
         self._run: Callable[[nn.Module], Callable[..., Tensor]] = _compiling() if config.compiled else _as_it_is
         self.others: list[Discriminator] = []
         if objective.shares.adversarial > 0:
-            judge = Discriminator(config.discriminator_channels, len(classes))
+            judge = Discriminator(config.discriminator_channels, len(classes), config.dimensions)
             self.others.append(judge.to(device).to(memory_format=layout))
         self._at_hand: tuple[Batch, Tensor] | None = None
 
@@ -116,8 +116,8 @@ class Pair:
         networks[1].requires_grad_(True)
         with self._precision():
             both = torch.cat([batch.fine, made.detach()]).contiguous(memory_format=self._layout)
-            logits = self._run(networks[1])(both, batch.kinds.repeat(2))
-        return judges(*logits.chunk(2))
+            real, fake = self._run(networks[1])(both, batch.kinds.repeat(2)).chunk(2)
+        return relativistic(real, fake) if self._config.adversary == "relativistic" else judges(real, fake)
 
     def _make(self, networks: Sequence[nn.Module], step: Step) -> Tensor:
         """Return the generator's loss (eq. 3.7)."""
@@ -126,10 +126,18 @@ class Pair:
         with self._precision():
             loss = self._objective(made, batch.fine, step.number / self._steps)
             if self.others:
-                judge = self.others[0].requires_grad_(False)
-                logits = self._run(judge)(made.contiguous(memory_format=self._layout), batch.kinds)
-                loss = loss + self._objective.shares.adversarial * deceives(logits)
+                loss = loss + self._objective.shares.adversarial * self._deceived(made, batch)
         return loss
+
+    def _deceived(self, made: Tensor, batch: Batch) -> Tensor:
+        """Return how far the generator is from deceiving the discriminator."""
+        judge = self._run(self.others[0].requires_grad_(False))
+        fake: Tensor = judge(made.contiguous(memory_format=self._layout), batch.kinds)
+        if self._config.adversary == "plain":
+            return deceives(fake)
+        with torch.no_grad():
+            real: Tensor = judge(batch.fine.contiguous(memory_format=self._layout), batch.kinds)
+        return relativistic(fake, real)
 
     def _made(self, networks: Sequence[nn.Module], step: Step) -> tuple[Batch, Tensor]:
         batch = self._patches.draw(step)
@@ -150,9 +158,10 @@ def _begin(generator: Generator, about: Mapping[str, Any], model: model_folder.M
     RequestError
         If the model's network is another one.
     """
-    others = [name for name in LEARNED if name in about and model.config.get(name) != about[name]]
+    known = ADDED_LATER | dict(model.config)
+    others = [name for name in LEARNED if name in about and known.get(name) != about[name]]
     if others:
-        words = ", ".join(f"{name} {model.config.get(name)} instead of {about[name]}" for name in others)
+        words = ", ".join(f"{name} {known.get(name)} instead of {about[name]}" for name in others)
         raise RequestError(f"the model to start from has another network ({words}); give the same parameters")
     model_folder.fill(generator, model.tensors)
 

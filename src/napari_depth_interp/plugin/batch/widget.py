@@ -85,6 +85,7 @@ class BatchFolder(SettingsWidget):
         self.lay_out((*boxes, self.settings_buttons()), {"Files": self.files})
         self.show_first()
         for box in boxes:
+            box.changed.connect(self.bar.forget_problem)
             box.changed.connect(self._check)
         self.folders.changed.connect(self._search.soon)
         self._search.due.connect(self._list_files)

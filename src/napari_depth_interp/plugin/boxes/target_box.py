@@ -99,7 +99,8 @@ class TargetBox(QGroupBox):
         size = len(depths) * times * channels * rows * columns * k**2 * itemsize
         step = float(np.median(np.diff(depths)))
         pixels = f" of {rows * k} x {columns * k} pixels" if k > 1 or settings.crop else ""
-        distance = f"{step:.4g} {dataset.grid.unit or ''} apart"
+        unit = f" {dataset.grid.unit}" if dataset.grid.unit else ""
+        distance = f"{step:.4g}{unit} apart"
         words = f"{sections} → {len(depths)} sections{pixels}, {distance}, {size_in_words(size)}"
         say(self._summary, "<br>".join([words, *(f"<i>{note}</i>" for note in notes)]))
         self._summary.show()

@@ -17,12 +17,13 @@ from qtpy.QtWidgets import (
     QMenu,
     QPushButton,
     QScrollArea,
+    QSlider,
     QSplitter,
     QVBoxLayout,
     QWidget,
 )
 
-from ...evaluation.evaluate import Scores
+from ...evaluation.evaluate import BASELINE, Scores
 from ...report.conclusions import conclusions, describe_range
 from ..jobs.messages import name_fields
 from ..layers import hidden
@@ -30,11 +31,12 @@ from ..layers.overlay import CanvasWords
 from ..preferences import colour
 from ..qt_helpers import in_problem_colour, with_key
 from .exports import Exports
+from .methods_box import label
 from .plots_panel import PlotsPanel
 from .results import PARTS, Comparison, ResultLayers
 from .score_table import ScoreTable
 from .task import Scored
-from .views import Flicker, SideBySide
+from .views import Blend, Flicker, SideBySide
 
 _EMPTY = "The scores appear here while the methods run. Click a row to see what a method made of your stack."
 
@@ -54,6 +56,7 @@ class ScoresPanel(QWidget):
         self.side_by_side = SideBySide(viewer)
         self.flicker = Flicker(viewer, self)
         self.flicker.stopped.connect(self._stop_views)
+        self.blend = Blend(viewer)
         self.table = ScoreTable()
         self.table.chosen.connect(self._rows_chosen)
         self.plots = PlotsPanel(viewer)
@@ -120,6 +123,8 @@ class ScoresPanel(QWidget):
             self.side_by_side.show(self._layers_side_by_side())
         elif self.flicker.is_on:
             self._flicker_on()
+        elif self.blend.is_on:
+            self._blend_on()
         else:
             self._show_chosen()
 
@@ -132,7 +137,7 @@ class ScoresPanel(QWidget):
 
     def _show_chosen(self, *_: Any) -> None:
         name = self._chosen()
-        if name is None or self.layers is None or self.side_by_side.is_on or self.flicker.is_on:
+        if name is None or self.layers is None or self._another_view():
             return
         self._shown = name
         self.layers.show([name], {part: box.isChecked() for part, box in self._parts.items()})
@@ -166,6 +171,27 @@ class ScoresPanel(QWidget):
         if truth is not None and result is not None:
             self.flicker.show(truth, result)
             self._to_hidden()
+
+    def _blend_clicked(self, on: bool) -> None:
+        self._stop_views(keep=self._blend)
+        if on:
+            self._blend_on()
+            self._to_hidden()
+        self._update()
+
+    def _blend_on(self, *_: Any) -> None:
+        """Blend truth, the chosen method and, if it was compared, linear interpolation."""
+        name = self._chosen()
+        if self.layers is None or self.comparison is None or name is None or not self._blend.isChecked():
+            return
+        names = [name, *([BASELINE] if name != BASELINE and BASELINE in self.comparison.scored else [])]
+        found = [self.layers.ensure("", "truth"), *(self.layers.ensure(each, "restored") for each in names)]
+        shown = [layer for layer in found if layer is not None]
+        self.blend.show(shown, self._mix.value() / self._mix.maximum() * (len(shown) - 1))
+        self._mix_end.setText("Linear" if len(shown) > 2 else label(name))
+
+    def _another_view(self) -> bool:
+        return self.side_by_side.is_on or self.flicker.is_on or self.blend.is_on
 
     def _to_hidden(self) -> None:
         """Show a section that was hidden: the kept ones are equal in all methods."""
@@ -203,7 +229,8 @@ class ScoresPanel(QWidget):
         own = [] if self.layers is None else self.layers.own()
         self.side_by_side.stop(own)
         self.flicker.stop(own)
-        for button in (self._side, self._flicker):
+        self.blend.stop(own)
+        for button in (self._side, self._flicker, self._blend):
             if button is not keep:
                 button.blockSignals(True)
                 button.setChecked(False)
@@ -213,11 +240,14 @@ class ScoresPanel(QWidget):
         self._section_changed()
         some = self.comparison is not None and bool(self.comparison.scored)
         self._side.setEnabled(some)
-        self._flicker.setEnabled(some and self._chosen() is not None)
+        for button in (self._flicker, self._blend):
+            button.setEnabled(some and self._chosen() is not None)
+        for widget in (self._mix_start, self._mix, self._mix_end):
+            widget.setVisible(self._blend.isChecked())
         for button in self._steps:
             button.setEnabled(some)
         for box in self._parts.values():
-            box.setEnabled(not (self._side.isChecked() or self._flicker.isChecked()))
+            box.setEnabled(not self._another_view())
         self._export.setEnabled(some)
         self._copy.setEnabled(self.comparison is not None)
         self.exports.offer(self.comparison)
@@ -271,15 +301,35 @@ class ScoresPanel(QWidget):
         column.addLayout(self._build_views())
         return holder
 
-    def _build_views(self) -> QHBoxLayout:
+    def _build_views(self) -> QVBoxLayout:
         self._side, self._flicker = QPushButton("Side by side"), QPushButton("Flicker")
+        self._blend = QPushButton("Blend")
+        self._blend.setToolTip("<qt>Truth, the chosen method and linear interpolation, faded by the slider below.</qt>")
         self._side.setToolTip("<qt>Truth and the chosen methods (all, if none is chosen), each in a cell.</qt>")
         self._flicker.setToolTip(with_key("Truth and the chosen method by turns: what differs, moves.", "flicker"))
         row = QHBoxLayout()
-        for button, slot in ((self._side, self._side_by_side_clicked), (self._flicker, self._flicker_clicked)):
+        views = (self._side_by_side_clicked, self._flicker_clicked, self._blend_clicked)
+        for button, slot in zip((self._side, self._flicker, self._blend), views, strict=True):
             button.setCheckable(True)
             button.toggled.connect(slot)
             row.addWidget(button, 1)
+        column = QVBoxLayout()
+        column.addLayout(row)
+        column.addLayout(self._build_steps())
+        return column
+
+    def _build_steps(self) -> QHBoxLayout:
+        """Return the slider of the blend between the buttons that go from one hidden section to the next."""
+        self._mix_start, self._mix_end, self._mix = (
+            QLabel("Truth"),
+            QLabel("Linear"),
+            QSlider(Qt.Orientation.Horizontal),
+        )
+        self._mix.setRange(0, 200)
+        self._mix.setAccessibleName("Blend of truth, method and linear")
+        self._mix.setToolTip("<qt>Left: truth; middle: the chosen method; right: linear interpolation.</qt>")
+        self._mix.valueChanged.connect(self._blend_on)
+        row = QHBoxLayout()
         self._steps = []
         for text, direction, does in (("◂ Hidden", -1, "previous_hidden"), ("Hidden ▸", 1, "next_hidden")):
             button = QPushButton(text)
@@ -288,6 +338,8 @@ class ScoresPanel(QWidget):
             button.clicked.connect(partial(self._step_clicked, direction))
             self._steps.append(button)
             row.addWidget(button, 1)
+        for place, widget in enumerate((self._mix_start, self._mix, self._mix_end), 1):
+            row.insertWidget(place, widget)
         return row
 
     def _step_clicked(self, direction: int, *_: Any) -> None:

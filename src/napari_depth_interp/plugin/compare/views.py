@@ -1,4 +1,4 @@
-"""Two ways to look at truth and methods: side by side, and in quick turns. Both leave the viewer as they found it."""
+"""Ways to look at truth and methods: side by side, by turns, blended. All leave the viewer as they found it."""
 
 from __future__ import annotations
 
@@ -128,3 +128,40 @@ class Flicker(QObject):
         for i, layer in enumerate(self._layers):
             layer.visible = i == self._turn
         self._words.write(self._layers[self._turn].name)
+
+
+class Blend:
+    """Truth, a result and linear interpolation over each other, two of them at a time, by their opacity."""
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        self._viewer = viewer
+        self._before: Visibility | None = None
+        self._opacities: dict[Layer, float] = {}
+
+    @property
+    def is_on(self) -> bool:
+        return self._before is not None
+
+    def show(self, layers: Sequence[Layer], place: float) -> None:
+        """Show what lies at a place between layers: 0 is the first, 1 the second, 0.5 half of both, and so on."""
+        if self._before is None:
+            self._before = Visibility(self._viewer)
+        for layer in layers:
+            self._opacities.setdefault(layer, layer.opacity)
+        first = min(int(place), len(layers) - 2)
+        pair, share = layers[first : first + 2], place - first
+        for layer in self._viewer.layers:
+            layer.visible = layer in pair
+        one, other = pair
+        one_is_above = self._viewer.layers.index(one) > self._viewer.layers.index(other)
+        above, below, shown = (one, other, 1 - share) if one_is_above else (other, one, share)
+        above.opacity, below.opacity = shown, 1.0
+
+    def stop(self, own: Sequence[Layer] = ()) -> None:
+        """Bring back opacities and the layers in view; ``own`` layers may be newer than that."""
+        before, self._before = self._before, None
+        for layer, opacity in self._opacities.items():
+            layer.opacity = opacity
+        self._opacities = {}
+        if before is not None:
+            before.restore(own)

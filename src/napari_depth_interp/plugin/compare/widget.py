@@ -63,6 +63,7 @@ class CompareMethods(JobWidget):
         self.drops = self.stack
         self.lay_out((self.stack, self.protocol, self.methods), {"Scores": self.scores})
         for box in (self.stack, self.protocol, self.methods):
+            box.changed.connect(self.bar.forget_problem)
             box.changed.connect(self._check)
         self.bar.run_clicked.connect(self.run)
         self.bar.cancel_clicked.connect(self.cancel)

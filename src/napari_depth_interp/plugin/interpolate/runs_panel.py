@@ -86,7 +86,7 @@ class RunsPanel(QWidget):
             button = self._parts[part] = QPushButton(text)
             button.setCheckable(True)
             button.setToolTip(f"<qt>{tip}</qt>")
-            button.clicked.connect(partial(self._show_part, part))
+            button.clicked.connect(partial(self.show_part, part))
             row.addWidget(button, 1)
         return row
 
@@ -185,7 +185,8 @@ class RunsPanel(QWidget):
         self._update_actions()
         self._section_changed()
 
-    def _show_part(self, part: str, on: bool) -> None:
+    def show_part(self, part: str, on: bool = True) -> None:
+        """Show or hide a part of the chosen run."""
         run = self.chosen
         if run is None:
             return

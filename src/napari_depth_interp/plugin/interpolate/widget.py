@@ -79,6 +79,7 @@ class DepthInterpolation(SettingsWidget):
         self.lay_out(shown, {"Runs and scores": self.runs})
         self.show_first()
         for box in self.settings_boxes:
+            box.changed.connect(self.bar.forget_problem)
             box.changed.connect(self._forget_estimate)
             box.changed.connect(self._check)
         self.output.changed.connect(self._check)

@@ -41,7 +41,7 @@ class RunBar(QWidget):
         self._running = False
         self._cancelling = False
         self._ready = False
-        self._said = ""
+        self._said, self._problem = "", False
         self._time = TimeLeft(time.monotonic())
         self._preview = QPushButton("Pr&eview")
         self._preview.setObjectName("preview")
@@ -107,6 +107,11 @@ class RunBar(QWidget):
         self._run.setToolTip(reason or with_key(self._tip, "run"))
         self._update()
 
+    def forget_problem(self, *_: object) -> None:
+        """Take away the last error: what it was about has been changed."""
+        if self._problem and not self._running:
+            self.say("")
+
     def set_saveable(self, some: bool) -> None:
         """Enable Save: there is a result."""
         self._save.setEnabled(some)
@@ -145,6 +150,7 @@ class RunBar(QWidget):
 
     def say(self, text: str, *, problem: bool = False) -> None:
         """Show a message over the buttons."""
+        self._problem = problem
         say(self._message, text, problem=problem)
 
     def _clicked(self) -> None:

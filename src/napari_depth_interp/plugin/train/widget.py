@@ -67,6 +67,7 @@ class TrainModel(JobWidget):
         self.lay_out(boxes, {"Progress": self.curves, "Models": self.models})
         self.compute.set_values(Settings(device=preference("device")))
         for box in boxes:
+            box.changed.connect(self.bar.forget_problem)
             box.changed.connect(self._check)
         self.bar.run_clicked.connect(self.run)
         self.bar.pause_clicked.connect(self._pause)
