@@ -10,9 +10,10 @@ from drive import choose, finish, opened, run
 from qtpy.QtWidgets import QApplication
 
 from command_line import depth_interp
-from napari_depth_interp import interpolate, io
+from napari_depth_interp import evaluate, interpolate, io
 from napari_depth_interp.plugin.preferences import remembered_settings
 from napari_depth_interp.run.settings import make_settings
+from napari_depth_interp.stack import Dataset
 
 PLUGIN = "napari-depth-interp"
 
@@ -194,5 +195,15 @@ def test_methods_are_compared_on_the_part(qtbot, viewer, layer):
     _, compare = viewer.window.add_plugin_dock_widget(PLUGIN, "Compare methods")
     pick(compare.stack, "Part", "Rows and columns")
     enter(compare.stack, "Rows and columns", "5:25,10:30")
-    assert compare.settings().crop == "5:25,10:30"
     assert "20 x 20 pixels" in read(compare.stack, "summary")
+    compare.methods.set_methods(["linear", "cubic"])
+    press(compare.bar, "run")
+    finish(qtbot, compare)
+    scored = compare.scores.comparison.scores.methods
+    cut = Dataset.from_array(layer.data[:, 5:25, 10:30], z_spacing=2, pixel_size=(0.5, 0.5), unit="um")
+    assert [each.mean for each in scored] == [
+        each.mean for each in evaluate(cut, ["linear", "cubic"], keep_every=2).methods
+    ]
+    press(compare.scores, "Copy as command")
+    assert "--crop 5:25,10:30" in QApplication.clipboard().text()
+    assert layer.translate.tolist() == [0, 0, 0]
