@@ -53,6 +53,19 @@ def test_parts_in_a_folder_and_in_scores(tmp_path):
     assert scored[0]["methods"][0]["mean"] == scored[1]["methods"][0]["mean"]
 
 
+def test_the_report_shows_the_part(tmp_path):
+    voxels = noise((5, 40, 60))
+    write_imagej(tmp_path / "a.tif", voxels)
+    write_imagej(tmp_path / "cut.tif", voxels[:, 10:40, 20:60])
+    shown = []
+    for name, options in (("a.tif", ("--crop", "10:,20:")), ("cut.tif", ())):
+        folder = tmp_path / f"report of {name}"
+        succeed("evaluate", tmp_path / name, "--keep-every", 2, "--methods", "linear", "--report", folder, *options)
+        shown.append(re.findall(r"data:image/[^\"']+", (folder / "report.html").read_text("utf-8")))
+    assert len(shown[0]) > 1
+    assert shown[0] == shown[1]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

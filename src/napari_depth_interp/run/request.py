@@ -243,8 +243,7 @@ def prepare_dataset(dataset: Dataset, settings: Settings) -> Dataset:
     """Apply what the settings say about the input (:data:`APPLIED`): channel, part, spacing or depths, acquisition."""
     if settings.channel is not None:
         dataset = dataset.select_channel(settings.channel)
-    if settings.crop is not None or settings.times is not None:
-        dataset = dataset.part(*part_of(dataset.voxels.shape, settings.crop, settings.times))
+    dataset = cut(dataset, settings)
     if settings.depths is not None and settings.z_spacing is not None:
         raise RequestError("--depths and --z-spacing exclude each other; give one of them")
     if settings.depths is not None:
@@ -254,6 +253,13 @@ def prepare_dataset(dataset: Dataset, settings: Settings) -> Dataset:
     if settings.acquisition is not None:
         dataset = replace(dataset, acquisition=Acquisition.parse(settings.acquisition))
     return dataset
+
+
+def cut(dataset: Dataset, settings: Settings) -> Dataset:
+    """Return the part of the image that the settings choose."""
+    if not part_in_words(settings):
+        return dataset
+    return dataset.part(*part_of(dataset.voxels.shape, settings.crop, settings.times))
 
 
 def part_in_words(settings: Settings) -> dict[str, str]:
