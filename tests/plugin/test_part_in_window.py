@@ -156,7 +156,10 @@ def test_typed_saved_and_loaded(qtbot, viewer, widget, layer, tmp_path):
     assert "the crop '5:15,' is not known; give rows and columns" in read(widget.stack, "summary")
     enter(widget.stack, "Rows and columns", "5:15,10:30")
     widget.save_settings(str(tmp_path / "s.yaml"))
-    run(qtbot, widget)
+    widget.compute.set_scoring(2)
+    held_out = run(qtbot, widget).outcome.held_out
+    np.testing.assert_array_equal(held_out.truth.voxels[0, 0], layer.data[:, 5:15, 10:30])
+    assert held_out.error.grid.origin == (2.5, 5.0)
     assert (remembered_settings().crop, remembered_settings().times) == (None, None)
     pick(widget.stack, "Part", "Whole image")
     assert widget.settings().crop is None
