@@ -139,7 +139,14 @@ def test_the_tutorials_name_what_is_in_the_window():
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("plugin/**/*.py"))
     code += (ROOT / "src" / "napari_depth_interp" / "napari.yaml").read_text(encoding="utf-8")
     code += "".join(spec.title for spec in registry.specs())
-    for words in ("Runs and scores", "Copy as command", "Leave one out", "Section depths", "Optical flow", "Preview"):
+    for words in (
+        "Runs and scores",
+        "Copy as command",
+        "Leave one out",
+        "Depth of each section",
+        "Optical flow",
+        "Preview",
+    ):
         assert words in code
         assert any(words in page.read_text(encoding="utf-8") for page in PAGES), words
 

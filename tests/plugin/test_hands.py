@@ -206,7 +206,7 @@ class TestTab:
         viewer.add_image(np.random.default_rng(0).random((5, 8, 9)), scale=(2, 1, 1))
         table = find(widget.stack, "Section depths", QTableWidget)
         assert not table.isVisibleTo(widget)
-        press(widget.stack, "Spacing, depths, acquisition")
+        press(widget.stack, "Spacing, depths, acquisition, part")
         press(widget.stack, "Depth of each section")
         assert table.isVisibleTo(widget)
         assert not table.tabKeyNavigation()
@@ -296,7 +296,7 @@ def test_headings_of_folds_say_what_is_set(viewer, tmp_path):
     find(widget.stack, "Z spacing").setText("3um")
     find(widget.compute, "Device").setCurrentText("cpu")
     headings = [each.text() for each in widget.findChildren(QPushButton) if each.text()[:1] in "▸▾"]
-    assert "▸  Spacing, depths, acquisition: z spacing 3um" in headings
+    assert "▸  Spacing, depths, acquisition, part: z spacing 3um" in headings
     assert "▸  Device and data range: cpu" in headings
 
 

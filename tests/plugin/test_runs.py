@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QApplication, QTableWidget
 
 from command_line import depth_interp
 from napari_depth_interp import __version__, interpolate, io
-from napari_depth_interp.plugin.interpolate.widget import visible_part
+from napari_depth_interp.plugin.layers.view_part import visible_part
 from napari_depth_interp.stack.lazy import signature
 
 PLUGIN = "napari-depth-interp"

@@ -19,7 +19,7 @@ from ..evaluation.holdout import Protocol
 from ..progress import Report, silent
 from ..run.execute import execute
 from ..run.outputs import Target
-from ..run.request import resolve
+from ..run.request import Request, part_in_words, resolve, whole_image
 from ..run.result import Result
 from ..run.settings import Settings, make_settings
 from ..stack import Dataset, to_tczyx
@@ -127,7 +127,7 @@ def interpolate(
         return _interpolate_lazily(image, chosen, at, extrapolate, report)
     request = resolve(_dataset(image, chosen.axis), chosen, depths=at, extrapolate=extrapolate)
     result = execute(request, report)
-    return arrays.to_xarray(result, image) if arrays.is_xarray(image) else result
+    return arrays.to_xarray(result, arrays.part(image, chosen)) if arrays.is_xarray(image) else result
 
 
 def _without_pixels(image: xr.DataArray | da.Array) -> tuple[Dataset, Any]:
@@ -151,12 +151,17 @@ def _interpolate_lazily(
     image: xr.DataArray | da.Array, chosen: Settings, at: Sequence[float] | None, extrapolate: bool, report: Report
 ) -> xr.DataArray | da.Array:
     """Check everything but the voxels now; read and compute when the result is asked for."""
+    image = arrays.part(image, chosen)
     small, voxels = _without_pixels(image)
-    request = resolve(small, chosen, depths=at, extrapolate=extrapolate)
+
+    def ask(dataset: Dataset) -> Request:
+        request = resolve(dataset, whole_image(chosen), depths=at, extrapolate=extrapolate)
+        return replace(request, part=part_in_words(chosen))
 
     def run(values: NDArray[Any]) -> Result:
-        whole = replace(small, voxels=to_tczyx(values, small.axes))
-        return execute(resolve(whole, chosen, depths=at, extrapolate=extrapolate), report)
+        return execute(ask(replace(small, voxels=to_tczyx(values, small.axes))), report)
+
+    request = ask(small)
 
     dense = arrays.lazily(voxels, request, run)
     return arrays.lazily_labelled(dense, request, image) if arrays.is_xarray(image) else dense

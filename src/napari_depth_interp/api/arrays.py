@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..run.request import Request
+from ..run.request import Request, part_in_words
 from ..run.result import RECORD_KEY, Result
+from ..run.settings import Settings
 from ..stack import SPACING_RTOL, Dataset, Grid
+from ..stack.part import part_of
 from ..stack.units import convert, normalise_unit
 
 if TYPE_CHECKING:
@@ -68,6 +70,25 @@ def dims_of(image: xr.DataArray) -> dict[str, Any]:
             "(image.rename({'old': 'z'})), each once, with z, y and x among them"
         )
     return dims
+
+
+def part(image: Any, settings: Settings) -> Any:
+    """Return the part of a ``DataArray`` or dask array (z, y, x) that the settings choose, nothing of it computed."""
+    if not part_in_words(settings):
+        return image
+    places = {axis: image.get_axis_num(dim) for axis, dim in dims_of(image).items()} if is_xarray(image) else _ZYX
+    sizes = [image.shape[places[axis]] if axis in places else 1 for axis in "TCZYX"]
+    chosen = dict(zip("TYX", part_of(sizes, settings.crop, settings.times), strict=True))
+    key: list[int | slice] = [slice(None)] * image.ndim
+    for axis in chosen.keys() & places.keys():
+        key[places[axis]] = chosen[axis]
+    times = chosen["T"]
+    if times.stop - times.start == 1 < sizes[0]:
+        key[places["T"]] = times.start
+    return image[tuple(key)]
+
+
+_ZYX = {"Z": 0, "Y": 1, "X": 2}
 
 
 def from_xarray(image: xr.DataArray, voxels: NDArray[Any]) -> Dataset:

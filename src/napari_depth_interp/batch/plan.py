@@ -16,6 +16,7 @@ from ..run.request import resolve_method
 from ..run.settings import Settings, chosen_targets
 from ..run.targets import check_enhancer, check_same_grid
 from ..stack import Acquisition
+from ..stack.part import parse_crop, parse_times
 from ..stack.units import parse_length
 from ..system.devices import resolve_device
 
@@ -98,11 +99,7 @@ def check_settings(plan: Plan, *, here: bool = True) -> tuple[MethodSpec, Method
     if settings.enhance is not None:
         enhancer, _ = resolve_method(settings.enhance, settings.preset, settings.enhance_parameters)
         check_enhancer(enhancer)
-    if settings.depths is not None and settings.z_spacing is not None:
-        raise RequestError("--depths and --z-spacing exclude each other; give one of them")
-    for length in (settings.spacing, settings.z_spacing):
-        if length is not None:
-            parse_length(length)
+    _check_input(settings)
     if plan.uncertainty and not spec.gives_uncertainty:
         raise RequestError(f"{spec.name} gives no uncertainty; leave --uncertainty out, or choose another method")
     if plan.keep_every is not None and spec.enhances:
@@ -112,6 +109,19 @@ def check_settings(plan: Plan, *, here: bool = True) -> tuple[MethodSpec, Method
     if plan.data_range is not None and plan.data_range[0] >= plan.data_range[1]:
         raise RequestError(f"the data range must be low < high, got {plan.data_range[0]:g} {plan.data_range[1]:g}")
     return spec, config
+
+
+def _check_input(settings: Settings) -> None:
+    """Refuse what the settings say about all files where it can be read in no file."""
+    if settings.depths is not None and settings.z_spacing is not None:
+        raise RequestError("--depths and --z-spacing exclude each other; give one of them")
+    for length in (settings.spacing, settings.z_spacing):
+        if length is not None:
+            parse_length(length)
+    if settings.crop is not None:
+        parse_crop(settings.crop)
+    if settings.times is not None:
+        parse_times(settings.times)
 
 
 def _check_target(spec: MethodSpec, settings: Settings) -> None:

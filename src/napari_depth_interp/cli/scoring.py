@@ -12,6 +12,7 @@ from ..errors import RequestError
 from ..evaluation.evaluate import LpipsChoice, Scores, evaluate
 from ..evaluation.holdout import Protocol
 from ..progress import Report, part
+from ..run.request import cut
 from ..run.settings import Settings
 from .output import warn
 
@@ -75,7 +76,7 @@ def _score(source: Path, question: Question, report: Report) -> tuple[Scores, An
     if question.folder is not None:
         from ..report.pictures import Pictures
 
-        kept = Pictures(dataset if truth is None else truth, question.settings)
+        kept = Pictures(cut(dataset, question.settings) if truth is None else truth, question.settings)
     scores = evaluate(
         dataset,
         question.methods,

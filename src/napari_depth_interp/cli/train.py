@@ -16,7 +16,8 @@ from .output import print_json, warn
 from .signals import reporting
 
 OF_A_RUN = {
-    "method", "enhance", "enhance_parameters", "factor", "spacing", "isotropic", "acquisition", "depths", "dtype", "nan"
+    "method", "enhance", "enhance_parameters", "factor", "spacing", "isotropic", "acquisition", "depths", "dtype",
+    "nan", "crop", "times",
 }  # fmt: skip
 """Settings that a training does not take: the method has a place of its own, the others are of results."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RequestError, WeightsError
 from ..progress import Progress, Report, part, silent
-from ..run.request import check_voxels, prepare_dataset, resolve
+from ..run.request import APPLIED, check_voxels, part_in_words, prepare_dataset, resolve
 from ..run.settings import Settings, make_settings
 from ..stack import Dataset
 from .holdout import Protocol, Trial, make_trials
@@ -79,6 +79,8 @@ def evaluate(
         If the stack cannot be interpolated.
     """
     settings = settings or Settings()
+    if reference is not None and part_in_words(settings):
+        raise RequestError("a crop or time points do not go with a reference; cut both files beforehand")
     if not methods:
         raise RequestError("no methods to evaluate; name some, such as --methods linear,cubic")
     dataset = prepare_dataset(dataset, settings).without_alpha()
@@ -151,7 +153,6 @@ def plan_of(text: str, settings: Settings) -> Settings:
         Of all contenders; its parameters belong to its method, those for enhancing to its enhancing method.
     """
     name, *words = text.split(":")
-    applied = {"channel": None, "z_spacing": None, "depths": None, "acquisition": None}
     target = {"factor": None, "spacing": None, "isotropic": False}
     own: dict[str, Any] = {} if name == settings.method else {"parameters": {}}
     parameters = dict(word.split("=", 1) for word in words if "=" in word)
@@ -163,7 +164,7 @@ def plan_of(text: str, settings: Settings) -> Settings:
     presets = [word for word in words if "=" not in word]
     if presets:
         own["preset"] = presets[-1]
-    return make_settings(**(settings.model_dump() | {"method": name, "enhance": enhance, **applied, **target, **own}))
+    return make_settings(**(settings.model_dump() | {"method": name, "enhance": enhance, **APPLIED, **target, **own}))
 
 
 def _check_requests(trial: Trial, plans: Sequence[Settings]) -> None:

@@ -39,7 +39,7 @@ class Pictures:
     Parameters
     ----------
     truth : Dataset
-        As read: the settings' channel is chosen here, as
+        As read, or the part of it that was worked on: the settings' channel is chosen here, as
         :func:`napari_depth_interp.evaluation.evaluate.evaluate` does. It is let go of
         as soon as the planes to show are known.
     settings : Settings

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from ..methods import registry
 from ..nn.recipe import completed
 from ..stack import Acquisition, Dataset, Grid, missing_spacing
 from ..stack.lazy import planes_of, signature
+from ..stack.part import part_of
 from ..stack.units import parse_length
 from ..system.devices import default_threads, resolve_device
 from .settings import Settings, ShareFit, explain_validation
@@ -33,6 +34,12 @@ from .targets import (
     match_observed,
     target_depths,
 )
+
+PART = ("crop", "times")
+"""Settings that choose a part of the image."""
+
+APPLIED: dict[str, None] = dict.fromkeys(("channel", "z_spacing", "depths", "acquisition", *PART))
+"""Settings that :func:`prepare_dataset` has applied, as they are for what it returns."""
 
 LARGEST = 1e100
 """Values beyond this overflow when squared and summed."""
@@ -60,6 +67,8 @@ class Request:
         Type of the result's voxels where it is not that of the dataset's.
     depths_known : bool
         False where the sections are only counted; the result's grid then has no depths either.
+    part : mapping
+        Which part of the image the dataset is, as in the settings ``crop`` and ``times``; empty: all of it.
     notes : tuple of str
         What the user should know about how the request was understood.
     """
@@ -76,6 +85,7 @@ class Request:
     share_fit: ShareFit = "auto"
     stored_dtype: np.dtype[Any] | None = None
     depths_known: bool = True
+    part: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property
@@ -131,6 +141,7 @@ class Request:
             "config": self.config.model_dump(mode="json"),
             **({"enhance": _enhancement_record(self.enhance)} if self.enhance else {}),
             "acquisition": str(self.dataset.acquisition),
+            **self.part,
             "seed": self.runtime.seed,
             "device": self.runtime.device,
             "dtype": "float32" if self.float_output else "keep",
@@ -210,6 +221,7 @@ def resolve(
         float_output=settings.dtype == "float32",
         share_fit=settings.share_fit,
         depths_known=known,
+        part=part_in_words(settings),
         notes=(*dataset.notes, *grid_notes, *_sharing_notes(dataset, settings, spec, config), *warnings),
     )
 
@@ -228,9 +240,10 @@ def _enhancement(dataset: Dataset, settings: Settings) -> Request | None:
 
 
 def prepare_dataset(dataset: Dataset, settings: Settings) -> Dataset:
-    """Apply what the settings say about the input: channel, spacing or depths, acquisition."""
+    """Apply what the settings say about the input (:data:`APPLIED`): channel, part, spacing or depths, acquisition."""
     if settings.channel is not None:
         dataset = dataset.select_channel(settings.channel)
+    dataset = cut(dataset, settings)
     if settings.depths is not None and settings.z_spacing is not None:
         raise RequestError("--depths and --z-spacing exclude each other; give one of them")
     if settings.depths is not None:
@@ -240,6 +253,23 @@ def prepare_dataset(dataset: Dataset, settings: Settings) -> Dataset:
     if settings.acquisition is not None:
         dataset = replace(dataset, acquisition=Acquisition.parse(settings.acquisition))
     return dataset
+
+
+def cut(dataset: Dataset, settings: Settings) -> Dataset:
+    """Return the part of the image that the settings choose."""
+    if not part_in_words(settings):
+        return dataset
+    return dataset.part(*part_of(dataset.voxels.shape, settings.crop, settings.times))
+
+
+def part_in_words(settings: Settings) -> dict[str, str]:
+    """Return the settings that choose a part of the image; empty if the whole image is meant."""
+    return {name: value for name in PART if (value := getattr(settings, name)) is not None}
+
+
+def whole_image(settings: Settings) -> Settings:
+    """Return the settings without those that choose a part of the image."""
+    return settings.model_copy(update=dict.fromkeys(PART))
 
 
 def check_voxels(dataset: Dataset, *, fill_nan: bool, alone: bool = False) -> None:

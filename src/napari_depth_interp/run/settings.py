@@ -93,6 +93,15 @@ class Settings(BaseModel):
         Field(None, description="Depth of each observed section, in the unit of the file, for uneven stacks.")
     )
     channel: str | None = Field(None, description="One channel by name or index from 0. Default: all channels.")
+    crop: Annotated[str | None, Option("ROWS,COLUMNS")] = Field(
+        None,
+        description="Rows and columns to work on, such as 100:400,50:300, counted from 0 as the window shows them, "
+        "their ends excluded; nothing before or after a colon: to the edge. Default: the whole image.",
+    )
+    times: Annotated[str | None, Option("FIRST:END")] = Field(
+        None,
+        description="Time points to work on, counted from 0, the end excluded: 0:3, or one: 2. Default: all.",
+    )
     share_fit: ShareFit = Field(
         "auto",
         description="Whether channels share what a method finds out. auto: red, green and blue of a colour image move "
@@ -194,6 +203,8 @@ def load_settings(path: str | PathLike[str]) -> dict[str, Any]:
         raise RequestError(f"the settings file '{path}' cannot be read: {reason}") from error
     if not isinstance(values, dict):
         raise RequestError(f"the settings file '{path}' must hold 'name: value' lines, such as 'factor: 4'")
+    if isinstance(values.get("times"), int):
+        raise RequestError("write the time points in quotes, as in times: '1:3'; YAML takes 1:3 for a number")
     make_settings(**{str(key): value for key, value in values.items()})
     return values
 

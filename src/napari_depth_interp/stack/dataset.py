@@ -273,6 +273,23 @@ class Dataset:
             rgb=False,
         )
 
+    def part(self, times: slice, rows: slice, columns: slice) -> Dataset:
+        """Return some of the time points, rows and columns, where they lie; a view, and of lazy voxels nothing is read.
+
+        The slices have a first and an end and go in single steps.
+        """
+        y, x = self.grid.pixel_size or (1.0, 1.0)
+        origin = self.grid.origin[0] + rows.start * y, self.grid.origin[1] + columns.start * x
+        voxels = self.voxels[times, :, :, rows, columns]
+        alone = voxels.shape[0] == 1 < self.voxels.shape[0]
+        return replace(
+            self,
+            voxels=voxels,
+            grid=replace(self.grid, origin=origin),
+            axes=self.axes.replace("T", "") if alone else self.axes,
+            time_step=None if alone else self.time_step,
+        )
+
     def without_alpha(self) -> Dataset:
         """Return an RGBA image without its opacity; any other as it is."""
         if not self.rgb or self.voxels.shape[1] == 3:

@@ -39,6 +39,8 @@ from ..layers import REAL_KEY, adopt, to_dataset
 from ..layers.watch import LayerListWatch
 from ..preferences import PLUGIN
 from ..qt_helpers import PROBLEM_COLOUR, growing_form, let_shrink, say
+from .part_choice import PartChoice
+from .stack_words import describe_stack
 
 _FILES = "Stacks (*.tif *.tiff *.btf *.nii *.nii.gz)"
 _OPEN_TIP = (
@@ -78,6 +80,7 @@ class StackBox(QGroupBox):
         """Follow the viewer no longer."""
         self._viewer.layers.selection.events.active.disconnect(self._follow_selection)
         self._layer_list.leave()
+        self._part.leave()
         self._watch(None)
 
     # What the other boxes ask for
@@ -98,16 +101,21 @@ class StackBox(QGroupBox):
         """
         if self.layer is None:
             raise DepthInterpError("there is no image layer; open a stack, or drop one here")
+        self._part.check()
         return to_dataset(self.layer)
 
     def described(self, settings: Settings) -> Dataset:
         """Return the last seen stack with what the settings add."""
         if self._dataset is None:
             raise DepthInterpError(self._problem or "open a stack, or drop one here")
+        self._part.check()
         return prepare_dataset(self._dataset, settings)
 
     def values(self) -> dict[str, Any]:
         """Return the settings that this box edits."""
+        return self._known() | self._part.values(self.layer)
+
+    def _known(self) -> dict[str, Any]:
         n = self._count.value() if self._acquisition.currentText() == "projection" else 1
         return {
             "z_spacing": self._spacing.text().strip() or None if self._depths is None else None,
@@ -118,6 +126,7 @@ class StackBox(QGroupBox):
     def set_values(self, settings: Settings) -> None:
         """Show these settings."""
         self._show(settings)
+        self._part.show_settings(settings)
         self._describe()
 
     def _show(self, settings: Settings) -> None:
@@ -176,7 +185,7 @@ class StackBox(QGroupBox):
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(self._build_form())
         column.addWidget(self._build_table())
-        self._fold = Fold("Spacing, depths, acquisition", known)
+        self._fold = Fold("Spacing, depths, acquisition, part", known)
         layout.addWidget(self._fold)
 
     def _build_form(self) -> QFormLayout:
@@ -203,6 +212,8 @@ class StackBox(QGroupBox):
         self._acquisition.currentTextChanged.connect(self._describe)
         self._count.valueChanged.connect(self._describe)
         form.addRow("Acquisition", row)
+        self._part = PartChoice(self._viewer, form, self)
+        self._part.changed.connect(self._describe)
         return form
 
     def _build_table(self) -> Fold:
@@ -276,11 +287,13 @@ class StackBox(QGroupBox):
         """Show another layer, with what the user has said about it before, not about the last one."""
         before, layer = self._watched, self.layer
         if before is not None:
-            self._entered[before.unique_id] = self.values()
+            self._entered[before.unique_id] = self._known() | self._part.typed()
         self._watch(layer)
         self._dataset = None
         if before is not None and layer is not None and not _same_file(before, layer):
-            self._show(Settings(**self._entered.get(layer.unique_id, {})))
+            entered = Settings(**self._entered.get(layer.unique_id, {}))
+            self._show(entered)
+            self._part.show_settings(entered, keep=True)
         self._read_layer()
 
     def _watch(self, layer: Layer | None) -> None:
@@ -309,6 +322,8 @@ class StackBox(QGroupBox):
 
     def _describe(self, *_: Any) -> None:
         self._count.setVisible(self._acquisition.currentText() == "projection")
+        self._part.follow(self.layer, self._dataset)
+        dataset = None
         try:
             dataset = self.described(Settings(**self.values()))
         except DepthInterpError as error:
@@ -321,17 +336,17 @@ class StackBox(QGroupBox):
             self._fill_table(dataset)
         if missing:
             self._fold.unfold()  # what is asked for must be in view
-        self._fold.say(self._what_is_set())
+        self._fold.say(self._what_is_set(dataset))
         self._spacing.setStyleSheet(_MISSING if missing else "")
         self._spacing.setPlaceholderText("needed: for example 2um" if missing else "as in the layer")
         self.changed.emit()
 
-    def _what_is_set(self) -> str:
-        values = self.values()
+    def _what_is_set(self, dataset: Dataset | None) -> str:
+        values = self._known()
         words = [f"z spacing {values['z_spacing']}"] if values["z_spacing"] else []
         words += ["own depths"] if values["depths"] else []
         words += [f"projections of {self._count.value()}"] if values["acquisition"] else []
-        return ", ".join(words)
+        return ", ".join([*words, *self._part.words(dataset)])
 
     def _fill_table(self, dataset: Dataset) -> None:
         depths = self._shown = [] if dataset.grid.depths is None else dataset.grid.depths.tolist()
@@ -379,23 +394,3 @@ def check_sections(dataset: Dataset) -> None:
     if dataset.voxels.shape[2] < 2:
         raise InputError("the stack has one section; two or more are needed")
     dataset.stack()
-
-
-def describe_stack(dataset: Dataset) -> str:
-    """Return in one or two lines what a stack is."""
-    times, channels, sections, rows, columns = dataset.voxels.shape
-    grid = dataset.grid
-    unit = grid.unit or "(no unit)"
-    if grid.depths is None:
-        spacing = "<b>z spacing unknown</b>"
-    elif grid.is_even:
-        spacing = f"{grid.spacing or 0:.4g} {unit} apart"
-    else:
-        gaps = np.diff(grid.depths)
-        spacing = f"unevenly {gaps.min():.4g} to {gaps.max():.4g} {unit} apart"
-    pixels = f" of {grid.pixel_size[0]:.4g} x {grid.pixel_size[1]:.4g} {unit}" if grid.pixel_size else ""
-    colours = "RGB" if dataset.rgb else f"{channels} channels"
-    extra = (f", {times} time points" if times > 1 else "") + (f", {colours}" if channels > 1 else "")
-    count = f"{sections} section{'' if sections == 1 else 's'}"
-    lines = [f"{count} along z, {spacing}; {rows} x {columns} pixels{pixels}, {dataset.voxels.dtype}{extra}"]
-    return "<br>".join([*lines, *(f"<i>{note}</i>" for note in dataset.notes)])

@@ -98,7 +98,7 @@ class TargetBox(QGroupBox):
         k = self._enlarges
         size = len(depths) * times * channels * rows * columns * k**2 * itemsize
         step = float(np.median(np.diff(depths)))
-        pixels = f" of {rows * k} x {columns * k} pixels" if k > 1 else ""
+        pixels = f" of {rows * k} x {columns * k} pixels" if k > 1 or settings.crop else ""
         unit = f" {dataset.grid.unit}" if dataset.grid.unit else ""
         distance = f"{step:.4g}{unit} apart"
         words = f"{sections} → {len(depths)} sections{pixels}, {distance}, {size_in_words(size)}"

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QWidget
 
 from ...errors import DepthInterpError
 from ...evaluation.evaluate import Scores
-from ...run.request import prepare_dataset
+from ...run.request import prepare_dataset, whole_image
 from ...run.settings import Settings, make_settings
 from ...system.amounts import duration
 from ..boxes.stack_box import StackBox, check_sections
@@ -115,7 +115,9 @@ class CompareMethods(JobWidget):
             return
         assert layer is not None
         if question.settings.z_spacing is not None:
-            place(layer, dataset)  # so that the results lie over it
+            place(
+                layer, prepare_dataset(question.dataset, whole_image(question.settings))
+            )  # so that the results lie over it
         self._running, self._data = Comparison(question, layer, self.protocol.reference_layer), layer.data
         feed = _Feed()
         feed.scored.connect(self._scored)

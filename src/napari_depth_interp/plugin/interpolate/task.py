@@ -16,7 +16,7 @@ from ...report import BASELINE
 from ...run.estimate import Estimate, estimate_run
 from ...run.execute import execute
 from ...run.outputs import Target
-from ...run.request import Request, prepare_dataset, resolve
+from ...run.request import APPLIED, Request, prepare_dataset, resolve, whole_image
 from ...run.result import Result
 from ...run.settings import Settings
 from ...run.targets import match_observed, target_depths
@@ -170,9 +170,8 @@ def preview_task(dataset: Dataset, settings: Settings, view: View, report: Repor
     Outcome
         Its dataset begins and ends with the observed sections around the gap.
     """
-    applied = {"channel": None, "z_spacing": None, "depths": None, "acquisition": None}
-    plain = settings.model_copy(update={**applied, "factor": None, "spacing": None, "isotropic": False})
-    dataset = prepare_dataset(dataset, settings)
+    plain = settings.model_copy(update={**APPLIED, "factor": None, "spacing": None, "isotropic": False})
+    dataset = prepare_dataset(dataset, whole_image(settings))  # the part is what is in view
     observed = dataset.stack().depths
     gap = int(np.clip(np.floor(view.section + 1e-6), 0, len(observed) - 2))
     if registry.get(settings.method).enhances:
@@ -198,8 +197,5 @@ def _import_torch_for(request: Request) -> None:
 
 
 def _cropped(dataset: Dataset, view: View) -> Dataset:
-    rows, columns, times = view.rows, view.columns, slice(view.time, view.time + 1)
-    y, x = dataset.grid.pixel_size or (1.0, 1.0)
-    origin = dataset.grid.origin[0] + rows.start * y, dataset.grid.origin[1] + columns.start * x
-    voxels = np.ascontiguousarray(dataset.voxels[times, :, :, rows, columns])
-    return replace(dataset, voxels=voxels, grid=replace(dataset.grid, origin=origin), source=None)
+    part = dataset.part(slice(view.time, view.time + 1), view.rows, view.columns)
+    return replace(part, voxels=np.ascontiguousarray(part.voxels), source=None)

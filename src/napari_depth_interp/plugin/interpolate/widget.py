@@ -16,7 +16,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 from ...errors import DepthInterpError
 from ...report import BASELINE
 from ...run.estimate import Estimate
-from ...run.request import prepare_dataset, resolve_method
+from ...run.request import prepare_dataset, resolve_method, whole_image
 from ...run.settings import Settings
 from ...stack import Dataset
 from ...system.amounts import duration
@@ -30,6 +30,7 @@ from ..jobs.run_bar import RunBar
 from ..jobs.settings_widget import SettingsWidget
 from ..layers import place
 from ..layers.appearance import unique_name
+from ..layers.view_part import visible_part
 from ..preferences import remember_folder, remember_settings, remembered_folder
 from .enhance_box import EnhanceBox
 from .output_box import OutputBox
@@ -125,7 +126,7 @@ class DepthInterpolation(SettingsWidget):
         except (DepthInterpError, OSError) as error:  # a full or read-only home folder
             show_warning(f"the settings could not be remembered: {error}")
         if layer is not None and settings.z_spacing is not None:
-            place(layer, prepare_dataset(dataset, settings))  # so that the result lies over it
+            place(layer, prepare_dataset(dataset, whole_image(settings)))  # so that the result lies over it
         self._start(partial(run_task, dataset, settings, scoring, target), layer, "running", preview=False)
 
     def estimate(self) -> None:
@@ -163,7 +164,7 @@ class DepthInterpolation(SettingsWidget):
             settings, dataset = self.settings(), self.stack.dataset()
             section = section_in_view(self.viewer, layer)  # of the layer as it stands
             if layer is not None and settings.z_spacing is not None:
-                place(layer, prepare_dataset(dataset, settings))
+                place(layer, prepare_dataset(dataset, whole_image(settings)))
         except DepthInterpError as error:
             self._failed(error)
             return
@@ -334,18 +335,3 @@ def time_in_view(viewer: napari.Viewer, layer: Layer | None) -> int:
 def _data_point(viewer: napari.Viewer, layer: Layer) -> list[float]:
     point = np.asarray(viewer.dims.point[-layer.ndim :])
     return [float(place) for place in layer.world_to_data(point)]
-
-
-def visible_part(layer: Layer | None) -> tuple[slice, slice]:
-    """Return the rows and columns of a layer that the canvas shows; all of them if none are in view."""
-    if layer is None:
-        return slice(0, 1), slice(0, 1)
-    height, width = layer.data.shape[-3:-1] if getattr(layer, "rgb", False) else layer.data.shape[-2:]
-    corners = np.asarray(layer.corner_pixels)[:, -2:] + [[0, 0], [1, 1]]  # ends of slices
-    if getattr(layer, "multiscale", False):  # counted in pixels of the level that is drawn
-        corners = np.rint(corners * layer.downsample_factors[layer.data_level][-2:]).astype(int)
-    (top, left), (bottom, right) = corners.tolist()
-    rows, columns = slice(max(0, top), min(height, bottom)), slice(max(0, left), min(width, right))
-    if rows.stop - rows.start < 2 or columns.stop - columns.start < 2:
-        return slice(0, height), slice(0, width)
-    return rows, columns

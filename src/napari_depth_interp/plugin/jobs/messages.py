@@ -15,6 +15,8 @@ _FIELDS = {
     "isotropic": "the target 'Isotropic'",
     "data-range": "'Data range'",
     "channel": "channel",
+    "crop": "'Part'",
+    "times": "'Time points'",
     "method": "'Method'",
     "preset": "'Preset'",
     "enhance": "'Enhancement'",

@@ -1,0 +1,27 @@
+"""What a stack is, in words."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...stack import Dataset
+
+
+def describe_stack(dataset: Dataset) -> str:
+    """Return in one or two lines what a stack is."""
+    times, channels, sections, rows, columns = dataset.voxels.shape
+    grid = dataset.grid
+    unit = grid.unit or "(no unit)"
+    if grid.depths is None:
+        spacing = "<b>z spacing unknown</b>"
+    elif grid.is_even:
+        spacing = f"{grid.spacing or 0:.4g} {unit} apart"
+    else:
+        gaps = np.diff(grid.depths)
+        spacing = f"unevenly {gaps.min():.4g} to {gaps.max():.4g} {unit} apart"
+    pixels = f" of {grid.pixel_size[0]:.4g} x {grid.pixel_size[1]:.4g} {unit}" if grid.pixel_size else ""
+    colours = "RGB" if dataset.rgb else f"{channels} channels"
+    extra = (f", {times} time points" if times > 1 else "") + (f", {colours}" if channels > 1 else "")
+    count = f"{sections} section{'' if sections == 1 else 's'}"
+    lines = [f"{count} along z, {spacing}; {rows} x {columns} pixels{pixels}, {dataset.voxels.dtype}{extra}"]
+    return "<br>".join([*lines, *(f"<i>{note}</i>" for note in dataset.notes)])
