@@ -8,7 +8,7 @@ from ...errors import MissingSpacingError
 
 _FIELDS = {
     "z-spacing": "'z spacing'",
-    "depths": "'Section depths'",
+    "depths": "'Depth of each section'",
     "acquisition": "'Acquisition'",
     "factor": "the target 'Factor'",
     "spacing": "the target 'Spacing'",
