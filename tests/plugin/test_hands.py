@@ -270,7 +270,7 @@ class TestKeys:
         qtbot.waitUntil(lambda: not above.visibleRegion().isEmpty() and below.visibleRegion().isEmpty())
         activate(shown_viewer)
         QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Return, CTRL)
-        qtbot.waitUntil(lambda: above.job is not None)
+        qtbot.waitUntil(lambda: above.job is not None or above.scores.comparison is not None)
         assert below.job is None
         QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Period, CTRL)
         qtbot.waitUntil(lambda: above.job is None, timeout=20_000)
