@@ -94,10 +94,10 @@ class JobWidget(QWidget):
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, self.foreseen):
-            self.bar.say(for_window(error), problem=True)
+            self.bar.say_failed(for_window(error))
             show_warning(for_window(error))
             return
-        self.bar.say(for_crash(error, self.advice), problem=True)
+        self.bar.say_failed(for_crash(error, self.advice))
         notification_manager.receive_error(type(error), error, error.__traceback__)
 
     def _cancelled(self, *_: Any) -> None:

@@ -41,7 +41,7 @@ class RunBar(QWidget):
         self._running = False
         self._cancelling = False
         self._ready = False
-        self._said, self._problem = "", False
+        self._said, self._failed = "", False
         self._time = TimeLeft(time.monotonic())
         self._preview = QPushButton("Pr&eview")
         self._preview.setObjectName("preview")
@@ -109,7 +109,7 @@ class RunBar(QWidget):
 
     def forget_problem(self, *_: object) -> None:
         """Take away the last error: what it was about has been changed."""
-        if self._problem and not self._running:
+        if self._failed and not self._running:
             self.say("")
 
     def set_saveable(self, some: bool) -> None:
@@ -150,8 +150,13 @@ class RunBar(QWidget):
 
     def say(self, text: str, *, problem: bool = False) -> None:
         """Show a message over the buttons."""
-        self._problem = problem
+        self._failed = False
         say(self._message, text, problem=problem)
+
+    def say_failed(self, text: str) -> None:
+        """Show why work did not begin or end, until something is changed."""
+        self.say(text, problem=True)
+        self._failed = True
 
     def _clicked(self) -> None:
         if self._running:
