@@ -95,3 +95,28 @@ def test_an_unknown_kind_loses_nothing(qtbot, widget, done, tmp_path):
     finish(qtbot, widget)
     assert "out.xyz" in read(widget.bar, "message")
     assert (tmp_path / "out.xyz").read_text() == "mine"
+
+
+def test_only_what_the_dialog_asked_about_is_replaced(qtbot, widget, done, answer, tmp_path):
+    (tmp_path / "out.tif").write_text("mine")
+    answer(tmp_path / "out")  # the suffix comes after the dialog
+    press(widget.bar, "save result")
+    assert "out.tif" in read(widget.bar, "message")
+    assert (tmp_path / "out.tif").read_text() == "mine"
+    answer(tmp_path / "out.tif")
+    press(widget.bar, "save result")
+    finish(qtbot, widget)
+    assert io.read(tmp_path / "out.tif").voxels.shape[2] == 13
+
+
+def test_an_uncertainty_of_another_run_is_not_replaced(qtbot, slow, open_widget, answer, tmp_path):
+    widget = open_widget()
+    sparse_tiff(tmp_path / "a.tif")
+    widget.stack.open_files([tmp_path / "a.tif"])
+    run(qtbot, widget, method="slow", preset="fast", factor=2)
+    (tmp_path / "out-uncertainty.tif").write_text("mine")
+    answer(tmp_path / "out.tif")
+    press(widget.bar, "save result")
+    assert "out-uncertainty.tif" in read(widget.bar, "message")
+    assert (tmp_path / "out-uncertainty.tif").read_text() == "mine"
+    assert not (tmp_path / "out.tif").exists()

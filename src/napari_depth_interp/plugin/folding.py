@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from .qt_helpers import tab_after
@@ -17,8 +16,6 @@ class Fold(QWidget):
         Of the heading.
     content : QWidget, optional
     """
-
-    toggled = Signal(bool)
 
     def __init__(self, title: str, content: QWidget | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -67,7 +64,6 @@ class Fold(QWidget):
         if self._content is not None:
             self._content.setVisible(on)
         self._show_heading()
-        self.toggled.emit(on)
 
     def _show_heading(self) -> None:
         words = f"{self._title}: {self._set}" if self._set else self._title

@@ -29,19 +29,21 @@ class Save:
     uncertainty: Dataset | None = None
 
 
-def save_order(viewer: napari.Viewer, run: Run, path: Path) -> Save:
-    """Return what has to be written to save a run.
+def save_order(viewer: napari.Viewer, run: Run, path: Path, *, overwrite: bool) -> Save:
+    """Return what has to be written to save a run; what is there is replaced only if the user has agreed.
 
     Raises
     ------
     OutputError
-        If the layer of the result is gone, or the file is one of no known kind.
+        If the layer of the result is gone, a file is there that is not to be replaced, or it is of no known kind.
     """
     [layer] = run.layers
     if layer not in viewer.layers:
         raise OutputError(f"the layer of '{run.name}' was removed; run again, then save")
-    io.check_output(path, overwrite=True)
+    io.check_output(path, overwrite=overwrite)
     result, uncertain = to_dataset(layer), run.outcome.result.uncertainty
+    if uncertain is not None:
+        io.check_output(beside(path), overwrite=overwrite and path.exists())  # nobody was asked about this one alone
     besides = None if uncertain is None else replace(result, voxels=uncertain)
     return Save(path, result, is_real(layer.metadata), besides)
 

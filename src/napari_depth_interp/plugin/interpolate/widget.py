@@ -238,15 +238,16 @@ class DepthInterpolation(SettingsWidget):
         start = remembered_folder() / f"{run.name}.tif"
         path, chosen = QFileDialog.getSaveFileName(self, "Save the result", str(start), FILTERS)
         if path:
-            self.save_result(with_suffix(path, chosen))
+            whole = with_suffix(path, chosen)
+            self.save_result(whole, overwrite=whole == Path(path))  # the dialog has asked about the name it knows
 
-    def save_result(self, path: Path) -> None:
-        """Write the chosen run, and its uncertainty beside it, over what is there."""
+    def save_result(self, path: Path, *, overwrite: bool = False) -> None:
+        """Write the chosen run, and its uncertainty beside it."""
         run = self.runs.chosen
         if run is None or self.job is not None:
             return
         try:
-            order = save_order(self.viewer, run, path)
+            order = save_order(self.viewer, run, path, overwrite=overwrite)
             remember_folder(path.parent)
         except DepthInterpError as error:
             self._failed(error)
