@@ -1,0 +1,1 @@
+"""The methods for labels: one file and one line of the registry each."""

@@ -1,0 +1,41 @@
+"""The method ``shape``: the outlines of two annotated sections on their way into each other."""
+
+from __future__ import annotations
+
+from ...method import MethodConfig, Runtime
+from ...progress import Report, silent
+from ..distance import Contest
+from ..gap import Filled, Gap
+from ..method import LabelMethodSpec
+from ..morph import MARGIN, confidence_of, morph
+from ..objects import things
+from ..series import Series
+
+
+class ShapeConfig(MethodConfig):
+    """Shape has no parameters: what it needs to know it takes from the sections around a gap."""
+
+
+class _Shape:
+    def __init__(self, config: ShapeConfig, runtime: Runtime) -> None:
+        pass
+
+    def prepare(self, series: Series, *, report: Report = silent) -> None:
+        """Learn nothing."""
+
+    def fill(self, gap: Gap) -> Filled:
+        contest = Contest.empty(gap.shape)
+        for thing in things(gap, MARGIN):
+            for section, score in enumerate(morph(thing, gap)):
+                contest.enter(section, thing.box, thing.label, score)
+        return Filled(contest.winners(), confidence_of(contest.margin(), gap))
+
+
+SHAPE = LabelMethodSpec(
+    name="shape",
+    title="Shape",
+    summary="Moves and deforms each object's outline from one annotated section to the next, at the size that its "
+    "neighbours suggest; what ends shrinks. Needs no image.",
+    config=ShapeConfig,
+    create=_Shape,
+)

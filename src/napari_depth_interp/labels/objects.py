@@ -1,0 +1,173 @@
+"""Which parts of two annotated sections belong together: the objects of a gap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .distance import Box, Mask
+from .gap import Gap, Section
+
+_REACH = 1.0
+"""Parts of one label that do not overlap belong together up to this many mean diameters apart."""
+
+
+@dataclass(frozen=True, eq=False)
+class Thing:
+    """One object of a gap: parts of one label that belong together; one of the masks may be empty.
+
+    Attributes
+    ----------
+    label : int
+    box : (slice, slice)
+        Rows and columns around both masks, with a margin.
+    below, above : (y, x) uint8 array
+        1 where the object is on the annotated sections, within the box.
+    before, after : float or None
+        Its area on the annotated sections before and after these two, in pixels; None: there is no such section.
+    """
+
+    label: int
+    box: Box
+    below: Mask
+    above: Mask
+    before: float | None = None
+    after: float | None = None
+
+    @property
+    def ends(self) -> bool:
+        """Whether it is on one of the two sections only."""
+        return not (self.below.any() and self.above.any())
+
+
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """Connected parts of one section: an image of their numbers, and their label, centre, area and box by number."""
+
+    image: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    centres: NDArray[np.float64]
+    areas: NDArray[np.float64]
+    boxes: Sequence[tuple[int, int, int, int]]
+
+    @classmethod
+    def of(cls, section: Section) -> _Parts:
+        from scipy.ndimage import find_objects
+        from skimage.measure import label as connected
+
+        image = connected(section, background=0, connectivity=2)
+        count = int(image.max(initial=0))
+        areas = np.bincount(image.ravel(), minlength=count + 1).astype(float)
+        rows, columns = np.indices(section.shape, sparse=True)
+        sums = [
+            np.bincount(image.ravel(), np.broadcast_to(each, image.shape).ravel(), count + 1)
+            for each in (rows, columns)
+        ]
+        centres = np.stack(sums, axis=1) / np.maximum(areas, 1)[:, None]
+        labels = np.zeros(count + 1, np.int64)
+        labels[image.ravel()] = section.ravel()
+        boxes = [(0, 0, 0, 0), *((r.start, r.stop, c.start, c.stop) for r, c in find_objects(image))]
+        return cls(image, labels, centres, areas, boxes)
+
+    @property
+    def count(self) -> int:
+        return len(self.labels) - 1
+
+
+def things(gap: Gap, margin: int) -> Iterator[Thing]:
+    """Yield the objects of a gap.
+
+    Parts of one label belong together where they overlap; what then is left on both sides is paired by the
+    distance of its centres, as small or moving objects do not overlap.
+    """
+    first, second = _Parts.of(gap.below), _Parts.of(gap.above)
+    before, after = _areas_beyond(first, gap.before), _areas_beyond(second, gap.after)
+    for members in _groups(first, second):
+        ours, theirs = members[members <= first.count], members[members > first.count] - first.count
+        made = _thing(first, second, ours, theirs, margin)
+        yield replace(
+            made,
+            before=None if before is None else float(before[ours].sum()),
+            after=None if after is None else float(after[theirs].sum()),
+        )
+
+
+def _areas_beyond(parts: _Parts, section: Section | None) -> NDArray[np.float64] | None:
+    """Return for each part the area of what belongs to it on the next annotated section, shared among its parts."""
+    if section is None:
+        return None
+    beyond = _Parts.of(section)
+    found = np.zeros(parts.count + 1)
+    for members in _groups(parts, beyond):
+        ours, theirs = members[members <= parts.count], members[members > parts.count] - parts.count
+        if len(ours):
+            found[ours] = parts.areas[ours] / parts.areas[ours].sum() * beyond.areas[theirs].sum()
+    return found
+
+
+def _thing(first: _Parts, second: _Parts, ours: NDArray[np.intp], theirs: NDArray[np.intp], margin: int) -> Thing:
+    boxes = np.array([first.boxes[i] for i in ours] + [second.boxes[i] for i in theirs])
+    rows, columns = first.image.shape
+    box = (
+        slice(max(0, int(boxes[:, 0].min()) - margin), min(rows, int(boxes[:, 1].max()) + margin)),
+        slice(max(0, int(boxes[:, 2].min()) - margin), min(columns, int(boxes[:, 3].max()) + margin)),
+    )
+    masks = [
+        np.isin(parts.image[box], members).astype(np.uint8) for parts, members in ((first, ours), (second, theirs))
+    ]
+    label = first.labels[ours[0]] if len(ours) else second.labels[theirs[0]]
+    return Thing(int(label), box, *masks)
+
+
+def _groups(first: _Parts, second: _Parts) -> Iterator[NDArray[np.intp]]:
+    """Yield the numbers of parts that belong together; those of the second section come after the first's."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    size = 1 + first.count + second.count
+    pairs = np.concatenate([_overlapping(first, second), _neighbouring(first, second)])
+    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1] + first.count)), (size, size))
+    _, group = connected_components(links, directed=False)
+    order = np.argsort(group[1:], kind="stable") + 1
+    yield from np.split(order, np.flatnonzero(np.diff(group[order])) + 1) if len(order) else ()
+
+
+def _overlapping(first: _Parts, second: _Parts) -> NDArray[np.int64]:
+    """Return (n, 2) numbers of parts of one label that overlap."""
+    both = (first.image > 0) & (second.image > 0)
+    pairs = np.unique(np.stack([first.image[both], second.image[both]], axis=1), axis=0)
+    return np.asarray(pairs[first.labels[pairs[:, 0]] == second.labels[pairs[:, 1]]], np.int64).reshape(-1, 2)
+
+
+def _neighbouring(first: _Parts, second: _Parts) -> NDArray[np.int64]:
+    """Return (n, 2) numbers of parts of one label without overlap whose centres are nearest to each other."""
+    taken = _overlapping(first, second)
+    ours = np.setdiff1d(np.arange(1, first.count + 1), taken[:, 0])
+    theirs = np.setdiff1d(np.arange(1, second.count + 1), taken[:, 1])
+    if not (len(ours) and len(theirs)):
+        return np.zeros((0, 2), np.int64)
+    from scipy.spatial import KDTree
+
+    found = []
+    common = np.intersect1d(first.labels[ours], second.labels[theirs])
+    for label in common.tolist():
+        mine, other = ours[first.labels[ours] == label], theirs[second.labels[theirs] == label]
+        _, there = KDTree(second.centres[other]).query(first.centres[mine])
+        _, back = KDTree(first.centres[mine]).query(second.centres[other])
+        mutual = back[there] == np.arange(len(mine))
+        found += [
+            (int(a), int(other[b]))
+            for a, b in zip(mine[mutual], there[mutual], strict=True)
+            if _near(first, second, a, other[b])
+        ]
+    return np.array(found, np.int64).reshape(-1, 2)
+
+
+def _near(first: _Parts, second: _Parts, one: int, other: int) -> bool:
+    """Whether two parts are at most :data:`_REACH` mean diameters apart."""
+    diameter = np.sqrt(first.areas[one] / np.pi) + np.sqrt(second.areas[other] / np.pi)
+    apart = np.linalg.norm(first.centres[one] - second.centres[other])
+    return bool(apart <= _REACH * diameter)
