@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from .. import io
 from ..errors import InputError
 from ..labels.execute import execute_labels
+from ..labels.reading import opened_together
 from ..labels.request import resolve_labels
 from ..labels.result import LabelResult
 from ..labels.settings import make_label_settings
@@ -90,14 +91,11 @@ def interpolate_labels(
     """
     chosen = make_label_settings(annotated=annotated, **settings)
     read = io.read if out is None else io.open_stack
-    dataset = _dataset(labels, chosen.axis, read)
-    request = resolve_labels(
-        dataset,
-        chosen,
-        image=None if image is None else _dataset(image, chosen.axis, read),
-        like=None if like is None else _dataset(like, chosen.axis, io.open_stack),
-        at=at,
+    dataset, guide, grid = opened_together(
+        [labels, image, like], chosen.axis, lambda given, axis: _dataset(given, axis, read)
     )
+    assert dataset is not None
+    request = resolve_labels(dataset, chosen, image=guide, like=grid, at=at)
     return execute_labels(request, report, target=None if out is None else Target(Path(out)))
 
 

@@ -21,7 +21,7 @@ from .streaming import Sink
 
 __all__ = [
     "STREAMED", "SUFFIXES", "SectionAxis", "Sink", "check_format", "check_output", "check_stream", "creating",
-    "format_of", "open_stack", "read", "read_levels", "write",
+    "format_of", "open_stack", "read", "read_levels", "section_axis", "write",
 ]  # fmt: skip
 
 SectionAxis = Literal["auto", "x", "y", "z"]
@@ -206,6 +206,13 @@ def format_of(path: str | PathLike[str]) -> str | None:
     """Return ``"tiff"``, ``"nifti"``, ``"zarr"`` or None, judged by the name alone."""
     name = Path(path).name.lower()
     return next((kind for suffix, kind in SUFFIXES.items() if name.endswith(suffix)), None)
+
+
+def section_axis(dataset: Dataset) -> SectionAxis | None:
+    """Return the axis along which the sections of a NIfTI file were taken to lie; None for other formats."""
+    if dataset.source is None or not dataset.source.format.startswith("NIfTI"):
+        return None
+    return cast(SectionAxis, "xyz"[dataset.source.header.section_axis])
 
 
 def _format(path: Path, error: type[InputError | OutputError]) -> _Format:

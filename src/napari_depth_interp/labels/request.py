@@ -118,6 +118,7 @@ class LabelRequest:
             channel_colours=own.channel_colours,
             time_step=own.time_step,
             source=self.template.source,
+            holds_labels=True,
         )
 
     def series(self, time: int = 0, channel: int = 0, image: Dataset | None = None) -> Series:
@@ -273,6 +274,6 @@ def _notes(dataset: Dataset, annotated: Annotated, targets: Targets, filled: Seq
     if beyond and targets.same_grid:
         notes.append(
             f"sections {listed_sections(beyond)} lie before the first or after the last annotated one and stay as "
-            "they are"
+            "they are; if nothing is on one of them, say so with --annotated, and objects end before it"
         )
     return notes

@@ -77,7 +77,8 @@ class LabelResult(Result):
         """
         if self.confidence is None:
             raise InputError("this result was opened from a file and holds no confidence; fill the labels in again")
-        io.write(path, replace(self.dataset, voxels=self.confidence), overwrite=overwrite, float_output=True)
+        dataset = replace(self.dataset, voxels=self.confidence, holds_labels=False)
+        io.write(path, dataset, overwrite=overwrite, float_output=True)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> LabelResult:

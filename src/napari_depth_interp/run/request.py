@@ -20,6 +20,7 @@ from ..method import MethodConfig, MethodSpec, Preset, Runtime
 from ..methods import registry
 from ..nn.recipe import completed
 from ..stack import Acquisition, Dataset, Grid, missing_spacing
+from ..stack.label_images import looks_like_labels
 from ..stack.lazy import planes_of, signature
 from ..stack.part import part_of
 from ..stack.units import parse_length
@@ -241,7 +242,13 @@ def resolve(
         share_fit=settings.share_fit,
         depths_known=known,
         part=part_in_words(settings),
-        notes=(*dataset.notes, *grid_notes, *_sharing_notes(dataset, settings, spec, config), *warnings),
+        notes=(
+            *dataset.notes,
+            *grid_notes,
+            *_sharing_notes(dataset, settings, spec, config),
+            *warnings,
+            *_label_notes(dataset, spec),
+        ),
     )
 
 
@@ -366,6 +373,17 @@ def _sharing_notes(dataset: Dataset, settings: Settings, spec: MethodSpec, confi
     if settings.share_fit != "yes" or dataset.voxels.shape[1] == 1 or spec.can_share(config):
         return []
     return [f"{spec.name} learns nothing that channels could share; each was made alone"]
+
+
+def _label_notes(dataset: Dataset, spec: MethodSpec) -> list[str]:
+    """Say so where identifiers are about to be blended as if they were grey values."""
+    if spec.name == "nearest" or dataset.rgb or not (dataset.holds_labels or looks_like_labels(dataset.voxels)):
+        return []
+    why = "says that it holds labels" if dataset.holds_labels else "looks like a label image"
+    return [
+        f"the input {why}, and {spec.name} blends identifiers as if they were grey values; to fill in labels use "
+        "'depth-interp labels' (interpolate_labels in Python)"
+    ]
 
 
 def _check_acquisition(spec: MethodSpec, acquisition: Acquisition) -> None:
