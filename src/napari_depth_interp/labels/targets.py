@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import io
 from ..errors import RequestError
 from ..run.settings import chosen_targets
 from ..run.targets import denser_depths, known_depths
@@ -17,6 +18,8 @@ from .settings import LabelSettings
 
 _PIXEL_RTOL = 1e-2
 """Pixels whose sizes differ by less than this are the same."""
+_SHIFT = 0.5
+"""By how many pixels a file may lie beside the labels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +92,17 @@ def _depths_in(like: Dataset, dataset: Dataset) -> NDArray[np.float64]:
                 f"{dataset.grid.pixel_size[0]:g} x {dataset.grid.pixel_size[1]:g}; only the sections may differ: "
                 "resample one of them first"
             )
-    return known_depths(like.grid) * factor
+    theirs_first, depths = io.offset(like, dataset, factor), known_depths(like.grid) * factor
+    if theirs_first is None:
+        return depths
+    size = np.array(dataset.grid.pixel_size or (np.inf, np.inf))
+    if (np.abs(theirs_first[1:]) > _SHIFT * size).any():
+        away = np.abs(theirs_first[1:] / size).round(1)
+        raise RequestError(
+            f"the pixels of the other file lie {away[0]:g} rows and {away[1]:g} columns beside those of the labels; "
+            "only the sections may differ: resample one of them first"
+        )
+    return np.asarray(known_depths(dataset.grid)[0] + theirs_first[0] + depths - depths[0])
 
 
 def _overlapping(depths: NDArray[np.float64], own: NDArray[np.float64], what: str) -> NDArray[np.float64]:
