@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -91,19 +91,20 @@ def interpolate_labels(
     """
     chosen = make_label_settings(annotated=annotated, **settings)
     read = io.read if out is None else io.open_stack
-    dataset, guide, grid = opened_together(
-        [labels, image, like], chosen.axis, lambda given, axis: _dataset(given, axis, read)
-    )
-    assert dataset is not None
+
+    def opened(given: Labels, axis: io.SectionAxis, are_labels: bool) -> Dataset:
+        return _dataset(given, lambda path: read(path, axis=axis, labels=are_labels))
+
+    dataset, guide, grid = opened_together(labels, image, like, chosen.axis, opened)
     request = resolve_labels(dataset, chosen, image=guide, like=grid, at=at)
     return execute_labels(request, report, target=None if out is None else Target(Path(out)))
 
 
-def _dataset(given: Labels, axis: Any, read: Any) -> Dataset:
+def _dataset(given: Labels, read: Callable[[str | PathLike[str]], Dataset]) -> Dataset:
     if isinstance(given, Dataset):
         return given
     if isinstance(given, str | PathLike):
-        return read(given, axis=axis)  # type: ignore[no-any-return]
+        return read(given)
     if arrays.is_xarray(given):
         ordered = arrays.in_order(given)
         return arrays.from_xarray(ordered, _no_bool(ordered.values))
