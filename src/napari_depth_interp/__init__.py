@@ -17,15 +17,20 @@ __version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
     from .api import evaluate, interpolate
+    from .api.labels import interpolate_labels
     from .io import read, write
+    from .labels.result import LabelResult
     from .run.result import Result
     from .stack import Dataset
 
 _HOMES = {
-    "Dataset": "stack", "Result": "run.result", "evaluate": "api", "interpolate": "api", "read": "io", "write": "io"
+    "Dataset": "stack", "LabelResult": "labels.result", "Result": "run.result", "evaluate": "api",
+    "interpolate": "api", "interpolate_labels": "api.labels", "read": "io", "write": "io",
 }  # fmt: skip
 
-__all__ = ["Dataset", "Result", "__version__", "evaluate", "interpolate", "read", "write"]
+__all__ = [
+    "Dataset", "LabelResult", "Result", "__version__", "evaluate", "interpolate", "interpolate_labels", "read", "write",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

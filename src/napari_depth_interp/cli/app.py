@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +18,8 @@ from ..system.amounts import elapsed, size_in_words
 from ..system.logs import LEVELS, logging_to
 from .batch import batch
 from .doctor import doctor
+from .files import check_outputs
+from .labels import labels
 from .models import app as models_app
 from .options import (
     FILE,
@@ -127,7 +128,7 @@ def run(
     from ..run.outputs import choose_target
     from ..run.request import resolve
 
-    _check_outputs([output] if uncertainty is None else [output, uncertainty], source, overwrite)
+    check_outputs({"result": output, "uncertainty": uncertainty}, [source], overwrite=overwrite)
     request = resolve(io.open_stack(source, axis=settings.axis), settings)
     if uncertainty is not None and not request.spec.gives_uncertainty:
         raise RequestError(
@@ -264,36 +265,8 @@ def demo(
         view_demo(out, [stack for stack, _ in done])
 
 
+app.command()(labels)
 app.command()(batch)
 app.command()(train)
 app.command()(doctor)
 app.add_typer(models_app, name="models")
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # whoever reads it says why it cannot be
-        return False
-
-
-def _check_outputs(paths: Sequence[Path], source: Path, overwrite: bool) -> None:
-    from .. import io
-
-    if len(paths) == 2 and paths[0].resolve() == paths[1].resolve():
-        raise RequestError(f"'{paths[0]}' is given for the result and for the uncertainty; give two different names")
-    for path in paths:
-        if _same_file(path, source):
-            raise RequestError(f"'{path}' is the input; give the output another name")
-        if _is_folder(source) and path.absolute().is_relative_to(source.absolute()):
-            raise RequestError(f"'{path}' lies inside the input '{source}'; give the output another place")
-        if io.format_of(path) is None:
-            raise RequestError(f"'{path}' has no known suffix; use one of {', '.join(io.SUFFIXES)}")
-        io.check_output(path, overwrite=overwrite)
-
-
-def _same_file(path: Path, source: Path) -> bool:
-    try:
-        return path.samefile(source)
-    except OSError:  # one is missing or may not be looked at: for the checks of reading and writing to say
-        return False

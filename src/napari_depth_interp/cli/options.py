@@ -15,7 +15,7 @@ from pydantic_core import PydanticUndefined
 
 from ..errors import RequestError
 from ..evaluation.holdout import Protocol
-from ..run.settings import DEFAULT_METHOD, Settings, describe, load_settings, make_settings, option_of
+from ..run.settings import DEFAULT_METHOD, Settings, StackSettings, checked, describe, load_settings, option_of
 from ..stack import Acquisition as Kind
 
 _EXCLUSIVE = (("factor", "spacing", "isotropic"), ("depths", "z_spacing"))
@@ -59,31 +59,37 @@ def methods_option(default: str) -> Any:
 
 
 def takes_settings(
-    *, only: Collection[str] | None = None, leave_out: Collection[str] = (), file: bool = False
+    model: type[StackSettings] = Settings,
+    *,
+    only: Collection[str] | None = None,
+    leave_out: Collection[str] = (),
+    file: bool = False,
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options of the settings, and its parameter ``settings`` what they add up to.
 
     Parameters
     ----------
+    model : type of StackSettings
+        Which settings.
     only, leave_out : collection of str
         Names of settings that the command takes, or does not take. A new setting is an option of every command that
         does not leave it out.
     file : bool
         The command takes ``--settings FILE``, over which the options are laid.
     """
-    names = [name for name in Settings.model_fields if name not in leave_out and (only is None or name in only)]
+    names = [name for name in model.model_fields if name not in leave_out and (only is None or name in only)]
 
     def decorated(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)
         def called(**values: Any) -> None:
             given = {name: values.pop(name) for name in names}
-            chosen = collect_settings(values.pop(_FILE, None), given)
+            chosen = collect_settings(values.pop(_FILE, None), given, model)
             command(**values, settings=chosen)
 
         signature = inspect.signature(command, eval_str=True)
         own = list(signature.parameters.values())
         place = list(signature.parameters).index("settings")
-        own[place : place + 1] = [*map(_option, names), *([_file_option()] if file else [])]
+        own[place : place + 1] = [*(_option(name, model) for name in names), *([_file_option()] if file else [])]
         called.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
         called.__annotations__ = {each.name: each.annotation for each in own}
         return called
@@ -91,14 +97,14 @@ def takes_settings(
     return decorated
 
 
-def _option(name: str) -> inspect.Parameter:
+def _option(name: str, model: type[StackSettings]) -> inspect.Parameter:
     """Return the option of one setting: name, type, help text and default come from the settings model."""
-    field, about = Settings.model_fields[name], option_of(name)
+    field, about = model.model_fields[name], option_of(name, model)
     kind, choices = _typed(field.annotation)
     # In square brackets rich would take the default for a style.
     said = any(field.default is each for each in (None, False, PydanticUndefined))
     shown = "" if said else f"Default: {field.default}."
-    text = " ".join(filter(None, (describe(name), about.note, shown)))
+    text = " ".join(filter(None, (describe(name, model), about.note, shown)))
     option = typer.Option(*about.flags, metavar=about.metavar or choices, help=text, show_default=False)
     return _keyword(name, Annotated[kind, option], False if kind is bool else None)
 
@@ -124,7 +130,9 @@ def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def collect_settings(file: Path | None, options: Mapping[str, Any]) -> Settings:
+def collect_settings(
+    file: Path | None, options: Mapping[str, Any], model: type[StackSettings] = Settings
+) -> StackSettings:
     """Lay options, as the command line gives them, over the settings file, and both over the defaults."""
     values: dict[str, Any] = dict(load_settings(file)) if file else {}
     given = {name: _read(name, value) for name, value in options.items() if value is not None and value is not False}
@@ -138,7 +146,7 @@ def collect_settings(file: Path | None, options: Mapping[str, Any]) -> Settings:
         merged = {**(values.get(own) or {}), **(given.pop(own, None) or {})}
         if merged:
             given[own] = merged
-    return make_settings(**values | given)
+    return checked(model, values | given)
 
 
 def _read(name: str, value: Any) -> Any:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import InputError, OutputError
 from ..stack import Dataset, Grid
@@ -21,7 +22,7 @@ from .streaming import Sink
 
 __all__ = [
     "STREAMED", "SUFFIXES", "SectionAxis", "Sink", "check_format", "check_output", "check_stream", "creating",
-    "format_of", "open_stack", "read", "read_levels", "write",
+    "format_of", "offset", "open_stack", "read", "read_levels", "section_axis", "write",
 ]  # fmt: skip
 
 SectionAxis = Literal["auto", "x", "y", "z"]
@@ -206,6 +207,32 @@ def format_of(path: str | PathLike[str]) -> str | None:
     """Return ``"tiff"``, ``"nifti"``, ``"zarr"`` or None, judged by the name alone."""
     name = Path(path).name.lower()
     return next((kind for suffix, kind in SUFFIXES.items() if name.endswith(suffix)), None)
+
+
+def section_axis(dataset: Dataset) -> SectionAxis | None:
+    """Return the axis along which the sections of a NIfTI file were taken to lie; None for other formats."""
+    if dataset.source is None or not dataset.source.format.startswith("NIfTI"):
+        return None
+    return cast(SectionAxis, "xyz"[dataset.source.header.section_axis])
+
+
+def offset(dataset: Dataset, other: Dataset, factor: float = 1.0) -> NDArray[np.float64] | None:
+    """Return how far (section, row, column) a NIfTI image is from another one, along the other's axes.
+
+    ``factor`` leads from the lengths of the first to those of the other. None where one of them is of another format.
+
+    Raises
+    ------
+    RequestError
+        If their axes are not parallel.
+    """
+    if section_axis(dataset) is None or section_axis(other) is None:
+        return None
+    from .nifti.placement import offset as nifti_offset
+
+    assert dataset.source is not None
+    assert other.source is not None
+    return nifti_offset(dataset.source.header, other.source.header, factor)
 
 
 def _format(path: Path, error: type[InputError | OutputError]) -> _Format:

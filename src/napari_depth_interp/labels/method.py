@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 from ..method import MethodConfig, Runtime
 from ..progress import Report
@@ -43,3 +43,29 @@ class LabelMethodSpec:
     config: type[MethodConfig]
     create: Callable[[Any, Runtime], LabelMethod]
     needs_image: bool = False
+
+
+@dataclass(frozen=True)
+class LabelFindings:
+    """What a method found out about the labels on the annotated sections themselves, for people.
+
+    Attributes
+    ----------
+    expected_dice : float or None
+        Mean Dice of the labels on annotated sections that were left out.
+    dice : mapping of method name -> Dice
+        The same for every method that was tried.
+    warnings : tuple of str
+        What the user should know, in plain words.
+    """
+
+    expected_dice: float | None = None
+    dice: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class ExplainsLabels(Protocol):
+    """A method for labels that can say, once prepared, what it found out."""
+
+    def findings(self) -> LabelFindings: ...

@@ -7,9 +7,8 @@ observed sections put back unchanged, voxels that are not a number, constant sta
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -22,6 +21,7 @@ from ..method import Explains, Findings, Method, Refits, Sections, sections_of
 from ..methods import registry
 from ..progress import Progress, Report, part, silent
 from ..stack import Dataset, Stack
+from ..system.devices import limited_threads
 from ..system.memory import PeakMemory
 from .nan import filled, has_nan, restore_nan
 from .outputs import MemoryOutput, Outputs, Place, Target, opened
@@ -80,7 +80,7 @@ def _execute(request: Request, report: Report, target: Target | None = None) -> 
     start = time.perf_counter()
     blas_threads = 1 if request.spec.tiling.parallel else request.runtime.threads
     share = 1.0 if target is None else _SHARE_OF_TILES
-    with PeakMemory() as memory, _limited_threads(blas_threads), opened(request, target) as outputs:
+    with PeakMemory() as memory, limited_threads(blas_threads), opened(request, target) as outputs:
         _run_stacks(request, outputs, warnings, findings, part(report, 0.0, share))
         record = request.record() | {"warnings": warnings} | ({"findings": findings} if findings else {})
         if target is not None:
@@ -349,12 +349,3 @@ def _label(dataset: Dataset, time_point: int, group: tuple[int, ...]) -> str:
     elif channels > 1:
         words.append(f"channel {group[0] + 1} of {channels}")
     return ", ".join(words)
-
-
-@contextmanager
-def _limited_threads(threads: int) -> Iterator[None]:
-    """Hold BLAS and OpenMP to ``threads``."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(threads):
-        yield

@@ -14,14 +14,41 @@ from numpy.typing import NDArray
 from .. import io
 from ..errors import OutputError
 from ..progress import Progress, Report, part
+from ..stack import Dataset
 from ..system.memory import check_disk, check_fits, free_memory
-from .request import Request
 
 OVERHEAD_BYTES = 300 * 10**6
 """What a run takes beside its result: tiles, libraries."""
 STREAMED_BYTES = 10**9
 """Results larger than this are streamed where the format allows it."""
 _ADVICE = "write it to .ome.zarr or .ome.tif, use a smaller factor or one --channel, or crop the stack"
+
+
+class Planned(Protocol):
+    """A run as far as its outputs have to know it."""
+
+    @property
+    def method(self) -> str:
+        """Name of the method."""
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Sizes of the result (t, c, z, y, x)."""
+
+    @property
+    def output_dtype(self) -> np.dtype[Any]:
+        """Type of its voxels."""
+
+    @property
+    def gives_uncertainty(self) -> bool:
+        """Whether there is a float for each voxel beside it."""
+
+    @property
+    def needs_memory(self) -> bool:
+        """Whether the result has to be made in memory."""
+
+    def dense_template(self) -> Dataset:
+        """Return the result without its voxels and its history."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +74,7 @@ class Target:
 
 
 def choose_target(
-    request: Request, path: Path, uncertainty: Path | None = None, *, overwrite: bool = False
+    request: Planned, path: Path, uncertainty: Path | None = None, *, overwrite: bool = False
 ) -> Target | None:
     """Return how a result is to be streamed to ``path``, or None if it is made in memory and saved afterwards.
 
@@ -58,7 +85,7 @@ def choose_target(
     OutputError
         If one file of two cannot be streamed.
     """
-    if request.enhance is not None:  # enhanced sections are held in memory
+    if request.needs_memory:
         return None
     kind = io.format_of(path)
     large = result_bytes(request) > min(STREAMED_BYTES, free_memory() // 2)
@@ -150,7 +177,7 @@ class Outputs:
 
 
 @contextmanager
-def opened(request: Request, target: Target | None) -> Iterator[Outputs]:
+def opened(request: Planned, target: Target | None) -> Iterator[Outputs]:
     """Give the outputs of a run; files appear, whole, when the block ends without an error.
 
     Raises
@@ -171,29 +198,29 @@ def opened(request: Request, target: Target | None) -> Iterator[Outputs]:
         yield Outputs(_file(request, target.path, request.output_dtype, target, files), uncertain)
 
 
-def result_bytes(request: Request, *, uncertainty: bool = True) -> int:
+def result_bytes(request: Planned, *, uncertainty: bool = True) -> int:
     """Return how large the voxels of a result are, with their uncertainty if there is one."""
     size = int(np.prod(request.output_shape, dtype=object))
-    return size * (request.output_dtype.itemsize + (4 if uncertainty and request.spec.gives_uncertainty else 0))
+    return size * (request.output_dtype.itemsize + (4 if uncertainty and request.gives_uncertainty else 0))
 
 
-def _in_memory(request: Request) -> Outputs:
+def _in_memory(request: Planned) -> Outputs:
     shape = request.output_shape
     check_fits(
         result_bytes(request) + OVERHEAD_BYTES, f"the result of {' x '.join(map(str, shape[2:]))} voxels", _ADVICE
     )
-    uncertainty = MemoryOutput(np.zeros(shape, np.float32)) if request.spec.gives_uncertainty else None
+    uncertainty = MemoryOutput(np.zeros(shape, np.float32)) if request.gives_uncertainty else None
     return Outputs(MemoryOutput(np.empty(shape, request.output_dtype)), uncertainty)
 
 
-def _check_target(request: Request, target: Target) -> None:
-    if target.uncertainty is not None and not request.spec.gives_uncertainty:
-        raise OutputError(f"{request.spec.name} gives no uncertainty; there is nothing to write to it")
+def _check_target(request: Planned, target: Target) -> None:
+    if target.uncertainty is not None and not request.gives_uncertainty:
+        raise OutputError(f"{request.method} gives no uncertainty; there is nothing to write to it")
     size = result_bytes(request, uncertainty=target.uncertainty is not None)
     check_disk(size, target.path)
 
 
-def _file(request: Request, path: Path, dtype: np.dtype[Any], target: Target, files: ExitStack) -> FileOutput:
+def _file(request: Planned, path: Path, dtype: np.dtype[Any], target: Target, files: ExitStack) -> FileOutput:
     dataset = request.dense_template()
     sink = files.enter_context(io.creating(path, dataset, request.output_shape, dtype, overwrite=target.overwrite))
     return FileOutput(sink, dtype)

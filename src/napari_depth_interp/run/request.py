@@ -20,11 +20,12 @@ from ..method import MethodConfig, MethodSpec, Preset, Runtime
 from ..methods import registry
 from ..nn.recipe import completed
 from ..stack import Acquisition, Dataset, Grid, missing_spacing
+from ..stack.label_images import looks_like_labels
 from ..stack.lazy import planes_of, signature
 from ..stack.part import part_of
 from ..stack.units import parse_length
 from ..system.devices import default_threads, resolve_device
-from .settings import Settings, ShareFit, explain_validation
+from .settings import Settings, ShareFit, StackSettings, explain_validation
 from .targets import (
     changes_observed,
     check_enhancer,
@@ -95,6 +96,19 @@ class Request:
         return replace(self.dataset.grid, depths=depths).enlarged(self.spec.enlarges)
 
     @property
+    def method(self) -> str:
+        return self.spec.name
+
+    @property
+    def gives_uncertainty(self) -> bool:
+        return self.spec.gives_uncertainty
+
+    @property
+    def needs_memory(self) -> bool:
+        """Whether the result has to be made in memory: enhanced sections are held there."""
+        return self.enhance is not None
+
+    @property
     def output_dtype(self) -> np.dtype[Any]:
         return np.dtype(np.float32) if self.float_output else self.stored_dtype or self.dataset.voxels.dtype
 
@@ -129,14 +143,9 @@ class Request:
 
     def record(self) -> dict[str, Any]:
         """Return the history of the run as JSON-ready values; equal runs give equal records."""
-        source = self.dataset.source
         there = [int(i) for i in np.flatnonzero(self.observed >= 0)]
         return {
-            "versions": {
-                "napari-depth-interp": __version__,
-                "numpy": np.__version__,
-                "python": platform.python_version(),
-            },
+            "versions": versions(),
             "method": self.spec.name,
             "config": self.config.model_dump(mode="json"),
             **({"enhance": _enhancement_record(self.enhance)} if self.enhance else {}),
@@ -152,14 +161,25 @@ class Request:
             "observed": [] if self.enhance else there,
             **({"enhanced": there} if self.enhance else {}),
             **({"enhanced": list(range(len(self.depths)))} if self.spec.enhances else {}),
-            "input": {
-                "file": source.path.name if source and source.path else None,
-                "shape": list(self.dataset.voxels.shape),
-                "dtype": str(self.dataset.voxels.dtype),
-                "sha256": signature(self.dataset.voxels),
-                "depths": [float(z) for z in self.dataset.stack().depths],
-            },
+            "input": input_record(self.dataset),
         }
+
+
+def versions() -> dict[str, str]:
+    """Return what a history says about the software."""
+    return {"napari-depth-interp": __version__, "numpy": np.__version__, "python": platform.python_version()}
+
+
+def input_record(dataset: Dataset) -> dict[str, Any]:
+    """Return what a history says about the input."""
+    source = dataset.source
+    return {
+        "file": source.path.name if source and source.path else None,
+        "shape": list(dataset.voxels.shape),
+        "dtype": str(dataset.voxels.dtype),
+        "sha256": signature(dataset.voxels),
+        "depths": [float(z) for z in dataset.stack().depths],
+    }
 
 
 def _enhancement_record(request: Request) -> dict[str, Any]:
@@ -222,7 +242,13 @@ def resolve(
         share_fit=settings.share_fit,
         depths_known=known,
         part=part_in_words(settings),
-        notes=(*dataset.notes, *grid_notes, *_sharing_notes(dataset, settings, spec, config), *warnings),
+        notes=(
+            *dataset.notes,
+            *grid_notes,
+            *_sharing_notes(dataset, settings, spec, config),
+            *warnings,
+            *_label_notes(dataset, spec),
+        ),
     )
 
 
@@ -243,15 +269,20 @@ def prepare_dataset(dataset: Dataset, settings: Settings) -> Dataset:
     """Apply what the settings say about the input (:data:`APPLIED`): channel, part, spacing or depths, acquisition."""
     if settings.channel is not None:
         dataset = dataset.select_channel(settings.channel)
-    dataset = cut(dataset, settings)
+    dataset = placed(cut(dataset, settings), settings)
+    if settings.acquisition is not None:
+        dataset = replace(dataset, acquisition=Acquisition.parse(settings.acquisition))
+    return dataset
+
+
+def placed(dataset: Dataset, settings: StackSettings) -> Dataset:
+    """Return the dataset with its sections where the settings say."""
     if settings.depths is not None and settings.z_spacing is not None:
         raise RequestError("--depths and --z-spacing exclude each other; give one of them")
     if settings.depths is not None:
         dataset = dataset.with_depths(settings.depths)
     if settings.z_spacing is not None:
         dataset = dataset.with_z_spacing(*parse_length(settings.z_spacing))
-    if settings.acquisition is not None:
-        dataset = replace(dataset, acquisition=Acquisition.parse(settings.acquisition))
     return dataset
 
 
@@ -342,6 +373,17 @@ def _sharing_notes(dataset: Dataset, settings: Settings, spec: MethodSpec, confi
     if settings.share_fit != "yes" or dataset.voxels.shape[1] == 1 or spec.can_share(config):
         return []
     return [f"{spec.name} learns nothing that channels could share; each was made alone"]
+
+
+def _label_notes(dataset: Dataset, spec: MethodSpec) -> list[str]:
+    """Say so where identifiers are about to be blended as if they were grey values."""
+    if spec.name == "nearest" or dataset.rgb or not (dataset.holds_labels or looks_like_labels(dataset.voxels)):
+        return []
+    why = "says that it holds labels" if dataset.holds_labels else "looks like a label image"
+    return [
+        f"the input {why}, and {spec.name} blends identifiers as if they were grey values; to fill in labels use "
+        "'depth-interp labels' (interpolate_labels in Python)"
+    ]
 
 
 def _check_acquisition(spec: MethodSpec, acquisition: Acquisition) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -40,32 +41,14 @@ _LENGTH = Option("LENGTH")
 _REPEATABLE = "Repeatable."
 
 
-class Settings(BaseModel):
-    """Everything about a run but the input and the output.
-
-    A settings file is this model as YAML; what a file leaves out has the default. Each field is an option of the
-    commands that run methods, too.
-    """
+class StackSettings(BaseModel):
+    """What a run on a stack is told, be it of an image or of labels."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
-    method: str = Field(
-        DEFAULT_METHOD, description="Method that makes the new sections; `depth-interp methods` lists them."
-    )
-    preset: Preset = Field(
-        "balanced",
-        description="Time against quality, for methods that have presets; published: as in the method's paper.",
-    )
+    method: str
     parameters: Annotated[dict[str, Any], Option("KEY=VALUE", ("-p", "--param"), _REPEATABLE)] = Field(
         default_factory=dict, description="Parameters of the method, over its preset."
-    )
-    enhance: Annotated[str | None, Option("METHOD")] = Field(
-        None,
-        description="Method that enhances the sections first, such as srcnn; no section of the result is then as it "
-        "was recorded. Default: none.",
-    )
-    enhance_parameters: Annotated[dict[str, Any], Option("KEY=VALUE", ("--enhance-param",), _REPEATABLE)] = Field(
-        default_factory=dict, description="Parameters of the enhancing method, over the same preset."
     )
     factor: int | None = Field(
         None,
@@ -78,11 +61,6 @@ class Settings(BaseModel):
     isotropic: bool = Field(
         False, description="Make the sections as close together as the pixels, instead of a factor."
     )
-    acquisition: Annotated[str | None, Option("slice|projection:N")] = Field(
-        None,
-        description="What one image is: one section (slice, the default), or the mean of N neighbouring ones (a "
-        "projection).",
-    )
     axis: Literal["auto", "x", "y", "z"] = Field(
         "auto", description="Section axis of a NIfTI file; auto takes the one with the coarsest spacing."
     )
@@ -91,6 +69,37 @@ class Settings(BaseModel):
     )
     depths: Annotated[list[float] | None, Option("FILE|A,B,C", note="A list, or a file with one number per line.")] = (
         Field(None, description="Depth of each observed section, in the unit of the file, for uneven stacks.")
+    )
+    threads: int | None = Field(None, ge=1, description="CPU threads to use. Default: all cores.")
+    seed: int = Field(0, ge=0, description="Seed of everything random: the same seed gives the same result.")
+
+
+class Settings(StackSettings):
+    """Everything about a run but the input and the output.
+
+    A settings file is this model as YAML; what a file leaves out has the default. Each field is an option of the
+    commands that run methods, too.
+    """
+
+    method: str = Field(
+        DEFAULT_METHOD, description="Method that makes the new sections; `depth-interp methods` lists them."
+    )
+    preset: Preset = Field(
+        "balanced",
+        description="Time against quality, for methods that have presets; published: as in the method's paper.",
+    )
+    enhance: Annotated[str | None, Option("METHOD")] = Field(
+        None,
+        description="Method that enhances the sections first, such as srcnn; no section of the result is then as it "
+        "was recorded. Default: none.",
+    )
+    enhance_parameters: Annotated[dict[str, Any], Option("KEY=VALUE", ("--enhance-param",), _REPEATABLE)] = Field(
+        default_factory=dict, description="Parameters of the enhancing method, over the same preset."
+    )
+    acquisition: Annotated[str | None, Option("slice|projection:N")] = Field(
+        None,
+        description="What one image is: one section (slice, the default), or the mean of N neighbouring ones (a "
+        "projection).",
     )
     channel: str | None = Field(None, description="One channel by name or index from 0. Default: all channels.")
     crop: Annotated[str | None, Option("ROWS,COLUMNS")] = Field(
@@ -116,18 +125,19 @@ class Settings(BaseModel):
         "refuse", description="Voxels that are not a number: refuse the stack, or fill them for the computation only."
     )
     device: str = Field("auto", description="Where to compute: auto, cpu, cuda, cuda:N or mps.")
-    threads: int | None = Field(None, ge=1, description="CPU threads to use. Default: all cores.")
-    seed: int = Field(0, ge=0, description="Seed of everything random: the same seed gives the same result.")
 
 
-def describe(name: str) -> str:
+_Model = TypeVar("_Model", bound=StackSettings)
+
+
+def describe(name: str, model: type[StackSettings] = Settings) -> str:
     """Return the help text of one setting."""
-    return Settings.model_fields[name].description or ""
+    return model.model_fields[name].description or ""
 
 
-def option_of(name: str) -> Option:
+def option_of(name: str, model: type[StackSettings] = Settings) -> Option:
     """Return how one setting is written on the command line."""
-    found = next((each for each in Settings.model_fields[name].metadata if isinstance(each, Option)), Option())
+    found = next((each for each in model.model_fields[name].metadata if isinstance(each, Option)), Option())
     return found if found.flags else replace(found, flags=(f"--{name.replace('_', '-')}",))
 
 
@@ -139,8 +149,13 @@ def make_settings(**values: Any) -> Settings:
     RequestError
         For an unknown setting or a value that does not fit.
     """
+    return checked(Settings, values)
+
+
+def checked(model: type[_Model], values: Mapping[str, Any]) -> _Model:
+    """Build settings of any kind; errors as for :func:`make_settings`."""
     try:
-        return Settings(**values)
+        return model(**values)
     except ValidationError as error:
         raise RequestError(f"the settings do not fit: {explain_validation(error)}") from error
 
@@ -162,7 +177,7 @@ def explain_validation(error: ValidationError) -> str:
     return "; ".join(parts)
 
 
-def chosen_targets(settings: Settings) -> list[str]:
+def chosen_targets(settings: StackSettings) -> list[str]:
     """Return the options that say how dense the result is to be, as they are written on the command line."""
     given = {"factor": settings.factor, "spacing": settings.spacing, "isotropic": settings.isotropic or None}
     return [f"--{name}" for name, value in given.items() if value is not None]

@@ -13,7 +13,7 @@ from ..method import MethodSpec
 from ..methods import registry
 from ..stack import SPACING_RTOL, Dataset, Grid, fine_depths, missing_spacing
 from ..stack.units import convert, parse_length
-from .settings import Settings, chosen_targets
+from .settings import Settings, StackSettings, chosen_targets
 
 MAX_SECTIONS = 100_000
 """More target sections than this is a slip of the keyboard, not a stack."""
@@ -29,12 +29,16 @@ SAME_GRID: dict[str, Any] = {
 
 def target_depths(dataset: Dataset, settings: Settings) -> tuple[NDArray[np.float64], list[str]]:
     """Return the depths that factor, spacing or isotropic ask for, and notes on how they were understood."""
-    chosen = chosen_targets(settings)
-    if len(chosen) > 1:
-        raise RequestError(f"{' and '.join(chosen)} exclude each other; give one of them")
     enlarges = registry.get(settings.method).enlarges
     if enlarges > 1:
+        _one_of(settings)
         return _enlarged(dataset, settings, enlarges), []
+    return denser_depths(dataset, settings)
+
+
+def denser_depths(dataset: Dataset, settings: StackSettings) -> tuple[NDArray[np.float64], list[str]]:
+    """Return :func:`target_depths` for whatever makes sections only, be it of an image or of labels."""
+    _one_of(settings)
     grid = dataset.grid
     if settings.spacing is not None:
         return _regular(dataset, _in_unit(settings.spacing, grid.unit))
@@ -50,6 +54,12 @@ def target_depths(dataset: Dataset, settings: Settings) -> tuple[NDArray[np.floa
     if factor < 2:
         raise RequestError(f"the factor must be 2 or more, got {factor}; 4 gives 3 new sections in each gap")
     return _multiplied(dataset, factor)
+
+
+def _one_of(settings: StackSettings) -> None:
+    chosen = chosen_targets(settings)
+    if len(chosen) > 1:
+        raise RequestError(f"{' and '.join(chosen)} exclude each other; give one of them")
 
 
 def _enlarged(dataset: Dataset, settings: Settings, enlarges: int) -> NDArray[np.float64]:

@@ -142,6 +142,8 @@ class Dataset:
         History that an earlier run wrote into the file (see :mod:`napari_depth_interp.run.result`).
     notes : tuple of str
         What the reader had to assume, in words for the user.
+    holds_labels : bool
+        The file says that its voxels are identifiers of objects, not grey values.
     """
 
     voxels: NDArray[Any]
@@ -155,6 +157,7 @@ class Dataset:
     source: Source | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    holds_labels: bool = False
 
     def __post_init__(self) -> None:
         if self.voxels.ndim != 5:

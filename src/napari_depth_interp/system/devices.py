@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from ..errors import DeviceError, RequestError
 
@@ -57,3 +59,12 @@ def default_threads() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@contextmanager
+def limited_threads(threads: int) -> Iterator[None]:
+    """Hold BLAS and OpenMP to ``threads``."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(threads):
+        yield

@@ -30,6 +30,7 @@ from ...stack import Dataset, Grid, Source
 from ..calibration import record_from
 from .header import (
     HEADERS,
+    LABEL,
     LENGTHS,
     RECORD,
     Header,
@@ -279,6 +280,7 @@ def _dataset(path: Path, origin: NiftiOrigin, stored: NDArray[Any]) -> Dataset:
         source=Source(path, kind, origin, reversed_sections=origin.is_reversed),
         record=_record(header),
         notes=tuple(notes),
+        holds_labels=int(header["intent_code"]) == LABEL,
     )
 
 

@@ -22,6 +22,7 @@ _dtypes: Any = nibabel.nifti1.data_type_codes
 LENGTHS = {1: "m", 2: "mm", 3: "um"}  # xyzt_units, bits 0-2
 SECONDS = {8: 1.0, 16: 1e-3, 24: 1e-6}  # xyzt_units, bits 3-5
 VECTOR = 1007  # intent code: the fifth axis holds channels
+LABEL = 1002  # intent code: values are identifiers of objects
 COMMENT = 6  # extension code
 RECORD = b"napari-depth-interp record: "
 

@@ -21,6 +21,7 @@ from ...stack.units import convert
 from .header import (
     COMMENT,
     HEADERS,
+    LABEL,
     LENGTHS,
     RECORD,
     SECONDS,
@@ -181,10 +182,12 @@ def _old_indices(origin: NiftiOrigin, grid: Grid, factor: float, shape: tuple[in
 
 
 def _set_axes(header: Header, dataset: Dataset, shape: tuple[int, ...]) -> None:
-    """Describe the time axis and the channel axis."""
+    """Describe the time axis and the channel axis, and say what the voxels are."""
     if shape[4] > 1:
         header["intent_code"] = VECTOR
-    elif header["intent_code"] == VECTOR:
+    elif dataset.holds_labels:
+        header["intent_code"] = LABEL
+    elif header["intent_code"] in (VECTOR, LABEL):
         header["intent_code"] = 0
     step, old = dataset.time_step, time_step_of(header)
     if step is None or (old is not None and math.isclose(step, old, rel_tol=1e-6)):
