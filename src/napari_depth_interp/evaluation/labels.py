@@ -87,9 +87,7 @@ def evaluate_labels(
     for plan in plans:
         if registry.get(plan.method).needs_image and image is None:
             raise RequestError(f"{plan.method} looks at the image that the labels were drawn on; give it with --image")
-    request = _request(dataset, settings, image)
-    trials = make_label_trials(request, protocol)
-    truth = _Truth.of(request, trials)
+    truth = _Truth.of(*label_trials(dataset, protocol, settings, image))
     done: list[LabelMethodScores] = []
     report(Progress(0.0))
     for i, (name, plan) in enumerate(zip(methods, plans, strict=True)):
@@ -127,10 +125,13 @@ def label_plan_of(text: str, settings: LabelSettings) -> LabelSettings:
     return make_label_settings(**settings.model_dump() | {"method": name, "parameters": parameters})
 
 
-def _request(dataset: Dataset, settings: LabelSettings, image: Dataset | None) -> LabelRequest:
-    """Return a request for the labels as they are: it says which sections are annotated, and whether the image fits."""
+def label_trials(
+    dataset: Dataset, protocol: Protocol, settings: LabelSettings, image: Dataset | None = None
+) -> tuple[LabelRequest, list[LabelTrial]]:
+    """Return the labels as they are, with what is annotated, and the trials; errors as :func:`evaluate_labels`."""
     own: dict[str, Any] = {"method": "nearest", "parameters": {}, "factor": None, "spacing": None, "isotropic": False}
-    return resolve_labels(dataset, settings.model_copy(update=own), image=image)
+    request = resolve_labels(dataset, settings.model_copy(update=own), image=image)
+    return request, make_label_trials(request, protocol)
 
 
 def _name_of(dataset: Dataset | None) -> str | None:

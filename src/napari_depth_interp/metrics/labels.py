@@ -33,6 +33,16 @@ LABEL_METRICS: Mapping[str, Metric] = {
     ),
 }
 """Scores of each label. Over labels the mean is taken, of count and volume errors that of their sizes."""
+TOTAL_METRICS: Mapping[str, Metric] = {
+    "accuracy": Metric("Voxels right", "", "higher", "Share of voxels with the right label, background included."),
+    "dice": Metric("Dice of all", "", "higher", "Dice of all labels together: large ones count more."),
+    "object_f1": Metric("Object F1 of all", "", "higher", "Object F1 of all labels together: each object counts once."),
+    "recall": Metric("Objects found", "", "higher", "Share of true objects that are found."),
+    "precision": Metric("Objects true", "", "higher", "Share of objects in the result that are true ones."),
+    "count_error": Metric("Objects too many", "objects", "zero", "Objects in the result less objects in the truth."),
+    "volume_error": Metric("Volume error of all", "", "zero", "Volume of all labels over the truth's, less 1."),
+}
+"""Scores of all labels together."""
 
 _OVERLAP = 0.5
 """Intersection over union above which two objects are the same one: no other can overlap as much with either."""
