@@ -204,8 +204,8 @@ class _Truth:
         visible = resolve_labels(
             trial.visible(self.request), trial.settings(LabelSettings(method="nearest")), filled=()
         )
-        unit = self.request.dataset.grid.unit or ""
-        found = [warning for place in visible.annotated_of for warning in warnings_of(visible.series(*place), unit)]
+        unit, places = self.request.dataset.grid.unit or "", visible.annotated_of if visible.depths_known else ()
+        found = [warning for place in places for warning in warnings_of(visible.series(*place), unit)]
         return tuple(dict.fromkeys([*self.request.dataset.notes, *found, *_unknowable(self.unseen)]))
 
 
