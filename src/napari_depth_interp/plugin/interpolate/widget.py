@@ -23,6 +23,7 @@ from ...system.amounts import duration
 from ..boxes.compute_box import ComputeBox
 from ..boxes.method_box import MethodBox
 from ..boxes.more_box import MoreSettingsBox
+from ..boxes.save_names import FILTERS, with_suffix
 from ..boxes.stack_box import StackBox, check_sections
 from ..boxes.target_box import TargetBox
 from ..jobs.messages import for_window
@@ -36,7 +37,7 @@ from .enhance_box import EnhanceBox
 from .output_box import OutputBox
 from .results import Run, add_result
 from .runs_panel import RunsPanel
-from .save import FILTERS, save_order, save_task, with_suffix
+from .save import save_order, save_task
 from .task import Outcome, View, estimate_task, preview_task, run_task
 
 

@@ -30,6 +30,8 @@ _FIELDS = {
     "overwrite": "'make all anew'",
     "uncertainty": "'Also write the uncertainty'",
     "methods": "the list of methods",
+    "label": "'Labels'",
+    "annotated": "the ticks of 'Annotated sections'",
     "lpips-weights": "'Weights file'",
 }
 _PHRASES = {
