@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from controls import find, pick, press, read
 from drive import said
-from labelled import disc, drawn, finish, open_dock, settled
+from labelled import PLUGIN, disc, drawn, finish, open_dock, settled
 from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
 
@@ -12,6 +12,7 @@ import napari_depth_interp as ndi
 from napari_depth_interp import io
 from napari_depth_interp.labels.result import LabelResult
 from napari_depth_interp.plugin.layers.marks import MARKS_KEY
+from napari_depth_interp.run.result import RECORD_KEY
 from napari_depth_interp.stack import Dataset, Grid
 
 
@@ -85,7 +86,7 @@ class TestSetUp:
     def test_uneven_depths_are_those_of_the_image(self, qtbot, viewer, dock, tmp_path):
         depths = np.array([0.0, 1, 2, 3, 4, 6, 8, 10, 12])
         io.write(tmp_path / "a.tif", Dataset(np.ones((1, 1, 9, 24, 24), "uint8"), Grid(depths, (1.0, 1.0), "um")))
-        [image] = viewer.open(str(tmp_path / "a.tif"), plugin="napari-depth-interp")
+        [image] = viewer.open(str(tmp_path / "a.tif"), plugin=PLUGIN)
         viewer.add_labels(drawn(), scale=image.scale, units=image.units)
         settled(qtbot, dock)
         assert rows(dock)[0][2] == "section 8, z = 12 um: annotated, 1 label"
@@ -98,6 +99,8 @@ class TestFilling:
         after = layer.data.copy()
         assert sections_with_labels(layer) == list(range(9))
         assert all(np.array_equal(after[z], before[z]) for z in (0, 4, 8))
+        assert layer.metadata[RECORD_KEY]["annotated"] == [0, 4, 8]
+        assert layer.metadata[RECORD_KEY]["interpolated"] == [1, 2, 3, 5, 6, 7]
         areas = (after == 1).sum((1, 2))
         assert (np.diff(areas) > 0).all()
         layer.undo()
@@ -317,12 +320,14 @@ class TestSaving:
         assert np.flatnonzero(result.interpolated).tolist() == [1, 2, 3, 5, 7]
         assert np.array_equal(result, layer.data)
         assert result.dtype == np.uint8
+        assert io.read(path).holds_labels == (suffix == ".nii.gz")
         confidence = io.read(tmp_path / f"cells-confidence{suffix}").voxels[0, 0]
         assert (confidence[[0, 4, 6, 8]] == 1).all()
         assert confidence[2].min() < 1
         saved = layer.data.copy()
         viewer.layers.clear()
-        [again] = viewer.open(str(path), plugin="napari-depth-interp")
+        assert isinstance(viewer.open(str(tmp_path / f"cells-confidence{suffix}"), plugin=PLUGIN)[0], Image)
+        [again] = viewer.open(str(path), plugin=PLUGIN)
         settled(qtbot, dock)
         assert isinstance(again, Labels)
         assert read(dock.sections, "summary") == "4 of 9 sections annotated, 5 interpolated, 3 gaps"
@@ -337,7 +342,7 @@ class TestSaving:
         finish(qtbot, dock)
         viewer.window.remove_dock_widget("all")
         viewer.layers.clear()
-        [again] = viewer.open(str(tmp_path / "cells.tif"), plugin="napari-depth-interp")
+        [again] = viewer.open(str(tmp_path / "cells.tif"), plugin=PLUGIN)
         again.paint((2, 3, 3), 1)
         other = open_dock(viewer)
         settled(qtbot, other)
@@ -345,7 +350,7 @@ class TestSaving:
 
     def test_napari_saves_labels_with_our_writer(self, qtbot, viewer, layer, dock, tmp_path):
         run(qtbot, dock)
-        layer.save(str(tmp_path / "a.tif"), plugin="napari-depth-interp")
+        layer.save(str(tmp_path / "a.tif"), plugin=PLUGIN)
         assert np.flatnonzero(LabelResult.load(tmp_path / "a.tif").interpolated).tolist() == [1, 2, 3, 5, 6, 7]
 
     def test_nothing_is_replaced_unasked(self, qtbot, layer, dock, tmp_path):
@@ -367,6 +372,13 @@ class TestFiles:
         assert layer.data.dtype.kind == "i"
         assert "3 of 9 sections annotated" in read(dock.sections, "summary")
 
+    def test_a_nifti_file_that_says_that_it_holds_labels_is_opened_as_such(self, viewer, tmp_path):
+        path, grid = tmp_path / "seg.nii", Grid(np.arange(9.0) * 2, (1.0, 1.0), "mm")
+        io.write(path, Dataset(drawn()[None, None], grid, holds_labels=True))
+        [layer] = viewer.open(str(path), plugin=PLUGIN)
+        assert isinstance(layer, Labels)
+        assert np.array_equal(layer.data, drawn())
+
     def test_grey_values_are_refused(self, viewer, dock, tmp_path):
         path = tmp_path / "grey.tif"
         io.write(path, Dataset(np.full((1, 1, 3, 8, 8), 0.5, "float32"), Grid(np.arange(3.0), (1.0, 1.0), "um")))
@@ -376,7 +388,7 @@ class TestFiles:
 
 
 def test_the_other_docks_name_this_one(viewer, layer):
-    _, widget = viewer.window.add_plugin_dock_widget("napari-depth-interp", "Depth interpolation")
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Depth interpolation")
     assert "'Interpolate labels'" in read(widget.stack, "summary")
 
 

@@ -26,7 +26,7 @@ from ..boxes.more_box import MoreSettingsBox
 from ..boxes.save_names import FILTERS, with_suffix
 from ..boxes.stack_box import StackBox, check_sections
 from ..boxes.target_box import TargetBox
-from ..jobs.messages import for_window
+from ..jobs.messages import for_window, name_fields
 from ..jobs.run_bar import RunBar
 from ..jobs.settings_widget import SettingsWidget
 from ..layers import place
@@ -206,7 +206,7 @@ class DepthInterpolation(SettingsWidget):
         add_result(self.viewer, run, layer)
         if preview:
             self._preview_layer = run.layers[0]
-        notes = list(outcome.result.warnings)
+        notes = [name_fields(words) for words in outcome.result.warnings]
         if layer is not None and (layer not in self.viewer.layers or layer.data is not data):
             notes.append("the input layer was changed or removed during the run; the result belongs to the old data")
         for note in notes:

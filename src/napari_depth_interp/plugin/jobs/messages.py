@@ -37,6 +37,8 @@ _FIELDS = {
 _PHRASES = {
     ", or add --overwrite to replace it": "",  # nothing here replaces a single file
     "--nan fill": "'Nan' under More settings",
+    "'depth-interp labels' (interpolate_labels in Python)": "the dock 'Interpolate labels'",
+    "say so with --annotated": "count it as annotated",
 }
 
 

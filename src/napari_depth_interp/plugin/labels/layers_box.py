@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QGroupBox, QHBoxLayout, QLabe
 
 from ... import io
 from ...errors import DepthInterpError, InputError
+from ...run.result import RECORD_KEY
 from ..jobs.messages import for_window
 from ..layers import REAL_KEY
 from ..layers.label_layers import to_label_layers
@@ -219,6 +220,8 @@ def _fits(image: Layer, labels: Labels) -> bool:
     """Whether an image has the sections, rows and columns of the labels, and one time point or theirs."""
     if not isinstance(image, Image) or image.ndim not in (3, 4) or REAL_KEY in image.metadata:
         return False
+    if "annotated" in image.metadata.get(RECORD_KEY, {}):
+        return False  # the confidence of labels
     own, other = _shape(labels), _shape(image)
     return own[-3:] == other[-3:] and (len(other) == 3 or other == own)
 

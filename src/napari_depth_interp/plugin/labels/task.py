@@ -86,6 +86,6 @@ def save_task(order: Save, report: Report) -> list[Path]:
     if order.confidence is not None:
         report(Progress(0.5, "saving the confidence"))
         written.append(beside(order.path, "confidence"))
-        dataset = replace(order.labels, voxels=order.confidence)
+        dataset = replace(order.labels, voxels=order.confidence, holds_labels=False)
         io.write(written[-1], dataset, overwrite=True, float_output=True)
     return written

@@ -19,7 +19,7 @@ from ...system.amounts import duration
 from ..boxes.save_names import FILTERS, with_suffix
 from ..boxes.stack_words import describe_stack
 from ..jobs.job_widget import JobWidget
-from ..jobs.messages import for_window
+from ..jobs.messages import for_window, name_fields
 from ..jobs.run_bar import RunBar
 from ..layers.hidden import go_to
 from ..layers.section_watch import SectionWatch
@@ -207,7 +207,7 @@ class InterpolateLabels(JobWidget):
 
     def _new_warnings(self, result: LabelResult) -> list[str]:
         """Return what was not said about these labels before: they are filled many times."""
-        new = [words for words in result.warnings if words not in self._said]
+        new = [words for words in map(name_fields, result.warnings) if words not in self._said]
         self._said.update(new)
         return new
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...labels.result import LabelResult
 from ...run.result import RECORD_KEY
 from ..layers.appearance import unique_name
+from ..layers.label_layers import sections_record
 from ..layers.marks import MARKS_KEY, Mark, Names, digest_of
 from ..layers.sections import Sections
 from .gaps import GapToFill
@@ -53,15 +54,15 @@ class Plan:
         return [z for z, digest in self.digests.items() if digest_of(now[z]) != digest]
 
 
-def write_here(plan: Plan, result: LabelResult, left: list[int]) -> int:
-    """Write into the layer, less the sections that are ``left`` as they are; return how many were written."""
+def write_here(plan: Plan, result: LabelResult, left: list[int]) -> None:
+    """Write into the layer, less the sections that are ``left`` as they are."""
     layer, voxels = plan.sections.layer, result.dataset.voxels[0, 0]
     written = {z: voxels[z].astype(layer.data.dtype, copy=False) for z in plan.inner if z not in left}
     _note(plan, written, result)
     write_sections(layer, plan.time, written)
     for z in written:
         plan.sections.forget((plan.time, z))
-    return len(written)
+    _record(plan, result)
 
 
 def write_new(viewer: napari.Viewer, plan: Plan, result: LabelResult) -> Labels:
@@ -80,6 +81,8 @@ def write_new(viewer: napari.Viewer, plan: Plan, result: LabelResult) -> Labels:
     _note(there, written, result)
     for z, section in written.items():
         there.sections.volume(plan.time)[z] = section
+        there.sections.forget((plan.time, z))
+    _record(there, result)
     viewer.add_layer(new)
     return new
 
@@ -100,7 +103,12 @@ def _note(plan: Plan, written: Mapping[int, NDArray[Any]], result: LabelResult) 
         ledger.write(place, mark)
         if result.confidence is not None:
             confidence[place] = mark, result.confidence[0, 0, z].copy()
-    layer.metadata[RECORD_KEY] = dict(result.record)
+
+
+def _record(plan: Plan, result: LabelResult) -> None:
+    """Tell in the layer's metadata, as in a file, which sections are annotated and which interpolated."""
+    record = dict(result.record) | sections_record(plan.sections, [plan.time])
+    plan.sections.layer.metadata[RECORD_KEY] = record
 
 
 def write_sections(layer: Labels, time: int, written: Mapping[int, NDArray[Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from napari.types import LayerData
 from ...labels.voxels import as_labels
 from ...run.result import RECORD_KEY
 from ...stack import Dataset
+from ...stack.lazy import is_lazy
 from . import labels_dataset, to_layers
 from .marks import IN_RECORD, MARKS_KEY, ledger_from
 from .sections import Kind, Sections
@@ -20,9 +22,10 @@ _FOR_LABELS = ("name", "metadata", "scale", "translate", "units", "axis_labels")
 
 
 def holds_labels(dataset: Dataset) -> bool:
-    """Whether the history of a file says that it holds labels."""
+    """Whether a file says that it holds labels; those that stay in their file cannot be drawn on."""
     record = dataset.record.get(RECORD_KEY, {})
-    return "interpolated" in record and "annotated" in record
+    filled = "interpolated" in record and "annotated" in record and dataset.voxels.dtype.kind in "iu"
+    return (dataset.holds_labels or filled) and dataset.voxels.shape[2] > 1 and not is_lazy(dataset.voxels)
 
 
 def to_label_layers(dataset: Dataset, name: str) -> list[LayerData]:
@@ -46,15 +49,15 @@ def with_history(layer: Labels) -> Dataset:
     """Return the dataset of a labels layer whose history says what each of its sections is."""
     dataset = labels_dataset(layer)
     record = dict(dataset.record.get(RECORD_KEY, {})) | dict(layer.metadata.get(RECORD_KEY, {}))
-    return replace(dataset, record={RECORD_KEY: record | sections_record(layer)})
+    times = range(layer.data.shape[0] if layer.ndim == 4 else 1)
+    record |= sections_record(Sections(layer), times)
+    return replace(dataset, record={RECORD_KEY: record}, holds_labels=True)
 
 
-def sections_record(layer: Labels) -> dict[str, Any]:
+def sections_record(sections: Sections, times: Iterable[int]) -> dict[str, Any]:
     """Return which sections are annotated and which interpolated, as a file's history has it."""
-    sections = Sections(layer)
     annotated, interpolated, filled = set(), set(), {}
-    places = [(time, z) for time in range(layer.data.shape[0] if layer.ndim == 4 else 1) for z in range(sections.count)]
-    for place in places:
+    for place in ((time, z) for time in times for z in range(sections.count)):
         status = sections.status(place)
         if status.counts:
             annotated.add(place[1])
