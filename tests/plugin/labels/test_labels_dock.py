@@ -51,7 +51,7 @@ class TestSetUp:
     def test_needs_two_annotated_sections(self, qtbot, viewer, dock):
         viewer.add_labels(drawn(sections=(3,)))
         settled(qtbot, dock)
-        assert "1 of 9 sections annotated" in read(dock.sections, "summary")
+        assert "1 of 9 annotated" in read(dock.sections, "summary")
         assert "two sections" in find(dock.bar, "run").toolTip()
         assert not find(dock.bar, "run").isEnabled()
 
@@ -59,7 +59,7 @@ class TestSetUp:
         texts, ticks = rows(dock)
         assert texts[1] == "section 4, z = 8 um: annotated, 1 label"
         assert ticks == [True] * 3
-        assert read(dock.sections, "summary") == "3 of 9 sections annotated, 0 interpolated, 2 gaps"
+        assert read(dock.sections, "summary") == "3 of 9 annotated, 0 interpolated, 2 gaps"
 
     def test_follows_the_selected_labels_unless_pinned(self, viewer, layer, dock):
         other = viewer.add_labels(drawn(), name="nuclei")
@@ -110,7 +110,7 @@ class TestFilling:
         layer.redo()
         assert np.array_equal(layer.data, after)
         settled(qtbot, dock)
-        assert "3 of 9 sections annotated, 6 interpolated" in read(dock.sections, "summary")
+        assert "3 of 9 annotated, 6 interpolated" in read(dock.sections, "summary")
 
     def test_is_what_the_library_gives(self, qtbot, layer, dock):
         expected = ndi.interpolate_labels(
@@ -221,6 +221,21 @@ class TestCorrecting:
         assert sections_with_labels(layer) == list(range(9))
         assert np.array_equal(dock.watch.sections.bare(0)[4], middle)
 
+    def test_one_label_filled_anew_makes_no_section_annotated(self, qtbot, layer, dock):
+        layer.data[0, :3, :3] = layer.data[8, :3, :3] = 2
+        run(qtbot, dock)
+        before = layer.data.copy()
+        pick(dock.fill, "Labels", "selected")
+        pick(dock.method, "Method", "nearest")
+        run(qtbot, dock)
+        assert not np.array_equal(layer.data, before)
+        pick(dock.fill, "Labels", "all")
+        assert "6 interpolated" in read(dock.sections, "summary")
+        assert np.array_equal(layer.data == 2, before == 2)
+        layer.undo()
+        settled(qtbot, dock)
+        assert "6 interpolated" in read(dock.sections, "summary")
+
     def test_an_empty_section_can_be_counted(self, qtbot, viewer, layer, dock):
         viewer.dims.set_point(0, 12)
         assert read(dock.sections, "count section") == "Count section 6 as annotated"
@@ -330,7 +345,7 @@ class TestSaving:
         [again] = viewer.open(str(path), plugin=PLUGIN)
         settled(qtbot, dock)
         assert isinstance(again, Labels)
-        assert read(dock.sections, "summary") == "4 of 9 sections annotated, 5 interpolated, 3 gaps"
+        assert read(dock.sections, "summary") == "4 of 9 annotated, 5 interpolated, 3 gaps"
         assert "2 sections filled in 2 gaps" in run(qtbot, dock)  # beside the corrected one
         assert np.flatnonzero((again.data != saved).any((1, 2))).tolist() == [5, 7]
 
@@ -370,7 +385,7 @@ class TestFiles:
         layer = dock.layers.layer
         assert layer.name == "seg"
         assert layer.data.dtype.kind == "i"
-        assert "3 of 9 sections annotated" in read(dock.sections, "summary")
+        assert "3 of 9 annotated" in read(dock.sections, "summary")
 
     def test_a_nifti_file_that_says_that_it_holds_labels_is_opened_as_such(self, viewer, tmp_path):
         path, grid = tmp_path / "seg.nii", Grid(np.arange(9.0) * 2, (1.0, 1.0), "mm")

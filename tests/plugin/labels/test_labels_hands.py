@@ -54,7 +54,7 @@ def held(layer):
 def test_draw_fill_undo_redo_correct_fill_again(qtbot, shown_viewer, drawn_on):
     layer, dock = drawn_on
     assert held(layer) == [0, 4, 8]
-    assert read(dock.sections, "summary") == "3 of 9 sections annotated, 0 interpolated, 2 gaps"
+    assert read(dock.sections, "summary") == "3 of 9 annotated, 0 interpolated, 2 gaps"
     drawn = layer.data.copy()
     press(dock.bar, "run")
     finish(qtbot, dock)
@@ -68,7 +68,7 @@ def test_draw_fill_undo_redo_correct_fill_again(qtbot, shown_viewer, drawn_on):
     settled(qtbot, dock)
     assert np.array_equal(layer.data, filled)
     stroke(qtbot, shown_viewer, dock, 6, (40, -40))
-    assert read(dock.sections, "summary") == "4 of 9 sections annotated, 5 interpolated, 3 gaps"
+    assert read(dock.sections, "summary") == "4 of 9 annotated, 5 interpolated, 3 gaps"
     corrected = layer.data.copy()
     assert not np.array_equal(corrected, filled)
     press(dock.bar, "run")
@@ -78,7 +78,7 @@ def test_draw_fill_undo_redo_correct_fill_again(qtbot, shown_viewer, drawn_on):
     QTest.keyClick(canvas(), Qt.Key.Key_Z, CTRL)
     settled(qtbot, dock)
     assert np.array_equal(layer.data, filled)
-    assert read(dock.sections, "summary") == "3 of 9 sections annotated, 6 interpolated, 2 gaps"
+    assert read(dock.sections, "summary") == "3 of 9 annotated, 6 interpolated, 2 gaps"
 
 
 def test_a_key_fills_the_gap_around_the_view_though_another_dock_is_in_front(qtbot, shown_viewer, drawn_on):

@@ -33,6 +33,7 @@ class NextPage(QWidget):
         self._list.setAccessibleName("Sections to annotate next")
         self._list.setToolTip("A click goes to the section.")
         self._list.setWordWrap(True)
+        self._list.setSpacing(2)
         take_room(self._list)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
@@ -58,7 +59,7 @@ class NextPage(QWidget):
         self._list.clear()
         for each in advice.suggestions:
             item = QListWidgetItem(
-                f"section {each.section}, z = {each.depth:.5g} {unit}".rstrip()
+                f"section {each.section}, z = {each.depth:.4g} {unit}".rstrip()
                 + f": sets about {each.loss:,.0f} voxels right; {each.reasons}",
                 self._list,
             )

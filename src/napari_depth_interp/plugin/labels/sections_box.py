@@ -37,8 +37,8 @@ class SectionsBox(QGroupBox):
             "<qt>Sections that hold labels, less those that were filled in. Take a tick away and a section counts no "
             "longer: it is neither used nor changed. A click goes there.</qt>"
         )
-        self._list.setMinimumHeight(90)
-        self._list.setMaximumHeight(150)
+        self._list.setMinimumHeight(75)
+        self._list.setMaximumHeight(110)
         self._count = QPushButton()
         self._count.setObjectName("count section")
         self._count.setToolTip(
@@ -101,7 +101,7 @@ class SectionsBox(QGroupBox):
 
 
 def _describe(z: int, status: Status, depths: Sequence[float], unit: str) -> str:
-    place = f"section {z}" + (f", z = {depths[z]:.5g} {unit}".rstrip() if len(depths) else "")
+    place = f"section {z}" + (f", z = {depths[z]:.4g} {unit}".rstrip() if len(depths) else "")
     return f"{place}: {describe_kind(status)}, {count(status.labels, 'label') if status.labels else 'empty'}"
 
 
@@ -116,7 +116,7 @@ def _summary(statuses: Mapping[int, Status]) -> str:
     counted = [z for z, status in statuses.items() if status.counts]
     made = sum(status.kind is Kind.INTERPOLATED and not status.counts for status in statuses.values())
     gaps = sum(b - a > 1 for a, b in pairwise(counted))
-    words = f"{len(counted)} of {count(len(statuses), 'section')} annotated, {made} interpolated, {count(gaps, 'gap')}"
+    words = f"{len(counted)} of {len(statuses)} annotated, {made} interpolated, {count(gaps, 'gap')}"
     if len(counted) < 2:
         words += "; draw on two sections or more"
     return words if statuses else ""

@@ -182,19 +182,19 @@ class InterpolateLabels(JobWidget):
             self._write(plan, result)
 
     def _write(self, plan: Plan, result: LabelResult) -> None:
-        notes = self._new_warnings(result)
+        notes: list[str] = []
         if self.fill.into_new:
             new = write_new(self.viewer, plan, result)
             self.fill.write_here()
             self.layers.choose(new)
-            notes.append(f"they are in the new layer '{new.name}', which is worked on from now on")
+            notes.append(f"written into the new layer '{new.name}', which is worked on from now on")
         else:
             left = plan.changed()
             write_here(plan, result, left)
             if left:
                 notes.append(f"sections {', '.join(map(str, left))} were changed meanwhile and stay; run again")
         self.watch.look_anew()
-        self.bar.say("; ".join([_done(plan, result), *notes]))
+        self.bar.say("; ".join([_done(plan, result), *notes, *self._new_warnings(result)]))
 
     def _previewed(self, result: LabelResult) -> None:
         plan = self._taken()
@@ -374,7 +374,7 @@ class InterpolateLabels(JobWidget):
 
     def _place_of(self, section: int) -> str:
         depths = None if self._grid is None else self._grid.depths
-        return "" if depths is None else f", z = {depths[section]:.5g} {self._unit()}".rstrip()
+        return "" if depths is None else f", z = {depths[section]:.4g} {self._unit()}".rstrip()
 
     def _unit(self) -> str:
         return "" if self._grid is None else self._grid.unit or ""

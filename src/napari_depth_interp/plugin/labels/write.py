@@ -83,6 +83,7 @@ def write_new(viewer: napari.Viewer, plan: Plan, result: LabelResult) -> Labels:
         there.sections.volume(plan.time)[z] = section
         there.sections.forget((plan.time, z))
     _record(there, result)
+    new.selected_label = layer.selected_label
     viewer.add_layer(new)
     return new
 
@@ -96,13 +97,21 @@ def _note(plan: Plan, written: Mapping[int, NDArray[Any]], result: LabelResult) 
     keys = {z: gap.key for gap in plan.gaps for z in gap.inner}
     for z, section in written.items():
         place = plan.time, z
-        own = plan.sections.status(place, plan.only)
-        if own.labels and not plan.sections.matching(place):
+        own, others = plan.sections.status(place, plan.only), plan.sections.matching(place)
+        if own.labels and not others:
             ledger.before[place] = plan.sections.section(place).copy()
+        for other in others:
+            ledger.write(place, _with_others(other, section, ledger.runs))
         mark = Mark(ledger.runs, labels, digest_of(section, labels), keys[z])
         ledger.write(place, mark)
         if result.confidence is not None:
             confidence[place] = mark, result.confidence[0, 0, z].copy()
+
+
+def _with_others(mark: Mark, section: NDArray[Any], run: int) -> Mark:
+    """Return the mark of what was filled in before, where other labels are filled in beside it."""
+    digest = digest_of(section, mark.labels)
+    return Mark(run, mark.labels, digest, mark.key if digest == mark.digest else "")
 
 
 def _record(plan: Plan, result: LabelResult) -> None:
