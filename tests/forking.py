@@ -21,6 +21,7 @@ import napari_depth_interp.evaluation.evaluate
 import napari_depth_interp.io.nifti
 import napari_depth_interp.io.tiff
 import napari_depth_interp.io.zarr
+import napari_depth_interp.labels.execute
 import napari_depth_interp.report  # noqa: F401
 from napari_depth_interp.cli import main
 from napari_depth_interp.methods import registry

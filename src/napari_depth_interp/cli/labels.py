@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,6 +53,9 @@ def labels(
     confidence: Annotated[
         Path | None, typer.Option(help="Also write how likely the label of each voxel is right, 0 to 1.", **FILE)
     ] = None,
+    suggest: Annotated[
+        bool, typer.Option("--suggest", help="Also say which sections to annotate next, those that help most first.")
+    ] = False,
     overwrite: Overwrite = False,
     debug: Debug = False,
     json: Json = False,
@@ -77,11 +82,15 @@ def labels(
         result.save(output, overwrite=overwrite)
         if confidence is not None:
             result.save_confidence(confidence, overwrite=overwrite)
+    advice = _advice(request, result) if suggest else None
+    result = replace(result, warnings=(*result.warnings, *_wide_gaps(request)))
     warn(result.warnings)
     if json:
-        print_json(_summary(source, output, request, result))
-    else:
-        typer.echo(_described(output, result))
+        print_json(_summary(source, output, request, result) | ({} if advice is None else {"suggestions": advice}))
+        return
+    typer.echo(_described(output, result))
+    for each in advice or ():
+        typer.echo(_next(each, request))
 
 
 def _request(source: Path, image: Path | None, like: Path | None, settings: LabelSettings) -> LabelRequest:
@@ -117,6 +126,42 @@ def _summary(source: Path, output: Path, request: LabelRequest, result: LabelRes
         "seed": request.runtime.seed,
         "warnings": list(result.warnings),
     }
+
+
+def _wide_gaps(request: LabelRequest) -> list[str]:
+    """Say where gaps are wider than objects are tall, unless the sections would have to be read again for it."""
+    from ..labels.suggest import warnings_of
+    from ..stack.lazy import is_lazy
+
+    if is_lazy(request.dataset.voxels) or not request.depths_known:
+        return []
+    unit = request.dataset.grid.unit or ""
+    found = (warning for place in request.annotated_of for warning in warnings_of(request.series(*place), unit))
+    return list(dict.fromkeys(found))
+
+
+def _advice(request: LabelRequest, result: LabelResult) -> list[dict[str, Any]]:
+    """Return which sections of the result to annotate next, of each channel and time point."""
+    from ..labels.suggest import suggest_sections
+
+    found = []
+    for time, channel in request.annotated_of:
+        sure = None if result.confidence is None else result.confidence[time, channel]
+        for each in suggest_sections(request.series(time, channel), request.depths, confidence=sure):
+            found.append({"time": time, "channel": channel, **each.as_json()})
+    return sorted(found, key=lambda each: -each["loss"])
+
+
+def _next(suggestion: Mapping[str, Any], request: LabelRequest) -> str:
+    """Return a suggestion in words."""
+    times, channels = request.output_shape[:2]
+    where = f", time {suggestion['time']}" if times > 1 else ""
+    where += f", channel {suggestion['channel']}" if channels > 1 else ""
+    unit = f" {request.dataset.grid.unit}" if request.dataset.grid.unit else ""
+    return (
+        f"annotate section {suggestion['section']} (depth {suggestion['depth']:g}{unit}{where}) to set about "
+        f"{suggestion['loss']:.0f} voxels right: {suggestion['reasons']}"
+    )
 
 
 def _described(output: Path, result: LabelResult) -> str:

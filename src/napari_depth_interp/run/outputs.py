@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -222,5 +222,7 @@ def _check_target(request: Planned, target: Target) -> None:
 
 def _file(request: Planned, path: Path, dtype: np.dtype[Any], target: Target, files: ExitStack) -> FileOutput:
     dataset = request.dense_template()
+    if dtype.kind == "f":  # what is beside labels are none
+        dataset = replace(dataset, holds_labels=False)
     sink = files.enter_context(io.creating(path, dataset, request.output_shape, dtype, overwrite=target.overwrite))
     return FileOutput(sink, dtype)

@@ -105,6 +105,7 @@ def _dataset(path: Path, found: Multiscale, number: int) -> Dataset:
         source=Source(path, f"OME-Zarr {found.version}".strip()),
         record=found.record,
         notes=found.notes,
+        holds_labels=found.holds_labels,
     )
 
 

@@ -81,6 +81,7 @@ class Multiscale:
     notes: tuple[str, ...] = ()
     rgb: bool = False
     channel_colours: tuple[str, ...] = ()
+    holds_labels: bool = False
 
 
 def multiscale_of(image: Path, attributes: Mapping[str, Any], axes: str | None) -> Multiscale:
@@ -111,7 +112,8 @@ def multiscale_of(image: Path, attributes: Mapping[str, Any], axes: str | None) 
         names, levels, None, str(version), _channel_names(ome), _record(own), _own_depths(own), _unknown_axes(own)
     )
     rgb = own.get("rgb") is True or _are_colours(found.channel_names)
-    found = replace(found, rgb=rgb, channel_colours=_channel_colours(ome))
+    labels = "image-label" in ome or "image-label" in attributes
+    found = replace(found, rgb=rgb, channel_colours=_channel_colours(ome), holds_labels=labels)
     if len(listed) > 1:
         found = _noted(found, f"the file holds {len(listed)} multiscale images; the first one was read")
     return _in_one_unit(found, units)
@@ -276,15 +278,21 @@ def attributes_for(
     levels = []
     for number_of_level, factor in enumerate(factors):
         scale = [float(f"{size[a] * factor[a]:.12g}") for a in axes]
-        # averaging moves the centre of the first voxel
-        middle = [first.get(a, 0.0) + (factor[a] - 1) / 2 * size[a] for a in axes]
+        # averaging moves the centre of the first voxel; identifiers are not averaged
+        moved = {a: 0.0 if dataset.holds_labels else (factor[a] - 1) / 2 * size[a] for a in axes}
+        middle = [first.get(a, 0.0) + moved[a] for a in axes]
         transforms: list[dict[str, Any]] = [{"type": "scale", "scale": scale}]
         if any(middle):
             transforms.append({"type": "translation", "translation": middle})
         levels.append({"path": str(number_of_level), "coordinateTransformations": transforms})
     unknown = [*("z" if grid.depths is None else ""), *("yx" if grid.pixel_size is None else "")]
     described = [_axis(a, dataset, known=a not in unknown) for a in axes]
-    multiscale = {"name": "image", "axes": described, "datasets": levels, "type": "mean"}
+    multiscale = {
+        "name": "image",
+        "axes": described,
+        "datasets": levels,
+        "type": "first" if dataset.holds_labels else "mean",
+    }
     ome: dict[str, Any] = {
         "version": VERSION,
         "multiscales": [multiscale],
@@ -295,6 +303,8 @@ def attributes_for(
         own["depths"] = grid.depths.tolist()
     if unknown:
         own["unknown"] = unknown
+    if dataset.holds_labels:
+        ome["image-label"] = {"version": VERSION}
     if dataset.rgb:
         own["rgb"] = True
         ome["omero"]["rdefs"] = {"model": "color"}

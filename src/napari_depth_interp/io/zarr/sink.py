@@ -20,6 +20,8 @@ _CHUNK = {"t": 1, "c": 1, "z": 8, "y": 256, "x": 256}
 _SMALL = 512
 """Pixels per side of an image that needs no coarser resolution."""
 _SAMPLED = 1_000_000
+_READ = 8 * _SAMPLED
+"""Voxels that are read at most for the range of the values, roughly."""
 _DTYPES = "int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64"
 
 
@@ -119,7 +121,10 @@ class ZarrSink:
             yield factor, step, sizes
 
     def _shrink(self, fine: Any, coarse: Any, step: Mapping[str, int]) -> None:
-        """Average ``step`` voxels of ``fine`` to one of ``coarse``, chunk by chunk; at the edges fewer."""
+        """Average ``step`` voxels of ``fine`` to one of ``coarse``, chunk by chunk; at the edges fewer.
+
+        Identifiers are not averaged: the first voxel stands for all.
+        """
         steps = np.array([step[axis] for axis in self._axes])
         grid = [range(0, size, chunk) for size, chunk in zip(coarse.shape, coarse.chunks, strict=True)]
         for place in np.ndindex(*map(len, grid)):
@@ -127,14 +132,19 @@ class ZarrSink:
             stop = np.minimum(start + coarse.chunks, coarse.shape)
             source = tuple(slice(a, b) for a, b in zip((start * steps).tolist(), (stop * steps).tolist(), strict=True))
             target = tuple(slice(a, b) for a, b in zip(start.tolist(), stop.tolist(), strict=True))
-            coarse[target] = _mean(fine[source], steps, tuple(stop - start))
+            if self._dataset.holds_labels:
+                coarse[target] = fine[source][tuple(slice(None, None, int(each)) for each in steps)]
+            else:
+                coarse[target] = _mean(fine[source], steps, tuple(stop - start))
 
     def _windows(self) -> list[dict[str, float]]:
         """Return for each channel the limits of its type and the range in which nearly all values of it lie."""
         coarsest, limits = self._levels[-1], _limits(self.dtype)
+        sizes = dict(zip(self._axes, coarsest.shape, strict=True))
+        some = slice(None, None, max(1, sizes["z"] * sizes["y"] * sizes["x"] // _READ))
         windows = []
         for channel in range(self._sizes["c"]):
-            last = np.asarray(coarsest[self._key(0, channel, slice(None), slice(None), slice(None))]).ravel()
+            last = np.asarray(coarsest[self._key(0, channel, some, slice(None), slice(None))]).ravel()
             few = last[:: max(1, last.size // _SAMPLED)].astype(np.float64)
             few = few[np.isfinite(few)]
             low, high = np.percentile(few, (0.1, 99.9)) if few.size else (0.0, 1.0)
