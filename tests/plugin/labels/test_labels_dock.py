@@ -180,6 +180,10 @@ class TestFilling:
         assert not layer.data[0].any()
         layer.undo()
         assert np.array_equal(layer.data, data)
+        for time, annotated in ((0, 0), (1, 3)):
+            viewer.dims.set_point(0, time)
+            settled(qtbot, dock)
+            assert f"{annotated} of 9 annotated" in read(dock.sections, "summary")
 
     def test_can_be_cancelled(self, qtbot, layer, dock, monkeypatch):
         press(dock.bar, "run")
@@ -226,6 +230,22 @@ def test_what_the_method_expects_is_said_and_its_warnings_once(qtbot, monkeypatc
     assert "objects move a lot" in said_first
     paint(qtbot, dock, layer, 2, disc(radius=2))
     assert "objects move a lot" not in run(qtbot, dock)
+
+
+def test_wide_gaps_are_warned_of(qtbot, viewer, dock):
+    data = np.zeros((25, 32, 32), "uint8")
+    for number, (first, y) in enumerate(((1, 4), (6, 14), (11, 24), (16, 4), (19, 14))):
+        data[first : first + 4, y : y + 5, 3 * number : 3 * number + 5] = number + 1  # objects of 4 sections
+    data[np.setdiff1d(np.arange(25), [0, 1, 2, 3, 4, 5, 6, 16, 17, 18, 19, 20, 24])] = 0
+    viewer.add_labels(data, scale=(1, 1, 1), units=("um",) * 3)
+    settled(qtbot, dock)
+    for z in (0, 5, 24):
+        dock.sections.ticked.emit(z, True)
+    message = run(qtbot, dock)
+    press(dock.next, "Where to annotate next")
+    finish(qtbot, dock)
+    assert "wider than typical objects are tall" in message
+    assert "wider than typical objects are tall" in read(dock.next, "summary")
 
 
 class TestCorrecting:

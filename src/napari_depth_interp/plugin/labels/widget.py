@@ -61,6 +61,7 @@ class InterpolateLabels(JobWidget):
         self._plan: Plan | None = None
         self._preview: tuple[Plan, LabelResult, Labels] | None = None
         self._said: set[str] = set()
+        self._time = 0
         self._grid: Grid | None = None
         self.layers = LayersBox(napari_viewer)
         self.fill = FillBox()
@@ -358,6 +359,9 @@ class InterpolateLabels(JobWidget):
     def _view_moved(self, _event: Any = None) -> None:
         """Say what the section in view is."""
         sections, section = self.watch.sections, round(self.watch.section)
+        if self.watch.time != self._time:
+            self._time = self.watch.time
+            self._refresh()
         self.watch.look_on()
         known = sections is not None and 0 <= section < sections.count and sections.knows((self.watch.time, section))
         dims = self.viewer.dims
