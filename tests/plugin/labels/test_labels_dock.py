@@ -406,6 +406,7 @@ class TestSaving:
         result = LabelResult.load(path)
         assert np.flatnonzero(result.annotated).tolist() == [0, 4, 6, 8]
         assert np.flatnonzero(result.interpolated).tolist() == [1, 2, 3, 5, 7]
+        assert np.array_equal(result.is_observed, result.annotated)
         assert np.array_equal(result, layer.data)
         assert result.dtype == np.uint8
         assert io.read(path).holds_labels == (suffix == ".nii.gz")
