@@ -54,7 +54,8 @@ class Volume:
 def rows_of(volume: Volume, every: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return features of candidates on the hidden sections, and whether each belongs to its object."""
     labels, image = volume.make()
-    depths, kept = np.arange(len(labels)) * volume.step, np.arange(0, len(labels), every)
+    depths: NDArray[np.float64] = np.arange(len(labels)) * volume.step
+    kept = np.arange(0, len(labels), every)
     series = Series(labels[kept].astype(np.int64), depths[kept], 1.0, image, depths, Scaling.of(image))
     method = Learned(LearnedConfig(), Runtime("cpu", 1, 0))
     method.prepare(series, report=silent)
@@ -82,11 +83,11 @@ def simulated() -> Iterator[Volume]:
 
 def _simulate(kind: str, step: float, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
     rng = np.random.default_rng([SIMULATED.index(kind), seed])
-    shape = np.array([49, 128, 128])
+    shape = (49, 128, 128)
     place = np.stack(np.indices(shape), axis=-1).astype(np.float32) * np.array([step, 1, 1], np.float32)
     best, labels = np.zeros(shape, np.float32), np.zeros(shape, np.int32)
     for number in range(1, COUNTS[kind] + 1):
-        score = _object(kind, place, shape * np.array([step, 1, 1]), rng)
+        score = _object(kind, place, np.array(shape) * np.array([step, 1, 1]), rng)
         wins = score > best
         best[wins], labels[wins] = score[wins], number
     return labels, _image(labels, kind, rng)
@@ -163,10 +164,10 @@ def main() -> None:
     if given.out is None:
         return
     torch.manual_seed(0)
-    x, y = torch.from_numpy(np.concatenate(rows)), torch.from_numpy(np.concatenate(truth))
-    network = RowClassifier(x.shape[1], 1, WIDTH)
-    train_rows(network, x, y, steps=STEPS, batch=BATCH, rate=RATE, seed=0)
-    save(given.out, network, {"volumes": kinds, "every": KEPT, "rows": len(x), "steps": STEPS})
+    features, classes = torch.from_numpy(np.concatenate(rows)), torch.from_numpy(np.concatenate(truth))
+    network = RowClassifier(features.shape[1], 1, WIDTH)
+    train_rows(network, features, classes, steps=STEPS, batch=BATCH, rate=RATE, seed=0)
+    save(given.out, network, {"volumes": kinds, "every": KEPT, "rows": len(features), "steps": STEPS})
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ def _rival(scored: Scored, contest: Contest, section: int) -> NDArray[np.float32
     """Return the highest score of any other label."""
     box = scored.thing.box
     leads = contest.labels[section][box] == scored.thing.label
-    return np.where(leads, contest.second[section][box], contest.best[section][box])
+    return np.asarray(np.where(leads, contest.second[section][box], contest.best[section][box]))
 
 
 def _of_object(scored: Scored, gap: Gap, section: int, row: int, presence: _Presence) -> list[float]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 _BLUNT = 4.0
 """How blunt the ends are of what is seen on one section alone: 2 is an ellipsoid, more is blunter."""
@@ -39,7 +37,7 @@ def end_of(area: float, beyond: float | None, width: float) -> float:
     return float(np.clip(base + 0.18 * size, 0.1, 0.95))
 
 
-def ending_areas(area: float, beyond: float | None, end: float, ways: Sequence[float], last: float) -> Areas:
+def ending_areas(area: float, beyond: float | None, end: float, ways: ArrayLike, last: float) -> Areas:
     """Return the areas of an object that ends, as a parabola through what is known: an ellipsoid is one.
 
     Parameters
@@ -68,7 +66,7 @@ def passing_areas(
     beyond: tuple[float | None, float | None],
     places: tuple[float, float],
     width: float,
-    shares: Sequence[float],
+    shares: ArrayLike,
 ) -> Areas:
     """Return the areas of an object that is on both sections of a gap: a cubic whose slopes come from its neighbours.
 

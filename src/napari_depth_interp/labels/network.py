@@ -58,7 +58,7 @@ def train_rows(
         else:
             loss = nn.functional.cross_entropy(logits, targets[drawn])
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
     return network.eval()
@@ -67,4 +67,4 @@ def train_rows(
 @torch.inference_mode()
 def logits_of(network: RowClassifier, rows: Tensor) -> Tensor:
     """Return (N, outputs) logits, computed in portions."""
-    return torch.cat([network(each) for each in rows.split(1 << 17)])
+    return torch.cat([network(each) for each in torch.split(rows, 1 << 17)])

@@ -61,7 +61,7 @@ class _Parts:
         image = connected(section, background=0, connectivity=2)
         count = int(image.max(initial=0))
         areas = np.bincount(image.ravel(), minlength=count + 1).astype(float)
-        rows, columns = np.indices(section.shape, sparse=True)
+        rows, columns = np.ogrid[: section.shape[0], : section.shape[1]]
         sums = [
             np.bincount(image.ravel(), np.broadcast_to(each, image.shape).ravel(), count + 1)
             for each in (rows, columns)
@@ -119,7 +119,7 @@ def _thing(first: _Parts, second: _Parts, ours: NDArray[np.intp], theirs: NDArra
         np.isin(parts.image[box], members).astype(np.uint8) for parts, members in ((first, ours), (second, theirs))
     ]
     label = first.labels[ours[0]] if len(ours) else second.labels[theirs[0]]
-    return Thing(int(label), box, *masks)
+    return Thing(int(label), box, masks[0], masks[1])
 
 
 def _groups(first: _Parts, second: _Parts) -> Iterator[NDArray[np.intp]]:

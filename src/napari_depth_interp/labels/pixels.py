@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,7 +34,7 @@ def pixel_features(block: Image, centre: int) -> Image:
     return np.stack(features, axis=-1)
 
 
-def _edges(image: Image) -> list[Image]:
+def _edges(image: NDArray[Any]) -> list[Image]:
     """Return the length of the gradient and both eigenvalues of the matrix of second derivatives."""
     import cv2
 

@@ -14,7 +14,7 @@ from ..trial import HiddenSection, hide_sections, mean_dice
 _ENOUGH = 5
 """Annotated sections from which on some can be left out."""
 _LEAD = 0.01
-"""By how much another method must be ahead in Dice: gaps are twice as wide there, which is hard on what is best here."""
+"""By how much another method must be ahead in Dice: in gaps twice as wide not all are as good as in these."""
 _BELIEVED = 0.1
 """At a lower Dice the wide gaps say nothing about the narrow ones."""
 
@@ -96,9 +96,8 @@ def _in_words(best: str, dice: dict[str, float], expected: float | None) -> str:
     if expected is None:
         return f"{best} fills the labels in; with {_ENOUGH} annotated sections or more the methods are tried out first"
     tried = ", ".join(f"{name} {value:.2f}" for name, value in dice.items())
-    return (
-        f"{best} fills the labels in, expected Dice {expected:.2f} (sections left out, in gaps twice as wide: {tried})"
-    )
+    said = f"{best} fills the labels in, expected Dice {expected:.2f}"
+    return f"{said} (in gaps twice as wide, on sections left out: {tried})"
 
 
 AUTO = LabelMethodSpec(
