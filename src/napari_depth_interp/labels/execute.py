@@ -31,7 +31,7 @@ from .result import LabelResult
 from .series import Series
 from .voxels import Sections
 
-_AT_ONCE = 2**25
+_AT_ONCE = 2**24
 """Voxels of a gap that are asked of a method at once; a larger gap is filled in parts."""
 _SHARE_OF_IMAGE, _SHARE_OF_PREPARE, _SHARE_OF_FILLING = 0.3, 0.5, 0.95
 """Shares of the time, roughly: making the image dense, learning where there is an image, all but writing."""
