@@ -17,7 +17,7 @@ __version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
     from .api import evaluate, interpolate
-    from .api.labels import interpolate_labels
+    from .api.labels import evaluate_labels, interpolate_labels
     from .io import read, write
     from .labels.result import LabelResult
     from .run.result import Result
@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Dataset": "stack", "LabelResult": "labels.result", "Result": "run.result", "evaluate": "api",
-    "interpolate": "api", "interpolate_labels": "api.labels", "read": "io", "write": "io",
+    "evaluate_labels": "api.labels", "interpolate": "api", "interpolate_labels": "api.labels", "read": "io",
+    "write": "io",
 }  # fmt: skip
 
 __all__ = [
-    "Dataset", "LabelResult", "Result", "__version__", "evaluate", "interpolate", "interpolate_labels", "read", "write",
+    "Dataset", "LabelResult", "Result", "__version__", "evaluate", "evaluate_labels", "interpolate",
+    "interpolate_labels", "read", "write",
 ]  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from napari_depth_interp.plugin.folding import Fold
 from napari_depth_interp.plugin.shortcuts import SHORTCUTS
 
 PLUGIN = "napari-depth-interp"
-TITLES = ("Depth interpolation", "Compare methods", "Train a model", "Batch folder")
+TITLES = ("Depth interpolation", "Compare methods", "Train a model", "Batch folder", "Interpolate labels")
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 
 
@@ -137,7 +137,7 @@ class TestRoom:
         window = window_of(shown_viewer)
         window.resize(1280, 800)
         docks = [docked(shown_viewer, title).parent() for title in TITLES]
-        qtbot.waitUntil(lambda: len(window.tabifiedDockWidgets(docks[0])) == 3)
+        qtbot.waitUntil(lambda: len(window.tabifiedDockWidgets(docks[0])) == len(TITLES) - 1)
         assert (window.minimumSizeHint().height(), window.height()) <= (800, 800)
         assert window.minimumSizeHint().width() <= 1280
         qtbot.waitUntil(lambda: not docks[-1].visibleRegion().isEmpty())

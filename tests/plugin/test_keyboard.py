@@ -6,7 +6,7 @@ from qtpy.QtCore import Qt, QThreadPool
 from qtpy.QtWidgets import QAbstractItemView, QAbstractSpinBox, QComboBox, QLabel, QLineEdit, QTextEdit
 
 PLUGIN = "napari-depth-interp"
-TITLES = ("Depth interpolation", "Compare methods", "Train a model", "Batch folder")
+TITLES = ("Depth interpolation", "Compare methods", "Train a model", "Batch folder", "Interpolate labels")
 FIELDS = (QAbstractItemView, QAbstractSpinBox, QComboBox, QLineEdit, QTextEdit)
 
 

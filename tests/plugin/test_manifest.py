@@ -51,7 +51,7 @@ def test_every_contribution_names_a_command(manifest):
 def test_what_is_contributed(manifest):
     found = manifest.contributions
     assert [widget.display_name for widget in found.widgets] == [
-        "Depth interpolation", "Compare methods", "Train a model", "Batch folder",
+        "Depth interpolation", "Compare methods", "Train a model", "Batch folder", "Interpolate labels",
     ]  # fmt: skip
     assert [item.command for item in found.menus["napari/file/io_utilities"]] == ["napari-depth-interp.batch"]
     assert [item.command for item in found.menus["napari/layers/transform"]] == [

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import io
-from ..errors import RequestError
 from ..evaluation.evaluate import Scores
 from ..evaluation.evaluate import evaluate as _evaluate
 from ..evaluation.holdout import Protocol
@@ -208,14 +207,7 @@ def evaluate(
     """
     chosen = make_settings(**settings)
     methods = [methods] if isinstance(methods, str) else methods
-    if keep_every is not None and hold_out:
-        raise RequestError("keep_every and hold_out exclude each other; give one of them")
-    if keep_every is not None:
-        protocol = Protocol("keep_every", every=keep_every)
-    elif hold_out:
-        protocol = Protocol("hold_out", sections=tuple(hold_out))
-    else:
-        protocol = Protocol("leave_one_out")
+    protocol = Protocol.chosen(keep_every, hold_out)
     return _evaluate(_dataset(image, chosen.axis), methods, protocol, chosen, data_range=data_range, report=report)
 
 

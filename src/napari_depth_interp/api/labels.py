@@ -12,6 +12,10 @@ from numpy.typing import ArrayLike
 
 from .. import io
 from ..errors import InputError
+from ..evaluation.holdout import Protocol
+from ..evaluation.label_scores import LabelScores
+from ..evaluation.labels import default_methods
+from ..evaluation.labels import evaluate_labels as _evaluate
 from ..labels.execute import execute_labels
 from ..labels.reading import opened_together
 from ..labels.request import resolve_labels
@@ -98,6 +102,66 @@ def interpolate_labels(
     dataset, guide, grid = opened_together(labels, image, like, chosen.axis, opened)
     request = resolve_labels(dataset, chosen, image=guide, like=grid, at=at)
     return execute_labels(request, report, target=None if out is None else Target(Path(out)))
+
+
+def evaluate_labels(
+    labels: Labels,
+    /,
+    methods: str | Sequence[str] | None = None,
+    *,
+    image: Labels | None = None,
+    annotated: str | Sequence[int] = "auto",
+    keep_every: int | None = None,
+    hold_out: Sequence[int] = (),
+    report: Report = silent,
+    **settings: Any,
+) -> LabelScores:
+    """Score methods for labels on annotated sections that are hidden from them.
+
+    Parameters
+    ----------
+    labels, image : path, array or Dataset
+        As for :func:`interpolate_labels`. The image is seen on all its sections, also where labels are hidden.
+    methods : str or sequence of str, optional
+        Default: all that need no image, or all if there is one.
+    annotated : "auto", "all" or sequence of int
+        As for :func:`interpolate_labels`; only annotated sections are hidden and scored.
+    keep_every, hold_out : int, sequence of int
+        Keep every k-th annotated section, or hide the given ones (numbered as in the file); with neither, each inner
+        annotated section is left out in turn.
+    report : callable
+    **settings
+        Fields of :class:`~napari_depth_interp.labels.settings.LabelSettings`: ``labels=[3, 7]``, ``threads=2`` ...
+
+    Returns
+    -------
+    LabelScores
+
+    Raises
+    ------
+    DepthInterpError
+        Of the kind that fits; the message says what is wrong and what to do.
+
+    Examples
+    --------
+    >>> import numpy as np, napari_depth_interp as ndi
+    >>> z, y, x = np.indices((9, 32, 32))
+    >>> cone = ((y - 16) ** 2 + (x - 16) ** 2 < (13 - z) ** 2).astype("uint8")
+    >>> scores = ndi.evaluate_labels(cone, ["nearest", "shape"], keep_every=4, z_spacing="1um")
+    >>> scores.best().method
+    'shape'
+    >>> [row["index"] for row in scores.methods[0].sections]
+    [1, 2, 3, 5, 6, 7]
+    """
+    chosen = make_label_settings(annotated=annotated, **settings)
+
+    def opened(given: Labels, axis: io.SectionAxis, are_labels: bool) -> Dataset:
+        return _dataset(given, lambda path: io.read(path, axis=axis, labels=are_labels))
+
+    dataset, guide, _ = opened_together(labels, image, None, chosen.axis, opened)
+    names = [methods] if isinstance(methods, str) else methods or default_methods(image=guide is not None)
+    protocol = Protocol.chosen(keep_every, hold_out)
+    return _evaluate(dataset, names, protocol, chosen, image=guide, report=report)
 
 
 def _dataset(given: Labels, read: Callable[[str | PathLike[str]], Dataset]) -> Dataset:

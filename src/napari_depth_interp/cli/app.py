@@ -13,12 +13,14 @@ import typer
 
 from .. import __version__
 from ..errors import RequestError
+from ..labels.settings import LabelSettings
 from ..run.settings import Settings
 from ..system.amounts import elapsed, size_in_words
 from ..system.logs import LEVELS, logging_to
 from .batch import batch
 from .doctor import doctor
 from .files import check_outputs
+from .label_scoring import LabelQuestion, evaluate_label_files, label_settings, labels_are_meant
 from .labels import labels
 from .models import app as models_app
 from .options import (
@@ -31,6 +33,7 @@ from .options import (
     Overwrite,
     methods_option,
     protocol_of,
+    setting_option,
     split,
     takes_settings,
 )
@@ -198,6 +201,19 @@ def evaluate(
     ] = None,
     lpips: LpipsNet = None,
     lpips_weights: LpipsWeights = None,
+    as_labels: Annotated[
+        bool | None,
+        typer.Option(
+            "--labels/--no-labels",
+            help="The files hold labels: hide annotated sections and score methods for labels. Default: where files "
+            "say so or look so.",
+        ),
+    ] = None,
+    image: Annotated[
+        Path | None, typer.Option(help="Image that the labels were drawn on, for methods that look at it.", **FILE)
+    ] = None,
+    annotated: Annotated[str | None, setting_option("annotated", LabelSettings)] = None,
+    label: Annotated[str | None, setting_option("labels", LabelSettings)] = None,
     report: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Also write an HTML report with figures, and all scores as CSV and JSON."),
@@ -209,23 +225,25 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Score methods on sections of your own stacks that they have not seen."""
-    from ..evaluation.summary import as_json
-    from .scoring import Question, lpips_choice, score_stacks
+    from .scoring import Question, evaluate_stacks, lpips_choice
 
     call: Call = context.obj
-    question = Question(
-        split(methods) or ["linear", "cubic"],
-        protocol_of(keep_every, hold_out, leave_one_out, reference, protocol),
-        settings, reference, data_range, lpips_choice(lpips, lpips_weights), report, overwrite,
-    )  # fmt: skip
-    with reporting("evaluate") as progress:
-        scored = score_stacks(sources, question, call.arguments, progress)
-    if json:
-        print_json(as_json(scored))
+    names, hiding = split(methods), protocol_of(keep_every, hold_out, leave_one_out, reference, protocol)
+    of_labels = {"image": image, "annotated": annotated, "labels": label}
+    of_images = {
+        "--reference": reference, "--protocol": protocol, "--data-range": data_range, "--lpips": lpips,
+        "--lpips-weights": lpips_weights,
+    }  # fmt: skip
+    if labels_are_meant(as_labels, sources, settings, names, of_labels, of_images):
+        chosen = label_settings(settings, {"annotated": annotated, "labels": label}, of_images)
+        asked = LabelQuestion(names, hiding, chosen, image, report, overwrite)
+        evaluate_label_files(sources, asked, call.arguments, as_json=json)
         return
-    print_scores(scored)
-    if report is not None:
-        typer.echo(f"The report is {report / 'report.html'}; all scores are beside it as CSV and JSON")
+    question = Question(
+        names or ["linear", "cubic"], hiding, settings, reference, data_range, lpips_choice(lpips, lpips_weights),
+        report, overwrite,
+    )  # fmt: skip
+    evaluate_stacks(sources, question, call.arguments, as_json=json)
 
 
 @app.command()

@@ -99,14 +99,19 @@ def takes_settings(
 
 def _option(name: str, model: type[StackSettings]) -> inspect.Parameter:
     """Return the option of one setting: name, type, help text and default come from the settings model."""
+    kind, _ = _typed(model.model_fields[name].annotation)
+    return _keyword(name, Annotated[kind, setting_option(name, model)], False if kind is bool else None)
+
+
+def setting_option(name: str, model: type[StackSettings]) -> Any:
+    """Return how one setting is written and explained; what it is without the option is for the command to say."""
     field, about = model.model_fields[name], option_of(name, model)
-    kind, choices = _typed(field.annotation)
+    _, choices = _typed(field.annotation)
     # In square brackets rich would take the default for a style.
     said = any(field.default is each for each in (None, False, PydanticUndefined))
     shown = "" if said else f"Default: {field.default}."
     text = " ".join(filter(None, (describe(name, model), about.note, shown)))
-    option = typer.Option(*about.flags, metavar=about.metavar or choices, help=text, show_default=False)
-    return _keyword(name, Annotated[kind, option], False if kind is bool else None)
+    return typer.Option(*about.flags, metavar=about.metavar or choices, help=text, show_default=False)
 
 
 def _typed(annotation: Any) -> tuple[Any, str | None]:

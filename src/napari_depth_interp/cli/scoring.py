@@ -14,7 +14,8 @@ from ..evaluation.holdout import Protocol
 from ..progress import Report, part
 from ..run.request import cut
 from ..run.settings import Settings
-from .output import warn
+from .output import print_json, print_scores, warn
+from .signals import reporting
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,20 @@ def lpips_choice(net: str | None, weights: Path | None) -> LpipsChoice | None:
     if net is None and weights is not None:
         raise RequestError("--lpips-weights needs to know the network; add --lpips alex, vgg or squeeze")
     return None if net is None else LpipsChoice(net, weights)
+
+
+def evaluate_stacks(sources: Sequence[Path], question: Question, arguments: Sequence[str], *, as_json: bool) -> None:
+    """Score stacks and print the scores."""
+    from ..evaluation import summary
+
+    with reporting("evaluate") as progress:
+        scored = score_stacks(sources, question, arguments, progress)
+    if as_json:
+        print_json(summary.as_json(scored))
+        return
+    print_scores(scored)
+    if question.folder is not None:
+        print(f"The report is {question.folder / 'report.html'}; all scores are beside it as CSV and JSON")
 
 
 def score_stacks(

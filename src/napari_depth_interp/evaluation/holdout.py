@@ -76,6 +76,21 @@ class Protocol:
     every: int | None = None
     sections: tuple[int, ...] = ()
 
+    @classmethod
+    def chosen(cls, keep_every: int | None, hold_out: Sequence[int]) -> Protocol:
+        """Return what these arguments ask for; without any of them each inner section is left out in turn.
+
+        Raises
+        ------
+        RequestError
+            If both are given.
+        """
+        if keep_every is not None and hold_out:
+            raise RequestError("keep_every and hold_out exclude each other; give one of them")
+        if keep_every is not None:
+            return cls("keep_every", every=keep_every)
+        return cls("hold_out", sections=tuple(hold_out)) if hold_out else cls("leave_one_out")
+
     def describe(self) -> str:
         """Return the protocol in words, as it stands beside every score."""
         gap = f"measured at {self.every} times your gap"

@@ -27,6 +27,7 @@ __all__ = [
     "Metric",
     "VolumePair",
     "above_otsu",
+    "best_among",
     "best_of",
     "data_range_of",
     "metric_of",
@@ -125,7 +126,11 @@ def metric_of(name: str) -> Metric:
 
 def best_of(values: list[float], name: str) -> float:
     """Return which of some values of a score is the best."""
-    better = metric_of(name).better
+    return best_among(values, metric_of(name).better)
+
+
+def best_among(values: list[float], better: Better) -> float:
+    """Return which of some values is the best."""
     if better == "higher":
         return max(values)
     target = 1.0 if better == "one" else 0.0

@@ -28,9 +28,21 @@ LABEL_METRICS: Mapping[str, Metric] = {
         "Object F1", "", "higher", "Objects found, whatever their identifier: intersection over union above 0.5."
     ),
     "count_error": Metric("Count error", "objects", "zero", "Objects in the result less objects in the truth."),
-    "volume_error": Metric("Volume error", "", "zero", "Volume of the result over the truth's, less 1."),
+    "volume_error": Metric(
+        "Volume error", "", "zero", "Volume of the result over the truth's, seen sections included, less 1."
+    ),
 }
 """Scores of each label. Over labels the mean is taken, of count and volume errors that of their sizes."""
+TOTAL_METRICS: Mapping[str, Metric] = {
+    "accuracy": Metric("Voxels right", "", "higher", "Share of voxels with the right label, background included."),
+    "dice": Metric("Dice of all", "", "higher", "Dice of all labels together: large ones count more."),
+    "object_f1": Metric("Object F1 of all", "", "higher", "Object F1 of all labels together: each object counts once."),
+    "recall": Metric("Objects found", "", "higher", "Share of true objects that are found."),
+    "precision": Metric("Objects true", "", "higher", "Share of objects in the result that are true ones."),
+    "count_error": Metric("Objects too many", "objects", "zero", "Objects in the result less objects in the truth."),
+    "volume_error": Metric("Volume error of all", "", "zero", "Volume of all labels over the truth's, less 1."),
+}
+"""Scores of all labels together."""
 
 _OVERLAP = 0.5
 """Intersection over union above which two objects are the same one: no other can overlap as much with either."""
@@ -66,7 +78,7 @@ class LabelTally:
     """What is counted of each label, over all pairs that are added; sums and numbers, so that pairs can be pooled."""
 
     voxels: dict[Any, Count] = field(default_factory=dict)
-    """Label -> voxels of the truth, of the result, and of both."""
+    """Label -> voxels of the truth, of the result, and of both; those of the truth on seen sections, too."""
     objects: dict[Any, Count] = field(default_factory=dict)
     """Label -> objects of the truth, of the result, and how many of either are matched."""
     surface: dict[Any, NDArray[np.float64]] = field(default_factory=dict)
@@ -80,7 +92,7 @@ class LabelTally:
         seen, made = truth[pair.hidden], result[pair.hidden]
         self.right += int(np.count_nonzero(seen == made))
         self.size += seen.size
-        counts = [np.bincount(each.ravel(), minlength=len(names)) for each in (seen, made, seen[seen == made])]
+        counts = [np.bincount(each.ravel(), minlength=len(names)) for each in (seen, made, seen[seen == made], truth)]
         _put(self.voxels, names, np.stack(counts, axis=1))
         for run in runs(pair.hidden):
             _put(self.objects, names, matched_objects(truth[run], result[run], len(names)))
@@ -107,7 +119,7 @@ class LabelTally:
 
         A label that is on no hidden section of the truth has no Dice and no volume error.
         """
-        truth, result, both = self.voxels[label].tolist()
+        truth, result, both, whole = self.voxels[label].tolist()
         ours, theirs, *matched = self.objects.get(label, np.zeros(4, int)).tolist()
         sums = self.surface.get(label)
         return {
@@ -118,15 +130,15 @@ class LabelTally:
             "surface_95": None if sums is None or not truth else float(sums[2]),
             "object_f1": sum(matched) / (ours + theirs) if truth else None,
             "count_error": theirs - ours,
-            "volume_error": result / truth - 1 if truth else None,
+            "volume_error": (result - truth) / whole if truth else None,
         }
 
     def total(self) -> dict[str, Any]:
         """Return the scores of all labels together, and the share of voxels that are right, background too."""
         labels = self.labels()
-        counts = np.sum([self.voxels[label] for label in labels], axis=0) if labels else np.zeros(3, int)
+        counts = np.sum([self.voxels[label] for label in labels], axis=0) if labels else np.zeros(4, int)
         objects = np.sum(list(self.objects.values()), axis=0) if self.objects else np.zeros(4, int)
-        truth, result, both = counts.tolist()
+        truth, result, both, whole = counts.tolist()
         ours, theirs, found, true = objects.tolist()
         return {
             "accuracy": self.right / self.size if self.size else None,
@@ -136,7 +148,7 @@ class LabelTally:
             "recall": found / ours if ours else None,
             "precision": true / theirs if theirs else None,
             "count_error": theirs - ours,
-            "volume_error": result / truth - 1 if truth else None,
+            "volume_error": (result - truth) / whole if truth else None,
         }
 
 
@@ -191,6 +203,15 @@ def _parts(volume: Count) -> tuple[Count, Count]:
     labels = np.zeros(int(parts.max(initial=0)) + 1, np.int64)
     labels[parts.ravel()] = volume.ravel()
     return parts, labels
+
+
+def section_scores(truth: NDArray[Any], result: NDArray[Any]) -> dict[str, float | None]:
+    """Return the Dice of one section (Y, X), averaged over its true labels, and the share of voxels that are right."""
+    names, ours, theirs = numbered(truth, result)
+    counts = [np.bincount(each.ravel(), minlength=len(names))[1:] for each in (ours, theirs, ours[ours == theirs])]
+    there = counts[0] > 0
+    dice = 2 * counts[2][there] / (counts[0] + counts[1])[there]
+    return {"dice": float(dice.mean()) if there.any() else None, "accuracy": float((ours == theirs).mean())}
 
 
 def mean_row(rows: list[dict[str, Any]]) -> dict[str, float | None]:

@@ -31,6 +31,7 @@ def read_files(path: Paths) -> list[LayerData]:
         If a file cannot be read; napari shows the message.
     """
     from .layers import to_layers
+    from .layers.label_layers import holds_labels, to_label_layers
 
     layers: list[LayerData] = []
     for each in [path] if isinstance(path, str) else path:
@@ -39,7 +40,8 @@ def read_files(path: Paths) -> list[LayerData]:
         for note in dataset.notes:
             show_info(f"{name}: {note}")
         suffix = max((suffix for suffix in io.SUFFIXES if name.lower().endswith(suffix)), key=len)
-        layers += to_layers(dataset, name[: -len(suffix)] or name, coarser)
+        title = name[: -len(suffix)] or name
+        layers += to_label_layers(dataset, title) if holds_labels(dataset) else to_layers(dataset, title, coarser)
     return layers
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from weakref import WeakSet
 
 from napari import Viewer
+from napari.layers import Labels
 from napari.settings import get_settings
 from napari.utils.action_manager import action_manager
 from qtpy.QtWidgets import QApplication, QWidget
@@ -15,12 +16,16 @@ from qtpy.QtWidgets import QApplication, QWidget
 
 @dataclass(frozen=True)
 class Shortcut:
-    """An action of a dock: how it is called in napari, what it does, its key, and the method that does it."""
+    """An action of a dock: how it is called in napari, what it does, its key, and the method that does it.
+
+    One ``on_labels`` is a key of a selected Labels layer, which the method is given; the dock need not be in view.
+    """
 
     name: str
     description: str
     key: str
     does: str
+    on_labels: bool = False
 
 
 SHORTCUTS = (
@@ -31,6 +36,9 @@ SHORTCUTS = (
     Shortcut("next-hidden", "Depth interpolation: next hidden section", "Control-Alt-N", "next_hidden"),
     Shortcut("previous-hidden", "Depth interpolation: previous hidden section", "Control-Alt-P", "previous_hidden"),
     Shortcut("flicker", "Depth interpolation: truth and result by turns", "Control-Alt-F", "flicker"),
+    Shortcut(
+        "fill-labels", "Interpolate labels: fill the gap around the view", "Control-Shift-I", "fill_around_view", True
+    ),
 )
 _PACKAGE = "napari-depth-interp"
 _docks: WeakSet[QWidget] = WeakSet()
@@ -60,7 +68,7 @@ def _register() -> None:
         name = f"{_PACKAGE}:{each.name}"
         if name in action_manager._actions:  # napari has no public way to ask
             continue
-        action_manager.register_action(name, _command(each), each.description, Viewer)
+        action_manager.register_action(name, _command(each), each.description, Labels if each.on_labels else Viewer)
         for key in _keys(each):
             action_manager.bind_shortcut(name, key)
 
@@ -74,8 +82,19 @@ def _command(shortcut: Shortcut) -> Callable[..., None]:
     def command(viewer: Viewer) -> None:
         _send(viewer, shortcut.does)
 
-    command.__name__ = f"depth_interp_{shortcut.name.replace('-', '_')}"  # napari tells commands apart by it
-    return command
+    def on_labels(layer: Labels) -> None:
+        _send_layer(layer, shortcut.does)
+
+    chosen: Callable[..., None] = on_labels if shortcut.on_labels else command
+    chosen.__name__ = f"depth_interp_{shortcut.name.replace('-', '_')}"  # napari tells commands apart by it
+    return chosen
+
+
+def _send_layer(layer: Labels, does: str) -> None:
+    """Let a dock of the layer's viewer do it, one that is shown before others."""
+    able = [dock for dock in _docks if hasattr(dock, does) and layer in dock.viewer.layers]
+    if able:
+        getattr(max(able, key=lambda dock: dock.isVisible()), does)(layer)
 
 
 def _send(viewer: Viewer, does: str) -> None:

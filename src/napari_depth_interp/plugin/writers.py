@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from napari.layers import Image
+from napari.layers import Image, Labels
 from napari.types import FullLayerData
 
 from .. import io
 from ..errors import OutputError
 from ..stack import Dataset
 from .layers import is_real, to_dataset
+from .layers.label_layers import with_history
 
 
 def write_image(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
@@ -58,6 +59,14 @@ def write_images(path: str, layers: Sequence[FullLayerData]) -> list[str]:
         overwrite=True,
         float_output=any(is_real(meta.get("metadata", {})) for _data, meta, _kind in layers),
     )
+    return [path]
+
+
+def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Write one labels layer as TIFF, NIfTI or OME-Zarr, with which of its sections are annotated."""
+    known = ("name", "metadata", "scale", "translate", "units", "axis_labels", "multiscale")
+    layer = Labels(data, **{key: meta[key] for key in known if key in meta})
+    io.write(path, with_history(layer), overwrite=True)
     return [path]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +29,7 @@ from .plots import gains_plot, plots
 from .sheets import sections_csv, summary_csv
 
 PAGE, SECTIONS, SUMMARY, EVERYTHING = "report.html", "scores.csv", "summary.csv", "scores.json"
+FILES = (PAGE, SECTIONS, SUMMARY, EVERYTHING)
 _FEW = 3
 """Stacks of which all pictures are shown; of more only the middle section and the XZ plane, or pages grow too large."""
 _LIBRARIES = ("numpy", "scipy", "scikit-image", "torch")
@@ -43,7 +44,7 @@ class Chapter:
     pictures: Pictures | None
 
 
-def check_folder(folder: Path, *, overwrite: bool) -> None:
+def check_folder(folder: Path, *, overwrite: bool, names: Sequence[str] = FILES) -> None:
     """Raise an :class:`OutputError` if a report cannot be written there, before hours of work are spent."""
     try:
         parent = folder
@@ -56,7 +57,7 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
     except OSError as error:  # a name too long, a folder that may not be entered
         raise OutputError(f"the folder '{folder}' cannot be made: {error.strerror}; choose another one") from error
     if folder.is_dir():
-        for name in (PAGE, SECTIONS, SUMMARY, EVERYTHING):
+        for name in names:
             check_output(folder / name, overwrite=overwrite)
 
 
@@ -92,6 +93,11 @@ def write_report(folder: Path, chapters: Sequence[Chapter], command: str, *, ove
         EVERYTHING: json.dumps(as_json(scored), allow_nan=False, indent=1) + "\n",
         PAGE: render(chapters, command),
     }
+    return write_texts(folder, texts, overwrite=overwrite)
+
+
+def write_texts(folder: Path, texts: Mapping[str, str], *, overwrite: bool) -> Path:
+    """Write files of these names into a folder, all or none; return the path of the page."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -104,24 +110,32 @@ def write_report(folder: Path, chapters: Sequence[Chapter], command: str, *, ove
 
 def render(chapters: Sequence[Chapter], command: str) -> str:
     """Return the page as one self-contained HTML text."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string((files(__package__) / "report.html.j2").read_text(encoding="utf-8"))
     scored = _named(chapters)
     several = len(chapters) > 1
-    return template.render(
+    return rendered(
+        "report.html.j2",
         title=f"Evaluation of {len(chapters)} stacks" if several else f"Evaluation of {scored[0][0]}",
-        date=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
-        versions=versions(),
         command=command,
-        uri=uri_of,
         summary=_summary(scored) if several else None,
         chapters=[
             _chapter(name, chapter, all_pictures=len(chapters) <= _FEW)
             for (name, _), chapter in zip(scored, chapters, strict=True)
         ],
     )
+
+
+def rendered(template: str, **values: Any) -> str:
+    """Return a page from one of the templates beside this module; date, versions and pictures are known to all."""
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    def load(name: str) -> str:
+        return (files(__package__) / name).read_text(encoding="utf-8")
+
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(load)
+    )
+    date = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
+    return environment.get_template(template).render(date=date, versions=versions(), uri=uri_of, **values)
 
 
 def versions() -> dict[str, str]:
@@ -136,14 +150,18 @@ def versions() -> dict[str, str]:
 
 
 def _named(chapters: Sequence[Chapter]) -> list[tuple[str, Scores]]:
+    return list(zip(told_apart([each.title for each in chapters]), (each.scores for each in chapters), strict=True))
+
+
+def told_apart(titles: Sequence[str]) -> list[str]:
     """Number stacks that are called alike, so that rows of the tables can be told apart."""
-    named: dict[str, Scores] = {}
-    for chapter in chapters:
-        name, number = chapter.title, 2
+    named: dict[str, None] = {}
+    for title in titles:
+        name, number = title, 2
         while name in named:
-            name, number = f"{chapter.title} ({number})", number + 1
-        named[name] = chapter.scores
-    return list(named.items())
+            name, number = f"{title} ({number})", number + 1
+        named[name] = None
+    return list(named)
 
 
 def _summary(scored: Sequence[tuple[str, Scores]]) -> dict[str, Any]:
@@ -164,7 +182,7 @@ def _chapter(name: str, chapter: Chapter, *, all_pictures: bool) -> dict[str, An
         "name": name,
         "conclusions": conclusions(scores),
         "facts": dict(_facts(scores)),
-        "configs": [(each.method, _in_words(each.config)) for each in scores.methods],
+        "configs": [(each.method, in_words(each.config)) for each in scores.methods],
         "headline": tables.headline(scores),
         "tests": tables.tests(scores),
         "predicted": tables.predicted(scores),
@@ -193,7 +211,7 @@ def _facts(scores: Scores) -> Iterator[tuple[str, str]]:
         times, channels, *sizes = stack["shape"]
         several = [f"{n} {word}" for n, word in ((times, "time points"), (channels, "channels")) if n > 1]
         yield "Truth", ", ".join([f"{' × '.join(map(str, sizes))} voxels (z, y, x)", *several])
-        yield "Voxel size", _voxel_size(stack)
+        yield "Voxel size", voxel_size(stack)
         yield "Data type", stack["dtype"]
     yield (
         "Data range",
@@ -208,7 +226,8 @@ def _facts(scores: Scores) -> Iterator[tuple[str, str]]:
         yield "LPIPS", f"{scores.lpips['net']}, weights {'not available' if weights is None else f'SHA-256 {weights}'}"
 
 
-def _voxel_size(stack: dict[str, Any]) -> str:
+def voxel_size(stack: dict[str, Any]) -> str:
+    """Return the size of a voxel in words."""
     sizes = stack["voxel_size"]
     if sizes[1] is None:
         return f"z {length(sizes[0], stack['unit'])}; y and x not known"
@@ -219,9 +238,10 @@ def _voxel_size(stack: dict[str, Any]) -> str:
 
 def _settings(scores: Scores) -> str:
     usual = Settings().model_dump(include={"preset", "seed", "dtype"})
-    return _in_words(usual | scores.settings)
+    return in_words(usual | scores.settings)
 
 
-def _in_words(values: dict[str, Any]) -> str:
+def in_words(values: dict[str, Any]) -> str:
+    """Return settings as ``name = value``."""
     shown = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
     return ", ".join(f"{name} = {value}" for name, value in shown.items()) or "none"

@@ -134,8 +134,13 @@ def _map(montage: Montage, image: NDArray[Any], limit: float, label: str, whose:
 
 
 def _panel(png: bytes, image: NDArray[Any], montage: Montage, caption: str, alt: str) -> Panel:
-    rows, columns = image.shape
-    ratio = columns / (rows * montage.pixel_aspect)
+    return sized_panel(png, image.shape, montage.pixel_aspect, caption, alt)
+
+
+def sized_panel(png: bytes, shape: tuple[int, ...], pixel_aspect: float, caption: str, alt: str) -> Panel:
+    """Return a picture of (rows, columns) at a fitting size; its pixels are ``pixel_aspect`` times as high as wide."""
+    rows, columns = shape
+    ratio = columns / (rows * pixel_aspect)
     width = min(_WIDTH if ratio < 3 else _WIDE, _TALLEST * ratio)
     return Panel(uri_of(png), caption, alt, max(1, round(width)), max(1, round(width / ratio)))
 
@@ -147,8 +152,6 @@ def uri_of(png: bytes) -> str:
 
 def _encoded(image: NDArray[Any], low: float, high: float, colours: Map) -> bytes:
     """Return the image (Y, X) as PNG, ``low`` to ``high`` over the whole scale; what is no number is white."""
-    from imagecodecs import png_encode
-
     values = (image.astype(np.float64) - low) / (high - low)
     missing = ~np.isfinite(values)
     shades = np.where(missing, 0.0, np.clip(values, 0.0, 1.0))
@@ -160,5 +163,12 @@ def _encoded(image: NDArray[Any], low: float, high: float, colours: Map) -> byte
         table = (colormaps[colours](np.linspace(0, 1, _SHADES))[:, :3] * 255).round().astype(np.uint8)
         pixels = table[(shades * (_SHADES - 1)).round().astype(int)]
     pixels[missing] = 255
+    return png_of(pixels)
+
+
+def png_of(pixels: NDArray[np.uint8]) -> bytes:
+    """Return grey (Y, X) or coloured (Y, X, 3) pixels as PNG."""
+    from imagecodecs import png_encode
+
     # imagecodecs reserves too little for pictures that are only a few pixels wide.
     return bytes(png_encode(np.ascontiguousarray(pixels), level=9, out=2 * pixels.nbytes + 4096))

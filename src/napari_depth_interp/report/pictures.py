@@ -160,7 +160,7 @@ class Pictures:
         )
 
     def _xz_montage(self, data_range: tuple[float, float]) -> Montage:
-        rows, height = _even_rows(self._depths)
+        rows, height = even_rows(self._depths)
         width = self._step * (self._pixel[1] if self._pixel else height)
         return Montage(
             f"XZ plane through the middle (row {self._row}), depth downwards",
@@ -196,7 +196,7 @@ def _choose(trial: Trial, count: int) -> list[int]:
     return sorted({int(trial.reference[central[i]]) for i in wanted})
 
 
-def _even_rows(depths: NDArray[np.float64]) -> tuple[NDArray[np.intp], float]:
+def even_rows(depths: NDArray[np.float64]) -> tuple[NDArray[np.intp], float]:
     """Return which sections stand in evenly spaced rows from the first known depth to the last, and their distance."""
     known = np.flatnonzero(np.isfinite(depths))
     held = depths[known]

@@ -31,8 +31,8 @@ class Plot:
 
 def plots(scores: Scores) -> list[Plot]:
     """Return the plots of one stack; those that would say nothing are left out."""
-    drawn = [_along_z(scores), _along_gap(scores), _against_time(scores), _ssim(scores)]
-    return [each for each in drawn if each is not None]
+    found = [_along_z(scores), _along_gap(scores), _against_time(scores), _ssim(scores)]
+    return [each for each in found if each is not None]
 
 
 def _along_z(scores: Scores) -> Plot | None:
@@ -42,14 +42,14 @@ def _along_z(scores: Scores) -> Plot | None:
 
     def draw(axes: Axes) -> None:
         for i, (method, curve) in enumerate(curves.items()):
-            axes.plot([z for z, _ in curve], [value for _, value in curve], label=method, **_look(i, small=True))
+            axes.plot([z for z, _ in curve], [value for _, value in curve], label=method, **look(i, small=True))
         axes.set_xlabel(f"z ({unit_of(scores.stack.get('unit')) or 'no unit'})")
         axes.set_ylabel("PSNR (dB)")
 
     several = max(scores.stack.get("shape", (1, 1))[:2]) > 1
     what = ", mean over channels and time points" if several else ""
     return Plot(
-        _png(draw),
+        drawn(draw),
         f"PSNR of each hidden section along z{what}. Empty sections score highest.",
         "Line plot: PSNR of each hidden section against its depth, a line per method",
     )
@@ -76,13 +76,13 @@ def _along_gap(scores: Scores) -> Plot | None:
 
     def draw(axes: Axes) -> None:
         for i, (method, curve) in enumerate(curves.items()):
-            axes.plot([place for place, _ in curve], [value for _, value in curve], label=method, **_look(i))
+            axes.plot([place for place, _ in curve], [value for _, value in curve], label=method, **look(i))
         axes.set_xlabel("place in the gap (0: section below, 1: section above)")
         axes.set_ylabel("mean PSNR (dB)")
         axes.set_xlim(0, 1)
 
     return Plot(
-        _png(draw),
+        drawn(draw),
         "Mean PSNR at each place between two visible sections: the middle is farthest from both.",
         "Line plot: mean PSNR against the place in the gap between visible sections, a line per method",
     )
@@ -95,14 +95,14 @@ def _against_time(scores: Scores) -> Plot | None:
 
     def draw(axes: Axes) -> None:
         for i, each, value in known:
-            axes.plot([max(each.seconds, 1e-4)], [value], label=each.method, **_look(i, size=9))
+            axes.plot([max(each.seconds, 1e-4)], [value], label=each.method, **look(i, size=9))
         axes.set_xscale("log")
         axes.set_xlabel("time (s)")
         axes.set_ylabel("pooled PSNR (dB)")
         axes.margins(0.12)
 
     return Plot(
-        _png(draw),
+        drawn(draw),
         f"Quality against time on {scores.device}: up and to the left is better.",
         "Scatter plot: pooled PSNR against seconds, a mark per method",
     )
@@ -115,7 +115,7 @@ def _ssim(scores: Scores) -> Plot | None:
 
     def draw(axes: Axes) -> None:
         for place, (i, each, value) in enumerate(known):
-            axes.errorbar([value], [place], xerr=each.std.get("ssim") or 0.0, capsize=4, **_look(i, size=8))
+            axes.errorbar([value], [place], xerr=each.std.get("ssim") or 0.0, capsize=4, **look(i, size=8))
             if each.method == BASELINE:
                 axes.axvline(value, color="0.6", linestyle="--", linewidth=1, zorder=0)
         axes.set_yticks(range(len(known)), [each.method for _, each, _ in known])
@@ -123,7 +123,7 @@ def _ssim(scores: Scores) -> Plot | None:
         axes.set_xlabel("SSIM")
 
     return Plot(
-        _png(draw, legend=False, height=max(2.2, 0.42 * len(known) + 1.1)),
+        drawn(draw, legend=False, height=max(2.2, 0.42 * len(known) + 1.1)),
         "SSIM, mean over hidden sections; bars: standard deviation over sections; dashed: linear interpolation.",
         "Dot plot: mean SSIM of each method with its standard deviation over sections",
     )
@@ -143,7 +143,7 @@ def gains_plot(stacks: Sequence[tuple[str, Scores]]) -> Plot | None:
 
     def draw(axes: Axes) -> None:
         for place, values in enumerate(found.values()):
-            axes.plot(values, [place] * len(values), **(_look(place) | {"linestyle": "", "alpha": 0.7}))
+            axes.plot(values, [place] * len(values), **(look(place) | {"linestyle": "", "alpha": 0.7}))
             axes.plot([sum(values) / len(values)] * 2, [place - 0.3, place + 0.3], color="black", linewidth=2)
         axes.axvline(0, color="0.6", linestyle="--", linewidth=1, zorder=0)
         axes.set_yticks(range(len(found)), list(found))
@@ -151,13 +151,13 @@ def gains_plot(stacks: Sequence[tuple[str, Scores]]) -> Plot | None:
         axes.set_xlabel("gain over linear (dB of pooled PSNR)")
 
     return Plot(
-        _png(draw, legend=False, height=max(2.2, 0.42 * len(found) + 1.1)),
+        drawn(draw, legend=False, height=max(2.2, 0.42 * len(found) + 1.1)),
         "Gain over linear: a mark per stack, a black line for the mean; left of the dashed line is worse.",
         "Dot plot: gain over linear interpolation of each method on each stack",
     )
 
 
-def _look(i: int, *, small: bool = False, size: int | None = None) -> dict[str, Any]:
+def look(i: int, *, small: bool = False, size: int | None = None) -> dict[str, Any]:
     """Return colour, mark and line of the i-th method: the same in all plots."""
     return {
         "color": _COLOURS[i % len(_COLOURS)],
@@ -168,7 +168,8 @@ def _look(i: int, *, small: bool = False, size: int | None = None) -> dict[str, 
     }
 
 
-def _png(draw: Callable[[Axes], None], *, legend: bool = True, height: float = 3.6) -> bytes:
+def drawn(draw: Callable[[Axes], None], *, legend: bool = True, height: float = 3.6) -> bytes:
+    """Return what is drawn on empty axes as PNG."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(_WIDTH, height), layout="constrained")

@@ -17,7 +17,7 @@ Group = Sequence[tuple[str, Scores]]
 
 def sections_csv(scores: Group) -> str:
     """Return one row per stack, method and hidden section with every score."""
-    return _csv(
+    return csv_of(
         [
             {"stack": name, "method": each.method, **row}
             for name, group in scores
@@ -29,7 +29,7 @@ def sections_csv(scores: Group) -> str:
 
 def summary_csv(scores: Group) -> str:
     """Return one row per stack and method; columns such as ``mean.psnr`` are paths in the JSON."""
-    return _csv([{"stack": name, **flat(each, group)} for name, group in scores for each in group.methods])
+    return csv_of([{"stack": name, **flat(each, group)} for name, group in scores for each in group.methods])
 
 
 def flat(each: MethodScores, scores: Scores) -> dict[str, Any]:
@@ -61,7 +61,8 @@ def write_csv(path: Path, scores: Group, *, overwrite: bool = False) -> None:
         temporary.write_bytes(sections_csv(scores).encode())
 
 
-def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+def csv_of(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as CSV; the columns are the keys of all of them."""
     fields = list(dict.fromkeys(field for row in rows for field in row))
     text = StringIO(newline="")
     writer = csv.DictWriter(text, fields)

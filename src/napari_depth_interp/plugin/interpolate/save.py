@@ -15,9 +15,6 @@ from ..layers import is_real, to_dataset
 from .results import Run
 from .task import beside
 
-_SUFFIXES = {"TIFF": ".tif", "NIfTI": ".nii.gz", "OME-Zarr": ".ome.zarr"}
-FILTERS = ";;".join(f"{kind} (*{suffix})" for kind, suffix in _SUFFIXES.items())
-
 
 @dataclass(frozen=True, eq=False)
 class Save:
@@ -46,11 +43,6 @@ def save_order(viewer: napari.Viewer, run: Run, path: Path, *, overwrite: bool) 
         io.check_output(beside(path), overwrite=overwrite and path.exists())  # nobody was asked about this one alone
     besides = None if uncertain is None else replace(result, voxels=uncertain)
     return Save(path, result, is_real(layer.metadata), besides)
-
-
-def with_suffix(path: str, chosen: str) -> Path:
-    """Return a path from a dialog, with the suffix of the chosen kind if it has none that is known."""
-    return Path(path if io.format_of(path) else path + _SUFFIXES[chosen.split(" (")[0]])
 
 
 def save_task(order: Save, report: Report) -> list[Path]:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from ... import io
 from ...evaluation.evaluate import MethodScores, Scores, evaluate
 from ...evaluation.holdout import Protocol, Trial
 from ...methods import registry
@@ -21,6 +20,7 @@ from ...run.result import Result
 from ...run.settings import Settings
 from ...run.targets import match_observed, target_depths
 from ...stack import Dataset, without_voxels
+from ..boxes import save_names
 from ..boxes.compute_box import Scoring
 from ..jobs import import_torch
 
@@ -111,8 +111,7 @@ def run_task(
 
 def beside(path: Path) -> Path:
     """Return where the uncertainty of a result goes that is written to ``path``."""
-    suffix = max((each for each in io.SUFFIXES if path.name.lower().endswith(each)), key=len)
-    return path.with_name(f"{path.name[: -len(suffix)]}-uncertainty{suffix}")
+    return save_names.beside(path, "uncertainty")
 
 
 def estimate_task(dataset: Dataset, settings: Settings, target: Target | None, report: Report) -> Estimate:

@@ -23,9 +23,10 @@ from ...system.amounts import duration
 from ..boxes.compute_box import ComputeBox
 from ..boxes.method_box import MethodBox
 from ..boxes.more_box import MoreSettingsBox
+from ..boxes.save_names import FILTERS, with_suffix
 from ..boxes.stack_box import StackBox, check_sections
 from ..boxes.target_box import TargetBox
-from ..jobs.messages import for_window
+from ..jobs.messages import for_window, name_fields
 from ..jobs.run_bar import RunBar
 from ..jobs.settings_widget import SettingsWidget
 from ..layers import place
@@ -36,7 +37,7 @@ from .enhance_box import EnhanceBox
 from .output_box import OutputBox
 from .results import Run, add_result
 from .runs_panel import RunsPanel
-from .save import FILTERS, save_order, save_task, with_suffix
+from .save import save_order, save_task
 from .task import Outcome, View, estimate_task, preview_task, run_task
 
 
@@ -205,7 +206,7 @@ class DepthInterpolation(SettingsWidget):
         add_result(self.viewer, run, layer)
         if preview:
             self._preview_layer = run.layers[0]
-        notes = list(outcome.result.warnings)
+        notes = [name_fields(words) for words in outcome.result.warnings]
         if layer is not None and (layer not in self.viewer.layers or layer.data is not data):
             notes.append("the input layer was changed or removed during the run; the result belongs to the old data")
         for note in notes:

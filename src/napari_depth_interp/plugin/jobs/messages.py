@@ -30,11 +30,15 @@ _FIELDS = {
     "overwrite": "'make all anew'",
     "uncertainty": "'Also write the uncertainty'",
     "methods": "the list of methods",
+    "label": "'Labels'",
+    "annotated": "the ticks of 'Annotated sections'",
     "lpips-weights": "'Weights file'",
 }
 _PHRASES = {
     ", or add --overwrite to replace it": "",  # nothing here replaces a single file
     "--nan fill": "'Nan' under More settings",
+    "'depth-interp labels' (interpolate_labels in Python)": "the dock 'Interpolate labels'",
+    "say so with --annotated": "count it as annotated",
 }
 
 

@@ -15,6 +15,12 @@ from .time_left import TimeLeft
 _NAME_LENGTH = 22
 """Characters of the input's name on the button; the tool tip has it whole."""
 
+_PREVIEW_TIP = (
+    "Fill the gap around the section in view, on the part of the image in view only. A method that has to train first "
+    "is preceded by linear interpolation, at once."
+)
+_SAVE_TIP = "Write the chosen run as TIFF, NIfTI or OME-Zarr, with its spacing, unit and history."
+
 
 class RunBar(QWidget):
     """The last message and the progress, and below them Preview, Run (which becomes Cancel) and Save.
@@ -27,6 +33,8 @@ class RunBar(QWidget):
         Whether there is a preview to ask for.
     saves : bool
         Whether there is a result to save.
+    preview_tip, save_tip : str
+        What Preview and Save do.
     """
 
     preview_clicked = Signal()
@@ -34,7 +42,16 @@ class RunBar(QWidget):
     cancel_clicked = Signal()
     save_clicked = Signal()
 
-    def __init__(self, tip: str, *, preview: bool = True, saves: bool = False, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        tip: str,
+        *,
+        preview: bool = True,
+        saves: bool = False,
+        preview_tip: str = _PREVIEW_TIP,
+        save_tip: str = _SAVE_TIP,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self._tip = tip
         self._input = ""
@@ -45,24 +62,13 @@ class RunBar(QWidget):
         self._time = TimeLeft(time.monotonic())
         self._preview = QPushButton("Pr&eview")
         self._preview.setObjectName("preview")
-        self._preview.setToolTip(
-            with_key(
-                "Fill the gap around the section in view, on the part of the image in view only. A method that has to "
-                "train first is preceded by linear interpolation, at once.",
-                "preview",
-            )
-        )
+        self._preview.setToolTip(with_key(preview_tip, "preview"))
         self._preview.setVisible(preview)
         self._run = QPushButton("&Run")
         self._run.setObjectName("run")
         self._save = QPushButton("&Save result…")
         self._save.setObjectName("save result")
-        self._save.setToolTip(
-            with_key(
-                "Write the chosen run as TIFF, NIfTI or OME-Zarr, with its spacing, unit and history.",
-                "ask_save_result",
-            )
-        )
+        self._save.setToolTip(with_key(save_tip, "ask_save_result"))
         self._save.setVisible(saves)
         self._save.setEnabled(False)
         self._progress = QProgressBar()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from napari.layers import Image, Layer
+from napari.layers import Image, Labels, Layer
 from napari.types import LayerData
 from napari.utils import Colormap
 from numpy.typing import NDArray
@@ -169,16 +169,36 @@ def to_dataset(layer: Layer) -> Dataset:
         If the layer is no image of grey values or colours with 3 or 4 axes.
     """
     if not isinstance(layer, Image):
+        advice = " (the dock 'Interpolate labels' fills in labels)" if isinstance(layer, Labels) else ""
         raise InputError(
-            f"'{layer.name}' is a {type(layer).__name__} layer and holds no grey values; choose an Image layer "
-            "(labels cannot be blended: interpolate the image that they were drawn on)"
+            f"'{layer.name}' is a {type(layer).__name__} layer and holds no grey values; choose an Image layer{advice}"
         )
+    return _dataset_of(layer)
+
+
+def labels_dataset(layer: Layer) -> Dataset:
+    """Return the dataset that a labels layer shows; what is known of it is found as for an image.
+
+    Raises
+    ------
+    InputError
+        If the layer is no labels layer with 3 or 4 axes.
+    """
+    if not isinstance(layer, Labels):
+        raise InputError(
+            f"'{layer.name}' is a {type(layer).__name__} layer and holds no labels; choose a Labels layer (a right "
+            "click on the layer offers 'Convert to Labels')"
+        )
+    return _dataset_of(layer)
+
+
+def _dataset_of(layer: Image | Labels) -> Dataset:
     data = _voxels(layer)
     if layer.ndim not in (3, 4):
         raise InputError(
             f"'{layer.name}' has {layer.ndim} axes; choose a layer with the axes (z, y, x) or (t, z, y, x)"
         )
-    order = _AXES[layer.ndim, bool(layer.rgb)]
+    order = _AXES[layer.ndim, _in_colour(layer)]
     if isinstance(data, LazyVoxels):
         voxels = as_array(LazyVoxels(data, [None if axis not in order else order.index(axis) for axis in "tczyx"]))
     else:
@@ -190,7 +210,11 @@ _AXES = {(3, False): "zyx", (4, False): "tzyx", (3, True): "zyxc", (4, True): "t
 """Axes of a layer's data, by its number of axes in the viewer and whether it has colours."""
 
 
-def _voxels(layer: Image) -> NDArray[Any] | LazyVoxels:
+def _in_colour(layer: Image | Labels) -> bool:
+    return isinstance(layer, Image) and bool(layer.rgb)
+
+
+def _voxels(layer: Image | Labels) -> NDArray[Any] | LazyVoxels:
     """Return what a layer shows: an array, or, of a large layer whose voxels are elsewhere, what reads them."""
     data = layer.data[0] if layer.multiscale else layer.data
     size = int(np.prod(data.shape, dtype=object)) * np.dtype(data.dtype).itemsize
@@ -207,7 +231,15 @@ def adopt(layer: Layer) -> Dataset:
     InputError
         As :func:`to_dataset`.
     """
-    dataset = to_dataset(layer)
+    return _adopted(layer, to_dataset(layer))
+
+
+def adopt_labels(layer: Labels) -> Dataset:
+    """Return the dataset of a labels layer, as :func:`adopt` does that of an image."""
+    return _adopted(layer, labels_dataset(layer))
+
+
+def _adopted(layer: Image | Labels, dataset: Dataset) -> Dataset:
     if ORIGIN_KEY not in layer.metadata and _reread_path(layer) is not None:
         layer.metadata[ORIGIN_KEY] = without_voxels(dataset)
         place(layer, dataset)
@@ -220,7 +252,7 @@ def place(layer: Layer, dataset: Dataset) -> None:
         setattr(layer, name, value[-layer.ndim :])
 
 
-def _origin(layer: Image, voxels: NDArray[Any]) -> Dataset:
+def _origin(layer: Image | Labels, voxels: NDArray[Any]) -> Dataset:
     """Return what is known about the layer's voxels, from the best source there is."""
     origin = layer.metadata.get(ORIGIN_KEY)
     if isinstance(origin, Dataset) and origin.voxels.shape == voxels.shape:
@@ -229,7 +261,7 @@ def _origin(layer: Image, voxels: NDArray[Any]) -> Dataset:
     return from_file if from_file is not None else _from_scale(layer, voxels)
 
 
-def _moved(origin: Dataset, layer: Image) -> Dataset:
+def _moved(origin: Dataset, layer: Image | Labels) -> Dataset:
     """Follow a scale, position or unit that the user has changed since the layer was made."""
     expected = placement(origin)
     scale, start = _numbers(layer.scale), _numbers(layer.translate)
@@ -254,7 +286,7 @@ def _numbers(values: Any) -> tuple[float, float, float]:
     return z, y, x
 
 
-def _reread_path(layer: Image) -> Path | None:
+def _reread_path(layer: Image | Labels) -> Path | None:
     """Return the file of a layer that another reader opened without its spacing."""
     path = layer.source.path
     if path is None or io.format_of(path) is None or not np.allclose(layer.scale, 1):
@@ -262,7 +294,7 @@ def _reread_path(layer: Image) -> Path | None:
     return Path(path)
 
 
-def _read_again(layer: Image, voxels: NDArray[Any]) -> Dataset | None:
+def _read_again(layer: Image | Labels, voxels: NDArray[Any]) -> Dataset | None:
     """Return what the file says about voxels that another reader has loaded."""
     path = _reread_path(layer)
     if path is None:
@@ -271,7 +303,7 @@ def _read_again(layer: Image, voxels: NDArray[Any]) -> Dataset | None:
         dataset = io.read(path)
     except DepthInterpError:
         return None
-    if not layer.rgb and dataset.voxels.shape[1] > 1 and dataset.voxels.size == voxels.size:
+    if not _in_colour(layer) and dataset.voxels.shape[1] > 1 and dataset.voxels.size == voxels.size:
         raise InputError(
             f"'{layer.name}' holds {dataset.voxels.shape[1]} channels in one layer, because another reader opened it; "
             "open or drop the file here: each channel then gets its own layer"
@@ -279,7 +311,7 @@ def _read_again(layer: Image, voxels: NDArray[Any]) -> Dataset | None:
     if dataset.voxels.shape[2:] != voxels.shape[2:] or dataset.voxels.shape[0] != voxels.shape[0]:
         return None
     note = f"spacing and unit were read again from {path.name}"
-    if layer.rgb:
+    if _in_colour(layer):
         same = dataset.rgb and dataset.voxels.shape == voxels.shape
         return replace(dataset, voxels=voxels, notes=(*dataset.notes, note)) if same else None
     axes = "TZYX" if voxels.shape[0] > 1 else "ZYX"
@@ -287,7 +319,7 @@ def _read_again(layer: Image, voxels: NDArray[Any]) -> Dataset | None:
     return replace(bare, notes=(*dataset.notes, note))
 
 
-def _from_scale(layer: Image, voxels: NDArray[Any]) -> Dataset:
+def _from_scale(layer: Image | Labels, voxels: NDArray[Any]) -> Dataset:
     z, y, x = (float(size) for size in layer.scale[-3:])
     unit = normalise_unit(layer.units[-1])
     known = unit is not None or z != 1.0
@@ -295,7 +327,7 @@ def _from_scale(layer: Image, voxels: NDArray[Any]) -> Dataset:
     pixel_size = (y, x) if unit is not None or (y, x) != (1.0, 1.0) else None
     grid = Grid(depths if known else None, pixel_size, unit, (float(layer.translate[-2]), float(layer.translate[-1])))
     axes = "TZYX" if voxels.shape[0] > 1 else "ZYX"
-    if layer.rgb:
+    if _in_colour(layer):
         return Dataset(voxels, grid, axes=f"{axes}C", channel_names=COLOUR_NAMES[: voxels.shape[1]], rgb=True)
     return Dataset(voxels, grid, axes=axes)
 
