@@ -86,6 +86,8 @@ def take(theme: str) -> None:
     viewer.layers.clear()
     compare(viewer, theme)
     viewer.layers.clear()
+    labels(viewer, theme)
+    viewer.layers.clear()
     batch(viewer, theme)
     train(viewer, theme)
     viewer.close()
@@ -106,6 +108,34 @@ def compare(viewer: Any, theme: str) -> None:
     widget.scores.show_side_by_side(True)
     save(viewer, f"compare-{theme}")
     widget.scores.show_side_by_side(False)
+    viewer.window.remove_dock_widget(widget)
+
+
+def labels(viewer: Any, theme: str) -> None:
+    """Label the nuclei of an organoid on every fourth section, fill those between, and correct one."""
+    import numpy as np
+    from skimage.filters import gaussian, threshold_otsu
+    from skimage.measure import label
+
+    from napari_depth_interp.simulate import simulate
+
+    tissue = simulate("organoid", shape=(33, 128, 128), voxel_size=(1.0, 0.5, 0.5)).truth
+    voxels = tissue.voxels[0, 0].astype(float)
+    brighter = gaussian(voxels, (0.5, 1, 1)) - gaussian(voxels, (4, 8, 8))
+    objects = label(brighter > threshold_otsu(brighter[brighter > 0])).astype(np.uint8)
+    objects[np.arange(33) % 4 != 0] = 0
+    place = {"scale": (1.0, 0.5, 0.5), "units": ("um",) * 3, "axis_labels": ("z", "y", "x")}
+    viewer.add_image(tissue.voxels[0, 0], name="organoid", **place)
+    layer = viewer.add_labels(objects, name="nuclei", **place)
+    viewer.reset_view()
+    _, widget = viewer.window.add_plugin_dock_widget("napari-depth-interp", "Interpolate labels")
+    wait_until(lambda: not widget.watch.busy)
+    widget.run()
+    wait_until(lambda: widget.job is None)
+    layer.paint((14, 64, 64), int(objects.max()))
+    viewer.dims.set_point(0, 18.0)
+    wait_until(lambda: not widget.watch.busy)
+    save(viewer, f"labels-{theme}")
     viewer.window.remove_dock_widget(widget)
 
 

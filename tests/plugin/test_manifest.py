@@ -69,7 +69,12 @@ def test_what_is_contributed(manifest):
 
 @pytest.mark.parametrize(
     ("entry", "widget"),
-    [("Transform", "Depth interpolation"), ("Measure", "Compare methods"), ("Transform", "Train a model")],
+    [
+        ("Transform", "Depth interpolation"),
+        ("Measure", "Compare methods"),
+        ("Transform", "Train a model"),
+        ("Annotate", "Interpolate labels"),
+    ],
 )
 def test_the_widgets_open_from_the_layers_menu(make_napari_viewer, entry, widget):
     viewer = make_napari_viewer()

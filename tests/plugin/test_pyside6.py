@@ -71,6 +71,19 @@ assert [str(row.state) for row in table.files.rows] == ["done"], read(batch.bar,
 table.doubleClicked.emit(table.files.index(0, 0))
 assert "a.tif result" in viewer.layers
 
+_, filler = viewer.window.add_plugin_dock_widget("napari-depth-interp", "Interpolate labels")
+drawn = np.zeros((5, 16, 16), np.uint8)
+drawn[[0, 4], 4:9, 4:9] = 3
+layer = viewer.add_labels(drawn)
+wait_until(lambda: not filler.watch.busy)
+filler.sections.ticked.emit(2, True)
+filler.sections.ticked.emit(2, False)
+press(filler.bar, "run")
+wait_until(lambda: filler.job is None)
+assert layer.data.any(axis=(1, 2)).all(), read(filler.bar, "message")
+layer.undo()
+assert layer.data.any(axis=(1, 2)).sum() == 2
+
 press(widget.bar, "run")
 viewer.close()
 assert QThreadPool.globalInstance().waitForDone(5000)

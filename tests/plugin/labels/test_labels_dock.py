@@ -1,5 +1,8 @@
 """The dock as a user drives it: annotate, fill, undo, correct, fill again, preview, save, reopen."""
 
+from dataclasses import replace
+
+import dask.array
 import numpy as np
 import pytest
 from controls import find, pick, press, read
@@ -10,6 +13,9 @@ from qtpy.QtCore import Qt
 
 import napari_depth_interp as ndi
 from napari_depth_interp import io
+from napari_depth_interp.labels.method import LabelFindings
+from napari_depth_interp.labels.methods import registry
+from napari_depth_interp.labels.methods.shape import ShapeConfig
 from napari_depth_interp.labels.result import LabelResult
 from napari_depth_interp.plugin.layers.marks import MARKS_KEY
 from napari_depth_interp.run.result import RECORD_KEY
@@ -82,6 +88,22 @@ class TestSetUp:
         box.activated.emit(0)  # as a click in the list does
         viewer.add_image(np.zeros((9, 24, 24)), name="one more")
         assert box.currentText() == "none"
+
+    def test_an_image_that_is_not_in_memory_is_not_read_to_be_proposed(self, qtbot, viewer, layer, dock):
+        read_blocks = []
+
+        def block(block_info=None):
+            read_blocks.append(block_info)
+            return np.zeros((1, 24, 24))
+
+        lazy = dask.array.map_blocks(block, chunks=((1,) * 9, (24,), (24,)), dtype=float, meta=np.zeros((0, 0, 0)))
+        viewer.add_image(
+            lazy, scale=(2, 0.5, 0.5), units=("um",) * 3, name="lazy", visible=False, contrast_limits=(0, 1)
+        )
+        viewer.layers.selection.active = layer
+        paint(qtbot, dock, layer, 4, disc(radius=2))
+        assert find(dock.layers, "Image").currentText() == "lazy"
+        assert len(read_blocks) <= 1  # napari's own, of the section in view
 
     def test_uneven_depths_are_those_of_the_image(self, qtbot, viewer, dock, tmp_path):
         depths = np.array([0.0, 1, 2, 3, 4, 6, 8, 10, 12])
@@ -158,6 +180,10 @@ class TestFilling:
         assert not layer.data[0].any()
         layer.undo()
         assert np.array_equal(layer.data, data)
+        for time, annotated in ((0, 0), (1, 3)):
+            viewer.dims.set_point(0, time)
+            settled(qtbot, dock)
+            assert f"{annotated} of 9 annotated" in read(dock.sections, "summary")
 
     def test_can_be_cancelled(self, qtbot, layer, dock, monkeypatch):
         press(dock.bar, "run")
@@ -179,6 +205,47 @@ class TestFilling:
         viewer.layers.remove(layer)
         finish(qtbot, dock)
         assert "nothing was written" in read(dock.bar, "message")
+
+
+class Told:
+    """Fills as shape does, and says what it has found out."""
+
+    def __init__(self, config, runtime):
+        self._shape = registry.get("shape").create(ShapeConfig(), runtime)
+        self.prepare, self.fill = self._shape.prepare, self._shape.fill
+
+    def findings(self):
+        return LabelFindings(0.87, {"shape": 0.87}, ("objects move a lot",))
+
+
+def test_what_the_method_expects_is_said_and_its_warnings_once(qtbot, monkeypatch, viewer):
+    spec = replace(registry.get("shape"), name="told", title="Told", create=Told)
+    monkeypatch.setitem(registry.SPECS, "told", spec)
+    dock = open_dock(viewer)
+    layer = viewer.add_labels(drawn())
+    settled(qtbot, dock)
+    pick(dock.method, "Method", "told")
+    said_first = run(qtbot, dock)
+    assert "expected Dice 0.87" in said_first
+    assert "objects move a lot" in said_first
+    paint(qtbot, dock, layer, 2, disc(radius=2))
+    assert "objects move a lot" not in run(qtbot, dock)
+
+
+def test_wide_gaps_are_warned_of(qtbot, viewer, dock):
+    data = np.zeros((25, 32, 32), "uint8")
+    for number, (first, y) in enumerate(((1, 4), (6, 14), (11, 24), (16, 4), (19, 14))):
+        data[first : first + 4, y : y + 5, 3 * number : 3 * number + 5] = number + 1  # objects of 4 sections
+    data[np.setdiff1d(np.arange(25), [0, 1, 2, 3, 4, 5, 6, 16, 17, 18, 19, 20, 24])] = 0
+    viewer.add_labels(data, scale=(1, 1, 1), units=("um",) * 3)
+    settled(qtbot, dock)
+    for z in (0, 5, 24):
+        dock.sections.ticked.emit(z, True)
+    message = run(qtbot, dock)
+    press(dock.next, "Where to annotate next")
+    finish(qtbot, dock)
+    assert "wider than typical objects are tall" in message
+    assert "wider than typical objects are tall" in read(dock.next, "summary")
 
 
 class TestCorrecting:
@@ -307,6 +374,12 @@ class TestWords:
         layer.visible = True
         viewer.dims.ndisplay = 3
         assert not overlay.visible
+        viewer.dims.ndisplay = 2
+        settled(qtbot, dock)
+        assert overlay.visible
+        viewer.dims.order = (1, 0, 2)
+        assert not overlay.visible
+        viewer.dims.order = (0, 1, 2)
 
 
 class TestNext:
@@ -333,6 +406,7 @@ class TestSaving:
         result = LabelResult.load(path)
         assert np.flatnonzero(result.annotated).tolist() == [0, 4, 6, 8]
         assert np.flatnonzero(result.interpolated).tolist() == [1, 2, 3, 5, 7]
+        assert np.array_equal(result.is_observed, result.annotated)
         assert np.array_equal(result, layer.data)
         assert result.dtype == np.uint8
         assert io.read(path).holds_labels == (suffix == ".nii.gz")

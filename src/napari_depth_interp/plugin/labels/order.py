@@ -12,7 +12,7 @@ from napari.layers import Image, Labels
 from ...errors import InputError, RequestError
 from ...labels.settings import make_label_settings
 from ...stack import Dataset
-from ..layers import adopt, adopt_labels
+from ..layers import adopt, adopt_labels, grid_of
 from ..layers.marks import Names
 from ..layers.sections import Sections
 from .gaps import all_gaps, gap_around, is_filled
@@ -113,7 +113,7 @@ def described(layer: Labels, image: Image | None) -> Dataset:
     labels = adopt_labels(layer)
     if image is None:
         return labels
-    grid = adopt(image).grid
+    grid = grid_of(image)
     same = np.allclose(image.scale[-3:], layer.scale[-3:]) and np.allclose(image.translate[-3:], layer.translate[-3:])
     if same and grid.depths is not None and (labels.grid.depths is None or not grid.is_even):
         return replace(labels, grid=grid)

@@ -14,6 +14,7 @@ from ... import io
 from ...labels.execute import execute_labels
 from ...labels.request import LabelRequest, resolve_labels
 from ...labels.result import LabelResult
+from ...labels.series import Series
 from ...labels.settings import LabelSettings
 from ...labels.suggest import Suggestion, suggest_sections, warnings_of
 from ...progress import Progress, Report
@@ -47,8 +48,14 @@ class Order:
 
 
 def fill_task(order: Order, report: Report) -> LabelResult:
-    """Fill in labels."""
-    return execute_labels(order.request(), report, gaps=order.gaps)
+    """Fill in labels, and warn where gaps are wider than objects are tall."""
+    request = order.request()
+    result = execute_labels(request, report, gaps=order.gaps)
+    return replace(result, warnings=(*result.warnings, *_wide_gaps(request, request.series())))
+
+
+def _wide_gaps(request: LabelRequest, series: Series) -> list[str]:
+    return warnings_of(series, request.dataset.grid.unit or "") if request.depths_known else []
 
 
 @dataclass(frozen=True)
@@ -65,8 +72,7 @@ def advise_task(order: Order, confidence: NDArray[np.float32] | None, report: Re
     series = request.series()
     found = suggest_sections(series, request.depths, confidence=confidence, report=report)
     sections = [replace(each, section=int(request.sections[each.section])) for each in found]
-    unit = request.dataset.grid.unit or ""
-    return Advice(sections, warnings_of(series, unit) if request.depths_known else [])
+    return Advice(sections, _wide_gaps(request, series))
 
 
 @dataclass(frozen=True, eq=False)

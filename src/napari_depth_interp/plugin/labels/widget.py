@@ -61,6 +61,7 @@ class InterpolateLabels(JobWidget):
         self._plan: Plan | None = None
         self._preview: tuple[Plan, LabelResult, Labels] | None = None
         self._said: set[str] = set()
+        self._time = 0
         self._grid: Grid | None = None
         self.layers = LayersBox(napari_viewer)
         self.fill = FillBox()
@@ -100,9 +101,8 @@ class InterpolateLabels(JobWidget):
 
     def _followed(self) -> tuple[tuple[Any, Any], ...]:
         dims = self.viewer.dims.events
-        return (dims.point, self._view_moved), (dims.ndisplay, self._view_moved), (
-            self.viewer.layers.events.removed, self._layer_removed,
-        )  # fmt: skip
+        moved = tuple((event, self._view_moved) for event in (dims.point, dims.ndisplay, dims.order))
+        return (*moved, (self.viewer.layers.events.removed, self._layer_removed))
 
     def leave(self) -> None:
         """Let go of the viewer."""
@@ -359,9 +359,13 @@ class InterpolateLabels(JobWidget):
     def _view_moved(self, _event: Any = None) -> None:
         """Say what the section in view is."""
         sections, section = self.watch.sections, round(self.watch.section)
+        if self.watch.time != self._time:
+            self._time = self.watch.time
+            self._refresh()
         self.watch.look_on()
         known = sections is not None and 0 <= section < sections.count and sections.knows((self.watch.time, section))
-        if sections is None or not known or self.viewer.dims.ndisplay != 2:
+        dims = self.viewer.dims
+        if sections is None or not known or dims.ndim - 3 in dims.displayed:  # in 3-D, and seen from the side
             self.sections.show_view(None, counts=False)
             self._words.clear()
             return

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...labels.result import LabelResult
 from ...run.result import RECORD_KEY
 from ..layers.appearance import unique_name
-from ..layers.label_layers import sections_record
+from ..layers.label_layers import history_of
 from ..layers.marks import MARKS_KEY, Mark, Names, digest_of
 from ..layers.sections import Sections
 from .gaps import GapToFill
@@ -116,8 +116,7 @@ def _with_others(mark: Mark, section: NDArray[Any], run: int) -> Mark:
 
 def _record(plan: Plan, result: LabelResult) -> None:
     """Tell in the layer's metadata, as in a file, which sections are annotated and which interpolated."""
-    record = dict(result.record) | sections_record(plan.sections, [plan.time])
-    plan.sections.layer.metadata[RECORD_KEY] = record
+    plan.sections.layer.metadata[RECORD_KEY] = history_of(plan.sections, [plan.time], result.record)
 
 
 def write_sections(layer: Labels, time: int, written: Mapping[int, NDArray[Any]]) -> None:

@@ -192,8 +192,21 @@ def labels_dataset(layer: Layer) -> Dataset:
     return _dataset_of(layer)
 
 
-def _dataset_of(layer: Image | Labels) -> Dataset:
-    data = _voxels(layer)
+def grid_of(layer: Image | Labels) -> Grid:
+    """Return where the voxels of an image or labels layer lie; they are not read.
+
+    Raises
+    ------
+    InputError
+        As :func:`to_dataset`.
+    """
+    if ORIGIN_KEY not in layer.metadata and _reread_path(layer) is not None:
+        return (adopt_labels(layer) if isinstance(layer, Labels) else adopt(layer)).grid
+    return _dataset_of(layer, read=False).grid
+
+
+def _dataset_of(layer: Image | Labels, *, read: bool = True) -> Dataset:
+    data = _voxels(layer) if read else _stand_in(layer)
     if layer.ndim not in (3, 4):
         raise InputError(
             f"'{layer.name}' has {layer.ndim} axes; choose a layer with the axes (z, y, x) or (t, z, y, x)"
@@ -208,6 +221,12 @@ def _dataset_of(layer: Image | Labels) -> Dataset:
 
 _AXES = {(3, False): "zyx", (4, False): "tzyx", (3, True): "zyxc", (4, True): "tzyxc"}
 """Axes of a layer's data, by its number of axes in the viewer and whether it has colours."""
+
+
+def _stand_in(layer: Image | Labels) -> NDArray[Any]:
+    """Return as many voxels as a layer has, all of them 0, in no memory."""
+    data = layer.data[0] if layer.multiscale else layer.data
+    return np.broadcast_to(np.zeros((), data.dtype), data.shape)
 
 
 def _in_colour(layer: Image | Labels) -> bool:

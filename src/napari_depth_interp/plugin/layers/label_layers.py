@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -50,12 +50,17 @@ def with_history(layer: Labels) -> Dataset:
     dataset = labels_dataset(layer)
     record = dict(dataset.record.get(RECORD_KEY, {})) | dict(layer.metadata.get(RECORD_KEY, {}))
     times = range(layer.data.shape[0] if layer.ndim == 4 else 1)
-    record |= sections_record(Sections(layer), times)
+    record = history_of(Sections(layer), times, record)
     return replace(dataset, record={RECORD_KEY: record}, holds_labels=True)
 
 
-def sections_record(sections: Sections, times: Iterable[int]) -> dict[str, Any]:
-    """Return which sections are annotated and which interpolated, as a file's history has it."""
+def history_of(sections: Sections, times: Iterable[int], record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the history of a fill with which sections are annotated now, and which interpolated."""
+    found = _told_apart(sections, times)
+    return {**record, **found, **({"observed": found["annotated"]} if "observed" in record else {})}
+
+
+def _told_apart(sections: Sections, times: Iterable[int]) -> dict[str, Any]:
     annotated, interpolated, filled = set(), set(), {}
     for place in ((time, z) for time in times for z in range(sections.count)):
         status = sections.status(place)
