@@ -27,6 +27,7 @@ SECTIONS = {
         [
             "install",
             "compare-methods",
+            "labels",
             "python",
             "uneven-and-projections",
             "channels-and-colours",

@@ -17,6 +17,8 @@ from pydantic.fields import FieldInfo
 
 import napari_depth_interp
 from napari_depth_interp.cli.app import app
+from napari_depth_interp.labels.methods import registry as label_registry
+from napari_depth_interp.labels.settings import LabelSettings
 from napari_depth_interp.method import MethodConfig, MethodSpec
 from napari_depth_interp.methods import registry
 from napari_depth_interp.metrics import CATALOGUE, PERCEPTUAL_METRICS, VOLUME_METRICS
@@ -198,6 +200,22 @@ def _flags(option: Any) -> str:
 def settings() -> str:
     """Return the settings of a run: one table for options, settings files and ``interpolate``."""
     return _fields(Settings)
+
+
+def label_settings() -> str:
+    """Return the settings of a run on labels: one table for options and ``interpolate_labels``."""
+    return _fields(LabelSettings)
+
+
+def label_methods() -> str:
+    """Return the methods for labels with their parameters."""
+    specs = label_registry.SPECS.values()
+    rows = [(f"`{spec.name}`", spec.summary, "yes" if spec.needs_image else "no") for spec in specs]
+    parts = [table(["method", "what it does", "needs an image"], rows)]
+    for spec in specs:
+        if spec.config.model_fields:
+            parts += [f"Parameters of `{spec.name}`:", config_table(spec.config)]
+    return "\n\n".join(parts)
 
 
 def _fields(model: type[BaseModel]) -> str:

@@ -8,6 +8,8 @@ from PIL import Image
 from pydantic import Field
 
 import docs_tables as tables
+from napari_depth_interp.labels.methods import registry as label_registry
+from napari_depth_interp.labels.settings import LabelSettings
 from napari_depth_interp.method import MethodConfig, MethodSpec
 from napari_depth_interp.methods import registry
 from napari_depth_interp.metrics import CATALOGUE
@@ -91,6 +93,8 @@ class TestReference:
 
     def test_every_setting_and_score(self):
         assert all(f"| `{name}` |" in tables.settings() for name in Settings.model_fields)
+        assert all(f"| `{name}` |" in tables.label_settings() for name in LabelSettings.model_fields)
+        assert all(f"| `{name}` |" in tables.label_methods() for name in label_registry.SPECS)
         assert all(f"| `{name}` |" in tables.metrics() for name in CATALOGUE)
 
     def test_the_manifest(self):
@@ -108,7 +112,7 @@ class TestReference:
         used = {
             name for page in PAGES for name in re.findall(r"<!-- table: (\w+) -->", page.read_text(encoding="utf-8"))
         }
-        assert {"command_line", "settings", "metrics", "manifest"} <= used
+        assert {"command_line", "settings", "metrics", "manifest", "label_settings", "label_methods"} <= used
         assert all(callable(getattr(tables, name)) for name in used)
 
 

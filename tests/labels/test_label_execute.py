@@ -7,7 +7,9 @@ import pytest
 
 from label_stacks import asked, cone, dataset, dice, filled_in, only
 from napari_depth_interp import io
+from napari_depth_interp.errors import InputError
 from napari_depth_interp.labels import execute as module
+from napari_depth_interp.labels import guide
 from napari_depth_interp.labels.execute import execute_labels
 from napari_depth_interp.labels.result import LabelResult
 from napari_depth_interp.progress import Cancelled
@@ -201,11 +203,36 @@ class TestImage:
     def test_a_method_sees_the_image_between_two_sections(self):
         image = dataset(np.arange(9.0)[:, None, None] * np.ones((9, 48, 48)))
         request = asked(SPARSE, image=image)
-        made, _ = request.image.made(lambda progress: None)
-        gap, names = request.series(image=made).gap(0, 1, [1.0, 2.0, 3.0])
+        with request.image.made() as (made, _):
+            gap, names = request.series(image=made).gap(0, 1, [1.0, 2.0, 3.0])
         assert gap.image_shares.tolist() == [0, 0.25, 0.5, 0.75, 1]
         np.testing.assert_allclose(np.diff(gap.image[:, 0, 0]), 1 / 8, rtol=0.05)
         assert names.tolist() == [0, 7]
+
+    def test_voxels_of_the_image_that_are_no_number_are_filled(self):
+        voxels = np.random.default_rng(0).random((3, 48, 48)).astype("float32")
+        voxels[1, :5] = np.nan
+        labels = dataset(TRUTH[::4], [0, 4, 8])
+        result = filled_in(labels, image=dataset(voxels, [0, 4, 8]), factor=2)
+        assert np.isfinite(np.asarray(result.image)).all()
+        with pytest.raises(InputError, match="infinite"):
+            filled_in(labels, image=dataset(np.where(voxels > 0.99, np.inf, 0), [0, 4, 8]), factor=2)
+
+    def test_a_large_dense_image_lies_in_a_file_while_it_is_needed(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(guide, "STREAMED_BYTES", 1000)
+        image = dataset(np.random.default_rng(0).random((3, 48, 48)), [0, 4, 8])
+        labels = dataset(TRUTH[::4], [0, 4, 8])
+        result = filled_in(labels, image=image, factor=4, target=Target(tmp_path / "out.ome.zarr"))
+        np.testing.assert_array_equal(result, filled_in(labels, image=image, factor=4))
+        assert [each.name for each in tmp_path.iterdir()] == ["out.ome.zarr"]
+        with pytest.raises(Cancelled):
+            filled_in(labels, image=image, factor=4, target=Target(tmp_path / "b.ome.zarr"), report=cancel_late)
+        assert [each.name for each in tmp_path.iterdir()] == ["out.ome.zarr"]
+
+
+def cancel_late(progress):
+    if progress.fraction > 0.5:
+        raise Cancelled
 
 
 class TestFiles:

@@ -239,6 +239,10 @@ class TestImage:
         one = asked(SPARSE, image=several, image_channel="1").image.dataset
         np.testing.assert_array_equal(one.voxels, several.voxels[:, 1:])
 
+    def test_of_a_single_wanted_section(self):
+        request = asked(dataset(cone()[::4], [0, 4, 8]), at=[2.0], image=self.image(3))
+        assert request.image.dense.depths.tolist() == [0, 2, 4, 8]
+
     @pytest.mark.parametrize("shape", [(4, 48, 48), (9, 40, 48)])
     def test_of_another_shape_it_is_refused(self, shape):
         sizes = " x ".join(map(str, shape))

@@ -102,6 +102,7 @@ def interpolate_labels(
 
 def evaluate_labels(
     labels: Labels,
+    /,
     methods: str | Sequence[str] | None = None,
     *,
     image: Labels | None = None,

@@ -99,7 +99,7 @@ def _all_hold_labels(sources: Sequence[Path], settings: StackSettings, methods: 
 
     if any(name.split(":")[0] not in SPECS for name in methods):
         return False
-    found = (io.open_stack(source, axis=settings.axis) for source in sources)
+    found = (io.open_stack(source, axis=settings.axis, labels=True) for source in sources)
     return all(not each.rgb and (each.holds_labels or looks_like_labels(each.voxels)) for each in found)
 
 

@@ -66,10 +66,9 @@ def labels(
 
     check_outputs({"labels": output, "confidence": confidence}, [source, image, like], overwrite=overwrite)
     request = _request(source, image, like, settings)
-    plan = request.dense_template()
-    io.check_format(output, plan)
+    io.check_format(output, request.dataset, request.grid)
     if confidence is not None:
-        io.check_format(confidence, plan, float_output=True)
+        io.check_format(confidence, request.dataset, request.grid, float_output=True)
     target = choose_target(request, output, confidence, overwrite=overwrite)
     _log.info("%s %s, %d threads", request.method, request.config, request.runtime.threads)
     with reporting(request.method) as report:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
 from typing import Any
@@ -30,7 +31,7 @@ from .result import LabelResult
 from .series import Series
 from .voxels import Sections
 
-_AT_ONCE = 2**25
+_AT_ONCE = 2**24
 """Voxels of a gap that are asked of a method at once; a larger gap is filled in parts."""
 _SHARE_OF_IMAGE, _SHARE_OF_PREPARE, _SHARE_OF_FILLING = 0.3, 0.5, 0.95
 """Shares of the time, roughly: making the image dense, learning where there is an image, all but writing."""
@@ -74,9 +75,13 @@ def execute_labels(
     start = time.perf_counter()
     told = _Told(list(request.notes))
     share = 1.0 if target is None else _SHARE_OF_FILLING
-    with PeakMemory() as memory, limited_threads(request.runtime.threads), opened(request, target) as outputs:
-        image, dense = _image(request, part(report, 0.0, share * _SHARE_OF_IMAGE))
-        begun = 0.0 if dense is None else share * _SHARE_OF_IMAGE
+    begun = share * _SHARE_OF_IMAGE if request.image is not None and request.image.dense is not None else 0.0
+    with (
+        PeakMemory() as memory,
+        limited_threads(request.runtime.threads),
+        opened(request, target) as outputs,
+        _image(request, part(report, 0.0, begun), target) as (image, dense),
+    ):
         _run_stacks(request, outputs, image, gaps, told, part(report, begun, share))
         record = request.record() | told.record()
         if target is not None:
@@ -98,8 +103,12 @@ def _fields(dataset: Dataset) -> dict[str, Any]:
     return {name: getattr(dataset, name) for name in dataset.__dataclass_fields__}
 
 
-def _image(request: LabelRequest, report: Report) -> tuple[Dataset | None, Result | None]:
-    return (None, None) if request.image is None else request.image.made(report)
+def _image(
+    request: LabelRequest, report: Report, target: Target | None
+) -> AbstractContextManager[tuple[Dataset | None, Result | None]]:
+    if request.image is None:
+        return nullcontext((None, None))
+    return request.image.made(report, None if target is None else target.path.absolute().parent)
 
 
 def _voxels(outputs: Outputs, target: Target | None) -> tuple[NDArray[Any], NDArray[np.float32] | None]:

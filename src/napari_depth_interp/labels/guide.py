@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RequestError
-from ..progress import Report
+from ..progress import Report, silent
 from ..run.execute import execute
-from ..run.request import Request, resolve
+from ..run.nan import filled, has_nan
+from ..run.outputs import STREAMED_BYTES, Target, result_bytes
+from ..run.request import Request, check_voxels, resolve
 from ..run.result import RECORD_KEY, Result
 from ..run.settings import make_settings
 from ..run.sharing import guide_of
@@ -38,12 +44,25 @@ class Guide:
     dataset: Dataset
     dense: Request | None = None
 
-    def made(self, report: Report) -> tuple[Dataset, Result | None]:
-        """Return the image on all sections that are needed, and the run that made them."""
+    @contextmanager
+    def made(self, report: Report = silent, folder: Path | None = None) -> Iterator[tuple[Dataset, Result | None]]:
+        """Give the image on all sections that are needed, and the run that made them; None: they were there.
+
+        Parameters
+        ----------
+        report : callable
+        folder : Path, optional
+            Where a dense image that is large may lie while it is looked at; it is gone afterwards.
+        """
         if self.dense is None:
-            return self.dataset, None
-        result = execute(self.dense, report)
-        return result.dataset, result
+            yield self.dataset, None
+        elif folder is None or result_bytes(self.dense) < STREAMED_BYTES:
+            result = execute(self.dense, report)
+            yield result.dataset, result
+        else:
+            with TemporaryDirectory(prefix=".depth-interp-", dir=folder) as place:
+                target = Target(Path(place) / "image.ome.zarr")
+                yield execute(self.dense, report, target).dataset, None
 
 
 def guide_for(
@@ -68,12 +87,12 @@ def guide_for(
     depths = _depths_of(image, dataset, targets)
     _check_times(image, dataset)
     grid = replace(dataset.grid, depths=depths)
-    placed = replace(_one_channel(image, settings), grid=grid, notes=())
+    placed = _numbers(replace(_one_channel(image, settings), grid=grid, notes=()))
     missing = _missing(needed, depths)
     if not len(missing):
         return Guide(placed)
     wanted = np.sort(np.concatenate([depths, missing]))
-    chosen = make_settings(method=settings.image_method, threads=settings.threads, seed=settings.seed, nan="fill")
+    chosen = make_settings(method=settings.image_method, threads=settings.threads, seed=settings.seed)
     return Guide(placed, resolve(placed, chosen, depths=wanted.tolist(), extrapolate=True))
 
 
@@ -116,10 +135,17 @@ def _one_channel(image: Dataset, settings: LabelSettings) -> Dataset:
 
 def _missing(needed: NDArray[np.float64], depths: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the depths needed that the image does not have."""
-    tolerance = SPACING_RTOL * float(np.diff(depths).min())
-    after = np.clip(np.searchsorted(depths, needed), 1, len(depths) - 1)
-    away = np.minimum(np.abs(depths[after] - needed), np.abs(depths[after - 1] - needed))
-    return needed[away > tolerance]
+    nearest = depths[np.searchsorted((depths[1:] + depths[:-1]) / 2, needed)]
+    return needed[np.abs(nearest - needed) > SPACING_RTOL * float(np.diff(needed).min())]
+
+
+def _numbers(image: Dataset) -> Dataset:
+    """Return the image with voxels that are not a number filled; refuse infinite ones, and an image of nothing else."""
+    check_voxels(image, fill_nan=True, alone=True)
+    if not any(has_nan(stack) for _, _, stack in image.stacks()):
+        return image
+    voxels = np.stack([filled(stack.in_memory().voxels) for _, _, stack in image.stacks()])
+    return replace(image, voxels=voxels.reshape(image.voxels.shape))
 
 
 def _sizes(shape: tuple[int, ...]) -> str:

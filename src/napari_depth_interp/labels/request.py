@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..method import MethodConfig, Runtime
-from ..run.request import input_record, placed, versions
+from ..run.history import input_record, versions
+from ..run.request import placed
 from ..run.result import RECORD_KEY
 from ..run.targets import match_observed
 from ..stack import Dataset, Grid

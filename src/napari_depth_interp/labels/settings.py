@@ -17,7 +17,7 @@ from .methods import registry
 class LabelSettings(StackSettings):
     """Everything about filling in labels but the input, the image beside it and the output."""
 
-    method: str = Field(
+    method: Annotated[str, Option("|".join(registry.SPECS))] = Field(
         "auto",
         description="Method that fills in the labels; auto leaves annotated sections out and takes what wins there.",
     )

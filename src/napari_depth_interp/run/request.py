@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from .. import __version__
 from ..errors import InputError, RequestError
 from ..method import MethodConfig, MethodSpec, Preset, Runtime
 from ..methods import registry
 from ..nn.recipe import completed
 from ..stack import Acquisition, Dataset, Grid, missing_spacing
 from ..stack.label_images import looks_like_labels
-from ..stack.lazy import planes_of, signature
+from ..stack.lazy import planes_of
 from ..stack.part import part_of
 from ..stack.units import parse_length
 from ..system.devices import default_threads, resolve_device
+from .history import input_record, versions
 from .settings import Settings, ShareFit, StackSettings, explain_validation
 from .targets import (
     changes_observed,
@@ -163,23 +162,6 @@ class Request:
             **({"enhanced": list(range(len(self.depths)))} if self.spec.enhances else {}),
             "input": input_record(self.dataset),
         }
-
-
-def versions() -> dict[str, str]:
-    """Return what a history says about the software."""
-    return {"napari-depth-interp": __version__, "numpy": np.__version__, "python": platform.python_version()}
-
-
-def input_record(dataset: Dataset) -> dict[str, Any]:
-    """Return what a history says about the input."""
-    source = dataset.source
-    return {
-        "file": source.path.name if source and source.path else None,
-        "shape": list(dataset.voxels.shape),
-        "dtype": str(dataset.voxels.dtype),
-        "sha256": signature(dataset.voxels),
-        "depths": [float(z) for z in dataset.stack().depths],
-    }
 
 
 def _enhancement_record(request: Request) -> dict[str, Any]:

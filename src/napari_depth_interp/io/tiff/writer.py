@@ -201,7 +201,8 @@ def _output_dtype(voxels: NDArray[Any]) -> np.dtype[Any]:
             if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
                 return dtype
         raise OutputError(
-            f"TIFF holds integers of 32 bits and the values go from {low} to {high}; write them as float32, or rescale"
+            f"TIFF holds integers of 32 bits and the values go from {low} to {high}; write .ome.zarr "
+            "instead, or grey values as float32"
         )
     raise OutputError(f"TIFF has no type for {voxels.dtype} voxels; convert them to float32 or float64 first")
 

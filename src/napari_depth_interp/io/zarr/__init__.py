@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import InputError, OutputError, RequestError, TooLargeError
-from ...stack import Dataset, Grid, Source, missing_spacing
+from ...stack import Dataset, Grid, Source
 from ...stack.lazy import LazyVoxels, as_array
 from ...system.memory import check_fits
 from .metadata import Multiscale, depths_of, multiscale_of
@@ -134,10 +134,8 @@ def open_sink(path: Path, dataset: Dataset, shape: tuple[int, ...], dtype: np.dt
     return ZarrSink(path, dataset, shape, dtype)
 
 
-def check(dataset: Dataset, grid: Grid, *, float_output: bool = False) -> None:
-    """Raise an :class:`OutputError` if OME-Zarr cannot hold what is made of ``dataset`` on the grid ``grid``."""
-    if grid.depths is None:
-        raise missing_spacing()
+def check(dataset: Dataset, _grid: Grid, *, float_output: bool = False) -> None:
+    """Raise an :class:`OutputError` if OME-Zarr has no type for the voxels; it holds any grid, also an unknown one."""
     if not float_output:
         try:
             written_dtype(dataset.voxels.dtype)

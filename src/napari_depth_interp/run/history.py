@@ -1,0 +1,29 @@
+"""What every history says: which software, which input."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..stack import Dataset
+from ..stack.lazy import signature
+
+
+def versions() -> dict[str, str]:
+    """Return what a history says about the software."""
+    return {"napari-depth-interp": __version__, "numpy": np.__version__, "python": platform.python_version()}
+
+
+def input_record(dataset: Dataset) -> dict[str, Any]:
+    """Return what a history says about the input."""
+    source = dataset.source
+    return {
+        "file": source.path.name if source and source.path else None,
+        "shape": list(dataset.voxels.shape),
+        "dtype": str(dataset.voxels.dtype),
+        "sha256": signature(dataset.voxels),
+        "depths": [float(z) for z in dataset.stack().depths],
+    }
