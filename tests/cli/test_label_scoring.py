@@ -44,7 +44,7 @@ def test_people_get_tables_and_words(labels):
 
 
 def test_a_label_image_is_noticed_and_said(labels):
-    done = depth_interp("evaluate", labels, "--keep-every", 2, "--json")
+    done = depth_interp("evaluate", labels, "--keep-every", 2, "--methods", "nearest,shape", "--json")
     assert "'labels.tif' holds labels, so methods for labels are scored; add --no-labels" in done.stderr
     assert {"nearest", "shape"} <= {method["method"] for method in json.loads(done.stdout)["methods"]}
 
@@ -76,7 +76,7 @@ def test_annotated_sections_and_labels_are_chosen(tmp_path):
 
 def test_sparse_labels_lie_where_they_are_annotated(tmp_path):
     path = write_imagej(tmp_path / "sparse.tif", only(TRUTH, [0, 2, 4, 6, 8]), spacing=2.0, pixel=1.0)
-    found = run_json("evaluate", path, "--labels", "--hold-out", "4")
+    found = run_json("evaluate", path, "--labels", "--hold-out", "4", "--methods", "shape")
     assert found["stack"]["hidden"] == [4]
     assert "must be annotated" in fail(2, "evaluate", path, "--labels", "--hold-out", "3")
 

@@ -196,6 +196,14 @@ def test_wide_gaps_are_warned_of():
     assert any("wider than typical objects are tall" in warning for warning in scores.warnings)
 
 
+def test_warnings_are_about_the_sections_that_count_as_annotated():
+    truth = np.zeros((33, 30, 30), np.uint16)
+    truth[14:17, 10:13, 10:13] = 1
+    found = evaluate_labels(dataset(truth, 1.0, 1.0), ["nearest"], Protocol("keep_every", every=4),
+                            make_label_settings(annotated="all"))  # fmt: skip
+    assert any("8 of 8 gaps are wider" in warning for warning in found.warnings)
+
+
 def test_progress_goes_from_start_to_end_and_scores_come_one_by_one():
     told, scored, seen = [], [], []
     evaluate_labels(

@@ -95,11 +95,7 @@ def interpolate_labels(
     """
     chosen = make_label_settings(annotated=annotated, **settings)
     read = io.read if out is None else io.open_stack
-
-    def opened(given: Labels, axis: io.SectionAxis, are_labels: bool) -> Dataset:
-        return _dataset(given, lambda path: read(path, axis=axis, labels=are_labels))
-
-    dataset, guide, grid = opened_together(labels, image, like, chosen.axis, opened)
+    dataset, guide, grid = opened_together(labels, image, like, chosen.axis, _opener(read))
     request = resolve_labels(dataset, chosen, image=guide, like=grid, at=at)
     return execute_labels(request, report, target=None if out is None else Target(Path(out)))
 
@@ -154,14 +150,19 @@ def evaluate_labels(
     [1, 2, 3, 5, 6, 7]
     """
     chosen = make_label_settings(annotated=annotated, **settings)
-
-    def opened(given: Labels, axis: io.SectionAxis, are_labels: bool) -> Dataset:
-        return _dataset(given, lambda path: io.read(path, axis=axis, labels=are_labels))
-
-    dataset, guide, _ = opened_together(labels, image, None, chosen.axis, opened)
+    dataset, guide, _ = opened_together(labels, image, None, chosen.axis, _opener(io.read))
     names = [methods] if isinstance(methods, str) else methods or default_methods(image=guide is not None)
     protocol = Protocol.chosen(keep_every, hold_out)
     return _evaluate(dataset, names, protocol, chosen, image=guide, report=report)
+
+
+def _opener(read: Callable[..., Dataset]) -> Callable[[Labels, io.SectionAxis, bool], Dataset]:
+    """Return what opens labels or an image for :func:`opened_together`."""
+
+    def opened(given: Labels, axis: io.SectionAxis, are_labels: bool) -> Dataset:
+        return _dataset(given, lambda path: read(path, axis=axis, labels=are_labels))
+
+    return opened
 
 
 def _dataset(given: Labels, read: Callable[[str | PathLike[str]], Dataset]) -> Dataset:

@@ -87,7 +87,7 @@ def evaluate_labels(
     for plan in plans:
         if registry.get(plan.method).needs_image and image is None:
             raise RequestError(f"{plan.method} looks at the image that the labels were drawn on; give it with --image")
-    truth = _Truth.of(*label_trials(dataset, protocol, settings, image))
+    truth = _Truth.of(*label_trials(dataset, protocol, settings, image), settings)
     done: list[LabelMethodScores] = []
     report(Progress(0.0))
     for i, (name, plan) in enumerate(zip(methods, plans, strict=True)):
@@ -144,12 +144,13 @@ class _Truth:
 
     request: LabelRequest
     trials: Sequence[LabelTrial]
+    settings: LabelSettings
     sections: NDArray[np.intp]
     voxels: dict[Place, NDArray[Any]]
     unseen: tuple[int, ...]
 
     @classmethod
-    def of(cls, request: LabelRequest, trials: Sequence[LabelTrial]) -> _Truth:
+    def of(cls, request: LabelRequest, trials: Sequence[LabelTrial], settings: LabelSettings) -> _Truth:
         seen = {section for trial in trials for section in (*trial.asked, *trial.kept)}
         last = max(max(trial.kept) for trial in trials)
         sections = np.array(sorted(each for each in seen if each <= last))
@@ -158,7 +159,7 @@ class _Truth:
                              for each in sections])
             for place in request.annotated_of
         }  # fmt: skip
-        return cls(request, trials, sections, voxels, unseen_labels(request, trials))
+        return cls(request, trials, settings, sections, voxels, unseen_labels(request, trials))
 
     @property
     def hidden(self) -> NDArray[np.bool_]:
@@ -201,9 +202,8 @@ class _Truth:
     def warnings(self) -> tuple[str, ...]:
         """Say which gaps of the first trial are wider than objects are tall, and which labels cannot be known."""
         trial = self.trials[0]
-        visible = resolve_labels(
-            trial.visible(self.request), trial.settings(LabelSettings(method="nearest")), filled=()
-        )
+        plain = trial.settings(self.settings.model_copy(update={"method": "nearest", "parameters": {}}))
+        visible = resolve_labels(trial.visible(self.request), plain, filled=())
         unit, places = self.request.dataset.grid.unit or "", visible.annotated_of if visible.depths_known else ()
         found = [warning for place in places for warning in warnings_of(visible.series(*place), unit)]
         return tuple(dict.fromkeys([*self.request.dataset.notes, *found, *_unknowable(self.unseen)]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,7 +48,7 @@ class Met:
 
 def meet(series: Series) -> list[list[Met]]:
     """Return the objects of each gap."""
-    found = []
+    series, found = replace(series, image=None, image_depths=None), []
     for below in range(len(series) - 1):
         gap, _ = series.gap(below, below + 1, [])
         met = ((each.before, each.below.sum(), each.above.sum(), each.after) for each in things(gap, 0))

@@ -8,7 +8,7 @@ What an annotation changes is known from the geometry of the gap: it cuts it in 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -61,7 +61,7 @@ class Suggestion:
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class _Look:
     """What is expected of one gap.
 
     Attributes
@@ -114,25 +114,25 @@ def suggest_sections(
     list of Suggestion
         Of gaps without a target there is none.
     """
+    if method is None or confidence is not None:
+        series = replace(series, image=None, image_depths=None)  # or it would be read and not looked at
     met = meet(series)
     heights = heights_of(series, met)
-    looks = look_at(series, targets, met, heights, method, confidence=confidence, report=report)
-    return ranked([looks], heights)
+    looks = _looks(series, targets, met, heights, method, confidence=confidence, report=report)
+    return _ranked(looks, heights)
 
 
-def ranked(looks: Sequence[Sequence[Look]], heights: Heights) -> list[Suggestion]:
-    """Return suggestions from looks at the same gaps of several series, such as channels: losses add up."""
+def _ranked(looks: Sequence[_Look], heights: Heights) -> list[Suggestion]:
+    """Return the best section of each gap, the most helpful first."""
     found = []
-    for same in zip(*looks, strict=True):
-        saved = np.sum([each.saved for each in same], axis=0)
-        best = int(np.argmax(saved))
-        first = same[0]
-        words = "; ".join(_reasons(same, heights))
-        found.append(Suggestion(int(first.targets[best]), float(first.depths[best]), float(saved[best]), words))
+    for each in looks:
+        best = int(np.argmax(each.saved))
+        words = "; ".join(_reasons(each, heights))
+        found.append(Suggestion(int(each.targets[best]), float(each.depths[best]), float(each.saved[best]), words))
     return sorted(found, key=lambda each: (-each.loss, each.section))
 
 
-def look_at(
+def _looks(
     series: Series,
     targets: ArrayLike,
     met: Sequence[Sequence[Met]],
@@ -141,7 +141,7 @@ def look_at(
     *,
     confidence: NDArray[np.float32] | None = None,
     report: Report = silent,
-) -> list[Look]:
+) -> list[_Look]:
     """Return what is expected of each gap that has a target; parameters as for :func:`suggest_sections`."""
     depths = np.asarray(targets, float)
     found = []
@@ -195,7 +195,7 @@ def _look(
     width: float,
     met: Sequence[Met],
     heights: Heights,
-) -> Look:
+) -> _Look:
     weight = np.where(gap.below == gap.above, np.float32(_WHERE_EQUAL), np.float32(1.0))
     doubt = ((1 - confidence) * weight).sum(axis=(1, 2), dtype=np.float64)
     ending = [each for each in met if each.ends]
@@ -207,7 +207,7 @@ def _look(
     voxels = _UNSEEN * heights.area * heights.short * len(targets) / width
     lonely = sum(each.is_lonely for each in ending)
     share = float(doubt.sum() / confidence.size)
-    return Look(targets, depths, saved + voxels * (unseen - parts), width, len(ending), lonely, share)
+    return _Look(targets, depths, saved + voxels * (unseen - parts), width, len(ending), lonely, share)
 
 
 def _left(shares: NDArray[np.float64], at: float) -> NDArray[np.float64]:
@@ -230,15 +230,13 @@ def _ends_elsewhere(met: Met, gap: Gap) -> Losses:
     return np.asarray(met.area * np.minimum(there, 1 - there))
 
 
-def _reasons(looks: Sequence[Look], heights: Heights) -> Iterable[str]:
-    ending, lonely = sum(each.ending for each in looks), sum(each.lonely for each in looks)
-    if ending:
-        alone = f", {lonely} of them on one annotated section only" if lonely else ""
-        yield f"{_objects(ending)} {'appears or ends' if ending == 1 else 'appear or end'} in this gap{alone}"
-    width = looks[0].width
-    if heights.typical is not None and width > heights.typical:
-        yield f"the gap ({width:.3g}) is wider than typical objects are tall ({heights.typical:.3g})"
-    yield f"{100 * np.mean([each.doubt for each in looks]):.1f} % of its voxels are in doubt"
+def _reasons(look: _Look, heights: Heights) -> Iterable[str]:
+    if look.ending:
+        alone = f", {look.lonely} of them on one annotated section only" if look.lonely else ""
+        yield f"{_objects(look.ending)} {'appears or ends' if look.ending == 1 else 'appear or end'} in this gap{alone}"
+    if heights.typical is not None and look.width > heights.typical:
+        yield f"the gap ({look.width:.3g}) is wider than typical objects are tall ({heights.typical:.3g})"
+    yield f"{100 * look.doubt:.1f} % of its voxels are in doubt"
 
 
 def _objects(count: int) -> str:

@@ -184,14 +184,18 @@ def matched_objects(truth: Count, result: Count, labels: int) -> Count:
     -------
     (labels, 4) int array
     """
+    from scipy.sparse import coo_array
+
     ours, own = _parts(truth)
     theirs, other = _parts(result)
     both = (ours > 0) & (theirs > 0)
-    pairs, common = np.unique(np.stack([ours[both], theirs[both]], axis=1), axis=0, return_counts=True)
+    voxels = np.ones(np.count_nonzero(both), np.int64)
+    common = coo_array((voxels, (ours[both], theirs[both])), (len(own), len(other))).tocsr().tocoo()  # adds them up
+    first, second = common.coords
     sizes = np.bincount(ours.ravel(), minlength=len(own)), np.bincount(theirs.ravel(), minlength=len(other))
-    union = sizes[0][pairs[:, 0]] + sizes[1][pairs[:, 1]] - common
-    same = pairs[common > _OVERLAP * union]
-    found = [own[1:], other[1:], own[same[:, 0]], other[same[:, 1]]]
+    union = sizes[0][first] + sizes[1][second] - common.data
+    same = common.data > _OVERLAP * union
+    found = [own[1:], other[1:], own[first[same]], other[second[same]]]
     return np.stack([np.bincount(each, minlength=labels) for each in found], axis=1)
 
 

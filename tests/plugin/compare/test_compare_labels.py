@@ -14,6 +14,7 @@ from command_line import succeed, write_imagej
 from label_stacks import cone, only
 from napari_depth_interp import io
 from napari_depth_interp.evaluation.holdout import Protocol
+from napari_depth_interp.labels.methods.registry import SPECS
 from napari_depth_interp.plugin.layers.label_layers import to_label_layers
 
 TRUTH = cone(9, 40, centre=(20, 18))
@@ -29,7 +30,17 @@ def labels(viewer, widget, tmp_path):
     return layer
 
 
+PLAIN = ("nearest", "shape")
+"""Methods that take no time."""
+
+
+def tick_only(widget, *names):
+    for name, spec in SPECS.items():
+        tick(widget.labels.box, spec.title, name in names)
+
+
 def compared(qtbot, widget, every=2):
+    tick_only(widget, *PLAIN)
     widget.protocol.set_protocol(Protocol("keep_every", every=every))
     assert find(widget.bar, "run").isEnabled(), find(widget.bar, "run").toolTip()
     press(widget.bar, "run")
@@ -68,8 +79,7 @@ def test_what_does_not_fit_is_said_before_a_run(widget, labels):
     assert "hiding annotated sections" in find(widget.bar, "run").toolTip() + read(widget.bar, "message")
     widget.protocol.set_protocol(Protocol("leave_one_out"))
     assert find(widget.bar, "run").isEnabled()
-    for box in ("Nearest section", "Shape"):
-        tick(widget.labels.box, box, False)
+    tick_only(widget)
     assert not find(widget.bar, "run").isEnabled()
     assert "tick some" in find(widget.bar, "run").toolTip() + read(widget.bar, "message")
 
@@ -77,6 +87,7 @@ def test_what_does_not_fit_is_said_before_a_run(widget, labels):
 def test_labels_that_cannot_be_hidden_end_in_one_line(qtbot, viewer, widget):
     layer = viewer.add_labels(np.zeros((6, 9, 9), int), name="empty", scale=(2, 1, 1))
     pick(widget.stack, "Layer", layer.name)
+    tick_only(widget, *PLAIN)
     press(widget.bar, "run")
     finish(qtbot, widget)
     assert "no section holds a label" in read(widget.bar, "message")
@@ -126,6 +137,7 @@ def test_the_command_repeats_the_comparison(qtbot, viewer, widget, tmp_path):
 
 
 def test_leaving_one_out_puts_sections_together(qtbot, viewer, widget, labels):
+    tick_only(widget, "nearest")
     widget.protocol.set_protocol(Protocol("leave_one_out"))
     press(widget.bar, "run")
     finish(qtbot, widget)
