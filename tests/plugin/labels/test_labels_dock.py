@@ -409,7 +409,7 @@ class TestSaving:
         assert np.array_equal(result.is_observed, result.annotated)
         assert np.array_equal(result, layer.data)
         assert result.dtype == np.uint8
-        assert io.read(path).holds_labels == (suffix == ".nii.gz")
+        assert io.read(path).holds_labels == (suffix != ".tif")
         confidence = io.read(tmp_path / f"cells-confidence{suffix}").voxels[0, 0]
         assert (confidence[[0, 4, 6, 8]] == 1).all()
         assert confidence[2].min() < 1
