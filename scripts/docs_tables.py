@@ -20,6 +20,7 @@ from napari_depth_interp.cli.app import app
 from napari_depth_interp.method import MethodConfig, MethodSpec
 from napari_depth_interp.methods import registry
 from napari_depth_interp.metrics import CATALOGUE, PERCEPTUAL_METRICS, VOLUME_METRICS
+from napari_depth_interp.metrics.labels import LABEL_METRICS, TOTAL_METRICS
 from napari_depth_interp.run.settings import Settings
 
 PROGRAM = "depth-interp"
@@ -216,6 +217,16 @@ def metrics() -> str:
         unit = "unit of the voxel size" if metric.unit == "length" else metric.unit
         rows.append((f"`{name}`", metric.heading, kind, unit, _BEST[metric.better], metric.help))
     return table(["name", "in tables", "of", "unit", "best", "meaning"], rows)
+
+
+def label_metrics() -> str:
+    """Return all scores of labels: of each label and their mean, and of all labels together."""
+    rows = []
+    for place, metrics in (("labels, mean", LABEL_METRICS), ("total", TOTAL_METRICS)):
+        for name, metric in metrics.items():
+            unit = "unit of the voxel size" if metric.unit == "length" else metric.unit
+            rows.append((f"`{name}`", metric.heading, place, unit, _BEST[metric.better], metric.help))
+    return table(["name", "in tables", "in", "unit", "best", "meaning"], rows)
 
 
 def manifest() -> str:

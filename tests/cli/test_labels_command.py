@@ -100,6 +100,15 @@ class TestFilling:
         np.testing.assert_array_equal(result[:, :3, :3], 9)
         np.testing.assert_array_equal(result[4][TRUTH[4] == 7], 7)
 
+    def test_labels_in_the_colours_of_fiji(self, tmp_path, out):
+        colours = np.random.default_rng(0).integers(0, 65536, (3, 256)).astype(np.uint16)
+        source = tmp_path / "in.tif"
+        voxels = only(TRUTH, [0, 8]).astype(np.uint8)
+        tifffile.imwrite(source, voxels, imagej=True, colormap=colours, metadata={"axes": "ZYX", "spacing": 1.0})
+        succeed("labels", source, out, *PLAIN)
+        assert set(np.unique(tifffile.imread(out)[4])) == {0, 7}
+        assert "'depth-interp labels'" in fail(1, "run", source, tmp_path / "grey.tif", "--factor", 2)
+
     def test_uneven_depths_from_a_list(self, tmp_path, out):
         source = write_imagej(tmp_path / "uneven.tif", TRUTH[[0, 1, 8]], spacing=None)
         found = run_json("labels", source, out, "--depths", "0,1,8", "--spacing", "1", *PLAIN)

@@ -383,6 +383,7 @@ def test_imagej_green_lut_is_intensity_but_label_lut_is_not(tmp_path):
     tifffile.imwrite(tmp_path / "labels.tif", array, imagej=True, colormap=colours, metadata={"axes": "ZYX"})
     with pytest.raises(InputError, match="palette"):
         io.read(tmp_path / "labels.tif")
+    np.testing.assert_array_equal(io.read(tmp_path / "labels.tif", labels=True).voxels[0, 0], array)
 
 
 def test_complex_is_refused(tmp_path):

@@ -146,6 +146,18 @@ class TestVoxels:
             np.testing.assert_array_equal(result[t, c], alone[(t + c) % 2])
         assert result.axes == "TCZYX"
 
+    def test_equal_runs_are_equal_wherever_arrays_lie_in_memory(self):
+        y, x = np.mgrid[:200, :200]
+        first = ((y - 60) ** 2 / 40**2 + (x - 70) ** 2 / 50**2 < 1) | ((y - 150) ** 2 + (x - 140) ** 2 < 30**2)
+        voxels = np.zeros((9, 200, 200), np.uint8)
+        voxels[0], voxels[8] = first, np.roll(first, (7, 11), (0, 1)) & (x > 40)
+        runs, held = [], []
+        for odd in range(1, 8):
+            held.append(np.zeros(odd * 1001, np.uint8))
+            runs.append(filled_in(voxels))
+        for each in runs[1:]:
+            np.testing.assert_array_equal(each.confidence, runs[0].confidence)
+
     def test_the_input_is_not_changed(self):
         voxels = SPARSE.copy()
         voxels.flags.writeable = False

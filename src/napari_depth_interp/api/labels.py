@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -95,10 +95,7 @@ def interpolate_labels(
     """
     chosen = make_label_settings(annotated=annotated, **settings)
     read = io.read if out is None else io.open_stack
-    dataset, guide, grid = opened_together(
-        [labels, image, like], chosen.axis, lambda given, axis: _dataset(given, axis, read)
-    )
-    assert dataset is not None
+    dataset, guide, grid = opened_together(labels, image, like, chosen.axis, _opener(read))
     request = resolve_labels(dataset, chosen, image=guide, like=grid, at=at)
     return execute_labels(request, report, target=None if out is None else Target(Path(out)))
 
@@ -152,18 +149,26 @@ def evaluate_labels(
     [1, 2, 3, 5, 6, 7]
     """
     chosen = make_label_settings(annotated=annotated, **settings)
-    dataset, guide = opened_together([labels, image], chosen.axis, lambda given, axis: _dataset(given, axis, io.read))
-    assert dataset is not None
+    dataset, guide, _ = opened_together(labels, image, None, chosen.axis, _opener(io.read))
     names = [methods] if isinstance(methods, str) else methods or default_methods(image=guide is not None)
     protocol = Protocol.chosen(keep_every, hold_out)
     return _evaluate(dataset, names, protocol, chosen, image=guide, report=report)
 
 
-def _dataset(given: Labels, axis: Any, read: Any) -> Dataset:
+def _opener(read: Callable[..., Dataset]) -> Callable[[Labels, io.SectionAxis, bool], Dataset]:
+    """Return what opens labels or an image for :func:`opened_together`."""
+
+    def opened(given: Labels, axis: io.SectionAxis, are_labels: bool) -> Dataset:
+        return _dataset(given, lambda path: read(path, axis=axis, labels=are_labels))
+
+    return opened
+
+
+def _dataset(given: Labels, read: Callable[[str | PathLike[str]], Dataset]) -> Dataset:
     if isinstance(given, Dataset):
         return given
     if isinstance(given, str | PathLike):
-        return read(given, axis=axis)  # type: ignore[no-any-return]
+        return read(given)
     if arrays.is_xarray(given):
         ordered = arrays.in_order(given)
         return arrays.from_xarray(ordered, _no_bool(ordered.values))

@@ -149,11 +149,10 @@ def _score(source: Path, question: LabelQuestion, report: Report) -> tuple[Label
     from ..evaluation.labels import default_methods, evaluate_labels, label_trials
     from ..labels.reading import opened_together
 
-    def opened(path: Path, axis: io.SectionAxis) -> Dataset:
-        return io.read(path, axis=axis)
+    def opened(path: Path, axis: io.SectionAxis, are_labels: bool) -> Dataset:
+        return io.read(path, axis=axis, labels=are_labels)
 
-    dataset, image = opened_together([source, question.image], question.settings.axis, opened)
-    assert dataset is not None
+    dataset, image, _ = opened_together(source, question.image, None, question.settings.axis, opened)
     kept = None
     if question.folder is not None:
         from ..report.labels.pictures import LabelPictures

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import RequestError
 from ..labels.settings import LabelSettings
 from ..system.amounts import elapsed, size_in_words
 from .files import check_outputs
@@ -98,12 +97,10 @@ def _request(source: Path, image: Path | None, like: Path | None, settings: Labe
     from ..labels.reading import opened_together
     from ..labels.request import resolve_labels
 
-    def opened(path: Path, axis: SectionAxis) -> Dataset:
-        return io.open_stack(path, axis=axis)
+    def opened(path: Path, axis: SectionAxis, are_labels: bool) -> Dataset:
+        return io.open_stack(path, axis=axis, labels=are_labels)
 
-    dataset, guide, grid = opened_together([source, image, like], settings.axis, opened)
-    if dataset is None:
-        raise RequestError("give the file that holds the labels")
+    dataset, guide, grid = opened_together(source, image, like, settings.axis, opened)
     return resolve_labels(dataset, settings, image=guide, like=grid)
 
 

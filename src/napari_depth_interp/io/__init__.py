@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Format(Protocol):
-    def read(self, path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool) -> Dataset: ...
+    def read(self, path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool, labels: bool) -> Dataset: ...
     def write(self, path: Path, dataset: Dataset, *, float_output: bool) -> None: ...
     def check(self, dataset: Dataset, grid: Grid, *, float_output: bool) -> None: ...
 
@@ -52,7 +52,12 @@ class _StreamedFormat(_Format, Protocol):
 
 
 def read(
-    path: str | PathLike[str], *, axis: SectionAxis = "auto", axes: str | None = None, lazy: bool = False
+    path: str | PathLike[str],
+    *,
+    axis: SectionAxis = "auto",
+    axes: str | None = None,
+    lazy: bool = False,
+    labels: bool = False,
 ) -> Dataset:
     """Read a TIFF, NIfTI or OME-Zarr image.
 
@@ -67,6 +72,8 @@ def read(
     lazy : bool
         Leave the voxels of a TIFF or OME-Zarr image in the file until they are asked for
         (:class:`~napari_depth_interp.stack.lazy.LazyVoxels`). NIfTI is always read at once.
+    labels : bool
+        The image is known to hold labels: the values of a palette TIFF are then read as identifiers.
 
     Returns
     -------
@@ -80,12 +87,12 @@ def read(
     """
     path = Path(path)
     check_readable(path, folder=format_of(path) == "zarr")
-    dataset = _format(path, InputError).read(path, axis=axis, axes=axes, lazy=lazy)
+    dataset = _format(path, InputError).read(path, axis=axis, axes=axes, lazy=lazy, labels=labels)
     _log.debug("read %s: (t, c, z, y, x) = %s, %s", path, dataset.voxels.shape, dataset.voxels.dtype)
     return dataset
 
 
-def open_stack(path: str | PathLike[str], *, axis: SectionAxis = "auto") -> Dataset:
+def open_stack(path: str | PathLike[str], *, axis: SectionAxis = "auto", labels: bool = False) -> Dataset:
     """Read a small image at once; leave a large one in its file, where the format allows it.
 
     Parameters and errors as for :func:`read`.
@@ -94,9 +101,9 @@ def open_stack(path: str | PathLike[str], *, axis: SectionAxis = "auto") -> Data
     kind = format_of(path)
     check_readable(path, folder=kind == "zarr")
     if kind not in STREAMED or (kind == "tiff" and path.is_file() and path.stat().st_size < LARGE_BYTES // _EXPANDED):
-        return read(path, axis=axis)
-    dataset = read(path, axis=axis, lazy=True)
-    return dataset if dataset.voxels.nbytes > LARGE_BYTES else read(path, axis=axis)
+        return read(path, axis=axis, labels=labels)
+    dataset = read(path, axis=axis, lazy=True, labels=labels)
+    return dataset if dataset.voxels.nbytes > LARGE_BYTES else read(path, axis=axis, labels=labels)
 
 
 def read_levels(path: str | PathLike[str]) -> list[Dataset]:

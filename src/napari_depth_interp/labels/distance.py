@@ -29,7 +29,9 @@ def signed_distance(mask: Mask) -> Distances:
         return np.full(mask.shape, float(max(mask.shape)), np.float32)
     inside = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     outside = cv2.distanceTransform(1 - mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.asarray(np.where(mask > 0, inside - 0.5, 0.5 - outside), np.float32)
+    # Their last bit depends on where the arrays lie in memory; their squares are whole numbers.
+    apart = np.sqrt(np.rint(np.square(inside + outside, dtype=np.float64)))
+    return np.asarray(np.where(mask > 0, apart - 0.5, 0.5 - apart), np.float32)
 
 
 @dataclass(frozen=True)

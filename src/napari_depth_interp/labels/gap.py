@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Section = NDArray[np.int32]
 """(Y, X) labels of one section, counted 1, 2, 3 ... within its gap; 0 is background."""
+
+AROUND = 2
+"""Sections of the image beyond the two annotated ones that are shown to a method, too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +32,14 @@ class Gap:
     before_share, after_share : float
         Where they lie: below 0 and above 1.
     image : (m, Y, X) float32 array or None
-        The image from the section below to the one above, both included, scaled to about 0 to 1; None: there is none.
+        The image from the section below to the one above and :data:`AROUND` sections beyond each where there are,
+        scaled to about 0 to 1; None: there is none.
     image_shares : (m,) float64 array or None
-        Where its sections lie, from 0 to 1; every wanted section is among them.
+        Where its sections lie: 0 and 1 are the annotated ones; every wanted section is among them.
+    annotated : (below, above)
+        Which of the series' annotated sections these are, counted from 0.
+    names : (count + 1,) integer array or None
+        The identifiers that the numbers stand for; they are the same in all gaps.
     """
 
     below: Section
@@ -43,6 +52,13 @@ class Gap:
     after_share: float = 2.0
     image: NDArray[np.float32] | None = None
     image_shares: NDArray[np.float64] | None = None
+    annotated: tuple[int, int] = (0, 1)
+    names: NDArray[Any] | None = None
+
+    def place_in_image(self, share: float) -> int:
+        """Return which section of the image lies at a share of the gap."""
+        assert self.image_shares is not None
+        return int(np.argmin(np.abs(self.image_shares - share)))
 
     @property
     def shape(self) -> tuple[int, int, int]:

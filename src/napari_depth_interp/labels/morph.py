@@ -22,30 +22,31 @@ _DRIFT = 0.12
 def morph(thing: Thing, gap: Gap) -> list[Distances]:
     """Return the score of an object on each wanted section, in its box: signed distances in pixels, positive inside."""
     distances = signed_distance(thing.below), signed_distance(thing.above)
+    areas = areas_of(thing, gap)
     if thing.ends:
-        return _ending(thing, gap, distances)
+        seen = distances[0] if thing.below.any() else distances[1]
+        return [with_area(seen, area) for area in areas]
     way = align(thing.below, thing.above, distances)
-    sizes = float(thing.below.sum()), float(thing.above.sum())
-    places = gap.before_share, gap.after_share
-    areas = passing_areas(sizes, (thing.before, thing.after), places, gap.width, gap.shares)
     blends = (between(distances, way, float(share)) for share in gap.shares)
     return [with_area(*each) for each in zip(blends, areas, strict=True)]
 
 
-def _ending(thing: Thing, gap: Gap, distances: tuple[Distances, Distances]) -> list[Distances]:
-    """Let an object that is on one section only shrink."""
-    areas = ending_of(thing, gap)
-    seen = distances[0] if thing.below.any() else distances[1]
-    return [with_area(seen, area) for area in areas]
-
-
-def ending_of(thing: Thing, gap: Gap) -> Areas:
-    """Return the areas on the wanted sections of an object that is on one of the two annotated ones only."""
-    if thing.below.any():
-        area, beyond, ways, last = float(thing.below.sum()), thing.before, gap.shares, -gap.before_share
-    else:
-        area, beyond, ways, last = float(thing.above.sum()), thing.after, 1 - gap.shares, gap.after_share - 1
+def areas_of(thing: Thing, gap: Gap) -> Areas:
+    """Return the areas of an object on the wanted sections, in pixels."""
+    if not thing.ends:
+        sizes = float(thing.below.sum()), float(thing.above.sum())
+        places = gap.before_share, gap.after_share
+        return passing_areas(sizes, (thing.before, thing.after), places, gap.width, gap.shares)
+    area, beyond, last = seen_on(thing, gap)
+    ways = gap.shares if thing.below.any() else 1 - gap.shares
     return ending_areas(area, beyond, end_of(area, beyond, gap.width), ways, last)
+
+
+def seen_on(thing: Thing, gap: Gap) -> tuple[float, float | None, float]:
+    """Return of an object that ends its area where it is seen, that on the section beyond, and how far that one is."""
+    if thing.below.any():
+        return float(thing.below.sum()), thing.before, -gap.before_share
+    return float(thing.above.sum()), thing.after, gap.after_share - 1
 
 
 def with_area(score: Distances, area: float) -> Distances:
@@ -58,10 +59,14 @@ def with_area(score: Distances, area: float) -> Distances:
     return np.asarray(score - (low + high) / 2, np.float32)
 
 
+def typical_error(gap: Gap) -> NDArray[np.float64]:
+    """Return (n,) by how far an outline typically is off on each wanted section, in pixels."""
+    return np.asarray(0.5 + _DRIFT * gap.width * 2 * np.sqrt(gap.shares * (1 - gap.shares)))
+
+
 def confidence_of(margin: Distances, gap: Gap) -> NDArray[np.float32]:
     """Return how likely a voxel is right, from how far it is from the nearest outline and from annotated sections."""
     from scipy.special import erf
 
-    typical = 0.5 + _DRIFT * gap.width * 2 * np.sqrt(gap.shares * (1 - gap.shares))
-    scaled: Any = margin / (np.sqrt(2) * typical[:, None, None])
+    scaled: Any = margin / (np.sqrt(2) * typical_error(gap)[:, None, None])
     return np.asarray(0.5 + 0.5 * erf(scaled), np.float32)

@@ -138,7 +138,9 @@ def _groups(first: _Parts, second: _Parts) -> Iterator[NDArray[np.intp]]:
 def _overlapping(first: _Parts, second: _Parts) -> NDArray[np.int64]:
     """Return (n, 2) numbers of parts of one label that overlap."""
     both = (first.image > 0) & (second.image > 0)
-    pairs = np.unique(np.stack([first.image[both], second.image[both]], axis=1), axis=0)
+    count = second.count + 1
+    numbers = np.unique(first.image[both] * count + second.image[both])  # far faster than rows of two
+    pairs = np.stack([numbers // count, numbers % count], axis=1)
     return np.asarray(pairs[first.labels[pairs[:, 0]] == second.labels[pairs[:, 1]]], np.int64).reshape(-1, 2)
 
 

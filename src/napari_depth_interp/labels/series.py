@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..stack.scaling import Scaling
-from .gap import Gap
+from .gap import AROUND, Gap
 
 _AS_IT_IS = Scaling(0.0, 1.0)
 
@@ -81,6 +81,8 @@ class Series:
             float(share(self.depths[above + step])) if above + step in by_index else 2.0,
             image,
             None if image_shares is None else share(image_shares),
+            (below, above),
+            names,
         )
         return made, names
 
@@ -91,8 +93,14 @@ class Series:
             return None, None
         tolerance = 1e-6 * (stop - start)
         there = np.flatnonzero((self.image_depths >= start - tolerance) & (self.image_depths <= stop + tolerance))
-        sections = np.asarray(self.image[there[0] : there[-1] + 1])
-        return self.scaling.apply(sections).astype(np.float32, copy=False), self.image_depths[there]
+        return self.image_around(int(there[0]), int(there[-1]))
+
+    def image_around(self, first: int, last: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Return the image from one of its sections to another and a few beyond, scaled, and where they lie."""
+        assert self.image is not None
+        assert self.image_depths is not None
+        span = slice(max(0, first - AROUND), last + 1 + AROUND)
+        return self.scaling.apply(np.asarray(self.image[span])), self.image_depths[span]
 
 
 def _numbered(sections: Sequence[NDArray[Any]]) -> tuple[list[NDArray[np.int32]], NDArray[Any]]:

@@ -7,9 +7,8 @@ warping does not bring the two sections closer together, the result falls back t
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..method import Method, MethodConfig, MethodSpec, Runtime, Sections, Tiling
+from ..numerics.motion import motion, moved, single_threaded
 from ..progress import Progress, Report, part, silent
 from ..stack import Stack
 from ..stack.scaling import Scaling
@@ -26,8 +26,8 @@ from . import registry
 
 Image = NDArray[np.float32]
 
-_SMALLEST = 32
-"""Pixels per side that the solver needs; smaller images are continued at their edges."""
+_REFINEMENTS = 20
+"""Iterations of the solver's variational refinement."""
 _LARGE = 512
 """Pixels per side above which the motion is found on halved images, unless told otherwise."""
 _CHECKED = 8
@@ -128,7 +128,7 @@ class _Flow:
         """Return the share of the flow's correction that fits left-out sections best (least squares), 0 to 1."""
         inner = spread_over(np.arange(1, len(stack.depths) - 1), _CHECKED)
         helped, size = 0.0, 0.0
-        with _single_threaded_cv2():
+        with single_threaded():
             for done, i in enumerate(inner.tolist()):
                 below, truth, above = (self._scaling.apply(stack.voxels[j]) for j in (i - 1, i, i + 1))
                 t = float((stack.depths[i] - stack.depths[i - 1]) / (stack.depths[i + 1] - stack.depths[i - 1]))
@@ -159,7 +159,7 @@ class _Flow:
             share = (depths[rows] - guide.depths[gap]) / (guide.depths[gap + 1] - guide.depths[gap])
             self._fill_gap(guide, channels, gap, share, rows, values)
 
-        with _single_threaded_cv2(), ThreadPoolExecutor(self._runtime.threads) as pool:
+        with single_threaded(), ThreadPoolExecutor(self._runtime.threads) as pool:
             try:
                 for done, _ in enumerate(pool.map(fill, chosen.tolist())):
                     report(Progress(0.1 + 0.9 * (done + 1) / len(chosen)))
@@ -180,9 +180,9 @@ class _Flow:
         """Blend warped sections into the fallback's ``values``; ``share`` is the depth as part of the gap."""
         below, above = self._pair(guide, gap)
         pairs = [(below, above) if each is guide else self._pair(each, gap) for each in channels]
-        motion = self._motion(below, above)
+        found = self._motion(below, above)
         for row, t in zip(rows, share.astype(np.float32), strict=True):
-            passage = _passage(motion, float(t))
+            passage = _passage(found, float(t))
             for pair, made in zip(pairs, values, strict=True):
                 plain = made[row]
                 warped, trust = _blend(*pair, passage, float(t), self._config)
@@ -195,46 +195,35 @@ class _Flow:
     def _motion(self, below: Image, above: Image) -> _Motion:
         """Return the motion between two sections; the last few are kept, as a gap may be asked for in portions."""
         key = hash(below.tobytes()), hash(above.tobytes())
-        motion = self._known.get(key)
-        if motion is None:
-            motion = self._known[key] = _find_motion(below, above, self._config)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = _find_motion(below, above, self._config)
             if len(self._known) > self._runtime.threads + 1:
                 self._known.popitem(last=False)
-        return motion
+        return found
 
 
 def _find_motion(below: Image, above: Image, config: FlowConfig) -> _Motion:
-    """Dense inverse search flow (Kroeger et al., ECCV 2016) with variational refinement, both ways."""
-    import cv2
-
-    height, width = below.shape
-    margins = (0, max(0, _SMALLEST - height), 0, max(0, _SMALLEST - width))
-    first, second = (
-        cv2.copyMakeBorder(np.clip(np.rint(image * 255), 0, 255).astype(np.uint8), *margins, cv2.BORDER_REPLICATE)
-        for image in (below, above)
-    )
-    solver: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    solver.setFinestScale(config.finest_scale or 0)
-    solver.setVariationalRefinementIterations(20)
-    solver.setVariationalRefinementAlpha(config.smoothness)
-    forward = np.ascontiguousarray(solver.calc(first, second, None)[:height, :width])
-    backward = np.ascontiguousarray(solver.calc(second, first, None)[:height, :width])
+    """Return the motion both ways."""
+    scale, smoothness = config.finest_scale or 0, config.smoothness
+    forward = motion(below, above, finest_scale=scale, refinements=_REFINEMENTS, smoothness=smoothness)
+    backward = motion(above, below, finest_scale=scale, refinements=_REFINEMENTS, smoothness=smoothness)
     return _Motion(forward, backward, _disagreement(forward, backward), _disagreement(backward, forward))
 
 
 def _disagreement(there: Image, back: Image) -> Image:
     """Return how far a pixel that goes there and back ends from where it began, in pixels."""
-    return np.asarray(np.linalg.norm(there + _sample(back, there), axis=2), np.float32)
+    return np.asarray(np.linalg.norm(there + moved(back, there), axis=2), np.float32)
 
 
-def _passage(motion: _Motion, t: float) -> _Passage:
+def _passage(pair: _Motion, t: float) -> _Passage:
     """Return where the pixels at share ``t`` of the gap come from.
 
     The flow at the new depth is taken from both directions as in Jiang et al., CVPR 2018 (Super SloMo), eq. 4.
     """
-    to_below = t * t * motion.backward - (1 - t) * t * motion.forward
-    to_above = (1 - t) ** 2 * motion.forward - t * (1 - t) * motion.backward
-    error = (1 - t) * _sample(motion.forward_error, to_below) + t * _sample(motion.backward_error, to_above)
+    to_below = t * t * pair.backward - (1 - t) * t * pair.forward
+    to_above = (1 - t) ** 2 * pair.forward - t * (1 - t) * pair.backward
+    error = (1 - t) * moved(pair.forward_error, to_below) + t * moved(pair.backward_error, to_above)
     return _Passage(to_below, to_above, error)
 
 
@@ -256,30 +245,8 @@ def _resample(image: Image, flow: Image, how: str) -> Image:
     import cv2
 
     kernels = {"linear": [cv2.INTER_LINEAR], "cubic": [cv2.INTER_CUBIC], "mixed": [cv2.INTER_LINEAR, cv2.INTER_CUBIC]}
-    images = [_sample(image, flow, kernel) for kernel in kernels[how]]
+    images = [moved(image, flow, kernel) for kernel in kernels[how]]
     return images[0] if len(images) == 1 else np.asarray((images[0] + images[1]) / 2)
-
-
-def _sample(image: Image, flow: Image, kernel: int = 1) -> Image:
-    """Return ``image`` at each pixel moved by ``flow``; 1 is cv2.INTER_LINEAR. Edges are continued."""
-    import cv2
-
-    rows, columns = np.indices(flow.shape[:2], dtype=np.float32)
-    moved = cv2.remap(image, columns + flow[..., 0], rows + flow[..., 1], kernel, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(moved, np.float32)
-
-
-@contextmanager
-def _single_threaded_cv2() -> Iterator[None]:
-    """The solver's result depends on its number of threads, so gaps run in parallel, not rows."""
-    import cv2
-
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)
 
 
 FLOW = MethodSpec(

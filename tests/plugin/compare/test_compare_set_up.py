@@ -30,7 +30,7 @@ class TestStack:
     @pytest.mark.parametrize(
         ("add", "words"),
         [
-            (lambda viewer: viewer.add_labels(np.zeros((4, 5, 6), int), name="seg"), "choose an Image layer"),
+            (lambda viewer: viewer.add_points(np.zeros((4, 3)), name="points"), "choose an Image layer"),
             (lambda viewer: viewer.add_image(np.zeros((9, 9, 3)), rgb=True, name="rgb"), "has 2 axes"),
             (lambda viewer: viewer.add_image(np.zeros((9, 9)), name="flat"), "has 2 axes"),
             (

@@ -59,7 +59,12 @@ _TIE = 0.99  # voxel sizes that agree within 1 % are equally coarse
 
 
 def read(
-    path: Path, *, axis: Literal["auto", "x", "y", "z"] = "auto", axes: str | None = None, lazy: bool = False
+    path: Path,
+    *,
+    axis: Literal["auto", "x", "y", "z"] = "auto",
+    axes: str | None = None,
+    lazy: bool = False,
+    labels: bool = False,
 ) -> Dataset:
     """Read a NIfTI image.
 
@@ -75,6 +80,8 @@ def read(
         For TIFF only.
     lazy : bool
         Has no effect: NIfTI files are read at once.
+    labels : bool
+        For TIFF only.
 
     Raises
     ------

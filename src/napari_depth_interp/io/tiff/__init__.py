@@ -48,7 +48,7 @@ class _Image:
     rgb: bool = False
 
 
-def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False) -> Dataset:
+def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False, labels: bool = False) -> Dataset:
     """Read the first image series of a TIFF file.
 
     Parameters
@@ -60,6 +60,8 @@ def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False)
         Names for the axes of the file, overriding what it says.
     lazy : bool
         Leave the voxels in the file until they are asked for.
+    labels : bool
+        The values of a palette image are identifiers, and its colours do not matter.
 
     Raises
     ------
@@ -74,7 +76,7 @@ def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False)
             f"the section axis '{axis}' can be chosen for NIfTI only; TIFF sections lie along Z: leave it at auto"
         )
     check_structure(path)
-    image = _load(path, axes, lazy=lazy)
+    image = _load(path, axes, lazy=lazy, labels=labels)
     calibration = image.calibration
     voxels = as_array(image.voxels) if isinstance(image.voxels, LazyVoxels) else to_tczyx(image.voxels, image.axes)
     channels, sections = voxels.shape[1:3]
@@ -100,10 +102,10 @@ def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False)
     )
 
 
-def _load(path: Path, axes: str | None, *, lazy: bool) -> _Image:
+def _load(path: Path, axes: str | None, *, lazy: bool, labels: bool) -> _Image:
     try:
         with _silent_tifffile(), tifffile.TiffFile(path) as tif:
-            return _load_series(tif, path, axes, lazy=lazy)
+            return _load_series(tif, path, axes, lazy=lazy, labels=labels)
     except DepthInterpError:
         raise
     except MemoryError as error:
@@ -128,7 +130,7 @@ def _silent_tifffile() -> Iterator[None]:
         logger.removeFilter(reject)
 
 
-def _load_series(tif: tifffile.TiffFile, path: Path, axes: str | None, *, lazy: bool) -> _Image:
+def _load_series(tif: tifffile.TiffFile, path: Path, axes: str | None, *, lazy: bool, labels: bool) -> _Image:
     xml = tif.ome_metadata
     ome = None if xml is None else parse_ome(xml)
     if xml is not None and ome is None:
@@ -142,7 +144,7 @@ def _load_series(tif: tifffile.TiffFile, path: Path, axes: str | None, *, lazy: 
     if len(tif.series) > 1:
         calibration.notes.append(f"the file holds {len(tif.series)} image series; the first one was read")
     rgb = _is_rgb(series, axes)
-    if not rgb:
+    if not rgb and not (labels and series.keyframe.photometric == _PALETTE):
         _check_colours(series, tif, calibration, path, axes)
     if ome is not None:
         _check_ome(series, ome, path, axes)
@@ -194,7 +196,7 @@ def _check_colours(series: Any, tif: tifffile.TiffFile, calibration: Calibration
     if not (tif.is_imagej and _is_intensity_table(frame.colormap)):
         raise InputError(
             f"'{path.name}' is a palette image: its values are indices of colours or labels, "
-            "which cannot be interpolated; convert it to grey first"
+            "which cannot be interpolated; convert it to grey first, or fill in labels with 'depth-interp labels'"
         )
     calibration.notes.append("the colour table (LUT) was ignored; values are read as intensities")
 

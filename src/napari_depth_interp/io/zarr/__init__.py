@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["check", "open_sink", "read", "read_levels", "write"]
 
 
-def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False) -> Dataset:
+def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False, labels: bool = False) -> Dataset:
     """Read the largest resolution of an OME-Zarr image.
 
     Parameters
@@ -35,6 +35,8 @@ def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False)
         Names of the axes of a zarr array that has no OME metadata.
     lazy : bool
         Read voxels when they are asked for.
+    labels : bool
+        For TIFF only.
 
     Raises
     ------

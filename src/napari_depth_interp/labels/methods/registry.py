@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from ...errors import RequestError
 from ..method import LabelMethodSpec
+from .auto import AUTO
+from .flow import FLOW
+from .learned import LEARNED
 from .nearest import NEAREST
 from .shape import SHAPE
 
-SPECS: dict[str, LabelMethodSpec] = {spec.name: spec for spec in (NEAREST, SHAPE)}
+SPECS: dict[str, LabelMethodSpec] = {spec.name: spec for spec in (AUTO, NEAREST, SHAPE, FLOW, LEARNED)}
 
 
 def get(name: str) -> LabelMethodSpec:

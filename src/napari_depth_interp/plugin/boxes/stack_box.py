@@ -8,7 +8,7 @@ from typing import Any
 
 import napari
 import numpy as np
-from napari.layers import Image, Layer
+from napari.layers import Image, Labels, Layer
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
@@ -35,7 +35,7 @@ from ...run.settings import Settings, describe
 from ...stack import Acquisition, Dataset
 from ..folding import Fold
 from ..jobs.messages import for_window
-from ..layers import REAL_KEY, adopt, to_dataset
+from ..layers import REAL_KEY, adopt, adopt_labels, to_dataset
 from ..layers.watch import LayerListWatch
 from ..preferences import PLUGIN
 from ..qt_helpers import PROBLEM_COLOUR, growing_form, let_shrink, say
@@ -55,14 +55,15 @@ class StackBox(QGroupBox):
     """Chooses the input layer and completes what its file does not say.
 
     It follows the image layer that is selected in the viewer, unless it is pinned; layers that the docks have made
-    are not followed. ``changed`` is emitted when the stack or what is known about it changes.
+    are not followed. ``changed`` is emitted when the stack or what is known about it changes. With ``takes_labels`` a
+    Labels layer may be chosen, too; its dock asks for ``labels_dataset``.
     """
 
     changed = Signal()
 
-    def __init__(self, viewer: napari.Viewer, parent: QWidget | None = None) -> None:
+    def __init__(self, viewer: napari.Viewer, parent: QWidget | None = None, *, takes_labels: bool = False) -> None:
         super().__init__("Stack", parent)
-        self._viewer = viewer
+        self._viewer, self._takes_labels = viewer, takes_labels
         self._dataset: Dataset | None = None
         self._problem = ""
         self._depths: list[float] | None = None
@@ -310,10 +311,13 @@ class StackBox(QGroupBox):
         self._dataset, self._problem = None, ""
         if self.layer is not None:
             try:
-                self._dataset = adopt(self.layer)
+                self._dataset = self._adopted(self.layer)
             except DepthInterpError as error:
                 self._problem = for_window(error)
         self._describe()
+
+    def _adopted(self, layer: Layer) -> Dataset:
+        return adopt_labels(layer) if self._takes_labels and isinstance(layer, Labels) else adopt(layer)
 
     # Describing
 

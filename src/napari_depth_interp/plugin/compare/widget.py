@@ -22,6 +22,8 @@ from ..jobs.messages import for_window
 from ..jobs.run_bar import RunBar
 from ..layers import place
 from ..preferences import preference
+from .label_mode import LabelMode
+from .label_task import LabelOutcome
 from .methods_box import MethodsBox
 from .protocol_box import ProtocolBox
 from .results import Comparison
@@ -55,20 +57,23 @@ class CompareMethods(JobWidget):
         self.viewer = napari_viewer
         self._running: Comparison | None = None
         self._data: Any = None
-        self.stack = StackBox(napari_viewer)
+        self.stack = StackBox(napari_viewer, takes_labels=True)
         self.protocol = ProtocolBox(napari_viewer)
         self.methods = MethodsBox()
         self.bar = RunBar("Score these methods. The window stays usable meanwhile.", preview=False)
         self.scores = ScoresPanel(napari_viewer)
+        self.labels = LabelMode(self)
         self.drops = self.stack
-        self.lay_out((self.stack, self.protocol, self.methods), {"Scores": self.scores})
-        for box in (self.stack, self.protocol, self.methods):
+        boxes = (self.stack, self.protocol, self.methods, self.labels.box)
+        self.lay_out(boxes, {"Scores": self.scores, "Labels": self.labels.panel})
+        for box in boxes:
             box.changed.connect(self.bar.forget_problem)
             box.changed.connect(self._check)
         self.bar.run_clicked.connect(self.run)
         self.bar.cancel_clicked.connect(self.cancel)
         self.scores.report_wanted.connect(self.write_report)
-        self.scores.said.connect(self._say)
+        for panel in (self.scores, self.labels.panel):
+            panel.said.connect(self._say)
         self._check()
 
     def settings(self) -> Settings:
@@ -106,6 +111,9 @@ class CompareMethods(JobWidget):
         layer = self.stack.layer
         if self.job is not None:
             return
+        if self.labels.is_on:
+            self._run_labels()
+            return
         try:
             question = self.question()
             dataset = prepare_dataset(question.dataset, question.settings)
@@ -123,6 +131,19 @@ class CompareMethods(JobWidget):
         feed.scored.connect(self._scored)
         self.start_job(partial(compare_task, question, feed.send), "comparing", self._returned)
 
+    def _run_labels(self) -> None:
+        try:
+            self.labels.run()
+        except DepthInterpError as error:
+            self._failed(error)
+
+    def labels_returned(self, outcome: LabelOutcome) -> None:
+        """Show a comparison of methods for labels, unless it was cancelled at the very end."""
+        if self.job is None or self.job.abort_requested:
+            self._cancelled()
+            return
+        self.labels.returned(outcome)
+
     def write_report(self, folder: Path) -> None:
         """Write the HTML report of the comparison in view into a folder."""
         comparison = self.scores.comparison
@@ -134,7 +155,7 @@ class CompareMethods(JobWidget):
         scored = [comparison.scored[each.method] for each in comparison.scores.methods]
         command = comparison.command(str(folder))
         order = ReportOrder(comparison.question, scored, comparison.scores, comparison.title, folder, command)
-        self.start_job(partial(report_task, order), "writing the report", self._report_written)
+        self.start_job(partial(report_task, order), "writing the report", self.report_written)
 
     def next_hidden(self) -> None:
         """Show the next hidden section."""
@@ -169,7 +190,8 @@ class CompareMethods(JobWidget):
         seconds = sum(each.seconds for each in scores.methods)
         self.bar.say("; ".join([f"{_count(len(scores.methods))} compared, {duration(seconds)} of computing", *notes]))
 
-    def _report_written(self, page: Path) -> None:
+    def report_written(self, page: Path) -> None:
+        """Say where the report is."""
         self.bar.say(f"the report is {page}")
 
     def _cancelled(self, *_: Any) -> None:
@@ -190,12 +212,17 @@ class CompareMethods(JobWidget):
         self.stack.leave()
         self.protocol.leave()
         self.scores.leave()
+        self.labels.leave()
 
     # Checking what the boxes show
 
     def _check(self, *_: Any) -> None:
         layer = self.stack.layer
         self.bar.set_input("" if layer is None else layer.name)
+        self.labels.show_boxes()
+        if self.labels.is_on:
+            self._check_labels()
+            return
         try:
             check_sections(self.stack.described(self.settings()))
         except DepthInterpError as error:
@@ -206,6 +233,15 @@ class CompareMethods(JobWidget):
             self.protocol.protocol()
             self.protocol.data_range()
             self.protocol.reference()
+        except DepthInterpError as error:
+            self.bar.set_ready(False, for_window(error), in_message=True)
+        else:
+            self.bar.set_ready(True)
+
+    def _check_labels(self) -> None:
+        try:
+            self.stack.described(self.settings())
+            self.labels.check()
         except DepthInterpError as error:
             self.bar.set_ready(False, for_window(error), in_message=True)
         else:

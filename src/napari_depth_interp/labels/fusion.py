@@ -1,0 +1,67 @@
+"""One network for all stacks that weighs outlines against what the image says (scripts/train_label_fusion.py)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..io.files import replacing
+from ..models.weights import read
+from .candidates import FEATURES, FLOW, SHAPE, Candidate
+from .distance import FAR, Contest
+from .network import RowClassifier, logits_of
+
+WIDTH = 32
+"""Units in each hidden layer."""
+_OUTLINES = 2.0
+"""Weight of the outlines' own score, in typical errors, beside the network's log-odds: it was trained on few kinds."""
+
+
+@cache
+def ready() -> RowClassifier:
+    """Return the network with the weights that the package brings."""
+    return load(Path(__file__).with_name("fusion.safetensors"))
+
+
+def load(path: Path) -> RowClassifier:
+    """Return the network with the weights of a file."""
+    network = RowClassifier(FEATURES, 1, WIDTH)
+    network.load_state_dict(read(path))
+    return network.eval()
+
+
+def save(path: Path, network: RowClassifier, about: Mapping[str, Any]) -> None:
+    """Write weights, with how they were made."""
+    from safetensors.torch import save_file
+
+    tensors = {name: each.detach().contiguous() for name, each in network.state_dict().items()}
+    with replacing(path, overwrite=True) as temporary:
+        save_file(tensors, temporary, metadata={"made": json.dumps(dict(about))})
+
+
+def log_odds(network: RowClassifier, found: Sequence[Candidate]) -> list[NDArray[np.float32]]:
+    """Return for each candidate the log-odds of its pixels to belong to its object."""
+    if not found:
+        return []
+    rows = np.concatenate([each.features for each in found])
+    learned = logits_of(network, torch.from_numpy(rows)).numpy()[:, 0]
+    odds = learned + _OUTLINES * (rows[:, SHAPE] + rows[:, FLOW]) / 2
+    return np.split(odds, np.cumsum([len(each.features) for each in found])[:-1])
+
+
+def fused(network: RowClassifier, found: Sequence[Candidate], shape: tuple[int, int, int]) -> Contest:
+    """Let objects compete with their log-odds."""
+    contest = Contest.empty(shape)
+    for each, odds in zip(found, log_odds(network, found), strict=True):
+        thing = each.object.thing
+        score = np.full(each.mask.shape, FAR, np.float32)
+        score[each.mask] = odds
+        contest.enter(each.section, thing.box, thing.label, score)
+    return contest

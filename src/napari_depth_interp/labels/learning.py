@@ -1,0 +1,65 @@
+"""The method ``learned`` at work; here, not beside its parameters, as torch is imported only when it is used."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..method import Runtime
+from ..nn.runtime import torch_on
+from ..progress import Report, silent
+from .candidates import Candidate, candidates
+from .evidence import Evidence
+from .fusion import fused, ready
+from .gap import Filled, Gap
+from .network import RowClassifier
+from .paths import Paths
+from .scores import contest_of, scored
+from .series import Series
+
+if TYPE_CHECKING:
+    from .methods.learned import LearnedConfig
+
+_SURE = 0.5
+"""Log-odds of a voxel being right for each unit that the winner is ahead: what experts' labels say."""
+
+
+class Learned:
+    """The method at work.
+
+    Parameters
+    ----------
+    config : LearnedConfig
+    runtime : Runtime
+    network : RowClassifier, optional
+        That weighs outlines against the image. Default: the one that the package brings.
+    """
+
+    def __init__(self, config: LearnedConfig, runtime: Runtime, network: RowClassifier | None = None) -> None:
+        self._config = config
+        self._single = replace(runtime, device="cpu", threads=1)  # networks so small lose more than they gain by more
+        self._network = network
+        self._evidence = Evidence(config.steps, runtime.seed)
+
+    def prepare(self, series: Series, *, report: Report = silent) -> None:
+        """Learn what objects look like."""
+        with torch_on(self._single):
+            self._evidence.fit(series, report)
+
+    def candidates(self, gap: Gap) -> list[Candidate]:
+        """Return the pixels that each object of a gap may have, with their features."""
+        paths = Paths.of(gap, self._config.smoothness)
+        objects = scored(gap, paths)
+        with torch_on(self._single):
+            looks = self._evidence.looks(gap)
+        return list(candidates(gap, objects, contest_of(objects, gap.shape), paths, looks))
+
+    def fill(self, gap: Gap) -> Filled:
+        """Return the sections of a gap."""
+        found = self.candidates(gap)
+        with torch_on(self._single):
+            contest = fused(self._network or ready(), found, gap.shape)
+        confidence = 1 / (1 + np.exp(-_SURE * contest.margin()))
+        return Filled(contest.winners(), confidence.astype(np.float32))

@@ -1,0 +1,50 @@
+"""The method ``flow``: outlines that move as the image moves."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ...method import MethodConfig, Runtime
+from ...progress import Report, silent
+from ..gap import Filled, Gap
+from ..method import LabelMethodSpec
+from ..morph import confidence_of
+from ..paths import Paths
+from ..scores import contest_of, scored
+from ..series import Series
+
+
+class LabelFlowConfig(MethodConfig):
+    """Parameters of labels that move as the image moves."""
+
+    smoothness: float = Field(
+        default=40.0,
+        ge=1.0,
+        le=500.0,
+        title="Smoothness",
+        description="How strongly neighbouring pixels are made to move alike. Higher: steadier on noise, misses small "
+        "objects that move on their own.",
+    )
+
+
+class _Flow:
+    def __init__(self, config: LabelFlowConfig, runtime: Runtime) -> None:
+        self._config = config
+
+    def prepare(self, series: Series, *, report: Report = silent) -> None:
+        """Learn nothing."""
+
+    def fill(self, gap: Gap) -> Filled:
+        contest = contest_of(scored(gap, Paths.of(gap, self._config.smoothness)), gap.shape)
+        return Filled(contest.winners(), confidence_of(contest.margin(), gap))
+
+
+FLOW = LabelMethodSpec(
+    name="flow",
+    title="Flow",
+    summary="Moves each object's outline as the image moves from section to section, averaged with shape. Needs the "
+    "image on the sections between.",
+    config=LabelFlowConfig,
+    create=_Flow,
+    needs_image=True,
+)

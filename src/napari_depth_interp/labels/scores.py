@@ -1,0 +1,89 @@
+"""How well each wanted pixel fits an object: its outline on its way, with and without the motion of the image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..numerics.motion import moved
+from .distance import Contest, Distances, signed_distance
+from .gap import Gap
+from .morph import areas_of, morph, with_area
+from .objects import Thing, things
+from .paths import Paths
+
+MARGIN = 10
+"""Pixels around an object that its score is known on: it may leave the place where it is on both sections."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """An object with its scores on the wanted sections, in its box: signed distances in pixels, positive inside.
+
+    Attributes
+    ----------
+    thing : Thing
+    shape, flow : (n, y, x) float32 array
+        From its outlines alone, and moved as the image moves; both have the area that its neighbours suggest.
+    below, above : list of (y, x) arrays or None
+        Signed distances on the two annotated sections, brought to every section of the image in between by its motion;
+        None where the object is not on that section.
+    """
+
+    thing: Thing
+    shape: NDArray[np.float32]
+    flow: NDArray[np.float32]
+    below: list[Distances] | None
+    above: list[Distances] | None
+
+    @property
+    def mean(self) -> NDArray[np.float32]:
+        """(n, y, x) mean of both scores: each is better on some objects, and their errors differ."""
+        return np.asarray((self.shape + self.flow) / 2, np.float32)
+
+    def blend(self, row: int, share: float) -> Distances:
+        """Return both distances brought to one section of the image, blended by its place in the gap."""
+        below = None if self.below is None else self.below[row]
+        above = None if self.above is None else self.above[row]
+        if below is None or above is None:
+            found = below if above is None else above
+            assert found is not None
+            return found
+        return np.asarray((1 - share) * below + share * above, np.float32)
+
+
+def scored(gap: Gap, paths: Paths) -> list[Scored]:
+    """Return all objects of a gap with their scores."""
+    return [_score(thing, gap, paths) for thing in things(gap, MARGIN)]
+
+
+def _score(thing: Thing, gap: Gap, paths: Paths) -> Scored:
+    made = Scored(
+        thing,
+        np.stack(morph(thing, gap)),
+        np.zeros(0, np.float32),
+        _brought(thing.below, paths.to_below, thing),
+        _brought(thing.above, paths.to_above, thing),
+    )
+    rows = [paths.row_of(gap, float(share)) for share in gap.shares]
+    blends = [made.blend(row, float(share)) for row, share in zip(rows, gap.shares, strict=True)]
+    flow = [with_area(*each) for each in zip(blends, areas_of(thing, gap), strict=True)]
+    return Scored(thing, made.shape, np.stack(flow), made.below, made.above)
+
+
+def _brought(mask: NDArray[np.uint8], ways: list[NDArray[np.float32]], thing: Thing) -> list[Distances] | None:
+    if not mask.any():
+        return None
+    distances = signed_distance(mask)
+    return [moved(distances, np.ascontiguousarray(way[thing.box])) for way in ways]
+
+
+def contest_of(objects: list[Scored], shape: tuple[int, int, int]) -> Contest:
+    """Let objects compete with the mean of their scores."""
+    contest = Contest.empty(shape)
+    for each in objects:
+        for section, score in enumerate(each.mean):
+            contest.enter(section, each.thing.box, each.thing.label, score)
+    return contest
