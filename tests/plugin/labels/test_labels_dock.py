@@ -5,6 +5,7 @@ from dataclasses import replace
 import dask.array
 import numpy as np
 import pytest
+import tifffile
 from controls import find, pick, press, read
 from drive import said
 from labelled import PLUGIN, disc, drawn, finish, open_dock, settled
@@ -409,7 +410,7 @@ class TestSaving:
         assert np.array_equal(result.is_observed, result.annotated)
         assert np.array_equal(result, layer.data)
         assert result.dtype == np.uint8
-        assert io.read(path).holds_labels == (suffix == ".nii.gz")
+        assert io.read(path).holds_labels == (suffix != ".tif")
         confidence = io.read(tmp_path / f"cells-confidence{suffix}").voxels[0, 0]
         assert (confidence[[0, 4, 6, 8]] == 1).all()
         assert confidence[2].min() < 1
@@ -467,6 +468,13 @@ class TestFiles:
         [layer] = viewer.open(str(path), plugin=PLUGIN)
         assert isinstance(layer, Labels)
         assert np.array_equal(layer.data, drawn())
+
+    def test_a_palette_file_is_read_as_identifiers(self, qtbot, viewer, dock, tmp_path):
+        colours = np.zeros((3, 256), "uint16")
+        tifffile.imwrite(tmp_path / "seg.tif", drawn(), photometric="palette", colormap=colours)
+        dock.layers.open_files([tmp_path / "seg.tif"])
+        settled(qtbot, dock)
+        assert np.array_equal(dock.layers.layer.data, drawn())
 
     def test_grey_values_are_refused(self, viewer, dock, tmp_path):
         path = tmp_path / "grey.tif"

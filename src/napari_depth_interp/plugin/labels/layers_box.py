@@ -200,7 +200,7 @@ class LayersBox(QGroupBox):
         problems = []
         for path in map(Path, paths):
             try:
-                made = to_label_layers(io.read(path), path.name.split(".")[0])
+                made = to_label_layers(io.read(path, labels=True), path.name.split(".")[0])
             except (DepthInterpError, OSError) as error:
                 problems.append(for_window(error))
                 continue
