@@ -1,7 +1,8 @@
 """A process that has imported everything and forks the real command line on request: starting it takes longest.
 
-One JSON object per line: ``arguments``, ``folder``, ``environment``, and the files ``stdout`` and ``stderr`` that take
-what is printed. The answer is the exit status, or minus the signal that ended it.
+One JSON list per line, of processes that run at the same time: ``arguments``, ``folder``, ``environment``, and the
+files ``stdout`` and ``stderr`` that take what is printed. The answer is the list of the exit statuses, or minus the
+signal that ended a process.
 """
 
 import atexit
@@ -32,6 +33,18 @@ def preload():
     registry._third_party.cache_clear()  # what is installed is told by the environment of each order
 
 
+def preload_for(arguments):
+    """Import what only some commands need, and what takes seconds, when the first of them comes."""
+    if arguments[:1] == ["train"]:
+        importlib.import_module("torch._dynamo")  # each optimiser does it
+    if any(word.startswith(_DIFFUSION) for word in arguments):
+        importlib.import_module("diffusers.models.unets.unet_2d")
+
+
+_DIFFUSION = ("msdsr", "microdiffusion")
+"""Methods whose network comes from diffusers."""
+
+
 def child(order):
     for number, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
@@ -55,11 +68,14 @@ def serve():
     preload()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for line in sys.stdin:
-        pid = os.fork()
-        if pid == 0:
-            child(json.loads(line))
-        _, status = os.waitpid(pid, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        pids = []
+        for order in json.loads(line):
+            preload_for(order["arguments"])
+            pids.append(os.fork())
+            if pids[-1] == 0:
+                child(order)
+        statuses = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+        print(json.dumps(statuses), flush=True)
 
 
 if __name__ == "__main__":
