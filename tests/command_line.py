@@ -117,28 +117,9 @@ def check_failure(done, status):
     return message
 
 
-_MANY = """
-import contextlib, io, json, sys
-from napari_depth_interp.cli import main
-
-done = []
-for arguments in json.load(sys.stdin):
-    with contextlib.redirect_stdout(io.StringIO()) as output, contextlib.redirect_stderr(io.StringIO()) as errors:
-        status = main(arguments)
-    done.append([arguments, status, output.getvalue(), errors.getvalue()])
-json.dump(done, sys.stdout)
-"""
-
-
 def many(commands, environment=None):
-    """Run many command lines, one after the other, in one process: most of the time goes into starting it."""
-    texts = [[*map(str, arguments), "--json"] for arguments in commands]
-    done = subprocess.run(
-        [sys.executable, "-c", _MANY],
-        input=json.dumps(texts), capture_output=True, text=True, encoding="utf-8",
-        env=ENVIRONMENT | (environment or {}), timeout=120, check=True,
-    )  # fmt: skip
-    return [subprocess.CompletedProcess(*each) for each in json.loads(done.stdout)]
+    """Run many command lines with ``--json``, one after the other."""
+    return [depth_interp(*arguments, "--json", environment=environment) for arguments in commands]
 
 
 def files(folder: Path) -> set[str]:

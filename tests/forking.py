@@ -37,6 +37,8 @@ def preload_for(arguments):
     """Import what only some commands need, and what takes seconds, when the first of them comes."""
     if arguments[:1] == ["train"]:
         importlib.import_module("torch._dynamo")  # each optimiser does it
+    if "--lpips" in arguments:
+        importlib.import_module("torchvision")
     if any(word.startswith(_DIFFUSION) for word in arguments):
         importlib.import_module("diffusers.models.unets.unet_2d")
 
