@@ -33,18 +33,26 @@ def preload():
     registry._third_party.cache_clear()  # what is installed is told by the environment of each order
 
 
+_SCORES = ("scipy.stats", "skimage.filters", "rich.table", "rich.console")
+_FIGURES = ("matplotlib.figure", "matplotlib.backends.backend_agg")
+_DIFFUSION = ("diffusers.models.unets.unet_2d",)
+_MORE = {
+    "train": ("torch._dynamo",),  # each optimiser does it
+    "evaluate": _SCORES,
+    "demo": (*_SCORES, *_FIGURES),
+    "--report": (*_FIGURES, "jinja2"),
+    "--lpips": ("torchvision",),
+    "msdsr": _DIFFUSION,
+    "microdiffusion": _DIFFUSION,
+}
+"""What commands with a word import beside what all do."""
+
+
 def preload_for(arguments):
-    """Import what only some commands need, and what takes seconds, when the first of them comes."""
-    if arguments[:1] == ["train"]:
-        importlib.import_module("torch._dynamo")  # each optimiser does it
-    if "--lpips" in arguments:
-        importlib.import_module("torchvision")
-    if any(word.startswith(_DIFFUSION) for word in arguments):
-        importlib.import_module("diffusers.models.unets.unet_2d")
-
-
-_DIFFUSION = ("msdsr", "microdiffusion")
-"""Methods whose network comes from diffusers."""
+    """Import what takes long and only some commands need, when the first of them comes: the next ones have it."""
+    for word in arguments:
+        for name in ("zarr",) if word.endswith(".zarr") else _MORE.get(word, ()):
+            importlib.import_module(name)
 
 
 def child(order):
