@@ -2,19 +2,18 @@
 
 import numpy as np
 import torch
-import torchvision
 
-MODELS = {
-    "alex": torchvision.models.alexnet,
-    "vgg": torchvision.models.vgg16,
-    "squeeze": torchvision.models.squeezenet1_1,
-}
+MODELS = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet1_1"}
+"""What torchvision calls them."""
 
 
 def drawn(net):
     """Return a backbone with weights at random, called as torchvision calls its convolutions."""
+    from torchvision import models  # two seconds for every process
+
     with torch.device("meta"):
-        shapes = {name: each.shape for name, each in MODELS[net]().state_dict().items() if name.startswith("features.")}
+        network = getattr(models, MODELS[net])()
+        shapes = {name: each.shape for name, each in network.state_dict().items() if name.startswith("features.")}
     generator = torch.Generator().manual_seed(5)
     std = {name: (2 / max(1, np.prod(shape[1:]))) ** 0.5 for name, shape in shapes.items()}
     return {name: std[name] * torch.randn(shape, generator=generator) for name, shape in shapes.items()}

@@ -33,7 +33,7 @@ def depth_interp(*arguments, command=MODULE, cwd=None, environment=None):
         arguments = ("run", "--method", "linear", *arguments[1:])
     words, environment = list(map(str, arguments)), ENVIRONMENT | (environment or {})
     if command == MODULE:
-        return _forks().run(words, str(cwd or Path.cwd()), environment)
+        return _forks().run([words], str(cwd or Path.cwd()), [environment])[0]
     return subprocess.run(
         [*map(str, command), *words],
         capture_output=True, text=True, encoding="utf-8", cwd=cwd, env=environment, timeout=_LONGEST, check=False,
@@ -51,19 +51,23 @@ class _Forks:
         )  # fmt: skip
         atexit.register(self.close)
 
-    def run(self, arguments, folder, environment):
-        """Return what a process has printed, and how it ended."""
-        printed = {name: f"{self._folder.name}/{name}" for name in ("stdout", "stderr")}
-        order = {"arguments": arguments, "folder": folder, "environment": environment, **printed}
+    def run(self, commands, folder, environments):
+        """Return what processes have printed that run at the same time, and how they ended."""
+        orders = [
+            {"arguments": arguments, "folder": folder, "environment": environment}
+            | {name: f"{self._folder.name}/{name}{number}" for name in ("stdout", "stderr")}
+            for number, (arguments, environment) in enumerate(zip(commands, environments, strict=True))
+        ]
         with self._lock:
-            self._server.stdin.write(json.dumps(order) + "\n")
+            self._server.stdin.write(json.dumps(orders) + "\n")
             self._server.stdin.flush()
             if not select([self._server.stdout], [], [], _LONGEST)[0]:
                 self.close()
-                raise subprocess.TimeoutExpired(arguments, _LONGEST)
-            status = int(self._server.stdout.readline())
-            texts = [Path(path).read_text("utf-8") for path in printed.values()]
-        return subprocess.CompletedProcess(arguments, status, *texts)
+                raise subprocess.TimeoutExpired(commands[0], _LONGEST)
+            statuses = json.loads(self._server.stdout.readline())
+            texts = [[Path(order[name]).read_text("utf-8") for name in ("stdout", "stderr")] for order in orders]
+        done = zip(commands, statuses, texts, strict=True)
+        return [subprocess.CompletedProcess(arguments, status, *printed) for arguments, status, printed in done]
 
     def close(self):
         """End the process and its children."""
@@ -77,6 +81,12 @@ class _Forks:
 @cache
 def _forks():
     return _Forks()
+
+
+def at_the_same_time(commands, environments):
+    """Run several command lines beside each other, each with an environment of its own; return what became of them."""
+    words = [list(map(str, arguments)) for arguments in commands]
+    return _forks().run(words, str(Path.cwd()), environments)
 
 
 def succeed(*arguments, **options):
@@ -107,28 +117,9 @@ def check_failure(done, status):
     return message
 
 
-_MANY = """
-import contextlib, io, json, sys
-from napari_depth_interp.cli import main
-
-done = []
-for arguments in json.load(sys.stdin):
-    with contextlib.redirect_stdout(io.StringIO()) as output, contextlib.redirect_stderr(io.StringIO()) as errors:
-        status = main(arguments)
-    done.append([arguments, status, output.getvalue(), errors.getvalue()])
-json.dump(done, sys.stdout)
-"""
-
-
 def many(commands, environment=None):
-    """Run many command lines, one after the other, in one process: most of the time goes into starting it."""
-    texts = [[*map(str, arguments), "--json"] for arguments in commands]
-    done = subprocess.run(
-        [sys.executable, "-c", _MANY],
-        input=json.dumps(texts), capture_output=True, text=True, encoding="utf-8",
-        env=ENVIRONMENT | (environment or {}), timeout=120, check=True,
-    )  # fmt: skip
-    return [subprocess.CompletedProcess(*each) for each in json.loads(done.stdout)]
+    """Run many command lines with ``--json``, one after the other."""
+    return [depth_interp(*arguments, "--json", environment=environment) for arguments in commands]
 
 
 def files(folder: Path) -> set[str]:

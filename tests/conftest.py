@@ -15,6 +15,7 @@ from napari_depth_interp.stack import Dataset
 
 os.environ["DEPTH_INTERP_MODELS"] = f"{tempfile.gettempdir()}/no-models-{os.getpid()}"  # not the user's own
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait must not take the other tests' cores
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # nor do small networks gain from more, unless a test asks for it
 
 
 @pytest.fixture(scope="session")

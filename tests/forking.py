@@ -1,7 +1,8 @@
 """A process that has imported everything and forks the real command line on request: starting it takes longest.
 
-One JSON object per line: ``arguments``, ``folder``, ``environment``, and the files ``stdout`` and ``stderr`` that take
-what is printed. The answer is the exit status, or minus the signal that ended it.
+One JSON list per line, of processes that run at the same time: ``arguments``, ``folder``, ``environment``, and the
+files ``stdout`` and ``stderr`` that take what is printed. The answer is the list of the exit statuses, or minus the
+signal that ended a process.
 """
 
 import atexit
@@ -33,6 +34,28 @@ def preload():
     registry._third_party.cache_clear()  # what is installed is told by the environment of each order
 
 
+_SCORES = ("scipy.stats", "skimage.filters", "rich.table", "rich.console")
+_FIGURES = ("matplotlib.figure", "matplotlib.backends.backend_agg")
+_DIFFUSION = ("diffusers.models.unets.unet_2d",)
+_MORE = {
+    "train": ("torch._dynamo",),  # each optimiser does it
+    "evaluate": _SCORES,
+    "demo": (*_SCORES, *_FIGURES),
+    "--report": (*_FIGURES, "jinja2"),
+    "--lpips": ("torchvision",),
+    "msdsr": _DIFFUSION,
+    "microdiffusion": _DIFFUSION,
+}
+"""What commands with a word import beside what all do."""
+
+
+def preload_for(arguments):
+    """Import what takes long and only some commands need, when the first of them comes: the next ones have it."""
+    for word in arguments:
+        for name in ("zarr",) if word.endswith(".zarr") else _MORE.get(word, ()):
+            importlib.import_module(name)
+
+
 def child(order):
     for number, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
@@ -56,11 +79,14 @@ def serve():
     preload()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for line in sys.stdin:
-        pid = os.fork()
-        if pid == 0:
-            child(json.loads(line))
-        _, status = os.waitpid(pid, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        pids = []
+        for order in json.loads(line):
+            preload_for(order["arguments"])
+            pids.append(os.fork())
+            if pids[-1] == 0:
+                child(order)
+        statuses = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+        print(json.dumps(statuses), flush=True)
 
 
 if __name__ == "__main__":

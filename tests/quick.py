@@ -13,21 +13,21 @@ from napari_depth_interp.progress import silent
 from napari_depth_interp.simulate import simulate
 
 QUICK = {
-    "section_sr": {"training_steps": 15, "channels": 8, "blocks": 1},
-    "auto": {"training_steps": 12},
-    "msdsr": {"training_steps": 10, "channels": 8, "levels": 2, "steps": 2, "batch": 4},
-    "msdsr_kplanes": {"training_steps": 20},
-    "srcnn": {"training_steps": 20, "filters": 8, "mapped": 8, "batch": 4},
-    "cae": {"training_steps": 20, "filters": 8, "code": 8, "batch": 4},
-    "inr": {"training_steps": 20, "features": 4},
+    "section_sr": {"training_steps": 10, "channels": 8, "blocks": 1},
+    "auto": {"training_steps": 10},
+    "msdsr": {"training_steps": 10, "channels": 8, "levels": 1, "steps": 2, "batch": 1},
+    "msdsr_kplanes": {"training_steps": 10},
+    "srcnn": {"training_steps": 10, "filters": 8, "mapped": 8, "batch": 2},
+    "cae": {"training_steps": 10, "filters": 8, "code": 8, "batch": 2},
+    "inr": {"training_steps": 10, "features": 4},
     "microdiffusion": {
         "prior": "cubic",
-        "training_steps": 12,
+        "training_steps": 10,
         "channels": 8,
-        "levels": 2,
+        "levels": 1,
         "steps": 2,
         "samples": 2,
-        "batch": 4,
+        "batch": 1,
         "window": 16,
     },
 }

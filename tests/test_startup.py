@@ -4,8 +4,6 @@ import json
 import subprocess
 import sys
 
-import pytest
-
 from command_line import ENVIRONMENT
 
 HEAVY = {"torch", "lpips", "napari", "npe2", "qtpy", "PyQt5", "PyQt6", "PySide6", "superqt", "magicgui", "vispy"}
@@ -13,9 +11,12 @@ HEAVY = {"torch", "lpips", "napari", "npe2", "qtpy", "PyQt5", "PyQt6", "PySide6"
 COMMAND = """
 import contextlib, io, json, sys
 from napari_depth_interp.cli import main
-with contextlib.redirect_stdout(io.StringIO()) as output:
-    status = main(sys.argv[1:])
-print(json.dumps([status, len(output.getvalue()), sorted(name.split(".")[0] for name in sys.modules)]))
+found = []
+for arguments in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        status = main(arguments)
+    found.append([status, len(output.getvalue()), sorted(name.split(".")[0] for name in sys.modules)])
+print(json.dumps(found))
 """
 
 
@@ -33,29 +34,30 @@ def test_the_package_imports_nothing_heavy():
     assert not loaded & (HEAVY | {"numpy", "scipy", "pydantic", "typer"})
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["methods"], ["methods", "--json"], ["run", "--help"], ["doctor"]]
-)
-def test_the_command_line_imports_nothing_heavy(arguments):
-    status, printed, loaded = python(COMMAND, *arguments)
-    assert status == 0
-    assert printed > 5
-    assert not set(loaded) & HEAVY
+LIGHT = [["--help"], ["--version"], ["methods"], ["methods", "--json"], ["run", "--help"], ["doctor"]]
+
+
+def test_the_command_line_imports_nothing_heavy():
+    """One after the other in one process: what one imports is there for all that follow."""
+    for arguments, (status, printed, loaded) in zip(LIGHT, python(COMMAND, json.dumps(LIGHT)), strict=True):
+        assert status == 0, arguments
+        assert printed > 5, arguments
+        assert not set(loaded) & HEAVY, arguments
 
 
 def test_a_run_imports_neither_torch_nor_qt(tmp_path):
     from command_line import noise, write_imagej
 
     source = write_imagej(tmp_path / "in.tif", noise((3, 8, 8)))
-    status, _, loaded = python(
-        COMMAND, "run", str(source), str(tmp_path / "out.tif"), "--factor", "2", "--method", "linear"
-    )
+    words = ["run", str(source), str(tmp_path / "out.tif"), "--factor", "2", "--method", "linear"]
+    [(status, _, loaded)] = python(COMMAND, json.dumps([words]))
     assert status == 0
     assert not set(loaded) & HEAVY
 
 
 def test_this_can_fail():
     """The names are looked for where they would be found."""
-    status, _, loaded = python(COMMAND.replace("import contextlib", "import torch, qtpy, contextlib"), "--version")
+    code = COMMAND.replace("import contextlib", "import torch, qtpy, contextlib")
+    [(status, _, loaded)] = python(code, json.dumps([["--version"]]))
     assert status == 0
     assert {"torch", "qtpy"} <= set(loaded)

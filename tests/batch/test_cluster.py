@@ -204,16 +204,17 @@ class TestScheduler:
         python = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", str(port)]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": ENVIRONMENT}
         process = subprocess.Popen([*python, "--no-dashboard"], **quiet)  # without workers: the batch waits for them
-        timer = threading.Timer(6, process.kill)
-        timer.start()
         said = set()
+
+        def report(progress):
+            said.add(progress.message)
+            if progress.message == "waiting for workers":
+                process.kill()
+
         try:
             with pytest.raises(DepthInterpError, match=r"connection to the scheduler was lost.*--resume"):
-                run_batch(
-                    plan(source, target), Processes(scheduler=address), report=lambda each: said.add(each.message)
-                )
+                run_batch(plan(source, target), Processes(scheduler=address), report=report)
         finally:
-            timer.cancel()
             process.kill()
             process.wait()
         assert (target / "summary.csv").read_text().count("waiting") == 3

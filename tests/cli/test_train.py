@@ -7,24 +7,12 @@ import subprocess
 import numpy as np
 import pytest
 
-from command_line import ENVIRONMENT, MODULE, depth_interp
+from command_line import ENVIRONMENT, MODULE, at_the_same_time, depth_interp
 from napari_depth_interp import io
 from napari_depth_interp.stack import Dataset, Grid
 
-SMALL = [
-    "-p",
-    "training_steps=12",
-    "-p",
-    "channels=8",
-    "-p",
-    "levels=2",
-    "-p",
-    "batch=2",
-    "-p",
-    "rows=2",
-    "--threads",
-    "1",
-]
+SMALL = ["training_steps=12", "channels=8", "levels=1", "batch=2", "rows=2", "steps=2"]
+SMALL = [word for each in SMALL for word in ("-p", each)] + ["--threads", "1"]
 
 
 def write(path, sections, seed=0):
@@ -157,8 +145,27 @@ def test_a_wrong_list_is_explained_in_one_line(volumes, tmp_path, text, words):
     assert not (tmp_path / "model" / "model.safetensors").exists()
 
 
-@pytest.mark.parametrize(("method", "options", "steps"), [("rrdb_gan", GAN, 2), ("srcnn", SRCNN, 10)])
-def test_two_processes_train_together(volumes, tmp_path, method, options, steps):
+def from_scratch(commands, environments):
+    """Run these commands at the same time in processes that have imported nothing."""
+    started = [
+        subprocess.Popen(
+            [*MODULE, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
+        for command, environment in zip(commands, environments, strict=True)
+    ]
+    ended = [process.communicate(timeout=240) for process in started]
+    return [
+        subprocess.CompletedProcess(process.args, process.returncode, *printed)
+        for process, printed in zip(started, ended, strict=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "steps", "together"),
+    [("rrdb_gan", GAN, 2, at_the_same_time), ("srcnn", SRCNN, 10, from_scratch)],
+    ids=["rrdb_gan", "srcnn"],
+)
+def test_two_processes_train_together(volumes, tmp_path, method, options, steps, together):
     """As accelerate and torchrun start them; without torchrun, which needs a name server for its own host."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -167,15 +174,9 @@ def test_two_processes_train_together(volumes, tmp_path, method, options, steps)
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2", "GLOO_SOCKET_IFNAME": "lo",
         "LOCAL_WORLD_SIZE": "2", "OMP_NUM_THREADS": "1",
     }  # fmt: skip
-    train = [*MODULE, "train", method, str(volumes), "--out", str(tmp_path / "model"), *options]
-    both = [
-        subprocess.Popen(
-            train, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-        )
-        for rank in (0, 1)
-    ]  # fmt: skip
-    ended = [process.communicate(timeout=240) for process in both]
-    assert [process.returncode for process in both] == [0, 0], ended
-    assert "".join(output for output, _ in ended).count("Trained on 2 stacks") == 1
+    train = ["train", method, str(volumes), "--out", str(tmp_path / "model"), *options]
+    ranks = [shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in (0, 1)]
+    both = together([train] * 2, ranks)
+    assert [process.returncode for process in both] == [0, 0], [process.stderr for process in both]
+    assert "".join(process.stdout for process in both).count("Trained on 2 stacks") == 1
     assert json.loads((tmp_path / "model" / "training.json").read_text())["steps"] == steps

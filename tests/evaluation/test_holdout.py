@@ -16,6 +16,7 @@ from napari_depth_interp.run.execute import execute
 from napari_depth_interp.run.request import resolve
 from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.stack import Acquisition, Dataset, Grid, Source
+from quick import quick
 
 PROTOCOLS = {
     "keep_every": Protocol("keep_every", every=3),
@@ -334,7 +335,7 @@ def test_sr4_shows_its_means_and_nothing_else(spies):
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
 def test_garbage_in_the_hidden_sections_changes_no_output(method, protocol):
     data = make(9)
-    settings = make_settings(method=method, preset="fast", device="cpu", threads=2)
+    settings = make_settings(method=method, preset="fast", device="cpu", threads=1, parameters=quick(method))
     for index, trial in enumerate(make_trials(data, protocol)[:2]):
         garbage = data.voxels.copy()
         garbage[:, :, trial.reference[trial.reference >= 0]] = 1e9

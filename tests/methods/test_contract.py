@@ -1,24 +1,18 @@
 """What every method of the registry has to keep, run over all of them."""
 
-import json
-import subprocess
-import sys
-from collections import Counter
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
 import torch
-from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.overrides import TorchFunctionMode
 
-from napari_depth_interp.cli.options import parse_parameter
 from napari_depth_interp.errors import RequestError
-from napari_depth_interp.method import MethodConfig, Runtime, model_fields
 from napari_depth_interp.methods import registry
-from napari_depth_interp.nn.contract import Trainable
 from napari_depth_interp.progress import Cancelled
-from napari_depth_interp.run import estimate, tiling
+from napari_depth_interp.run import tiling
 from napari_depth_interp.run.execute import execute
 from napari_depth_interp.run.request import resolve
 from napari_depth_interp.run.settings import make_settings
@@ -48,16 +42,73 @@ def run(dataset, name, *, at=None, **settings):
     return execute(resolve(dataset, make_settings(**settings), depths=at))
 
 
-_shared = {}
+def frozen(result):
+    """Return a result that several tests look at; none of them changes it."""
+    result.dataset.voxels.flags.writeable = False
+    return result
 
 
-def shared(tissue, name, **settings):
-    """Return the result of a run on the simulated tissue that several tests look at; none of them changes it."""
-    key = name, tuple(sorted(settings.items()))
-    if key not in _shared:
-        _shared[key] = run(tissue, name, **settings)
-        _shared[key].dataset.voxels.flags.writeable = False
-    return _shared[key]
+@pytest.fixture(scope="module")
+def shared(tissue):
+    """A function that returns the result of a run on the simulated tissue by factor 4, made once for all tests."""
+    return cache(lambda name, **settings: frozen(run(tissue, name, factor=4, **settings)))
+
+
+@pytest.fixture(scope="module")
+def tiled(tissue):
+    """A function that returns a result in float32, made once in small tiles on one thread, and what was reported."""
+
+    def make(name):
+        seen = []
+        with in_small_tiles():
+            settings = {"factor": 4, "dtype": "float32", "threads": 1, "parameters": quick(name)}
+            request = resolve(tissue, make_settings(method=name, preset="fast", **settings))
+            return request, frozen(execute(request, seen.append)), seen
+
+    return cache(make)
+
+
+@contextmanager
+def in_small_tiles():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiling, "TILE_BYTES", 36 * 4 * 40)
+        patch.setattr(tiling, "WHOLE_BYTES", 36 * 4 * 40 * 20)
+        yield
+
+
+class NoDoubles(TorchFunctionMode):
+    """Refuses double precision on the device, as Apple's MPS does."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        moved = any(isinstance(each, torch.device) for each in (*args, *(kwargs or {}).values()))
+        is_double = isinstance(args[0] if args else None, torch.Tensor) and args[0].dtype == torch.double
+        if function is torch.Tensor.double or (moved and is_double):
+            raise TypeError("MPS has no float64")
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.fixture(scope="module")
+def without_doubles(tissue):
+    """A function that returns the result of another such run, on a device that knows no double precision."""
+
+    def make(name):
+        factor = 4 if registry.get(name).enlarges == 1 and not registry.get(name).enhances else None
+        settings = make_settings(method=name, preset="fast", threads=1, parameters=quick(name), factor=factor)
+        with NoDoubles():
+            return execute(resolve(tissue, settings))
+
+    return cache(make)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def untouched(tissue):
+    """The values of the simulated tissue before any method has seen them."""
+    return tissue.voxels.copy()
+
+
+def smaller(dataset):
+    """Return the upper left part of the images, where a method that trains does so in less time."""
+    return replace(dataset, voxels=dataset.voxels[..., :24, :20].copy())
 
 
 @EVERY_ALONG_Z
@@ -67,39 +118,39 @@ class TestOutput:
     )
     def test_keeps_dtype_and_intensity_units(self, tissue, name, dtype):
         high = 120 if np.dtype(dtype).itemsize == 1 else 3000
+        tissue = smaller(tissue)
         scaled = tissue.voxels / tissue.voxels.max() * high
         dataset = replace(tissue, voxels=scaled.astype(dtype))
         result = run(dataset, name, factor=3)
-        assert result.dataset.voxels.shape == (1, 1, 25, 40, 36)
+        assert result.dataset.voxels.shape == (1, 1, 25, 24, 20)
         assert result.dataset.voxels.dtype == dtype
         new = result.dataset.voxels[0, 0, ~result.is_observed].astype(float)
         assert abs(new.mean() - dataset.voxels.astype(float).mean()) < 0.1 * high
         assert new.min() > -0.3 * high
         assert new.max() < 1.3 * high
 
-    def test_float_output_is_not_rounded(self, tissue, name):
-        result = shared(tissue, name, dtype="float32", factor=4)
+    def test_float_output_is_not_rounded(self, shared, name):
+        result = shared(name, dtype="float32")
         assert result.dataset.voxels.dtype == np.float32
-        rounded = shared(tissue, name, factor=4)
+        rounded = shared(name)
         np.testing.assert_allclose(result.dataset.voxels, rounded.dataset.voxels, atol=0.51)
 
-    def test_grid_of_the_result(self, tissue, name):
-        grid = shared(tissue, name, factor=4).dataset.grid
+    def test_grid_of_the_result(self, shared, name):
+        grid = shared(name).dataset.grid
         np.testing.assert_allclose(grid.depths, np.arange(33) * 0.5)
         assert (grid.unit, grid.pixel_size) == ("um", (0.5, 0.5))
 
-    def test_observed_sections_come_back_unchanged(self, tissue, name):
-        result = shared(tissue, name)
+    def test_observed_sections_come_back_unchanged(self, tissue, shared, name):
+        result = shared(name)
         if registry.get(name).keeps_observed:
-            np.testing.assert_array_equal(result.dataset.voxels[:, :, ::2], tissue.voxels)
-            np.testing.assert_array_equal(np.flatnonzero(result.is_observed), np.arange(0, 17, 2))
+            np.testing.assert_array_equal(result.dataset.voxels[:, :, ::4], tissue.voxels)
+            np.testing.assert_array_equal(np.flatnonzero(result.is_observed), np.arange(0, 33, 4))
         else:
             assert not result.is_observed.any()
 
-    def test_does_not_change_its_input(self, tissue, name):
-        before = tissue.voxels.copy()  # the fixture is read-only, so writing would raise too
-        run(tissue, name)
-        np.testing.assert_array_equal(tissue.voxels, before)
+    def test_does_not_change_its_input(self, tissue, shared, untouched, name):
+        shared(name)  # the fixture is read-only, so writing would raise too
+        np.testing.assert_array_equal(tissue.voxels, untouched)
 
     def test_new_section_lies_between_its_neighbours(self, name):
         """Between a dark and a bright half of a stack, the middle is not brighter than the bright half."""
@@ -108,8 +159,8 @@ class TestOutput:
         result = run(Dataset.from_array(voxels, z_spacing=1.0, pixel_size=(1, 1), unit="um"), name)
         assert 5 < result.dataset.voxels[0, 0, 3].mean() < 205
 
-    def test_uncertainty_only_where_it_is_promised(self, tissue, name):
-        result = shared(tissue, name)
+    def test_uncertainty_only_where_it_is_promised(self, shared, name):
+        result = shared(name)
         assert (result.uncertainty is not None) == registry.get(name).gives_uncertainty
         if result.uncertainty is not None:
             assert result.uncertainty.shape == result.dataset.voxels.shape
@@ -118,29 +169,30 @@ class TestOutput:
 
 @EVERY_ALONG_Z
 class TestRepeatable:
-    def test_same_seed_same_result(self, tissue, name):
-        first, second = (each(tissue, name).dataset.voxels for each in (shared, run))
-        np.testing.assert_array_equal(first, second)
+    def test_same_seed_same_result(self, tissue, shared, without_doubles, name):
+        on_mps = "mps" in registry.get(name).devices
+        again = without_doubles(name) if on_mps else run(tissue, name, factor=4)
+        np.testing.assert_array_equal(shared(name).dataset.voxels, again.dataset.voxels)
 
-    def test_thread_count_does_not_matter(self, tissue, name):
-        one, two = (run(tissue, name, threads=n, dtype="float32").dataset.voxels for n in (1, 2))
+    def test_thread_count_does_not_matter(self, tissue, shared, name):
+        other = run(tissue, name, factor=4, threads=2 if trains(name) else 1, dtype="float32")
+        one, two = (each.dataset.voxels for each in (shared(name, dtype="float32"), other))
         tolerance = 0.05 if trains(name) else 1e-4
         np.testing.assert_allclose(one, two, atol=tolerance * float(np.ptp(tissue.voxels)))
 
-    def test_tiled_equals_untiled(self, tissue, name, monkeypatch):
-        whole = shared(tissue, name, dtype="float32", factor=4).dataset.voxels
-        monkeypatch.setattr(tiling, "TILE_BYTES", 36 * 4 * 40)
-        monkeypatch.setattr(tiling, "WHOLE_BYTES", 36 * 4 * 40 * 20)
-        tiled = run(tissue, name, dtype="float32", factor=4).dataset.voxels
-        np.testing.assert_allclose(tiled, whole, atol=1e-3 * float(np.ptp(tissue.voxels)))
+    def test_tiled_equals_untiled(self, tissue, shared, tiled, name):
+        whole = shared(name, dtype="float32").dataset.voxels
+        _, result, _ = tiled(name)
+        np.testing.assert_allclose(result.dataset.voxels, whole, atol=1e-3 * float(np.ptp(tissue.voxels)))
 
 
 @pytest.mark.parametrize("name", [name for name in ALONG_Z if not registry.get(name).sampled])
-def test_one_by_one_equals_all_at_once(tissue, name):
+def test_one_by_one_equals_all_at_once(tissue, shared, name):
     """For all but random samples, where a sample of one section is not the sample of a stack."""
-    all_at_once = run(tissue, name, at=[1.0, 5.0, 9.0], dtype="float32").dataset.voxels
+    all_at_once = shared(name, dtype="float32").dataset
     alone = run(tissue, name, at=[5.0], dtype="float32").dataset.voxels
-    np.testing.assert_allclose(alone[0, 0, 0], all_at_once[0, 0, 1], atol=1e-3 * float(np.ptp(tissue.voxels)))
+    [same] = np.flatnonzero(np.isclose(all_at_once.grid.depths, 5.0))
+    np.testing.assert_allclose(alone[0, 0, 0], all_at_once.voxels[0, 0, same], atol=1e-3 * float(np.ptp(tissue.voxels)))
 
 
 @EVERY_ALONG_Z
@@ -175,11 +227,12 @@ class TestOddStacks:
         assert name == "linear" or any("constant" in warning for warning in result.warnings)
 
     def test_channels_and_time_points_stay_apart(self, tissue, name):
+        tissue = smaller(tissue)
         volumes = [tissue.voxels[0, 0].astype(np.float32) * scale for scale in (1, 2, 3, 4)]
         voxels = np.stack(volumes).reshape(2, 2, *tissue.voxels.shape[2:])
         dataset = replace(tissue, voxels=voxels, axes="TCZYX", channel_names=("a", "b"))
         result = run(dataset, name).dataset
-        assert result.voxels.shape == (2, 2, 17, 40, 36)
+        assert result.voxels.shape == (2, 2, 17, 24, 20)
         assert (result.channel_names, result.axes) == (("a", "b"), "TCZYX")
         alone = run(replace(tissue, voxels=voxels[1:, 1:]), name).dataset.voxels[0, 0]
         tolerance = 0.1 if trains(name) else 1e-2  # a later time point is refitted
@@ -232,14 +285,8 @@ class TestEmptyBackground:
 
 @EVERY_ALONG_Z
 class TestCancel:
-    def test_stops_at_the_report_that_cancels(self, tissue, name, monkeypatch):
-        monkeypatch.setattr(tiling, "TILE_BYTES", 36 * 4 * 40)
-        monkeypatch.setattr(tiling, "WHOLE_BYTES", 36 * 4 * 40 * 20)
-        request = resolve(
-            tissue, make_settings(method=name, preset="fast", factor=4, threads=1, parameters=quick(name))
-        )
-        seen = []
-        execute(request, seen.append)
+    def test_stops_at_the_report_that_cancels(self, tiled, name):
+        request, _, seen = tiled(name)
         fractions = [progress.fraction for progress in seen]
         assert len(fractions) >= 2
         assert fractions == sorted(fractions)
@@ -252,148 +299,11 @@ class TestCancel:
                 if len(calls) >= stop_at:
                     raise Cancelled
 
-            with pytest.raises(Cancelled):
+            with in_small_tiles(), pytest.raises(Cancelled):
                 execute(request, cancel)
             assert len(calls) == stop_at
 
 
-@pytest.mark.parametrize("name", registry.names())
-class TestConfig:
-    def test_every_parameter_explains_itself(self, name):
-        for parameter, field in registry.get(name).config.model_fields.items():
-            assert field.title, parameter
-            assert field.description, parameter
-            assert len(field.description) > 30, parameter
-            assert not field.is_required(), parameter
-
-    def test_round_trips_through_json_and_the_command_line(self, name):
-        spec = registry.get(name)
-        for preset in [{}, *spec.presets.values()]:
-            config = spec.config(**preset)
-            assert spec.config.model_validate_json(config.model_dump_json()) == config
-            words = [f"{key}={_as_word(value)}" for key, value in config.model_dump(mode="json").items()]
-            assert spec.config(**dict(map(parse_parameter, words))) == config
-
-    def test_is_frozen_and_refuses_unknown_parameters(self, name):
-        assert issubclass(registry.get(name).config, MethodConfig)
-        with pytest.raises(RequestError, match="no_such_parameter"):
-            resolve_with(name, no_such_parameter=1)
-
-    def test_says_what_to_do_without_a_model(self, name):
-        if registry.get(name).needs_model:
-            with pytest.raises(RequestError, match=f"depth-interp train {name} DATA_DIR"):
-                resolve_with(name)
-        else:
-            resolve_with(name)
-
-    def test_trainable_is_said_and_true(self, name):
-        spec = registry.get(name)
-        assert spec.makes_model == isinstance(spec.create(spec.config(), Runtime()), Trainable)
-        for method in model_fields(spec).values():
-            assert registry.get(method).makes_model
-
-    def test_spec_is_complete(self, name):
-        spec = registry.get(name)
-        assert spec.name == name
-        assert spec.summary.endswith(".")
-        assert "\n" not in spec.summary
-        assert spec.cost
-        assert spec.acquisitions <= {"slice", "projection"}
-        assert "cpu" in spec.devices
-
-
-def _as_word(value):
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def resolve_with(name, **parameters):
-    dataset = Dataset.from_array(np.eye(3)[:, None, :] + np.zeros((3, 4, 3)), z_spacing=1.0)
-    plain = registry.get(name).enlarges == 1 and not registry.get(name).enhances
-    factor = 2 if plain else None
-    return resolve(dataset, make_settings(method=name, factor=factor, parameters=parameters))
-
-
-class Counted:
-    """Counts training steps, whoever's loop makes them: the most that one optimiser has made."""
-
-    def __init__(self):
-        self._steps = Counter()
-        self._handle = register_optimizer_step_post_hook(lambda optimiser, *_: self._steps.update([id(optimiser)]))
-
-    def most(self):
-        """Return the most since the last time that somebody asked."""
-        most, self._steps = max(self._steps.values(), default=0), Counter()
-        return most
-
-    def stop(self):
-        self._handle.remove()
-
-
-@pytest.fixture
-def counted():
-    counter = Counted()
-    yield counter
-    counter.stop()
-
-
-def long_training(name):
-    """Return parameters of a small network that would train for thousands of steps, or that has a model."""
-    spec = registry.get(name)
-    steps = [each for each in ("training_steps", "prior_training_steps") if each in spec.config.model_fields]
-    return quick(name) | ({} if spec.needs_model else dict.fromkeys(steps, 3000))
-
-
-@pytest.mark.parametrize("name", registry.names())
-def test_an_estimate_never_trains_in_full(name, counted, monkeypatch):
-    """No short run makes more steps than it is allowed (section_sr takes twice as many from random weights)."""
-    spec, steps = registry.get(name), []
-    real = estimate.execute
-
-    def run(asked, *more):
-        counted.most()
-        try:
-            return real(asked, *more)
-        finally:
-            steps.append(counted.most())
-
-    monkeypatch.setattr(estimate, "execute", run)
-    parameters = long_training(name)
-    factor = None if spec.enhances or spec.enlarges > 1 else 2
-    voxels = np.random.default_rng(0).random((6, 64, 64))
-    dataset = Dataset.from_array(voxels, z_spacing=2.0, pixel_size=(0.5, 0.5))
-    settings = make_settings(method=name, threads=1, parameters=parameters, factor=factor)
-    assert estimate.estimate_run(resolve(dataset, settings)).seconds > 0
-    trains = spec.training_cost is not None and spec.training_cost.steps(spec.config(**parameters)) > 0
-    assert trains == ("training_steps" in parameters)
-    assert (max(steps) > 0) == trains
-    assert max(steps) <= 2 * estimate._MORE
-
-
-def test_listing_methods_imports_neither_torch_nor_qt():
-    code = (
-        "import sys; from napari_depth_interp.methods import registry; registry.specs();"
-        "from napari_depth_interp.cli import main; main(['methods']); main(['--help']);"
-        "heavy = {'torch', 'qtpy', 'PyQt6', 'PySide6', 'napari', 'scipy', 'matplotlib'} & set(sys.modules);"
-        "sys.exit(repr(heavy) if heavy else 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-class NoDoubles(TorchFunctionMode):
-    """Refuses double precision on the device, as Apple's MPS does."""
-
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        moved = any(isinstance(each, torch.device) for each in (*args, *(kwargs or {}).values()))
-        is_double = isinstance(args[0] if args else None, torch.Tensor) and args[0].dtype == torch.double
-        if function is torch.Tensor.double or (moved and is_double):
-            raise TypeError("MPS has no float64")
-        return function(*args, **(kwargs or {}))
-
-
 @pytest.mark.parametrize("name", [name for name in registry.names() if "mps" in registry.get(name).devices])
-def test_what_runs_on_mps_needs_no_doubles_there(tissue, name):
-    factor = None if registry.get(name).enhances else 2
-    settings = make_settings(method=name, preset="fast", threads=1, parameters=quick(name), factor=factor)
-    with NoDoubles():
-        execute(resolve(tissue, settings))
+def test_what_runs_on_mps_needs_no_doubles_there(without_doubles, name):
+    without_doubles(name)

@@ -40,7 +40,7 @@ def linear(seen, z):
 
 
 def sections(seen, z=BETWEEN, **config):
-    method = MSDSR_KPLANES.create(MsdsrKPlanesConfig(effort="fast", training_steps=20, **config), Runtime())
+    method = MSDSR_KPLANES.create(MsdsrKPlanesConfig(effort="fast", training_steps=10, **config), Runtime())
     method.prepare(seen, report=lambda _: None)
     return method.sections_at(seen, z, report=lambda _: None).values
 

@@ -5,10 +5,6 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
-from torchmetrics.functional.image import (
-    multiscale_structural_similarity_index_measure,
-    structural_similarity_index_measure,
-)
 
 from napari_depth_interp.metrics import Comparison, score_section
 from napari_depth_interp.metrics.structure import bias_of, boundary_mae, dice, dice_of, ms_ssim, ssim, volume_bias
@@ -59,6 +55,8 @@ def blurred(shape, scale=1.0, noise=0.1):
 
 def torchmetrics_ssim(reference, test, peak):
     """Return SSIM and its contrast part where the window fits: torchmetrics' mean also takes the reflected border."""
+    from torchmetrics.functional.image import structural_similarity_index_measure  # two seconds for every process
+
     options = {"kernel_size": 11, "sigma": 1.5, "data_range": peak}
     _, full = structural_similarity_index_measure(test, reference, return_full_image=True, **options)
     _, contrast = structural_similarity_index_measure(test, reference, return_contrast_sensitivity=True, **options)
@@ -135,6 +133,8 @@ def test_ms_ssim_equals_torchmetrics_scale_by_scale(size, scales, noise):
 @pytest.mark.parametrize("noise", [0.02, 0.3])
 def test_ms_ssim_is_near_that_of_torchmetrics_as_a_whole(noise):
     """Its coarsest scale also takes the reflected border, which matters less the larger the image is."""
+    from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
+
     reference, test = blurred((400, 480), 1.0, noise)
     pair = compare(reference, test)
     theirs = multiscale_structural_similarity_index_measure(

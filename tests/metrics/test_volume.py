@@ -6,7 +6,6 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import gaussian_filter
 from skimage.metrics import structural_similarity
-from torchmetrics.functional.image import structural_similarity_index_measure
 
 from napari_depth_interp.metrics import VolumePair
 from napari_depth_interp.metrics import volume as of_volume
@@ -65,6 +64,8 @@ def test_ssim_3d_equals_an_implementation_from_scratch_and_the_slabs_do_not_matt
 
 def test_ssim_3d_is_that_of_torchmetrics_but_for_its_biased_covariance():
     """torchmetrics divides by 343 where scikit-image divides by 342: 0.3 % of variances that c2 does not hide."""
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
     reference, test = noisy((12, 12, 12), noise=0.05)
     tensors = (torch.from_numpy(each)[None, None] for each in (test, reference))
     _, full = structural_similarity_index_measure(

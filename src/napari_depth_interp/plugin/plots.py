@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ class Plot(QWidget):
         self._plot.showGrid(x=True, y=True, alpha=0.2)
         self._plot.setToolTip(tip)
         self._foreground = "#d0d0d0"
+        self._drawn: list[tuple[Curve, Any]] = []
         self._legend = self._plot.addLegend(offset=(5, 5), labelTextSize="8pt")
         self._plot.hide()
         self._legend.hide()  # for pictures only: it would lie over the curves
@@ -83,17 +85,26 @@ class Plot(QWidget):
         self._plot.setTitle(text, color=self._foreground, size="9pt")
 
     def draw(self, curves: Sequence[Curve]) -> None:
-        """Draw these curves instead of the last ones; without any there are no axes, which would show 0 to 1."""
+        """Draw these curves instead of the last ones; without any there are no axes, which would show 0 to 1.
+
+        The first ones that are drawn already stay: most often there is one more than before.
+        """
         self._plot.setVisible(any(len(points) for _name, _colour, points in curves))
-        for item in list(self._plot.listDataItems()):
+        wanted = [(name, colour, list(points)) for name, colour, points in curves]
+        pairs = zip(wanted, self._drawn, strict=False)
+        kept = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1][0], pairs))
+        for _, item in self._drawn[kept:]:
             self._plot.removeItem(item)
         symbols = [list(_SYMBOLS)[i % len(_SYMBOLS)] for i in range(len(curves))]
-        for (name, colour, points), symbol in zip(curves, symbols, strict=True):
-            x, y = [point[0] for point in points], [point[1] for point in points]
-            style = {"symbol": symbol, "symbolSize": 6, "symbolBrush": colour, "symbolPen": colour}
-            few = len(points) <= _MANY_POINTS
-            self._plot.plot(x, y, pen=pg.mkPen(colour, width=2), name=name, **(style if few else {}))
+        new = zip(wanted[kept:], symbols[kept:], strict=True)
+        self._drawn[kept:] = [(curve, self._plot_curve(*curve, symbol)) for curve, symbol in new]
         self._show_names([(name, colour, symbol) for (name, colour, _), symbol in zip(curves, symbols, strict=True)])
+
+    def _plot_curve(self, name: str, colour: str, points: Sequence[tuple[float, float]], symbol: str) -> Any:
+        x, y = [point[0] for point in points], [point[1] for point in points]
+        style = {"symbol": symbol, "symbolSize": 6, "symbolBrush": colour, "symbolPen": colour}
+        few = len(points) <= _MANY_POINTS
+        return self._plot.plot(x, y, pen=pg.mkPen(colour, width=2), name=name, **(style if few else {}))
 
     def _show_names(self, names: Sequence[tuple[str, str, str]]) -> None:
         """Write the curves' names above the plot, each with its symbol."""

@@ -93,7 +93,7 @@ class TestNeverWorseThanLinear:
     @pytest.mark.parametrize("every", [2, 4])
     @pytest.mark.parametrize("name", STACKS)
     def test_whatever_the_stack(self, name, every):
-        settings = make_settings(method="auto", parameters={"training_steps": 60}, threads=1)
+        settings = make_settings(method="auto", parameters={"training_steps": 20}, threads=1)
         protocol = Protocol("keep_every", every=every)
         linear, auto = evaluate(STACKS[name](), ["linear", "auto"], protocol, settings).methods
         exact = auto.volume["psnr"] > 120  # to a millionth of the range: the digits of float32
@@ -208,7 +208,7 @@ def mixed():
         Grid(6.0 * np.arange(6) + 2.5, (1.0, 1.0), "um"),
         Acquisition(6),
     )
-    settings = make_settings(method="auto", preset="fast", threads=1, parameters={"training_steps": 150})
+    settings = make_settings(method="auto", preset="fast", threads=1, parameters={"training_steps": 80})
     return dataset, truth, execute(resolve(dataset, settings))
 
 

@@ -14,7 +14,7 @@ from napari_depth_interp.progress import Cancelled
 from napari_depth_interp.stack import Acquisition, Grid, Stack
 
 SMALL = {
-    "prior": "cubic", "training_steps": 12, "channels": 8, "levels": 2, "batch": 4, "window": 16, "samples": 2,
+    "prior": "cubic", "training_steps": 10, "channels": 8, "levels": 2, "batch": 2, "window": 16, "samples": 2,
     "steps": 2,
 }  # fmt: skip
 

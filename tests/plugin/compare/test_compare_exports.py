@@ -53,14 +53,14 @@ class TestFiles:
         found = [float(row["psnr"]) for row in rows if row["method"] == "cubic"]
         assert found == [row["psnr"] for row in done.scores.of("cubic").sections]
 
-    @pytest.mark.parametrize("tab", range(4))
-    def test_every_plot(self, widget, done, tmp_path, monkeypatch, tab):
-        find(widget.scores.plots, "plots").setCurrentIndex(tab)
-        save_as(monkeypatch, tmp_path / "plot.png")
-        entry(widget, "Plot in view").trigger()
-        image = QImage(str(tmp_path / "plot.png"))
-        assert image.width() == 1600
-        assert image.height() > 300
+    def test_every_plot(self, widget, done, tmp_path, monkeypatch):
+        for tab in range(4):
+            find(widget.scores.plots, "plots").setCurrentIndex(tab)
+            save_as(monkeypatch, tmp_path / f"plot{tab}.png")
+            entry(widget, "Plot in view").trigger()
+            image = QImage(str(tmp_path / f"plot{tab}.png"))
+            assert image.width() == 1600, tab
+            assert image.height() > 300, tab
 
     def test_nothing_is_written_when_the_dialog_is_left(self, widget, done, tmp_path, monkeypatch):
         save_as(monkeypatch, "")
@@ -71,12 +71,12 @@ class TestFiles:
         assert read(widget.bar, "message") == before
         assert widget.job is None
 
-    @pytest.mark.parametrize("what", ["Scores of the methods", "Plot in view"])
-    def test_a_folder_that_is_not_there(self, widget, done, tmp_path, monkeypatch, what):
-        save_as(monkeypatch, tmp_path / "gone" / "file.png")
-        entry(widget, what).trigger()
-        assert "gone" in read(widget.bar, "message")
-        assert "color" in find(widget.bar, "message").styleSheet()
+    def test_a_folder_that_is_not_there(self, widget, done, tmp_path, monkeypatch):
+        for number, what in enumerate(("Scores of the methods", "Plot in view")):
+            save_as(monkeypatch, tmp_path / f"gone{number}" / "file.png")
+            entry(widget, what).trigger()
+            assert f"gone{number}" in read(widget.bar, "message"), what
+            assert "color" in find(widget.bar, "message").styleSheet(), what
 
 
 class TestReport:

@@ -158,7 +158,7 @@ class TestLooks:
             assert column(widget, "PSNR (dB)")[-1] == "–"
         assert column(widget, "over linear")[column(widget, "method").index("nearest")] == "worse"
 
-    def test_the_best_is_bold(self, qtbot, widget, stack):
+    def test_the_best_is_bold_and_what_is_worse_than_linear_said_in_words_and_colour(self, qtbot, widget, stack):
         scores = compare(qtbot, widget).scores
         best = max(scores.methods, key=lambda each: each.volume["psnr"]).method
         assert bold(widget, "PSNR (dB)") == bold(widget, "over linear") == [best]
@@ -166,9 +166,6 @@ class TestLooks:
         assert bold(widget, "gradient") == [nearest_to_one]
         assert bold(widget, "time") == [min(scores.methods, key=lambda each: each.seconds).method]
         assert bold(widget, "method") == []
-
-    def test_worse_than_linear_in_words_and_colour(self, qtbot, widget, stack):
-        compare(qtbot, widget)
         texts = column(widget, "over linear")
         colours = column(widget, "over linear", Qt.ItemDataRole.ForegroundRole)
         assert texts[2].endswith(" worse")

@@ -13,9 +13,18 @@ PLUGIN = "napari-depth-interp"
 
 
 @pytest.fixture
+def compared(qtbot, slow, viewer, tmp_path):
+    """A window with a finished comparison: viewer, widget, voxels."""
+    return compare_three(qtbot, viewer, tmp_path)
+
+
+@pytest.fixture
 def shown(qtbot, slow, shown_viewer, tmp_path):
-    """A window on the screen with a finished comparison: viewer, widget, voxels."""
-    viewer = shown_viewer
+    """The same on the screen, where all is drawn: one test of each view, and those that need places on it."""
+    return compare_three(qtbot, shown_viewer, tmp_path)
+
+
+def compare_three(qtbot, viewer, tmp_path):
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, TITLE)
     voxels = sparse_tiff(tmp_path / "a.tif", sections=9)
     widget.stack.open_files([tmp_path / "a.tif"])
@@ -46,8 +55,8 @@ class TestLayers:
         press(widget.scores, "Truth")
         np.testing.assert_array_equal(viewer.layers["a truth"].data, voxels)
 
-    def test_they_lie_over_the_input(self, qtbot, shown):
-        viewer, widget, _ = shown
+    def test_they_lie_over_the_input(self, qtbot, compared):
+        viewer, widget, _ = compared
         click(qtbot, widget, "slow:fast")
         press(widget.scores, "Truth")
         source = viewer.layers["a"]
@@ -68,15 +77,15 @@ class TestLayers:
         np.testing.assert_allclose(viewer.layers["a truth"].rotate, source.rotate)
         np.testing.assert_allclose(viewer.layers["a cubic absolute error"].translate, source.translate)
 
-    def test_errors_have_the_same_limits(self, qtbot, shown):
-        viewer, widget, _ = shown
+    def test_errors_have_the_same_limits(self, qtbot, compared):
+        viewer, widget, _ = compared
         for name in ("slow:fast", "cubic"):
             click(qtbot, widget, name)
         limits = [viewer.layers[f"a {name} absolute error"].contrast_limits for name in ("cubic", "slow (fast)")]
         assert limits[0] == limits[1]
 
-    def test_the_boxes_choose_what_is_in_view(self, qtbot, shown):
-        viewer, widget, _ = shown
+    def test_the_boxes_choose_what_is_in_view(self, qtbot, compared):
+        viewer, widget, _ = compared
         click(qtbot, widget, "slow:fast")
         press(widget.scores, "Error")
         assert visible(viewer) == ["a", "a slow (fast) restored", "a slow (fast) uncertainty"]
@@ -85,8 +94,8 @@ class TestLayers:
         click(qtbot, widget, "cubic")
         assert visible(viewer) == ["a", "a truth", "a cubic restored"]
 
-    def test_layers_removed_by_hand_come_back_with_a_click(self, qtbot, shown):
-        viewer, widget, _ = shown
+    def test_layers_removed_by_hand_come_back_with_a_click(self, qtbot, compared):
+        viewer, widget, _ = compared
         press(widget.scores, "Truth")
         click(qtbot, widget, "cubic")
         for name in ("a truth", "a cubic restored", "a"):
@@ -177,16 +186,16 @@ class TestSideBySide:
         assert camera.zoom == pytest.approx(zoom)
         assert not any(layer.name_overlay.visible for layer in viewer.layers)
 
-    def test_without_a_choice_all_methods_are_shown(self, qtbot, shown):
-        viewer, widget, _ = shown
+    def test_without_a_choice_all_methods_are_shown(self, qtbot, compared):
+        viewer, widget, _ = compared
         press(widget.scores, "Side by side")
         assert len(visible(viewer)) == 4
         assert visible(viewer)[0] == "a truth"
         press(widget.scores, "Side by side")
         assert visible(viewer) == ["a"]
 
-    def test_follows_the_choice(self, qtbot, shown):
-        viewer, widget, _ = shown
+    def test_follows_the_choice(self, qtbot, compared):
+        viewer, widget, _ = compared
         click(qtbot, widget, "cubic")
         press(widget.scores, "Side by side")
         click(qtbot, widget, "linear")
@@ -195,16 +204,16 @@ class TestSideBySide:
         assert visible(viewer) == ["a", "a linear restored", "a linear absolute error"]
         assert not viewer.canvas.grid.enabled
 
-    def test_a_removed_layer(self, qtbot, shown):
-        viewer, widget, _ = shown
+    def test_a_removed_layer(self, qtbot, compared):
+        viewer, widget, _ = compared
         click(qtbot, widget, "cubic")
         press(widget.scores, "Side by side")
         viewer.layers.remove("a truth")
         press(widget.scores, "Side by side")
         assert visible(viewer) == ["a", "a cubic restored", "a cubic absolute error"]
 
-    def test_another_comparison_ends_it(self, qtbot, shown):
-        viewer, widget, _ = shown
+    def test_another_comparison_ends_it(self, qtbot, compared):
+        viewer, widget, _ = compared
         press(widget.scores, "Side by side")
         compare(qtbot, widget, "linear", "nearest")
         assert not find(widget.scores, "Side by side").isChecked()
@@ -281,8 +290,8 @@ class TestFlicker:
         qtbot.wait(200)
         assert visible(viewer) == before
 
-    def test_side_by_side_takes_over(self, qtbot, shown):
-        viewer, widget, _ = shown
+    def test_side_by_side_takes_over(self, qtbot, compared):
+        viewer, widget, _ = compared
         click(qtbot, widget, "cubic")
         press(widget.scores, "Flicker")
         press(widget.scores, "Side by side")
@@ -291,16 +300,16 @@ class TestFlicker:
         press(widget.scores, "Side by side")
         assert visible(viewer) == ["a", "a cubic restored", "a cubic absolute error"]
 
-    def test_a_removed_layer_ends_it(self, qtbot, shown):
-        viewer, widget, _ = shown
+    def test_a_removed_layer_ends_it(self, qtbot, compared):
+        viewer, widget, _ = compared
         click(qtbot, widget, "cubic")
         press(widget.scores, "Flicker")
         viewer.layers.remove("a truth")
         qtbot.waitUntil(lambda: not find(widget.scores, "Flicker").isChecked(), timeout=3000)
         assert visible(viewer) == ["a", "a cubic restored", "a cubic absolute error"]
 
-    def test_a_closed_dock_ends_it(self, qtbot, shown):
-        viewer, widget, _ = shown
+    def test_a_closed_dock_ends_it(self, qtbot, compared):
+        viewer, widget, _ = compared
         click(qtbot, widget, "cubic")
         press(widget.scores, "Flicker")
         viewer.window.remove_dock_widget(widget)
@@ -310,8 +319,8 @@ class TestFlicker:
 
 
 class TestPlots:
-    def test_scores_along_z(self, qtbot, shown):
-        _, widget, _ = shown
+    def test_scores_along_z(self, qtbot, compared):
+        _, widget, _ = compared
         plots, scores = widget.scores.plots, widget.scores.comparison.scores
         for name in ("psnr", "ssim", "mae"):
             pick(plots, "Score in the plots", name)
@@ -326,8 +335,8 @@ class TestPlots:
             np.testing.assert_allclose(10 ** seconds[0], max(scores.of("cubic").seconds, 1e-3))
         assert point_labels(plots.time) == ["linear", "cubic", "slow (fast)"]
 
-    def test_the_cursor_follows_the_slider(self, shown):
-        viewer, widget, _ = shown
+    def test_the_cursor_follows_the_slider(self, compared):
+        viewer, widget, _ = compared
         for depth in (0.0, 6.0, 16.0):
             viewer.dims.set_point(0, depth)
             for plot in (widget.scores.plots.sections, widget.scores.plots.profile):
@@ -377,8 +386,8 @@ class TestProfile:
         assert list(drawn) == ["linear", "cubic", "slow (fast)", "truth"]
         assert f"row {y}, column {x}" in graph(plots.profile).getPlotItem().titleLabel.text
 
-    def test_outside_the_image_there_is_none(self, shown):
-        _, widget, _ = shown
+    def test_outside_the_image_there_is_none(self, compared):
+        _, widget, _ = compared
         plots = widget.scores.plots
         find(plots, "plots").setCurrentWidget(plots.profile)
         plots.pointer.point = (0.0, -50.0, -50.0)
@@ -386,8 +395,8 @@ class TestProfile:
         assert drawn_curves(plots.profile) == {}
         assert "move the mouse over the image" in graph(plots.profile).getPlotItem().titleLabel.text
 
-    def test_the_same_with_and_without_the_truth_layer(self, qtbot, shown):
-        viewer, widget, _ = shown
+    def test_the_same_with_and_without_the_truth_layer(self, qtbot, compared):
+        viewer, widget, _ = compared
         plots = widget.scores.plots
         find(plots, "plots").setCurrentWidget(plots.profile)
         plots.pointer.point = tuple(viewer.layers["a"].data_to_world((3, 20, 31)))

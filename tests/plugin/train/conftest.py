@@ -47,7 +47,7 @@ def begin(dense):
 
     def click(widget, name="mine", **parameters):
         widget.data.show_folder(str(dense))
-        settings = make_settings(method="msdsr", device="cpu", parameters={**TINY, **parameters})
+        settings = make_settings(method="msdsr", device="cpu", threads=1, parameters={**TINY, **parameters})
         widget.method.set_values(settings)
         widget.compute.set_values(settings)
         widget.model.set_name(name)

@@ -12,6 +12,7 @@ from controls import entries, find, form_of, front_page, graph, parameter, pick,
 from drive import choose, finish, run, sparse_tiff
 from qtpy.QtCore import QThreadPool
 
+from napari_depth_interp.methods.msdsr import validate
 from napari_depth_interp.models import folder as model_folder
 from napari_depth_interp.models import library
 from napari_depth_interp.plugin.train import TrainModel
@@ -20,9 +21,15 @@ from napari_depth_interp.training import session
 from napari_depth_interp.training.reading import read_folder
 
 LENGTH = 600
-"""Training steps: some seconds, and a validation every 30 of them."""
+"""Training steps: some seconds, and a validation every 10 of them."""
 LONG = 60_000
 """Milliseconds that a training of some seconds may take where other tests run beside it."""
+
+
+@pytest.fixture(autouse=True)
+def _looks(monkeypatch):
+    """A validation every 10 of ``LENGTH`` steps."""
+    monkeypatch.setattr(validate, "_LOOKS", LENGTH // 10)
 
 
 def reaches(qtbot, widget, *, validations=0, steps=0):
@@ -128,11 +135,12 @@ class TestClosing:
         return model_folder.load(tmp_path / "whole", "msdsr").tensors
 
     def test_the_dock_leaves_what_resume_continues_exactly(
-        self, qtbot, viewer, open_trainer, begin, dense, models_home, tmp_path
+        self, qtbot, viewer, open_trainer, begin, dense, models_home, tmp_path, monkeypatch
     ):
+        monkeypatch.setattr(validate, "_LOOKS", 6)
         widget = open_trainer()
-        begin(widget, training_steps=120)
-        reaches(qtbot, widget, steps=20)
+        begin(widget, training_steps=60)
+        reaches(qtbot, widget, steps=10)
         press(widget.bar, "pause")  # closing ends a paused training, too
         viewer.window.remove_dock_widget(widget)
         assert QThreadPool.globalInstance().waitForDone(LONG)
@@ -140,18 +148,18 @@ class TestClosing:
         folder = models_home / "mine"
         assert sorted(each.name for each in folder.iterdir()) == [library.CHECKPOINT, library.ORDER]
         seen = len(session.history_of(folder)["losses"])
-        assert 20 <= seen < 120
+        assert 10 <= seen < 60
         expected = self.uninterrupted(folder, dense, tmp_path)
         again = open_trainer()
         assert "unfinished: mine; Models > Resume goes on" in read(again.bar, "message")
         again.models.choose("mine")
         press(again.models, "Resume")
         assert len(again.curves.losses) >= seen
-        assert again.order().settings.parameters["training_steps"] == 120
+        assert again.order().settings.parameters["training_steps"] == 60
         finish(qtbot, again, LONG)
         found = model_folder.load(folder, "msdsr")
         assert all(torch.equal(found.tensors[name], each) for name, each in expected.items())
-        assert len(again.curves.losses) == found.record["steps"] == 120
+        assert len(again.curves.losses) == found.record["steps"] == 60
 
     def test_the_window_of_a_program_of_its_own_too(self, models_home, dense, tmp_path):
         environment = os.environ | {
