@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import napari
-import numpy as np
 from napari.layers import Image, Layer
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import Qt, Signal
@@ -22,8 +21,6 @@ from qtpy.QtWidgets import (
     QMenu,
     QPushButton,
     QSpinBox,
-    QTableWidget,
-    QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
@@ -32,13 +29,16 @@ from ... import io
 from ...errors import DepthInterpError, InputError
 from ...run.request import prepare_dataset
 from ...run.settings import Settings, describe
-from ...stack import Acquisition, Dataset
+from ...stack import Acquisition, Dataset, without_voxels
 from ..folding import Fold
 from ..jobs.messages import for_window
 from ..layers import REAL_KEY, adopt, to_dataset
-from ..layers.watch import LayerListWatch
+from ..layers.channels import joined, name_of
+from ..layers.watch import LayerListWatch, PlaceWatch
 from ..preferences import PLUGIN
 from ..qt_helpers import PROBLEM_COLOUR, growing_form, let_shrink, say
+from .channel_choice import ChannelChoice
+from .depths_table import DepthsTable
 from .part_choice import PartChoice
 from .stack_words import describe_stack
 
@@ -56,18 +56,25 @@ class StackBox(QGroupBox):
 
     It follows the image layer that is selected in the viewer, unless it is pinned; layers that the docks have made
     are not followed. ``changed`` is emitted when the stack or what is known about it changes.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    channels : bool
+        Whether all channels of an image can be chosen at once.
     """
 
     changed = Signal()
 
-    def __init__(self, viewer: napari.Viewer, parent: QWidget | None = None) -> None:
+    def __init__(self, viewer: napari.Viewer, parent: QWidget | None = None, *, channels: bool = False) -> None:
         super().__init__("Stack", parent)
         self._viewer = viewer
         self._dataset: Dataset | None = None
         self._problem = ""
         self._depths: list[float] | None = None
-        self._watched: Layer | None = None
-        self._shown: list[float] = []  # what the table of depths holds, with all digits
+        self._chosen: Layer | None = None
+        self._watch = PlaceWatch(self._read_layer)
+        self._channels = ChannelChoice(viewer) if channels else None
         self._entered: dict[Any, dict[str, Any]] = {}  # per layer, what the user has added
         self.setAcceptDrops(True)
         self._build()
@@ -81,7 +88,7 @@ class StackBox(QGroupBox):
         self._viewer.layers.selection.events.active.disconnect(self._follow_selection)
         self._layer_list.leave()
         self._part.leave()
-        self._watch(None)
+        self._watch.follow([])
 
     # What the other boxes ask for
 
@@ -91,8 +98,21 @@ class StackBox(QGroupBox):
         chosen = self._layers.currentData()
         return next((layer for layer in self._viewer.layers if layer.unique_id == chosen), None)
 
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers to work on: the chosen one, or all channels of its image."""
+        layer = self.layer
+        if layer is None or self._channels is None:
+            return [] if layer is None else [layer]
+        return [each for each in self._channels.layers() if each in self._viewer.layers]
+
+    @property
+    def name(self) -> str:
+        """What the layers to work on are called together; empty if there are none."""
+        return name_of(self.layers) if self.layers else ""
+
     def dataset(self) -> Dataset:
-        """Return the stack as the layer shows it, read anew.
+        """Return the stack as the layers show it, read anew.
 
         Raises
         ------
@@ -102,7 +122,8 @@ class StackBox(QGroupBox):
         if self.layer is None:
             raise DepthInterpError("there is no image layer; open a stack, or drop one here")
         self._part.check()
-        return to_dataset(self.layer)
+        layers = self.layers
+        return joined([to_dataset(each) for each in layers], layers)
 
     def described(self, settings: Settings) -> Dataset:
         """Return the last seen stack with what the settings add."""
@@ -146,6 +167,7 @@ class StackBox(QGroupBox):
             except (DepthInterpError, OSError) as error:
                 problems.append(for_window(error))
         if opened:
+            self._viewer.layers.selection.active = opened[0]
             self._layers.setCurrentIndex(self._layers.findData(opened[0].unique_id))
         if problems:
             show_warning("; ".join(problems))
@@ -175,6 +197,9 @@ class StackBox(QGroupBox):
         row.addWidget(self._pin)
         row.addWidget(open_button)
         layout.addLayout(row)
+        if self._channels is not None:
+            self._channels.changed.connect(self._channels_chosen)
+            layout.addWidget(self._channels)
         self._info = QLabel()
         self._info.setObjectName("summary")
         self._info.setWordWrap(True)
@@ -217,24 +242,11 @@ class StackBox(QGroupBox):
         return form
 
     def _build_table(self) -> Fold:
-        self._table = QTableWidget(0, 1)
-        self._table.setHorizontalHeaderLabels(["depth"])
-        self._table.horizontalHeader().setStretchLastSection(True)
-        self._table.setTabKeyNavigation(False)
-        self._table.setMinimumHeight(120)
-        self._table.setMaximumHeight(200)
-        self._table.setToolTip("Depth of each section. Type over a number where the sections are uneven.")
-        self._table.setAccessibleName("Section depths")
-        self._table.itemChanged.connect(self._depth_edited)
-        even = QPushButton("Back to the file's depths")
-        even.setToolTip("Forget the depths and the z spacing that were typed here.")
-        even.clicked.connect(self._back_to_file)
-        inner = QWidget()
-        layout = QVBoxLayout(inner)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._table)
-        layout.addWidget(even)
-        return Fold("Depth of each section", inner)
+        self._table = DepthsTable()
+        self._table.edited.connect(self._depths_edited)
+        self._table.problem.connect(self._show_problem)
+        self._table.forget_clicked.connect(self._back_to_file)
+        return Fold("Depth of each section", self._table)
 
     # Dropping and opening files
 
@@ -280,15 +292,27 @@ class StackBox(QGroupBox):
         self._layers.blockSignals(False)
         if self._layers.currentData() != chosen or chosen is None:
             self._layer_chosen()
+        elif self._find_channels():
+            self._channels_chosen()
         elif self._layers.currentText() != name:
             self.changed.emit()
 
+    def _find_channels(self) -> bool:
+        """Look for the channels of the chosen layer; return whether other layers are worked on than before."""
+        return self._channels is not None and self._channels.follow(self.layer)
+
+    def _channels_chosen(self) -> None:
+        self._watch.follow(self.layers)
+        self._read_layer()
+
     def _layer_chosen(self, _index: int = 0) -> None:
         """Show another layer, with what the user has said about it before, not about the last one."""
-        before, layer = self._watched, self.layer
+        before, layer = self._chosen, self.layer
         if before is not None:
             self._entered[before.unique_id] = self._known() | self._part.typed()
-        self._watch(layer)
+        self._chosen = layer
+        self._find_channels()
+        self._watch.follow(self.layers)
         self._dataset = None
         if before is not None and layer is not None and not _same_file(before, layer):
             entered = Settings(**self._entered.get(layer.unique_id, {}))
@@ -296,21 +320,17 @@ class StackBox(QGroupBox):
             self._part.show_settings(entered, keep=True)
         self._read_layer()
 
-    def _watch(self, layer: Layer | None) -> None:
-        """Follow changes of the chosen layer, and of no other."""
-        if self._watched is not None:
-            for event in _events(self._watched):
-                event.disconnect(self._read_layer)
-        self._watched = layer
-        if layer is not None:
-            for event in _events(layer):
-                event.connect(self._read_layer)
-
     def _read_layer(self, _event: Any = None) -> None:
         self._dataset, self._problem = None, ""
-        if self.layer is not None:
+        if self._find_channels():  # one of them was moved
+            self._watch.follow(self.layers)
+        layers = self.layers
+        if layers:
             try:
-                self._dataset = adopt(self.layer)
+                with self._watch.paused():  # they may be moved to where their file says
+                    known = [adopt(each) for each in layers]
+                several = len(known) > 1  # their voxels are put together for a run only
+                self._dataset = joined([without_voxels(each) for each in known], layers) if several else known[0]
             except DepthInterpError as error:
                 self._problem = for_window(error)
         self._describe()
@@ -333,7 +353,7 @@ class StackBox(QGroupBox):
             few = dataset.voxels.shape[2] < 2
             say(self._info, describe_stack(dataset) + (_FEW if few else ""), problem=few)
             missing = dataset.grid.depths is None
-            self._fill_table(dataset)
+            self._table.fill(dataset)
         if missing:
             self._fold.unfold()  # what is asked for must be in view
         self._fold.say(self._what_is_set(dataset))
@@ -348,26 +368,8 @@ class StackBox(QGroupBox):
         words += [f"projections of {self._count.value()}"] if values["acquisition"] else []
         return ", ".join([*words, *self._part.words(dataset)])
 
-    def _fill_table(self, dataset: Dataset) -> None:
-        depths = self._shown = [] if dataset.grid.depths is None else dataset.grid.depths.tolist()
-        self._table.blockSignals(True)
-        self._table.setRowCount(len(depths))
-        self._table.setHorizontalHeaderLabels([f"depth ({dataset.grid.unit or 'no unit'})"])
-        self._table.setVerticalHeaderLabels([str(i) for i in range(len(depths))])
-        for i, depth in enumerate(depths):
-            self._table.setItem(i, 0, QTableWidgetItem(f"{depth:.6g}"))
-        self._table.blockSignals(False)
-
-    def _depth_edited(self, item: QTableWidgetItem) -> None:
-        try:
-            self._shown[item.row()] = float(item.text())
-        except ValueError:
-            self._show_problem(f"a depth must be a number, got '{item.text()}'")
-            return
-        depths = np.array(self._shown)
-        if self._dataset is not None and self._dataset.source is not None and self._dataset.source.reversed_sections:
-            depths = depths[-1] + depths[0] - depths[::-1]  # settings count the sections as the file does
-        self._depths = depths.tolist()
+    def _depths_edited(self, depths: list[float]) -> None:
+        self._depths = depths
         self._describe()
 
     def _back_to_file(self, *_: Any) -> None:
@@ -378,10 +380,6 @@ class StackBox(QGroupBox):
     def _forget_depths(self, *_: Any) -> None:
         self._depths = None
         self._describe()
-
-
-def _events(layer: Layer) -> tuple[Any, ...]:
-    return layer.events.data, layer.events.scale, layer.events.translate, layer.events.units
 
 
 def _same_file(one: Layer, other: Layer) -> bool:

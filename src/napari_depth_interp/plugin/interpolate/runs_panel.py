@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -28,7 +29,7 @@ from ..layers.overlay import CanvasWords
 from ..plots import BASELINE_COLOUR, COLOURS, SectionPlot
 from ..preferences import colour
 from ..qt_helpers import PROBLEM_COLOUR, list_of_rows
-from .results import ERROR, RESTORED, TRUTH, UNCERTAINTY, Run, row_of, show_part
+from .results import ERROR, RESTORED, TRUTH, UNCERTAINTY, Run, cover, row_of, show_part
 
 _HEADINGS = ["Run", "Time", "PSNR", "SSIM", "RMSE", "Over linear"]
 _EMPTY = "Runs are listed here. Tick <i>Score</i> to see how good they are on your own data."
@@ -110,8 +111,13 @@ class RunsPanel(QWidget):
         for event, slot in self._followed():
             event.disconnect(slot)
         for run in self.runs:
-            run.layers[0].events.visible.disconnect(self._section_changed)
+            self._follow_visible(run, False)
         self._in_canvas.clear()
+
+    def _follow_visible(self, run: Run, on: bool = True) -> None:
+        for layer in run.layers:
+            event = layer.events.visible
+            (event.connect if on else event.disconnect)(self._section_changed)
 
     def _followed(self) -> tuple[tuple[Any, Any], ...]:
         dims = self._viewer.dims.events
@@ -132,7 +138,7 @@ class RunsPanel(QWidget):
 
     def _insert(self, row: int, run: Run) -> None:
         self.runs.insert(row, run)
-        run.layers[0].events.visible.connect(self._section_changed)
+        self._follow_visible(run)
         self._table.insertRow(row)
         for column, text in enumerate(row_of(run)):
             item = QTableWidgetItem(text)
@@ -151,13 +157,14 @@ class RunsPanel(QWidget):
         run = self.chosen
         if run is None:
             return
-        row, layers = self.runs.index(run), [layer for layer in run.every_layer() if layer in self._viewer.layers]
+        row, layers = self.runs.index(run), self._in_viewer(run.every_layer())
         self._removed = row, run, layers
-        run.layers[0].events.visible.disconnect(self._section_changed)
+        self._follow_visible(run, False)
         del self.runs[row]
         self._table.removeRow(row)
         for layer in layers:
             self._viewer.layers.remove(layer)
+        cover(run, False)
         self._draw()
         if not self.runs:
             self._words.setText(_EMPTY)
@@ -171,19 +178,24 @@ class RunsPanel(QWidget):
         self._removed = None
         for layer in layers:
             self._viewer.add_layer(layer)
+        cover(run)
         self._insert(row, run)
 
     def _layer_removed(self, event: Any) -> None:
-        """With a result go the layers that were shown beside it, and their memory."""
+        """With the last layer of a result go those that were shown beside it, and their memory."""
         for run in self.runs:
-            if run.layers[0] == event.value:  # one of them may be napari's proxy
-                for layer in run.more.values():
-                    if layer in self._viewer.layers:
-                        self._viewer.layers.remove(layer)
+            own = any(layer == event.value for layer in run.layers)  # one of them may be napari's proxy
+            if own and not self._in_viewer(run.layers):
+                for layer in self._in_viewer(run.every_layer()):
+                    self._viewer.layers.remove(layer)
                 run.more.clear()
                 run.free()
+                cover(run, False)
         self._update_actions()
         self._section_changed()
+
+    def _in_viewer(self, layers: Sequence[Layer]) -> list[Layer]:
+        return [layer for layer in layers if layer in self._viewer.layers]
 
     def show_part(self, part: str, on: bool = True) -> None:
         """Show or hide a part of the chosen run."""
@@ -192,8 +204,9 @@ class RunsPanel(QWidget):
             return
         if on:
             show_part(self._viewer, run, part)
-        elif part in run.more:
-            run.more[part].visible = False
+        else:
+            for layer in run.more.get(part, ()):
+                layer.visible = False
         self._update_actions()
 
     def _update_actions(self) -> None:
@@ -204,8 +217,8 @@ class RunsPanel(QWidget):
         self._undo.setEnabled(self._removed is not None)
         for part, button in self._parts.items():
             button.setEnabled(run is not None and part in run.parts())
-            layer = None if run is None else run.more.get(part)
-            button.setChecked(layer is not None and layer in self._viewer.layers and layer.visible)
+            layers = [] if run is None else self._in_viewer(run.more.get(part, ()))
+            button.setChecked(any(layer.visible for layer in layers))
         self.chosen_changed.emit(run is not None)
 
     def copy_command(self) -> None:
@@ -219,12 +232,8 @@ class RunsPanel(QWidget):
             self._update_actions()
             return
         for other in self.runs:
-            for layer in other.every_layer():
-                if layer in self._viewer.layers and other is not run:
-                    layer.visible = False
-        for layer in run.layers[:1]:
-            if layer in self._viewer.layers:
-                layer.visible = True
+            for layer in self._in_viewer(other.every_layer()):
+                layer.visible = layer in run.layers or (layer.visible and other is run)
         if run.outcome.held_out is not None:
             scores = run.outcome.held_out.scores
             low, high = scores.data_range[0]
@@ -274,7 +283,7 @@ class RunsPanel(QWidget):
         depth = float(self._viewer.dims.point[-3])
         self.plot.move_cursor(depth)
         run = self.chosen
-        shown = run is not None and bool(run.layers) and run.layers[0] in self._viewer.layers and run.layers[0].visible
+        shown = run is not None and any(layer.visible for layer in self._in_viewer(run.layers))
         if run is None or not shown or self._viewer.dims.ndisplay != 2:
             self._in_canvas.clear()
             return
