@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -192,3 +192,12 @@ class TimePlot(Plot):
     def _show_names(self, names: Sequence[tuple[str, str, str]]) -> None:
         """Write no names above the plot: they stand beside the points."""
         self._names.hide()
+
+
+def mean_along_z(sections: Iterable[Mapping[str, Any]], score: str) -> list[tuple[float, float]]:
+    """Return the mean over channels and time points of each hidden section's score, as (depth, score)."""
+    by_depth: dict[float, list[float]] = {}
+    for row in sections:
+        if row[score] is not None:
+            by_depth.setdefault(row["z"], []).append(row[score])
+    return sorted((z, sum(values) / len(values)) for z, values in by_depth.items())

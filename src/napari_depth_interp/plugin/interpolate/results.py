@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet, ref
 
 import napari
 from napari.layers import Layer
@@ -21,7 +22,7 @@ from ...run.settings import to_arguments
 from ...stack import Dataset
 from ...system.amounts import duration
 from ..layers import REAL_KEY, to_layers
-from ..layers.appearance import appearance_of, error_appearance, error_limits, turn_like, unique_name
+from ..layers.appearance import appearance_of, error_appearance, error_limits, turn_like, unique_name, unwrapped
 from ..layers.command_input import CommandInput
 from .task import Outcome
 
@@ -34,7 +35,7 @@ class Run:
 
     ``layers`` are the result, one per channel; ``more`` are those that were asked for since, by what they show.
     ``names`` are those of the channels' layers, ``appearances`` their colours, ``covered`` the layers that were hidden
-    because the result lies over them.
+    because the result lies over them. The input's layers are not kept from being freed.
     """
 
     name: str
@@ -44,7 +45,8 @@ class Run:
     more: dict[str, list[Layer]] = field(default_factory=dict)
     input: CommandInput = field(default_factory=CommandInput)
     appearances: list[dict[str, Any]] = field(default_factory=list)
-    covered: list[Layer] = field(default_factory=list)
+    covered: WeakSet[Layer] = field(default_factory=WeakSet)
+    given: list[ref[Layer]] = field(default_factory=list)
     freed: bool = False
 
     def free(self) -> None:
@@ -61,6 +63,11 @@ class Run:
     def every_layer(self) -> list[Layer]:
         """Return the result and what was asked for beside it."""
         return [*self.layers, *(layer for part in self.more.values() for layer in part)]
+
+    def sources(self, viewer: napari.Viewer) -> list[Layer]:
+        """Return the layers that were run on, if all are still there."""
+        found = [layer for each in self.given if (layer := each()) is not None and layer in viewer.layers]
+        return found if len(found) == len(self.given) else []
 
     @property
     def scores(self) -> MethodScores | None:
@@ -98,6 +105,7 @@ def add_result(viewer: napari.Viewer, run: Run, sources: Sequence[Layer], *, ove
     over : bool
         The result covers a part of the input only, which stays in view.
     """
+    run.given = [ref(unwrapped(source)) for source in sources]
     run.appearances = [appearance_of(source) | {"blending": source.blending} for source in sources]
     result, target = run.outcome.result, run.outcome.target
     run.layers += _add(viewer, result.dataset, run, file=None if target is None else target.path)
@@ -106,7 +114,7 @@ def add_result(viewer: napari.Viewer, run: Run, sources: Sequence[Layer], *, ove
     if over:
         _cover_below(run.layers)
     else:
-        run.covered = [each for each in sources if each.blending == "additive" and each.visible]
+        run.covered = WeakSet(each for each in map(unwrapped, sources) if each.blending == "additive" and each.visible)
         cover(run)
     viewer.layers.selection.active = run.layers[0]
     run.outcome = run.outcome.without_result()

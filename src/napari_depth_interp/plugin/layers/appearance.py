@@ -23,6 +23,11 @@ def unique_name(viewer: napari.Viewer, wanted: str, also: Iterable[str] = ()) ->
     return name
 
 
+def unwrapped(layer: Layer) -> Layer:
+    """Return the layer itself: a plugin is given a proxy, made anew each time."""
+    return getattr(layer, "__wrapped__", layer)
+
+
 def appearance_of(source: Layer | None) -> dict[str, Any]:
     """Return contrast, colours and gamma of an image layer; an RGB layer has its colours in its voxels."""
     if not isinstance(source, Image) or source.rgb:
