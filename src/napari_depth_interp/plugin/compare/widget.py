@@ -197,7 +197,7 @@ class CompareMethods(JobWidget):
         layer = self.stack.layer
         self.bar.set_input("" if layer is None else layer.name)
         try:
-            check_sections(self.stack.described(self.settings()))
+            check_sections(self.stack.described(make_settings(**self.stack.values())))
         except DepthInterpError as error:
             self.bar.set_ready(False, for_window(error))  # the box above says it already
             return
