@@ -47,6 +47,7 @@ _OPEN_TIP = (
     "<qt>Open TIFF, NIfTI or OME-Zarr with their spacing and units. Files and OME-Zarr folders may be dropped anywhere "
     "on this dock, too.</qt>"
 )
+_INVITATION = "Open a stack, or drop one here."
 _FEW = "<br>one section can only be enhanced (method SRCNN); to make new ones two or more are needed"
 _MISSING = f"border: 2px solid {PROBLEM_COLOUR};"
 
@@ -347,8 +348,11 @@ class StackBox(QGroupBox):
         try:
             dataset = self.described(Settings(**self.values()))
         except DepthInterpError as error:
-            self._show_problem(for_window(error))
             missing = self._dataset is not None
+            if self.layer is None:
+                say(self._info, _INVITATION)
+            else:
+                self._show_problem(for_window(error))
         else:
             few = dataset.voxels.shape[2] < 2
             say(self._info, describe_stack(dataset) + (_FEW if few else ""), problem=few)
