@@ -23,7 +23,7 @@ from _tools import machine, markdown_table
 LIMIT_P99_MS = 50.0
 LIMIT_WORST_MS = 300.0
 INTERVAL_MS = 5
-LIMIT_OPEN_S = 1.0
+LIMIT_OPEN_S = 0.5
 
 
 class Pulse:

@@ -54,7 +54,7 @@ class Volume:
 def rows_of(volume: Volume, every: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return features of candidates on the hidden sections, and whether each belongs to its object."""
     labels, image = volume.make()
-    depths: NDArray[np.float64] = np.arange(len(labels)) * volume.step
+    depths = np.arange(len(labels), dtype=np.float64) * volume.step
     kept = np.arange(0, len(labels), every)
     series = Series(labels[kept].astype(np.int64), depths[kept], 1.0, image, depths, Scaling.of(image))
     method = Learned(LearnedConfig(), Runtime("cpu", 1, 0))
@@ -84,7 +84,7 @@ def simulated() -> Iterator[Volume]:
 def _simulate(kind: str, step: float, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
     rng = np.random.default_rng([SIMULATED.index(kind), seed])
     shape = (49, 128, 128)
-    place = np.stack(np.indices(shape), axis=-1).astype(np.float32) * np.array([step, 1, 1], np.float32)
+    place = np.moveaxis(np.indices(shape), 0, -1).astype(np.float32) * np.array([step, 1, 1], np.float32)
     best, labels = np.zeros(shape, np.float32), np.zeros(shape, np.int32)
     for number in range(1, COUNTS[kind] + 1):
         score = _object(kind, place, np.array(shape) * np.array([step, 1, 1]), rng)

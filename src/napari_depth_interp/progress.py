@@ -42,6 +42,10 @@ class TrainingPoint:
         A validation section as the network makes it now, at the steps where it was looked at.
     captions : tuple of str
         What the panels of the picture show.
+    place : str
+        Which section the picture is of.
+    is_validated : bool
+        Whether there is anything to look at: data that is held back.
     """
 
     step: int
@@ -50,6 +54,8 @@ class TrainingPoint:
     scores: Mapping[str, float] = field(default_factory=dict)
     picture: NDArray[Any] | None = None
     captions: tuple[str, ...] = ()
+    place: str = ""
+    is_validated: bool = True
 
 
 @dataclass(frozen=True, slots=True)

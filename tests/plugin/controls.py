@@ -168,7 +168,7 @@ def method_rows(box):
 
 def graph(plot):
     """Return where a plot draws."""
-    return plot.findChild(pg.PlotWidget)
+    return plot.graph()
 
 
 def drawn_curves(plot):

@@ -7,6 +7,8 @@ import pytest
 import tifffile
 from controls import enter, find, heading, pick, press, read, shows
 from drive import choose, finish, opened, run
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
 from command_line import depth_interp
@@ -210,3 +212,35 @@ def test_methods_are_compared_on_the_part(qtbot, viewer, layer):
     press(compare.scores, "Copy as command")
     assert "--crop 5:25,10:30" in QApplication.clipboard().text()
     assert layer.translate.tolist() == [0, 0, 0]
+
+
+def test_a_rectangle_drawn_by_mouse(qtbot, shown_viewer, tmp_path):
+    """From File > New Layer > Shapes to the run: the rectangle goes from one place on the canvas to another."""
+    viewer = shown_viewer
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Depth interpolation")
+    layer = opened(widget, tmp_path / "a.tif")
+    qtbot.wait(100)  # the canvas makes room for the dock
+    viewer.reset_view()
+    pick(widget.stack, "Part", "A drawn rectangle")
+    assert "there is no rectangle" in read(widget.stack, "summary")
+    viewer.add_shapes(ndim=3, scale=layer.scale, units=layer.units).mode = "add_rectangle"
+    canvas = viewer.__wrapped__.window._qt_viewer.canvas.native
+    middle, zoom = QPoint(canvas.width() // 2, canvas.height() // 2), viewer.scene.camera.zoom
+    reach = QPoint(round(5 * zoom), round(3 * zoom))  # 5 um to the right and 3 um down, 10 and 6 pixels
+    qtbot.mouseMove(canvas, middle - reach)
+    qtbot.mousePress(canvas, Qt.MouseButton.LeftButton, pos=middle - reach)
+    for share in (-0.5, 0.0, 0.5, 1.0):
+        held = QMouseEvent(
+            QEvent.Type.MouseMove, QPointF(middle + reach * share), QPointF(canvas.mapToGlobal(middle + reach * share)),
+            Qt.MouseButton.NoButton, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier,
+        )  # fmt: skip
+        QApplication.sendEvent(canvas, held)
+        qtbot.wait(20)
+    qtbot.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=middle + reach)
+    qtbot.waitUntil(lambda: widget.settings().crop is not None)  # the dock has seen it
+    (top, bottom), (left, right) = (map(int, part.split(":")) for part in widget.settings().crop.split(","))
+    assert (bottom - top, right - left) == (pytest.approx(12, abs=2), pytest.approx(20, abs=2))
+    assert ((top + bottom) / 2, (left + right) / 2) == (pytest.approx(20, abs=2), pytest.approx(25, abs=2))
+    assert f"{bottom - top} x {right - left} pixels" in read(widget.stack, "summary")
+    result = run(qtbot, widget).layers[0]
+    np.testing.assert_array_equal(result.data[:: (len(result.data) - 1) // 6], layer.data[:, top:bottom, left:right])

@@ -168,6 +168,7 @@ class TestCommand:
         tags = {"axes": "ZCYX", "spacing": 2.0, "unit": "um"} | ({"Labels": labels} if labels else {})
         tifffile.imwrite(tmp_path / "two.tif", voxels, imagej=True, resolution=(1, 1), metadata=tags)
         widget.stack.open_files([tmp_path / "two.tif"])
+        pick(widget.stack, "Channels", "one")
         for c in (0, 1):
             find(widget.stack, "Layer").setCurrentIndex(c)
             layer = run(qtbot, widget, factor=2).layers[0]

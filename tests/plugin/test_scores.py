@@ -27,7 +27,8 @@ def cells(widget, row):
 def shown_part(widget, name):
     """Show a part of the chosen run by its button, and return its layer."""
     tick(widget.runs, name)
-    return next(reversed(widget.runs.chosen.more.values()))
+    [layer] = next(reversed(widget.runs.chosen.more.values()))
+    return layer
 
 
 def overlay(viewer):

@@ -102,9 +102,8 @@ class TestOpening:
 
 class TestStack:
     def test_nothing_is_open(self, widget):
-        assert "there is no image layer" in read(widget.stack, "summary") or "open a stack" in read(
-            widget.stack, "summary"
-        )
+        assert read(widget.stack, "summary") == "Open a stack, or drop one here."
+        assert not find(widget.stack, "summary").styleSheet()  # an invitation is no problem
         assert not find(widget.bar, "run").isEnabled()
         widget.run()
         assert "no image layer" in read(widget.bar, "message")

@@ -267,3 +267,20 @@ def test_extreme_shapes_fit_on_the_page(drawn, shape):
     panel = page.context[0]
     assert 1 <= panel.width <= 600
     assert 1 <= panel.height <= 450
+
+
+def test_an_rgb_image_is_shown_in_its_colours():
+    voxels = np.random.default_rng(0).integers(0, 255, (9, 12, 14, 3)).astype(np.uint8)
+    dataset = Dataset.from_array(voxels, axes="ZYXS", z_spacing=2.0, pixel_size=(0.5, 0.5), unit="um")
+    montages, seen, _ = collect(dataset, Protocol("keep_every", every=2), uncertain=True)
+    section, across = montages[0], montages[-1]
+    np.testing.assert_array_equal(section.truth[1], voxels[section.index])
+    np.testing.assert_array_equal(section.below[1], voxels[section.index - 1])
+    trial, result = seen["linear"][0]
+    place = int(np.flatnonzero(trial.truth_at == section.index)[0])
+    made = np.moveaxis(result.dataset.voxels[0, :, place], 0, -1)
+    np.testing.assert_array_equal(section.methods["linear"], made)
+    difference = np.abs(made.astype(float) - voxels[section.index]).mean(-1)
+    np.testing.assert_allclose(section.error("linear"), difference)
+    np.testing.assert_allclose(section.uncertainty["linear"], made.mean(-1) / 10, rtol=1e-5)
+    assert across.truth[1].shape[1:] == across.below[1].shape[1:] == (14, 3)

@@ -24,7 +24,7 @@ class Map:
 
     def at(self, share: float) -> Map:
         """Return the part of the way that is done at ``share`` of the gap: every point moves straight."""
-        return Map(np.asarray((1 - share) * np.eye(2) + share * self.matrix), np.asarray(share * self.shift))
+        return Map(np.asarray((1 - share) * np.eye(2) + share * self.matrix, np.float64), share * self.shift)
 
     def inverse(self) -> Map:
         matrix = np.linalg.inv(self.matrix)

@@ -20,7 +20,7 @@ from .network import RowClassifier, logits_of
 
 WIDTH = 32
 """Units in each hidden layer."""
-_OUTLINES = 2.0
+_OUTLINES = 1.0
 """Weight of the outlines' own score, in typical errors, beside the network's log-odds: it was trained on few kinds."""
 
 

@@ -97,12 +97,14 @@ class Plan:
 class ValidationResult:
     """What validation found: scores, of which the first decides (higher is better), and a section to look at.
 
-    ``psnr_linear`` is what the score ``psnr`` is of linear interpolation. ``captions`` name the panels of the picture.
+    ``psnr_linear`` is what the score ``psnr`` is of linear interpolation. ``captions`` name the panels of the picture,
+    and ``place`` says which section it is of.
     """
 
     scores: Mapping[str, float]
     picture: NDArray[Any] | None = None
     captions: tuple[str, ...] = ()
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -295,7 +297,8 @@ class _Run(Generic[Network]):
 
     def validate(self, done: int) -> TrainingPoint:
         """Validate if it is time to, and return what the step has shown."""
-        point = TrainingPoint(done, self._plan.steps, self.history.losses[-1])
+        validated = self._validation is not None
+        point = TrainingPoint(done, self._plan.steps, self.history.losses[-1], is_validated=validated)
         if self._validation is None or not self._validation.is_due(done, self._plan.steps):
             return point
         with torch.no_grad():
@@ -304,7 +307,7 @@ class _Run(Generic[Network]):
         self.history.validation.append({"step": done, **scores})
         if self._validations_since_best() == 0:
             self._best = {name: each.clone() for name, each in self.average.module.state_dict().items()}
-        return replace(point, scores=scores, picture=found.picture, captions=found.captions)
+        return replace(point, scores=scores, picture=found.picture, captions=found.captions, place=found.place)
 
     def is_over(self) -> bool:
         """Return whether validation has not become better for too long."""

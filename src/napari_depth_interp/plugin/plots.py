@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-import pyqtgraph as pg
-from pyqtgraph.exporters import ImageExporter
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QSizePolicy, QVBoxLayout, QWidget
 
@@ -18,8 +17,6 @@ BASELINE_COLOUR = "#a0a0a0"
 _SYMBOLS = {"o": "●", "t": "▼", "s": "■", "d": "◆", "+": "✚", "x": "✖", "star": "★"}
 """So that curves can be told apart without colours: pyqtgraph's name and how it looks in a line of text."""
 _MANY_POINTS = 60
-_TICK_WIDTH = 40
-"""Pixels that a number on the axis takes."""
 _PICTURE_WIDTH = 1600
 """Pixels of a saved picture."""
 
@@ -30,35 +27,53 @@ Curve = tuple[str, str, Sequence[tuple[float, float]]]
 
 
 class Plot(QWidget):
-    """Curves with a legend, in the colours of napari's theme."""
+    """Curves with a legend, in the colours of napari's theme.
 
-    def __init__(
-        self, left: str, bottom: str, tip: str, parent: QWidget | None = None, *, axes: Any | None = None
-    ) -> None:
+    What draws is made when there is something to draw: its library takes long to be imported.
+    """
+
+    def __init__(self, left: str, bottom: str, tip: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._plot = pg.PlotWidget(axisItems=axes)
-        self._plot.setMinimumHeight(130)
-        self._plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)  # as high as there is room
-        self._plot.setLabel("left", left)
-        self._plot.setLabel("bottom", bottom)
-        for side in ("left", "bottom"):
-            self._plot.getAxis(side).enableAutoSIPrefix(False)
-        self._plot.showGrid(x=True, y=True, alpha=0.2)
-        self._plot.setToolTip(tip)
-        self._foreground = "#d0d0d0"
+        self._plot: Any = None
         self._drawn: list[tuple[Curve, Any]] = []
-        self._legend = self._plot.addLegend(offset=(5, 5), labelTextSize="8pt")
-        self._plot.hide()
-        self._legend.hide()  # for pictures only: it would lie over the curves
+        self._labels = {"left": left, "bottom": bottom}
+        self._tip, self._title = tip, ""
+        self._background, self._foreground = "#262930", "#d0d0d0"
         self._names = QLabel()
         self._names.setWordWrap(True)
-        for menu in (self._plot.getPlotItem().ctrlMenu, self._plot.getViewBox().menu):
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(0)
+        self._column.addWidget(self._names)
+
+    def graph(self) -> Any:
+        """Return the pyqtgraph widget that draws, made now if it is not there."""
+        if self._plot is None:
+            self._make()
+        return self._plot
+
+    def _make(self) -> None:
+        import pyqtgraph as pg
+
+        plot = self._plot = pg.PlotWidget(axisItems=self._axes())
+        plot.setMinimumHeight(130)
+        plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)  # as high as there is room
+        for side in ("left", "bottom"):
+            plot.getAxis(side).enableAutoSIPrefix(False)
+        plot.showGrid(x=True, y=True, alpha=0.2)
+        plot.setToolTip(self._tip)
+        self._legend = plot.addLegend(offset=(5, 5), labelTextSize="8pt")
+        plot.hide()
+        self._legend.hide()  # for pictures only: it would lie over the curves
+        for menu in (plot.getPlotItem().ctrlMenu, plot.getViewBox().menu):
             menu.setParent(self, menu.windowFlags())  # pyqtgraph leaves them alone in the world when the plot goes
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addWidget(self._names)
-        layout.addWidget(self._plot, 1)
+        self._column.addWidget(plot, 1)
+        self.set_labels(**self._labels)
+        self.set_colours(self._background, self._foreground)
+
+    def _axes(self) -> Any:
+        """Return axes of a special kind by side, or None."""
+        return None
 
     def hasHeightForWidth(self) -> bool:  # noqa: N802
         """Say no: the names above would make the layout around give the plot more than its share."""
@@ -66,35 +81,46 @@ class Plot(QWidget):
 
     def set_colours(self, background: str, foreground: str) -> None:
         """Follow napari's theme."""
-        self._foreground = foreground
+        self._background, self._foreground = background, foreground
+        if self._plot is None:
+            return
         self._plot.setBackground(background)
         for side in ("left", "bottom"):
             axis = self._plot.getAxis(side)
             axis.setPen(foreground)
             axis.setTextPen(foreground)
         self._legend.setLabelTextColor(foreground)
+        self.set_title(self._title)
 
     def set_labels(self, left: str | None = None, bottom: str | None = None) -> None:
         """Say what the axes show."""
         for side, text in (("left", left), ("bottom", bottom)):
             if text is not None:
-                self._plot.setLabel(side, text)
+                self._labels[side] = text
+                if self._plot is not None:
+                    self._plot.setLabel(side, text)
 
     def set_title(self, text: str) -> None:
         """Write above the plot."""
-        self._plot.setTitle(text, color=self._foreground, size="9pt")
+        self._title = text
+        if self._plot is not None:
+            self._plot.setTitle(text or None, color=self._foreground, size="9pt")
 
     def draw(self, curves: Sequence[Curve]) -> None:
         """Draw these curves instead of the last ones; without any there are no axes, which would show 0 to 1.
 
         The first ones that are drawn already stay: most often there is one more than before.
         """
-        self._plot.setVisible(any(len(points) for _name, _colour, points in curves))
+        some = any(len(points) for _name, _colour, points in curves)
+        if self._plot is None and not some:
+            return
+        plot = self.graph()
+        plot.setVisible(some)
         wanted = [(name, colour, list(points)) for name, colour, points in curves]
         pairs = zip(wanted, self._drawn, strict=False)
         kept = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1][0], pairs))
         for _, item in self._drawn[kept:]:
-            self._plot.removeItem(item)
+            plot.removeItem(item)
         symbols = [list(_SYMBOLS)[i % len(_SYMBOLS)] for i in range(len(curves))]
         new = zip(wanted[kept:], symbols[kept:], strict=True)
         self._drawn[kept:] = [(curve, self._plot_curve(*curve, symbol)) for curve, symbol in new]
@@ -104,7 +130,7 @@ class Plot(QWidget):
         x, y = [point[0] for point in points], [point[1] for point in points]
         style = {"symbol": symbol, "symbolSize": 6, "symbolBrush": colour, "symbolPen": colour}
         few = len(points) <= _MANY_POINTS
-        return self._plot.plot(x, y, pen=pg.mkPen(colour, width=2), name=name, **(style if few else {}))
+        return self._plot.plot(x, y, pen={"color": colour, "width": 2}, name=name, **(style if few else {}))
 
     def _show_names(self, names: Sequence[tuple[str, str, str]]) -> None:
         """Write the curves' names above the plot, each with its symbol."""
@@ -122,8 +148,11 @@ class Plot(QWidget):
         OSError
             If the file cannot be written.
         """
+        from pyqtgraph.exporters import ImageExporter
+
+        plot = self.graph()
         self._legend.show()
-        exporter = ImageExporter(self._plot.getPlotItem())
+        exporter = ImageExporter(plot.getPlotItem())
         exporter.parameters()["width"] = _PICTURE_WIDTH
         image = exporter.export(toBytes=True)
         self._legend.hide()
@@ -142,7 +171,14 @@ class SectionPlot(Plot):
     def __init__(self, left: str = "PSNR (dB)", tip: str = "", parent: QWidget | None = None) -> None:
         tip = tip or "Score of each hidden section. Click to move napari's z slider there."
         super().__init__(left, "z", tip, parent)
-        self._cursor = pg.InfiniteLine(angle=90, movable=True, pen=pg.mkPen("#ff4444", width=1))
+        self._cursor: Any = None
+        self._depth = 0.0
+
+    def _make(self) -> None:
+        import pyqtgraph as pg
+
+        super()._make()
+        self._cursor = pg.InfiniteLine(self._depth, angle=90, movable=True, pen=pg.mkPen("#ff4444", width=1))
         self._plot.addItem(self._cursor, ignoreBounds=True)
         self._cursor.sigPositionChangeFinished.connect(lambda line: self.depth_chosen.emit(float(line.value())))
         self._plot.scene().sigMouseClicked.connect(self._clicked)
@@ -154,7 +190,9 @@ class SectionPlot(Plot):
 
     def move_cursor(self, depth: float) -> None:
         """Show the section in view."""
-        self._cursor.setValue(depth)
+        self._depth = depth
+        if self._cursor is not None:
+            self._cursor.setValue(depth)
 
     def _clicked(self, event: Any) -> None:
         if event.button() != Qt.MouseButton.LeftButton:
@@ -163,43 +201,56 @@ class SectionPlot(Plot):
         self.depth_chosen.emit(float(position.x()))
 
 
-class _TimeAxis(pg.AxisItem):  # type: ignore[misc]
-    """Seconds on a logarithmic axis: 1, 2, 5, 10 ... where there is room, else powers of ten."""
-
-    def tickValues(self, low: float, high: float, size: float) -> list[tuple[float | None, list[float]]]:  # noqa: N802
-        powers = range(math.floor(low), math.ceil(high) + 1)
-        steps = (1, 2, 5) if size > _TICK_WIDTH * 3 * (high - low) else (1,)
-        ticks = [power + math.log10(step) for power in powers for step in steps]
-        return [(None, [tick for tick in ticks if low <= tick <= high])]
-
-    def tickStrings(self, values: Sequence[float], _scale: float, _spacing: float | None) -> list[str]:  # noqa: N802
-        return [f"{10**value:.3g}" for value in values]
-
-
 class TimePlot(Plot):
     """Quality against computing time, one named point per method; time on a logarithmic axis."""
 
     def __init__(self, left: str, tip: str, parent: QWidget | None = None) -> None:
-        super().__init__(left, "time (s)", tip, parent, axes={"bottom": _TimeAxis("bottom")})
+        super().__init__(left, "time (s)", tip, parent)
+        self._points: list[Any] = []
+
+    def _axes(self) -> Any:
+        from .plot_axes import TimeAxis
+
+        return {"bottom": TimeAxis("bottom")}
+
+    def _make(self) -> None:
+        super()._make()
         self._plot.getViewBox().setDefaultPadding(0.12)
-        self._labels: list[pg.TextItem] = []
 
     def draw(self, curves: Sequence[Curve]) -> None:
         """Draw each curve's one point (seconds, score), with its name beside it."""
         points = [(name, colour, [(math.log10(x), y) for x, y in found]) for name, colour, found in curves]
         super().draw(points)
+        if self._plot is None:
+            return
+        import pyqtgraph as pg
+
         self._legend.clear()
-        for item in self._labels:
+        for item in self._points:
             self._plot.removeItem(item)
-        self._labels = []
+        self._points = []
         places = [(name, colour, *found[0]) for name, colour, found in points if found]
         middle = (min(x for *_, x, _ in places) + max(x for *_, x, _ in places)) / 2 if places else 0.0
         for name, colour, x, y in places:
             item = pg.TextItem(name, color=colour, anchor=(1.1 if x > middle else -0.1, 0.5))  # inwards
             item.setPos(x, y)
             self._plot.addItem(item, ignoreBounds=True)
-            self._labels.append(item)
+            self._points.append(item)
 
     def _show_names(self, names: Sequence[tuple[str, str, str]]) -> None:
         """Write no names above the plot: they stand beside the points."""
         self._names.hide()
+
+
+def prepare() -> None:
+    """Import what draws; for a thread in which nobody waits for it."""
+    importlib.import_module("pyqtgraph")
+
+
+def mean_along_z(sections: Iterable[Mapping[str, Any]], score: str) -> list[tuple[float, float]]:
+    """Return the mean over channels and time points of each hidden section's score, as (depth, score)."""
+    by_depth: dict[float, list[float]] = {}
+    for row in sections:
+        if row[score] is not None:
+            by_depth.setdefault(row["z"], []).append(row[score])
+    return sorted((z, sum(values) / len(values)) for z, values in by_depth.items())

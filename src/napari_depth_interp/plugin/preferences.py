@@ -19,17 +19,33 @@ def preference(name: str) -> Any:
     """Return one value of the Preferences page: ``device``, ``preset`` or a colour."""
     from napari.settings import get_plugin_settings
 
-    return getattr(get_plugin_settings(PLUGIN).defaults, name)
+    return getattr(get_plugin_settings(PLUGIN).defaults, name) if _may_differ() else _default(name)
 
 
 def colour(name: str) -> str:
     """Return a colour of the Preferences page; its default where somebody has written no colour there."""
-    from napari.settings import get_plugin_settings
     from qtpy.QtGui import QColor
 
     value = str(preference(name))
-    default = type(get_plugin_settings(PLUGIN).defaults).model_fields[name].default
-    return value if QColor(value).isValid() else str(default)
+    return value if QColor(value).isValid() else str(_default(name))
+
+
+def _may_differ() -> bool:
+    """Whether a preference may be another than the manifest's: napari reads all manifests anew to tell, which is slow.
+
+    It does so once; before that, it has kept changes in a file.
+    """
+    from napari import settings
+
+    known, path = getattr(settings, "_PLUGIN_SETTINGS", True), getattr(settings, "_CFG_PATH", None)
+    return bool(known) or (path is not None and Path(path).with_name(f"{PLUGIN}.yaml").exists())
+
+
+def _default(name: str) -> Any:
+    from npe2 import PluginManager
+
+    pages = PluginManager.instance().get_manifest(PLUGIN).contributions.configurations
+    return pages["defaults"].properties[name].default
 
 
 def remembered_settings() -> Settings:

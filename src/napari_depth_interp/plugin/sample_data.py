@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from napari.types import LayerData
 
 from ..demo import example_mri
@@ -51,10 +53,7 @@ def cells() -> list[LayerData]:
         ) from error
     # (z, c, y, x), 0.29 x 0.26 x 0.26 um, as scikit-image's documentation says.
     dataset = Dataset.from_array(image, axes="ZCYX", z_spacing=0.29, pixel_size=(0.26, 0.26), unit="um")
-    names = ("membranes", "nuclei")
-    return [
-        layer for c, name in enumerate(names) for layer in to_layers(dataset.select_channel(str(c)), f"cells {name}")
-    ]
+    return to_layers(replace(dataset, channel_names=("membranes", "nuclei")), "cells")
 
 
 def _sparse(specimen: str) -> list[LayerData]:

@@ -24,7 +24,8 @@ class Montage:
     ----------
     title : str
     below, truth, above : (label, (Y, X) array)
-        All arrays in the units of the input. In an XZ plane ``below`` is what the methods saw, ``above`` None.
+        All arrays in the units of the input; (Y, X, 3) of colours. In an XZ plane ``below`` is what the methods saw,
+        ``above`` None.
     methods : mapping of label -> (Y, X) array
     data_range : (low, high)
         Drawn black and white.
@@ -71,7 +72,9 @@ class Montage:
 
 
 def _difference(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
-    return np.asarray(np.abs(one.astype(np.float64) - other.astype(np.float64)))
+    """Return the absolute difference, of colours the mean over them."""
+    found = np.asarray(np.abs(one.astype(np.float64) - other.astype(np.float64)))
+    return found.mean(-1) if found.ndim == 3 else found
 
 
 def save_montages(path: Path, montages: Sequence[Montage], *, overwrite: bool = False) -> None:
@@ -100,7 +103,8 @@ def _draw(figure: Any, montage: Montage, columns: int) -> None:
     ]
     images += [(axis, *item) for axis, item in zip(axes[0, 2:], montage.methods.items(), strict=False)]
     for axis, label, image in images:
-        axis.imshow(image, cmap="gray", vmin=low, vmax=high, aspect=montage.pixel_aspect)
+        shades = np.clip((image - low) / (high - low), 0, 1)  # matplotlib scales no colours
+        axis.imshow(shades, cmap="gray", vmin=0, vmax=1, aspect=montage.pixel_aspect)
         axis.set_title(label, fontsize=9)
     errors = [(axes[1, 1], "change between the neighbours", montage.change)]
     errors += [

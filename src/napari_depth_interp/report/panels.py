@@ -102,13 +102,14 @@ def _section_scores(montage: Montage, method: str, scores: Scores) -> list[Cell]
     each = scores.of(method)
     if montage.index is None or each is None:
         return []
-    row = next((row for row in each.sections if row["index"] == montage.index), None)  # the first time and channel
-    if row is None:
-        return []
-    return [
-        Cell(f"{heading} {number(row[name])}{unit}", exact(row[name]), f"sections.{montage.index}.{name}")
-        for name, heading, unit in (("psnr", "PSNR", " dB"), ("ssim", "SSIM", ""))
-    ]
+    rows = [row for row in each.sections if row["index"] == montage.index and not row.get("time")]
+    rows = rows if montage.truth[1].ndim == 3 else rows[:1]  # of all colours, else of the first channel
+    cells = []
+    for name, heading, unit in (("psnr", "PSNR", " dB"), ("ssim", "SSIM", "")) if rows else ():
+        known = [row[name] for row in rows if row[name] is not None]
+        value = known[0] if len(known) == 1 else sum(known) / len(known) if known else None
+        cells.append(Cell(f"{heading} {number(value)}{unit}", exact(value), f"sections.{montage.index}.{name}"))
+    return cells
 
 
 def _bars(montage: Montage, limit: float) -> list[Bar]:
@@ -134,7 +135,7 @@ def _map(montage: Montage, image: NDArray[Any], limit: float, label: str, whose:
 
 
 def _panel(png: bytes, image: NDArray[Any], montage: Montage, caption: str, alt: str) -> Panel:
-    return sized_panel(png, image.shape, montage.pixel_aspect, caption, alt)
+    return sized_panel(png, image.shape[:2], montage.pixel_aspect, caption, alt)
 
 
 def sized_panel(png: bytes, shape: tuple[int, ...], pixel_aspect: float, caption: str, alt: str) -> Panel:
@@ -151,7 +152,11 @@ def uri_of(png: bytes) -> str:
 
 
 def _encoded(image: NDArray[Any], low: float, high: float, colours: Map) -> bytes:
-    """Return the image (Y, X) as PNG, ``low`` to ``high`` over the whole scale; what is no number is white."""
+    """Return the image (Y, X), or (Y, X, 3) in its colours, as PNG.
+
+    ``low`` to ``high`` over the whole scale; what is no number is white.
+    """
+
     values = (image.astype(np.float64) - low) / (high - low)
     missing = ~np.isfinite(values)
     shades = np.where(missing, 0.0, np.clip(values, 0.0, 1.0))

@@ -23,7 +23,10 @@ _PLACES = (0.25, 0.5, 0.75)
 
 @dataclass
 class _Plane:
-    """The truth of one plane, and what is known of it after each run. All arrays (rows, columns), input units."""
+    """The truth of one plane, and what is known of it after each run.
+
+    All arrays (rows, columns) in input units; of an RGB image (rows, columns, colours), but for the uncertainty.
+    """
 
     truth: NDArray[Any]
     below: Labelled | None = None
@@ -34,7 +37,7 @@ class _Plane:
 
 
 class Pictures:
-    """A few hidden sections and the middle XZ plane of the first time point and channel.
+    """A few hidden sections and the middle XZ plane of the first time point and channel, or of all three colours.
 
     Parameters
     ----------
@@ -48,7 +51,8 @@ class Pictures:
     def __init__(self, truth: Dataset, settings: Settings) -> None:
         if settings.channel is not None and truth.voxels.shape[1] > 1:
             truth = truth.select_channel(settings.channel)
-        self._truth: NDArray[Any] | None = truth.voxels[0, 0]
+        self._colours = 3 if truth.rgb else 1
+        self._truth: NDArray[Any] | None = self._shown(truth.voxels)
         self._unit = truth.grid.unit
         self._sections: dict[int, _Plane] = {}
         self._xz = _Plane(np.zeros((0, 0)))
@@ -64,8 +68,10 @@ class Pictures:
             self._truth = None
         for k in np.flatnonzero(trial.truth_at >= 0).tolist():
             index = int(trial.truth_at[k])
-            values = trial.on_reference_grid(result.dataset.voxels[0, 0, k])
-            expected = None if result.uncertainty is None else trial.on_reference_grid(result.uncertainty[0, 0, k])
+            values = self._section(result.dataset.voxels, k, trial)
+            expected = None if result.uncertainty is None else self._section(result.uncertainty, k, trial)
+            if expected is not None and expected.ndim == 3:
+                expected = expected.mean(-1)
             self._depths[index] = trial.depths[k]
             self._keep_row(name, index, values, expected)
             if trial.reference[k] >= 0 and index in self._sections:
@@ -98,13 +104,23 @@ class Pictures:
         if len(trial.depths) > 1 and not trial.visible.acquisition.is_projection:
             self._xz.remark = "Rows without an error are sections that the methods saw."
 
+    def _shown(self, voxels: NDArray[Any]) -> NDArray[Any]:
+        """Return (Z, Y, X) of the first time point and channel, or (Z, Y, X, 3) of the colours."""
+        return voxels[0, 0] if self._colours == 1 else np.moveaxis(np.asarray(voxels[0, :3]), 0, -1)
+
+    def _section(self, voxels: NDArray[Any], k: int, trial: Trial) -> NDArray[Any]:
+        """Return one section of a result with the pixels of the truth."""
+        if self._colours == 1:
+            return trial.on_reference_grid(voxels[0, 0, k])
+        return np.stack([trial.on_reference_grid(voxels[0, c, k]) for c in range(3)], axis=-1)
+
     def _seen(self, trial: Trial) -> Labelled | None:
         """Return the XZ plane as the method saw it: at each depth the nearest observed image."""
         if len(trial.depths) == 1:
             return None
-        rows = trial.visible.voxels[0, 0, :, self._row // trial.in_plane]
-        rows = np.repeat(rows, trial.in_plane, axis=-1)[:, :: self._step]
-        seen = np.zeros((len(self._depths), rows.shape[1]), rows.dtype)
+        rows = self._shown(trial.visible.voxels)[:, self._row // trial.in_plane]
+        rows = np.repeat(rows, trial.in_plane, axis=1)[:, :: self._step]
+        seen = np.zeros((len(self._depths), *rows.shape[1:]), rows.dtype)
         inside = trial.truth_at >= 0
         nearest = np.abs(trial.depths[inside, None] - trial.visible.stack().depths[None]).argmin(axis=1)
         seen[trial.truth_at[inside]] = rows[nearest]
@@ -117,7 +133,8 @@ class Pictures:
         for rows, section in ((self._xz.methods, values), (self._xz.uncertainty, expected)):
             if section is not None:
                 if name not in rows:
-                    rows[name] = np.full(self._xz.truth.shape, np.nan, np.result_type(section.dtype, np.float32))
+                    shape = (*self._xz.truth.shape[:2], *section.shape[2:])
+                    rows[name] = np.full(shape, np.nan, np.result_type(section.dtype, np.float32))
                 rows[name][index] = section[self._row, :: self._step]
 
     def _keep_section(
@@ -137,7 +154,7 @@ class Pictures:
         below, over = (
             (
                 f"{word} at z = {length(float(depths[i]), self._unit)}",
-                self._thinned(trial.on_reference_grid(trial.visible.voxels[0, 0, i])),
+                self._thinned(self._section(trial.visible.voxels, int(i), trial)),
             )
             for i in (above - 1, above)
         )

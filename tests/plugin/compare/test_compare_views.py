@@ -130,7 +130,7 @@ class TestHiddenSections:
         for depth, words in ((4.0, "kept section, z = 4 um"), (6.0, "hidden section, z = 6 um")):
             viewer.dims.set_point(0, depth)
             assert overlay.visible
-            assert overlay.text.strip() == words
+            assert overlay.text.strip().split("\n") == [words, "colour bar: absolute error in grey values"]
         for layer in list(viewer.layers)[1:]:
             viewer.layers.remove(layer)
         viewer.dims.set_point(0, 4.0)
@@ -177,7 +177,7 @@ class TestSideBySide:
         press(widget.scores, "Side by side")
         assert visible(viewer) == ["a truth", "a cubic restored", "a linear restored"]
         assert grid.enabled
-        assert grid.actual_shape(viewer.layers) == (2, 2)
+        assert np.prod(grid.actual_shape(viewer.layers)) >= 3
         assert all(layer.name_overlay.visible == layer.visible for layer in viewer.layers)
         press(widget.scores, "Side by side")
         assert not grid.enabled

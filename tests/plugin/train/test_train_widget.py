@@ -12,11 +12,13 @@ from controls import entries, find, form_of, front_page, graph, parameter, pick,
 from drive import choose, finish, run, sparse_tiff
 from qtpy.QtCore import QThreadPool
 
+from napari_depth_interp import io
 from napari_depth_interp.methods.msdsr import validate
 from napari_depth_interp.models import folder as model_folder
 from napari_depth_interp.models import library
 from napari_depth_interp.plugin.train import TrainModel
 from napari_depth_interp.run.settings import make_settings
+from napari_depth_interp.stack import Dataset, Grid
 from napari_depth_interp.training import session
 from napari_depth_interp.training.reading import read_folder
 
@@ -64,6 +66,14 @@ class TestWatching:
         assert len(network) == len(linear) == len(training.curves.validations) > validations
         assert layer in viewer.layers
         assert not np.array_equal(layer.data, before)
+        words = viewer.canvas.overlays.text
+        assert (layer.visible, words.visible) == (True, True)
+        step = training.curves.validations[-1]["step"]
+        assert words.text.startswith(f"validation, step {step:.0f}: XZ plane ")
+        assert "of the first held-back part" in words.text
+        assert words.text.strip().endswith(": linear interpolation, drawn now, truth")
+        layer.visible = False
+        assert not words.visible
         qtbot.waitUntil(lambda: "left, memory" in read(training.bar, "message"), timeout=LONG)
         assert f"of {LENGTH}, loss" in read(training.bar, "message")
         assert front_page(training) is training.curves
@@ -125,6 +135,22 @@ def test_stop_keeps_the_best_and_the_model_is_found_and_used(qtbot, viewer, open
     done = run(qtbot, interpolation, parameters={"model": "mine", "steps": 1, "samples": 1}, factor=2)
     assert done.outcome.result.record["config"]["model"] == "mine"
     assert done.layers[0].data.shape[0] == 7
+
+
+def test_it_says_at_once_why_nothing_is_held_back(qtbot, trainer_widget, begin, dense):
+    """Two small stacks: the share makes no whole file, and a part would leave too little to learn from."""
+    z, y, x = np.indices((9, 16, 14))
+    for name in ("a", "b"):
+        voxels = (100 + 20 * np.sin(z / 2 + y / 3) + x).astype(np.float32)
+        io.write(
+            dense / f"{name}.tif", Dataset(voxels[None, None], Grid(np.arange(9.0), (1.0, 1.0), "um")), overwrite=True
+        )
+    begin(trainer_widget, training_steps=40, validation_share=0.1)
+    qtbot.waitUntil(lambda: len(trainer_widget.curves.losses) > 0, timeout=LONG)
+    why = "0.1 of 2 files makes no whole file, and they are too small for a part to be cut off"
+    assert why in find(trainer_widget.curves, "summary").text()
+    finish(qtbot, trainer_widget, LONG)
+    assert f"not validated: nothing was held back, for {why}" in read(trainer_widget.bar, "message")
 
 
 class TestClosing:

@@ -103,7 +103,7 @@ def checked(network: nn.Module, pairs: Sequence[Pair]) -> ValidationResult:
         if picture is None:
             picture = torch.stack([each.float() for each in (seen, made, wanted)]).cpu().numpy()
     found = {"psnr": float(np.mean(scores)), "psnr_noisy": float(np.mean(noisy))}
-    return ValidationResult(found, picture, ("noisy", "made now", "clean"))
+    return ValidationResult(found, picture, ("noisy", "made now", "clean"), "the first held-back image")
 
 
 def _decibels(error: Tensor) -> float:

@@ -69,7 +69,7 @@ def _validate(
     network: PlaneNet, groups: Sequence[Tensor], config: MsdsrConfig, gap: int, seed: int
 ) -> ValidationResult:
     errors: dict[str, list[Tensor]] = {"drawn": [], "linear": []}
-    picture = None
+    picture, place = None, ""
     devices = [groups[0].device] if groups[0].device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
@@ -83,9 +83,10 @@ def _validate(
             if picture is None:
                 most = int(truth.std((0, 2)).argmax())  # the plane with most to see
                 picture = torch.stack([each[:, most] for each in (linear, drawn, truth)])
+                place = f"XZ plane {most + 1} of {truth.shape[1]} of the first held-back part"
     assert picture is not None
     scores = {"psnr": _psnr(errors["drawn"]), "psnr_linear": _psnr(errors["linear"])}
-    return ValidationResult(scores, picture.float().cpu().numpy(), _CAPTIONS)
+    return ValidationResult(scores, picture.float().cpu().numpy(), _CAPTIONS, place)
 
 
 def _psnr(squares: Sequence[Tensor]) -> float:

@@ -68,7 +68,8 @@ class Validator:
         scores |= {"psnr_interpolated": self._before, "ssim": _mean(likeness)}
         if self._objective.shares.perceptual > 0 or self._objective.shares.adversarial > 0:
             scores = {"objective": -_mean(loss), **scores}
-        return ValidationResult(scores, picture, _CAPTIONS)
+        middle = self._parts[0][1].shape[2] // 2
+        return ValidationResult(scores, picture, _CAPTIONS, f"section {middle} of the first held-back part's middle")
 
     def final(self, network: nn.Module) -> dict[str, Any]:
         """Return the gain over the base estimate in dB, and the mean error per std over views."""

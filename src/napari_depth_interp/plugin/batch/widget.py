@@ -60,6 +60,7 @@ class BatchFolder(SettingsWidget):
     """
 
     subcommand = "batch"
+    draws = False
     advice = "use a smaller factor, or fewer files at once"
     foreseen = (DepthInterpError, OSError)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import napari
-import numpy as np
 from napari.layers import Image, Labels, Layer
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import Qt, Signal
@@ -22,8 +21,6 @@ from qtpy.QtWidgets import (
     QMenu,
     QPushButton,
     QSpinBox,
-    QTableWidget,
-    QTableWidgetItem,
     QVBoxLayout,
     QWidget,
 )
@@ -32,13 +29,16 @@ from ... import io
 from ...errors import DepthInterpError, InputError
 from ...run.request import prepare_dataset
 from ...run.settings import Settings, describe
-from ...stack import Acquisition, Dataset
+from ...stack import Acquisition, Dataset, without_voxels
 from ..folding import Fold
 from ..jobs.messages import for_window
 from ..layers import REAL_KEY, adopt, adopt_labels, to_dataset
-from ..layers.watch import LayerListWatch
+from ..layers.channels import joined, name_of
+from ..layers.watch import LayerListWatch, PlaceWatch
 from ..preferences import PLUGIN
 from ..qt_helpers import PROBLEM_COLOUR, growing_form, let_shrink, say
+from .channel_choice import ChannelChoice
+from .depths_table import DepthsTable
 from .part_choice import PartChoice
 from .stack_words import describe_stack
 
@@ -47,6 +47,7 @@ _OPEN_TIP = (
     "<qt>Open TIFF, NIfTI or OME-Zarr with their spacing and units. Files and OME-Zarr folders may be dropped anywhere "
     "on this dock, too.</qt>"
 )
+_INVITATION = "Open a stack, or drop one here."
 _FEW = "<br>one section can only be enhanced (method SRCNN); to make new ones two or more are needed"
 _MISSING = f"border: 2px solid {PROBLEM_COLOUR};"
 
@@ -55,20 +56,33 @@ class StackBox(QGroupBox):
     """Chooses the input layer and completes what its file does not say.
 
     It follows the image layer that is selected in the viewer, unless it is pinned; layers that the docks have made
-    are not followed. ``changed`` is emitted when the stack or what is known about it changes. With ``takes_labels`` a
-    Labels layer may be chosen, too; its dock asks for ``labels_dataset``.
+    are not followed. ``changed`` is emitted when the stack or what is known about it changes.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    channels, takes_labels : bool
+        Whether all channels of an image can be chosen at once; whether a Labels layer can be chosen, too.
     """
 
     changed = Signal()
 
-    def __init__(self, viewer: napari.Viewer, parent: QWidget | None = None, *, takes_labels: bool = False) -> None:
-        super().__init__("Stack", parent)
+    def __init__(
+        self,
+        viewer: napari.Viewer,
+        parent: QWidget | None = None,
+        *,
+        channels: bool = False,
+        takes_labels: bool = False,
+    ) -> None:
+        super().__init__("Stack")
         self._viewer, self._takes_labels = viewer, takes_labels
         self._dataset: Dataset | None = None
         self._problem = ""
         self._depths: list[float] | None = None
-        self._watched: Layer | None = None
-        self._shown: list[float] = []  # what the table of depths holds, with all digits
+        self._chosen: Layer | None = None
+        self._watch = PlaceWatch(self._read_layer)
+        self._channels = ChannelChoice(viewer) if channels else None
         self._entered: dict[Any, dict[str, Any]] = {}  # per layer, what the user has added
         self.setAcceptDrops(True)
         self._build()
@@ -82,7 +96,7 @@ class StackBox(QGroupBox):
         self._viewer.layers.selection.events.active.disconnect(self._follow_selection)
         self._layer_list.leave()
         self._part.leave()
-        self._watch(None)
+        self._watch.follow([])
 
     # What the other boxes ask for
 
@@ -92,8 +106,21 @@ class StackBox(QGroupBox):
         chosen = self._layers.currentData()
         return next((layer for layer in self._viewer.layers if layer.unique_id == chosen), None)
 
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers to work on: the chosen one, or all channels of its image."""
+        layer = self.layer
+        if layer is None or self._channels is None:
+            return [] if layer is None else [layer]
+        return [each for each in self._channels.layers() if each in self._viewer.layers]
+
+    @property
+    def name(self) -> str:
+        """What the layers to work on are called together; empty if there are none."""
+        return name_of(self.layers) if self.layers else ""
+
     def dataset(self) -> Dataset:
-        """Return the stack as the layer shows it, read anew.
+        """Return the stack as the layers show it, read anew.
 
         Raises
         ------
@@ -103,7 +130,8 @@ class StackBox(QGroupBox):
         if self.layer is None:
             raise DepthInterpError("there is no image layer; open a stack, or drop one here")
         self._part.check()
-        return to_dataset(self.layer)
+        layers = self.layers
+        return joined([to_dataset(each) for each in layers], layers)
 
     def described(self, settings: Settings) -> Dataset:
         """Return the last seen stack with what the settings add."""
@@ -147,6 +175,7 @@ class StackBox(QGroupBox):
             except (DepthInterpError, OSError) as error:
                 problems.append(for_window(error))
         if opened:
+            self._viewer.layers.selection.active = opened[0]
             self._layers.setCurrentIndex(self._layers.findData(opened[0].unique_id))
         if problems:
             show_warning("; ".join(problems))
@@ -176,6 +205,9 @@ class StackBox(QGroupBox):
         row.addWidget(self._pin)
         row.addWidget(open_button)
         layout.addLayout(row)
+        if self._channels is not None:
+            self._channels.changed.connect(self._channels_chosen)
+            layout.addWidget(self._channels)
         self._info = QLabel()
         self._info.setObjectName("summary")
         self._info.setWordWrap(True)
@@ -218,24 +250,11 @@ class StackBox(QGroupBox):
         return form
 
     def _build_table(self) -> Fold:
-        self._table = QTableWidget(0, 1)
-        self._table.setHorizontalHeaderLabels(["depth"])
-        self._table.horizontalHeader().setStretchLastSection(True)
-        self._table.setTabKeyNavigation(False)
-        self._table.setMinimumHeight(120)
-        self._table.setMaximumHeight(200)
-        self._table.setToolTip("Depth of each section. Type over a number where the sections are uneven.")
-        self._table.setAccessibleName("Section depths")
-        self._table.itemChanged.connect(self._depth_edited)
-        even = QPushButton("Back to the file's depths")
-        even.setToolTip("Forget the depths and the z spacing that were typed here.")
-        even.clicked.connect(self._back_to_file)
-        inner = QWidget()
-        layout = QVBoxLayout(inner)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._table)
-        layout.addWidget(even)
-        return Fold("Depth of each section", inner)
+        self._table = DepthsTable()
+        self._table.edited.connect(self._depths_edited)
+        self._table.problem.connect(self._show_problem)
+        self._table.forget_clicked.connect(self._back_to_file)
+        return Fold("Depth of each section", self._table)
 
     # Dropping and opening files
 
@@ -281,15 +300,27 @@ class StackBox(QGroupBox):
         self._layers.blockSignals(False)
         if self._layers.currentData() != chosen or chosen is None:
             self._layer_chosen()
+        elif self._find_channels():
+            self._channels_chosen()
         elif self._layers.currentText() != name:
             self.changed.emit()
 
+    def _find_channels(self) -> bool:
+        """Look for the channels of the chosen layer; return whether other layers are worked on than before."""
+        return self._channels is not None and self._channels.follow(self.layer)
+
+    def _channels_chosen(self) -> None:
+        self._watch.follow(self.layers)
+        self._read_layer()
+
     def _layer_chosen(self, _index: int = 0) -> None:
         """Show another layer, with what the user has said about it before, not about the last one."""
-        before, layer = self._watched, self.layer
+        before, layer = self._chosen, self.layer
         if before is not None:
             self._entered[before.unique_id] = self._known() | self._part.typed()
-        self._watch(layer)
+        self._chosen = layer
+        self._find_channels()
+        self._watch.follow(self.layers)
         self._dataset = None
         if before is not None and layer is not None and not _same_file(before, layer):
             entered = Settings(**self._entered.get(layer.unique_id, {}))
@@ -297,21 +328,17 @@ class StackBox(QGroupBox):
             self._part.show_settings(entered, keep=True)
         self._read_layer()
 
-    def _watch(self, layer: Layer | None) -> None:
-        """Follow changes of the chosen layer, and of no other."""
-        if self._watched is not None:
-            for event in _events(self._watched):
-                event.disconnect(self._read_layer)
-        self._watched = layer
-        if layer is not None:
-            for event in _events(layer):
-                event.connect(self._read_layer)
-
     def _read_layer(self, _event: Any = None) -> None:
         self._dataset, self._problem = None, ""
-        if self.layer is not None:
+        if self._find_channels():  # one of them was moved
+            self._watch.follow(self.layers)
+        layers = self.layers
+        if layers:
             try:
-                self._dataset = self._adopted(self.layer)
+                with self._watch.paused():  # they may be moved to where their file says
+                    known = [self._adopted(each) for each in layers]
+                several = len(known) > 1  # their voxels are put together for a run only
+                self._dataset = joined([without_voxels(each) for each in known], layers) if several else known[0]
             except DepthInterpError as error:
                 self._problem = for_window(error)
         self._describe()
@@ -331,13 +358,16 @@ class StackBox(QGroupBox):
         try:
             dataset = self.described(Settings(**self.values()))
         except DepthInterpError as error:
-            self._show_problem(for_window(error))
             missing = self._dataset is not None
+            if self.layer is None:
+                say(self._info, _INVITATION)
+            else:
+                self._show_problem(for_window(error))
         else:
             few = dataset.voxels.shape[2] < 2
             say(self._info, describe_stack(dataset) + (_FEW if few else ""), problem=few)
             missing = dataset.grid.depths is None
-            self._fill_table(dataset)
+            self._table.fill(dataset)
         if missing:
             self._fold.unfold()  # what is asked for must be in view
         self._fold.say(self._what_is_set(dataset))
@@ -352,26 +382,8 @@ class StackBox(QGroupBox):
         words += [f"projections of {self._count.value()}"] if values["acquisition"] else []
         return ", ".join([*words, *self._part.words(dataset)])
 
-    def _fill_table(self, dataset: Dataset) -> None:
-        depths = self._shown = [] if dataset.grid.depths is None else dataset.grid.depths.tolist()
-        self._table.blockSignals(True)
-        self._table.setRowCount(len(depths))
-        self._table.setHorizontalHeaderLabels([f"depth ({dataset.grid.unit or 'no unit'})"])
-        self._table.setVerticalHeaderLabels([str(i) for i in range(len(depths))])
-        for i, depth in enumerate(depths):
-            self._table.setItem(i, 0, QTableWidgetItem(f"{depth:.6g}"))
-        self._table.blockSignals(False)
-
-    def _depth_edited(self, item: QTableWidgetItem) -> None:
-        try:
-            self._shown[item.row()] = float(item.text())
-        except ValueError:
-            self._show_problem(f"a depth must be a number, got '{item.text()}'")
-            return
-        depths = np.array(self._shown)
-        if self._dataset is not None and self._dataset.source is not None and self._dataset.source.reversed_sections:
-            depths = depths[-1] + depths[0] - depths[::-1]  # settings count the sections as the file does
-        self._depths = depths.tolist()
+    def _depths_edited(self, depths: list[float]) -> None:
+        self._depths = depths
         self._describe()
 
     def _back_to_file(self, *_: Any) -> None:
@@ -382,10 +394,6 @@ class StackBox(QGroupBox):
     def _forget_depths(self, *_: Any) -> None:
         self._depths = None
         self._describe()
-
-
-def _events(layer: Layer) -> tuple[Any, ...]:
-    return layer.events.data, layer.events.scale, layer.events.translate, layer.events.units
 
 
 def _same_file(one: Layer, other: Layer) -> bool:

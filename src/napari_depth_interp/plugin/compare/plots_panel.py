@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import napari
-import numpy as np
 from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QTabWidget, QVBoxLayout, QWidget
 
 from ...evaluation.evaluate import MethodScores
 from ...metrics import metric_of
-from ..plots import Curve, Plot, SectionPlot, TimePlot
+from ..plots import Curve, Plot, SectionPlot, TimePlot, mean_along_z
 from .colours import colour_of
 from .methods_box import label
 from .profile import Pointer, profile_at
@@ -149,12 +148,7 @@ class PlotsPanel(QWidget):
 
 
 def _along_z(scores: MethodScores, name: str) -> list[tuple[float, float]]:
-    """Return the mean over time points of each hidden section's score."""
-    by_depth: dict[float, list[float]] = {}
-    for row in scores.sections:
-        if row[name] is not None:
-            by_depth.setdefault(row["z"], []).append(row[name])
-    return sorted((z, float(np.mean(values))) for z, values in by_depth.items())
+    return mean_along_z(scores.sections, name)
 
 
 def _along_gap(scores: MethodScores, name: str) -> list[tuple[float, float]]:

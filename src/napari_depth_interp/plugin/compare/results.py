@@ -24,7 +24,8 @@ from .task import Question, Restored, Scored
 PARTS = ("truth", "restored", "absolute error", "uncertainty")
 """What can be shown of a method; the truth is the same for all."""
 
-
+_REAL = ("absolute error", "uncertainty")
+"""Differences of grey values, which have a colour bar."""
 _GLOW = 0.5
 """Opacity of errors and uncertainties, so that the image below can be seen."""
 _EXPECTED = "blue"
@@ -164,6 +165,12 @@ class ResultLayers:
         if first is not None:
             self._viewer.layers.selection.active = first
 
+    def of_colour_bars(self) -> list[str]:
+        """Say what the colour bars in view are of, and in which unit: napari's have no words."""
+        shown = {part for (_, part), layer in self._layers.items() if layer in self.own() and layer.visible}
+        parts = [part for part in PARTS if part in shown and part in _REAL]
+        return [f"colour bar: {' and '.join(parts)} in grey values"] if parts else []
+
     def hide(self) -> None:
         """Hide all layers of the comparison."""
         for layer in self.own():
@@ -200,7 +207,7 @@ class ResultLayers:
 
     def _add(self, what: str, part: str, dataset: Dataset, appearance: dict[str, Any]) -> Layer:
         name = unique_name(self._viewer, f"{self._comparison.title} {what}")
-        real = part in ("absolute error", "uncertainty")
+        real = part in _REAL
         dataset = dataset.grey() if real else dataset  # an error of colours is no colour
         [(data, kwargs, _)] = to_layers(dataset, name)
         kwargs["metadata"] = kwargs["metadata"] | {REAL_KEY: real}

@@ -25,9 +25,11 @@ from qtpy.QtWidgets import (
 
 from ...evaluation.evaluate import BASELINE, Scores
 from ...report.conclusions import conclusions, describe_range
+from ..boxes.plane_bar import PlaneBar
 from ..jobs.messages import name_fields
 from ..layers import hidden
 from ..layers.overlay import CanvasWords
+from ..layers.side_by_side import SideBySide
 from ..preferences import colour
 from ..qt_helpers import in_problem_colour, with_key
 from .exports import Exports
@@ -36,7 +38,7 @@ from .plots_panel import PlotsPanel
 from .results import PARTS, Comparison, ResultLayers
 from .score_table import ScoreTable
 from .task import Scored
-from .views import Blend, Flicker, SideBySide
+from .views import Blend, Flicker
 
 _EMPTY = "The scores appear here while the methods run. Click a row to see what a method made of your stack."
 
@@ -64,14 +66,21 @@ class ScoresPanel(QWidget):
         self.exports.report_wanted.connect(self.report_wanted)
         self.exports.said.connect(self.said)
         self._in_canvas = CanvasWords(viewer)
-        viewer.dims.events.point.connect(self._section_changed)
+        for event in self._turned():
+            event.connect(self._section_changed)
         self._build()
         self._update()
+
+    def _turned(self) -> tuple[Any, ...]:
+        dims = self._viewer.dims.events
+        return dims.point, dims.order, dims.ndisplay
 
     def leave(self) -> None:
         """Follow the viewer no longer, and leave it as it was found."""
         self._end_views()
-        self._viewer.dims.events.point.disconnect(self._section_changed)
+        self._planes.leave()
+        for event in self._turned():
+            event.disconnect(self._section_changed)
         self._in_canvas.clear()
         self.plots.leave()
 
@@ -210,12 +219,13 @@ class ScoresPanel(QWidget):
 
     def _section_changed(self, *_: Any) -> None:
         """Say in the canvas whether the section in view was hidden."""
-        shown = self.layers is not None and any(layer.visible for layer in self.layers.own())
         depth = hidden.depth_in_view(self._viewer)
-        if self.comparison is None or not shown or self.flicker.is_on or depth is None:
+        shown = self.layers is not None and any(layer.visible for layer in self.layers.own())
+        if self.comparison is None or self.layers is None or not shown or self.flicker.is_on or depth is None:
             self._in_canvas.clear()
             return
         words, was_hidden = self.comparison.describe_section(depth)
+        words = "\n".join([words, *self.layers.of_colour_bars()])
         self._in_canvas.write(words, colour("new_colour" if was_hidden else "observed_colour"), at="bottom_left")
 
     def _stop_views(self, *, keep: QPushButton | None = None) -> None:
@@ -315,6 +325,8 @@ class ScoresPanel(QWidget):
             row.addWidget(button, 1)
         column = QVBoxLayout()
         column.addLayout(row)
+        self._planes = PlaneBar(self._viewer)
+        column.addWidget(self._planes)
         column.addLayout(self._build_steps())
         return column
 

@@ -1,80 +1,18 @@
-"""Ways to look at truth and methods: side by side, by turns, blended. All leave the viewer as they found it."""
+"""Ways to look at truth and methods: by turns, blended. All leave the viewer as they found it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import napari
 from napari.layers import Layer
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from ..layers.overlay import CanvasWords
+from ..layers.side_by_side import Visibility
 
 FLICKER_INTERVAL = 500
 """Milliseconds that truth or result stay in view."""
-
-
-class Visibility:
-    """Which layers were visible."""
-
-    def __init__(self, viewer: napari.Viewer) -> None:
-        self._viewer = viewer
-        self._was = [(layer, layer.visible) for layer in viewer.layers]
-
-    def restore(self, made_since: Sequence[Layer]) -> None:
-        """Show and hide the layers that are still there as they were; hide our own that are newer."""
-        for layer in made_since:
-            layer.visible = False
-        for layer, visible in self._was:
-            if layer in self._viewer.layers:
-                layer.visible = visible
-
-
-class SideBySide:
-    """napari's grid with one layer per cell, named."""
-
-    def __init__(self, viewer: napari.Viewer) -> None:
-        self._viewer = viewer
-        self._before: tuple[Visibility, dict[str, Any], dict[str, Any]] | None = None
-        self._named: list[tuple[Layer, bool]] = []
-
-    @property
-    def is_on(self) -> bool:
-        return self._before is not None
-
-    def show(self, layers: Sequence[Layer]) -> None:
-        """Show these layers only, each in a cell of its own."""
-        grid, camera = self._viewer.canvas.grid, self._viewer.scene.camera
-        if self._before is None:
-            state = {name: getattr(grid, name) for name in ("enabled", "stride", "shape", "spacing")}
-            self._before = Visibility(self._viewer), state, {"center": camera.center, "zoom": camera.zoom}
-        self._unname()
-        for layer in self._viewer.layers:
-            layer.visible = layer in layers
-        for layer in layers:
-            self._named.append((layer, layer.name_overlay.visible))
-            layer.name_overlay.visible = True
-        grid.stride, grid.shape, grid.spacing, grid.enabled = 1, (-1, -1), 2, True
-        self._viewer.fit_to_view(layers=list(layers))
-
-    def stop(self, own: Sequence[Layer] = ()) -> None:
-        """Bring back the grid, the camera and the layers in view; ``own`` layers may be newer than that."""
-        if self._before is None:
-            return
-        visibility, grid, camera = self._before
-        self._before = None
-        self._unname()
-        visibility.restore(own)
-        for name, value in grid.items():
-            setattr(self._viewer.canvas.grid, name, value)
-        for name, value in camera.items():
-            setattr(self._viewer.scene.camera, name, value)
-
-    def _unname(self) -> None:
-        for layer, visible in self._named:
-            layer.name_overlay.visible = visible
-        self._named = []
 
 
 class Flicker(QObject):

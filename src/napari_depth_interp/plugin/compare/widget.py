@@ -224,7 +224,7 @@ class CompareMethods(JobWidget):
             self._check_labels()
             return
         try:
-            check_sections(self.stack.described(self.settings()))
+            check_sections(self.stack.described(make_settings(**self.stack.values())))
         except DepthInterpError as error:
             self.bar.set_ready(False, for_window(error))  # the box above says it already
             return

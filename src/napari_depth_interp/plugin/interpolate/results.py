@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet, ref
 
 import napari
 from napari.layers import Layer
@@ -19,7 +22,7 @@ from ...run.settings import to_arguments
 from ...stack import Dataset
 from ...system.amounts import duration
 from ..layers import REAL_KEY, to_layers
-from ..layers.appearance import appearance_of, error_appearance, error_limits, turn_like
+from ..layers.appearance import appearance_of, error_appearance, error_limits, turn_like, unique_name, unwrapped
 from ..layers.command_input import CommandInput
 from .task import Outcome
 
@@ -30,15 +33,20 @@ UNCERTAINTY, TRUTH, RESTORED, ERROR = "uncertainty", "truth", "restored", "absol
 class Run:
     """One finished run: its outcome, its layers and how it is called.
 
-    ``layers[0]`` is the result; ``more`` are the layers that were asked for since, by what they show.
+    ``layers`` are the result, one per channel; ``more`` are those that were asked for since, by what they show.
+    ``names`` are those of the channels' layers, ``appearances`` their colours, ``covered`` the layers that were hidden
+    because the result lies over them. The input's layers are not kept from being freed.
     """
 
     name: str
     outcome: Outcome
+    names: list[str] = field(default_factory=list)
     layers: list[Layer] = field(default_factory=list)
-    more: dict[str, Layer] = field(default_factory=dict)
+    more: dict[str, list[Layer]] = field(default_factory=dict)
     input: CommandInput = field(default_factory=CommandInput)
-    appearance: dict[str, Any] = field(default_factory=dict)
+    appearances: list[dict[str, Any]] = field(default_factory=list)
+    covered: WeakSet[Layer] = field(default_factory=WeakSet)
+    given: list[ref[Layer]] = field(default_factory=list)
     freed: bool = False
 
     def free(self) -> None:
@@ -54,7 +62,12 @@ class Run:
 
     def every_layer(self) -> list[Layer]:
         """Return the result and what was asked for beside it."""
-        return [*self.layers, *self.more.values()]
+        return [*self.layers, *(layer for part in self.more.values() for layer in part)]
+
+    def sources(self, viewer: napari.Viewer) -> list[Layer]:
+        """Return the layers that were run on, if all are still there."""
+        found = [layer for each in self.given if (layer := each()) is not None and layer in viewer.layers]
+        return found if len(found) == len(self.given) else []
 
     @property
     def scores(self) -> MethodScores | None:
@@ -70,80 +83,106 @@ class Run:
         output = re.sub(r"[^\w.+-]+", "_", self.name) + suffix
         return shlex.join(["depth-interp", "run", source, output, *to_arguments(settings)])
 
-    def remember_input(self, layer: Layer) -> None:
-        """Keep what the command line needs to know of the input layer."""
+    def remember_input(self, layer: Layer, *, alone: bool = True) -> None:
+        """Keep what the command line needs to know of the input layer, or of all channels of its image."""
         record = self.outcome.result.record
         depths = record["input"]["depths"]
         needed = self.outcome.result.dataset.grid.depths is not None and len(depths) > 1
-        self.input = CommandInput.of(layer, depths if needed else None, record["unit"])
+        found = CommandInput.of(layer, depths if needed else None, record["unit"])
+        self.input = found if alone else replace(found, channel=None)
 
 
-def add_result(viewer: napari.Viewer, run: Run, source: Layer | None) -> None:
+def add_result(viewer: napari.Viewer, run: Run, sources: Sequence[Layer], *, over: bool = False) -> None:
     """Add a run's result, in view; what else it made is added when it is asked for.
 
     Parameters
     ----------
     viewer : Viewer
     run : Run
-        Gets the new layer.
-    source : Layer or None
-        The input layer, whose contrast and colours the result takes, if it is still there.
+        Gets the new layers.
+    sources : sequence of Layer
+        The input layers, one per channel, whose contrast, colours and blending the result takes.
+    over : bool
+        The result covers a part of the input only, which stays in view.
     """
-    run.appearance = appearance_of(source)
+    run.given = [ref(unwrapped(source)) for source in sources]
+    run.appearances = [appearance_of(source) | {"blending": source.blending} for source in sources]
     result, target = run.outcome.result, run.outcome.target
-    file = None if target is None else target.path
-    run.layers.append(_add(viewer, result.dataset, run.name, run.appearance, run, file=file))
-    if source is not None:
-        turn_like(source, run.layers)
+    run.layers += _add(viewer, result.dataset, run, file=None if target is None else target.path)
+    if sources:
+        turn_like(sources[0], run.layers)
+    if over:
+        _cover_below(run.layers)
+    else:
+        run.covered = WeakSet(each for each in map(unwrapped, sources) if each.blending == "additive" and each.visible)
+        cover(run)
     viewer.layers.selection.active = run.layers[0]
     run.outcome = run.outcome.without_result()
 
 
-def show_part(viewer: napari.Viewer, run: Run, part: str) -> Layer:
-    """Show one of a run's parts, in a layer that is made now if it is not there."""
-    layer = run.more.get(part)
-    if layer is None or layer not in viewer.layers:
-        layer = run.more[part] = _make(viewer, run, part)
+def _cover_below(layers: Sequence[Layer]) -> None:
+    """Let layers hide what lies below them: added to its light they would be too bright."""
+    if layers[0].blending == "additive":
+        layers[0].blending = "translucent_no_depth"
+
+
+def cover(run: Run, on: bool = True) -> None:
+    """Hide the layers that would be added to the light of the result, or show them again."""
+    for layer in run.covered:
+        layer.visible = not on
+
+
+def show_part(viewer: napari.Viewer, run: Run, part: str) -> list[Layer]:
+    """Show one of a run's parts, in layers that are made now if they are not there."""
+    layers = [layer for layer in run.more.get(part, ()) if layer in viewer.layers]
+    if not layers:
+        layers = run.more[part] = _make(viewer, run, part)
         if run.layers[0] in viewer.layers:
-            turn_like(run.layers[0], [layer])
-    layer.visible = True
-    return layer
+            turn_like(run.layers[0], layers)
+    for layer in layers:
+        layer.visible = True
+    return layers
 
 
-def _make(viewer: napari.Viewer, run: Run, part: str) -> Layer:
-    outcome, name = run.outcome, f"{run.name} {part}"
+def _make(viewer: napari.Viewer, run: Run, part: str) -> list[Layer]:
+    outcome = run.outcome
     if part == UNCERTAINTY:
         assert outcome.result.uncertainty is not None
         file = None if outcome.target is None else outcome.target.uncertainty
         dataset = replace(outcome.result.dataset, voxels=outcome.result.uncertainty)
-        return _add(viewer, dataset, name, error_appearance(), run, real=True, file=file)
+        return _add(viewer, dataset, run, part, glow=error_appearance(), file=file)
     assert outcome.held_out is not None
     if part == ERROR:
         error = outcome.held_out.error
-        bright = error_appearance() | {"contrast_limits": error_limits(error)}
-        return _add(viewer, error, name, bright, run, real=True)
+        return _add(viewer, error, run, part, glow=error_appearance() | {"contrast_limits": error_limits(error)})
     dataset = outcome.held_out.truth if part == TRUTH else outcome.held_out.restored
-    return _add(viewer, dataset, name, run.appearance, run)
+    return _add(viewer, dataset, run, part)
 
 
 def _add(
     viewer: napari.Viewer,
     dataset: Dataset,
-    name: str,
-    appearance: dict[str, Any],
     run: Run,
+    part: str = "",
     *,
-    real: bool = False,
+    glow: dict[str, Any] | None = None,
     file: Path | None = None,
-) -> Layer:
-    record = run.outcome.result.dataset.record
+) -> list[Layer]:
+    """Add a layer per channel; ``glow`` is how values look that are no grey values, such as errors."""
+    record, real = run.outcome.result.dataset.record, glow is not None
     dataset = dataset.grey() if real else dataset  # an error of colours is no colour
     coarser = [] if file is None else io.read_levels(file)[1:]
-    [(data, kwargs, _)] = to_layers(replace(dataset, record=record), name, coarser)
-    kwargs["metadata"] = kwargs["metadata"] | {RECORD_KEY: dict(record[RECORD_KEY]), REAL_KEY: real}
-    layer = viewer.add_image(data, **{**kwargs, **appearance})
-    layer.colorbar.visible = real
-    return layer
+    layers: list[Layer] = []
+    made = to_layers(replace(dataset, record=record), run.name, coarser)
+    for (data, kwargs, _), name, appearance in zip_longest(made, run.names[: len(made)], run.appearances[: len(made)]):
+        kwargs["metadata"] = kwargs["metadata"] | {RECORD_KEY: dict(record[RECORD_KEY]), REAL_KEY: real}
+        kwargs["name"] = unique_name(viewer, f"{name or kwargs['name']} {part}".rstrip())
+        layer = viewer.add_image(data, **{**kwargs, **(glow or appearance or {})})
+        layer.colorbar.visible = real and not layers  # the same for all channels
+        layers.append(layer)
+    if part:
+        _cover_below(layers)
+    return layers
 
 
 def row_of(run: Run) -> list[str]:

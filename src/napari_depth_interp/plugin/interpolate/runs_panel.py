@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -22,13 +23,15 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...report import BASELINE, describe_finding, describe_uncertainty, verdicts
+from ...report import BASELINE, describe_finding, describe_range, describe_uncertainty, verdicts
+from ..boxes.plane_bar import PlaneBar
 from ..layers import hidden
 from ..layers.overlay import CanvasWords
-from ..plots import BASELINE_COLOUR, COLOURS, SectionPlot
+from ..layers.side_by_side import SideBySide
+from ..plots import BASELINE_COLOUR, COLOURS, SectionPlot, mean_along_z
 from ..preferences import colour
 from ..qt_helpers import PROBLEM_COLOUR, list_of_rows
-from .results import ERROR, RESTORED, TRUTH, UNCERTAINTY, Run, row_of, show_part
+from .results import ERROR, RESTORED, TRUTH, UNCERTAINTY, Run, cover, row_of, show_part
 
 _HEADINGS = ["Run", "Time", "PSNR", "SSIM", "RMSE", "Over linear"]
 _EMPTY = "Runs are listed here. Tick <i>Score</i> to see how good they are on your own data."
@@ -71,6 +74,7 @@ class RunsPanel(QWidget):
         layout.addWidget(self._words)
         layout.addWidget(self._table, 1)
         layout.addLayout(self._build_parts())
+        layout.addLayout(self._build_view())
         layout.addLayout(self._build_actions())
         layout.addWidget(self.plot, 2)
         for event, slot in self._followed():
@@ -88,6 +92,19 @@ class RunsPanel(QWidget):
             button.setToolTip(f"<qt>{tip}</qt>")
             button.clicked.connect(partial(self.show_part, part))
             row.addWidget(button, 1)
+        return row
+
+    def _build_view(self) -> QHBoxLayout:
+        self.side_by_side = SideBySide(self._viewer)
+        self._planes = PlaneBar(self._viewer)
+        self._side = QPushButton("Beside input")
+        self._side.setCheckable(True)
+        self._side.setToolTip("<qt>Input and result, each in a cell; they are zoomed, moved and turned together.</qt>")
+        self._side.toggled.connect(self._side_toggled)
+        row = QHBoxLayout()
+        row.setSpacing(3)
+        row.addWidget(self._planes, 3)
+        row.addWidget(self._side, 2)
         return row
 
     def _build_actions(self) -> QHBoxLayout:
@@ -110,12 +127,19 @@ class RunsPanel(QWidget):
         for event, slot in self._followed():
             event.disconnect(slot)
         for run in self.runs:
-            run.layers[0].events.visible.disconnect(self._section_changed)
+            self._follow_visible(run, False)
+        self._planes.leave()
+        self.side_by_side.stop()
         self._in_canvas.clear()
+
+    def _follow_visible(self, run: Run, on: bool = True) -> None:
+        for layer in run.layers:
+            event = layer.events.visible
+            (event.connect if on else event.disconnect)(self._section_changed)
 
     def _followed(self) -> tuple[tuple[Any, Any], ...]:
         dims = self._viewer.dims.events
-        followed = tuple((event, self._section_changed) for event in (dims.point, dims.ndisplay))
+        followed = tuple((event, self._section_changed) for event in (dims.point, dims.ndisplay, dims.order))
         removed = (self._viewer.layers.events.removed, self._layer_removed)
         return (*followed, removed, (self._viewer.events.theme, self._follow_theme))
 
@@ -132,7 +156,7 @@ class RunsPanel(QWidget):
 
     def _insert(self, row: int, run: Run) -> None:
         self.runs.insert(row, run)
-        run.layers[0].events.visible.connect(self._section_changed)
+        self._follow_visible(run)
         self._table.insertRow(row)
         for column, text in enumerate(row_of(run)):
             item = QTableWidgetItem(text)
@@ -151,13 +175,15 @@ class RunsPanel(QWidget):
         run = self.chosen
         if run is None:
             return
-        row, layers = self.runs.index(run), [layer for layer in run.every_layer() if layer in self._viewer.layers]
+        self._side.setChecked(False)
+        row, layers = self.runs.index(run), self._in_viewer(run.every_layer())
         self._removed = row, run, layers
-        run.layers[0].events.visible.disconnect(self._section_changed)
+        self._follow_visible(run, False)
         del self.runs[row]
         self._table.removeRow(row)
         for layer in layers:
             self._viewer.layers.remove(layer)
+        cover(run, False)
         self._draw()
         if not self.runs:
             self._words.setText(_EMPTY)
@@ -171,19 +197,24 @@ class RunsPanel(QWidget):
         self._removed = None
         for layer in layers:
             self._viewer.add_layer(layer)
+        cover(run)
         self._insert(row, run)
 
     def _layer_removed(self, event: Any) -> None:
-        """With a result go the layers that were shown beside it, and their memory."""
+        """With the last layer of a result go those that were shown beside it, and their memory."""
         for run in self.runs:
-            if run.layers[0] == event.value:  # one of them may be napari's proxy
-                for layer in run.more.values():
-                    if layer in self._viewer.layers:
-                        self._viewer.layers.remove(layer)
+            own = any(layer == event.value for layer in run.layers)  # one of them may be napari's proxy
+            if own and not self._in_viewer(run.layers):
+                for layer in self._in_viewer(run.every_layer()):
+                    self._viewer.layers.remove(layer)
                 run.more.clear()
                 run.free()
+                cover(run, False)
         self._update_actions()
         self._section_changed()
+
+    def _in_viewer(self, layers: Sequence[Layer]) -> list[Layer]:
+        return [layer for layer in layers if layer in self._viewer.layers]
 
     def show_part(self, part: str, on: bool = True) -> None:
         """Show or hide a part of the chosen run."""
@@ -192,9 +223,13 @@ class RunsPanel(QWidget):
             return
         if on:
             show_part(self._viewer, run, part)
-        elif part in run.more:
-            run.more[part].visible = False
+            if part == ERROR and run.scores is not None:  # it is 0 in kept sections
+                hidden.go_to_nearest(self._viewer, [row["z"] for row in run.scores.sections])
+        else:
+            for layer in run.more.get(part, ()):
+                layer.visible = False
         self._update_actions()
+        self._section_changed()
 
     def _update_actions(self) -> None:
         """Offer what the chosen run has."""
@@ -202,10 +237,13 @@ class RunsPanel(QWidget):
         for button in (self._copy, self._remove):
             button.setEnabled(run is not None)
         self._undo.setEnabled(self._removed is not None)
+        self._side.setEnabled(bool(self._pair()))
+        if self._side.isChecked() and not self._pair():
+            self._side.setChecked(False)
         for part, button in self._parts.items():
             button.setEnabled(run is not None and part in run.parts())
-            layer = None if run is None else run.more.get(part)
-            button.setChecked(layer is not None and layer in self._viewer.layers and layer.visible)
+            layers = [] if run is None else self._in_viewer(run.more.get(part, ()))
+            button.setChecked(any(layer.visible for layer in layers))
         self.chosen_changed.emit(run is not None)
 
     def copy_command(self) -> None:
@@ -213,22 +251,34 @@ class RunsPanel(QWidget):
         if self.chosen is not None:
             QApplication.clipboard().setText(self.chosen.command())
 
+    def _pair(self) -> list[Layer]:
+        """Return the input and the result of the chosen run; nothing if one of them is gone."""
+        run = self.chosen
+        before = [] if run is None else run.sources(self._viewer)
+        after = [] if run is None else self._in_viewer(run.layers)
+        return [*before, *after] if before and len(before) == len(after) else []
+
+    def _side_toggled(self, on: bool) -> None:
+        if on and self._pair():
+            self.side_by_side.show(self._pair(), len(self._pair()) // 2)
+        else:
+            self.side_by_side.stop()
+        self._update_actions()
+        self._section_changed()
+
     def _row_chosen(self) -> None:
         run = self.chosen
+        if self.side_by_side.is_on:
+            self._side.setChecked(False)  # the cells are of another run
         if run is None:
             self._update_actions()
             return
         for other in self.runs:
-            for layer in other.every_layer():
-                if layer in self._viewer.layers and other is not run:
-                    layer.visible = False
-        for layer in run.layers[:1]:
-            if layer in self._viewer.layers:
-                layer.visible = True
+            for layer in self._in_viewer(other.every_layer()):
+                layer.visible = layer in run.layers or (layer.visible and other is run)
         if run.outcome.held_out is not None:
             scores = run.outcome.held_out.scores
-            low, high = scores.data_range[0]
-            words = [f"{scores.protocol.describe()}; data range {low:g} to {high:g}", *verdicts(scores)]
+            words = [f"{scores.protocol.describe()}; data range {describe_range(scores)}", *verdicts(scores)]
             words += describe_uncertainty(scores)
         else:
             words = ["not scored"]
@@ -252,7 +302,7 @@ class RunsPanel(QWidget):
                 if is_baseline and baseline_drawn:
                     continue
                 baseline_drawn |= is_baseline
-                points = [(row["z"], row["psnr"]) for row in scores.sections if row["psnr"] is not None]
+                points = mean_along_z(scores.sections, "psnr")
                 colour = BASELINE_COLOUR if is_baseline else COLOURS[i % len(COLOURS)]
                 curves.append((BASELINE if is_baseline else run.name, colour, points))
         self.plot.show_curves(curves, unit)
@@ -269,17 +319,24 @@ class RunsPanel(QWidget):
             hidden.step(self._viewer, [row["z"] for row in scores.sections], direction)
 
     def _section_changed(self, _event: Any = None) -> None:
-        if self._viewer.dims.ndim < 3:
-            return
-        depth = float(self._viewer.dims.point[-3])
-        self.plot.move_cursor(depth)
+        depth = hidden.depth_in_view(self._viewer)
+        if depth is not None:
+            self.plot.move_cursor(depth)
         run = self.chosen
-        shown = run is not None and bool(run.layers) and run.layers[0] in self._viewer.layers and run.layers[0].visible
-        if run is None or not shown or self._viewer.dims.ndisplay != 2:
+        shown = run is not None and any(layer.visible for layer in self._in_viewer(run.layers))
+        if run is None or not shown or depth is None:
             self._in_canvas.clear()
             return
         words, observed = describe_section(run, depth)
-        self._in_canvas.write(words, colour("observed_colour" if observed else "new_colour"))
+        at = "bottom_left" if self.side_by_side.is_on else "top_left"  # the names of the cells are above
+        words = "\n".join([words, *self._of_colour_bar(run)])
+        self._in_canvas.write(words, colour("observed_colour" if observed else "new_colour"), at=at)
+
+    def _of_colour_bar(self, run: Run) -> list[str]:
+        """Say what the colour bar in view is of, and in which unit: napari's has no words."""
+        bars = [layer for layer in self._in_viewer(run.every_layer()) if layer.visible and layer.colorbar.visible]
+        parts = [part for part, layers in run.more.items() if any(layer in bars for layer in layers)]
+        return [f"colour bar: {' and '.join(parts)} in grey values"] if parts else []
 
     def _follow_theme(self, _event: Any = None) -> None:
         theme = get_theme(self._viewer.theme)

@@ -12,8 +12,11 @@ from ...errors import OutputError
 from ...progress import Progress, Report
 from ...stack import Dataset
 from ..layers import is_real, to_dataset
+from ..layers.channels import joined
 from .results import Run
 from .task import beside
+
+_MISSING = {False: "the layer", True: "one of the layers"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,15 +37,15 @@ def save_order(viewer: napari.Viewer, run: Run, path: Path, *, overwrite: bool) 
     OutputError
         If the layer of the result is gone, a file is there that is not to be replaced, or it is of no known kind.
     """
-    [layer] = run.layers
-    if layer not in viewer.layers:
-        raise OutputError(f"the layer of '{run.name}' was removed; run again, then save")
+    if any(layer not in viewer.layers for layer in run.layers):
+        raise OutputError(f"{_MISSING[len(run.layers) > 1]} of '{run.name}' was removed; run again, then save")
     io.check_output(path, overwrite=overwrite)
-    result, uncertain = to_dataset(layer), run.outcome.result.uncertainty
+    result = joined([to_dataset(layer) for layer in run.layers], run.layers)
+    uncertain = run.outcome.result.uncertainty
     if uncertain is not None:
         io.check_output(beside(path), overwrite=overwrite and path.exists())  # nobody was asked about this one alone
     besides = None if uncertain is None else replace(result, voxels=uncertain)
-    return Save(path, result, is_real(layer.metadata), besides)
+    return Save(path, result, is_real(run.layers[0].metadata), besides)
 
 
 def save_task(order: Save, report: Report) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from ..jobs.run_bar import RunBar
 from ..jobs.settings_widget import SettingsWidget
 from ..layers import place
 from ..layers.appearance import unique_name
+from ..layers.channels import name_of
 from ..layers.view_part import visible_part
 from ..preferences import remember_folder, remember_settings, remembered_folder
 from .enhance_box import EnhanceBox
@@ -39,6 +41,21 @@ from .results import Run, add_result
 from .runs_panel import RunsPanel
 from .save import save_order, save_task
 from .task import Outcome, View, estimate_task, preview_task, run_task
+
+
+@dataclass(frozen=True, eq=False)
+class Input:
+    """What a run works on: the layers, one per channel, their voxels as they were, what they are called together."""
+
+    name: str = ""
+    layers: Sequence[Layer] = ()
+    data: Sequence[Any] = ()
+    preview: bool = False
+
+    def changed(self, viewer: napari.Viewer) -> bool:
+        """Return whether a layer is gone or has other voxels."""
+        both = zip(self.layers, self.data, strict=True)
+        return any(layer not in viewer.layers or layer.data is not data for layer, data in both)
 
 
 class DepthInterpolation(SettingsWidget):
@@ -57,11 +74,11 @@ class DepthInterpolation(SettingsWidget):
     def __init__(self, napari_viewer: napari.Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.viewer = napari_viewer
-        self._input: tuple[Layer | None, Any, bool] = (None, None, False)
+        self._input = Input()
         self._changed_since = False
-        self._preview_layer: Layer | None = None
+        self._preview_layers: list[Layer] = []
         self._then: Callable[[], None] | None = None
-        self.stack = StackBox(napari_viewer)
+        self.stack = StackBox(napari_viewer, channels=True)
         self.target = TargetBox()
         self.enhance = EnhanceBox()
         self.method = MethodBox()
@@ -112,7 +129,7 @@ class DepthInterpolation(SettingsWidget):
         """Start a run on all sections."""
         if self.job is not None:
             return
-        layer = self.stack.layer
+        layers = self.stack.layers
         try:
             settings, scoring, dataset = self.settings(), self.compute.scoring(), self.stack.dataset()
             if self.output.needs_file and not self.output.ask():
@@ -126,9 +143,14 @@ class DepthInterpolation(SettingsWidget):
             remember_settings(settings)
         except (DepthInterpError, OSError) as error:  # a full or read-only home folder
             show_warning(f"the settings could not be remembered: {error}")
-        if layer is not None and settings.z_spacing is not None:
-            place(layer, prepare_dataset(dataset, whole_image(settings)))  # so that the result lies over it
-        self._start(partial(run_task, dataset, settings, scoring, target), layer, "running", preview=False)
+        self._place(dataset, settings)
+        self._start(partial(run_task, dataset, settings, scoring, target), layers, "running", preview=False)
+
+    def _place(self, dataset: Dataset, settings: Settings) -> None:
+        """Put the layers where the settings say, so that the result lies over them."""
+        if settings.z_spacing is not None:
+            for layer in self.stack.layers:
+                place(layer, prepare_dataset(dataset, whole_image(settings)))
 
     def estimate(self) -> None:
         """Measure on parts of the stack what a run will take, and show it."""
@@ -158,22 +180,21 @@ class DepthInterpolation(SettingsWidget):
 
         Where the chosen method has to train first, linear interpolation is shown until it has.
         """
-        layer = self.stack.layer
+        layer, layers = self.stack.layer, self.stack.layers
         if self.job is not None:
             return
         try:
             settings, dataset = self.settings(), self.stack.dataset()
             section = section_in_view(self.viewer, layer)  # of the layer as it stands
-            if layer is not None and settings.z_spacing is not None:
-                place(layer, prepare_dataset(dataset, whole_image(settings)))
+            self._place(dataset, settings)
         except DepthInterpError as error:
             self._failed(error)
             return
         view = View(section, *visible_part(layer), time_in_view(self.viewer, layer))
         if self._trains(settings):
-            self._then = partial(self._start_preview, dataset, settings, view, layer)
+            self._then = partial(self._start_preview, dataset, settings, view, layers)
             settings = settings.model_copy(update={"method": BASELINE, "parameters": {}, "enhance": None})
-        self._start_preview(dataset, settings, view, layer)
+        self._start_preview(dataset, settings, view, layers)
 
     @staticmethod
     def _trains(settings: Settings) -> bool:
@@ -182,37 +203,37 @@ class DepthInterpolation(SettingsWidget):
         cost = spec.training_cost
         return not spec.enhances and cost is not None and cost.steps(config) > 0
 
-    def _start_preview(self, dataset: Dataset, settings: Settings, view: View, layer: Layer | None) -> None:
-        self._start(partial(preview_task, dataset, settings, view), layer, "preview", preview=True)
+    def _start_preview(self, dataset: Dataset, settings: Settings, view: View, layers: list[Layer]) -> None:
+        self._start(partial(preview_task, dataset, settings, view), layers, "preview", preview=True)
 
-    def _start(self, function: Any, layer: Layer | None, what: str, *, preview: bool) -> None:
-        self._input = layer, None if layer is None else layer.data, preview
+    def _start(self, function: Any, layers: list[Layer], what: str, *, preview: bool) -> None:
+        self._input = Input(name_of(layers), layers, [layer.data for layer in layers], preview)
         self.start_job(function, what, self._returned)
 
     def _returned(self, outcome: Outcome) -> None:
         if self.job is None or self.job.abort_requested:  # cancelled while the result was on its way
             self._cancelled()
             return
-        layer, data, preview = self._input
-        source = layer.name if layer is not None else "stack"
-        settings = outcome.settings
-        if preview:
+        given, settings = self._input, outcome.settings
+        if given.preview:
             self._remove_preview()
-        words = [source, settings.enhance, settings.method, "preview" if preview else None]
-        name = unique_name(self.viewer, " ".join(word for word in words if word))
-        run = Run(name, outcome)
-        if layer is not None:
-            run.remember_input(layer)
-        add_result(self.viewer, run, layer)
-        if preview:
-            self._preview_layer = run.layers[0]
-        notes = [name_fields(words) for words in outcome.result.warnings]
-        if layer is not None and (layer not in self.viewer.layers or layer.data is not data):
+        words = [word for word in (settings.enhance, settings.method, "preview" if given.preview else None) if word]
+        single = len(given.layers) == 1  # of several channels no layer is called as their run
+        taken = [] if single else [run.name for run in self.runs.runs]
+        name = unique_name(self.viewer, " ".join([given.name, *words]), taken)
+        names = [name] if single else [" ".join([layer.name, *words]) for layer in given.layers]
+        run = Run(name, outcome, names)
+        run.remember_input(given.layers[0], alone=single)
+        add_result(self.viewer, run, given.layers, over=given.preview)
+        if given.preview:
+            self._preview_layers = run.layers
+        notes = [name_fields(each) for each in outcome.result.warnings]
+        if given.changed(self.viewer):
             notes.append("the input layer was changed or removed during the run; the result belongs to the old data")
         for note in notes:
             show_warning(note)
         self.bar.say("; ".join([f"{name}: done in {duration(outcome.result.seconds or 0)}", *notes]))
-        if not preview:
+        if not given.preview:
             self.output.clear_file()
             self.runs.add(run)
             if outcome.held_out is not None:
@@ -262,13 +283,14 @@ class DepthInterpolation(SettingsWidget):
 
     def _remove_preview(self) -> None:
         """Take away the last preview: the next one takes its place."""
-        if self._preview_layer in self.viewer.layers:
-            self.viewer.layers.remove(self._preview_layer)
-        self._preview_layer = None
+        for layer in self._preview_layers:
+            if layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
+        self._preview_layers = []
 
     def _finished(self, *_: Any) -> None:
         super()._finished()
-        self._input = (None, None, False)
+        self._input = Input()
         self._check()
         then, self._then = self._then, None
         if then is not None:
@@ -291,8 +313,8 @@ class DepthInterpolation(SettingsWidget):
     # Checking what the boxes show
 
     def _check(self, *_: Any) -> None:
-        spec, layer = self.method.spec, self.stack.layer
-        self.bar.set_input("" if layer is None else layer.name)
+        spec = self.method.spec
+        self.bar.set_input(self.stack.name)
         self.compute.show_method(spec)
         self.target.show_method(spec)
         self.enhance.follow_preset(self.method.preset)

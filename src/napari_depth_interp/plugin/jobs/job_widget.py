@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -11,11 +12,14 @@ from qtpy.QtWidgets import QDockWidget, QMainWindow, QScrollArea, QTabWidget, QV
 
 from ...errors import DepthInterpError
 from ...progress import Report
-from .. import shortcuts
+from .. import plots, shortcuts
 from ..wheel import WheelGuard
 from . import Job, make_job
 from .messages import for_crash, for_window
 from .run_bar import RunBar
+
+_SETTLED = 1000
+"""Milliseconds until a dock that was opened has drawn itself."""
 
 
 class JobWidget(QWidget):
@@ -32,6 +36,8 @@ class JobWidget(QWidget):
     """Pixels; the larger part of a 1280 x 800 window is for the canvas."""
     bar: RunBar
     tabs: QTabWidget
+    draws: ClassVar[bool] = True
+    """Whether there are plots."""
     drops: QWidget | None = None
     """The box that takes what is dropped anywhere on the dock."""
 
@@ -128,6 +134,13 @@ class JobWidget(QWidget):
             self.leave()
         else:
             QTimer.singleShot(0, self._join_docks)
+            if self.draws and "pyqtgraph" not in sys.modules:
+                QTimer.singleShot(_SETTLED, self._prepare_plots)
+
+    def _prepare_plots(self) -> None:
+        """Import what draws while nobody waits for it, so that the first plot is there at once."""
+        job: Job[None] = Job(_import_plots)
+        job.start()
 
     def _join_docks(self) -> None:
         """Lie over our other dock at this side, with tabs: one above the other would leave room for neither."""
@@ -145,6 +158,10 @@ class JobWidget(QWidget):
             window.tabifyDockWidget(others[0], mine)
             mine.show()
             QTimer.singleShot(50, mine.raise_)  # once the window has laid out its tabs
+
+
+def _import_plots(_report: Report) -> None:
+    plots.prepare()
 
 
 def _scrolled(page: QWidget) -> QScrollArea:

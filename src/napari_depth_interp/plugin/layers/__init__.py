@@ -6,8 +6,9 @@ data has the axes of the file, less the channels: (t, z, y, x) or (z, y, x).
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ ORIGIN_KEY = "depth_interp_origin"
 CHANNEL_KEY = "depth_interp_channel"
 """Where a layer's metadata holds ``--channel`` of the command line; None for a file with one channel."""
 
+IMAGE_KEY = "depth_interp_image"
+"""Where the metadata of a layer that is one of several channels holds its :class:`OfImage`."""
+
 REAL_KEY = "depth_interp_real_values"
 """True in the metadata of a layer whose values are to be saved as float32, whatever its file stored."""
 
@@ -41,6 +45,25 @@ _NAMED = {
     "FFFFFF": "gray",
 }  # fmt: skip
 """napari's own colours."""
+
+
+@dataclass(frozen=True)
+class OfImage:
+    """Of which image a layer is a channel.
+
+    Attributes
+    ----------
+    name : str
+        Of the image.
+    image : str
+        The same for all channels of one image, as it was opened or made, and of no other.
+    channel : int
+        Its place in the file.
+    """
+
+    name: str
+    image: str
+    channel: int
 
 
 def to_layers(dataset: Dataset, name: str, coarser: Sequence[Dataset] = ()) -> list[LayerData]:
@@ -62,7 +85,12 @@ def to_layers(dataset: Dataset, name: str, coarser: Sequence[Dataset] = ()) -> l
     """
     if dataset.rgb:
         return [_colour_layer(dataset, name, coarser)]
-    return [_channel_layer(dataset, c, name, coarser) for c in range(dataset.voxels.shape[1])]
+    layers = [_channel_layer(dataset, c, name, coarser) for c in range(dataset.voxels.shape[1])]
+    if len(layers) > 1:
+        image = uuid.uuid4().hex
+        for channel, (_, kwargs, _) in enumerate(layers):
+            kwargs["metadata"][IMAGE_KEY] = OfImage(name, image, channel)
+    return layers
 
 
 def _colour_layer(dataset: Dataset, name: str, coarser: Sequence[Dataset]) -> LayerData:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import napari
@@ -13,13 +14,18 @@ from ...stack import Dataset
 from ..preferences import preference
 
 
-def unique_name(viewer: napari.Viewer, wanted: str) -> str:
-    """Return a name that no layer has: an existing layer of that name would lose its data."""
-    taken = {layer.name for layer in viewer.layers}
+def unique_name(viewer: napari.Viewer, wanted: str, also: Iterable[str] = ()) -> str:
+    """Return a name that no layer has, nor is it among ``also``: a layer of that name would lose its data."""
+    taken = {*(layer.name for layer in viewer.layers), *also}
     name, number = wanted, 2
     while name in taken:
         name, number = f"{wanted} #{number}", number + 1
     return name
+
+
+def unwrapped(layer: Layer) -> Layer:
+    """Return the layer itself: a plugin is given a proxy, made anew each time."""
+    return getattr(layer, "__wrapped__", layer)
 
 
 def appearance_of(source: Layer | None) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import numpy as np
 
 
 def depth_in_view(viewer: napari.Viewer) -> float | None:
-    """Return the depth that the slider shows; None without one."""
-    return float(viewer.dims.point[-3]) if viewer.dims.ndim >= 3 else None
+    """Return the depth of the section that is shown; None where there is no single one, as in XZ or 3-D."""
+    dims = viewer.dims
+    return float(dims.point[-3]) if dims.ndim >= 3 and dims.ndim - 3 in dims.not_displayed else None
 
 
 def go_to(viewer: napari.Viewer, depth: float) -> None:

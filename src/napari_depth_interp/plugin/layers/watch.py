@@ -1,11 +1,13 @@
-"""Following the viewer's list of layers."""
+"""Following the viewer's list of layers, and where layers lie."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import napari
+from napari.layers import Layer
 
 
 class LayerListWatch:
@@ -41,3 +43,39 @@ class LayerListWatch:
 
     def _name_changed(self, _event: Any = None) -> None:
         self._changed()
+
+
+class PlaceWatch:
+    """Calls back when the voxels, the scale, the place or the unit of some layers change.
+
+    napari holds callbacks weakly: whoever wants to be called keeps this object.
+    """
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed, self._paused = changed, False
+        self._layers: list[Layer] = []
+
+    def follow(self, layers: Sequence[Layer]) -> None:
+        """Follow these layers and no others."""
+        for event in self._events():
+            event.disconnect(self._layer_changed)
+        self._layers = list(layers)
+        for event in self._events():
+            event.connect(self._layer_changed)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Do not call back meanwhile."""
+        self._paused = True
+        try:
+            yield
+        finally:
+            self._paused = False
+
+    def _layer_changed(self, _event: Any = None) -> None:
+        if not self._paused:
+            self._changed()
+
+    def _events(self) -> list[Any]:
+        names = ("data", "scale", "translate", "units")
+        return [getattr(layer.events, name) for layer in self._layers for name in names]

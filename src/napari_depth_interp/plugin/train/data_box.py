@@ -204,7 +204,9 @@ class DataBox(QGroupBox):
         try:
             self.check()
         except DepthInterpError as error:
-            say(self._info, for_window(error), problem=True)
+            text = for_window(error)
+            given = bool(self.layers()) or (self.folder() is not None and bool(self._folder.text().strip()))
+            say(self._info, text if given else f"{text[0].upper()}{text[1:]}.", problem=given)
         else:
             say(self._info, self._describe())
         self.changed.emit()

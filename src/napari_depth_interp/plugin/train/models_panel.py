@@ -209,8 +209,8 @@ class ModelsPanel(QWidget):
         for button in (self._use, self._export):
             button.setEnabled(ready)
         self._resume.setEnabled(free and not self._busy and entry is not None and entry.state == "unfinished")
+        self._details.setVisible(entry is not None)  # an empty half of the page says nothing
         if entry is None:
-            self._details.setHtml("")
             return
         pairs = model_card.describe(entry)
         rows = "".join(

@@ -9,7 +9,9 @@ import numpy as np
 from napari.layers import Image
 from numpy.typing import NDArray
 
+from ...progress import TrainingPoint
 from ..layers.appearance import unique_name
+from ..layers.overlay import CanvasWords
 
 _GAP = 2
 """Pixels between two panels."""
@@ -21,17 +23,39 @@ class Picture:
     def __init__(self, viewer: napari.Viewer, name: str) -> None:
         self._viewer, self._name = viewer, name
         self.layer: Image | None = None
+        self._words = CanvasWords(viewer)
+        viewer.layers.events.removed.connect(self._removed)
 
-    def show(self, picture: NDArray[Any], captions: tuple[str, ...]) -> None:
-        """Show (Y, X) or (panels, Y, X); a layer that the user has removed stays away."""
+    def leave(self) -> None:
+        """Take the words out of the canvas; the layer stays."""
+        self._words.clear()
+        self._viewer.layers.events.removed.disconnect(self._removed)
+
+    def show(self, look: TrainingPoint) -> None:
+        """Show (Y, X) or (panels, Y, X), with words on what it is; a layer that the user has removed stays away."""
+        picture, captions = look.picture, look.captions
+        assert picture is not None
         panels = picture if picture.ndim == 3 else picture[None]
         image = arranged(panels)
         if self.layer is None:
             self.layer = self._add(image, panels)
+            self.layer.events.visible.connect(self._hidden)
             self._viewer.reset_view()
         elif self.layer in self._viewer.layers:
             self.layer.data = image
         self.layer.metadata["panels"] = list(captions)
+        if self.layer in self._viewer.layers and self.layer.visible:
+            order = "top to bottom" if is_stacked(picture.shape) else "left to right"
+            which = f"validation, step {look.step}: {look.place}" if look.place else f"validation, step {look.step}"
+            self._words.write(f"{which}\n{order}: {', '.join(captions)}", at="bottom_left")
+
+    def _hidden(self, _event: Any) -> None:
+        if self.layer is not None and not self.layer.visible:
+            self._words.clear()
+
+    def _removed(self, event: Any) -> None:
+        if self.layer == event.value:
+            self._words.clear()
 
     def _add(self, image: NDArray[Any], panels: NDArray[Any]) -> Image:
         low, high = np.percentile(panels[-1], (0.5, 99.5))  # of the truth, which stays the same

@@ -14,6 +14,7 @@ from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
 from ...models.card import verdict
 from ...progress import TrainingPoint
 from ..plots import BASELINE_COLOUR, COLOURS, Curve, Plot
+from ..qt_helpers import in_problem_colour
 from .picture import is_stacked
 
 _POINTS = 400
@@ -34,6 +35,7 @@ class ProgressPanel(QWidget):
         self.validations: list[dict[str, float]] = []
         """One per validation: ``step`` and the scores."""
         self._words = QLabel("The loss, and the score on data that is held back, appear here while a model is trained.")
+        self._words.setObjectName("summary")
         self._words.setWordWrap(True)
         self.loss = Plot("loss", "step", "What the training makes small, averaged over neighbouring steps.")
         self.validation = Plot("PSNR (dB)", "step", "Score on data that is held back from the training.")
@@ -62,6 +64,7 @@ class ProgressPanel(QWidget):
         self.losses = [float(value) for value in history.get("losses", ())]
         self.validations = [dict(validation) for validation in history.get("validation", ())]
         self._words.setText(f"<b>{html.escape(title)}</b>")
+        self.show_picture.setEnabled(True)
         self._draw()
 
     def add(self, points: Sequence[TrainingPoint]) -> None:
@@ -72,6 +75,14 @@ class ProgressPanel(QWidget):
         self._caption = next((describe_picture(point) for point in points if point.captions), self._caption)
         self.validations += [{"step": point.step, **point.scores} for point in points if point.scores]
         self._draw()
+
+    def say_unvalidated(self, why: str) -> None:
+        """Say why there is no score: nothing is held back."""
+        self._words.setText(
+            f"<b>{html.escape(self._title)}</b>: "
+            + in_problem_colour(f"nothing is held back to check it on: {html.escape(why)}")
+        )
+        self.show_picture.setEnabled(False)
 
     def _draw(self) -> None:
         points = averaged(self.losses, _POINTS)
@@ -113,7 +124,8 @@ def describe_picture(point: TrainingPoint) -> str:
     """Say what the panels of a validation section are, in the order in which they stand in the viewer."""
     assert point.picture is not None
     order = "from top to bottom" if is_stacked(point.picture.shape) else "from left to right"
-    return f"In the viewer, {order}: {', '.join(point.captions)}."
+    which = f" ({point.place})" if point.place else ""
+    return f"In the viewer{which}, {order}: {', '.join(point.captions)}."
 
 
 def _scores(validation: Mapping[str, float]) -> list[str]:

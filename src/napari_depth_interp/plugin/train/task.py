@@ -13,6 +13,7 @@ from ...errors import RequestError
 from ...progress import Progress, Report, Stopped, TrainingPoint
 from ...stack import Dataset
 from ...training import reading, session
+from ...training.unvalidated import why_nothing_is_held_back
 from ..jobs import import_torch
 
 _POLL = 0.05
@@ -35,6 +36,8 @@ class Control:
         self._points: deque[TrainingPoint] = deque()
         self.begun = False
         """Whether the first step is done, so that there is something to stop."""
+        self.why_unvalidated = ""
+        """Why nothing is held back, should that be so."""
 
     def pause(self) -> None:
         """Wait after the next step, until told to go on."""
@@ -102,6 +105,7 @@ def train_task(job: TrainingJob, control: Control, report: Report) -> session.Ou
             data = reading.from_layers(training.spec, job.layers, settings)
         else:
             data = reading.read_data(training.spec, Path(job.order.folder), settings)
+        control.why_unvalidated = why_nothing_is_held_back(training.spec, training.config, data)
         return session.train(training, data, control.watch(report), resume=job.resume)
     finally:
         _one_at_a_time.release()

@@ -166,6 +166,8 @@ class TrainModel(JobWidget):
 
     def _start(self, job: TrainingJob, history: dict[str, Any]) -> None:
         self._running, self.control = job, Control()
+        if self._picture is not None:
+            self._picture.leave()
         self._picture = Picture(self.viewer, f"{job.folder.name} validation")
         self.curves.begin(job.folder.name, history)
         self.show_page(self.curves)
@@ -185,9 +187,11 @@ class TrainModel(JobWidget):
         """Draw what the training has told since the last time."""
         points = self.control.take()
         self.curves.add(points)
-        pictures = [(point.picture, point.captions) for point in points if point.picture is not None]
-        if pictures and self._picture is not None and self.curves.show_picture.isChecked():
-            self._picture.show(*pictures[-1])
+        if points and not points[-1].is_validated:
+            self.curves.say_unvalidated(self.control.why_unvalidated)
+        looks = [point for point in points if point.picture is not None]
+        if looks and self._picture is not None and self.curves.show_picture.isChecked():
+            self._picture.show(looks[-1])
 
     def _returned(self, outcome: session.Outcome) -> None:
         self.show_points()
@@ -197,7 +201,8 @@ class TrainModel(JobWidget):
         words = [f"{outcome.folder.name}: trained for {outcome.steps} steps"]
         if outcome.steps < outcome.planned:
             words[0] += f" of {outcome.planned}"
-        words.append(verdict(best) if best else "not validated: nothing was held back")
+        why = self.control.why_unvalidated
+        words.append(verdict(best) if best else f"not validated: nothing was held back, for {why}")
         worse = best is not None and "worse than" in verdict(best)
         if worse:
             words.append("train longer, or do not use it")
@@ -222,6 +227,8 @@ class TrainModel(JobWidget):
         self.control.go_on()  # a pause would keep the training from ending
         self.data.leave()
         self.curves.leave()
+        if self._picture is not None:
+            self._picture.leave()
 
     # Checking
 

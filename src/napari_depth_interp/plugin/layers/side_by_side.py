@@ -1,0 +1,118 @@
+"""Layers in cells of their own, beside each other; the viewer is left as it was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import napari
+import numpy as np
+from napari.layers import Layer
+
+
+class Visibility:
+    """Which layers were visible."""
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        self._viewer = viewer
+        self._was = [(layer, layer.visible) for layer in viewer.layers]
+
+    def restore(self, made_since: Sequence[Layer]) -> None:
+        """Show and hide the layers that are still there as they were; hide our own that are newer."""
+        for layer in made_since:
+            layer.visible = False
+        for layer, visible in self._was:
+            if layer in self._viewer.layers:
+                layer.visible = visible
+
+
+class SideBySide:
+    """napari's grid with one layer per cell, named; all cells are zoomed, moved and turned together."""
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        self._viewer = viewer
+        self._before: tuple[Visibility, dict[str, Any], dict[str, Any], Any] | None = None
+        self._named: list[tuple[Layer, bool]] = []
+        self._layers: list[Layer] = []
+
+    @property
+    def is_on(self) -> bool:
+        return self._before is not None
+
+    def show(self, layers: Sequence[Layer], together: int = 1) -> None:
+        """Show these layers only, each in a cell of its own; or ``together`` channels in a cell, if they lie so."""
+        grid, camera = self._viewer.canvas.grid, self._viewer.scene.camera
+        if self._before is None:
+            state = {name: getattr(grid, name) for name in ("enabled", "stride", "shape", "spacing")}
+            self._before = (
+                Visibility(self._viewer),
+                state,
+                {"center": camera.center, "zoom": camera.zoom},
+                self._looks(),
+            )
+            for event in self._turned():
+                event.connect(self._arrange)
+        self._unname()
+        for layer in self._viewer.layers:
+            layer.visible = layer in layers
+        for layer in layers:
+            self._named.append((layer, layer.name_overlay.visible))
+            layer.name_overlay.visible = True
+        grid.stride = together if self._fit(layers, together) else 1
+        grid.spacing, grid.enabled = 2, True
+        self._layers = list(layers)
+        self._arrange()
+
+    def _arrange(self, _event: Any = None) -> None:
+        """Choose as many columns as make the images largest, as they are looked at now."""
+        grid, layers = self._viewer.canvas.grid, [layer for layer in self._layers if layer in self._viewer.layers]
+        if not layers:
+            return
+        cells = -(-len(layers) // grid.stride)
+        low, high = np.asarray(self._viewer.layers.extent.world)[:, list(self._viewer.dims.displayed[-2:])]
+        height, width = np.maximum(high - low, 1e-12)
+        canvas_height, canvas_width = self._viewer.canvas.size
+
+        def zoom(columns: int) -> float:
+            rows = -(-cells // columns)
+            return float(min(canvas_width / columns / width, canvas_height / rows / height))
+
+        grid.shape = (-1, max(range(1, cells + 1), key=zoom))
+        self._viewer.fit_to_view(layers=layers)
+
+    def stop(self, own: Sequence[Layer] = ()) -> None:
+        """Bring back the grid, the camera and the layers in view; ``own`` layers may be newer than that."""
+        if self._before is None:
+            return
+        visibility, grid, camera, looked = self._before
+        self._before = None
+        self._layers = []
+        for event in self._turned():
+            event.disconnect(self._arrange)
+        self._unname()
+        visibility.restore(own)
+        for name, value in grid.items():
+            setattr(self._viewer.canvas.grid, name, value)
+        if looked != self._looks():
+            self._viewer.fit_to_view()
+            return
+        for name, value in camera.items():
+            setattr(self._viewer.scene.camera, name, value)
+
+    def _turned(self) -> tuple[Any, ...]:
+        return self._viewer.dims.events.order, self._viewer.dims.events.ndisplay
+
+    def _looks(self) -> Any:
+        """Return along which axes the viewer looks: a camera belongs to them."""
+        return self._viewer.dims.ndisplay, tuple(self._viewer.dims.order)
+
+    def _fit(self, layers: Sequence[Layer], together: int) -> bool:
+        """Whether the channels of each image lie where napari, which counts all layers, begins a cell."""
+        places = [self._viewer.layers.index(layer) for layer in layers]
+        cells = [places[i : i + together] for i in range(0, len(places), together)]
+        return all(cell == list(range(cell[0], cell[0] + together)) and cell[0] % together == 0 for cell in cells)
+
+    def _unname(self) -> None:
+        for layer, visible in self._named:
+            layer.name_overlay.visible = visible
+        self._named = []
