@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +14,19 @@ _GAIN = 0.02
 """A map is taken if the overlap (IoU) of both outlines, brought together halfway, grows by this."""
 _FIT = 2.5
 """Most that a map may stretch or shrink along any direction."""
+_IDENTITY = np.eye(2)
 
 
 @dataclass(frozen=True, eq=False)
 class Map:
     """Position (x, y) on the section below -> ``matrix @ position + shift`` on the section above, in pixels."""
 
-    matrix: NDArray[np.float64]
-    shift: NDArray[np.float64]
+    matrix: NDArray[np.floating[Any]]
+    shift: NDArray[np.floating[Any]]
 
     def at(self, share: float) -> Map:
         """Return the part of the way that is done at ``share`` of the gap: every point moves straight."""
-        return Map(np.asarray((1 - share) * np.eye(2) + share * self.matrix, np.float64), share * self.shift)
+        return Map((1 - share) * _IDENTITY + share * self.matrix, share * self.shift)
 
     def inverse(self) -> Map:
         matrix = np.linalg.inv(self.matrix)
@@ -36,10 +38,10 @@ class Map:
 
     @property
     def is_identity(self) -> bool:
-        return np.array_equal(self.matrix, np.eye(2)) and not self.shift.any()
+        return np.array_equal(self.matrix, _IDENTITY) and not self.shift.any()
 
 
-STAY = Map(np.eye(2), np.zeros(2))
+STAY = Map(_IDENTITY, np.zeros(2))
 
 
 def pulled(image: Distances, place: Map) -> Distances:
@@ -61,7 +63,7 @@ def align(below: Mask, above: Mask, distances: tuple[Distances, Distances]) -> M
     least work (optimal transport between Gaussians, which has no turning to choose).
     """
     first, second = _moments(below), _moments(above)
-    candidates = [STAY, Map(np.eye(2), second[0] - first[0])]
+    candidates = [STAY, Map(_IDENTITY, second[0] - first[0])]
     matrix = _transport(first[1], second[1])
     if matrix is not None:
         candidates.append(Map(matrix, second[0] - matrix @ first[0]))

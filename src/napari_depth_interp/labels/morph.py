@@ -15,6 +15,7 @@ from .objects import Thing
 
 MARGIN = 6
 """Pixels around an object that its score is known on."""
+_TIE = 1e-3
 _DRIFT = 0.12
 """Typical error of an outline halfway through a gap, as a share of the gap's width in pixels."""
 
@@ -56,7 +57,11 @@ def with_area(score: Distances, area: float) -> Distances:
         return np.asarray(score - score.max() - 1, np.float32)
     places = score.size - wanted - 1, score.size - wanted
     low, high = np.partition(score.ravel(), places)[list(places)]
-    return np.asarray(score - (low + high) / 2, np.float32)
+    edge = (low + high) / 2
+    if low == high:  # pixels as far from the outline as each other go together
+        without, tied = np.count_nonzero(score > edge), np.count_nonzero(score == edge)
+        edge -= _TIE if wanted - without > tied / 2 else 0
+    return np.asarray(score - edge, np.float32)
 
 
 def typical_error(gap: Gap) -> NDArray[np.float64]:

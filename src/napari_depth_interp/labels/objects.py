@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from .distance import Box, Mask
 from .gap import Gap, Section
 
-_REACH = 1.0
-"""Parts of one label that do not overlap belong together up to this many mean diameters apart."""
+_REACH, _ALONE = 1.0, 3.0
+"""Parts of one label that do not overlap belong together up to this many mean diameters apart; farther where the label
+has no other part on either section."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,16 +161,17 @@ def _neighbouring(first: _Parts, second: _Parts) -> NDArray[np.int64]:
         _, there = KDTree(second.centres[other]).query(first.centres[mine])
         _, back = KDTree(first.centres[mine]).query(second.centres[other])
         mutual = back[there] == np.arange(len(mine))
+        alone = len(mine) == len(other) == 1 and len(taken) == np.count_nonzero(first.labels[taken[:, 0]] != label)
         found += [
             (int(a), int(other[b]))
             for a, b in zip(mine[mutual], there[mutual], strict=True)
-            if _near(first, second, a, other[b])
+            if _near(first, second, a, other[b], _ALONE if alone else _REACH)
         ]
     return np.array(found, np.int64).reshape(-1, 2)
 
 
-def _near(first: _Parts, second: _Parts, one: int, other: int) -> bool:
-    """Whether two parts are at most :data:`_REACH` mean diameters apart."""
+def _near(first: _Parts, second: _Parts, one: int, other: int, reach: float) -> bool:
+    """Whether two parts are at most so many mean diameters apart."""
     diameter = np.sqrt(first.areas[one] / np.pi) + np.sqrt(second.areas[other] / np.pi)
     apart = np.linalg.norm(first.centres[one] - second.centres[other])
-    return bool(apart <= _REACH * diameter)
+    return bool(apart <= reach * diameter)
