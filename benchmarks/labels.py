@@ -3,11 +3,12 @@
     python benchmarks/labels.py DIR [--every 2 4 8] [--without-kind WEIGHTS] [--itk FOLDER]
     python benchmarks/labels.py --speed [--itk FOLDER]
 
-DIR holds pairs NAME_labels.tif and NAME_image.tif, and volumes.json with each NAME's kind and the distance of its sections
-in pixels. Every k-th section is kept, the others are hidden and scored: Dice of each label over all hidden sections, and
-their mean; labels that no kept section shows count 0. The network that weighs outlines against the image has learned from
-such volumes: WEIGHTS is a folder with KIND.safetensors, trained without that kind (scripts/train_label_fusion.py).
-ITK is used if it can be imported, from FOLDER too: pip install --target FOLDER itk-morphologicalcontourinterpolation.
+DIR holds pairs NAME_labels.tif and NAME_image.tif, and volumes.json with each NAME's kind and the distance of its
+sections in pixels. Every k-th section is kept, the others are hidden and scored: Dice of each label over all hidden
+sections, and their mean; labels that no kept section shows count 0. The network that weighs outlines against the image
+has learned from such volumes: WEIGHTS is a folder with KIND.safetensors, trained without that kind
+(scripts/train_label_fusion.py). ITK is used if it can be imported, from FOLDER too:
+pip install --target FOLDER itk-morphologicalcontourinterpolation.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from _tools import machine, markdown_table
-from napari_depth_interp.labels import fusion
+from napari_depth_interp.labels import fusion, learning
 from napari_depth_interp.labels.methods import registry
 from napari_depth_interp.labels.series import Series
 from napari_depth_interp.method import Runtime
@@ -32,6 +35,7 @@ from napari_depth_interp.progress import silent
 from napari_depth_interp.stack.scaling import Scaling
 
 Volume = NDArray[Any]
+Fill = Callable[[Volume, NDArray[np.intp]], Volume]
 FROM_IMAGE = ("flow", "learned", "auto")
 FROM_LABELS = ("shape", "auto")
 
@@ -44,7 +48,7 @@ def plain(labels: Volume, kept: NDArray[np.intp]) -> Volume:
         return distance_transform_edt(mask) - distance_transform_edt(~mask) if mask.any() else np.full(mask.shape, -1e3)
 
     found = labels.copy()
-    for first, last in zip(kept[:-1], kept[1:], strict=True):
+    for first, last in pairwise(kept.tolist()):
         best = np.zeros((last - first - 1, *labels.shape[1:]))
         for name in np.setdiff1d(labels[[first, last]], [0]):
             below, above = signed(labels[first] == name), signed(labels[last] == name)
@@ -72,11 +76,11 @@ def by_itk(labels: Volume, kept: NDArray[np.intp]) -> Volume:
     return np.asarray(itk.array_from_image(interpolator.GetOutput()))
 
 
-def ours(name: str, image: Volume | None, step: float) -> Callable[[Volume, NDArray[np.intp]], Volume]:
+def ours(name: str, image: Volume | None, step: float) -> Fill:
     """Return what fills labels in by one of our methods."""
 
     def fill(labels: Volume, kept: NDArray[np.intp]) -> Volume:
-        depths = np.arange(len(labels)) * float(step)
+        depths = np.arange(len(labels), dtype=np.float64) * step
         scaling = Scaling(0.0, 1.0) if image is None else Scaling.of(image)
         series = Series(labels[kept].astype(np.int64), depths[kept], 1.0, image, depths, scaling)
         spec = registry.get(name)
@@ -114,36 +118,40 @@ def compare(folder: Path, every: list[int], weights: Path | None, itk: bool) -> 
     """Print the scores of all methods on all volumes."""
     import tifffile
 
-    rows, gains = [], {}  # type: ignore[var-annotated]
+    rows: list[list[object]] = []
+    gains: dict[tuple[str, int], list[float]] = {}
     for name, about in json.loads((folder / "volumes.json").read_text()).items():
         labels, image = (tifffile.imread(folder / f"{name}_{what}.tif") for what in ("labels", "image"))
         if weights is not None:
-            network = fusion.load(weights / f"{about['kind']}.safetensors")
-            fusion.ready.cache_clear()
-            fusion.ready = lambda network=network: network  # type: ignore[assignment]
+            learning.ready = partial(fusion.load, weights / f"{about['kind']}.safetensors")  # type: ignore[attr-defined, assignment]
         for k in every:
             kept = np.arange(0, len(labels), k)
             hidden = np.setdiff1d(np.arange(kept[-1]), kept)
             sparse = np.zeros_like(labels)
             sparse[kept] = labels[kept]
-            methods = {"nearest": nearest, "plain": plain} | ({"ITK": by_itk} if itk else {})
-            methods |= {f"{each} (labels)": ours(each, None, about["step"]) for each in FROM_LABELS}
-            methods |= {each: ours(each, image, about["step"]) for each in FROM_IMAGE}
-            scores = {}
-            for method, fill in methods.items():
+            base = 0.0
+            for method, fill in methods_for(image, about["step"], itk).items():
                 start = time.process_time()
                 found = fill(sparse, kept)
                 seconds = time.process_time() - start
-                scores[method] = dice(labels[hidden], found[hidden])
-                base = max(scores["nearest"], scores.get("plain", 0.0))
+                score = dice(labels[hidden], found[hidden])
+                base = max(base, score) if method in ("nearest", "plain") else base
+                gains.setdefault((method, k), []).append(score - base)
                 f1 = objects_f1(labels[hidden], found[hidden])
-                gains.setdefault((method, k), []).append(scores[method] - base)
-                rows.append([name, k, method, f"{scores[method]:.3f}", f"{scores[method] - base:+.3f}", f"{f1:.2f}",
-                             f"{seconds:.1f}"])  # fmt: skip
+                rows.append([name, k, method, f"{score:.3f}", f"{score - base:+.3f}", f"{f1:.2f}", f"{seconds:.1f}"])
                 print(*rows[-1], file=sys.stderr, flush=True)
     print(markdown_table(["volume", "every", "method", "mean Dice", "gain", "object F1", "CPU s"], rows))
     summary = [[m, k, f"{np.mean(g):+.3f}", f"{min(g):+.3f}"] for (m, k), g in gains.items()]
     print(markdown_table(["method", "every", "mean gain", "worst gain"], summary))
+
+
+def methods_for(image: Volume, step: float, itk: bool) -> dict[str, Fill]:
+    """Return all methods, the two that gains are counted from first."""
+    found: dict[str, Fill] = {"nearest": nearest, "plain": plain}
+    if itk:
+        found["ITK"] = by_itk
+    found |= {f"{each} (labels)": ours(each, None, step) for each in FROM_LABELS}
+    return found | {each: ours(each, image, step) for each in FROM_IMAGE}
 
 
 def speed(itk: bool) -> None:
@@ -154,7 +162,9 @@ def speed(itk: bool) -> None:
         kept = np.arange(0, 64, 7)
         sparse = np.zeros_like(labels)
         sparse[kept] = labels[kept]
-        methods = {"shape": ours("shape", None, 2.0), "plain": plain} | ({"ITK": by_itk} if itk else {})
+        methods: dict[str, Fill] = {"shape": ours("shape", None, 2.0), "plain": plain}
+        if itk:
+            methods["ITK"] = by_itk
         for name, fill in methods.items():
             wall, start = time.perf_counter(), time.process_time()
             fill(sparse, kept)
