@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from label_figure import label_figure
 from napari_depth_interp import io
 from napari_depth_interp.demo import example_mri
 from napari_depth_interp.evaluation.holdout import keep_every
@@ -291,7 +292,9 @@ def _tell(name: str) -> None:
     print(f"docs/images/{name}, {path.stat().st_size / 1e6:.2f} MB")
 
 
-ASSETS: dict[str, Callable[[], None]] = {"figure": figure, "recording": recording, "report": report}
+ASSETS: dict[str, Callable[[], None]] = {
+    "figure": figure, "labels": label_figure, "recording": recording, "report": report
+}  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -78,10 +78,11 @@ def simulated() -> Iterator[Volume]:
     for kind in SIMULATED:
         for seed in range(SEEDS):
             step = (1.0, 2.0, 4.0)[seed % 3]
-            yield Volume(f"{kind}{seed}", f"simulated {kind}", step, partial(_simulate, kind, step, seed))
+            yield Volume(f"{kind}{seed}", f"simulated {kind}", step, partial(simulate, kind, step, seed))
 
 
-def _simulate(kind: str, step: float, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
+def simulate(kind: str, step: float, seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return labels and image (49, 128, 128) of one simulated volume; seeds from 100 on are in no training."""
     rng = np.random.default_rng([SIMULATED.index(kind), seed])
     shape = (49, 128, 128)
     place = np.moveaxis(np.indices(shape), 0, -1).astype(np.float32) * np.array([step, 1, 1], np.float32)
