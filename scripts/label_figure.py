@@ -21,7 +21,7 @@ def label_figure() -> None:
     truth, image = simulate("cells", step, 107)
     sparse = np.zeros_like(truth)
     sparse[::EVERY] = truth[::EVERY]
-    grid = Grid(np.arange(len(truth)) * step, (1.0, 1.0))
+    grid = Grid(np.arange(len(truth), dtype=np.float64) * step, (1.0, 1.0))
     labels, guide = (Dataset(each[None, None], grid) for each in (sparse, image))
     found = {"truth": truth}
     for method in ("nearest", "shape", "learned"):

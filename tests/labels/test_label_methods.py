@@ -231,3 +231,11 @@ class TestAuto:
     def test_the_hidden_section_is_scored_by_what_can_be_found(self):
         found = filled_in(dataset(only(cone(25, growth=0.5), range(0, 25, 4))), method="auto")
         assert found.expected_dice == pytest.approx(1, abs=0.05)
+
+
+def test_a_hundred_thousand_identifiers_in_one_gap():
+    below = np.arange(330 * 330, dtype=np.int32).reshape(330, 330)  # every pixel its own
+    below[:40, :40] = 1
+    found = made_by_shape(gap(below, below.copy()))
+    assert (found.labels == below).mean() > 0.99
+    assert 0 < found.confidence.min() <= found.confidence.max() <= 1

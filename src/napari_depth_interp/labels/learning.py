@@ -11,6 +11,7 @@ from ..method import Runtime
 from ..nn.runtime import torch_on
 from ..progress import Report, silent
 from .candidates import Candidate, candidates
+from .crowd import with_crowd, without_crowd
 from .evidence import Evidence
 from .fusion import fused, ready
 from .gap import Filled, Gap
@@ -58,8 +59,9 @@ class Learned:
 
     def fill(self, gap: Gap) -> Filled:
         """Return the sections of a gap."""
+        gap, crowd = without_crowd(gap)
         found = self.candidates(gap)
         with torch_on(self._single):
             contest = fused(self._network or ready(), found, gap.shape)
         confidence = 1 / (1 + np.exp(-_SURE * contest.margin()))
-        return Filled(contest.winners(), confidence.astype(np.float32))
+        return with_crowd(Filled(contest.winners(), confidence.astype(np.float32)), crowd, gap)

@@ -152,22 +152,35 @@ def _neighbouring(first: _Parts, second: _Parts) -> NDArray[np.int64]:
     theirs = np.setdiff1d(np.arange(1, second.count + 1), taken[:, 1])
     if not (len(ours) and len(theirs)):
         return np.zeros((0, 2), np.int64)
+    common = np.intersect1d(first.labels[ours], second.labels[theirs])
+    mine = _by_label(ours, first.labels[ours], common)
+    others = _by_label(theirs, second.labels[theirs], common)
+    overlapping = set(first.labels[taken[:, 0]].tolist())
+    found: list[tuple[int, int]] = []
+    for label, one, other in zip(common.tolist(), mine, others, strict=True):
+        alone = len(one) == len(other) == 1 and label not in overlapping
+        pairs = [(int(one[0]), int(other[0]))] if alone else _mutual(first.centres, second.centres, one, other)
+        found += [pair for pair in pairs if _near(first, second, *pair, _ALONE if alone else _REACH)]
+    return np.array(found, np.int64).reshape(-1, 2)
+
+
+def _by_label(parts: NDArray[np.intp], labels: NDArray[np.int64], common: NDArray[np.int64]) -> list[NDArray[np.intp]]:
+    """Return the parts of each of the common labels."""
+    order = np.argsort(labels, kind="stable")
+    starts, stops = (np.searchsorted(labels[order], common, side) for side in ("left", "right"))
+    return [parts[order[start:stop]] for start, stop in zip(starts, stops, strict=True)]
+
+
+def _mutual(
+    first: NDArray[np.float64], second: NDArray[np.float64], ours: NDArray[np.intp], theirs: NDArray[np.intp]
+) -> list[tuple[int, int]]:
+    """Return the parts that are nearest to each other, by their centres."""
     from scipy.spatial import KDTree
 
-    found = []
-    common = np.intersect1d(first.labels[ours], second.labels[theirs])
-    for label in common.tolist():
-        mine, other = ours[first.labels[ours] == label], theirs[second.labels[theirs] == label]
-        _, there = KDTree(second.centres[other]).query(first.centres[mine])
-        _, back = KDTree(first.centres[mine]).query(second.centres[other])
-        mutual = back[there] == np.arange(len(mine))
-        alone = len(mine) == len(other) == 1 and len(taken) == np.count_nonzero(first.labels[taken[:, 0]] != label)
-        found += [
-            (int(a), int(other[b]))
-            for a, b in zip(mine[mutual], there[mutual], strict=True)
-            if _near(first, second, a, other[b], _ALONE if alone else _REACH)
-        ]
-    return np.array(found, np.int64).reshape(-1, 2)
+    _, there = KDTree(second[theirs]).query(first[ours])
+    _, back = KDTree(first[ours]).query(second[theirs])
+    mutual = back[there] == np.arange(len(ours))
+    return [(int(a), int(b)) for a, b in zip(ours[mutual], theirs[there[mutual]], strict=True)]
 
 
 def _near(first: _Parts, second: _Parts, one: int, other: int, reach: float) -> bool:

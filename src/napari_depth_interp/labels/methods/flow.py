@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ...method import MethodConfig, Runtime
 from ...progress import Report, silent
+from ..crowd import with_crowd, without_crowd
 from ..gap import Filled, Gap
 from ..method import LabelMethodSpec
 from ..morph import confidence_of
@@ -35,8 +36,9 @@ class _Flow:
         """Learn nothing."""
 
     def fill(self, gap: Gap) -> Filled:
+        gap, crowd = without_crowd(gap)
         contest = contest_of(scored(gap, Paths.of(gap, self._config.smoothness)), gap.shape)
-        return Filled(contest.winners(), confidence_of(contest.margin(), gap))
+        return with_crowd(Filled(contest.winners(), confidence_of(contest.margin(), gap)), crowd, gap)
 
 
 FLOW = LabelMethodSpec(

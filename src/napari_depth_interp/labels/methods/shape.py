@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...method import MethodConfig, Runtime
 from ...progress import Report, silent
+from ..crowd import with_crowd, without_crowd
 from ..distance import Contest
 from ..gap import Filled, Gap
 from ..method import LabelMethodSpec
@@ -24,11 +25,12 @@ class _Shape:
         """Learn nothing."""
 
     def fill(self, gap: Gap) -> Filled:
+        gap, crowd = without_crowd(gap)
         contest = Contest.empty(gap.shape)
         for thing in things(gap, MARGIN):
             for section, score in enumerate(morph(thing, gap)):
                 contest.enter(section, thing.box, thing.label, score)
-        return Filled(contest.winners(), confidence_of(contest.margin(), gap))
+        return with_crowd(Filled(contest.winners(), confidence_of(contest.margin(), gap)), crowd, gap)
 
 
 SHAPE = LabelMethodSpec(
