@@ -62,6 +62,9 @@ def child(order):
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.environ.clear()
     os.environ.update(order["environment"])
+    if "HF_ENDPOINT" in os.environ:  # its library reads it when it is imported, which other commands may have done
+        for name in [each for each in sys.modules if each.split(".")[0] == "huggingface_hub"]:
+            del sys.modules[name]
     os.chdir(order["folder"])
     paths = order["environment"].get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:0] = [path for path in paths if path and path not in sys.path]

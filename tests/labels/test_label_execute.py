@@ -205,7 +205,7 @@ class TestImage:
         request = asked(SPARSE, image=image)
         with request.image.made() as (made, _):
             gap, names = request.series(image=made).gap(0, 1, [1.0, 2.0, 3.0])
-        assert gap.image_shares.tolist() == [0, 0.25, 0.5, 0.75, 1]
+        assert gap.image_shares.tolist() == [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5]  # two beyond, where there are
         np.testing.assert_allclose(np.diff(gap.image[:, 0, 0]), 1 / 8, rtol=0.05)
         assert names.tolist() == [0, 7]
 

@@ -46,7 +46,7 @@ def test_what_does_not_fit_is_refused_in_one_line(values, words):
 
 
 def test_unknown_method_and_parameter():
-    with pytest.raises(RequestError, match="no method 'linear' for labels; choose nearest, shape"):
+    with pytest.raises(RequestError, match="no method 'linear' for labels; choose auto, nearest, shape"):
         resolve_label_method("linear", {})
     with pytest.raises(RequestError, match="shape: 'sigma' is not known; its parameters are: none"):
         resolve_label_method("shape", {"sigma": 1})

@@ -45,7 +45,7 @@ class TestSettings:
         enter(widget.more, "Seed", "7")
         pick(widget.more, "Dtype", "float32")
         type_over(find(form_of(widget.more), "Threads"), "1")
-        assert heading(widget.more) == "More settings: dtype, threads, seed"
+        assert heading(widget.more) == "More settings: threads, seed, dtype"
         settings = widget.settings()
         assert (settings.seed, settings.dtype, settings.threads) == (7, "float32", 1)
         assert run(qtbot, widget).layers[0].data.dtype == np.float32
