@@ -82,7 +82,7 @@ def ours(name: str, image: Volume | None, step: float) -> Fill:
     def fill(labels: Volume, kept: NDArray[np.intp]) -> Volume:
         depths = np.arange(len(labels), dtype=np.float64) * step
         scaling = Scaling(0.0, 1.0) if image is None else Scaling.of(image)
-        series = Series(labels[kept].astype(np.int64), depths[kept], 1.0, image, depths, scaling)
+        series = Series(labels[kept], depths[kept], 1.0, image, depths, scaling)
         spec = registry.get(name)
         method = spec.create(spec.config(), Runtime("cpu", 1, 0))
         method.prepare(series, report=silent)
@@ -166,6 +166,7 @@ def speed(itk: bool) -> None:
         if itk:
             methods["ITK"] = by_itk
         for name, fill in methods.items():
+            fill(sparse[: kept[2]], kept[:2])  # what is imported first does not count
             wall, start = time.perf_counter(), time.process_time()
             fill(sparse, kept)
             rows.append([count, name, f"{time.process_time() - start:.2f}", f"{time.perf_counter() - wall:.2f}"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -71,7 +69,6 @@ def typical_error(gap: Gap) -> NDArray[np.float64]:
 
 def confidence_of(margin: Distances, gap: Gap) -> NDArray[np.float32]:
     """Return how likely a voxel is right, from how far it is from the nearest outline and from annotated sections."""
-    from scipy.special import erf
+    from scipy.special import ndtr
 
-    scaled: Any = margin / (np.sqrt(2) * typical_error(gap)[:, None, None])
-    return np.asarray(0.5 + 0.5 * erf(scaled), np.float32)
+    return np.asarray(ndtr(margin / typical_error(gap).astype(np.float32)[:, None, None]), np.float32)

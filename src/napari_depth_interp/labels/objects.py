@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +16,9 @@ from .gap import Gap, Section
 _REACH, _ALONE = 1.0, 3.0
 """Parts of one label that do not overlap belong together up to this many mean diameters apart; farther where the label
 has no other part on either section."""
+
+
+_KEPT = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,13 +83,26 @@ class _Parts:
         return len(self.labels) - 1
 
 
+_known: OrderedDict[tuple[tuple[int, ...], bytes], _Parts] = OrderedDict()
+
+
+def _parts_of(section: Section) -> _Parts:
+    """Return the parts of a section; those of the last few are kept, as each annotated section is beside two gaps."""
+    key = section.shape, hashlib.blake2b(section.tobytes(), digest_size=16).digest()
+    found = _known.pop(key, None) or _Parts.of(section)
+    _known[key] = found
+    if len(_known) > _KEPT:
+        _known.popitem(last=False)
+    return found
+
+
 def things(gap: Gap, margin: int) -> Iterator[Thing]:
     """Yield the objects of a gap.
 
     Parts of one label belong together where they overlap; what then is left on both sides is paired by the
     distance of its centres, as small or moving objects do not overlap.
     """
-    first, second = _Parts.of(gap.below), _Parts.of(gap.above)
+    first, second = _parts_of(gap.below), _parts_of(gap.above)
     before, after = _areas_beyond(first, gap.before), _areas_beyond(second, gap.after)
     for members in _groups(first, second):
         ours, theirs = members[members <= first.count], members[members > first.count] - first.count
@@ -100,7 +118,7 @@ def _areas_beyond(parts: _Parts, section: Section | None) -> NDArray[np.float64]
     """Return for each part the area of what belongs to it on the next annotated section, shared among its parts."""
     if section is None:
         return None
-    beyond = _Parts.of(section)
+    beyond = _parts_of(section)
     found = np.zeros(parts.count + 1)
     for members in _groups(parts, beyond):
         ours, theirs = members[members <= parts.count], members[members > parts.count] - parts.count
