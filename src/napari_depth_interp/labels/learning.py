@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .methods.learned import LearnedConfig
 
 _SURE = 0.5
-"""Log-odds of a voxel being right for each unit that the winner is ahead: what experts' labels say."""
+"""Log-odds of a voxel being right for each unit that the winner is ahead; on experts' labels 0.4 to 0.85 fit best."""
 
 
 class Learned:
