@@ -1,7 +1,9 @@
 """Labels between annotated sections, beside ITK's morphological interpolation, plain distances and the nearest section.
 
     python benchmarks/labels.py DIR [--every 2 4 8] [--without-kind WEIGHTS] [--itk FOLDER]
-    python benchmarks/labels.py --speed [--itk FOLDER]
+    python benchmarks/labels.py [--itk FOLDER]
+
+The second prints times alone, on simulated labels.
 
 DIR holds pairs NAME_labels.tif and NAME_image.tif, and volumes.json with each NAME's kind and the distance of its
 sections in pixels. Every k-th section is kept, the others are hidden and scored: Dice of each label over all hidden
@@ -187,11 +189,10 @@ def spheres(count: int) -> Volume:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("folder", type=Path, nargs="?", help="labelled volumes; default: times on simulated labels")
     parser.add_argument("--every", type=int, nargs="+", default=[2, 4, 8])
     parser.add_argument("--without-kind", type=Path, help="folder with weights trained without each kind")
     parser.add_argument("--itk", type=Path, help="folder where ITK is installed")
-    parser.add_argument("--speed", action="store_true")
     given = parser.parse_args()
     if given.itk is not None:
         sys.path.insert(0, str(given.itk))
@@ -201,7 +202,7 @@ def main() -> None:
         print("ITK cannot be imported; it is left out", file=sys.stderr)
         itk = None
     print(machine())
-    if given.speed:
+    if given.folder is None:
         speed(itk is not None)
     else:
         compare(given.folder, given.every, given.without_kind, itk is not None)
