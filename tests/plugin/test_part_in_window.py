@@ -241,6 +241,7 @@ def test_a_rectangle_drawn_by_mouse(qtbot, shown_viewer, tmp_path):
     (top, bottom), (left, right) = (map(int, part.split(":")) for part in widget.settings().crop.split(","))
     assert (bottom - top, right - left) == (pytest.approx(12, abs=2), pytest.approx(20, abs=2))
     assert ((top + bottom) / 2, (left + right) / 2) == (pytest.approx(20, abs=2), pytest.approx(25, abs=2))
-    assert f"{bottom - top} x {right - left} pixels" in read(widget.stack, "summary")
+    size = f"{bottom - top} x {right - left} pixels"
+    qtbot.waitUntil(lambda: size in read(widget.stack, "summary"))  # written a moment after the last move
     result = run(qtbot, widget).layers[0]
     np.testing.assert_array_equal(result.data[:: (len(result.data) - 1) // 6], layer.data[:, top:bottom, left:right])

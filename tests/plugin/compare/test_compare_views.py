@@ -375,9 +375,13 @@ class TestProfile:
         find(plots, "plots").setCurrentWidget(plots.profile)
         canvas = viewer.__wrapped__.window._qt_viewer.canvas.native
         middle = QPoint(canvas.width() // 2, canvas.height() // 2)
-        qtbot.mouseMove(canvas, middle - QPoint(3, 3))
-        qtbot.mouseMove(canvas, middle)
-        qtbot.waitUntil(lambda: "truth" in drawn_curves(plots.profile), timeout=3000)
+
+        def seen():  # tests that run beside this one on the same screen move the pointer, too
+            qtbot.mouseMove(canvas, middle - QPoint(3, 3))
+            qtbot.mouseMove(canvas, middle)
+            return "truth" in drawn_curves(plots.profile)
+
+        qtbot.waitUntil(seen, timeout=10_000)
         _, y, x = np.rint(viewer.layers["a"].world_to_data(plots.pointer.point)).astype(int)
         drawn = drawn_curves(plots.profile)
         np.testing.assert_allclose(drawn["truth"][0], np.arange(9) * 2.0)
