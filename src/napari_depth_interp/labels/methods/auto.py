@@ -15,7 +15,7 @@ _ENOUGH = 5
 """Annotated sections from which on some can be left out."""
 _LEAD = 0.03
 """By how much another method must be ahead in Dice: in gaps twice as wide not all are as good as in these."""
-_BELIEVED = 0.1
+_BELIEVED = 0.3
 """At a lower Dice the wide gaps say nothing about the narrow ones."""
 
 
