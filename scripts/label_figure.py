@@ -16,7 +16,7 @@ EVERY, SHOWN = 8, 20
 
 
 def label_figure() -> None:
-    """Fill labels of simulated cells in on the command line's own way, and draw one section beside the truth."""
+    """Fill labels of simulated cells in by three methods, and draw one hidden section beside the truth."""
     step = 2.0
     truth, image = simulate("cells", step, 107)
     sparse = np.zeros_like(truth)

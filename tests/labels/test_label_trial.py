@@ -12,7 +12,8 @@ SERIES = Series(LABELS, np.arange(7.0) * 2, 1.0)
 
 def test_every_second_section_is_hidden():
     visible, hidden = hide_sections(SERIES, 9)
-    np.testing.assert_array_equal(visible.labels, LABELS[::2])
+    assert len(visible) == 4
+    np.testing.assert_array_equal([visible.labels[i] for i in range(4)], LABELS[::2])
     assert len(hidden) == 3
     for each, index in zip(hidden, (1, 3, 5), strict=True):
         np.testing.assert_array_equal(each.truth == 1, LABELS[index] == 5)

@@ -16,6 +16,17 @@ _AS_IT_IS = Scaling(0.0, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
+class _Chosen:
+    """Some sections of others, each read when it is asked for."""
+
+    sections: NDArray[Any]
+    kept: Sequence[int]
+
+    def __getitem__(self, index: int) -> NDArray[Any]:
+        return np.asarray(self.sections[self.kept[index]])
+
+
+@dataclass(frozen=True, eq=False)
 class Series:
     """What a method may see: annotated sections, and the image where there is one.
 
@@ -47,8 +58,8 @@ class Series:
 
     def subset(self, kept: Sequence[int]) -> Series:
         """Return the series without the other annotated sections; the image stays whole."""
-        chosen = np.asarray(kept, int)
-        return replace(self, labels=np.stack([np.asarray(self.labels[i]) for i in chosen]), depths=self.depths[chosen])
+        labels: Any = _Chosen(self.labels, kept)  # not stacked: a large file is read section by section
+        return replace(self, labels=labels, depths=self.depths[list(kept)])
 
     def gap(self, below: int, above: int, targets: ArrayLike) -> tuple[Gap, NDArray[Any]]:
         """Return the gap between two annotated sections, and the identifiers that its labels 0, 1, 2 ... stand for.
