@@ -45,13 +45,15 @@ class Scored:
 
     def blend(self, row: int, share: float) -> Distances:
         """Return both distances brought to one section of the image, blended by its place in the gap."""
-        below = None if self.below is None else self.below[row]
-        above = None if self.above is None else self.above[row]
-        if below is None or above is None:
-            found = below if above is None else above
-            assert found is not None
-            return found
-        return np.asarray((1 - share) * below + share * above, np.float32)
+        return _blended(self.below, self.above, row, share)
+
+
+def _blended(below: list[Distances] | None, above: list[Distances] | None, row: int, share: float) -> Distances:
+    if below is not None and above is not None:
+        return np.asarray((1 - share) * below[row] + share * above[row], np.float32)
+    only = below if above is None else above
+    assert only is not None
+    return only[row]
 
 
 def scored(gap: Gap, paths: Paths) -> list[Scored]:
@@ -60,17 +62,12 @@ def scored(gap: Gap, paths: Paths) -> list[Scored]:
 
 
 def _score(thing: Thing, gap: Gap, paths: Paths) -> Scored:
-    made = Scored(
-        thing,
-        np.stack(morph(thing, gap)),
-        np.zeros(0, np.float32),
-        _brought(thing.below, paths.to_below, thing),
-        _brought(thing.above, paths.to_above, thing),
-    )
-    rows = [paths.row_of(gap, float(share)) for share in gap.shares]
-    blends = [made.blend(row, float(share)) for row, share in zip(rows, gap.shares, strict=True)]
-    flow = [with_area(*each) for each in zip(blends, areas_of(thing, gap), strict=True)]
-    return Scored(thing, made.shape, np.stack(flow), made.below, made.above)
+    below, above = _brought(thing.below, paths.to_below, thing), _brought(thing.above, paths.to_above, thing)
+    flow = [
+        with_area(_blended(below, above, paths.row_of(gap, share), share), area)
+        for share, area in zip(gap.shares.tolist(), areas_of(thing, gap), strict=True)
+    ]
+    return Scored(thing, np.stack(morph(thing, gap)), np.stack(flow), below, above)
 
 
 def _brought(mask: NDArray[np.uint8], ways: list[NDArray[np.float32]], thing: Thing) -> list[Distances] | None:
