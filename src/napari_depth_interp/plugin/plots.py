@@ -75,6 +75,15 @@ class Plot(QWidget):
         """Return axes of a special kind by side, or None."""
         return None
 
+    def leave(self) -> None:
+        """Take apart what draws; the garbage collector would do it in any order, while Qt still lays it out."""
+        if self._plot is None:
+            return
+        plot, self._plot, self._legend = self._plot, None, None
+        self._drawn = []
+        plot.close()
+        plot.deleteLater()
+
     def hasHeightForWidth(self) -> bool:  # noqa: N802
         """Say no: the names above would make the layout around give the plot more than its share."""
         return False
@@ -183,6 +192,11 @@ class SectionPlot(Plot):
         self._cursor.sigPositionChangeFinished.connect(lambda line: self.depth_chosen.emit(float(line.value())))
         self._plot.scene().sigMouseClicked.connect(self._clicked)
 
+    def leave(self) -> None:
+        """Take apart what draws, and the cursor."""
+        super().leave()
+        self._cursor = None
+
     def show_curves(self, curves: Sequence[Curve], unit: str) -> None:
         """Draw curves given as (name, colour, [(depth, score) ...])."""
         self.set_labels(bottom=f"z ({unit})")
@@ -216,6 +230,11 @@ class TimePlot(Plot):
     def _make(self) -> None:
         super()._make()
         self._plot.getViewBox().setDefaultPadding(0.12)
+
+    def leave(self) -> None:
+        """Take apart what draws, and the names beside the points."""
+        super().leave()
+        self._points = []
 
     def draw(self, curves: Sequence[Curve]) -> None:
         """Draw each curve's one point (seconds, score), with its name beside it."""

@@ -5,6 +5,7 @@ import pytest
 from compared import TITLE, click, compare, visible
 from controls import cursor_at, drawn_curves, find, graph, pick, point_labels, press, shows
 from drive import sparse_tiff
+from qtpy.compat import isalive
 from qtpy.QtCore import QPoint, QPointF, Qt
 
 from napari_depth_interp.plugin.compare import views
@@ -360,6 +361,13 @@ class TestPlots:
         view.getViewBox().menu.close()
         assert viewer.dims.point[0] == 0.0  # that was for the menu
 
+    def test_they_are_gone_as_soon_as_the_dock_is_closed(self, compared):
+        viewer, widget, _ = compared
+        drawn = [graph(each) for each in (widget.scores.plots.sections, widget.scores.plots.time)]
+        titles = [each.getPlotItem().titleLabel for each in drawn]
+        viewer.window.remove_dock_widget("all")
+        assert not any(isalive(title) for title in titles)
+
     def test_they_follow_the_theme(self, viewer, widget):
         plots = widget.scores.plots
         before = [graph(plot).backgroundBrush().color().name() for plot in (plots.sections, plots.time)]
@@ -376,12 +384,9 @@ class TestProfile:
         canvas = viewer.__wrapped__.window._qt_viewer.canvas.native
         middle = QPoint(canvas.width() // 2, canvas.height() // 2)
 
-        def seen():  # tests that run beside this one on the same screen move the pointer, too
-            qtbot.mouseMove(canvas, middle - QPoint(3, 3))
-            qtbot.mouseMove(canvas, middle)
-            return "truth" in drawn_curves(plots.profile)
-
-        qtbot.waitUntil(seen, timeout=10_000)
+        qtbot.mouseMove(canvas, middle - QPoint(3, 3))
+        qtbot.mouseMove(canvas, middle)
+        qtbot.waitUntil(lambda: "truth" in drawn_curves(plots.profile), timeout=10_000)
         _, y, x = np.rint(viewer.layers["a"].world_to_data(plots.pointer.point)).astype(int)
         drawn = drawn_curves(plots.profile)
         np.testing.assert_allclose(drawn["truth"][0], np.arange(9) * 2.0)

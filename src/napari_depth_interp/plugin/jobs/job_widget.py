@@ -132,6 +132,8 @@ class JobWidget(QWidget):
             self.cancel()
             shortcuts.forget(self)
             self.leave()
+            for plot in self.findChildren(plots.Plot):
+                plot.leave()
         else:
             QTimer.singleShot(0, self._join_docks)
             if self.draws and "pyqtgraph" not in sys.modules:
