@@ -33,6 +33,7 @@ from napari_depth_interp.labels import fusion, learning
 from napari_depth_interp.labels.methods import registry
 from napari_depth_interp.labels.series import Series
 from napari_depth_interp.method import Runtime
+from napari_depth_interp.metrics.labels import section_scores
 from napari_depth_interp.progress import silent
 from napari_depth_interp.stack.scaling import Scaling
 
@@ -98,14 +99,6 @@ def ours(name: str, image: Volume | None, step: float) -> Fill:
     return fill
 
 
-def dice(truth: Volume, found: Volume) -> float:
-    """Return the mean over labels of the Dice on hidden sections."""
-    names = np.setdiff1d(truth, [0])
-    return float(
-        np.mean([2 * np.sum((truth == n) & (found == n)) / (np.sum(truth == n) + np.sum(found == n)) for n in names])
-    )
-
-
 def objects_f1(truth: Volume, found: Volume) -> float:
     """Return the F1 of labels found with an intersection over union above 0.5, whatever their identifier."""
     true, made = (np.unique(each, return_inverse=True) for each in (truth, found))
@@ -136,7 +129,7 @@ def compare(folder: Path, every: list[int], weights: Path | None, itk: bool) -> 
                 start = time.process_time()
                 found = fill(sparse, kept)
                 seconds = time.process_time() - start
-                score = dice(labels[hidden], found[hidden])
+                score = section_scores(labels[hidden], found[hidden])["dice"] or 0.0
                 base = max(base, score) if method in ("nearest", "plain") else base
                 gains.setdefault((method, k), []).append(score - base)
                 f1 = objects_f1(labels[hidden], found[hidden])

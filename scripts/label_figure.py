@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import napari_depth_interp as ndi
+from napari_depth_interp.metrics.labels import section_scores
 from napari_depth_interp.stack import Dataset, Grid
 from screenshots import IMAGES
 from train_label_fusion import simulate
@@ -43,8 +44,8 @@ def _draw(image: NDArray[Any], truth: NDArray[Any], found: dict[str, NDArray[Any
             axes.imshow(np.ma.array(np.ones(section.shape), mask=outline.mask), cmap=_one(colour), alpha=0.9)
             if name == "truth":
                 break
-        score = "" if name == "truth" else f", Dice {_dice(truth[hidden], labels[hidden]):.2f}"
-        axes.set_title(f"{name}{score}", color="white", fontsize=11)
+        dice = section_scores(truth[hidden], labels[hidden])["dice"]
+        axes.set_title(name if name == "truth" else f"{name}, Dice {dice:.2f}", color="white", fontsize=11)
         axes.set_axis_off()
     drawn.subplots_adjust(left=0.005, right=0.995, top=0.92, bottom=0.01, wspace=0.02)
     drawn.savefig(IMAGES / "labels-methods.png", facecolor=drawn.get_facecolor())
@@ -54,10 +55,3 @@ def _one(colour: str) -> Any:
     from matplotlib.colors import ListedColormap
 
     return ListedColormap([colour])
-
-
-def _dice(truth: NDArray[Any], found: NDArray[Any]) -> float:
-    names = np.setdiff1d(truth, [0])
-    return float(
-        np.mean([2 * np.sum((truth == n) & (found == n)) / (np.sum(truth == n) + np.sum(found == n)) for n in names])
-    )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..metrics.identifiers import counted
 from ..stack.scaling import Scaling
 from .gap import AROUND, Gap
 
@@ -74,7 +75,7 @@ class Series:
         start, stop = float(self.depths[below]), float(self.depths[above])
         step = above - below
         around = [i for i in (below - step, below, above, above + step) if 0 <= i < len(self)]
-        numbers, names = _numbered([np.asarray(self.labels[i]) for i in around])
+        names, numbers = counted(*(np.asarray(self.labels[i]) for i in around))
         by_index = dict(zip(around, numbers, strict=True))
 
         def share(depths: ArrayLike) -> NDArray[np.float64]:
@@ -112,19 +113,3 @@ class Series:
         assert self.image_depths is not None
         span = slice(max(0, first - AROUND), last + 1 + AROUND)
         return self.scaling.apply(np.asarray(self.image[span])), self.image_depths[span]
-
-
-def _numbered(sections: Sequence[NDArray[Any]]) -> tuple[list[NDArray[np.int32]], NDArray[Any]]:
-    """Return sections with their identifiers counted 0, 1, 2 ..., where 0 stays 0, and the identifiers."""
-    names = np.unique(np.concatenate([_identifiers(each) for each in sections]))
-    names = np.concatenate([np.zeros(1, names.dtype), names[names != 0]])
-    order = np.argsort(names)
-    found = [order[np.searchsorted(names[order], each)].astype(np.int32) for each in sections]
-    return found, names
-
-
-def _identifiers(section: NDArray[Any]) -> NDArray[Any]:
-    """Return the values of a section, each once."""
-    if section.dtype.kind == "u" and section.dtype.itemsize <= 2:  # counting is faster than sorting
-        return np.flatnonzero(np.bincount(section.ravel())).astype(section.dtype)
-    return np.unique(section)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import Metric
+from .identifiers import counted
 from .surfaces import Surfaces, by_label, distances_to
 
 LABEL_METRICS: Mapping[str, Metric] = {
@@ -48,7 +49,7 @@ _OVERLAP = 0.5
 """Intersection over union above which two objects are the same one: no other can overlap as much with either."""
 _PERCENTILE = 0.95
 
-Count = NDArray[np.int64]
+Count = NDArray[np.integer]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +89,7 @@ class LabelTally:
 
     def add(self, pair: LabelPair) -> None:
         """Count the hidden sections of one pair."""
-        names, truth, result = numbered(pair.truth, pair.result)
+        names, (truth, result) = counted(pair.truth, pair.result.astype(pair.truth.dtype, copy=False))
         seen, made = truth[pair.hidden], result[pair.hidden]
         self.right += int(np.count_nonzero(seen == made))
         self.size += seen.size
@@ -152,17 +153,6 @@ class LabelTally:
         }
 
 
-def numbered(truth: NDArray[Any], result: NDArray[Any]) -> tuple[NDArray[Any], Count, Count]:
-    """Return the identifiers of both, 0 first, and both with their identifiers counted 0, 1, 2 ..."""
-    if result.dtype != truth.dtype:
-        result = result.astype(truth.dtype)
-    names = np.union1d(np.unique(truth), np.unique(result))
-    names = np.concatenate([np.zeros(1, names.dtype), names[names != 0]])
-    order = np.argsort(names)
-    places = [order[np.searchsorted(names, each, sorter=order)].astype(np.int64) for each in (truth, result)]
-    return names, places[0], places[1]
-
-
 def runs(hidden: NDArray[np.bool_]) -> list[slice]:
     """Return where hidden sections follow each other without a seen one between them."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], hidden.astype(int), [0]])))
@@ -211,7 +201,7 @@ def _parts(volume: Count) -> tuple[Count, Count]:
 
 def section_scores(truth: NDArray[Any], result: NDArray[Any]) -> dict[str, float | None]:
     """Return the Dice of one section (Y, X), averaged over its true labels, and the share of voxels that are right."""
-    names, ours, theirs = numbered(truth, result)
+    names, (ours, theirs) = counted(truth, result.astype(truth.dtype, copy=False))
     counts = [np.bincount(each.ravel(), minlength=len(names))[1:] for each in (ours, theirs, ours[ours == theirs])]
     there = counts[0] > 0
     dice = 2 * counts[2][there] / (counts[0] + counts[1])[there]

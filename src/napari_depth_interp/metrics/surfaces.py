@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Volume = NDArray[np.int64]
+Volume = NDArray[np.integer]
 
 
 @dataclass(frozen=True, eq=False)
