@@ -201,7 +201,7 @@ class TestImage:
         best = max(dice(results[name].values, labels) for name in ("shape", "flow", "learned"))
         assert dice(results["auto"].values, labels) >= best - 0.02
         assert 0.5 < results["auto"].expected_dice <= 1
-        assert "expected Dice" in results["auto"].warnings[0]
+        assert "Dice on annotated sections left out" in results["auto"].warnings[0]
 
     def test_surer_where_it_is_right(self, found):
         labels, results = found

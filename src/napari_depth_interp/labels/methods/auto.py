@@ -45,7 +45,7 @@ class _Auto:
         self._chosen = self._create(best)
         self._chosen.prepare(series, report=part(report, 0.6, 1.0))
         expected = None if best not in dice else 1 - (1 - dice[best]) / 2
-        self._findings = LabelFindings(expected, dice, (_in_words(best, dice, expected),))
+        self._findings = LabelFindings(expected, dice, (_in_words(best, dice),))
 
     def fill(self, gap: Gap) -> Filled:
         """Return what the best method makes of a gap."""
@@ -92,12 +92,11 @@ def _winner(names: list[str], dice: dict[str, float]) -> str:
     return best if clear else names[0]
 
 
-def _in_words(best: str, dice: dict[str, float], expected: float | None) -> str:
-    if expected is None:
+def _in_words(best: str, dice: dict[str, float]) -> str:
+    if not dice:
         return f"{best} fills the labels in; with {_ENOUGH} annotated sections or more the methods are tried out first"
     tried = ", ".join(f"{name} {value:.2f}" for name, value in dice.items())
-    said = f"{best} fills the labels in, expected Dice {expected:.2f}"
-    return f"{said} (in gaps twice as wide, on sections left out: {tried})"
+    return f"{best} fills the labels in; Dice on annotated sections left out, in gaps twice as wide: {tried}"
 
 
 AUTO = LabelMethodSpec(

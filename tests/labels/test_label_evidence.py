@@ -1,0 +1,108 @@
+"""What the image says of objects, and which pixels each may have: on discs that are bright in a noisy image."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from napari_depth_interp.labels.candidates import FEATURES
+from napari_depth_interp.labels.evidence import Evidence
+from napari_depth_interp.labels.learning import Learned
+from napari_depth_interp.labels.methods.learned import LearnedConfig
+from napari_depth_interp.labels.series import Series
+from napari_depth_interp.method import Runtime
+from napari_depth_interp.progress import silent
+
+EVERY, COUNT, SIZE = 4, 25, 48
+
+
+def discs():
+    """A disc that moves to the right and one that ends in the middle of the stack, and their image."""
+    z, y, x = np.mgrid[:COUNT, :SIZE, :SIZE]
+    labels = np.where(np.hypot(y - 14, x - 14 - 0.5 * z) < 8, 5, 0)
+    labels[(np.hypot(y - 36, x - 14) < 7) & (z < 14)] = 900
+    noise = np.random.default_rng(0).normal(0, 0.1, labels.shape)
+    return labels, ((labels > 0) * 0.6 + 0.2 + noise).astype(np.float32)
+
+
+def series_of(labels, image):
+    depths = np.arange(COUNT, dtype=float)
+    return Series(labels[::EVERY], depths[::EVERY], 1.0, image, depths)
+
+
+@pytest.fixture(scope="module")
+def stack():
+    return discs()
+
+
+@pytest.fixture(scope="module")
+def learned(stack):
+    method = Learned(LearnedConfig(steps=60), Runtime(seed=0, threads=1))
+    method.prepare(series_of(*stack), report=silent)
+    return method
+
+
+def gap_of(stack, below):
+    series = series_of(*stack)
+    return series.gap(below, below + 1, series.depths[below] + np.arange(1.0, EVERY))[0]
+
+
+def looks_of(series, below):
+    evidence = Evidence(60, 0)
+    evidence.fit(series, silent)
+    return evidence.looks(series.gap(below, below + 1, series.depths[below] + np.arange(1.0, EVERY))[0])
+
+
+def test_the_image_tells_objects_from_background_on_every_section_of_the_gap(stack):
+    looks = looks_of(series_of(*stack), 1)
+    assert len(looks) == EVERY + 1
+    for look, truth in zip(looks, stack[0][EVERY : 2 * EVERY + 1], strict=True):
+        assert np.mean((look.smooth > 0) == (truth > 0)) > 0.97
+        assert look.inside.shape == look.touching.shape == truth.shape
+
+
+def test_a_section_is_looked_at_by_a_network_that_has_not_seen_its_labels(stack):
+    labels, image = stack
+    wrong = labels.copy()
+    wrong[2 * EVERY] = np.where(labels[2 * EVERY] > 0, 0, 5)  # all the wrong way round
+    [*_, last] = looks_of(series_of(wrong, image), 1)
+    assert roc_auc_score(labels[2 * EVERY].ravel() > 0, last.smooth.ravel()) > 0.98
+
+
+def test_each_object_may_have_the_pixels_that_are_its_own(stack, learned):
+    gap = gap_of(stack, 1)
+    found = learned.candidates(gap)
+    assert {(int(gap.names[each.object.thing.label]), each.section) for each in found} == {
+        (name, section) for name in (5, 900) for section in range(EVERY - 1)
+    }
+    for each in found:
+        truth = stack[0][EVERY + 1 + each.section] == gap.names[each.object.thing.label]
+        here = np.zeros(truth.shape, bool)
+        here[each.object.thing.box] = each.mask
+        assert here[truth].mean() > 0.97
+        assert here.mean() < 0.5
+        assert each.features.shape == (each.mask.sum(), FEATURES)
+        assert np.isfinite(each.features).all()
+
+
+def test_what_the_image_says_changes_features_and_hidden_labels_do_not(stack, learned):
+    labels, image = stack
+    gap = gap_of(stack, 1)
+    hidden = labels.copy()
+    hidden[EVERY + 1 : 2 * EVERY] = 0
+    for first, second in zip(learned.candidates(gap), learned.candidates(gap_of((hidden, image), 1)), strict=True):
+        np.testing.assert_array_equal(first.features, second.features)
+    dark = image.copy()
+    dark[EVERY + 1 : 2 * EVERY] = 0.2
+    pairs = zip(learned.candidates(gap), learned.candidates(gap_of((labels, dark), 1)), strict=True)
+    assert all(second.features.mean(0)[6] < first.features.mean(0)[6] - 1 for first, second in pairs)
+
+
+def test_an_object_that_ends_is_missing_where_the_image_no_longer_shows_it(stack, learned):
+    gap = gap_of(stack, 3)  # sections 12 to 16; the disc ends after 13
+    ending = [each for each in learned.candidates(gap) if gap.names[each.object.thing.label] == 900]
+    inside = [each.features[:, 6].mean() for each in sorted(ending, key=lambda each: each.section)]
+    assert inside[0] > inside[1] + 1
+    filled = learned.fill(gap)
+    shown = [np.mean(gap.names[section][stack[0][12] == 900] == 900) for section in filled.labels]
+    assert shown[0] > 0.8
+    assert shown[2] < 0.2
