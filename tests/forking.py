@@ -6,16 +6,21 @@ signal that ended a process.
 """
 
 import atexit
+import gc
 import importlib
 import json
 import os
 import signal
 import sys
+import weakref
 
+import pydantic.type_adapter  # noqa: F401
 import scipy.interpolate
 import scipy.ndimage  # noqa: F401
 import skimage.metrics  # noqa: F401
+import threadpoolctl  # noqa: F401
 import torch  # noqa: F401
+import typer._adapters  # noqa: F401
 
 import napari_depth_interp.cli.app as _app  # noqa: F401
 import napari_depth_interp.evaluation.evaluate
@@ -34,10 +39,14 @@ def preload():
     registry._third_party.cache_clear()  # what is installed is told by the environment of each order
 
 
-_SCORES = ("scipy.stats", "skimage.filters", "rich.table", "rich.console")
+_SCORES = ("scipy.stats", "skimage.filters", "skimage.exposure", "skimage.transform", "rich.table", "rich.console")
 _FIGURES = ("matplotlib.figure", "matplotlib.backends.backend_agg")
 _DIFFUSION = ("diffusers.models.unets.unet_2d",)
 _MORE = {
+    "auto": ("cv2",),
+    "batch": ("napari_depth_interp.batch", "zarr"),
+    "flow": ("cv2",),
+    "labels": ("skimage.measure",),
     "train": ("torch._dynamo",),  # each optimiser does it
     "evaluate": _SCORES,
     "demo": (*_SCORES, *_FIGURES),
@@ -47,6 +56,14 @@ _MORE = {
     "microdiffusion": _DIFFUSION,
 }
 """What commands with a word import beside what all do."""
+
+
+def keep_children_small():
+    """Let a child neither look through what has been imported nor take it apart at its end: it would copy it all."""
+    for each in list(weakref.finalize._registry):
+        each.atexit = False
+    gc.collect()
+    gc.freeze()
 
 
 def preload_for(arguments):
@@ -80,6 +97,7 @@ def child(order):
 
 def serve():
     preload()
+    keep_children_small()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for line in sys.stdin:
         pids = []

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from monai.metrics import compute_average_surface_distance, compute_dice, compute_hausdorff_distance
 from scipy.ndimage import gaussian_filter
 
 from napari_depth_interp.metrics.labels import LABEL_METRICS, LabelPair, LabelTally, mean_row, runs
@@ -71,6 +70,8 @@ def test_spheres_within_each_other_are_as_far_apart_as_their_radii_differ():
 @pytest.mark.filterwarnings("ignore:monai.metrics.utils get_mask_edges:FutureWarning")
 @pytest.mark.parametrize("seed", range(4))
 def test_a_whole_volume_scores_as_monai_scores_it(seed):
+    from monai.metrics import compute_average_surface_distance, compute_dice, compute_hausdorff_distance
+
     rng = np.random.default_rng(seed)
     spacing = (2.0, 0.5, 0.4)
     both = [gaussian_filter(rng.random((9, 24, 30)), (1, 3, 3)) for _ in range(2)]

@@ -24,9 +24,17 @@ STEP = 0.05
 
 
 def pytest_collection_modifyitems(items):
-    """Within a file, leave those with a window on the screen to the end: each change opens another viewer."""
+    """Within a file, leave those that share a dock, and those with a window on the screen, to the end.
+
+    Each change to and fro opens another dock or another viewer.
+    """
     order = {path: number for number, path in enumerate(dict.fromkeys(item.path for item in items))}
-    items.sort(key=lambda item: (order[item.path], "shown_viewer" in getattr(item, "fixturenames", ())))
+
+    def place(item):
+        names = set(getattr(item, "fixturenames", ()))
+        return order[item.path], "shown_viewer" in names, "finished" in names
+
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -35,14 +35,27 @@ class SharedViewer:
 
     def __init__(self):
         self._viewer, self._shown, self._patches, self._state = None, False, ExitStack(), {}
-        self._own = {}
+        self._own, self._settings, self._kept = {}, {}, {}
 
     def get(self, *, show=False):
         """Return the viewer as a plugin sees it, on the screen or not."""
         if self._viewer is None or self._shown != show:
             self.close()
             self._open(show)
+        elif self._kept:
+            self.tidy()
         return PublicOnlyProxy(self._viewer)
+
+    def keep(self, key, make):
+        """Return what ``make(viewer)`` has put into the hidden viewer, or had for an earlier test that left it."""
+        if self._shown or key not in self._kept:
+            viewer = self.get()
+            try:
+                self._kept = {key: make(viewer)}
+            except BaseException:
+                self.close()
+                raise
+        return self._kept[key]
 
     def _open(self, show):
         app = NapariApplication("test_app")
@@ -57,6 +70,7 @@ class SharedViewer:
         _initialize_plugins.cache_clear()
         init_qactions.cache_clear()
         get_settings().reset()
+        self._settings = get_settings().model_dump()
         self._viewer, self._shown = napari.Viewer(show=show, show_welcome_screen=False), show
         if show:
             QTest.qWaitForWindowExposed(self._viewer.window._qt_window)
@@ -77,7 +91,7 @@ class SharedViewer:
 
     def tidy(self):
         """Close all docks, remove all layers, put the view back; what is left is an error."""
-        viewer = self._viewer
+        viewer, self._kept = self._viewer, {}
         if viewer is None:
             return
         viewer.window.remove_dock_widget("all")
@@ -85,7 +99,8 @@ class SharedViewer:
         viewer.dims.ndisplay = 2
         for name, value in self._state.items():
             setattr(viewer, name, value)
-        get_settings().reset()
+        if get_settings().model_dump() != self._settings:  # resetting takes longer
+            get_settings().reset()
         QCoreApplication.sendPostedEvents(None, _DELETED)
         left = {name: found for name, found in self._callbacks().items() if found != self._own[name]}
         overlay = viewer.canvas.overlays.text
@@ -99,7 +114,7 @@ class SharedViewer:
             return
         with patch.object(self._viewer.window._qt_window, "_save_current_window_settings"):
             self._viewer.close()
-        self._viewer = None
+        self._viewer, self._kept = None, {}
         self._patches.close()
         gc.unfreeze()
         gc.collect()

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from diffusers import UNet2DModel
 
 from napari_depth_interp.errors import WeightsError
 from napari_depth_interp.methods.msdsr import MsdsrConfig
@@ -31,6 +30,8 @@ def test_a_model_of_our_own(tmp_path):
 
 def test_an_image_model_of_diffusers(tmp_path):
     """It sees noise only, so the inputs for mask and linear interpolation begin at zero."""
+    from diffusers import UNet2DModel
+
     torch.manual_seed(1)
     image_model = UNet2DModel(
         in_channels=1,

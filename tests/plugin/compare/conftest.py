@@ -1,10 +1,8 @@
 """The widget "Compare methods" in the real viewer."""
 
 import pytest
-from compared import TITLE
+from compared import PLUGIN, TITLE, Finished
 from drive import sparse_tiff
-
-PLUGIN = "napari-depth-interp"
 
 
 @pytest.fixture
@@ -21,3 +19,21 @@ def stack(widget, tmp_path):
     voxels = sparse_tiff(tmp_path / "a.tif", sections=9)
     widget.stack.open_files([tmp_path / "a.tif"])
     return voxels
+
+
+@pytest.fixture
+def finished(request, qtbot, slow, _shared_viewer, tmp_path_factory):
+    """A function that returns the finished comparison of these methods; the next test of the file finds it open."""
+    asked = []
+
+    def open_one(*methods):
+        folder = tmp_path_factory.mktemp("compared")
+        key = (request.path, methods)
+        asked.append(_shared_viewer.keep(key, lambda viewer: Finished(qtbot, viewer, folder, methods)))
+        return asked[0]
+
+    yield open_one
+    if request.node.rep_call.failed:
+        _shared_viewer.close()
+    elif asked and not asked[0].put_back():
+        _shared_viewer.tidy()

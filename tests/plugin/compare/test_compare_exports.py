@@ -18,8 +18,9 @@ from napari_depth_interp.evaluation.holdout import Protocol
 
 
 @pytest.fixture
-def done(qtbot, widget, stack):
-    return compare(qtbot, widget)
+def own(finished):
+    """A dock with a comparison of three methods; no test of those that ask for it changes that."""
+    return finished("linear", "cubic", "nearest")
 
 
 def save_as(monkeypatch, path):
@@ -33,7 +34,8 @@ def entry(widget, beginning):
 
 
 class TestFiles:
-    def test_scores_of_the_methods(self, widget, done, tmp_path, monkeypatch):
+    def test_scores_of_the_methods(self, own, tmp_path, monkeypatch):
+        widget, done = own.widget, own.comparison
         save_as(monkeypatch, tmp_path / "scores")  # without a suffix
         entry(widget, "Scores of the methods").trigger()
         with (tmp_path / "scores.csv").open(encoding="utf-8", newline="") as file:
@@ -42,7 +44,8 @@ class TestFiles:
         assert float(rows[1]["volume.psnr"]) == done.scores.of("cubic").volume["psnr"]
         assert "saved in" in read(widget.bar, "message")
 
-    def test_scores_of_every_section(self, widget, done, tmp_path, monkeypatch):
+    def test_scores_of_every_section(self, own, tmp_path, monkeypatch):
+        widget, done = own.widget, own.comparison
         (tmp_path / "sections.csv").write_text("old")  # the dialog has asked whether to replace it
         save_as(monkeypatch, tmp_path / "sections.csv")
         entry(widget, "Scores of every section").trigger()
@@ -53,7 +56,8 @@ class TestFiles:
         found = [float(row["psnr"]) for row in rows if row["method"] == "cubic"]
         assert found == [row["psnr"] for row in done.scores.of("cubic").sections]
 
-    def test_every_plot(self, widget, done, tmp_path, monkeypatch):
+    def test_every_plot(self, own, tmp_path, monkeypatch):
+        widget = own.widget
         for tab in range(4):
             find(widget.scores.plots, "plots").setCurrentIndex(tab)
             save_as(monkeypatch, tmp_path / f"plot{tab}.png")
@@ -62,7 +66,8 @@ class TestFiles:
             assert image.width() == 1600, tab
             assert image.height() > 300, tab
 
-    def test_nothing_is_written_when_the_dialog_is_left(self, widget, done, tmp_path, monkeypatch):
+    def test_nothing_is_written_when_the_dialog_is_left(self, own, tmp_path, monkeypatch):
+        widget = own.widget
         save_as(monkeypatch, "")
         monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: "")
         before = read(widget.bar, "message")
@@ -71,7 +76,8 @@ class TestFiles:
         assert read(widget.bar, "message") == before
         assert widget.job is None
 
-    def test_a_folder_that_is_not_there(self, widget, done, tmp_path, monkeypatch):
+    def test_a_folder_that_is_not_there(self, own, tmp_path, monkeypatch):
+        widget = own.widget
         for number, what in enumerate(("Scores of the methods", "Plot in view")):
             save_as(monkeypatch, tmp_path / f"gone{number}" / "file.png")
             entry(widget, what).trigger()
@@ -101,7 +107,8 @@ class TestReport:
         finish(qtbot, widget)
         assert "exists" in read(widget.bar, "message")
 
-    def test_is_what_the_command_line_writes(self, qtbot, widget, done, tmp_path):
+    def test_is_what_the_command_line_writes(self, qtbot, own, tmp_path):
+        widget, done = own.widget, own.comparison
         widget.write_report(tmp_path / "window")
         finish(qtbot, widget, 60_000)
         command = shlex.split(done.command(str(tmp_path / "line")))
@@ -118,10 +125,11 @@ class TestReport:
 
 
 class TestCommand:
-    def test_of_the_window(self, widget, done, stack, tmp_path):
+    def test_of_the_window(self, own):
+        widget, done = own.widget, own.comparison
         press(widget.scores, "Copy as command")
         text = QApplication.clipboard().text()
-        assert text == f"depth-interp evaluate {tmp_path / 'a.tif'} --methods linear,cubic,nearest --keep-every 2"
+        assert text == f"depth-interp evaluate {own.path} --methods linear,cubic,nearest --keep-every 2"
         found = run_json(*shlex.split(text)[1:])
         assert [each["volume"]["psnr"] for each in found["methods"]] == [
             each.volume["psnr"] for each in done.scores.methods

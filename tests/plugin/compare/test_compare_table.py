@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from compared import bold, column, compare, headings
 from controls import front_page, graph, pick, press, read
-from drive import finish
+from drive import finish, sparse_tiff
 from qtpy.QtCore import Qt
 
 from napari_depth_interp import evaluate
@@ -14,15 +14,25 @@ from napari_depth_interp.metrics import CATALOGUE
 ASCENDING, DESCENDING = Qt.SortOrder.AscendingOrder, Qt.SortOrder.DescendingOrder
 
 
+METHODS = ("linear", "cubic", "nearest")
+
+
 def sort(widget, heading, order):
     [place] = [i for i, each in enumerate(headings(widget)) if each.startswith(heading)]
     widget.scores.table.sortByColumn(place, order)
 
 
 class TestNumbers:
-    def test_they_are_those_of_the_library(self, qtbot, widget, stack, tmp_path):
-        compare(qtbot, widget)
-        expected = evaluate(tmp_path / "a.tif", ["linear", "cubic", "nearest"], keep_every=2)
+    @pytest.fixture(scope="class")
+    @classmethod
+    def expected(cls, tmp_path_factory):
+        """What the library says of the same stack."""
+        path = tmp_path_factory.mktemp("library") / "a.tif"
+        sparse_tiff(path, sections=9)
+        return evaluate(path, METHODS, keep_every=2)
+
+    def test_they_are_those_of_the_library(self, finished, expected):
+        widget = finished(*METHODS).widget
         linear = expected.of("linear")
         assert column(widget, "method") == ["linear", "cubic", "nearest"]
         for heading, average, name, digits in (
@@ -38,9 +48,9 @@ class TestNumbers:
         assert gains[0] == "baseline"
         assert gains[1].startswith(f"{expected.of('cubic').gain_over(linear):+.2f}")
 
-    def test_the_scores_are_those_of_evaluate_with_the_comparison_to_linear(self, qtbot, widget, stack, tmp_path):
-        found = compare(qtbot, widget).scores
-        expected = evaluate(tmp_path / "a.tif", ["linear", "cubic", "nearest"], keep_every=2)
+    def test_the_scores_are_those_of_evaluate_with_the_comparison_to_linear(self, finished, expected):
+        done = finished(*METHODS)
+        widget, found = done.widget, done.comparison.scores
         for own, other in zip(found.methods, expected.methods, strict=True):
             assert (own.mean, own.volume, own.sections) == (other.mean, other.volume, other.sections)
             assert own.against_linear == other.against_linear
@@ -158,8 +168,9 @@ class TestLooks:
             assert column(widget, "PSNR (dB)")[-1] == "–"
         assert column(widget, "over linear")[column(widget, "method").index("nearest")] == "worse"
 
-    def test_the_best_is_bold_and_what_is_worse_than_linear_said_in_words_and_colour(self, qtbot, widget, stack):
-        scores = compare(qtbot, widget).scores
+    def test_the_best_is_bold_and_what_is_worse_than_linear_said_in_words_and_colour(self, finished):
+        done = finished(*METHODS)
+        widget, scores = done.widget, done.comparison.scores
         best = max(scores.methods, key=lambda each: each.volume["psnr"]).method
         assert bold(widget, "PSNR (dB)") == bold(widget, "over linear") == [best]
         nearest_to_one = min(scores.methods, key=lambda each: abs(each.volume["gradient_z"] - 1)).method
@@ -173,8 +184,8 @@ class TestLooks:
         assert colours[0] is None
         assert "nearest is worse than linear interpolation on this stack" in read(widget.scores, "summary")
 
-    def test_tool_tips_explain_the_columns(self, qtbot, widget, stack):
-        compare(qtbot, widget)
+    def test_tool_tips_explain_the_columns(self, finished):
+        widget = finished(*METHODS).widget
         model = widget.scores.table.scores
         tips = [
             model.headerData(i, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole)

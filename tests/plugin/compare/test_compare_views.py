@@ -2,36 +2,33 @@
 
 import numpy as np
 import pytest
-from compared import TITLE, click, compare, visible
+from compared import Finished, click, compare, visible
 from controls import cursor_at, drawn_curves, find, graph, pick, point_labels, press, shows
-from drive import sparse_tiff
 from qtpy.compat import isalive
 from qtpy.QtCore import QPoint, QPointF, Qt
 
 from napari_depth_interp.plugin.compare import views
 
-PLUGIN = "napari-depth-interp"
+METHODS = ("linear", "cubic", "slow:fast")
+
+
+@pytest.fixture(autouse=True)
+def _quick_flicker(monkeypatch):
+    monkeypatch.setattr(views, "FLICKER_INTERVAL", 60)
 
 
 @pytest.fixture
-def compared(qtbot, slow, viewer, tmp_path):
+def compared(finished):
     """A window with a finished comparison: viewer, widget, voxels."""
-    return compare_three(qtbot, viewer, tmp_path)
+    done = finished(*METHODS)
+    return done.viewer, done.widget, done.voxels
 
 
 @pytest.fixture
 def shown(qtbot, slow, shown_viewer, tmp_path):
     """The same on the screen, where all is drawn: one test of each view, and those that need places on it."""
-    return compare_three(qtbot, shown_viewer, tmp_path)
-
-
-def compare_three(qtbot, viewer, tmp_path):
-    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, TITLE)
-    voxels = sparse_tiff(tmp_path / "a.tif", sections=9)
-    widget.stack.open_files([tmp_path / "a.tif"])
-    compare(qtbot, widget, "linear", "cubic", "slow:fast")
-    qtbot.wait(50)
-    return viewer, widget, voxels
+    done = Finished(qtbot, shown_viewer, tmp_path, METHODS)
+    return done.viewer, done.widget, done.voxels
 
 
 class TestLayers:
@@ -123,8 +120,8 @@ class TestLayers:
 
 
 class TestHiddenSections:
-    def test_the_canvas_says_which_are_kept(self, qtbot, viewer, widget, stack):
-        compare(qtbot, widget)
+    def test_the_canvas_says_which_are_kept(self, qtbot, compared):
+        viewer, widget, _ = compared
         overlay = viewer.canvas.overlays.text
         assert not overlay.visible
         widget.scores.table.choose("cubic")
@@ -147,8 +144,8 @@ class TestHiddenSections:
             seen.append(viewer.dims.point[0])
         assert seen == [6.0, 10.0, 6.0, 2.0, 2.0]
 
-    def test_side_by_side_and_flicker_begin_at_one(self, qtbot, viewer, widget, stack):
-        compare(qtbot, widget)
+    def test_side_by_side_and_flicker_begin_at_one(self, qtbot, compared):
+        viewer, widget, _ = compared
         widget.scores.table.choose("cubic")
         for button in ("Side by side", "Flicker"):
             viewer.dims.set_point(0, 8.0)
@@ -156,8 +153,8 @@ class TestHiddenSections:
             assert viewer.dims.point[0] in (6.0, 10.0)
             press(widget.scores, button)
 
-    def test_errors_have_a_colour_bar(self, qtbot, viewer, widget, stack):
-        compare(qtbot, widget)
+    def test_errors_have_a_colour_bar(self, qtbot, compared):
+        viewer, widget, _ = compared
         widget.scores.table.choose("cubic")
         assert viewer.layers["a cubic absolute error"].colorbar.visible
         assert not viewer.layers["a cubic restored"].colorbar.visible
@@ -223,8 +220,8 @@ class TestSideBySide:
 
 
 class TestBlend:
-    def test_from_truth_over_the_method_to_linear(self, qtbot, viewer, widget, stack):
-        compare(qtbot, widget)
+    def test_from_truth_over_the_method_to_linear(self, qtbot, compared):
+        viewer, widget, _ = compared
         assert not find(widget.scores, "Blend").isEnabled()
         click(qtbot, widget, "cubic")
         before = visible(viewer)
@@ -249,8 +246,8 @@ class TestBlend:
         assert {layer.opacity for layer in (seen, hidden, viewer.layers["a truth"])} == {1.0}
         assert not shows(widget.scores, "Blend of truth, method and linear")
 
-    def test_another_view_takes_over(self, qtbot, viewer, widget, stack):
-        compare(qtbot, widget)
+    def test_another_view_takes_over(self, qtbot, compared):
+        viewer, widget, _ = compared
         click(qtbot, widget, "cubic")
         press(widget.scores, "Blend")
         press(widget.scores, "Flicker")
@@ -258,8 +255,8 @@ class TestBlend:
         assert viewer.layers["a cubic restored"].opacity == 1.0
         press(widget.scores, "Flicker")
 
-    def test_of_linear_itself_there_are_two(self, qtbot, viewer, widget, stack):
-        compare(qtbot, widget)
+    def test_of_linear_itself_there_are_two(self, qtbot, compared):
+        viewer, widget, _ = compared
         click(qtbot, widget, "linear")
         press(widget.scores, "Blend")
         find(widget.scores, "Blend of truth, method and linear").setValue(200)
@@ -268,10 +265,6 @@ class TestBlend:
 
 
 class TestFlicker:
-    @pytest.fixture(autouse=True)
-    def _quick(self, monkeypatch):
-        monkeypatch.setattr(views, "FLICKER_INTERVAL", 60)
-
     def test_truth_and_result_by_turns(self, qtbot, shown):
         viewer, widget, _ = shown
         assert not find(widget.scores, "Flicker").isEnabled()
