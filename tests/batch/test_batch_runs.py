@@ -20,6 +20,7 @@ from napari_depth_interp.batch.workspace import FOLDER, opened
 from napari_depth_interp.errors import DepthInterpError, OutputError, RequestError
 from napari_depth_interp.progress import Cancelled
 from napari_depth_interp.run.result import Result
+from ome_files import plane, with_companion
 from quick import QUICK
 
 ALL = {"recursive": True}
@@ -41,6 +42,19 @@ class TestResults:
         assert set(tree(target)) == {"a.tif", "b.tif", "c.tif", "sub/d.tif", "sub/deep/e.tif"}
         ndi.interpolate(source / "sub/d.tif", method="linear", factor=2, threads=1).save(tmp_path / "alone.tif")
         assert (target / "sub/d.tif").read_bytes() == (tmp_path / "alone.tif").read_bytes()
+
+    def test_a_set_of_files_gives_one_result_and_any_of_them_counts(self, tmp_path, target):
+        source = tmp_path / "sets"
+        source.mkdir()
+        with_companion(source, ["s0.ome.tif", "s1.ome.tif", "s2.ome.tif"])
+        assert states(run(source, target)) == {"set.companion.ome": "done"}
+        assert set(tree(target)) == {"set.ome.tif"}
+        np.testing.assert_array_equal(Result.load(target / "set.ome.tif").values[::2], [plane(z) for z in range(3)])
+        assert states(run(source, target, resume=True)) == {"set.companion.ome": "skipped"}
+        content = bytearray((source / "s2.ome.tif").read_bytes())
+        content[-1] ^= 1
+        (source / "s2.ome.tif").write_bytes(content)
+        assert states(run(source, target, resume=True)) == {"set.companion.ome": "done"}
 
     def test_same_bytes_again(self, source, target, tmp_path):
         run(source, target, method="flow")

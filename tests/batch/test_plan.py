@@ -5,8 +5,10 @@ import os
 import pytest
 
 from batches import fill, plan
+from napari_depth_interp.batch import run_batch
 from napari_depth_interp.batch.plan import check_settings, find_inputs, outputs_of
 from napari_depth_interp.errors import DepthInterpError, InputError, OutputError, RequestError
+from ome_files import one_per_file, with_companion
 
 
 def found(source, target, **options):
@@ -45,6 +47,36 @@ class TestFindInputs:
         target = source / "dense"
         fill(target, ["a.tif"])
         assert "dense/a.tif" not in found(source, target, recursive=True)
+
+    def test_results_of_earlier_batches_are_not_inputs(self, source, target):
+        run_batch(plan(source, source / "dense"))
+        files = find_inputs(plan(source, target, recursive=True))
+        assert [each.name for each in files.files] == ["a.tif", "b.tif", "c.tif", "sub/d.tif", "sub/deep/e.tif"]
+        assert files.notes == (f"1 folder left out: '{source / 'dense'}' holds the results of an earlier batch",)
+        assert found(source / "dense", target) == ["a.tif", "b.tif", "c.tif"]  # where it was asked for
+
+    def test_a_set_of_files_is_one_input(self, source, target):
+        one_per_file(source, ["x1.ome.tif", "x2.ome.tif", "x3.ome.tif"])
+        (source / "sub" / "set").mkdir()
+        with_companion(source / "sub" / "set", ["s0.ome.tif", "s1.ome.tif"])
+        files = find_inputs(plan(source, target, recursive=True))
+        names = [each.name for each in files.files]
+        assert names == [
+            "a.tif",
+            "b.tif",
+            "c.tif",
+            "sub/d.tif",
+            "sub/deep/e.tif",
+            "sub/set/set.companion.ome",
+            "x1.ome.tif",
+        ]
+        sizes = {each.name: each.size for each in files.files}
+        assert sizes["x1.ome.tif"] == sum((source / f"x{n}.ome.tif").stat().st_size for n in (1, 2, 3))
+        assert "4 files read together with 'sub/set/set.companion.ome' and 1 more" in files.notes[0]
+        assert outputs_of(plan(source, target), "sub/set/set.companion.ome")[0] == target / "sub/set/set.ome.tif"
+        # what the patterns leave of a set stands for it
+        assert found(source, target, patterns=("x[23]*",)) == ["x2.ome.tif"]
+        assert found(source / "sub" / "set", target, patterns=("s[01]*",)) == ["s0.ome.tif"]
 
     def test_links_are_followed_but_not_in_circles(self, source, target, tmp_path):
         fill(tmp_path / "elsewhere", ["f.tif"])

@@ -91,6 +91,54 @@ def test_an_existing_file_is_refused_unless_overwritten(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("linked", [True, False])
+def test_of_two_runs_the_second_to_end_fails(tmp_path: Path, linked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both began while the name was free; also where the file system has no hard links."""
+
+    def no_links(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    if not linked:
+        monkeypatch.setattr(os, "link", no_links)
+    path = tmp_path / "out.tif"
+    with pytest.raises(OutputError, match="meanwhile another run has made it; choose another name, or add --overwrite"):
+        with replacing(path, overwrite=False) as slow:
+            write(path, b"fast")
+            slow.write_bytes(b"slow")
+    assert path.read_bytes() == b"fast"
+    assert list(tmp_path.iterdir()) == [path]
+    with replacing(path, overwrite=True) as slow:
+        write(path, b"fast", overwrite=True)
+        slow.write_bytes(b"slow")
+    assert path.read_bytes() == b"slow"
+
+
+def test_of_two_runs_that_make_a_folder_the_second_fails(tmp_path: Path) -> None:
+    path = tmp_path / "out.ome.zarr"
+    with pytest.raises(OutputError, match="meanwhile another run"), replacing(path, overwrite=False) as slow:
+        with replacing(path, overwrite=False) as fast:
+            (fast / "zarr.json").write_bytes(b"fast")
+        (slow / "zarr.json").write_bytes(b"slow")
+    assert (path / "zarr.json").read_bytes() == b"fast"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("address", ["https://example.org/a.tif", "s3://bucket/a.ome.zarr", "http://x/y/a.nii.gz"])
+def test_an_address_is_told_from_a_missing_file(address: str) -> None:
+    with pytest.raises(InputError, match=f"'{address}' is a URL, not a file on this computer; download it"):
+        io.read(address)
+    with pytest.raises(OutputError, match=f"'{address}' is a URL, not a file on this computer; give the name"):
+        check_output(Path(address), overwrite=True)
+
+
+def test_a_drive_is_no_address(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no file"):
+        check_readable(Path("C:/none.tif"))
+    (tmp_path / "odd:").mkdir()
+    write(tmp_path / "odd:" / "a.tif", b"x")
+    check_readable(tmp_path / "odd:" / "a.tif")
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_no_place_to_write(tmp_path: Path, overwrite: bool) -> None:
     (tmp_path / "folder.tif").mkdir()

@@ -629,7 +629,7 @@ def test_multi_file_ome(tmp_path):
 
 
 def test_ome_that_does_not_describe_the_file(tmp_path):
-    xml = '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><BinaryOnly MetadataFile="a.ome"/></OME>'
+    xml = '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image ID="Image:0"/></OME>'
     plain_file(tmp_path / "a.ome.tif", numbers((4, 5, 7)), ome=False, description=xml)
     with pytest.raises(InputError, match="does not describe"):
         io.read(tmp_path / "a.ome.tif")

@@ -278,3 +278,15 @@ def test_datasets_and_sources_are_frozen():
 def test_to_tczyx_only_reorders():
     array = np.zeros((4, 5, 2))
     assert to_tczyx(array, "YXT").shape == (2, 1, 1, 4, 5)
+
+
+def test_masked_values_become_nan_or_are_refused():
+    array = np.ma.masked_greater(np.arange(24, dtype=np.float32).reshape(2, 3, 4), 20)
+    voxels = Dataset.from_array(array, z_spacing=1.0).voxels
+    assert type(voxels) is np.ndarray
+    np.testing.assert_array_equal(np.isnan(voxels[0, 0]), array.mask)
+    np.testing.assert_array_equal(voxels[0, 0][~array.mask], np.arange(21))
+    whole = np.ma.masked_array(np.arange(24, dtype=np.uint16).reshape(2, 3, 4))  # a mask that masks nothing
+    np.testing.assert_array_equal(Dataset.from_array(whole).voxels[0, 0], whole.data)
+    with pytest.raises(InputError, match=r"3 voxels of the array are masked, and uint16 has no NaN.*filled\(value\)"):
+        Dataset.from_array(array.astype(np.uint16))

@@ -23,7 +23,7 @@ from ..labels.result import LabelResult
 from ..labels.settings import make_label_settings
 from ..progress import Report, silent
 from ..run.outputs import Target
-from ..stack import Dataset
+from ..stack import Dataset, unmasked
 from . import arrays
 
 Labels = str | PathLike[str] | Dataset | ArrayLike
@@ -173,7 +173,7 @@ def _dataset(given: Labels, read: Callable[[str | PathLike[str]], Dataset]) -> D
     if arrays.is_xarray(given):
         ordered = arrays.in_order(given)
         return arrays.from_xarray(ordered, _no_bool(ordered.values))
-    values = np.asarray(given)
+    values = unmasked(given)
     if values.ndim == 2:
         raise InputError(
             f"the array has the shape {values.shape}: one section, with nothing in between; give sections stacked "

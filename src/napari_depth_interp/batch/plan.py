@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -19,6 +19,10 @@ from ..stack import Acquisition
 from ..stack.part import parse_crop, parse_times
 from ..stack.units import parse_length
 from ..system.devices import resolve_device
+from .workspace import FOLDER
+
+_COMPANION = ".companion.ome"
+"""Of a description without voxels: its result is a TIFF."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +70,15 @@ class Plan:
 
 @dataclass(frozen=True)
 class Input:
-    """A file of the batch: its path below the input folder (with ``/``), where it is, its size in bytes."""
+    """A file of the batch: its path below the input folder (with ``/``), where it is, its size in bytes.
+
+    ``others`` are the files that are read with it, where one image lies in several.
+    """
 
     name: str
     path: Path
     size: int
+    others: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -147,16 +155,11 @@ def find_inputs(plan: Plan) -> Found:
     RequestError
         If results would replace inputs.
     """
-    if not plan.source.is_dir():
-        what = "is a file" if plan.source.exists() else "does not exist"
-        raise InputError(f"the input folder '{plan.source}' {what}; give a folder of stacks")
-    if plan.target.exists() and not plan.target.is_dir():
-        raise OutputError(f"'{plan.target}' is a file; give a folder for the results")
-    if plan.target.exists() and plan.target.samefile(plan.source):
-        raise RequestError(f"'{plan.target}' is the input folder; give the results another one")
+    _check_folders(plan)
     files: list[Input] = []
     dicom: list[Path] = []
-    for folder, names in _walk(plan):
+    earlier: list[Path] = []
+    for folder, names in _walk(plan, earlier):
         others = []
         for name in names:
             relative = (folder / name).relative_to(plan.source).as_posix()
@@ -168,14 +171,60 @@ def find_inputs(plan: Plan) -> Found:
             dicom.append(folder)
     if not files:
         raise InputError(_nothing(plan, dicom))
+    files, notes = _together(sorted(files, key=lambda each: each.name))
     _check_outputs(plan, files)
-    notes = [f"{len(dicom)} folder{'s' if len(dicom) > 1 else ''} left out: {advice(dicom[0])}"] if dicom else []
-    return Found(tuple(sorted(files, key=lambda each: each.name)), tuple(notes))
+    if dicom:
+        notes.append(f"{_folders(dicom)} left out: {advice(dicom[0])}")
+    if earlier:
+        notes.append(f"{_folders(earlier)} left out: '{earlier[0]}' holds the results of an earlier batch")
+    return Found(tuple(files), tuple(notes))
+
+
+def _check_folders(plan: Plan) -> None:
+    if not plan.source.is_dir():
+        what = "is a file" if plan.source.exists() else "does not exist"
+        raise InputError(f"the input folder '{plan.source}' {what}; give a folder of stacks")
+    if plan.target.exists() and not plan.target.is_dir():
+        raise OutputError(f"'{plan.target}' is a file; give a folder for the results")
+    if plan.target.exists() and plan.target.samefile(plan.source):
+        raise RequestError(f"'{plan.target}' is the input folder; give the results another one")
+
+
+def _folders(paths: list[Path]) -> str:
+    return f"{len(paths)} folder{'s' if len(paths) > 1 else ''}"
+
+
+def _together(files: list[Input]) -> tuple[list[Input], list[str]]:
+    """Make one input of files that hold one image together, and say so."""
+    by_path = {os.path.realpath(each.path): each for each in files}
+    taken: set[str] = set()
+    found: list[Input] = []
+    sets: list[Input] = []
+    for each in sorted(files, key=lambda each: not each.name.lower().endswith(_COMPANION)):  # they know all the files
+        if os.path.realpath(each.path) in taken:
+            continue
+        parts = [os.path.realpath(part) for part in io.parts(each.path)]
+        taken.update(parts)
+        head = next((by_path[part] for part in parts if part in by_path), each)
+        others = tuple(Path(part) for part in parts if part != os.path.realpath(head.path))
+        if others:
+            head = replace(head, size=head.size + sum(map(_size, others)), others=others)
+            sets.append(head)
+        found.append(head)
+    found.sort(key=lambda each: each.name)
+    if not sets:
+        return found, []
+    count = sum(len(each.others) for each in sets)
+    return found, [
+        f"{count} file{'s' if count > 1 else ''} read together with '{sets[0].name}'"
+        f"{f' and {len(sets) - 1} more' if len(sets) > 1 else ''}, of whose image they hold a part"
+    ]
 
 
 def outputs_of(plan: Plan, name: str) -> tuple[Path, Path | None]:
     """Return where a file's result and its uncertainty go."""
-    output = plan.target / name
+    companion = name.lower().endswith(_COMPANION)
+    output = plan.target / (f"{name[: -len(_COMPANION)]}.ome.tif" if companion else name)
     if not plan.uncertainty:
         return output, None
     suffix = max((suffix for suffix in io.SUFFIXES if output.name.lower().endswith(suffix)), key=len)
@@ -183,10 +232,11 @@ def outputs_of(plan: Plan, name: str) -> tuple[Path, Path | None]:
     return output, output.with_name(f"{output.name[: -len(suffix)]}_uncertainty{ending}")
 
 
-def _walk(plan: Plan) -> Iterator[tuple[Path, list[str]]]:
+def _walk(plan: Plan, earlier: list[Path]) -> Iterator[tuple[Path, list[str]]]:
     """Yield folders and the names in them; a folder whose name is that of an image counts as one.
 
-    Links are followed, but no folder is entered twice; the folder of the results is not entered.
+    Links are followed, but no folder is entered twice; the folder of the results is not entered, nor those of
+    earlier batches, which are added to ``earlier``.
     """
     seen: set[str] = set()
     pruned = os.path.realpath(plan.target)
@@ -200,6 +250,10 @@ def _walk(plan: Plan) -> Iterator[tuple[Path, list[str]]]:
             folders.clear()
             continue
         seen.add(here)
+        if Path(folder, FOLDER).is_dir() and here != os.path.realpath(plan.source):
+            earlier.append(Path(folder))
+            folders.clear()
+            continue
         visible = [name for name in folders if not name.startswith(".")]
         images = [name for name in visible if io.format_of(name) is not None]
         real = {name: os.path.realpath(Path(folder, name)) for name in visible}

@@ -255,6 +255,7 @@ class _Batch:
         return Task(
             each.name, each.path.absolute(), output, uncertainty, plan.settings, target, self._workspace.run, mark,
             plan.keep_every, plan.data_range, plan.resume, plan.overwrite,
+            others=tuple(other.absolute() for other in each.others),
         )  # fmt: skip
 
     def _finish(self, problem: str | None = None) -> Summary:

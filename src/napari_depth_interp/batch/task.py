@@ -57,6 +57,8 @@ class Task:
         The output folder; ``run`` is the batch that is at work there.
     fingerprint : str
         Of all that decides about the result but the input.
+    others : tuple of Path
+        Files that are read with the source.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Task:
     resume: bool = False
     overwrite: bool = False
     version: str = __version__
+    others: tuple[Path, ...] = ()
 
 
 def fingerprint(settings: Settings, *extras: object) -> str:
@@ -187,8 +190,8 @@ def _run(task: Task, row: FileRecord, guard: Guard, report: Report) -> FileRecor
     started = time.perf_counter()
     report(Progress(0.0, "reading"))
     _check_source(task.source)
-    before = _stamp(task.source)
-    row = replace(row, input_sha256=digest(task.source, guard), settings_sha256=task.fingerprint)
+    before = _stamps(task)
+    row = replace(row, input_sha256=_input_digest(task, guard), settings_sha256=task.fingerprint)
     known = read_record(task.target, task.name)
     again = known is not None and known.run == task.run  # another worker had it, and died before it could tell
     if known is not None and (task.resume or again) and _is_complete(task, row, known, guard):
@@ -202,7 +205,7 @@ def _run(task: Task, row: FileRecord, guard: Guard, report: Report) -> FileRecor
     with work_folder(task.target) as folder:
         try:
             row = _compute(_Files.of(task, folder), task, dataset, request, row, report)
-            if _stamp(task.source) != before:
+            if _stamps(task) != before:
                 raise InputError(f"'{task.source}' was changed while it was being read; wait until it is complete")
             return _publish(_Files.of(task, folder), task, row, guard, started)
         except OutputError as error:  # named as the result that was to be
@@ -317,6 +320,13 @@ def _check_source(path: Path) -> None:
         check_readable(path)
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns
+def _input_digest(task: Task, guard: Guard) -> str:
+    """Return the SHA-256 of the source; of a source of several files, that of theirs."""
+    found = digest(task.source, guard)
+    if not task.others:
+        return found
+    return hashlib.sha256("".join([found, *(digest(each, guard) for each in task.others)]).encode()).hexdigest()
+
+
+def _stamps(task: Task) -> list[tuple[int, int]]:
+    return [(found.st_size, found.st_mtime_ns) for found in (path.stat() for path in (task.source, *task.others))]

@@ -22,13 +22,13 @@ from .streaming import Sink
 
 __all__ = [
     "STREAMED", "SUFFIXES", "SectionAxis", "Sink", "check_format", "check_output", "check_stream", "creating",
-    "format_of", "offset", "open_stack", "read", "read_levels", "section_axis", "write",
+    "format_of", "offset", "open_stack", "parts", "read", "read_levels", "section_axis", "write",
 ]  # fmt: skip
 
 SectionAxis = Literal["auto", "x", "y", "z"]
 SUFFIXES = {
-    ".tif": "tiff", ".tiff": "tiff", ".btf": "tiff", ".nii": "nifti", ".nii.gz": "nifti", ".ome.zarr": "zarr",
-    ".zarr": "zarr",
+    ".tif": "tiff", ".tiff": "tiff", ".btf": "tiff", ".companion.ome": "tiff", ".nii": "nifti", ".nii.gz": "nifti",
+    ".ome.zarr": "zarr", ".zarr": "zarr",
 }  # fmt: skip
 STREAMED = ("zarr", "tiff")
 """Formats that are read and written without being held in memory."""
@@ -216,6 +216,15 @@ def format_of(path: str | PathLike[str]) -> str | None:
     return next((kind for suffix, kind in SUFFIXES.items() if name.endswith(suffix)), None)
 
 
+def parts(path: Path) -> tuple[Path, ...]:
+    """Return the files that are read together with one, itself among them; the first one is that to be read."""
+    if format_of(path) != "tiff" or not path.is_file():
+        return (path,)
+    from .tiff import parts as parts_of
+
+    return parts_of(path)
+
+
 def section_axis(dataset: Dataset) -> SectionAxis | None:
     """Return the axis along which the sections of a NIfTI file were taken to lie; None for other formats."""
     if dataset.source is None or not dataset.source.format.startswith("NIfTI"):
@@ -248,4 +257,6 @@ def _format(path: Path, error: type[InputError | OutputError]) -> _Format:
         if error is InputError and is_dicom(path):
             raise InputError(dicom_advice(path))
         raise error(f"'{path.name}' has no known suffix; use one of {', '.join(SUFFIXES)}")
+    if error is OutputError and path.name.lower().endswith(".companion.ome"):
+        raise error(f"'{path.name}' would hold a description without voxels; write .ome.tif")
     return cast(_Format, import_module(f".{kind}", __name__))

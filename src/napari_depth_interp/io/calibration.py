@@ -54,6 +54,10 @@ class Calibration:
         """Note the z spacing; 0 and NaN mean unknown, and Fiji writes reversed stacks as negative."""
         value = number(text)
         if not value:
+            if value is None and text is not None:
+                self.notes.append(
+                    f"the z spacing in the file is '{str(text)[:50]}', which is no length; it was ignored"
+                )
             return
         if value < 0:
             self.notes.append(f"the z spacing in the file is negative ({value:g}); its size is used")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
 from collections import deque
@@ -21,6 +22,7 @@ _ZARR_FILES = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
 
 def check_readable(path: Path, *, folder: bool = False) -> None:
     """Raise an :class:`InputError` unless ``path`` is a file (or folder) with something in it that may be read."""
+    _refuse_url(path, InputError)
     try:
         if folder and path.exists() and not path.is_dir():
             raise InputError(f"'{path}' is a file, but an OME-Zarr image is a folder; unpack it first")
@@ -44,8 +46,18 @@ def check_readable(path: Path, *, folder: bool = False) -> None:
         raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from error
 
 
+def _refuse_url(path: Path, error: type[InputError | OutputError]) -> None:
+    """Tell an address from a file that is missing; as a path it has lost a slash."""
+    found = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/+(?=.)", path.as_posix())
+    if found is None or path.exists():
+        return
+    advice = "download it and give its name" if error is InputError else "give the name of a file"
+    raise error(f"'{found[1]}://{path.as_posix()[found.end() :]}' is a URL, not a file on this computer; {advice}")
+
+
 def check_output(path: Path, *, overwrite: bool) -> None:
     """Raise an :class:`OutputError` if ``path`` cannot be written, before hours of work are spent."""
+    _refuse_url(path, OutputError)
     try:
         if _is_folder_format(path):
             _check_replaceable(path)
@@ -112,7 +124,10 @@ def _flush_file(path: Path) -> None:
 
 def _take_place(temporary: Path, path: Path, *, overwrite: bool) -> None:
     """Rename; an old image folder steps aside first and comes back if that fails."""
-    if not (overwrite and temporary.is_dir() and path.is_dir()):
+    if not overwrite:
+        _take_free_place(temporary, path)
+        return
+    if not (temporary.is_dir() and path.is_dir()):
         temporary.replace(path)
         return
     _check_replaceable(path)
@@ -124,6 +139,34 @@ def _take_place(temporary: Path, path: Path, *, overwrite: bool) -> None:
         old.replace(path)
         raise
     _remove(old)
+
+
+def _take_free_place(temporary: Path, path: Path) -> None:
+    """Rename to a name that was free at the beginning, and must be so still: another run may have been faster."""
+    try:
+        if temporary.is_dir():
+            temporary.rename(path)  # fails unless an empty folder is there
+        else:
+            _link(temporary, path)
+    except OSError as error:
+        if error.errno in {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EACCES} and path.exists():
+            raise OutputError(
+                f"'{path}' was not written: meanwhile another run has made it; choose another name, or add --overwrite "
+                "to replace it"
+            ) from error
+        raise
+
+
+def _link(temporary: Path, path: Path) -> None:
+    """Give a file its name only if nobody has it; the old name goes with the cleaning up."""
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, "File exists", str(path)) from None
+        temporary.replace(path)
 
 
 def _remove(path: Path) -> None:

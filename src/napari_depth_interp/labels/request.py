@@ -236,7 +236,7 @@ def _placed(dataset: Dataset, settings: LabelSettings, image: Dataset | None) ->
     known = dataset.grid.depths is not None
     if known:
         return dataset, True
-    note = "the file does not say how far apart the sections are; they are taken to be evenly spaced, 4 pixels apart"
+    note = "it is not known how far apart the sections are; they are taken to be evenly spaced, 4 pixels apart"
     return replace(dataset.counted(), notes=(*dataset.notes, note)), False
 
 

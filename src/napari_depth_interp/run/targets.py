@@ -44,7 +44,7 @@ def denser_depths(dataset: Dataset, settings: StackSettings) -> tuple[NDArray[np
         return _regular(dataset, _in_unit(settings.spacing, grid.unit))
     if settings.isotropic:
         if grid.pixel_size is None:
-            raise RequestError("the file gives no pixel size, so isotropic has no meaning; use --factor or --spacing")
+            raise RequestError("no pixel size is known, so isotropic has no meaning; use --factor or --spacing")
         return _regular(dataset, min(grid.pixel_size))
     factor = settings.factor
     if factor is None and dataset.acquisition.is_projection:
@@ -148,7 +148,7 @@ def _in_unit(length: str, unit: str | None) -> float:
     if given is None or given == unit:
         return value
     if unit is None:
-        raise RequestError(f"the file gives no unit, so '{length}' cannot be compared with it; leave the unit out")
+        raise RequestError(f"the depths have no unit, so '{length}' cannot be compared with it; leave the unit out")
     return convert(value, given, unit)
 
 

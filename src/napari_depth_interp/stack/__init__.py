@@ -1,6 +1,6 @@
 """Sections with known depths, what every method gets and gives; no file and no method is known here."""
 
-from .dataset import Dataset, Source, Stack, to_tczyx, without_voxels
+from .dataset import Dataset, Source, Stack, to_tczyx, unmasked, without_voxels
 from .grid import SPACING_RTOL, Acquisition, Grid, fine_depths, missing_spacing
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "fine_depths",
     "missing_spacing",
     "to_tczyx",
+    "unmasked",
     "without_voxels",
 ]

@@ -116,6 +116,24 @@ def _check_section_count(grid: Grid, sections: int) -> None:
         )
 
 
+def unmasked(array: ArrayLike) -> NDArray[Any]:
+    """Return an array of NumPy's plain kind: where real values are masked, NaN.
+
+    Raises
+    ------
+    InputError
+        If values of a type without NaN are masked.
+    """
+    if not isinstance(array, np.ma.MaskedArray) or not np.ma.is_masked(array):
+        return np.asarray(array)
+    if array.dtype.kind == "f":
+        return np.asarray(array.filled(np.nan))
+    raise InputError(
+        f"{np.ma.count_masked(array)} voxels of the array are masked, and {array.dtype} has no NaN to say so; give "
+        "array.astype(float), or array.filled(value)"
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """All that one file holds: channels and time points on one grid.
@@ -196,9 +214,9 @@ class Dataset:
         """Wrap an array whose axes are named by ``axes``, letters out of TCZYX in any order.
 
         S in place of C names red, green and blue (and alpha) of a colour image, as in ``"ZYXS"``.
-        Give ``z_spacing`` or ``depths`` (one number per section), in ``unit``.
+        Give ``z_spacing`` or ``depths`` (one number per section), in ``unit``. Masked real values become NaN.
         """
-        voxels = np.asarray(array)
+        voxels = unmasked(array)
         axes, rgb = named_colours(axes.upper())
         if len(axes) != voxels.ndim or len(set(axes)) != len(axes) or not set("YX") <= set(axes) <= set("TCZYX"):
             raise InputError(

@@ -158,6 +158,6 @@ def fine_depths(grid: Grid, n: int) -> NDArray[np.float64]:
 
 def missing_spacing() -> MissingSpacingError:
     return MissingSpacingError(
-        "the file does not say how far apart the sections are; "
+        "it is not known how far apart the sections are; "
         "give the distance with --z-spacing, for example --z-spacing 2um (z_spacing='2um' in Python)"
     )

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import logging
-import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from ...errors import DepthInterpError, InputError, RequestError, TooLargeError
 from ...stack import Dataset, Source, to_tczyx
-from ...stack.colours import COLOUR_NAMES, colours_of, named_colours
+from ...stack.colours import COLOUR_NAMES, named_colours
 from ...stack.lazy import LazyVoxels, as_array
-from ...stack.units import normalise_unit
-from ..calibration import Calibration, Length, number, record_from, seconds
-from .damage import check_data, check_memory, check_structure, damaged
+from ..calibration import Calibration
+from .damage import check_data, check_memory, damaged
 from .lazy import source_of
-from .ome import Ome, parse_ome
-from .writer import RECORD_PREFIX, check, open_sink, write
+from .ndtiff import files_of
+from .ome_set import OmeSet, find_set, is_companion
+from .opening import Opened, open_image, silent_tifffile
+from .writer import check, open_sink, write
 
 if TYPE_CHECKING:
     from .. import SectionAxis
 
-__all__ = ["check", "open_sink", "read", "write"]
+__all__ = ["check", "open_sink", "parts", "read", "write"]
 
-_FORMATS = {"ome": "OME-TIFF", "imagej": "ImageJ TIFF"}
+_FORMATS = {"ome": "OME-TIFF", "imagej": "ImageJ TIFF", "ndtiff": "Micro-Manager NDTiff"}
 _COLOURS = {2, 5, 6, 8}  # RGB, CMYK, YCbCr, CIELab
 _RGB, _YCBCR, _JPEG = 2, 6, 7  # YCbCr becomes RGB where JPEG is decoded
 _PALETTE = 3
@@ -75,7 +71,6 @@ def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False,
         raise RequestError(
             f"the section axis '{axis}' can be chosen for NIfTI only; TIFF sections lie along Z: leave it at auto"
         )
-    check_structure(path)
     image = _load(path, axes, lazy=lazy, labels=labels)
     calibration = image.calibration
     voxels = as_array(image.voxels) if isinstance(image.voxels, LazyVoxels) else to_tczyx(image.voxels, image.axes)
@@ -104,8 +99,10 @@ def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False,
 
 def _load(path: Path, axes: str | None, *, lazy: bool, labels: bool) -> _Image:
     try:
-        with _silent_tifffile(), tifffile.TiffFile(path) as tif:
-            return _load_series(tif, path, axes, lazy=lazy, labels=labels)
+        with silent_tifffile():
+            opened = open_image(path, axes)
+            with opened.tif:
+                return _load_series(opened, path, axes, lazy=lazy, labels=labels)
     except DepthInterpError:
         raise
     except MemoryError as error:
@@ -115,47 +112,28 @@ def _load(path: Path, axes: str | None, *, lazy: bool, labels: bool) -> _Image:
         raise damaged(path, f"it cannot be decoded ({reason})") from error
 
 
-@contextmanager
-def _silent_tifffile() -> Iterator[None]:
-    """Keep tifffile's log lines off the terminal: what matters is checked here and reported in words."""
-    logger = logging.getLogger("tifffile")
-
-    def reject(record: logging.LogRecord) -> bool:
-        return False
-
-    logger.addFilter(reject)
+def parts(path: Path) -> tuple[Path, ...]:
+    """Return the files that are read with this one, itself among them: of one image in several files."""
     try:
-        yield
-    finally:
-        logger.removeFilter(reject)
+        with silent_tifffile():
+            found = find_set(path)
+            together = found.all_files if isinstance(found, OmeSet) else () if is_companion(path) else files_of(path)
+    except Exception:  # what is wrong with it is told when it is read
+        return (path,)
+    return together if path in together else (path,)
 
 
-def _load_series(tif: tifffile.TiffFile, path: Path, axes: str | None, *, lazy: bool, labels: bool) -> _Image:
-    xml = tif.ome_metadata
-    ome = None if xml is None else parse_ome(xml)
-    if xml is not None and ome is None:
-        tif.is_ome = False  # before tifffile parses it
-    if not tif.series:
-        raise damaged(path, "it holds no image")
-    series = tif.series[0]
-    calibration = _calibration(tif, series, ome)
-    if xml is not None and ome is None:
-        calibration.notes.append("the OME-XML in the file is malformed or carries a DTD; it was ignored")
-    if len(tif.series) > 1:
-        calibration.notes.append(f"the file holds {len(tif.series)} image series; the first one was read")
+def _load_series(opened: Opened, path: Path, axes: str | None, *, lazy: bool, labels: bool) -> _Image:
+    series, calibration, kind = opened.series, opened.calibration, opened.kind
     rgb = _is_rgb(series, axes)
     if not rgb and not (labels and series.keyframe.photometric == _PALETTE):
-        _check_colours(series, tif, calibration, path, axes)
-    if ome is not None:
-        _check_ome(series, ome, path, axes)
-    elif tif.is_imagej:
-        _check_imagej(series, tif.imagej_metadata or {}, path)
+        _check_colours(series, kind, calibration, path, axes)
     shape, names = _named_axes(series, axes, path, calibration, rgb=rgb)
     check_data(series, path)
-    kind = "ome" if ome else "imagej" if tif.is_imagej else ""
     if lazy:
         order = [names.index(axis) if axis in names else None for axis in "TCZYX"]
-        return _Image(LazyVoxels(source_of(series, shape, path), order), names, kind, calibration, rgb)
+        source = source_of(series, shape, path, lambda: open_image(path, axes).series)
+        return _Image(LazyVoxels(source, order), names, kind, calibration, rgb)
     check_memory(series, path)
     voxels = series.asarray()
     if voxels.shape != series.shape:
@@ -179,7 +157,7 @@ def _is_rgb(series: Any, axes: str | None) -> bool:
     return (frame.photometric == _RGB or decoded) and not several
 
 
-def _check_colours(series: Any, tif: tifffile.TiffFile, calibration: Calibration, path: Path, axes: str | None) -> None:
+def _check_colours(series: Any, kind: str, calibration: Calibration, path: Path, axes: str | None) -> None:
     """Refuse palettes and what is no RGB stack; naming the axes says that the colours are meant as channels."""
     frame = series.keyframe
     samples = series.shape[series.axes.index("S")] if "S" in series.axes else 1
@@ -193,7 +171,7 @@ def _check_colours(series: Any, tif: tifffile.TiffFile, calibration: Calibration
         )
     if frame.photometric != _PALETTE:
         return
-    if not (tif.is_imagej and _is_intensity_table(frame.colormap)):
+    if not (kind and _is_intensity_table(frame.colormap)):
         raise InputError(
             f"'{path.name}' is a palette image: its values are indices of colours or labels, "
             "which cannot be interpolated; convert it to grey first, or fill in labels with 'depth-interp labels'"
@@ -202,40 +180,11 @@ def _check_colours(series: Any, tif: tifffile.TiffFile, calibration: Calibration
 
 
 def _is_intensity_table(colours: NDArray[Any]) -> bool:
-    """Fiji saves an 8-bit channel shown in green or fire as a palette image: brightness follows the value."""
+    """Fiji and Bio-Formats save an 8-bit channel shown in green as a palette image: brightness follows the value."""
     brightness = np.array([0.299, 0.587, 0.114]) @ np.asarray(colours, dtype=float)
     if brightness.std() == 0:
         return False
     return bool(abs(np.corrcoef(brightness, np.arange(brightness.size))[0, 1]) >= _INTENSITY_LUT)
-
-
-def _check_ome(series: Any, ome: Ome, path: Path, axes: str | None) -> None:
-    missing = [name for name in ome.files if name != path.name and not (path.parent / name).exists()]
-    if series.kind == "ome" and all(page is not None for page in series):
-        return
-    if missing:
-        raise InputError(
-            f"'{path.name}' is one of several files of an OME-TIFF set and '{missing[0]}' is missing; "
-            "put all files of the set into one folder"
-        )
-    if series.kind == "ome":
-        raise damaged(path, f"only {sum(p is not None for p in series)} of its {len(series)} images are there")
-    if series.kind not in ("imagej", "mmstack") and axes is None:
-        raise InputError(
-            f"the OME-XML in '{path.name}' does not describe the images in the file; "
-            "open it in Fiji and save it as one OME-TIFF, or in Python pass axes='ZYX'"
-        )
-
-
-def _check_imagej(series: Any, metadata: Mapping[str, Any], path: Path) -> None:
-    """ImageJ says how many images there are, but may list the first one only."""
-    counts = [metadata.get(key, 1) for key in ("channels", "slices", "frames", "images")]
-    channels, slices, frames, images = (n if isinstance(n, int) else 1 for n in counts)
-    declared = max(channels * slices * frames, images)
-    sizes = [series.shape[series.axes.index(axis)] for axis in "YXS" if axis in series.axes]
-    present = series.size // max(math.prod(sizes), 1)
-    if present < declared:
-        raise damaged(path, f"it should hold {declared} images but has {present}")
 
 
 def _named_axes(
@@ -270,78 +219,3 @@ def _overridden(shape: tuple[int, ...], names: str, axes: str, path: Path) -> tu
             f"axes='{axes}' do not fit '{path.name}' of shape {shape}; name each axis once, out of T, C, Z, Y, X"
         )
     return shape, axes
-
-
-def _calibration(tif: tifffile.TiffFile, series: Any, ome: Ome | None) -> Calibration:
-    if ome is not None:
-        return ome.calibration
-    if tif.is_imagej:
-        return _imagej_calibration(tif.imagej_metadata or {}, series)
-    shaped = tif.shaped_metadata or ({},)  # written by tifffile with imagej=True forgotten: the same keys
-    return _imagej_calibration(shaped[0], series)
-
-
-def _imagej_calibration(metadata: Mapping[str, Any], series: Any) -> Calibration:
-    result = Calibration(
-        channel_names=_channel_labels(metadata),
-        channel_colours=_lut_colours(metadata.get("LUTs")),
-        time_step=seconds(metadata.get("finterval"), metadata.get("tunit")),
-        record=_imagej_record(metadata.get("Info")),
-    )
-    unit = normalise_unit(metadata.get("unit"))
-    pixels, unit = _pixels(series.keyframe, unit, result)
-    units = {"x": unit, "y": unit, "z": unit}
-    for axis in "yz":
-        if f"{axis}unit" in metadata:
-            units[axis] = normalise_unit(metadata[f"{axis}unit"])
-    result.sizes = {axis: Length(value, units[axis]) for axis, value in pixels.items()}
-    result.set_spacing(metadata.get("spacing"), units["z"])
-    if "spacing" not in metadata and unit and metadata.get("slices", 1) != 1:
-        result.notes.append(f"the file gives no z spacing (Fiji leaves it out where it is exactly 1 {unit})")
-    for axis, size in result.sizes.items():
-        index = number(metadata.get(f"{axis}origin"))  # the pixel that lies at 0
-        if index:
-            result.origin[axis] = Length(-index * size.value, size.unit)
-    return result
-
-
-def _pixels(frame: Any, unit: str | None, calibration: Calibration) -> tuple[dict[str, float], str | None]:
-    """Pixel sizes from the resolution tags: pixels per ``unit``, or else per inch or cm as the file says."""
-    sizes: dict[str, float] = {}
-    for axis, tag in (("x", 282), ("y", 283)):
-        numerator, denominator = frame.tags.valueof(tag, (0, 1))
-        if numerator and denominator:
-            sizes[axis] = denominator / numerator
-    if unit is None:
-        unit = {2: "inch", 3: "cm"}.get(int(frame.tags.valueof(296, 1)))
-        if unit == "inch" and all(round(1 / size) == 72 for size in sizes.values()):
-            unit, sizes = None, {}  # 72 dpi is what drawing programs write who know nothing of pixels
-        elif unit is None and all(size == 1 for size in sizes.values()):
-            sizes = {}
-    return sizes, unit
-
-
-def _channel_labels(metadata: Mapping[str, Any]) -> tuple[str, ...]:
-    """Labels name channels where every channel has one, the same for all of its images."""
-    labels = metadata.get("Labels")
-    labels = [labels] if isinstance(labels, str) else labels
-    channels = metadata.get("channels", 1)
-    if not isinstance(labels, list) or not isinstance(channels, int) or not 0 < channels <= len(labels):
-        return ()
-    names = labels[:channels]
-    constant = all(label == names[i % channels] for i, label in enumerate(labels))
-    return tuple(map(str, names)) if constant and all(names) else ()
-
-
-def _lut_colours(tables: object) -> tuple[str, ...]:
-    """Return the brightest colours of ImageJ's tables, if all are ramps from black."""
-    found = [np.asarray(each) for each in tables] if isinstance(tables, list) else []
-    if not all(each.shape == (3, 256) and not each[:, 0].any() for each in found):
-        return ()
-    ramps = all((np.diff(each.astype(int)) >= 0).all() for each in found)
-    return colours_of(["".join(f"{int(value):02X}" for value in each[:, -1]) for each in found]) if ramps else ()
-
-
-def _imagej_record(info: object) -> dict[str, Any]:
-    lines = info.splitlines() if isinstance(info, str) else []
-    return record_from(next((line[len(RECORD_PREFIX) :] for line in lines if line.startswith(RECORD_PREFIX)), None))

@@ -24,8 +24,14 @@ def damaged(path: Path, what: str) -> InputError:
     return InputError(f"'{path.name}' is damaged: {what}; copy or export the file again")
 
 
-def check_structure(path: Path) -> None:
-    """Follow the chain of image directories to its end; raise an :class:`InputError` if it breaks."""
+def check_structure(path: Path) -> int:
+    """Follow the chain of image directories to its end and return their number.
+
+    Raises
+    ------
+    InputError
+        If the file is no TIFF, or the chain breaks.
+    """
     file_size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(16)
@@ -47,6 +53,7 @@ def check_structure(path: Path) -> None:
             offset = _next_directory(file, layout, offset, file_size, f"image {len(visited)}", path)
     if not visited:
         raise damaged(path, "it holds no image")
+    return len(visited)
 
 
 class _Layout:
@@ -82,7 +89,7 @@ def _next_directory(file: BinaryIO, layout: _Layout, offset: int, file_size: int
 def check_data(series: Any, path: Path) -> None:
     """Check that the data of a tifffile series lie inside the file."""
     file_size = series.keyframe.parent.filehandle.size
-    if series.dataoffset is not None:  # uncompressed, in one piece
+    if series.dataoffset is not None and not series.is_multifile:  # uncompressed, in one piece
         if series.dataoffset + series.nbytes > file_size:
             raise damaged(path, f"it has {file_size} bytes but should hold {series.nbytes} bytes of voxels")
     else:

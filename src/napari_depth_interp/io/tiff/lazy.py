@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from ...stack.lazy import ArraySource
 from .damage import damaged
 
 
-def source_of(series: Any, shape: tuple[int, ...], path: Path) -> ArraySource:
+def source_of(series: Any, shape: tuple[int, ...], path: Path, reopen: Callable[[], Any]) -> ArraySource:
     """Return what reads a tifffile series in parts.
 
     Parameters
@@ -24,10 +24,15 @@ def source_of(series: Any, shape: tuple[int, ...], path: Path) -> ArraySource:
     shape : tuple of int
         As which the series is read: its own, less the axes of length 1 that have no name.
     path : Path
+        As which the file is known to the user.
+    reopen : callable
+        Returns the same series of a file that stays open.
     """
-    if series.dataoffset is not None:
-        return _Raw(path, int(series.dataoffset), shape, np.dtype(series.keyframe.parent.byteorder + series.dtype.char))
-    return _Strips(path, series, shape)
+    if series.dataoffset is not None and not series.is_multifile:
+        file = series.keyframe.parent
+        dtype = np.dtype(file.byteorder + series.dtype.char)
+        return _Raw(Path(file.filehandle.path), int(series.dataoffset), shape, dtype)
+    return _Strips(path, reopen(), shape)
 
 
 class _Raw:
@@ -73,11 +78,10 @@ class _Strips:
         import zarr
 
         self._path = path
-        tif = tifffile.TiffFile(path)
-        weakref.finalize(self, tif.close)
-        if series.kind != "ome":  # what the reader did not believe is not believed here either
-            tif.is_ome = False
-        self._array: Any = zarr.open_array(tif.series[0].aszarr(level=0), mode="r")
+        weakref.finalize(self, series.parent.close)
+        store = series.aszarr(level=0)
+        weakref.finalize(self, store.close)  # and with it the other files of a set
+        self._array: Any = zarr.open_array(store, mode="r")
         self.shape, self.dtype = shape, np.dtype(self._array.dtype)
         self._places = _places(tuple(series.shape), shape)
         self.chunks = tuple(int(self._array.chunks[i]) for i in self._places)

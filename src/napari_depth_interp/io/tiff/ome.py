@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
@@ -22,32 +21,32 @@ _UNKNOWN_UNIT = "reference frame"
 _OME_UNITS = {"um": "µm", "inch": "in", "angstrom": "Å", None: _UNKNOWN_UNIT}
 
 
-@dataclass(frozen=True)
-class Ome:
-    """The first image of an OME-XML, and the files the whole set consists of."""
-
-    calibration: Calibration
-    files: tuple[str, ...]
-
-
-def parse_ome(xml: str) -> Ome | None:
-    """Read an OME-XML; None if it is malformed or carries a DTD (nothing in it is then trusted)."""
+def parse(xml: str) -> ElementTree.Element | str:
+    """Return the root of an OME-XML, or in words why nothing in it is believed."""
     if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
-        return None
+        return "the OME-XML carries a document type declaration (DTD), which may load other files and OME never has"
     try:
-        root = ElementTree.fromstring(xml)
+        return ElementTree.fromstring(xml)
     except (ElementTree.ParseError, ValueError):
-        return None
-    files = dict.fromkeys(name for uuid in _named(root.iter(), "UUID") if (name := uuid.get("FileName")))
-    pixels = next(_named(root.iter(), "Pixels"), None)
+        return "the OME-XML is malformed"
+
+
+def named(elements: Iterable[ElementTree.Element], name: str) -> Iterator[ElementTree.Element]:
+    """Yield the elements of that name, whatever the namespace (it changes with each edition of OME)."""
+    return (element for element in elements if element.tag.rpartition("}")[2] == name)
+
+
+def children(element: ElementTree.Element, name: str) -> Iterator[ElementTree.Element]:
+    """Yield the elements of that name directly below another one."""
+    return named(iter(element), name)
+
+
+def calibration_of(root: ElementTree.Element, image: ElementTree.Element | None) -> Calibration:
+    """Return what an OME-XML says about an image (by default its first) and about the run that made it."""
+    pixels = next(named((root if image is None else image).iter(), "Pixels"), None)
     calibration = Calibration() if pixels is None else _calibration(pixels)
     calibration.record = record_from(_record_text(root))
-    return Ome(calibration, tuple(files))
-
-
-def _named(elements: Iterable[ElementTree.Element], name: str) -> Iterator[ElementTree.Element]:
-    """Elements of that name, whatever the namespace (it changes with each edition of OME)."""
-    return (element for element in elements if element.tag.rpartition("}")[2] == name)
+    return calibration
 
 
 def _calibration(pixels: ElementTree.Element) -> Calibration:
@@ -60,17 +59,25 @@ def _calibration(pixels: ElementTree.Element) -> Calibration:
         time_step=seconds(pixels.get("TimeIncrement"), pixels.get("TimeIncrementUnit")),
     )
     for axis in "XY":
-        size = _length(pixels, f"PhysicalSize{axis}", "µm")
-        one_pixel = size is not None and size.value == 1 and pixels.get(f"PhysicalSize{axis}Unit") == "pixel"
-        if size is not None and size.value > 0 and not one_pixel:  # "1 pixel" says nothing
-            result.sizes[axis.lower()] = size
+        _set_size(result, axis, pixels)
         position = None if first is None else _length(first, f"Position{axis}", None)
         if position is not None:
             result.origin[axis.lower()] = position
     z_size = _length(pixels, "PhysicalSizeZ", "µm")
-    if z_size is not None:
-        result.set_spacing(z_size.value, z_size.unit)
+    result.set_spacing(pixels.get("PhysicalSizeZ"), None if z_size is None else z_size.unit)
     return result
+
+
+def _set_size(calibration: Calibration, axis: str, pixels: ElementTree.Element) -> None:
+    """Take the pixel size along an axis; 0 is how some writers say that it is not known."""
+    name = f"PhysicalSize{axis}"
+    size, said = _length(pixels, name, "µm"), pixels.get(name)
+    if size is not None and size.value == 1 and pixels.get(f"{name}Unit") == "pixel":  # says nothing
+        return
+    if size is not None and size.value > 0:
+        calibration.sizes[axis.lower()] = size
+    elif said is not None and (size is None or size.value):
+        calibration.notes.append(f"{name} in the file is '{said[:50]}', which is no size; the pixel size is not known")
 
 
 def _length(element: ElementTree.Element, name: str, default_unit: str | None) -> Length | None:
@@ -81,7 +88,7 @@ def _length(element: ElementTree.Element, name: str, default_unit: str | None) -
 def _planes(pixels: ElementTree.Element) -> dict[int, ElementTree.Element]:
     """For each section the plane of the earliest time and lowest channel, in the order of the sections."""
     chosen: dict[int, tuple[tuple[int, int], ElementTree.Element]] = {}
-    for plane in _named(pixels, "Plane"):
+    for plane in named(pixels, "Plane"):
         index = [plane.get(name, "0") for name in ("TheZ", "TheT", "TheC")]
         if not all(text.isdecimal() for text in index):
             continue
@@ -100,13 +107,13 @@ def _positions(planes: dict[int, ElementTree.Element], sections: str | None) -> 
 
 
 def _channel_names(pixels: ElementTree.Element) -> tuple[str, ...]:
-    names = [channel.get("Name", "") for channel in _named(pixels, "Channel")]
+    names = [channel.get("Name", "") for channel in named(pixels, "Channel")]
     return tuple(name or f"Channel {i}" for i, name in enumerate(names)) if any(names) else ()
 
 
 def _channel_colours(pixels: ElementTree.Element) -> tuple[str, ...]:
     """Return the colours of the channels; OME has them as red, green, blue and alpha in one signed number."""
-    numbers = [number(channel.get("Color")) for channel in _named(pixels, "Channel")]
+    numbers = [number(channel.get("Color")) for channel in named(pixels, "Channel")]
     known = [int(each) & 0xFFFFFFFF for each in numbers if each is not None]
     return colours_of([f"{each >> 8:06X}" for each in known]) if len(known) == len(numbers) else ()
 
@@ -117,9 +124,9 @@ def _ome_colour(colour: str) -> int:
 
 
 def _record_text(root: ElementTree.Element) -> str | None:
-    for annotation in _named(root.iter(), "MapAnnotation"):
+    for annotation in named(root.iter(), "MapAnnotation"):
         if annotation.get("Namespace") == NAMESPACE:
-            return next((entry.text for entry in _named(annotation.iter(), "M") if entry.get("K") == "record"), None)
+            return next((entry.text for entry in named(annotation.iter(), "M") if entry.get("K") == "record"), None)
     return None
 
 

@@ -75,7 +75,7 @@ def _more_than_doubled(gain: float, rows: tuple[Evidence, Evidence], weights: ND
 def mismatch(stack: Stack) -> tuple[str, ...]:
     """Say in plain words if sections differ much more, or less, than rows of the images at the same distance."""
     if stack.grid.pixel_size is None:
-        return ("the file gives no pixel size, so the scale of the XY images along z was guessed",)
+        return ("no pixel size is known, so the scale of the XY images along z was guessed",)
     ratio = None if stack.acquisition.is_projection else _change_ratio(stack)  # of means, that says nothing
     if ratio is None or 1 / _UNLIKE <= ratio <= _UNLIKE:
         return ()

@@ -45,7 +45,7 @@ _PHRASES = {
 def for_window(error: Exception) -> str:
     """Return what an error says, with the names that the user sees in the window."""
     if isinstance(error, MissingSpacingError):
-        return "the file does not say how far apart the sections are; type it into 'Z spacing', for example 2um"
+        return "it is not known how far apart the sections are; type it into 'Z spacing', for example 2um"
     return name_fields(str(error))
 
 

@@ -1,0 +1,225 @@
+"""Micro-Manager's NDTiff: every image has a name for its place, such as channel DAPI, z 3, time 0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tifffile
+
+from ...errors import InputError
+from ..calibration import Calibration, Length, number
+from .damage import check_structure, damaged
+from .ome_set import within
+
+_METADATA = 51123
+_INDEX = "NDTiff.index"
+_NAMES = {"time": "T", "channel": "C", "z": "Z", "slice": "Z"}
+_FIELDS = ("position", "row", "column")
+"""Axes of which the first value is read: other places of the specimen."""
+_PIXEL_SIZE = ("PixelSizeUm", "PixelSize_um")
+_Z_POSITION = ("ZPosition_um_Intended", "ZPositionUm", "ZPosition_um")
+
+Place = Mapping[str, str | int]
+"""Of one image: its value along each axis."""
+
+
+@dataclass(frozen=True)
+class NDTiff:
+    """The images of a data set in their order, and what is said about them."""
+
+    series: tifffile.TiffPageSeries
+    calibration: Calibration
+
+
+@dataclass(frozen=True)
+class _Frame:
+    place: Place
+    page: Any
+
+
+def find(tif: tifffile.TiffFile, path: Path) -> NDTiff | None:
+    """Return the data set that a file belongs to; None if it is no NDTiff.
+
+    The file ``NDTiff.index`` beside it names all images of a data set of several files; without it only
+    those of this file are known.
+
+    Raises
+    ------
+    InputError
+        If the images do not make a stack, or files are missing or lie outside the folder.
+    """
+    if not isinstance(_metadata(tif.pages.first).get("Axes"), dict):
+        return None
+    calibration = Calibration()
+    with ExitStack() as files:  # tifffile opens them again when it reads
+        frames = _indexed(tif, path, files) or _listed(tif, path)
+        values = _axis_values(frames, path)
+        frames, values = _first_field(frames, values, calibration)
+        grid = _complete(frames, values, path, calibration)
+        pages = [each.page for each in grid]
+        _calibrate(calibration, grid, {axis: len(values.get(axis, "?")) for axis in "TCZ"})
+    shape = tuple(len(values[axis]) for axis in "TCZ" if axis in values)
+    frame = pages[0].keyframe
+    names = tuple(map(str, values.get("C", ())))
+    calibration.channel_names = names if not all(name.isdecimal() for name in names) else ()
+    series = tifffile.TiffPageSeries(
+        pages, (*shape, *frame.shape), frame.dtype, "".join(axis for axis in "TCZ" if axis in values) + frame.axes,
+        parent=tif, kind="ndtiff", multifile=len({each.parent.filehandle.path for each in pages}) > 1,
+    )  # fmt: skip
+    return NDTiff(series, calibration)
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """Return the files of the data set that a file belongs to, as the index beside it names them; else none."""
+    index = path.parent / _INDEX
+    if not index.is_file():
+        return ()
+    names = dict.fromkeys(name for _, name, *_ in tifffile.read_ndtiff_index(index))
+    return tuple(within(path.parent, name, index) for name in names) if path.name in names else ()
+
+
+def _metadata(page: Any) -> Mapping[str, Any]:
+    found = page.aspage().tags.valueof(_METADATA)
+    return found if isinstance(found, dict) else {}
+
+
+def _indexed(tif: tifffile.TiffFile, path: Path, files: ExitStack) -> list[_Frame]:
+    """Return the images that the index names, or nothing if there is no index of this file."""
+    paths = files_of(path)
+    if not paths:
+        return []
+    index = path.parent / _INDEX
+    pages: dict[tuple[str, int], Any] = {}
+    for each in paths:
+        if each.name != path.name:
+            check_structure(each)
+        opened = tif if each.name == path.name else files.enter_context(tifffile.TiffFile(each))
+        name = each.relative_to(path.parent).as_posix()
+        pages |= {(name, page.dataoffsets[0]): page for page in _pages(opened)}
+    frames: dict[tuple[tuple[str, Any], ...], _Frame] = {}
+    for axes, name, offset, width, height, *_ in tifffile.read_ndtiff_index(index):
+        place = _place(axes, index)
+        page = pages.get((Path(name).as_posix(), offset))
+        if page is None or page.shape[:2] != (height, width):
+            raise damaged(path, f"'{_INDEX}' tells of images that '{name[:100]}' does not hold")
+        frames[tuple(sorted(place.items()))] = _Frame(place, page)  # of an image that was made again the last one
+    return list(frames.values())
+
+
+def _pages(tif: tifffile.TiffFile) -> list[Any]:
+    tif.pages.useframes = True
+    tif.pages.set_keyframe(0)
+    pages = list(tif.pages)
+    tif.pages.useframes = False
+    return pages
+
+
+def _listed(tif: tifffile.TiffFile, path: Path) -> list[_Frame]:
+    """Return the images of one file, each of which tells its own place."""
+    first = tif.pages.first
+    frames: dict[tuple[tuple[str, Any], ...], _Frame] = {}
+    for number_, page in enumerate(tif.pages, 1):
+        whole = page.aspage()
+        if (whole.shape, whole.dtype) != (first.shape, first.dtype):
+            raise damaged(path, f"image {number_} has another size or type than the first one")
+        place = _place(_metadata(whole).get("Axes"), path)
+        frames[tuple(sorted(place.items()))] = _Frame(place, page)
+    return list(frames.values())
+
+
+def _place(axes: object, path: Path) -> Place:
+    if not isinstance(axes, dict) or not all(isinstance(value, str | int) for value in axes.values()):
+        raise damaged(path, "an image does not tell its place (Axes)")
+    return axes
+
+
+def _axis_values(frames: Sequence[_Frame], path: Path) -> dict[str, list[Any]]:
+    """Return the values along each axis: numbers in their order, names as they come."""
+    names = list(frames[0].place)
+    if any(set(each.place) != set(names) for each in frames):
+        raise damaged(path, f"not all of its images have the axes {', '.join(names)[:100]}")
+    values: dict[str, list[Any]] = {}
+    for name in names:
+        found = list(dict.fromkeys(each.place[name] for each in frames))
+        if all(isinstance(each, int) for each in found):
+            found = sorted(found, key=int)
+        values[name] = found
+    unknown = [name for name in names if name not in (*_NAMES, *_FIELDS) and len(values[name]) > 1]
+    if unknown or len(set(names) & {"z", "slice"}) > 1:
+        raise InputError(
+            f"'{path.name}' has axes that are not known ({', '.join(unknown or names)[:100]}); sections, channels and "
+            "time points are read (z, channel, time): save the stack you want on its own"
+        )
+    return values
+
+
+def _first_field(
+    frames: list[_Frame], values: Mapping[str, list[Any]], calibration: Calibration
+) -> tuple[list[_Frame], dict[str, list[Any]]]:
+    """Leave the images of the first position; return them with the values along T, C and Z."""
+    fields = [name for name in _FIELDS if len(values.get(name, "?")) > 1]
+    if fields:
+        first = {name: frames[0].place[name] for name in fields}
+        count = len({tuple(each.place[name] for name in fields) for each in frames})
+        frames = [each for each in frames if all(each.place[name] == value for name, value in first.items())]
+        where = ", ".join(f"{name} {value}" for name, value in first.items())
+        calibration.notes.append(f"the file holds {count} positions; the first one was read ({where})")
+    found = {name: {each.place[name] for each in frames} for name in values if name in _NAMES}
+    return frames, {_NAMES[name]: [each for each in values[name] if each in found[name]] for name in found}
+
+
+def _complete(
+    frames: Iterable[_Frame], values: dict[str, list[Any]], path: Path, calibration: Calibration
+) -> list[_Frame]:
+    """Return the images in the order T, C, Z; time points that were not finished are left out."""
+    by_place: dict[Any, dict[tuple[Any, Any], _Frame]] = {}
+    for each in frames:
+        place = {_NAMES[name]: value for name, value in each.place.items() if name in _NAMES}
+        by_place.setdefault(place.get("T"), {})[place.get("C"), place.get("Z")] = each
+    wanted = len(values.get("C", "?")) * len(values.get("Z", "?"))
+    times = [time for time in values.get("T", [None]) if len(by_place[time]) == wanted]
+    if not times:
+        raise damaged(
+            path, f"images are missing: {max(map(len, by_place.values()))} of {wanted} of a time point are there"
+        )
+    if len(times) < len(by_place):
+        calibration.notes.append(
+            f"{len(by_place) - len(times)} of {len(by_place)} time points lack images and were left out"
+        )
+        values["T"] = times
+    channels, sections = values.get("C", [None]), values.get("Z", [None])
+    return [by_place[time][channel, section] for time in times for channel in channels for section in sections]
+
+
+def _calibrate(calibration: Calibration, grid: Sequence[_Frame], counts: Mapping[str, int]) -> None:
+    """Read pixel size, z positions (of the first time and channel) and time step from the metadata of the images."""
+    first = _metadata(grid[0].page)
+    size = _first_number(first, _PIXEL_SIZE)
+    if size is not None and size > 0:  # Micro-Manager writes 0 where it does not know
+        calibration.sizes |= {"y": Length(size, "um"), "x": Length(size, "um")}
+    positions = [_first_number(_metadata(each.page), _Z_POSITION) for each in grid[: counts["Z"]]]
+    calibration.positions = [Length(each, "um") for each in positions if each is not None]
+    if len(calibration.positions) < len(positions):
+        calibration.positions = []
+        calibration.set_spacing(_first_number(_summary(grid[0].page.parent), ("z-step_um",)), "um")
+    if counts["T"] > 1:
+        last = _metadata(grid[(counts["T"] - 1) * counts["C"] * counts["Z"]].page)
+        begin, end = (number(each.get("ElapsedTime-ms")) for each in (first, last))
+        if begin is not None and end is not None and end > begin:
+            calibration.time_step = (end - begin) / (counts["T"] - 1) / 1000
+
+
+def _summary(tif: tifffile.TiffFile) -> Mapping[str, Any]:
+    try:
+        found = (tif.micromanager_metadata or {}).get("Summary")
+    except ValueError:  # the head of the file was written by another program
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _first_number(metadata: Mapping[str, Any], names: Iterable[str]) -> float | None:
+    return next((found for name in names if (found := number(metadata.get(name))) is not None), None)

@@ -1,0 +1,157 @@
+"""Opening a TIFF file: which of its images is read, and what the file says about it."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tifffile
+
+from ...errors import InputError
+from ..calibration import Calibration
+from . import ndtiff
+from .damage import check_structure, damaged
+from .imagej import check_imagej, imagej_calibration
+from .ome import calibration_of, parse
+from .ome_set import OmeSet, believed_xml, find_set, is_companion
+
+
+@dataclass
+class Opened:
+    """An open TIFF file.
+
+    Attributes
+    ----------
+    tif : tifffile.TiffFile
+        To be closed by who has asked for it.
+    series : tifffile series
+        The image that is read.
+    kind : str
+        ``"ome"``, ``"imagej"``, ``"ndtiff"`` or, where the file does not say, empty.
+    calibration : Calibration
+    """
+
+    tif: tifffile.TiffFile
+    series: Any
+    kind: str
+    calibration: Calibration
+
+
+def open_image(path: Path, axes: str | None) -> Opened:
+    """Open a TIFF file, or those that belong to one image.
+
+    Parameters
+    ----------
+    path : Path
+        A TIFF file, or the companion file of an OME-TIFF.
+    axes : str or None
+        Names that the user gives for the axes of the file.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or files that belong to it are missing or lie outside its folder.
+    """
+    if not is_companion(path):
+        check_structure(path)
+        tif = tifffile.TiffFile(path)
+        try:
+            if (found := ndtiff.find(tif, path)) is not None:
+                return Opened(tif, found.series, "ndtiff", found.calibration)
+            if tif.is_mmstack:
+                return _mmstack(tif, path)
+        except BaseException:
+            tif.close()
+            raise
+        tif.close()
+    return _open(find_set(path, alone=axes is not None), path, axes)
+
+
+def _open(found: OmeSet | str | None, path: Path, axes: str | None) -> Opened:
+    xml = believed_xml(found) if isinstance(found, OmeSet) else None
+    file = found.opened if isinstance(found, OmeSet) else path
+    tif = tifffile.TiffFile(file, is_ome=False) if xml is None else tifffile.TiffFile(file, omexml=xml)
+    try:
+        if not tif.series:
+            raise damaged(path, "it holds no image")
+        series, images = tif.series[0], len(tif.series)
+        if isinstance(found, OmeSet):
+            calibration, kind = calibration_of(found.root, found.image), "ome"
+            images = max(images, found.images)
+            _check_ome(series, path, axes)
+        else:
+            calibration, kind = _said(tif, series)
+            if kind == "imagej":
+                check_imagej(series, tif.imagej_metadata or {}, path)
+        if isinstance(found, str):
+            calibration.notes.append(f"{found}; it was ignored")
+        if images > 1:
+            calibration.notes.append(f"the file holds {images} image series; the first one was read")
+    except BaseException:
+        tif.close()
+        raise
+    return Opened(tif, series, kind, calibration)
+
+
+def _said(tif: tifffile.TiffFile, series: Any) -> tuple[Calibration, str]:
+    if tif.is_imagej:
+        return imagej_calibration(tif.imagej_metadata or {}, series), "imagej"
+    shaped = tif.shaped_metadata or ({},)  # written by tifffile with imagej=True forgotten: the same keys
+    return imagej_calibration(shaped[0], series), ""
+
+
+def _check_ome(series: Any, path: Path, axes: str | None) -> None:
+    if series.kind == "ome":
+        if any(page is None for page in series):
+            raise damaged(path, f"only {sum(p is not None for p in series)} of its {len(series)} images are there")
+    elif series.kind not in ("imagej", "mmstack") and axes is None:
+        raise InputError(
+            f"the OME-XML in '{path.name}' does not describe the images in the file; "
+            "open it in Fiji and save it as one OME-TIFF, or in Python pass axes='ZYX'"
+        )
+
+
+_UNFINISHED = 10_000
+"""Images that a Micro-Manager file may announce beyond what its folder could hold: a run may have been ended early."""
+
+
+def _mmstack(tif: tifffile.TiffFile, path: Path) -> Opened:
+    """Open what Micro-Manager wrote before NDTiff; tifffile lists all images that are announced."""
+    summary = tif.micromanager_metadata["Summary"]  # type: ignore[index]
+    highest = tif.micromanager_metadata["IndexMap"][:, :4].max(axis=0)  # type: ignore[index]
+    names = ("Channels", "Slices", "Frames", "Positions")
+    announced = math.prod(
+        max(int(summary.get(name, 1)), int(index) + 1) for name, index in zip(names, highest, strict=True)
+    )
+    beside = sum(each.stat().st_size for each in path.parent.glob("*.tif") if each.is_file())
+    room = beside // max(1, tif.pages.first.nbytes)
+    if announced > 100 * (room + _UNFINISHED):
+        raise damaged(path, f"it announces {announced} images, which its folder could not hold")
+    if not tif.series:
+        raise damaged(path, "it holds no image")
+    series, root = tif.series[0], parse(tif.ome_metadata or "")
+    if any(page is None for page in series):
+        raise damaged(path, f"only {sum(p is not None for p in series)} of its {len(series)} images are there")
+    if not isinstance(root, str):
+        return Opened(tif, series, "ome", calibration_of(root, None))
+    return Opened(tif, series, *reversed(_said(tif, series)))  # type: ignore[arg-type]
+
+
+@contextmanager
+def silent_tifffile() -> Iterator[None]:
+    """Keep tifffile's log lines off the terminal: what matters is checked here and reported in words."""
+    logger = logging.getLogger("tifffile")
+
+    def reject(record: logging.LogRecord) -> bool:
+        return False
+
+    logger.addFilter(reject)
+    try:
+        yield
+    finally:
+        logger.removeFilter(reject)
