@@ -11,6 +11,8 @@ from .views import Image, View
 
 _INLIERS = 0.8
 """Share of the pixels that brightness and contrast are fitted to: those that fit best."""
+_FITTED = 8000
+"""About so many pixels are looked at for it."""
 _ROUNDS = 3
 _LEAST_CONTRAST = 1e-6
 _UPSAMPLED = 10
@@ -58,7 +60,7 @@ def compare(first: View, second: View) -> Pair:
 
 def fit(first: Image, second: Image) -> tuple[float, float]:
     """Return (gain, offset) of the second image over the first, from the pixels that fit best (principal axis)."""
-    x, y = (image.ravel()[:: max(1, image.size // 20000)].astype(np.float64) for image in (first, second))
+    x, y = (image.ravel()[:: max(1, image.size // _FITTED)].astype(np.float64) for image in (first, second))
     mean_x, mean_y, gain = x.mean(), y.mean(), _ratio(x, y)
     for _ in range(_ROUNDS):
         residual = np.abs((y - mean_y) - gain * (x - mean_x))
@@ -76,7 +78,7 @@ def displacement(first: View, second: View) -> NDArray[np.float64]:
     """Return how far (rows, columns) the second section lies from the first, in pixels of the reduced sections."""
     from skimage.registration import phase_cross_correlation
 
-    if min(np.abs(view.spectrum).max() for view in (first, second)) <= 0:
+    if first.is_flat or second.is_flat:
         return np.zeros(2)
     found = phase_cross_correlation(
         first.spectrum, second.spectrum, space="fourier", upsample_factor=_UPSAMPLED, normalization=None

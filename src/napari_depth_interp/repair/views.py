@@ -82,9 +82,11 @@ class View:
     @cached_property
     def spectrum(self) -> NDArray[np.complex64]:
         """Fourier transform of the structures of middle size, faded out towards the edges."""
+        from scipy.fft import fft2
+
         rows, columns = (np.hanning(size + 2)[1:-1] for size in self.smooth.shape)
         structures = (self.smooth - smoothed(self.smooth, _COARSE)) * np.outer(rows, columns).astype(np.float32)
-        return np.asarray(np.fft.fft2(structures), np.complex64)
+        return np.asarray(fft2(structures), np.complex64)
 
     @cached_property
     def detail(self) -> NDArray[np.float64]:
