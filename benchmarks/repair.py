@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +23,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from _tools import machine, markdown_table, verdict
+from _tools import machine, markdown_table
 from napari_depth_interp import io
-from napari_depth_interp.repair.detect import examine
-from napari_depth_interp.repair.kinds import KINDS
-from napari_depth_interp.repair.settings import make_repair_settings
+from napari_depth_interp.damage.detect import examine
+from napari_depth_interp.damage.kinds import KINDS
 from napari_depth_interp.simulate import SPECIMENS, simulate
 from napari_depth_interp.stack import Dataset
 
@@ -74,9 +73,10 @@ def volumes(folder: Path | None, only: list[str]) -> Iterator[Volume]:
 def stored(values: NDArray[Any], like: NDArray[Any], ceiling: float | None = None) -> Section:
     """Return values in the type of a section, rounded and clipped."""
     if like.dtype.kind == "f":
-        return values.astype(like.dtype)
+        return np.asarray(values, like.dtype)
     limits = np.iinfo(like.dtype)
-    return np.rint(np.clip(values, limits.min, limits.max if ceiling is None else ceiling)).astype(like.dtype)
+    rounded = np.rint(np.clip(values, limits.min, limits.max if ceiling is None else ceiling))
+    return np.asarray(rounded, like.dtype)
 
 
 def missing(volume: Volume, k: int, random: Random) -> Section:
@@ -90,7 +90,7 @@ def missing(volume: Volume, k: int, random: Random) -> Section:
 
 def duplicate(volume: Volume, k: int, random: Random) -> Section:
     """The section before or after."""
-    return volume.voxels[k + random.choice([-1, 1])].copy()
+    return np.array(volume.voxels[k + int(random.choice([-1, 1]))])
 
 
 def blur(volume: Volume, k: int, random: Random) -> Section:
@@ -119,7 +119,7 @@ def saturated(volume: Volume, k: int, random: Random) -> Section:
 
 def partial(volume: Volume, k: int, random: Random) -> Section:
     """A black edge, a black box or a slanting tear, 4 to 50 % of the area."""
-    section = volume.voxels[k].copy()
+    section = np.array(volume.voxels[k])
     rows, columns = section.shape
     y, x = np.mgrid[:rows, :columns]
     shape = random.integers(3)
@@ -216,7 +216,12 @@ def run(chosen: list[Volume], rounds: int) -> None:
         clean = examine(Dataset.from_array(volume.voxels))
         false[volume.name] += len({each.index for each in clean.found})
         sound += len(volume.voxels)
-        print(volume.name, f"{time.process_time() - start:.1f} s", [(e.index, e.kind, round(e.score, 3), e.detail) for e in clean.found], file=sys.stderr)
+        print(
+            volume.name,
+            f"{time.process_time() - start:.1f} s",
+            [(e.index, e.kind, round(e.score, 3), e.detail) for e in clean.found],
+            file=sys.stderr,
+        )
         for number in range(rounds):
             random = np.random.default_rng([number, *map(ord, volume.name)])
             voxels, truth = damaged(volume, random)
@@ -226,7 +231,17 @@ def run(chosen: list[Volume], rounds: int) -> None:
                 told[each.kind] += 1
                 hits[each.kind] += truth.get(k) == each.kind
                 if truth.get(k) != each.kind:
-                    print(volume.name, number, k, truth.get(k, "sound"), "->", each.kind, f"{each.score:.3g}/{each.threshold:.3g}", each.detail, file=sys.stderr)
+                    print(
+                        volume.name,
+                        number,
+                        k,
+                        truth.get(k, "sound"),
+                        "->",
+                        each.kind,
+                        f"{each.score:.3g}/{each.threshold:.3g}",
+                        each.detail,
+                        file=sys.stderr,
+                    )
                 confused[truth.get(k, "sound"), each.kind] += 1
             for k in truth.keys() - found.keys():
                 confused[truth[k], "-"] += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,12 +22,12 @@ class Evidence:
     part: NDArray[np.bool_] | None = None
 
 
-def evidence(views: Views, k: int, kind: str) -> Evidence:
+def evidence(views: Views, k: int, kind: str, damaged: Collection[int] = ()) -> Evidence:
     """Return what there is to say about a section that was found to be of this kind."""
     view = views[k]
     if view.is_flat:
         return Evidence(f"all pixels are {view.values.flat[0]:g}")
-    around = between_of(views, k)
+    around = between_of(views, k, damaged)
     if not around:
         return Evidence("")
     return _ABOUT[kind](around)

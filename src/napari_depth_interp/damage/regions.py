@@ -29,7 +29,7 @@ def lost_part(section: View, first: View, second: View) -> Mask | None:
         found = section.lost & ~others[0] & ~others[1]
         return found if _SMALLEST / 10 < found.mean() < _WHOLE else None
     core = _core(section, first, second)
-    core = _large(core, _SMALLEST * core.size)
+    core = _large(core, _SMALLEST * core.size, section, (first, second))
     if not core.any():
         return None
     found = _grown(section, core)
@@ -48,16 +48,21 @@ def _core(section: View, first: View, second: View) -> Mask:
     return np.asarray(found, bool)
 
 
-def _large(mask: Mask, least: float) -> Mask:
-    """Return the connected parts of a mask that have at least so many pixels."""
-    from scipy.ndimage import label
+def _large(mask: Mask, least: float, section: View, others: tuple[View, View]) -> Mask:
+    """Return the connected parts of a mask that have at least so many pixels, and no structure of their neighbours.
+
+    What is blurred or fainter keeps the large structures, and is not lost.
+    """
+    from scipy.ndimage import label, standard_deviation
 
     if not mask.any():
         return mask
-    parts, _ = label(mask, np.ones((3, 3)))
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    return np.asarray((sizes >= least)[parts])
+    parts, count = label(mask, np.ones((3, 3)))
+    names = np.arange(1, count + 1)
+    own, *theirs = (np.asarray(standard_deviation(each.smooth, parts, names)) for each in (section, *others))
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
+    kept = (sizes >= least) & (own <= _FLAT * np.minimum(*theirs))
+    return np.asarray(np.concatenate([[False], kept])[parts])
 
 
 def _grown(section: View, core: Mask) -> Mask:

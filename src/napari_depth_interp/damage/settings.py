@@ -38,6 +38,11 @@ class RepairSettings(StackSettings):
         description="Also make anew two or more neighbouring sections; without it they are left as they are, because "
         "the error grows with the width of the gap.",
     )
+    remove: Annotated[str | None, Option("12,40-41")] = Field(
+        None,
+        description="Sections to leave out of the result, such as 12,40-41: gaps stay gaps, and the depths of the "
+        "others are what they were.",
+    )
     sensitivity: float = Field(
         1.0,
         ge=0.1,

@@ -45,7 +45,7 @@ _ALL = (
     Kind("partial", "partly black or torn", "share of the area that is lost", "fill", 0.004),
     Kind("stripes", "stripe noise", "height of stripes in shares of the stack's contrast", "correct", 0.05),
     Kind("brightness", "brightness or contrast jump", "change in shares of the contrast", "correct", 0.1),
-    Kind("blur", "blurred", "fine detail that is lacking, in octaves (1 is half of it)", "interpolate", 0.3),
+    Kind("blur", "blurred", "fine detail that is lacking, in octaves (1 is half of it)", "correct", 0.3),
 )  # fmt: skip
 
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _ALL})

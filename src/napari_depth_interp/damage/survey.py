@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -65,7 +66,9 @@ def survey(views: Views, report: Report) -> Survey:
         found.flat[k], found.contrast[k] = views[k].is_flat, views[k].contrast
         copies.look(sections, k)
         if not found.flat[k]:
-            nearby[k] = _measure(found, sections, k)
+            nearby[k], found.is_end[k], scores = _measured(sections, k)
+            _put(found.scores, k, scores)
+            _put(found.beside, k, all_of(sections.beside(k, 1)))
         report(Progress((k + 1) / count))
     contents = found.contrast[~found.flat]
     found.typical = float(np.quantile(contents, 0.75)) if contents.size else 0.0
@@ -79,18 +82,29 @@ def _empty(count: int) -> Scores:
     return {name: np.full(count, np.nan) for name in KINDS}
 
 
-def _measure(found: Survey, sections: Sections, k: int) -> float:
-    """Measure a section; return the contrast of its neighbours (0: there are none)."""
+def _put(scores: Scores, k: int, found: Mapping[str, float]) -> None:
+    for name, value in found.items():
+        scores[name][k] = value
+
+
+def _measured(sections: Sections, k: int) -> tuple[float, bool, Mapping[str, float]]:
+    """Return the contrast of a section's neighbours (0: there are none), whether it is an end, and its raw scores."""
     around = sections.between(k)
-    upwards = sections.beside(k, 1)
-    for name, value in all_of(upwards).items():
-        found.beside[name][k] = value
-    if not around:
-        found.is_end[k] = True
-        around = upwards or sections.beside(k, -1)
-    for name, value in all_of(around).items():
-        found.scores[name][k] = value
-    return around[0].contrast if around else 0.0
+    is_end = not around
+    if is_end:
+        around = sections.beside(k, 1) or sections.beside(k, -1)
+    return around[0].contrast if around else 0.0, is_end, all_of(around)
+
+
+def measured_again(views: Views, found: Survey, k: int, damaged: Collection[int]) -> Survey:
+    """Return the survey of one section, without those that are damaged beside it, as a survey of its own."""
+    near, is_end, scores = _measured(Sections(views, damaged), k)
+    own = Survey(_empty(1), _empty(1), np.array([is_end]), found.flat[[k]], found.contrast[[k]], found.typical)
+    _put(own.scores, 0, scores)
+    _relate(own, np.array([near]))
+    for name in ("duplicate", *(("missing",) if found.flat[k] else ())):
+        own.scores[name][0] = found.scores[name][k]
+    return own
 
 
 def _relate(found: Survey, nearby: NDArray[np.float64]) -> None:
@@ -168,7 +182,7 @@ def _second_is_copy(sections: Sections, k: int) -> bool:
     return size <= 0 or float(np.vdot(middle - before, step)) / size < 0.5
 
 
-def between_of(views: Views, k: int) -> list[Between]:
+def between_of(views: Views, k: int, damaged: Collection[int] = ()) -> list[Between]:
     """Return a section between its neighbours, to say more about what was found there."""
-    sections = Sections(views)
+    sections = Sections(views, damaged)
     return sections.between(k) or sections.beside(k, 1) or sections.beside(k, -1)

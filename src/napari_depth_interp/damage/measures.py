@@ -6,8 +6,9 @@ each measure is what the two sides agree on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from .views import Remembered, View, Views
 
 _UNRELATED = 0.4
 """Correlation of the sections on both sides below which likeness says nothing."""
-_FAR = 3
+FAR = 3
 """Sections further away are not compared."""
 
 Measure = Callable[["Between"], float]
@@ -28,8 +29,8 @@ Measure = Callable[["Between"], float]
 class Sections:
     """Sections with their neighbours, views and pairs remembered while they are needed."""
 
-    def __init__(self, views: Views) -> None:
-        self.views = views
+    def __init__(self, views: Views, damaged: Collection[int] = ()) -> None:
+        self.views, self._damaged = views, frozenset(damaged)
         self._pairs = Remembered(lambda first, second: compare(views[first], views[second]))
 
     def pair(self, reference: int, index: int) -> Pair:
@@ -38,9 +39,10 @@ class Sections:
         return found
 
     def usable(self, index: int, step: int) -> list[int]:
-        """Return the nearest two sections on one side that are not constant."""
-        places = (index + step * away for away in range(1, _FAR + 1))
-        return [each for each in places if 0 <= each < len(self.views) and not self.views[each].is_flat][:2]
+        """Return the nearest two sections on one side that hold something and are not known to be damaged."""
+        places = (index + step * away for away in range(1, FAR + 1))
+        inside = (each for each in places if 0 <= each < len(self.views) and each not in self._damaged)
+        return list(islice((each for each in inside if not self.views[each].is_flat), 2))
 
     def between(self, index: int) -> list[Between]:
         """Return a section between all pairs of its neighbours: three, so that a damaged one spoils no other."""
@@ -111,15 +113,15 @@ def blurred(around: Between) -> float:
     lost = []
     for view, pair in zip(around.references, around.pairs, strict=True):
         octaves = float(np.mean(np.log2(np.maximum(view.detail[:2], 1e-12) / own)))
-        lost.append(octaves + float(np.log2(max(pair.gain, 1e-6))))
+        lost.append(octaves + float(np.log2(max(pair.light.gain, 1e-6))))
     return min(lost)
 
 
 def brightened(around: Between) -> tuple[float, float]:
     """Return the change of contrast (natural logarithm) and of brightness (in voxel values) that both sides see."""
     first, second = around.pairs
-    gain = agreed(*(float(np.log(max(pair.gain, 1e-6))) for pair in (first, second)))
-    return gain, agreed(first.offset, second.offset)
+    gain = agreed(*(float(np.log(max(pair.light.gain, 1e-6))) for pair in (first, second)))
+    return gain, agreed(first.light.offset, second.light.offset)
 
 
 def shifted(around: Between) -> NDArray[np.float64]:
@@ -149,7 +151,9 @@ def lost_share(around: Between) -> float:
 
 def striped(around: Between) -> float:
     """Return the height of stripes, in voxel values."""
-    return stripe_height(around.view.small, *(each.small for each in around.references))
+    undone = [pair.light.undone(around.view.small) for pair in around.pairs]
+    residuals = [own - each.small for own, each in zip(undone, around.references, strict=True)]
+    return stripe_height(*residuals)
 
 
 def all_of(around: Iterable[Between]) -> Mapping[str, float]:

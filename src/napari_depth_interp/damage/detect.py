@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,9 @@ from ..stack.colours import luminance
 from .evidence import evidence
 from .examination import Examination
 from .kinds import KINDS, Damage
+from .measures import FAR as NEAR
 from .settings import RepairSettings
-from .survey import Survey, survey
+from .survey import Survey, measured_again, survey
 from .views import Views
 
 _SOUND = 0.8
@@ -97,15 +98,40 @@ class _Judged:
     views: Views
 
     def found(self, settings: RepairSettings) -> Iterator[Damage]:
-        """Yield the damage of each section: the first kind above its threshold, which explains the others."""
-        for k in range(len(self.views)):
-            over = [name for name in KINDS if self.survey.scores[name][k] >= self.limits[name][k]]
-            kind = over[0] if over else None
+        """Yield the damage of each section: the first kind above its threshold, which explains the others.
+
+        A damaged section may make its neighbours look damaged. So each is judged once more without the others, and
+        again without those that are then still damaged.
+        """
+        suspected = [k for k in range(len(self.views)) if self._kind(self.survey, k, k) is not None]
+        certain = [k for k in suspected if self._again(k, suspected)[0] is not None]
+        for k in suspected:
+            kind, scores = self._again(k, certain)
             if kind is None or kind not in settings.wanted_kinds:
                 continue
-            told = evidence(self.views, k, kind)
+            self._correct(k, scores)
+            told = evidence(self.views, k, kind, [each for each in certain if each != k])
             score, limit = float(self.survey.scores[kind][k]), float(self.limits[kind][k])
             yield Damage(k, kind, score, limit, told.part, told.words, self.place.time, self.place.channels[0])
+        for k in set(suspected) - set(certain):
+            self._correct(k, self._again(k, certain)[1])
+
+    def _kind(self, found: Survey, k: int, row: int) -> str | None:
+        """Return the kind of damage in a row of a survey, which is section ``k`` of the stack."""
+        return next((name for name in KINDS if found.scores[name][row] >= self.limits[name][k]), None)
+
+    def _again(self, k: int, damaged: Collection[int]) -> tuple[str | None, Survey]:
+        others = [each for each in damaged if each != k and abs(each - k) <= NEAR]
+        if not others:
+            return self._kind(self.survey, k, k), self.survey
+        found = measured_again(self.views, self.survey, k, others)
+        return self._kind(found, k, 0), found
+
+    def _correct(self, k: int, again: Survey) -> None:
+        """Take over the scores of a section that was judged once more."""
+        if again is not self.survey:
+            for name, values in again.scores.items():
+                self.survey.scores[name][k] = values[0]
 
 
 def limits(found: Survey, settings: RepairSettings) -> dict[str, NDArray[np.float64]]:
@@ -126,6 +152,10 @@ def limits(found: Survey, settings: RepairSettings) -> dict[str, NDArray[np.floa
 
 def _together(judged: list[_Judged], settings: RepairSettings, dataset: Dataset) -> Examination:
     """Return one examination of all channels and time points: of each section what is furthest above its threshold."""
+    found = sorted(
+        (damage for each in judged for damage in each.found(settings)),
+        key=lambda damage: (damage.index, damage.time, damage.channel),
+    )
     scores, thresholds = {}, {}
     for name in settings.wanted_kinds:
         thresholds[name] = float(np.median([np.median(each.limits[name]) for each in judged]))
@@ -133,10 +163,6 @@ def _together(judged: list[_Judged], settings: RepairSettings, dataset: Dataset)
         known = np.isfinite(ratios).any(0)
         highest = np.where(np.isfinite(ratios), ratios, -np.inf).max(0)
         scores[name] = np.where(known, highest * thresholds[name], np.nan)
-    found = sorted(
-        (damage for each in judged for damage in each.found(settings)),
-        key=lambda damage: (damage.index, damage.time, damage.channel),
-    )
     notes = tuple(dict.fromkeys(note for each in judged for note in [*each.survey.notes, *_notes(each)]))
     return Examination(scores, thresholds, found, dataset.grid.depths, notes)
 

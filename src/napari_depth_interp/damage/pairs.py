@@ -15,8 +15,27 @@ _FITTED = 8000
 """About so many pixels are looked at for it."""
 _ROUNDS = 3
 _LEAST_CONTRAST = 1e-6
+_LEAST_GAIN = 0.05
+"""Less contrast than this is none that could be brought back."""
 _UPSAMPLED = 10
 """Shifts are found to this part of a pixel of the reduced section."""
+
+
+@dataclass(frozen=True)
+class Light:
+    """Brightness and contrast of one image over another: second = level + offset + gain * (first - level).
+
+    ``level`` is the mean of the first over the pixels that fit.
+    """
+
+    gain: float
+    offset: float
+    level: float
+
+    def undone(self, values: Image) -> Image:
+        """Return values of the second image as they would be in the first."""
+        gain = max(self.gain, _LEAST_GAIN)
+        return np.asarray((values - (self.level + self.offset)) / gain + self.level, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +48,8 @@ class Pair:
         (rows, columns) in pixels of the recorded section; 0 where there is nothing to tell it by.
     alike, alike_moved : float
         Correlation without noise, as they lie and after undoing the shift.
-    gain, offset : float
-        Second = mean of the second + gain * (first - mean of the first) for most pixels, and the change of that mean.
+    light : Light
+        Brightness and contrast of the second over the first.
     difference : float
         Mean absolute difference.
     """
@@ -38,35 +57,32 @@ class Pair:
     shift: NDArray[np.float64]
     alike: float
     alike_moved: float
-    gain: float
-    offset: float
+    light: Light
     difference: float
 
 
 def compare(first: View, second: View) -> Pair:
     """Return how the second section differs from the first."""
-    gain, offset = fit(first.smooth, second.smooth)
     shift = displacement(first, second)
     moved = correlation(*overlap(first.smooth, second.smooth, shift))
     return Pair(
         shift * first.factor,
         correlation(first.smooth, second.smooth),
         moved,
-        gain,
-        offset,
+        fit(first.smooth, second.smooth),
         float(np.abs(second.values - first.values).mean()),
     )
 
 
-def fit(first: Image, second: Image) -> tuple[float, float]:
-    """Return (gain, offset) of the second image over the first, from the pixels that fit best (principal axis)."""
+def fit(first: Image, second: Image) -> Light:
+    """Return brightness and contrast of the second image over the first, from the pixels that fit best (both axes)."""
     x, y = (image.ravel()[:: max(1, image.size // _FITTED)].astype(np.float64) for image in (first, second))
     mean_x, mean_y, gain = x.mean(), y.mean(), _ratio(x, y)
     for _ in range(_ROUNDS):
         residual = np.abs((y - mean_y) - gain * (x - mean_x))
         kept = residual <= np.quantile(residual, _INLIERS)
         mean_x, mean_y, gain = x[kept].mean(), y[kept].mean(), _ratio(x[kept], y[kept])
-    return float(gain), float(mean_y - mean_x)
+    return Light(float(gain), float(mean_y - mean_x), float(mean_x))
 
 
 def _ratio(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
