@@ -200,7 +200,7 @@ def test_option(refused, name):
 
 DEPTHS = {
     "not increasing": ("0 2 2 3", ["depths must increase", "section 1 is at 2 and section 2 at 2"]),
-    "decreasing": ("3 2 1 0", ["depths must increase"]),
+    "neither way": ("3 1 2 0", ["depths must increase", "or decrease throughout"]),
     "too few": ("0 1", ["2 depths", "4 sections"]),
     "too many": ("0 1 2 3 4", ["5 depths", "4 sections"]),
     "NaN": ("0 1 nan 3", ["finite"]),

@@ -18,6 +18,8 @@ __version__ = "0.1.0.dev0"
 if TYPE_CHECKING:
     from .api import evaluate, interpolate
     from .api.labels import evaluate_labels, interpolate_labels
+    from .api.repair import examine, repair
+    from .damage.result import RepairResult
     from .io import read, write
     from .labels.result import LabelResult
     from .run.result import Result
@@ -25,13 +27,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Dataset": "stack", "LabelResult": "labels.result", "Result": "run.result", "evaluate": "api",
-    "evaluate_labels": "api.labels", "interpolate": "api", "interpolate_labels": "api.labels", "read": "io",
+    "evaluate_labels": "api.labels", "examine": "api.repair", "interpolate": "api",
+    "interpolate_labels": "api.labels", "read": "io", "repair": "api.repair", "RepairResult": "damage.result",
     "write": "io",
 }  # fmt: skip
 
 __all__ = [
-    "Dataset", "LabelResult", "Result", "__version__", "evaluate", "evaluate_labels", "interpolate",
-    "interpolate_labels", "read", "write",
+    "Dataset", "LabelResult", "RepairResult", "Result", "__version__", "evaluate", "evaluate_labels", "examine",
+    "interpolate", "interpolate_labels", "read", "repair", "write",
 ]  # fmt: skip
 
 

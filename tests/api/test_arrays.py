@@ -165,7 +165,7 @@ class TestXarray:
                 InputError,
                 r"uneven \(1 to 2\).*drop_vars\('y'\)",
             ),
-            (labelled(np.zeros((3, 4, 5)), z=[2, 1, 0.0]), InputError, "depths must increase"),
+            (labelled(np.zeros((3, 4, 5)), z=[2, 0, 1.0]), InputError, "depths must increase"),
         ],
     )
     def test_what_is_not_understood(self, image, kind, words):

@@ -26,7 +26,7 @@ def test_every_metric_says_its_direction():
         "rmse", "mse", "mae", "boundary_mae", "frc_xy", "frc_xz", "frc_yz", "fsc", "lpips", "lpips_planes",
     }  # fmt: skip
     assert directions["volume_bias"] == "zero"
-    assert directions["gradient_z"] == directions["flicker"] == "one"
+    assert directions["gradient_z"] == directions["flicker"] == directions["inter_slice_noise"] == "one"
     assert len(CATALOGUE) == len(SECTION_METRICS) + len(VOLUME_METRICS) + len(PERCEPTUAL_METRICS)
     assert all(metric.heading and metric.help.endswith(".") for metric in CATALOGUE.values())
 
@@ -59,7 +59,7 @@ def test_every_metric_is_scored_on_all_voxels_and_on_the_foreground():
     reference, test = rng.random((2, 9, 16, 16))
     pair = Comparison(reference[0], test[0], (0, 1), reference[0] > 0.5)
     assert list(score_section(pair)) == [f"{name}{suffix}" for name in SECTION_METRICS for suffix in ("", "_fg")]
-    whole = VolumePair(reference, test, (0, 1), reference > 0.5, np.ones(9, bool), (1, 1, 1))
+    whole = VolumePair(reference, test, (0, 1), reference > 0.5, np.arange(9) != 4, (1, 1, 1))
     scores = score_volume(whole)
     assert list(scores) == [f"{name}{suffix}" for name in VOLUME_METRICS for suffix in ("", "_fg")]
     assert all(isinstance(value, float) for value in (*score_section(pair).values(), *scores.values()))

@@ -83,7 +83,7 @@ def test_options_that_make_no_sense_are_refused(settings, message):
     [
         ([0, 1, 2], "3 depths were given for 4 sections"),
         ([0, 1, 1, 2], "must increase"),
-        ([3, 2, 1, 0], "must increase"),
+        ([3, 1, 2, 0], "must increase"),
         ([0, 1, float("nan"), 3], "finite"),
         ([], "must be a list of numbers"),
     ],

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_depth_interp.errors import TooLargeError
-from napari_depth_interp.stack.lazy import LazyVoxels, is_lazy, planes_of
+from napari_depth_interp.stack.lazy import LazyVoxels, is_lazy, planes_of, some_sections
 from napari_depth_interp.system import memory as resources
 
 VOXELS = np.arange(2 * 3 * 5 * 6 * 7, dtype=">u2").reshape(2, 3, 5, 6, 7)
@@ -50,6 +50,28 @@ def test_views_of_views_are_those_of_the_array(data):
         np.testing.assert_array_equal(np.asarray(found), expected)
         if not is_lazy(found):
             break
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(st.data())
+def test_some_sections_are_those_of_the_array(data):
+    chosen = np.array(sorted(data.draw(st.sets(st.integers(0, 4), min_size=1))))
+    found, expected = some_sections(lazy(), chosen), VOXELS[:, :, chosen]
+    assert is_lazy(found)
+    assert found.shape == expected.shape
+    key = tuple(data.draw(index(size)) for size in expected.shape[: data.draw(st.integers(0, 5))])
+    np.testing.assert_array_equal(np.asarray(found[key]), expected[key])
+    np.testing.assert_array_equal(some_sections(VOXELS, chosen), expected)
+    again = np.arange(0, len(chosen), 2)
+    np.testing.assert_array_equal(np.asarray(some_sections(found, again)), expected[:, :, again])
+    for plane, true in zip(planes_of(found), planes_of(expected), strict=True):
+        np.testing.assert_array_equal(plane, true)
+
+
+def test_of_sections_that_are_left_out_nothing_is_read():
+    source = Watched(VOXELS)
+    np.asarray(some_sections(LazyVoxels(source), np.array([0, 1, 4]))[0, 0])
+    assert source.read == [2 * 42, 42]
 
 
 def test_nothing_is_read_before_a_plane_is_asked_for():

@@ -247,8 +247,28 @@ def test_given_depths_follow_the_order_of_the_file():
     assert turned.with_depths([0, 1, 3, 7]).grid.depths.tolist() == [0, 4, 6, 7]
     with pytest.raises(InputError, match="3 depths were given for 4 sections"):
         plain.with_depths([0, 1, 2])
-    with pytest.raises(InputError, match="must increase"):
-        turned.with_depths([3, 2, 1, 0])
+    with pytest.raises(InputError, match=r"must increase .* or decrease throughout, but section 0 is at 3"):
+        turned.with_depths([3, 1, 2, 0])
+
+
+def test_decreasing_depths_are_distances_from_the_first_section_and_known_as_they_were_given():
+    plain = Dataset(np.zeros((1, 1, 4, 2, 2)), Grid(None, unit="um"))
+    placed = plain.with_depths([0.03, 0.02, 0.01, 0.005], "mm")
+    np.testing.assert_allclose(placed.grid.depths, [0, 10, 20, 25], atol=1e-9)
+    np.testing.assert_allclose(placed.grid.positions, [30, 20, 10, 5])
+    assert "the depths decrease" in placed.notes[0]
+    assert placed.with_z_spacing(2).grid.descends_from is None
+    np.testing.assert_allclose(placed.keeping([0, 2]).grid.positions, [30, 10])
+    assert Dataset.from_array(np.zeros((3, 2, 2)), depths=[3, 2, 0]).grid.positions.tolist() == [3, 2, 0]
+
+
+def test_a_file_read_from_the_far_end_takes_decreasing_depths_as_they_are():
+    turned = Dataset(
+        np.zeros((1, 1, 4, 2, 2)), Grid(None), source=Source(Path("a.nii"), "nifti", reversed_sections=True)
+    )
+    placed = turned.with_depths([7, 3, 1, 0])
+    assert placed.grid.depths.tolist() == placed.grid.positions.tolist() == [0, 1, 3, 7]
+    assert placed.notes == ()
 
 
 def test_a_channel_is_chosen_by_name_or_index():

@@ -18,7 +18,7 @@ from ..evaluation.holdout import Protocol
 from ..progress import Report, silent
 from ..run.execute import execute
 from ..run.outputs import Target
-from ..run.request import Request, part_in_words, resolve, whole_image
+from ..run.request import Request, part_in_words, placed, resolve, whole_image
 from ..run.result import Result
 from ..run.settings import Settings, make_settings
 from ..stack import Dataset, to_tczyx
@@ -64,7 +64,8 @@ def interpolate(
         An array needs ``z_spacing`` (or ``depths``). Files usually bring their own; so does a ``DataArray``
         with a coordinate along z, whose ``units`` attribute is the unit.
     at : sequence of float, optional
-        Explicit target depths, increasing, in the unit of the stack, instead of a factor or a spacing.
+        Explicit target depths in the unit of the stack, instead of a factor or a spacing; increasing, or decreasing
+        where those of the stack do.
     extrapolate : bool
         Allow ``at`` beyond the first and the last section, where the ends are held.
     out : path, optional
@@ -120,13 +121,17 @@ def interpolate(
     lazy = arrays.is_dask(image) or (arrays.is_xarray(image) and arrays.is_dask(image.data))
     if out is not None:
         dataset = _left_in_place(image) if lazy else _dataset(image, chosen.axis, read=io.open_stack)
-        request = resolve(dataset, chosen, depths=at, extrapolate=extrapolate)
-        return execute(request, report, Target(Path(out)))
+        return execute(_resolved(dataset, chosen, at, extrapolate), report, Target(Path(out)))
     if lazy:
         return _interpolate_lazily(image, chosen, at, extrapolate, report)
-    request = resolve(_dataset(image, chosen.axis), chosen, depths=at, extrapolate=extrapolate)
-    result = execute(request, report)
+    result = execute(_resolved(_dataset(image, chosen.axis), chosen, at, extrapolate), report)
     return arrays.to_xarray(result, arrays.part(image, chosen)) if arrays.is_xarray(image) else result
+
+
+def _resolved(dataset: Dataset, settings: Settings, at: Sequence[float] | None, extrapolate: bool) -> Request:
+    """Return the request; ``at`` is given as the depths of the stack are, be they increasing or decreasing."""
+    depths = at if at is None else placed(dataset, settings).grid.mirrored(np.asarray(at, float)).tolist()
+    return resolve(dataset, settings, depths=depths, extrapolate=extrapolate)
 
 
 def _without_pixels(image: xr.DataArray | da.Array) -> tuple[Dataset, Any]:
@@ -154,7 +159,7 @@ def _interpolate_lazily(
     small, voxels = _without_pixels(image)
 
     def ask(dataset: Dataset) -> Request:
-        request = resolve(dataset, whole_image(chosen), depths=at, extrapolate=extrapolate)
+        request = _resolved(dataset, whole_image(chosen), at, extrapolate)
         return replace(request, part=part_in_words(chosen))
 
     def run(values: NDArray[Any]) -> Result:

@@ -106,7 +106,7 @@ def from_xarray(image: xr.DataArray, voxels: NDArray[Any]) -> Dataset:
     found = {axis: _coordinate(image, dims[axis]) for axis in "ZYX"}
     unit = next((unit for _, unit in found.values() if unit), None)
     depths, y, x = (_in_unit(found[axis], unit) for axis in "ZYX")
-    grid = Grid(depths, unit=unit)
+    grid = Grid(None, unit=unit) if depths is None else Grid(None, unit=unit).with_depths(depths)
     if y is not None and x is not None and min(len(y), len(x)) > 1:
         pixel_size = (_step(y, dims["Y"]), _step(x, dims["X"]))
         grid = replace(grid, pixel_size=pixel_size, origin=(float(y[0]), float(x[0])))
@@ -168,7 +168,7 @@ def _labelled(
     # Without what belongs to the observed sections, to channels that were left out, or to pixels before enlarging.
     coords: dict[Any, Any] = {name: each for name, each in like.coords.items() if set(each.dims) <= same}
     known = like.coords[z].attrs if z in like.coords else {}
-    coords[z] = (z, grid.depths, ({"units": grid.unit} if grid.unit else {}) | known)
+    coords[z] = (z, grid.positions, ({"units": grid.unit} if grid.unit else {}) | known)
     coords["is_observed"] = (z, observed)
     for dim in (dims["Y"], dims["X"]):
         old, _ = _coordinate(like, dim)

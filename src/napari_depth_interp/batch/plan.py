@@ -17,12 +17,16 @@ from ..run.settings import Settings, chosen_targets
 from ..run.targets import check_enhancer, check_same_grid
 from ..stack import Acquisition
 from ..stack.part import parse_crop, parse_times
+from ..stack.section_list import parse_sections
 from ..stack.units import parse_length
 from ..system.devices import resolve_device
 from .workspace import FOLDER
 
 _COMPANION = ".companion.ome"
 """Of a description without voxels: its result is a TIFF."""
+
+_ANY_COUNT = 10**9
+"""Sections that a file may have, as long as it has not been read."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,8 @@ def _check_input(settings: Settings) -> None:
         parse_crop(settings.crop)
     if settings.times is not None:
         parse_times(settings.times)
+    if settings.exclude is not None:
+        parse_sections(settings.exclude, _ANY_COUNT)
 
 
 def _check_target(spec: MethodSpec, settings: Settings) -> None:
@@ -141,7 +147,7 @@ def _check_target(spec: MethodSpec, settings: Settings) -> None:
     given = chosen_targets(settings)
     if len(given) > 1:
         raise RequestError(f"{' and '.join(given)} exclude each other; give one of them")
-    if not given and not is_projection and spec.enlarges == 1:
+    if not given and not is_projection and spec.enlarges == 1 and settings.exclude is None:
         raise RequestError("say how dense the results should be: --factor 4, --spacing 2um or --isotropic")
 
 

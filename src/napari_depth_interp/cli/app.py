@@ -38,6 +38,7 @@ from .options import (
     takes_settings,
 )
 from .output import describe_result, describe_spec, print_estimate, print_json, print_scores, summarise, warn
+from .repair import repair
 from .signals import reporting
 from .train import train
 
@@ -284,6 +285,7 @@ def demo(
 
 
 app.command()(labels)
+app.command()(repair)
 app.command()(batch)
 app.command()(train)
 app.command()(doctor)

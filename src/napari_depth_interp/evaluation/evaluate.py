@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RequestError, WeightsError
 from ..progress import Progress, Report, part, silent
+from ..run.exclusion import used_sections, without_excluded
 from ..run.request import APPLIED, check_voxels, part_in_words, prepare_dataset, resolve
 from ..run.settings import Settings, make_settings
 from ..stack import Dataset
@@ -87,9 +88,10 @@ def evaluate(
     reference = None if reference is None else reference.without_alpha()
     if reference is not None and settings.channel is not None and reference.voxels.shape[1] > 1:
         reference = reference.select_channel(settings.channel)
-    check_voxels(dataset, fill_nan=settings.nan == "fill")
-    trials = make_trials(dataset, protocol, reference)
-    truth = Truth.of(dataset if reference is None else reference, data_range)
+    used = used_sections(dataset, settings)
+    check_voxels(without_excluded(dataset, settings), fill_nan=settings.nan == "fill")
+    trials = make_trials(dataset, protocol, reference, used)
+    truth = Truth.of(dataset, data_range, used) if reference is None else Truth.of(reference, data_range)
     plans = [plan_of(name, settings) for name in methods]
     _check_requests(trials[0], plans)
     network, how = _lpips(lpips, report)

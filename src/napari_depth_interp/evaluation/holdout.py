@@ -15,8 +15,12 @@ from numpy.typing import NDArray
 
 from ..errors import RequestError
 from ..stack import SPACING_RTOL, Acquisition, Dataset, missing_spacing
+from ..stack.section_list import section_text
 from ..stack.thinning import every_kth
 from ..stack.units import convert
+
+Used = NDArray[np.intp] | None
+"""Indices of the sections that are not excluded; None: all."""
 
 POOLED = 4
 """Voxels along each axis that the protocol sr4 averages (Nishioka 2026)."""
@@ -105,7 +109,7 @@ class Protocol:
         return words[self.kind]
 
 
-def keep_every(dataset: Dataset, k: int) -> list[Trial]:
+def keep_every(dataset: Dataset, k: int, used: Used = None) -> list[Trial]:
     """Keep sections 0, k, 2k ...; hide those in between. What lies after the last kept one is left out."""
     count = _section_count(dataset)
     if k < 2:
@@ -114,31 +118,38 @@ def keep_every(dataset: Dataset, k: int) -> list[Trial]:
         raise RequestError(f"keep-every needs 3 sections or more, got {count}")
     if count <= k:
         raise RequestError(f"keeping one section in {k} of {count} leaves a single one; choose {count - 1} or less")
-    kept, _ = every_kth(count, k)
-    return [_trial(dataset, kept, np.arange(kept[-1] + 1))]
+    kept = _among(every_kth(count, k)[0], used)
+    if len(kept) < 2:
+        raise RequestError(
+            f"of the sections that are kept, one in {k}, {len(kept)} is not excluded, and 2 are needed; keep more, or "
+            "exclude fewer"
+        )
+    return [_trial(dataset, kept, _among(np.arange(kept[0], kept[-1] + 1), used))]
 
 
-def hold_out(dataset: Dataset, sections: Sequence[int]) -> list[Trial]:
+def hold_out(dataset: Dataset, sections: Sequence[int], used: Used = None) -> list[Trial]:
     """Hide the given sections (indices from 0); the first and the last section cannot be hidden."""
-    count = _section_count(dataset)
+    seen = _among(np.arange(_section_count(dataset)), used)
     hidden = sorted(set(sections))
-    bad = [i for i in hidden if not 0 < i < count - 1]
+    bad = [i for i in hidden if not seen[0] < i < seen[-1]]
     if bad or not hidden:
         raise RequestError(
-            f"sections to hide must lie between the first (0) and the last ({count - 1}), got {bad or 'none'}"
+            f"sections to hide must lie between the first ({seen[0]}) and the last ({seen[-1]}), got {bad or 'none'}"
         )
-    kept = np.setdiff1d(np.arange(count), hidden)
-    return [_trial(dataset, kept, np.arange(count))]
+    excluded = sorted(set(hidden) - set(seen.tolist()))
+    if excluded:
+        raise RequestError(f"sections {section_text(excluded)} are excluded, so nothing can be scored there")
+    return [_trial(dataset, np.setdiff1d(seen, hidden), seen)]
 
 
 class _LeaveOneOut(Sequence[Trial]):
     """Trials made when asked for: each is a copy of nearly the whole dataset."""
 
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
+    def __init__(self, dataset: Dataset, seen: NDArray[np.intp]) -> None:
+        self._dataset, self._seen = dataset, seen
 
     def __len__(self) -> int:
-        return _section_count(self._dataset) - 2
+        return len(self._seen) - 2
 
     @overload
     def __getitem__(self, index: int) -> Trial: ...
@@ -148,16 +159,15 @@ class _LeaveOneOut(Sequence[Trial]):
         if isinstance(index, slice):
             return [self[i] for i in range(len(self))[index]]
         hidden = range(1, len(self) + 1)[index]
-        everything = np.arange(len(self) + 2)
-        return _trial(self._dataset, np.delete(everything, hidden), np.array([hidden]))
+        return _trial(self._dataset, np.delete(self._seen, hidden), self._seen[[hidden]])
 
 
-def leave_one_out(dataset: Dataset) -> Sequence[Trial]:
+def leave_one_out(dataset: Dataset, used: Used = None) -> Sequence[Trial]:
     """Hide each inner section in turn, all others kept."""
-    count = _section_count(dataset)
-    if count < 3:
-        raise RequestError(f"leave-one-out needs 3 sections or more, got {count}")
-    return _LeaveOneOut(dataset)
+    seen = _among(np.arange(_section_count(dataset)), used)
+    if len(seen) < 3:
+        raise RequestError(f"leave-one-out needs 3 sections or more, got {len(seen)}")
+    return _LeaveOneOut(dataset, seen)
 
 
 def projections(dataset: Dataset, n: int) -> list[Trial]:
@@ -210,11 +220,13 @@ def against_reference(dataset: Dataset, reference: Dataset) -> list[Trial]:
         )
     if reference.grid.depths is None:
         raise RequestError("the reference does not say how far apart its sections are; save it with its z spacing")
-    observed, depths = _depths(dataset), _depths(reference)
+    observed, depths = _depths(dataset), reference.grid.mirrored(_depths(reference))
     if dataset.grid.unit and reference.grid.unit:
         depths = convert(1.0, reference.grid.unit, dataset.grid.unit) * depths
+    depths = dataset.grid.mirrored(depths)
     reach = (dataset.grid.spacing or 0.0) * (0.5 if dataset.acquisition.is_projection else SPACING_RTOL)
     inside = np.flatnonzero((depths >= observed[0] - reach) & (depths <= observed[-1] + reach))
+    inside = inside[np.argsort(depths[inside])]
     scored = np.ones(len(inside), bool)
     if not dataset.acquisition.is_projection:
         near = SPACING_RTOL * np.diff(observed).min()
@@ -228,8 +240,18 @@ def against_reference(dataset: Dataset, reference: Dataset) -> list[Trial]:
     return [Trial(visible, depths[inside], np.where(scored, inside, -1), inside)]
 
 
-def make_trials(dataset: Dataset, protocol: Protocol, reference: Dataset | None = None) -> Sequence[Trial]:
+def make_trials(
+    dataset: Dataset, protocol: Protocol, reference: Dataset | None = None, used: Used = None
+) -> Sequence[Trial]:
     """Return the trials of a protocol.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    protocol : Protocol
+    reference : Dataset, optional
+    used : (S,) int array, optional
+        The sections that may be seen and scored; all others are excluded. Default: all.
 
     Raises
     ------
@@ -239,21 +261,30 @@ def make_trials(dataset: Dataset, protocol: Protocol, reference: Dataset | None 
     if protocol.kind == "reference":
         if reference is None:
             raise RequestError("the protocol 'reference' needs a reference file")
-        return against_reference(dataset, reference)
+        return against_reference(dataset if used is None else dataset.keeping(used), reference)
     if dataset.acquisition.is_projection:
         raise RequestError(
             f"the stack is {dataset.acquisition}: no section is known, so none can be hidden; "
             "compare with a dense --reference FILE, or give a dense stack and --protocol projection:N or sr4"
         )
     if protocol.kind == "hold_out":
-        return hold_out(dataset, protocol.sections)
+        return hold_out(dataset, protocol.sections, used)
     if protocol.kind == "leave_one_out":
-        return leave_one_out(dataset)
+        return leave_one_out(dataset, used)
+    if protocol.kind == "keep_every":
+        return keep_every(dataset, protocol.every or 0, used)
+    if used is not None and len(used) < _section_count(dataset):
+        raise RequestError(
+            "means of sections are made of all of them, so none can be excluded; leave --exclude out, or choose "
+            "--keep-every"
+        )
     if protocol.kind == "projection":
         return projections(dataset, protocol.every or 0)
-    if protocol.kind == "sr4":
-        return pooled(dataset)
-    return keep_every(dataset, protocol.every or 0)
+    return pooled(dataset)
+
+
+def _among(sections: NDArray[np.intp], used: Used) -> NDArray[np.intp]:
+    return sections if used is None else sections[np.isin(sections, used)]
 
 
 def _trial(dataset: Dataset, kept: NDArray[np.intp], asked: NDArray[np.intp]) -> Trial:
@@ -264,8 +295,11 @@ def _trial(dataset: Dataset, kept: NDArray[np.intp], asked: NDArray[np.intp]) ->
 
 
 def _stripped(dataset: Dataset, voxels: NDArray[np.generic], depths: NDArray[np.float64]) -> Dataset:
-    """Return other sections on the same grid, without a path or a record that would lead to the hidden ones."""
-    grid = replace(dataset.grid, depths=depths)
+    """Return other sections on the same grid, without a path or a record that would lead to the hidden ones.
+
+    Trials are asked for depths as the grid has them, so it no longer says whether these were given decreasing.
+    """
+    grid = replace(dataset.grid, depths=depths, descends_from=None)
     return replace(dataset, voxels=voxels, grid=grid, source=None, record={}, notes=())
 
 

@@ -25,14 +25,24 @@ class Truth:
     foreground: tuple[NDArray[np.bool_], ...] = field(repr=False)
 
     @classmethod
-    def of(cls, dataset: Dataset, data_range: tuple[float, float] | None) -> Truth:
-        """Take the data range as given, else percentiles 0.1 to 99.9 of each channel."""
-        channels = [dataset.voxels[:, c] for c in range(dataset.voxels.shape[1])]
+    def of(
+        cls, dataset: Dataset, data_range: tuple[float, float] | None, used: NDArray[np.intp] | None = None
+    ) -> Truth:
+        """Take the data range as given, else percentiles 0.1 to 99.9 of each channel.
+
+        ``used``: the sections that are no damage, and count for range and foreground; default: all.
+        """
+        whole = used is None or len(used) == dataset.voxels.shape[2]
+        taken: Any = slice(None) if whole else used
+        channels = [dataset.voxels[:, c, taken] for c in range(dataset.voxels.shape[1])]
         if data_range is not None:
             ranges = [_checked_range(data_range)] * len(channels)
         else:
             ranges = [_own_range(channel) for channel in channels]
-        return cls(dataset, tuple(ranges), tuple(above_otsu(channel) for channel in channels))
+        foreground = [np.zeros(dataset.voxels[:, c].shape, bool) for c in range(len(channels))]
+        for mask, channel in zip(foreground, channels, strict=True):
+            mask[:, taken] = above_otsu(channel)
+        return cls(dataset, tuple(ranges), tuple(foreground))
 
     @property
     def voxel_size(self) -> tuple[float, float, float] | None:

@@ -162,13 +162,13 @@ def scaling_of(voxels: Any) -> Scaling:
 
 def at_depths(result: Result, targets: NDArray[np.float64]) -> Result:
     """Return the sections of a dense image at the target's depths: those at annotated ones alone are left out."""
-    depths = result.depths
+    depths = result.dataset.stack().depths
     places = np.clip(np.searchsorted(depths, targets - 1e-9 * np.abs(targets)), 0, len(depths) - 1)
     if len(places) == len(depths):
         return result
     observed = set(result.record["observed"])
     record = dict(result.record) | {
-        "depths": [float(z) for z in depths[places]],
+        "depths": result.depths[places].tolist(),
         "observed": [k for k, place in enumerate(places.tolist()) if place in observed],
     }
     dataset = result.dataset

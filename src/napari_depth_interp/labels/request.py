@@ -155,7 +155,7 @@ class LabelRequest:
             **({"image_method": self.image.dense.method} if self.image and self.image.dense else {}),
             "seed": self.runtime.seed,
             "dtype": "keep",
-            "depths": [float(z) for z in self.depths],
+            "depths": self.dataset.grid.mirrored(self.depths).tolist(),
             "unit": self.dataset.grid.unit,
             "observed": np.flatnonzero(self.observed >= 0).tolist(),
             "annotated": np.flatnonzero(self.observed >= 0).tolist(),

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from . import correlation, intensity, structure, volume
+from . import correlation, intensity, noise, structure, volume
 from .comparison import Comparison, above_otsu
 from .intensity import data_range_of
 from .volume import VolumePair
@@ -94,6 +94,15 @@ VOLUME_METRICS: Mapping[str, tuple[VolumeFunction, Metric]] = {
     "flicker": (
         volume.flicker_ratio,
         Metric("Flicker", "", "one", "Mean second difference along z over the truth's: above 1, sections flicker."),
+    ),
+    "inter_slice_noise": (
+        noise.inter_slice_noise,
+        Metric(
+            "Inter-slice noise",
+            "",
+            "one",
+            "Noise step between sections over the truth's: above 1, it alternates.",
+        ),
     ),
     "frc_xy": (
         correlation.frc_xy,

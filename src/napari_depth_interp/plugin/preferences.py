@@ -12,7 +12,7 @@ from ..run.settings import Settings, load_settings, make_settings, save_settings
 
 PLUGIN = "napari-depth-interp"
 _FOLDER = "last-folder.txt"
-_STACK_SPECIFIC = {"z_spacing", "depths", "channel", "axis", "acquisition", "crop", "times"}
+_STACK_SPECIFIC = {"z_spacing", "depths", "channel", "axis", "acquisition", "crop", "times", "exclude"}
 
 
 def preference(name: str) -> Any:

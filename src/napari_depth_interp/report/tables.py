@@ -15,8 +15,9 @@ from .sheets import flat
 
 HEADLINE = (
     "volume.psnr", "gain_over_linear_db", "mean.ssim", "volume.psnr_fg", "mean.ssim_fg", "mean.ms_ssim",
-    "volume.ssim_3d", "volume.dice", "volume.volume_bias", "volume.gradient_z", "volume.flicker", "volume.frc_xy",
-    "volume.frc_xz", "volume.frc_yz", "mean.lpips", "seconds", "peak_memory_mb",
+    "volume.ssim_3d", "volume.dice", "volume.volume_bias", "volume.gradient_z", "volume.flicker",
+    "volume.inter_slice_noise", "volume.frc_xy", "volume.frc_xz", "volume.frc_yz", "mean.lpips", "seconds",
+    "peak_memory_mb",
 )  # fmt: skip
 """Scores of the first table, by their path in the JSON."""
 _OWN_HEADINGS = {

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     ("volume", "psnr"), ("mean", "psnr"), ("mean", "psnr_fg"), ("mean", "ssim"), ("mean", "ssim_fg"), ("mean", "rmse"),
-    ("mean", "dice"), ("volume", "gradient_z"), ("volume", "flicker"), ("mean", "lpips"),
+    ("mean", "dice"), ("volume", "gradient_z"), ("volume", "flicker"),
+    ("volume", "inter_slice_noise"), ("mean", "lpips"),
 )  # fmt: skip
 """Scores that fit into a terminal; the report, CSV and JSON have all."""
 

@@ -25,5 +25,5 @@ def input_record(dataset: Dataset) -> dict[str, Any]:
         "shape": list(dataset.voxels.shape),
         "dtype": str(dataset.voxels.dtype),
         "sha256": signature(dataset.voxels),
-        "depths": [float(z) for z in dataset.stack().depths],
+        "depths": dataset.stack().grid.mirrored(dataset.stack().depths).tolist(),
     }

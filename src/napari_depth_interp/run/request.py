@@ -23,6 +23,7 @@ from ..stack.lazy import planes_of
 from ..stack.part import part_of
 from ..stack.units import parse_length
 from ..system.devices import default_threads, resolve_device
+from .exclusion import end_notes, excluded_sections, without_excluded
 from .history import input_record, versions
 from .settings import Settings, ShareFit, StackSettings, explain_validation
 from .targets import (
@@ -38,8 +39,8 @@ from .targets import (
 PART = ("crop", "times")
 """Settings that choose a part of the image."""
 
-APPLIED: dict[str, None] = dict.fromkeys(("channel", "z_spacing", "depths", "acquisition", *PART))
-"""Settings that :func:`prepare_dataset` has applied, as they are for what it returns."""
+APPLIED: dict[str, None] = dict.fromkeys(("channel", "z_spacing", "depths", "acquisition", "exclude", *PART))
+"""Settings that :func:`prepare_dataset` and :func:`without_excluded` have applied, as they are for their results."""
 
 LARGEST = 1e100
 """Values beyond this overflow when squared and summed."""
@@ -69,6 +70,8 @@ class Request:
         False where the sections are only counted; the result's grid then has no depths either.
     part : mapping
         Which part of the image the dataset is, as in the settings ``crop`` and ``times``; empty: all of it.
+    excluded : tuple of int
+        Sections of the input that the dataset is without.
     notes : tuple of str
         What the user should know about how the request was understood.
     """
@@ -86,6 +89,7 @@ class Request:
     stored_dtype: np.dtype[Any] | None = None
     depths_known: bool = True
     part: Mapping[str, str] = field(default_factory=dict)
+    excluded: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -150,12 +154,13 @@ class Request:
             **({"enhance": _enhancement_record(self.enhance)} if self.enhance else {}),
             "acquisition": str(self.dataset.acquisition),
             **self.part,
+            **({"excluded": list(self.excluded)} if self.excluded else {}),
             "seed": self.runtime.seed,
             "device": self.runtime.device,
             "dtype": "float32" if self.float_output else "keep",
             "nan": "fill" if self.fill_nan else "refuse",
             **({"shared_fit": "luminance" if self.dataset.rgb else "mean"} if self.shares_fit else {}),
-            "depths": [float(z) for z in self.depths],
+            "depths": self.dataset.grid.mirrored(self.depths).tolist(),
             "unit": self.dataset.grid.unit,
             "observed": [] if self.enhance else there,
             **({"enhanced": there} if self.enhance else {}),
@@ -194,6 +199,8 @@ def resolve(
     """
     dataset = prepare_dataset(dataset, settings)
     spec, config = resolve_method(settings.method, settings.preset, settings.parameters)
+    whole, excluded = dataset, excluded_sections(dataset, settings, spec)
+    dataset = without_excluded(whole, settings)
     check_voxels(dataset, fill_nan=settings.nan == "fill", alone=spec.enhances)
     _check_acquisition(spec, dataset.acquisition)
     _check_model(spec, config)
@@ -205,9 +212,9 @@ def resolve(
         dataset = dataset.counted()
         targets, grid_notes = known_depths(dataset.grid), [changes_observed(spec)]
     elif depths is None:
-        targets, grid_notes = target_depths(dataset, settings)
+        targets, grid_notes = target_depths(whole, settings)
     else:
-        targets, grid_notes = explicit_depths(dataset, settings, depths, extrapolate=extrapolate), []
+        targets, grid_notes = explicit_depths(whole, settings, depths, extrapolate=extrapolate), []
     observed = match_observed(dataset, targets) if spec.keeps_observed else np.full(len(targets), -1)
     if depths is None and spec.keeps_observed:
         grid_notes += _observed_notes(dataset, observed)
@@ -224,9 +231,11 @@ def resolve(
         share_fit=settings.share_fit,
         depths_known=known,
         part=part_in_words(settings),
+        excluded=excluded,
         notes=(
             *dataset.notes,
             *grid_notes,
+            *end_notes(whole, excluded),
             *_sharing_notes(dataset, settings, spec, config),
             *warnings,
             *_label_notes(dataset, spec),

@@ -105,8 +105,9 @@ class Result:
 
     @property
     def depths(self) -> NDArray[np.float64]:
-        """(Z,) position of each section along z, in :attr:`unit`."""
-        return self.dataset.stack().depths
+        """(Z,) position of each section along z, in :attr:`unit`; decreasing where those of the input are."""
+        stack = self.dataset.stack()
+        return stack.grid.mirrored(stack.depths)
 
     @property
     def spacing(self) -> float | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..errors import RequestError
 from ..method import Preset
@@ -111,6 +111,12 @@ class Settings(StackSettings):
         None,
         description="Time points to work on, counted from 0, the end excluded: 0:3, or one: 2. Default: all.",
     )
+    exclude: Annotated[str | None, Option("A,B-C")] = Field(
+        None,
+        description="Sections that are neither used nor kept, such as 12,40-41, counted from 0 as the window shows "
+        "them, both ends of a range included; they are made anew like any other new one. Without a target nothing else "
+        "is new. Default: none.",
+    )
     share_fit: ShareFit = Field(
         "auto",
         description="Whether channels share what a method finds out. auto: red, green and blue of a colour image move "
@@ -125,6 +131,11 @@ class Settings(StackSettings):
         "refuse", description="Voxels that are not a number: refuse the stack, or fill them for the computation only."
     )
     device: str = Field("auto", description="Where to compute: auto, cpu, cuda, cuda:N or mps.")
+
+    @field_validator("exclude", mode="before")
+    @classmethod
+    def _one_text(cls, value: Any) -> Any:
+        return value if isinstance(value, str | int) or not isinstance(value, Iterable) else ",".join(map(str, value))
 
 
 _Model = TypeVar("_Model", bound=StackSettings)

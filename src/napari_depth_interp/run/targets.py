@@ -28,11 +28,16 @@ SAME_GRID: dict[str, Any] = {
 
 
 def target_depths(dataset: Dataset, settings: Settings) -> tuple[NDArray[np.float64], list[str]]:
-    """Return the depths that factor, spacing or isotropic ask for, and notes on how they were understood."""
+    """Return the depths that factor, spacing or isotropic ask for, and notes on how they were understood.
+
+    Where sections are excluded and nothing is asked for, those of the input.
+    """
     enlarges = registry.get(settings.method).enlarges
     if enlarges > 1:
         _one_of(settings)
         return _enlarged(dataset, settings, enlarges), []
+    if settings.exclude is not None and not chosen_targets(settings):
+        return known_depths(dataset.grid), []
     return denser_depths(dataset, settings)
 
 

@@ -18,8 +18,10 @@ from ..errors import InputError, RequestError
 from ..system.memory import check_fits
 from .colours import COLOUR_NAMES, luminance, named_colours
 from .grid import SLICE, UNKNOWN_GAP, Acquisition, Grid, checked_unit, fine_depths, missing_spacing
-from .lazy import is_lazy
+from .lazy import is_lazy, some_sections
 from .units import convert
+
+_DESCENDS = "the depths decrease from section to section; files and the window show distances from the first section"
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,7 +216,8 @@ class Dataset:
         """Wrap an array whose axes are named by ``axes``, letters out of TCZYX in any order.
 
         S in place of C names red, green and blue (and alpha) of a colour image, as in ``"ZYXS"``.
-        Give ``z_spacing`` or ``depths`` (one number per section), in ``unit``. Masked real values become NaN.
+        Give ``z_spacing`` or ``depths`` (one number per section, increasing or decreasing), in ``unit``. Masked real
+        values become NaN.
         """
         voxels = unmasked(array)
         axes, rgb = named_colours(axes.upper())
@@ -227,8 +230,9 @@ class Dataset:
             raise InputError("depths and z_spacing exclude each other; give one of them")
         if z_spacing is not None:
             depths = (np.arange(voxels.shape[2]) * _checked_spacing(z_spacing)).tolist()
-        grid = Grid(None if depths is None else np.asarray(depths, float), pixel_size, unit)
-        return cls(voxels, grid, acquisition, axes, COLOUR_NAMES[: voxels.shape[1]] if rgb else (), rgb)
+        grid = Grid(None, pixel_size, unit)
+        dataset = cls(voxels, grid, acquisition, axes, COLOUR_NAMES[: voxels.shape[1]] if rgb else (), rgb)
+        return dataset if depths is None else dataset.with_depths(depths)
 
     def stack(self, time: int = 0, channel: int = 0) -> Stack:
         """Return one channel at one time point as a view.
@@ -262,12 +266,16 @@ class Dataset:
         return replace(self, grid=replace(self.grid, depths=np.arange(self.voxels.shape[2], dtype=np.float64)))
 
     def with_depths(self, depths: ArrayLike, unit: str | None = None) -> Dataset:
-        """Return the dataset with one given depth per section, in the order of the file."""
+        """Return the dataset with one given depth per section, in the order of the file; they increase or decrease."""
         values = np.asarray(depths, dtype=float)
-        _check_section_count(Grid(values), self.voxels.shape[2])
+        given = Grid(None).with_depths(values)
+        _check_section_count(given, self.voxels.shape[2])
         if self.source is not None and self.source.reversed_sections:
-            values = values[-1] + values[0] - values[::-1]  # the same gaps, seen from the other end
-        return replace(self, grid=self.grid.with_depths(values, unit), notes=self.notes + self._unit_note(unit))
+            increases = given.descends_from is None
+            values = values[-1] + values[0] - values[::-1] if increases else values[::-1]  # seen from the other end
+        grid = self.grid.with_depths(values, unit)
+        notes = () if grid.descends_from is None else (_DESCENDS,)
+        return replace(self, grid=grid, notes=self.notes + notes + self._unit_note(unit))
 
     def _unit_note(self, unit: str | None) -> tuple[str, ...]:
         """Say so where a unit given for the sections becomes that of the pixels too."""
@@ -310,6 +318,12 @@ class Dataset:
             axes=self.axes.replace("T", "") if alone else self.axes,
             time_step=None if alone else self.time_step,
         )
+
+    def keeping(self, sections: Sequence[int] | NDArray[np.intp]) -> Dataset:
+        """Return some of the sections, in increasing order, where they lie; of lazy voxels nothing is read."""
+        chosen = np.asarray(sections, dtype=np.intp)
+        depths = None if self.grid.depths is None else self.grid.depths[chosen]
+        return replace(self, voxels=some_sections(self.voxels, chosen), grid=replace(self.grid, depths=depths))
 
     def without_alpha(self) -> Dataset:
         """Return an RGBA image without its opacity; any other as it is."""

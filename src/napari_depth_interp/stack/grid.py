@@ -69,6 +69,8 @@ class Grid:
         World position of the centre of the first pixel.
     thickness : float or None
         Depth over which one section was averaged, where the file says so; not the spacing.
+    descends_from : float or None
+        Where depths decrease from section to section: that of the first one, and ``depths`` are distances from it.
     """
 
     depths: NDArray[np.float64] | None
@@ -76,6 +78,7 @@ class Grid:
     unit: str | None = None
     origin: tuple[float, float] = (0.0, 0.0)
     thickness: float | None = None
+    descends_from: float | None = None
 
     def __post_init__(self) -> None:
         if self.depths is not None:
@@ -98,6 +101,15 @@ class Grid:
             return True
         return bool(np.allclose(np.diff(self.depths), self.spacing, rtol=SPACING_RTOL, atol=0))
 
+    @property
+    def positions(self) -> NDArray[np.float64] | None:
+        """The depths as they were given: decreasing where sections were recorded from the far end."""
+        return None if self.depths is None else self.mirrored(self.depths)
+
+    def mirrored(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Turn depths of this grid into given ones, or back; the same where they increase."""
+        return values if self.descends_from is None else self.descends_from - values
+
     def enlarged(self, factor: int) -> Grid:
         """Return the grid with pixels ``factor`` times smaller along y and x, edges aligned.
 
@@ -111,11 +123,20 @@ class Grid:
         return replace(self, pixel_size=(y / factor, x / factor), origin=origin)
 
     def with_depths(self, depths: ArrayLike, unit: str | None = None) -> Grid:
-        """Return the grid with other section depths, given in ``unit`` (default: the grid's own)."""
+        """Return the grid with other section depths, given in ``unit`` (default: the grid's own).
+
+        They increase or decrease; of decreasing ones the grid has the distances from the first.
+        """
         values, unit = np.asarray(depths, dtype=float), checked_unit(unit)
         if unit and self.unit:
             values = values * convert(1.0, unit, self.unit)
-        return replace(self, depths=values, unit=self.unit or unit)
+        first = float(values[0]) if _decreases(values) else None
+        distances = values if first is None else first - values
+        return replace(self, depths=distances, unit=self.unit or unit, descends_from=first)
+
+
+def _decreases(values: NDArray[np.float64]) -> bool:
+    return bool(values.ndim == 1 and len(values) > 1 and np.isfinite(values).all() and (np.diff(values) < 0).all())
 
 
 def checked_unit(unit: str | None) -> str | None:
@@ -135,8 +156,8 @@ def _checked_depths(depths: ArrayLike) -> NDArray[np.float64]:
     if bad.size:
         i = int(bad[0])
         raise InputError(
-            f"depths must increase from section to section, but section {i} is at {values[i]:g} "
-            f"and section {i + 1} at {values[i + 1]:g}; sort the sections or correct the list"
+            f"depths must increase from section to section, or decrease throughout, but section {i} is at "
+            f"{values[i]:g} and section {i + 1} at {values[i + 1]:g}; sort the sections or correct the list"
         )
     gap = float(np.diff(values).min(initial=1.0))
     if gap < SMALLEST_GAP or float(np.abs(values).max()) > 1 / SMALLEST_GAP:

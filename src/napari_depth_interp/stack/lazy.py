@@ -169,6 +169,45 @@ class LazyVoxels:
         return self.chunks[-3]
 
 
+class _SomeSections:
+    """Some sections of voxels in a file, as a source of its own: neighbours are read together.
+
+    Parameters
+    ----------
+    voxels : LazyVoxels
+        With sections on the third axis from the end.
+    chosen : (S,) int array
+        In increasing order.
+    """
+
+    def __init__(self, voxels: LazyVoxels, chosen: NDArray[np.intp]) -> None:
+        self._voxels, self._chosen, self._axis = voxels, chosen, voxels.ndim - 3
+        before, after = voxels.shape[: self._axis], voxels.shape[-2:]
+        self.shape = (*before, len(chosen), *after)
+        self.dtype, self.chunks = voxels.dtype, voxels.chunks
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        wanted, axis = self._chosen[key[self._axis]], self._axis
+        if wanted.ndim == 0:
+            return np.asarray(self._voxels[(*key[:axis], int(wanted), *key[axis + 1 :])])
+        runs = np.split(wanted, np.flatnonzero(np.diff(wanted) > 1) + 1)
+        spans = [slice(int(run[0]), int(run[-1]) + 1) for run in runs]
+        blocks = [np.asarray(self._voxels[(*key[:axis], span, *key[axis + 1 :])]) for span in spans]
+        return np.concatenate(blocks, axis=sum(isinstance(each, slice) for each in key[:axis]))
+
+
+def some_sections(voxels: NDArray[Any], chosen: NDArray[np.intp]) -> NDArray[Any]:
+    """Return some sections (the third axis from the end) of voxels: of those in a file nothing is read.
+
+    ``chosen`` is in increasing order. Neighbours are a view, others a copy.
+    """
+    if len(chosen) and int(chosen[-1]) - int(chosen[0]) == len(chosen) - 1:
+        return voxels[..., int(chosen[0]) : int(chosen[-1]) + 1, :, :]
+    if isinstance(voxels, LazyVoxels):
+        return as_array(LazyVoxels(_SomeSections(voxels, chosen)))
+    return voxels[..., chosen, :, :]
+
+
 def is_lazy(voxels: Any) -> bool:
     """Whether voxels are still in their file."""
     return isinstance(voxels, LazyVoxels)

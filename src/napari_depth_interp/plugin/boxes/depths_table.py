@@ -41,7 +41,7 @@ class DepthsTable(QWidget):
 
     def fill(self, dataset: Dataset) -> None:
         """Show the depths of a dataset."""
-        depths = self._shown = [] if dataset.grid.depths is None else dataset.grid.depths.tolist()
+        depths = self._shown = [] if dataset.grid.positions is None else dataset.grid.positions.tolist()
         self._reversed = dataset.source is not None and dataset.source.reversed_sections
         self._table.blockSignals(True)
         self._table.setRowCount(len(depths))

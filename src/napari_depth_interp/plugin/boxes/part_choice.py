@@ -1,4 +1,7 @@
-"""Which part of the image is worked on: all of it, what is in view, a drawn rectangle; all time points or some."""
+"""Which part of the image is worked on: all of it, what is in view, a drawn rectangle; all time points or some.
+
+And which sections are left out of it, to be made anew.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ _LOOK_EVERY = 300
 
 
 class PartChoice(QWidget):
-    """Adds two rows to a form: the part, and the time points of a layer that has some.
+    """Adds rows to a form: the part, the time points of a layer that has some, and the sections that are left out.
 
     ``changed`` is emitted when another part is meant, be it that the view or the rectangle was moved.
     """
@@ -49,19 +52,22 @@ class PartChoice(QWidget):
             add_choice(self._kind, text, kind, f"<qt>{tip}</qt>")
         self._kind.setToolTip("<qt>Work on a part of the image only; the result lies over it.</qt>")
         self._kind.setAccessibleName("Part")
-        self._typed, self.times = QLineEdit(), QLineEdit()
+        self._typed, self.times, self._exclude = QLineEdit(), QLineEdit(), QLineEdit()
         self._typed.setToolTip(f"<qt>{describe('crop')}</qt>")
         self._typed.setPlaceholderText("for example 100:400,50:300")
         self.times.setToolTip(f"<qt>{describe('times')}</qt>")
         self.times.setPlaceholderText("all; for example 0:3")
+        self._exclude.setToolTip(f"<qt>{describe('exclude')}</qt>")
+        self._exclude.setPlaceholderText("none; for example 12,40-41")
         form.addRow("Part", self._kind)
         form.addRow("Rows and columns", self._typed)
         form.addRow("Time points", self.times)
+        form.addRow("Exclude sections", self._exclude)
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK_EVERY)
         self._timer.timeout.connect(self._look)
         self._kind.currentIndexChanged.connect(self._kind_chosen)
-        for line in (self._typed, self.times):
+        for line in (self._typed, self.times, self._exclude):
             line.textChanged.connect(lambda *_: self.changed.emit())
         self.follow(None, None)
 
@@ -87,7 +93,8 @@ class PartChoice(QWidget):
             crop = self._crop(layer)
         except RequestError:
             crop = None
-        return {"crop": crop, "times": self.times.text().strip() or None}
+        lines = {"times": self.times, "exclude": self._exclude}
+        return {"crop": crop, **{name: line.text().strip() or None for name, line in lines.items()}}
 
     def check(self) -> None:
         """Raise a :class:`RequestError` where a drawn rectangle is asked for and there is none."""
@@ -101,6 +108,7 @@ class PartChoice(QWidget):
     def show_settings(self, settings: Settings, *, keep: bool = False) -> None:
         """Show these settings; ``keep`` goes on with what is in view or drawn."""
         self.times.setText(settings.times or "")
+        self._exclude.setText(settings.exclude or "")
         if (keep and self.kind in (VIEW, DRAWN)) or settings.crop == self.values(self._layer)["crop"]:
             return
         if settings.crop is not None:
@@ -112,7 +120,8 @@ class PartChoice(QWidget):
         values, words = self.values(self._layer), []
         if values["crop"] is not None and dataset is not None:
             words.append(f"{dataset.voxels.shape[3]} x {dataset.voxels.shape[4]} pixels")
-        return [*words, f"time points {values['times']}"] if values["times"] else words
+        words += [f"time points {values['times']}"] if values["times"] else []
+        return [*words, f"without sections {values['exclude']}"] if values["exclude"] else words
 
     def _crop(self, layer: Layer | None) -> str | None:
         if self.kind == TYPED:

@@ -27,6 +27,7 @@ from qtpy.QtWidgets import (
 
 from ... import io
 from ...errors import DepthInterpError, InputError
+from ...run.exclusion import used_sections
 from ...run.request import prepare_dataset
 from ...run.settings import Settings, describe
 from ...stack import Acquisition, Dataset, without_voxels
@@ -138,7 +139,9 @@ class StackBox(QGroupBox):
         if self._dataset is None:
             raise DepthInterpError(self._problem or "open a stack, or drop one here")
         self._part.check()
-        return prepare_dataset(self._dataset, settings)
+        dataset = prepare_dataset(self._dataset, settings)
+        used_sections(dataset, settings)  # raises if they cannot be excluded
+        return dataset
 
     def values(self) -> dict[str, Any]:
         """Return the settings that this box edits."""

@@ -14,6 +14,7 @@ from ...evaluation.evaluate import LpipsChoice, MethodScores, Scores, evaluate, 
 from ...evaluation.holdout import Protocol, Trial, make_trials
 from ...methods import registry
 from ...progress import Progress, Report
+from ...run.exclusion import used_sections
 from ...run.request import prepare_dataset
 from ...run.result import Result
 from ...run.settings import Settings
@@ -97,12 +98,13 @@ class Keeper:
     """Keeps each method's results as they come, one volume per method and no copy more than needed."""
 
     def __init__(self, question: Question) -> None:
-        self._sections = question.truth.voxels.shape[2] if question.protocol.kind == "leave_one_out" else 0
+        alone = question.protocol.kind == "leave_one_out"
+        self._inner = used_sections(question.truth, question.settings)[1:-1] if alone else None
         self._kept: dict[str, Restored] = {}
 
     def keep(self, name: str, trial: Trial, result: Result) -> None:
         """Take in one result; of a protocol with many trials each brings one section."""
-        if self._sections:
+        if self._inner is not None:
             self._keep_section(name, trial, result)
             return
         self._kept[name] = Restored(result.dataset, result.uncertainty, trial.truth_at, _light(trial))
@@ -112,24 +114,25 @@ class Keeper:
         return self._kept.pop(name)
 
     def _keep_section(self, name: str, trial: Trial, result: Result) -> None:
+        assert self._inner is not None
         if name not in self._kept:
-            self._kept[name] = _room_for(trial, result, self._sections)
-        whole, place = self._kept[name], int(trial.truth_at[0]) - 1
+            self._kept[name] = _room_for(trial, result, self._inner)
+        whole, place = self._kept[name], int(np.searchsorted(self._inner, trial.truth_at[0]))
         whole.dataset.voxels[:, :, place] = result.dataset.voxels[:, :, 0]
         if whole.uncertainty is not None and result.uncertainty is not None:
             whole.uncertainty[:, :, place] = result.uncertainty[:, :, 0]
 
 
-def _room_for(trial: Trial, result: Result, sections: int) -> Restored:
+def _room_for(trial: Trial, result: Result, inner: NDArray[np.intp]) -> Restored:
     """Return an empty volume for the inner sections of a stack."""
     times, channels, _, *plane = result.dataset.voxels.shape
-    shape = (times, channels, sections - 2, *plane)
+    shape = (times, channels, len(inner), *plane)
     assert trial.visible.grid.depths is not None
-    depths = np.insert(trial.visible.grid.depths, int(trial.truth_at[0]), trial.depths[0])[1:-1]
+    depths = np.sort(np.append(trial.visible.grid.depths, trial.depths[0]))[1:-1]
     voxels = np.zeros(shape, result.dataset.voxels.dtype)
     dataset = replace(result.dataset, voxels=voxels, grid=replace(result.dataset.grid, depths=depths), record={})
     uncertainty = None if result.uncertainty is None else np.zeros(shape, np.float32)
-    return Restored(dataset, uncertainty, np.arange(1, sections - 1), _light(trial))
+    return Restored(dataset, uncertainty, inner, _light(trial))
 
 
 def _light(trial: Trial) -> Trial:
@@ -202,7 +205,9 @@ def report_task(order: ReportOrder, report: Report) -> Path:
 
 def _again(question: Question, scored: Sequence[Scored]) -> Iterator[tuple[str, Trial, Result]]:
     """Yield (method, trial, result) as :func:`evaluate` had them."""
-    trials = make_trials(prepare_dataset(question.dataset, question.settings), question.protocol, question.reference)
+    dataset = prepare_dataset(question.dataset, question.settings)
+    used = used_sections(dataset, question.settings)
+    trials = make_trials(dataset, question.protocol, question.reference, used)
     for trial in trials:
         for each in scored:
             whole = each.restored

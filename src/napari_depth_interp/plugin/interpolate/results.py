@@ -88,7 +88,7 @@ class Run:
         record = self.outcome.result.record
         depths = record["input"]["depths"]
         needed = self.outcome.result.dataset.grid.depths is not None and len(depths) > 1
-        found = CommandInput.of(layer, depths if needed else None, record["unit"])
+        found = CommandInput.of(layer, depths if needed else None, record["unit"], record.get("excluded", ()))
         self.input = found if alone else replace(found, channel=None)
 
 

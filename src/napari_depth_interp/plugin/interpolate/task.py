@@ -13,6 +13,7 @@ from ...methods import registry
 from ...progress import Report, part
 from ...report import BASELINE
 from ...run.estimate import Estimate, estimate_run
+from ...run.exclusion import excluded_sections, without_excluded
 from ...run.execute import execute
 from ...run.outputs import Target
 from ...run.request import APPLIED, Request, prepare_dataset, resolve, whole_image
@@ -20,6 +21,7 @@ from ...run.result import Result
 from ...run.settings import Settings
 from ...run.targets import match_observed, target_depths
 from ...stack import Dataset, without_voxels
+from ...stack.lazy import some_sections
 from ..boxes import save_names
 from ..boxes.compute_box import Scoring
 from ..jobs import import_torch
@@ -136,9 +138,8 @@ def _score(dataset: Dataset, settings: Settings, scoring: Scoring, report: Repor
     )
     trial, result = kept[name]
     whole = prepare_dataset(dataset, settings)
-    sections = len(trial.depths)  # from the first to the last kept section
-    grid = replace(whole.grid, depths=trial.depths)
-    truth = replace(whole, voxels=whole.voxels[:, :, :sections], grid=grid)
+    grid = replace(whole.grid, depths=trial.depths)  # from the first to the last kept section
+    truth = replace(whole, voxels=some_sections(whole.voxels, trial.truth_at), grid=grid)
     error = np.abs(result.dataset.voxels.astype(np.float32) - truth.voxels.astype(np.float32))
     return HeldOut(scores, result.dataset, truth, replace(truth, voxels=error))
 
@@ -171,18 +172,21 @@ def preview_task(dataset: Dataset, settings: Settings, view: View, report: Repor
     """
     plain = settings.model_copy(update={**APPLIED, "factor": None, "spacing": None, "isotropic": False})
     dataset = prepare_dataset(dataset, whole_image(settings))  # the part is what is in view
-    observed = dataset.stack().depths
-    gap = int(np.clip(np.floor(view.section + 1e-6), 0, len(observed) - 2))
-    if registry.get(settings.method).enhances:
+    spec = registry.get(settings.method)
+    excluded = excluded_sections(dataset, settings, spec)
+    if spec.enhances:
         return _run(resolve(_cropped(dataset, view), plain), settings, report)
     targets, _ = target_depths(dataset, settings)
+    whole, dataset = dataset.stack().depths, without_excluded(dataset, settings)
+    observed = dataset.stack().depths
+    looked_at = np.interp(view.section + 1e-6, np.arange(len(whole)), whole)
+    gap = int(np.clip(np.searchsorted(observed, looked_at, side="right") - 1, 0, len(observed) - 2))
     low, high = observed[gap], observed[gap + 1]
     edges = targets[(targets >= low) & (targets <= high)]
-    enlarges = registry.get(settings.method).enlarges > 1
-    if not enlarges and match_observed(dataset, edges).max(initial=-1) < 0:
+    if spec.enlarges == 1 and match_observed(dataset, edges).max(initial=-1) < 0:
         edges = np.unique(np.concatenate([[low], edges, [high]]))
     cropped = _cropped(dataset, view)
-    return _run(resolve(cropped, plain, depths=edges.tolist()), settings, report)
+    return _run(replace(resolve(cropped, plain, depths=edges.tolist()), excluded=excluded), settings, report)
 
 
 def _run(request: Request, settings: Settings, report: Report, target: Target | None = None) -> Outcome:

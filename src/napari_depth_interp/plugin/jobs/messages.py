@@ -17,6 +17,7 @@ _FIELDS = {
     "channel": "channel",
     "crop": "'Part'",
     "times": "'Time points'",
+    "exclude": "'Exclude sections'",
     "method": "'Method'",
     "preset": "'Preset'",
     "enhance": "'Enhancement'",

@@ -22,13 +22,20 @@ class CommandInput:
     spacing: str | None = None
 
     @classmethod
-    def of(cls, layer: Layer, depths: Sequence[float] | None, unit: str | None) -> CommandInput:
-        """Describe a layer whose sections are taken to be at these depths; None: they do not matter."""
+    def of(
+        cls, layer: Layer, depths: Sequence[float] | None, unit: str | None, excluded: Sequence[int] = ()
+    ) -> CommandInput:
+        """Describe a layer whose sections, less excluded ones, are taken to be at these depths.
+
+        None: they do not matter.
+        """
         origin = layer.metadata.get(ORIGIN_KEY)
         in_file = None if origin is None else origin.grid.depths
         spacing = None
-        if depths is not None and not _same_gaps(in_file, depths):
-            spacing = f"{depths[1] - depths[0]!r}{unit or ''}"  # the user has changed the layer's scale
+        if depths is not None and not _same_gaps(in_file, depths, excluded):
+            first, second = np.setdiff1d(np.arange(len(depths) + len(excluded)), excluded)[:2]
+            gap = (depths[1] - depths[0]) / int(second - first)
+            spacing = f"{gap!r}{unit or ''}"  # the user has changed the layer's scale
         return cls(layer.source.path, layer.metadata.get(CHANNEL_KEY), spacing)
 
     def complete(self, settings: Settings) -> Settings:
@@ -38,5 +45,8 @@ class CommandInput:
         return settings.model_copy(update={"channel": self.channel, "z_spacing": spacing})
 
 
-def _same_gaps(in_file: NDArray[np.float64] | None, depths: Sequence[float]) -> bool:
-    return in_file is not None and np.allclose(np.diff(in_file), np.diff(depths), rtol=1e-6, atol=0)
+def _same_gaps(in_file: NDArray[np.float64] | None, depths: Sequence[float], excluded: Sequence[int]) -> bool:
+    if in_file is None or len(in_file) != len(depths) + len(excluded):
+        return False
+    gaps = np.diff(np.delete(in_file, excluded))
+    return np.allclose(gaps, np.diff(depths), rtol=1e-6, atol=0)

@@ -1,0 +1,161 @@
+"""Damaged sections made anew by any method, from the sections that are sound; and how good it is on those."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..progress import Report
+from ..run.execute import execute
+from ..run.request import resolve
+from ..run.settings import Settings
+from ..stack import Acquisition, Dataset
+from ..stack.lazy import LazyVoxels, as_array, is_lazy
+from .detect import Place
+from .plan import runs
+from .settings import RepairSettings
+
+_TRIALS = 4
+"""Gaps of each width that are made among sound sections, at most."""
+_SHARE = 8
+"""At most one of so many sound sections is hidden for them."""
+_MARGIN = 2
+"""Sound sections between a trial and the next damage, trial or end, at least."""
+
+
+@dataclass(frozen=True, eq=False)
+class Anew:
+    """Sections made anew.
+
+    Attributes
+    ----------
+    sections : mapping of section -> (C, Y, X) float array
+    errors : mapping of width -> float
+        Expected error (root mean square, in voxel values) in a gap of so many sections.
+    widths : mapping of section -> int
+        How many neighbouring sections the gap has that a section lies in.
+    warnings : tuple of str
+    """
+
+    sections: dict[int, NDArray[Any]]
+    errors: dict[int, float]
+    widths: dict[int, int]
+    warnings: tuple[str, ...] = ()
+
+    def error(self, index: int) -> float | None:
+        """Return the expected error of a section."""
+        return self.errors.get(self.widths[index])
+
+
+def made_anew(
+    dataset: Dataset, place: Place, damaged: set[int], wanted: set[int], settings: RepairSettings, report: Report
+) -> Anew:
+    """Make sections anew, and some sound ones with them to see how good that is.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With depths.
+    place : Place
+    damaged : set of int
+        Sections that are not to be used.
+    wanted : set of int
+        Those of them that are made.
+    settings : RepairSettings
+    report : callable
+    """
+    count = dataset.voxels.shape[2]
+    widths = {k: len(run) for run in runs(damaged) for k in run}
+    trials = _trials(count, damaged, {widths[k] for k in wanted})
+    hidden = {k for found in trials.values() for run in found for k in run}
+    targets = sorted(wanted | hidden)
+    kept = [k for k in range(count) if k not in damaged and k not in hidden]
+    depths = _depths(dataset)[targets].tolist()
+    request = resolve(_part(dataset, place, kept), _run_settings(dataset, settings), depths=depths)
+    result = execute(request, report)
+    made = {k: result.dataset.voxels[0, :, row] for row, k in enumerate(targets)}
+    errors = {width: _error(dataset, place, made, found) for width, found in trials.items() if found}
+    return Anew({k: made[k] for k in wanted}, errors, widths, result.warnings)
+
+
+def _depths(dataset: Dataset) -> NDArray[np.float64]:
+    assert dataset.grid.depths is not None
+    return dataset.grid.depths
+
+
+def _run_settings(dataset: Dataset, settings: RepairSettings) -> Settings:
+    """Return the settings of the run: real values where they are exact, NaN filled for the computation."""
+    given = {"method", "preset", "parameters", "device", "threads", "seed"}
+    small = dataset.voxels.dtype.kind in "iu" and dataset.voxels.dtype.itemsize <= 2
+    return Settings(**settings.model_dump(include=given), dtype="float32" if small else "keep", nan="fill")
+
+
+def _part(dataset: Dataset, place: Place, kept: list[int]) -> Dataset:
+    """Return some sections of a place as a dataset; of lazy voxels none is read."""
+    channels = slice(place.channels[0], place.channels[-1] + 1)
+    voxels: Any = dataset.voxels[place.time : place.time + 1, channels]
+    own = LazyVoxels(_Kept(voxels, kept)) if is_lazy(voxels) else voxels[:, :, kept]
+    whole = len(place.channels) == dataset.voxels.shape[1]
+    return replace(
+        dataset,
+        voxels=as_array(own),
+        grid=replace(dataset.grid, depths=_depths(dataset)[kept]),
+        acquisition=Acquisition(),
+        axes="CZYX" if dataset.rgb else "ZYX",
+        channel_names=dataset.channel_names if whole else (),
+        channel_colours=dataset.channel_colours if whole else (),
+        time_step=None,
+        record={},
+        notes=(),
+    )
+
+
+class _Kept:
+    """Some sections of voxels that are still in their file."""
+
+    def __init__(self, voxels: Any, kept: list[int]) -> None:
+        self._voxels, self._kept = voxels, kept
+        self.shape = (*voxels.shape[:2], len(kept), *voxels.shape[3:])
+        self.dtype = voxels.dtype
+
+    def __getitem__(self, key: tuple[int | slice, ...]) -> NDArray[Any]:
+        chosen = self._kept[key[2]]
+        if isinstance(chosen, int):
+            return np.asarray(self._voxels[(*key[:2], chosen, *key[3:])])
+        axis = sum(isinstance(each, slice) for each in key[:2])
+        return np.stack([np.asarray(self._voxels[(*key[:2], k, *key[3:])]) for k in chosen], axis=axis)
+
+
+def _trials(count: int, damaged: set[int], widths: set[int]) -> dict[int, list[list[int]]]:
+    """Return, for each width, gaps among sound sections, spread over the stack; fewer where sections are few."""
+    sound = count - len(damaged)
+    found: dict[int, list[list[int]]] = {width: [] for width in sorted(widths)}
+    taken, room = set(damaged), sound // _SHARE
+    for width, places in found.items():
+        for first in _spread(count - width):
+            run = list(range(first, first + width))
+            around = range(first - _MARGIN, first + width + _MARGIN)
+            free = around[0] >= 0 and around[-1] < count and not taken & set(around)
+            if free and len(places) < _TRIALS and room >= width:
+                places.append(run)
+                taken |= set(run)
+                room -= width
+    return found
+
+
+def _spread(count: int) -> list[int]:
+    """Return whole numbers below ``count``, first those that lie far apart."""
+    steps = [np.linspace(0, max(count - 1, 0), parts + 2)[1:-1] for parts in (_TRIALS, 4 * _TRIALS + 3)]
+    return list(dict.fromkeys(int(each) for each in np.rint(np.concatenate(steps)) if 0 <= each < count))
+
+
+def _error(dataset: Dataset, place: Place, made: dict[int, NDArray[Any]], trials: list[list[int]]) -> float:
+    squares = []
+    for k in (k for run in trials for k in run):
+        for row, channel in enumerate(place.channels):
+            truth = np.asarray(dataset.voxels[place.time, channel, k], np.float64)
+            squares.append(float(np.nanmean((made[k][row] - truth) ** 2)))
+    return float(np.sqrt(np.mean(squares)))

@@ -1,0 +1,176 @@
+"""Looking for damaged sections: scores against thresholds that the stack itself gives. Nothing is changed by it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..progress import Report, part, silent
+from ..run.request import placed
+from ..stack import Dataset
+from ..stack.colours import luminance
+from .evidence import evidence
+from .examination import Examination
+from .kinds import KINDS, Damage
+from .measures import FAR as NEAR
+from .settings import RepairSettings
+from .survey import Survey, measured_again, survey
+from .views import Views
+
+_SOUND = 0.8
+"""Share of the sections that are taken to be sound where thresholds are drawn."""
+_OVER: Mapping[str, float] = {"shift": 3.5, "partial": 3.0, "stripes": 2.5, "brightness": 3.0, "blur": 3.5}
+"""Thresholds over what all but that share of the sections reach; other kinds have a threshold of their own."""
+_ENDS = 1.5
+"""The threshold of a section with neighbours on one side, over what one side sees in nearly all sections."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What is judged together: one channel at one time point, or all colours of an image."""
+
+    time: int
+    channels: tuple[int, ...]
+
+
+def places(dataset: Dataset) -> list[Place]:
+    """Return what is judged alone: every channel at every time point; colours together, by their brightness."""
+    times, channels = dataset.voxels.shape[:2]
+    together = [tuple(range(channels))] if dataset.rgb else [(channel,) for channel in range(channels)]
+    return [Place(time, each) for time in range(times) for each in together]
+
+
+def sections_of(dataset: Dataset, place: Place) -> Any:
+    """Return the sections (Z, Y, X) of a place, read when they are asked for."""
+    if len(place.channels) == 1:
+        return dataset.voxels[place.time, place.channels[0]]
+    return _Brightness(dataset, place.time)
+
+
+class _Brightness:
+    """The brightness of a colour image, section by section."""
+
+    def __init__(self, dataset: Dataset, time: int) -> None:
+        self._dataset, self._time = dataset, time
+        self.shape = dataset.voxels.shape[2:]
+
+    def __getitem__(self, index: int) -> NDArray[Any]:
+        return luminance(*(np.asarray(self._dataset.voxels[self._time, c, index]) for c in range(3)))
+
+
+def examine(dataset: Dataset, settings: RepairSettings | None = None, report: Report = silent) -> Examination:
+    """Look for damaged sections.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Its sections are read one by one; the spacing does not matter.
+    settings : RepairSettings, optional
+        Which kinds to look for, and how easily a section is called damaged.
+    report : callable
+        Gets a :class:`~napari_depth_interp.progress.Progress` after every section; cancels by raising ``Cancelled``.
+
+    Returns
+    -------
+    Examination
+    """
+    settings = settings or RepairSettings()
+    dataset = placed(dataset, settings)
+    chosen = places(dataset)
+    judged = []
+    for number, place in enumerate(chosen):
+        inner = part(report, number / len(chosen), (number + 1) / len(chosen))
+        views = Views(sections_of(dataset, place))
+        found = survey(views, inner)
+        judged.append(_Judged(place, found, limits(found, settings), views))
+    return _together(judged, settings, dataset)
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    place: Place
+    survey: Survey
+    limits: Mapping[str, NDArray[np.float64]]
+    views: Views
+
+    def found(self, settings: RepairSettings) -> Iterator[Damage]:
+        """Yield the damage of each section: the first kind above its threshold, which explains the others.
+
+        A damaged section may make its neighbours look damaged. So each is judged once more without the others, and
+        again without those that are then still damaged.
+        """
+        suspected = [k for k in range(len(self.views)) if self._kind(self.survey, k, k) is not None]
+        certain = [k for k in suspected if self._again(k, suspected)[0] is not None]
+        for k in suspected:
+            kind, scores = self._again(k, certain)
+            if kind is None or kind not in settings.wanted_kinds:
+                continue
+            self._correct(k, scores)
+            told = evidence(self.views, k, kind, [each for each in certain if each != k])
+            score, limit = float(self.survey.scores[kind][k]), float(self.limits[kind][k])
+            yield Damage(k, kind, score, limit, told.part, told.words, self.place.time, self.place.channels[0])
+        for k in set(suspected) - set(certain):
+            self._correct(k, self._again(k, certain)[1])
+
+    def _kind(self, found: Survey, k: int, row: int) -> str | None:
+        """Return the kind of damage in a row of a survey, which is section ``k`` of the stack."""
+        return next((name for name in KINDS if found.scores[name][row] >= self.limits[name][k]), None)
+
+    def _again(self, k: int, damaged: Collection[int]) -> tuple[str | None, Survey]:
+        others = [each for each in damaged if each != k and abs(each - k) <= NEAR]
+        if not others:
+            return self._kind(self.survey, k, k), self.survey
+        found = measured_again(self.views, self.survey, k, others)
+        return self._kind(found, k, 0), found
+
+    def _correct(self, k: int, again: Survey) -> None:
+        """Take over the scores of a section that was judged once more."""
+        if again is not self.survey:
+            for name, values in again.scores.items():
+                self.survey.scores[name][k] = values[0]
+
+
+def limits(found: Survey, settings: RepairSettings) -> dict[str, NDArray[np.float64]]:
+    """Return the threshold of each kind for each section (Z,): higher at the ends, where one side alone tells."""
+    chosen = {}
+    for name, kind in KINDS.items():
+        limit = kind.floor
+        values = found.scores[name][~found.is_end]
+        values = values[np.isfinite(values)]
+        if name in _OVER and values.size:
+            limit = max(limit, _OVER[name] * float(np.quantile(values, _SOUND)))
+        at_end, seen = limit, found.beside[name][np.isfinite(found.beside[name])]
+        if name in _OVER and seen.size:
+            at_end = max(limit, _ENDS * float(np.quantile(seen, 0.95)))
+        chosen[name] = np.where(found.is_end, at_end, limit) / settings.sensitivity
+    return chosen
+
+
+def _together(judged: list[_Judged], settings: RepairSettings, dataset: Dataset) -> Examination:
+    """Return one examination of all channels and time points: of each section what is furthest above its threshold."""
+    found = sorted(
+        (damage for each in judged for damage in each.found(settings)),
+        key=lambda damage: (damage.index, damage.time, damage.channel),
+    )
+    scores, thresholds = {}, {}
+    for name in settings.wanted_kinds:
+        thresholds[name] = float(np.median([np.median(each.limits[name]) for each in judged]))
+        ratios = np.stack([each.survey.scores[name] / each.limits[name] for each in judged])
+        known = np.isfinite(ratios).any(0)
+        highest = np.where(np.isfinite(ratios), ratios, -np.inf).max(0)
+        scores[name] = np.where(known, highest * thresholds[name], np.nan)
+    notes = tuple(dict.fromkeys(note for each in judged for note in [*each.survey.notes, *_notes(each)]))
+    return Examination(scores, thresholds, found, dataset.grid.depths, notes)
+
+
+def _notes(judged: _Judged) -> Iterator[str]:
+    count, flat = len(judged.views), int(judged.survey.flat.sum())
+    if count - flat < 3:
+        yield (
+            f"only {count - flat} of {count} sections hold anything, and a section is judged by two others; little can "
+            "be said"
+        )

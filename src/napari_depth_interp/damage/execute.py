@@ -1,0 +1,209 @@
+"""The only door to a repair: command line, library and window come through here.
+
+Every voxel that no step names comes out as it went in, bit by bit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import io
+from ..progress import Progress, Report, part, silent
+from ..run.outputs import MemoryOutput, Outputs, Target, opened
+from ..run.outputs import Place as Block
+from ..run.result import IN_FILE, RECORD_KEY
+from ..stack import Dataset
+from ..system.memory import PeakMemory
+from .anew import Anew, made_anew
+from .detect import Place, places
+from .plan import LOST, Step
+from .remedies import REMEDIES, Case, renewed
+from .request import RepairRequest
+from .result import RepairResult
+
+_SHARE_OF_MAKING, _SHARE_OF_COPYING = 0.8, 0.95
+"""Shares of the time, roughly: making sections anew, all but finishing the file."""
+_UNLIKE = 3.0
+"""A corrected section that is so many times further from the one made anew than that is from the truth is not right."""
+
+Mended = dict[tuple[int, int, int], NDArray[Any]]
+"""Repaired sections by time, channel and index."""
+
+
+def execute_repair(request: RepairRequest, report: Report = silent, *, target: Target | None = None) -> RepairResult:
+    """Run a request.
+
+    Parameters
+    ----------
+    request : RepairRequest
+        From :func:`napari_depth_interp.damage.request.resolve_repair`.
+    report : callable
+        Gets a :class:`Progress` now and then; cancels by raising ``Cancelled``.
+    target : Target, optional
+        File to stream the result to instead of holding it in memory. It appears when the repair has ended; one that
+        fails or is cancelled leaves nothing.
+
+    Returns
+    -------
+    RepairResult
+        With a target, its voxels are read from the file when they are asked for.
+
+    Raises
+    ------
+    TooLargeError, OutputError, Cancelled
+        As for :func:`napari_depth_interp.run.execute.execute`.
+    """
+    start = time.perf_counter()
+    work = _Work(request)
+    with PeakMemory() as memory, opened(request, target) as outputs:
+        work.run(part(report, 0.0, _SHARE_OF_MAKING))
+        work.write(outputs, part(report, _SHARE_OF_MAKING, _SHARE_OF_COPYING))
+        record = request.record() | work.record()
+        if target is not None:
+            record |= target.history or {}
+            outputs.finish({RECORD_KEY: record | {IN_FILE: record["observed"]}}, part(report, _SHARE_OF_COPYING, 1.0))
+    return RepairResult(
+        replace(request.dense_template(), voxels=_voxels(outputs, target), record={RECORD_KEY: record}),
+        warnings=tuple(record["warnings"]),
+        seconds=time.perf_counter() - start,
+        peak_memory_mb=memory.peak_mb,
+        examination=request.examination,
+    )
+
+
+def _voxels(outputs: Outputs, target: Target | None) -> NDArray[Any]:
+    if target is not None:
+        return io.read(target.path, lazy=True).voxels
+    assert isinstance(outputs.voxels, MemoryOutput)
+    return outputs.voxels.voxels
+
+
+@dataclass(eq=False)
+class _Work:
+    """A repair as it goes on."""
+
+    request: RepairRequest
+    mended: Mended = field(default_factory=dict)
+    done: list[Step] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def run(self, report: Report) -> None:
+        """Repair all sections, place by place."""
+        chosen = places(self.request.dataset)
+        self.warnings += [*self.request.dataset.notes, *self.request.examination.notes]
+        for number, place in enumerate(chosen):
+            steps = [step for step in self.request.steps if step.place == place]
+            self._repair(place, steps, part(report, number / len(chosen), (number + 1) / len(chosen)))
+        self.done.sort(key=lambda step: (step.index, step.place.time, step.place.channels))
+        self.warnings = list(dict.fromkeys([*self.warnings, *_left(self.done)]))
+        report(Progress(1.0))
+
+    def _repair(self, place: Place, steps: list[Step], report: Report) -> None:
+        wanted = {step.index for step in steps if step.action not in ("leave", "remove")}
+        if not wanted:
+            self.done += steps
+            return
+        damaged = {step.index for step in steps}
+        anew = made_anew(self.request.dataset, place, damaged, wanted, self.request.settings, report)
+        self.warnings += anew.warnings
+        for step in steps:
+            self.done.append(self._mended(step, anew, damaged) if step.index in wanted else step)
+
+    def _mended(self, step: Step, anew: Anew, damaged: set[int]) -> Step:
+        """Repair one section in all channels of its place; return what was done."""
+        error = anew.error(step.index)
+        made = [
+            _case(self.request.dataset, (step.place.time, channel, step.index), anew.sections[step.index][row], damaged)
+            for row, channel in enumerate(step.place.channels)
+        ]
+        values = [_remedy(replace(case, part=step.damage.part), step) for case in made]
+        if step.action == "correct" and not all(_is_better(*both, error) for both in zip(values, made, strict=True)):
+            why = "what the correction gives does not fit its neighbours, so it was made anew"
+            step = replace(step, action="interpolate", reason=f"{step.reason}; {why}")
+            values = [renewed(case) for case in made]
+        for channel, section in zip(step.place.channels, values, strict=True):
+            place = step.place.time, channel, step.index
+            self.mended[place] = _stored(section, self.request.dataset, place, step)
+        return replace(step, error=error if step.action in LOST else None)
+
+    def write(self, outputs: Outputs, report: Report) -> None:
+        """Give all sections to the outputs, as they were or repaired, some at a time."""
+        voxels, kept = self.request.dataset.voxels, self.request.kept
+        rows, columns = (slice(0, size) for size in voxels.shape[3:])
+        grid = outputs.voxels.chunk_grid
+        size = 1 if grid is None else grid[0]
+        blocks = [(t, c, first) for t, c in np.ndindex(*voxels.shape[:2]) for first in range(0, len(kept), size)]
+        for number, (t, c, first) in enumerate(blocks):
+            chosen = kept[first : first + size]
+            place = Block(t, c, slice(first, first + len(chosen)), rows, columns)
+            block = outputs.voxels.block(place)
+            for row, k in enumerate(chosen):
+                block[row] = self.mended[t, c, k] if (t, c, k) in self.mended else voxels[t, c, k]
+            outputs.voxels.store(place, block)
+            report(Progress((number + 1) / len(blocks)))
+
+    def record(self) -> dict[str, Any]:
+        """Return it as a part of the history."""
+        return {"sections": summary(self.done), "warnings": self.warnings}
+
+
+def summary(steps: list[Step]) -> list[dict[str, Any]]:
+    """Return an entry per section: of several channels and time points the most severe, and all under ``places``."""
+    entries = []
+    for index in sorted({step.index for step in steps}):
+        own = sorted((step for step in steps if step.index == index), key=lambda step: -step.damage.severity)
+        entry = own[0].as_json()
+        entries.append(entry | ({"places": [step.as_json() for step in own]} if len(own) > 1 else {}))
+    return entries
+
+
+def _left(steps: list[Step]) -> Iterator[str]:
+    """Say which sections are damaged and were left as they are."""
+    for step in steps:
+        if step.action == "leave":
+            yield f"section {step.index} was left as it is: {step.reason}"
+
+
+def _case(dataset: Dataset, place: tuple[int, int, int], made: NDArray[Any], damaged: set[int]) -> Case:
+    """Return a damaged section with the nearest sound ones."""
+    time_point, channel, index = place
+    sound = [k for k in range(dataset.voxels.shape[2]) if k not in damaged]
+    below, above = max(k for k in sound if k < index), min(k for k in sound if k > index)
+    depths = dataset.stack(time_point, channel).depths
+
+    def section(k: int) -> NDArray[np.float32]:
+        values = np.asarray(dataset.voxels[time_point, channel, k], np.float32)
+        return values if values.dtype.kind != "f" or np.isfinite(values).all() else np.nan_to_num(values)
+
+    share = float((depths[index] - depths[below]) / (depths[above] - depths[below]))
+    return Case(section(index), np.asarray(made, np.float32), section(below), section(above), share)
+
+
+def _remedy(case: Case, step: Step) -> NDArray[np.float32]:
+    return renewed(case) if step.action == "interpolate" else REMEDIES[step.damage.kind](case)
+
+
+def _is_better(values: NDArray[np.float32], case: Case, error: float | None) -> bool:
+    """Whether a corrected section is nearer to the one made anew than before, and as near as a sound one would be."""
+    before, after = (float(np.sqrt(np.mean((each - case.anew) ** 2))) for each in (case.section, values))
+    return after < before and (error is None or after < _UNLIKE * error)
+
+
+def _stored(values: NDArray[np.float32], dataset: Dataset, place: tuple[int, int, int], step: Step) -> NDArray[Any]:
+    """Return a repaired section in the type of the stack; where only a part was filled, the rest bit by bit."""
+    dtype = dataset.voxels.dtype
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        rounded = np.clip(np.rint(values.astype(np.float64)), limits.min, limits.max)
+        section = np.where(rounded >= float(limits.max), limits.max, rounded.astype(dtype)).astype(dtype)
+    else:
+        section = values.astype(dtype)
+    if step.action == "fill" and step.damage.kind == "partial" and step.damage.part is not None:
+        section = np.where(step.damage.part, section, np.asarray(dataset.voxels[place]))
+    return np.asarray(section, dtype)

@@ -1,0 +1,175 @@
+"""What is measured on a section between two others: how much of each kind of damage both of them see in it.
+
+Real change along z is seen from one side only, or from both with opposite signs; damage is seen from both alike. So
+each measure is what the two sides agree on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .pairs import Pair, compare
+from .regions import lost_part
+from .stripes import stripe_height
+from .views import Remembered, View, Views
+
+_UNRELATED = 0.4
+"""Correlation of the sections on both sides below which likeness says nothing."""
+FAR = 3
+"""Sections further away are not compared."""
+
+Measure = Callable[["Between"], float]
+
+
+class Sections:
+    """Sections with their neighbours, views and pairs remembered while they are needed."""
+
+    def __init__(self, views: Views, damaged: Collection[int] = ()) -> None:
+        self.views, self._damaged = views, frozenset(damaged)
+        self._pairs = Remembered(lambda first, second: compare(views[first], views[second]))
+
+    def pair(self, reference: int, index: int) -> Pair:
+        """Return how a section differs from another one."""
+        found: Pair = self._pairs(reference, index)
+        return found
+
+    def usable(self, index: int, step: int) -> list[int]:
+        """Return the nearest two sections on one side that hold something and are not known to be damaged."""
+        places = (index + step * away for away in range(1, FAR + 1))
+        inside = (each for each in places if 0 <= each < len(self.views) and each not in self._damaged)
+        return list(islice((each for each in inside if not self.views[each].is_flat), 2))
+
+    def between(self, index: int) -> list[Between]:
+        """Return a section between all pairs of its neighbours: three, so that a damaged one spoils no other."""
+        below, above = self.usable(index, -1), self.usable(index, 1)
+        if not below or not above:
+            return []
+        chosen = [(below[0], above[0]), *((each, above[0]) for each in below[1:])]
+        return [Between(self, index, *each) for each in [*chosen, *((below[0], each) for each in above[1:])]]
+
+    def beside(self, index: int, step: int) -> list[Between]:
+        """Return a section with the nearest two on one side, both of which have to agree."""
+        found = self.usable(index, step)
+        return [Between(self, index, *found)] if len(found) == 2 else []
+
+
+@dataclass(frozen=True, eq=False)
+class Between:
+    """A section and the two that it is compared with."""
+
+    sections: Sections
+    index: int
+    first: int
+    second: int
+
+    @property
+    def view(self) -> View:
+        return self.sections.views[self.index]
+
+    @property
+    def references(self) -> tuple[View, View]:
+        """Views of the two."""
+        return self.sections.views[self.first], self.sections.views[self.second]
+
+    @property
+    def pairs(self) -> tuple[Pair, Pair]:
+        """How the section differs from each of the two."""
+        return self.sections.pair(self.first, self.index), self.sections.pair(self.second, self.index)
+
+    @property
+    def likeness(self) -> float:
+        """Correlation of the two with each other."""
+        first, second = sorted((self.first, self.second))
+        return self.sections.pair(first, second).alike
+
+    @property
+    def contrast(self) -> float:
+        """Lower contrast of the two."""
+        return min(each.contrast for each in self.references)
+
+
+def agreed(first: float, second: float) -> float:
+    """Return the smaller of two changes, with its sign, if they go the same way; else 0."""
+    return min(first, second, key=abs) if first * second > 0 else 0.0
+
+
+def lacking(around: Between) -> float:
+    """Return the share of the neighbours' contrast that a section lacks, or of their likeness to it."""
+    structure = 1 - around.view.contrast / around.contrast if around.contrast > 0 else 0.0
+    if around.likeness < _UNRELATED:
+        return structure
+    alike = max(max(pair.alike, pair.alike_moved) for pair in around.pairs)
+    return max(structure, 1 - max(alike, 0.0) / around.likeness)
+
+
+def blurred(around: Between) -> float:
+    """Return how many octaves of fine detail a section lacks, beyond what a change of contrast explains."""
+    own = np.maximum(around.view.detail[:2], 1e-12)
+    lost = []
+    for view, pair in zip(around.references, around.pairs, strict=True):
+        octaves = float(np.mean(np.log2(np.maximum(view.detail[:2], 1e-12) / own)))
+        lost.append(octaves + float(np.log2(max(pair.light.gain, 1e-6))))
+    return min(lost)
+
+
+def brightened(around: Between) -> tuple[float, float]:
+    """Return the change of contrast (natural logarithm) and of brightness (in voxel values) that both sides see."""
+    first, second = around.pairs
+    gain = agreed(*(float(np.log(max(pair.light.gain, 1e-6))) for pair in (first, second)))
+    return gain, agreed(first.light.offset, second.light.offset)
+
+
+def shifted(around: Between) -> NDArray[np.float64]:
+    """Return the shift (rows, columns) that both sides see; zero if they differ, or it explains nothing."""
+    first, second = (pair.shift for pair in around.pairs)
+    shift = (first + second) / 2
+    if float(np.linalg.norm(first - second)) > float(np.linalg.norm(shift)) or around.likeness < _UNRELATED / 2:
+        return np.zeros(2)
+    if any(pair.alike_moved < max(pair.alike, around.likeness / 2) for pair in around.pairs):
+        return np.zeros(2)
+    return np.asarray(shift)
+
+
+def saturation(around: Between) -> float:
+    """Return the share of pixels at the highest value, beyond that of both neighbours."""
+    highest = around.view.values.max()
+    beyond = around.view.plateau - max(each.plateau for each in around.references)
+    common = max(float((each.values >= highest).mean()) for each in around.references)
+    return max(0.0, beyond) if common < 0.5 else 0.0
+
+
+def lost_share(around: Between) -> float:
+    """Return the share of the area that is lost."""
+    found = lost_part(around.view, *around.references)
+    return 0.0 if found is None else float(found.mean())
+
+
+def striped(around: Between) -> float:
+    """Return the height of stripes, in voxel values."""
+    undone = [pair.light.undone(around.view.small) for pair in around.pairs]
+    residuals = [own - each.small for own, each in zip(undone, around.references, strict=True)]
+    return stripe_height(*residuals)
+
+
+def all_of(around: Iterable[Between]) -> Mapping[str, float]:
+    """Return what at least one pair of neighbours agrees on, by kind; brightness and stripes in voxel values."""
+    best: dict[str, float] = {}
+    for each in around:
+        gain, offset = brightened(each)
+        found = {
+            "missing": lacking(each),
+            "blur": blurred(each),
+            "brightness": float(np.hypot(np.expm1(abs(gain)) * each.contrast, offset)),
+            "shift": float(np.linalg.norm(shifted(each))),
+            "saturated": saturation(each),
+            "partial": lost_share(each),
+            "stripes": striped(each),
+        }
+        for name, value in found.items():
+            best[name] = max(best.get(name, -np.inf), value)
+    return best

@@ -1,0 +1,121 @@
+"""How one section differs from another: by a shift, by brightness and contrast, by noise alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .views import Image, View
+
+_INLIERS = 0.8
+"""Share of the pixels that brightness and contrast are fitted to: those that fit best."""
+_FITTED = 8000
+"""About so many pixels are looked at for it."""
+_ROUNDS = 3
+_LEAST_CONTRAST = 1e-6
+_LEAST_GAIN = 0.05
+"""Less contrast than this is none that could be brought back."""
+_UPSAMPLED = 10
+"""Shifts are found to this part of a pixel of the reduced section."""
+
+
+@dataclass(frozen=True)
+class Light:
+    """Brightness and contrast of one image over another: second = level + offset + gain * (first - level).
+
+    ``level`` is the mean of the first over the pixels that fit.
+    """
+
+    gain: float
+    offset: float
+    level: float
+
+    def undone(self, values: Image) -> Image:
+        """Return values of the second image as they would be in the first."""
+        gain = max(self.gain, _LEAST_GAIN)
+        return np.asarray((values - (self.level + self.offset)) / gain + self.level, np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """How the second of two sections differs from the first.
+
+    Attributes
+    ----------
+    shift : (2,) float array
+        (rows, columns) in pixels of the recorded section; 0 where there is nothing to tell it by.
+    alike, alike_moved : float
+        Correlation without noise, as they lie and after undoing the shift.
+    light : Light
+        Brightness and contrast of the second over the first.
+    difference : float
+        Mean absolute difference.
+    """
+
+    shift: NDArray[np.float64]
+    alike: float
+    alike_moved: float
+    light: Light
+    difference: float
+
+
+def compare(first: View, second: View) -> Pair:
+    """Return how the second section differs from the first."""
+    shift = displacement(first, second)
+    moved = correlation(*overlap(first.smooth, second.smooth, shift))
+    return Pair(
+        shift * first.factor,
+        correlation(first.smooth, second.smooth),
+        moved,
+        fit(first.smooth, second.smooth),
+        float(np.abs(second.values - first.values).mean()),
+    )
+
+
+def fit(first: Image, second: Image) -> Light:
+    """Return brightness and contrast of the second image over the first, from the pixels that fit best (both axes)."""
+    x, y = (image.ravel()[:: max(1, image.size // _FITTED)].astype(np.float64) for image in (first, second))
+    mean_x, mean_y, gain = x.mean(), y.mean(), _ratio(x, y)
+    for _ in range(_ROUNDS):
+        residual = np.abs((y - mean_y) - gain * (x - mean_x))
+        kept = residual <= np.quantile(residual, _INLIERS)
+        mean_x, mean_y, gain = x[kept].mean(), y[kept].mean(), _ratio(x[kept], y[kept])
+    return Light(float(gain), float(mean_y - mean_x), float(mean_x))
+
+
+def _ratio(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    spread = x.std()
+    return float(y.std() / spread) if spread > _LEAST_CONTRAST * max(1.0, abs(x.mean())) else 1.0
+
+
+def displacement(first: View, second: View) -> NDArray[np.float64]:
+    """Return how far (rows, columns) the second section lies from the first, in pixels of the reduced sections."""
+    from skimage.registration import phase_cross_correlation
+
+    if first.is_flat or second.is_flat:
+        return np.zeros(2)
+    found = phase_cross_correlation(
+        first.spectrum, second.spectrum, space="fourier", upsample_factor=_UPSAMPLED, normalization=None
+    )
+    return -np.asarray(found[0], np.float64)
+
+
+def overlap(first: Image, second: Image, shift: NDArray[np.float64]) -> tuple[Image, Image]:
+    """Return what both images show after the second was moved back by whole pixels."""
+    rows, columns = (int(np.rint(each)) for each in shift)
+    (a, b), (c, d) = _parts(rows, first.shape[0]), _parts(columns, first.shape[1])
+    return first[a, c], second[b, d]
+
+
+def _parts(moved: int, size: int) -> tuple[slice, slice]:
+    moved = max(-size + 1, min(size - 1, moved))
+    return slice(max(0, -moved), size - max(0, moved)), slice(max(0, moved), size - max(0, -moved))
+
+
+def correlation(first: Image, second: Image) -> float:
+    """Return Pearson's correlation; 0 where one of them is constant."""
+    x, y = first - first.mean(), second - second.mean()
+    size = float(np.sqrt(np.vdot(x, x) * np.vdot(y, y)))
+    return float(np.vdot(x, y)) / size if size > 0 else 0.0

@@ -1,0 +1,90 @@
+"""Parts of a section that are lost: black, white or torn, or no numbers, while the rest is sound."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .views import Image, View
+
+Mask = NDArray[np.bool_]
+_BEYOND = 0.35
+"""A lost part is at least so many times the contrast darker or brighter than both neighbours."""
+_FLAT = 0.35
+"""A lost part has at most this share of the local contrast of its neighbours."""
+_CONSTANT = 0.05
+"""The first figure where the part is one value."""
+_SMALLEST = 0.002
+"""Parts with a smaller share of the area are specks."""
+_WHOLE = 0.9
+"""A lost part with a larger share is a change of the whole section."""
+_MARGIN = 2
+"""Pixels around a part that are taken for lost, too: its edge is never sharp."""
+
+
+def lost_part(section: View, first: View, second: View) -> Mask | None:
+    """Return which pixels of a section are lost (Y, X), as far as two other sections tell; None: none, or all."""
+    if section.lost is not None:
+        others = [np.zeros(section.lost.shape, bool) if each.lost is None else each.lost for each in (first, second)]
+        found = section.lost & ~others[0] & ~others[1]
+        return found if _SMALLEST / 10 < found.mean() < _WHOLE else None
+    core = _core(section, first, second)
+    core = _large(core, _SMALLEST * core.size, section, (first, second))
+    if not core.any():
+        return None
+    found = _grown(section, core)
+    return found if found.mean() < _WHOLE else None
+
+
+def _core(section: View, first: View, second: View) -> Mask:
+    """Return where the reduced section is outside the range of the two and without their structure."""
+    means = np.stack([first.local_mean, second.local_mean])
+    outside = np.maximum(means.min(0) - section.local_mean, section.local_mean - means.max(0))
+    contrast = min(first.contrast, second.contrast)
+    local = np.minimum(first.local_contrast, second.local_contrast)
+    flat = section.local_contrast < _FLAT * local
+    constant = section.local_contrast <= 1e-3 * local
+    found = (flat & (outside > _BEYOND * contrast)) | (constant & (outside > _CONSTANT * contrast))
+    return np.asarray(found, bool)
+
+
+def _large(mask: Mask, least: float, section: View, others: tuple[View, View]) -> Mask:
+    """Return the connected parts of a mask that have at least so many pixels, and no structure of their neighbours.
+
+    What is blurred or fainter keeps the large structures, and is not lost.
+    """
+    from scipy.ndimage import label, standard_deviation
+
+    if not mask.any():
+        return mask
+    parts, count = label(mask, np.ones((3, 3)))
+    names = np.arange(1, count + 1)
+    own, *theirs = (np.asarray(standard_deviation(each.smooth, parts, names)) for each in (section, *others))
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
+    kept = (sizes >= least) & (own <= _FLAT * np.minimum(*theirs))
+    return np.asarray(np.concatenate([[False], kept])[parts])
+
+
+def _grown(section: View, core: Mask) -> Mask:
+    """Return the lost pixels at full resolution: the core and what hangs together with it at its values."""
+    from scipy.ndimage import binary_dilation, binary_propagation
+
+    whole = _enlarged(core, section.factor, section.values.shape)
+    values = section.values[whole]
+    low, high = np.quantile(values, (0.02, 0.98))
+    slack = 0.02 * section.contrast
+    alike = _same(section.values, float(low) - slack, float(high) + slack)
+    near = binary_dilation(whole, iterations=4 * section.factor + _MARGIN)
+    spread = binary_propagation(whole, mask=(alike & near) | whole)
+    return np.asarray(binary_dilation(spread, np.ones((3, 3)), iterations=_MARGIN))
+
+
+def _same(values: Image, low: float, high: float) -> Mask:
+    return np.asarray((values >= low) & (values <= high))
+
+
+def _enlarged(mask: Mask, factor: int, shape: tuple[int, ...]) -> Mask:
+    """Return a mask of the reduced section at full resolution; the far edges are continued."""
+    large = np.kron(mask, np.ones((factor, factor), bool))
+    missing = [(0, size - have) for size, have in zip(shape, large.shape, strict=True)]
+    return np.pad(large, missing, mode="edge")

@@ -1,0 +1,188 @@
+"""One channel at one time point, section by section: the raw scores of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..progress import Progress, Report
+from .kinds import KINDS
+from .measures import Between, Sections, all_of
+from .views import Views
+
+FAINT = 0.15
+"""Sections with a smaller share of the stack's contrast hold too little to judge their neighbours by."""
+_STRONG = 0.3
+"""The same for a constant section between them: without content on both sides it may well be empty."""
+_ABRUPT = 0.8
+"""Contrast of the section beside a constant end over that of the next one, from which no object fades out."""
+_WINDOW = 5
+"""Pairs on each side that say how much neighbouring sections differ."""
+_ENOUGH = 1 / 3
+"""If more of the pairs are equal, sections were repeated on purpose."""
+
+Scores = dict[str, NDArray[np.float64]]
+
+
+@dataclass(eq=False)
+class Survey:
+    """What the sections of a stack look like beside their neighbours.
+
+    Attributes
+    ----------
+    scores : mapping of kind -> (Z,) float array
+        In the unit of the kind; NaN where a section cannot be judged.
+    beside : mapping of kind -> (Z,) float array
+        The same seen from the two sections above only: how much real change there is for one side.
+    is_end : (Z,) bool array
+        Judged from one side only.
+    flat : (Z,) bool array
+    contrast : (Z,) float array
+    typical : float
+        Contrast of a section with content.
+    notes : list of str
+    """
+
+    scores: Scores
+    beside: Scores
+    is_end: NDArray[np.bool_]
+    flat: NDArray[np.bool_]
+    contrast: NDArray[np.float64]
+    typical: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+
+def survey(views: Views, report: Report) -> Survey:
+    """Measure all sections of a stack, reading each of them once."""
+    count = len(views)
+    found = Survey(_empty(count), _empty(count), np.zeros(count, bool), np.zeros(count, bool), np.zeros(count))
+    sections = Sections(views)
+    nearby = np.zeros(count)  # contrast of the neighbours
+    copies = _Copies(count)
+    for k in range(count):
+        found.flat[k], found.contrast[k] = views[k].is_flat, views[k].contrast
+        copies.look(sections, k)
+        if not found.flat[k]:
+            nearby[k], found.is_end[k], scores = _measured(sections, k)
+            _put(found.scores, k, scores)
+            _put(found.beside, k, all_of(sections.beside(k, 1)))
+        report(Progress((k + 1) / count))
+    contents = found.contrast[~found.flat]
+    found.typical = float(np.quantile(contents, 0.75)) if contents.size else 0.0
+    _relate(found, nearby)
+    copies.judge(found)
+    _judge_flat(found)
+    return found
+
+
+def _empty(count: int) -> Scores:
+    return {name: np.full(count, np.nan) for name in KINDS}
+
+
+def _put(scores: Scores, k: int, found: Mapping[str, float]) -> None:
+    for name, value in found.items():
+        scores[name][k] = value
+
+
+def _measured(sections: Sections, k: int) -> tuple[float, bool, Mapping[str, float]]:
+    """Return the contrast of a section's neighbours (0: there are none), whether it is an end, and its raw scores."""
+    around = sections.between(k)
+    is_end = not around
+    if is_end:
+        around = sections.beside(k, 1) or sections.beside(k, -1)
+    return around[0].contrast if around else 0.0, is_end, all_of(around)
+
+
+def measured_again(views: Views, found: Survey, k: int, damaged: Collection[int]) -> Survey:
+    """Return the survey of one section, without those that are damaged beside it, as a survey of its own."""
+    near, is_end, scores = _measured(Sections(views, damaged), k)
+    own = Survey(_empty(1), _empty(1), np.array([is_end]), found.flat[[k]], found.contrast[[k]], found.typical)
+    _put(own.scores, 0, scores)
+    _relate(own, np.array([near]))
+    for name in ("duplicate", *(("missing",) if found.flat[k] else ())):
+        own.scores[name][0] = found.scores[name][k]
+    return own
+
+
+def _relate(found: Survey, nearby: NDArray[np.float64]) -> None:
+    """Bring brightness and stripes into shares of the contrast; forget what neighbours are too faint to tell."""
+    unit = np.maximum(np.maximum(nearby, found.typical / 2), np.finfo(float).tiny)
+    for scores in (found.scores, found.beside):
+        for name in ("brightness", "stripes"):
+            scores[name] /= unit
+        for values in scores.values():
+            values[nearby < FAINT * found.typical] = np.nan
+
+
+def _judge_flat(found: Survey) -> None:
+    """Say which constant sections lack what their neighbours have: empty ends, and gaps between objects, do not."""
+    content = np.flatnonzero(~found.flat)
+    for k in np.flatnonzero(found.flat):
+        below, above = content[content < k], content[content > k]
+        if below.size and above.size:
+            strong = min(found.contrast[below[-1]], found.contrast[above[0]]) > _STRONG * found.typical
+            found.scores["missing"][k] = 1.0 if strong else 0.0
+        elif k in (0, len(found.flat) - 1) and content.size > 1:
+            near, next_one = (above[0], above[1]) if above.size else (below[-1], below[-2])
+            abrupt = abs(int(near) - int(k)) == 1 and found.contrast[near] > _ABRUPT * found.contrast[next_one]
+            found.scores["missing"][k] = float(abrupt)
+
+
+class _Copies:
+    """Differences of neighbouring sections, and which of two equal ones is the copy."""
+
+    def __init__(self, count: int) -> None:
+        self.difference = np.full(max(count - 1, 0), np.nan)
+        self.second_is_copy = np.zeros(max(count - 1, 0), bool)
+
+    def look(self, sections: Sections, k: int) -> None:
+        """Look at section ``k`` and the one before."""
+        views = sections.views
+        if k == 0 or views[k].is_flat or views[k - 1].is_flat:
+            return
+        self.difference[k - 1] = sections.pair(k - 1, k).difference
+        if k >= 2 and not self.difference[k - 1] > 0.5 * self.difference[k - 2]:
+            self.second_is_copy[k - 1] = _second_is_copy(sections, k)
+        elif k == 1:
+            self.second_is_copy[0] = False
+
+    def judge(self, found: Survey) -> None:
+        """Say how much of the usual change each pair lacks."""
+        difference = self.difference
+        known = difference[np.isfinite(difference)]
+        found.scores["duplicate"][~found.flat] = 0.0
+        if known.size < 3 or np.mean(known <= 1e-3 * known.max()) > _ENOUGH:
+            if known.size >= 3:
+                found.notes.append("many sections are equal to their neighbours, as if repeated; no copies are told")
+            return
+        for i in map(int, np.flatnonzero(np.isfinite(difference))):
+            around = np.delete(difference[max(0, i - _WINDOW) : i + _WINDOW + 1], min(i, _WINDOW))
+            usual = np.nanmedian(around) if np.isfinite(around).any() else np.nan
+            if not usual > 0 or min(found.contrast[i : i + 2]) < FAINT * found.typical:
+                continue
+            k = i + 1 if self.second_is_copy[i] else i
+            found.scores["duplicate"][k] = max(found.scores["duplicate"][k], 1 - difference[i] / usual)
+
+
+def _second_is_copy(sections: Sections, k: int) -> bool:
+    """Return which of two equal sections stands in the wrong place, by how far they are from those around them.
+
+    Between sections before and after at 0 and 3, the right place of what is equal at 1 and 2 is where its weight is.
+    """
+    views = sections.views
+    if k - 2 < 0 or k + 1 >= len(views):
+        return k + 1 >= len(views)
+    before, after = views[k - 2].smooth, views[k + 1].smooth
+    step = after - before
+    size = float(np.vdot(step, step))
+    middle = (views[k - 1].smooth + views[k].smooth) / 2
+    return size <= 0 or float(np.vdot(middle - before, step)) / size < 0.5
+
+
+def between_of(views: Views, k: int, damaged: Collection[int] = ()) -> list[Between]:
+    """Return a section between its neighbours, to say more about what was found there."""
+    sections = Sections(views, damaged)
+    return sections.between(k) or sections.beside(k, 1) or sections.beside(k, -1)

@@ -1,0 +1,174 @@
+"""Sections as they are looked at: read one by one, reduced where pixels are many, a few of them kept."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LARGEST = 256
+"""Sections are reduced to at most about so many pixels a side where what is looked for is not fine."""
+SMOOTH = 1.5
+"""Standard deviation, in pixels of the reduced section, of the smoothing that takes noise away."""
+_COARSE = 8.0
+"""Structures larger than this, in such pixels, do not tell where a section lies."""
+_LOCAL = 5
+"""Side of the neighbourhood of which local means and contrasts are taken."""
+_KEPT = 6
+"""Sections that are kept: one is compared with two on each side."""
+
+Image = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One section and what is measured on it alone.
+
+    Attributes
+    ----------
+    raw : (Y, X) array
+        As recorded.
+    values : (Y, X) float32 array
+        The same with the mean in place of voxels that are no number.
+    lost : (Y, X) bool array or None
+        Where voxels are no number.
+    """
+
+    raw: NDArray[Any]
+    values: Image
+    lost: NDArray[np.bool_] | None
+
+    @classmethod
+    def of(cls, raw: NDArray[Any]) -> View:
+        """Make the view of a section."""
+        values = np.asarray(raw, np.float32)
+        good = np.isfinite(values)
+        if good.all():
+            return cls(raw, values, None)
+        mean = np.float32(values[good].mean()) if good.any() else np.float32(0)
+        return cls(raw, np.where(good, values, mean), ~good)
+
+    @property
+    def factor(self) -> int:
+        """How many pixels of the section are one of the reduced section."""
+        return max(1, -(-int(max(self.raw.shape)) // LARGEST))
+
+    @cached_property
+    def is_flat(self) -> bool:
+        """Whether all its numbers are equal."""
+        return bool(self.values.min() == self.values.max())
+
+    @cached_property
+    def small(self) -> Image:
+        """The section reduced by means of blocks; what does not fill a block at the far edges is left out."""
+        return reduced(self.values, self.factor)
+
+    @cached_property
+    def smooth(self) -> Image:
+        """The reduced section without its noise."""
+        return smoothed(self.small, SMOOTH)
+
+    @cached_property
+    def contrast(self) -> float:
+        """Standard deviation of :attr:`smooth`."""
+        return float(self.smooth.std())
+
+    @cached_property
+    def spectrum(self) -> NDArray[np.complex64]:
+        """Fourier transform of the structures of middle size, faded out towards the edges."""
+        from scipy.fft import fft2
+
+        rows, columns = (np.hanning(size + 2)[1:-1] for size in self.smooth.shape)
+        structures = (self.smooth - smoothed(self.smooth, _COARSE)) * np.outer(rows, columns).astype(np.float32)
+        return np.asarray(fft2(structures), np.complex64)
+
+    @cached_property
+    def detail(self) -> NDArray[np.float64]:
+        """Mean height of structures of about 1, 2 and 4 pixels, at full resolution."""
+        levels = [self.values, *(smoothed(self.values, sigma) for sigma in (1.0, 2.0, 4.0))]
+        return np.array([np.abs(fine - coarse).mean() for fine, coarse in pairwise(levels)])
+
+    @cached_property
+    def local_mean(self) -> Image:
+        """Mean around each pixel of the reduced section."""
+        return box_mean(self.small)
+
+    @cached_property
+    def local_contrast(self) -> Image:
+        """Standard deviation around each pixel of the reduced section."""
+        squares = box_mean(np.square(self.small - self.small.mean()))
+        return np.asarray(np.sqrt(np.maximum(squares - self._centred**2, 0)), np.float32)
+
+    @cached_property
+    def _centred(self) -> Image:
+        return np.asarray(self.local_mean - self.small.mean(), np.float32)
+
+    @cached_property
+    def plateau(self) -> float:
+        """Share of pixels at the highest value."""
+        return float((self.values == self.values.max()).mean())
+
+
+class Views:
+    """Views of the sections of one channel at one time point; the last few that were asked for are kept."""
+
+    def __init__(self, voxels: Any) -> None:
+        self._voxels = voxels
+        self._kept: OrderedDict[int, View] = OrderedDict()
+
+    def __len__(self) -> int:
+        return int(self._voxels.shape[0])
+
+    def __getitem__(self, index: int) -> View:
+        if index not in self._kept:
+            self._kept[index] = View.of(np.asarray(self._voxels[index]))
+            if len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(index)
+        return self._kept[index]
+
+
+class Remembered:
+    """Values of pairs of sections; of pairs that are left behind they are forgotten."""
+
+    def __init__(self, make: Callable[[int, int], Any], kept: int = 32) -> None:
+        self._make, self._limit = make, kept
+        self._kept: OrderedDict[tuple[int, int], Any] = OrderedDict()
+
+    def __call__(self, first: int, second: int) -> Any:
+        """Return the value of a pair."""
+        key = first, second
+        if key not in self._kept:
+            self._kept[key] = self._make(first, second)
+            if len(self._kept) > self._limit:
+                self._kept.popitem(last=False)
+        return self._kept[key]
+
+
+def reduced(image: Image, factor: int) -> Image:
+    """Return means of blocks of ``factor`` by ``factor`` pixels."""
+    if factor == 1:
+        return image
+    rows, columns = (size // factor for size in image.shape)
+    blocks = image[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
+    return np.asarray(blocks.mean((1, 3)), np.float32)
+
+
+def smoothed(image: Image, sigma: float) -> Image:
+    """Return the image after a Gaussian."""
+    import cv2
+
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), np.float32)
+
+
+def box_mean(image: Image) -> Image:
+    """Return the mean around each pixel."""
+    import cv2
+
+    return np.asarray(cv2.blur(image, (_LOCAL, _LOCAL), borderType=cv2.BORDER_REFLECT), np.float32)
