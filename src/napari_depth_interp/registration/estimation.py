@@ -1,0 +1,116 @@
+"""The transform of every section, from the sections themselves: read one by one, few held at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..numerics.motion import single_threaded
+from ..progress import Progress, Report, part, silent
+from ..stack import Dataset
+from ..stack.colours import luminance
+from .chain import REACH, Chain, chain_of, slow_part
+from .config import Drift, Kind, make_config
+from .pairs import Motion, Prepared, motion_between, prepared, turned
+from .transforms import Transforms
+
+
+def estimate(
+    dataset: Dataset,
+    kind: Kind = "translation",
+    *,
+    drift: Drift = "keep",
+    period: float = 12.0,
+    smallest: float = 0.25,
+    report: Report = silent,
+) -> Transforms:
+    """Find out how far each section lies from where it belongs.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Channels are looked at together, as they were recorded together; time points one by one.
+    kind, drift, period, smallest
+        As in :class:`~napari_depth_interp.registration.config.AlignConfig`.
+    report : callable
+
+    Returns
+    -------
+    Transforms
+        Sections that cannot be judged, or would hardly move, have the identity.
+    """
+    config = make_config(kind=kind, drift=drift, period=period, smallest=smallest)
+    times = dataset.voxels.shape[0]
+    found = []
+    for time in range(times):
+        chain = measured(dataset, time, config.kind, part(report, time / times, (time + 1) / times))
+        found.append(corrections(chain, section_depths(dataset), config.drift, config.period))
+    shifts, angles = (np.stack(each) for each in zip(*(each[:2] for each in found), strict=True))
+    judged = np.stack([each[2] for each in found])
+    rows, columns = dataset.voxels.shape[-2:]
+    transforms = Transforms(config.kind, (rows, columns), shifts, angles, judged, config.drift)
+    return transforms.without_small(config.smallest)
+
+
+def section_depths(dataset: Dataset) -> NDArray[np.float64]:
+    """Return the depths of the sections; counted where they are not known."""
+    depths = dataset.grid.depths
+    return np.arange(dataset.voxels.shape[2], dtype=float) if depths is None else depths
+
+
+def measured(dataset: Dataset, time: int, kind: Kind, report: Report) -> Chain:
+    """Return where the sections of one time point lie, from comparing each with those before it."""
+    count = dataset.voxels.shape[2]
+    before: deque[Prepared] = deque(maxlen=REACH)
+    motions: dict[tuple[int, int], Motion] = {}
+    with single_threaded():
+        for k in range(count):
+            image = prepared(_guide(dataset, time, k))
+            for distance, other in enumerate(reversed(before), start=1):
+                motions[k - distance, k] = motion_between(other, image, kind)
+            before.append(image)
+            report(Progress((k + 1) / count, "comparing sections"))
+    return chain_of(motions, count, max(dataset.voxels.shape[-2:]) / 4)
+
+
+def _guide(dataset: Dataset, time: int, section: int) -> NDArray[Any]:
+    """Return one section (Y, X) for all channels: the luminance of colours, or the mean of channels of equal range."""
+    channels = [np.asarray(dataset.voxels[time, c, section]) for c in range(dataset.voxels.shape[1])]
+    if dataset.rgb:
+        return luminance(*channels[:3])
+    if len(channels) == 1:
+        return channels[0]
+    return np.asarray(np.mean([_to_range(each) for each in channels], axis=0))
+
+
+def _to_range(section: NDArray[Any]) -> NDArray[np.float32]:
+    values = np.asarray(section, np.float32)
+    low, high = np.nanpercentile(values, (0.1, 99.9)) if np.isfinite(values).any() else (0.0, 0.0)
+    return np.asarray((values - low) / (high - low) if high > low else np.zeros_like(values))
+
+
+def corrections(
+    chain: Chain, depths: NDArray[np.float64], drift: Drift, period: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Return shift and angle of each section against where it belongs, and which sections were judged.
+
+    Places are compared in the frame of the first section, where they add up; what a section is off is then turned
+    into its own.
+    """
+    own = np.stack([turned(-a) @ s for a, s in zip(chain.angles, chain.shifts, strict=True)])
+    places = np.column_stack([own, chain.size * chain.angles])
+    judged = chain.judged
+    if drift == "keep":
+        slow = np.column_stack([slow_part(depths, each, judged, period) for each in places.T])
+    else:
+        known = places[judged] if judged.any() else places
+        slow = np.broadcast_to(np.median(known, axis=0), places.shape)
+    turns = slow[:, 2] / chain.size
+    angles = chain.angles - turns
+    wanted = np.stack([turned(a) @ s for a, s in zip(turns, slow[:, :2], strict=True)])
+    shifts = np.stack([s - turned(a) @ w for s, a, w in zip(chain.shifts, angles, wanted, strict=True)])
+    shifts[~judged], angles[~judged] = 0.0, 0.0
+    return shifts, angles, judged
