@@ -17,8 +17,9 @@ from napari_depth_interp import io
 
 KINDS = (
     "TIFF cut off", "TIFF wrong magic", "TIFF lying header", "TIFF cyclic directories", "TIFF wrong endianness",
-    "OME-XML", "ImageJ description", "TIFF bytes changed", "bombs", "NaN and Inf", "NIfTI cut off",
-    "NIfTI wrong sizes", "zero and odd spacing", "NIfTI endianness", "NIfTI extensions", "NIfTI bytes changed",
+    "OME-XML", "OME-TIFF sets", "OME-XML that lies", "NDTiff", "NDTiff index", "ImageJ description",
+    "TIFF bytes changed", "bombs", "NaN and Inf", "NIfTI cut off", "NIfTI wrong sizes", "zero and odd spacing",
+    "NIfTI endianness", "NIfTI extensions", "NIfTI bytes changed",
     "OME-Zarr sound", "OME-Zarr metadata", "OME-Zarr chunks", "pickle planted", "odd names", "symlinks", "no files",
 )  # fmt: skip
 

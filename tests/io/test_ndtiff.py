@@ -107,7 +107,9 @@ def test_tifffile_reads_the_same_by_the_index(tmp_path):
 
 def test_an_image_that_was_made_again_counts_once(tmp_path):
     ndtiff(tmp_path / "a.tif", [about(each) for each in [*places(sections=2), *places(sections=2)[:1]]])
-    assert io.read(tmp_path / "a.tif").voxels.shape == (1, 1, 2, 4, 5)
+    dataset = io.read(tmp_path / "a.tif")
+    assert dataset.voxels.shape == (1, 1, 2, 4, 5)
+    assert dataset.notes == ("1 images were made anew at the place of another; the last ones were read",)
 
 
 def test_depths_may_be_uneven_or_run_down(tmp_path):
@@ -153,6 +155,7 @@ def test_of_several_positions_the_first_is_read(tmp_path):
         ([{"Axes": {"z": 0}}, {}], "does not tell its place"),
         ([{"Axes": {"z": 0}}, {"Axes": {"z": [1]}}], "does not tell its place"),
         ([{"Axes": {"z": 0}}, {"Axes": "z"}], "does not tell its place"),
+        ([{"Axes": {"z": 0}}, {"Axes": {"z": True}}], "does not tell its place"),
         ([{"Axes": {"z": n, "channel": 10**9 * n, "time": n}} for n in range(50)], "images are missing: 1 of 2500"),
     ],
 )

@@ -105,7 +105,7 @@ def within(folder: Path, name: str, path: Path) -> Path:
             "of the set into one folder and name them without a path"
         )
     found = folder / name
-    if not found.exists():
+    if not _exists(found):
         raise InputError(
             f"'{path.name}' is one of several files of a set and '{name[:100]}' is missing; "
             "put all files of the set into one folder"
@@ -113,6 +113,13 @@ def within(folder: Path, name: str, path: Path) -> Path:
     if not found.is_file():
         raise InputError(f"'{name[:100]}', which '{path.name}' names, is no regular file; export the images again")
     return found
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long
+        return False
 
 
 def _text(path: Path) -> str | None:
@@ -151,7 +158,7 @@ def _alias(root: ElementTree.Element, home: Path) -> Mapping[str, str]:
     if is_companion(home) or home.name in names:
         return {}
     own = {name for name, text in given if text == root.get("UUID") or name.lower() == home.name.lower()}
-    if not own and len(names) == 1 and not any((home.parent / name).exists() for name in names if _is_plain(name)):
+    if not own and len(names) == 1 and not any(_exists(home.parent / name) for name in names if _is_plain(name)):
         own = {name for name in names if _is_plain(name)}  # the only file there is
     return dict.fromkeys(own, home.name)
 
@@ -164,6 +171,8 @@ def _names(image: ElementTree.Element, alias: Mapping[str, str], home: Path) -> 
     """Yield the file of each ``TiffData`` of an image; without one it is that of the XML."""
     for data in _data_of(image):
         uuid = next(children(data, "UUID"), None)
+        if uuid is None and is_companion(home):
+            raise damaged(home, "it does not name the files of its images")
         name = home.name if uuid is None else uuid.get("FileName", "")
         if uuid is not None and uuid.text and not name:
             raise damaged(home, "its OME-XML tells a file by its UUID only")
