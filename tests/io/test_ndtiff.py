@@ -189,6 +189,41 @@ def test_an_index_that_lies_is_found_out(tmp_path):
         io.read(path)
 
 
+def by_hand(metadata):
+    """Return a file of one image of 5 x 4 pixels with NDTiff's own head, version 3.2."""
+    summary, text = b'{"z-step_um": 2.0}', json.dumps(metadata).encode() + b"\0"
+    head = struct.pack("<IIIII", 483729, 3, 2, 2355492, len(summary)) + summary + bytes(len(summary) % 2)
+    tags = [(256, 4, 1, 5), (257, 4, 1, 4), (258, 3, 1, 16), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 0)]
+    tags += [(277, 3, 1, 1), (278, 4, 1, 4), (279, 4, 1, 40), (51123, 2, len(text), 0)]
+    start = 8 + len(head)
+    voxels = start + 2 + 12 * len(tags) + 4
+    places = {273: voxels, 51123: voxels + 40}
+    entries = b"".join(struct.pack("<HHII", *tag[:3], places.get(tag[0], tag[3])) for tag in tags)
+    directory = struct.pack("<H", len(tags)) + entries + bytes(4)
+    return b"II*\0" + struct.pack("<I", start) + head + directory + values(0).tobytes() + text
+
+
+def test_an_index_is_not_believed_where_the_images_do_not_tell_their_places(tmp_path):
+    """tifffile by itself would open what the index names."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    plain = folder / "a.tif"
+    plain.write_bytes(by_hand({"Width": 5}))
+    (tmp_path / "secret.tif").write_bytes(by_hand({"Width": 5}))
+    index_file(folder, [({"z": 0}, "a.tif", 0, 5, 4), ({"z": 1}, "../secret.tif", 0, 5, 4)])
+    with tifffile.TiffFile(plain) as tif:
+        assert tif.is_ndtiff
+    dataset = io.read(plain)
+    np.testing.assert_array_equal(dataset.voxels[0, 0, 0], values(0))
+    assert dataset.source.format == "TIFF"
+
+
+def test_the_step_of_the_summary_counts_where_images_have_no_position(tmp_path):
+    plain = tmp_path / "a.tif"
+    plain.write_bytes(by_hand({"Axes": {"z": 0}}))
+    assert io.read(plain).grid.depths.tolist() == [0]
+
+
 @pytest.mark.parametrize("shape", [(4, 6), (5, 5)])
 def test_images_of_other_sizes_are_refused(tmp_path, shape):
     path = tmp_path / "a.tif"
