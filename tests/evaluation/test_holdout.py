@@ -2,7 +2,7 @@
 
 import gc
 import tracemalloc
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -342,6 +342,23 @@ def test_garbage_in_the_hidden_sections_changes_no_output(method, protocol):
         other = make_trials(Dataset(garbage, data.grid, axes=data.axes), protocol)[index]
         results = [execute(resolve(t.visible, settings, depths=t.depths.tolist())) for t in (trial, other)]
         np.testing.assert_array_equal(*(result.dataset.voxels for result in results))
+
+
+@pytest.mark.parametrize("method", ["auto", "section_sr"])
+@pytest.mark.parametrize("protocol", [Protocol("keep_every", every=2), Protocol("leave_one_out")])
+def test_methods_that_learn_from_the_stack_learn_nothing_from_hidden_sections(tissue, method, protocol):
+    """On a stack that is large enough for what they try: neither a voxel nor a prediction changes."""
+    settings = make_settings(method=method, preset="fast", device="cpu", threads=1, parameters=quick(method))
+    trial = make_trials(tissue, protocol)[0]
+    garbage = tissue.voxels.copy()
+    garbage[:, :, trial.reference[trial.reference >= 0]] = 65535
+    other = make_trials(replace(tissue, voxels=garbage), protocol)[0]
+    honest, changed = (execute(resolve(t.visible, settings, depths=t.depths.tolist())) for t in (trial, other))
+    np.testing.assert_array_equal(honest.dataset.voxels, changed.dataset.voxels)
+    assert honest.record["findings"] == changed.record["findings"]
+    assert honest.warnings == changed.warnings
+    if method == "auto":  # has really tried what learns
+        assert honest.record["findings"][0]["shares"]["section_sr"] > 0
 
 
 def test_changing_the_result_of_a_trial_leaves_the_input_alone():

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import niftis
+import sets
 import tiffs
 import zarrs
 from cases import Case, Folder
@@ -44,6 +45,7 @@ def make(root: Path) -> list[Case]:
     root.mkdir(parents=True, exist_ok=True)
     tiffs.add(folder)
     tiffs.special(folder)
+    sets.add(folder)
     niftis.add(folder)
     zarrs.add(folder, told_by(root))
     tiffs.paths(folder, root / "outside")

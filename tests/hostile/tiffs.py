@@ -140,7 +140,8 @@ _ROOT = '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"><Image I
 _DATA = '<TiffData IFD="0" PlaneCount="4"/>'
 
 
-def _described(z="4", spacing="2.0", inner=_DATA, before="") -> str:
+def described(z="4", spacing="2.0", inner=_DATA, before="") -> str:
+    """Return an OME-XML of the stack."""
     return before + _ROOT.format(pixels=_PIXELS.format(z=z, spacing=spacing, inner=inner))
 
 
@@ -160,28 +161,28 @@ def _xml(folder: Folder) -> None:
     )
     away = '<TiffData IFD="0"><UUID FileName="{}">urn:uuid:1</UUID></TiffData>'
     for name, text, expect in (
-        ("sound", _described(), "ok"),
-        ("external entity", _described(before='<!DOCTYPE o [<!ENTITY x SYSTEM "file:///etc/passwd">]>'), "either"),
-        ("entity used", _described(spacing="&x;", before='<!DOCTYPE o [<!ENTITY x SYSTEM "file:///etc/hostname">]>'),
+        ("sound", described(), "ok"),
+        ("external entity", described(before='<!DOCTYPE o [<!ENTITY x SYSTEM "file:///etc/passwd">]>'), "either"),
+        ("entity used", described(spacing="&x;", before='<!DOCTYPE o [<!ENTITY x SYSTEM "file:///etc/hostname">]>'),
          "either"),
-        ("remote DTD", _described(before='<!DOCTYPE o SYSTEM "http://192.0.2.1/o.dtd">'), "either"),
-        ("a billion laughs", _described(spacing="&l9;", before=f"<!DOCTYPE o [{laughs}]>"), "either"),
-        ("cut off", _described()[:-40], "either"),
+        ("remote DTD", described(before='<!DOCTYPE o SYSTEM "http://192.0.2.1/o.dtd">'), "either"),
+        ("a billion laughs", described(spacing="&l9;", before=f"<!DOCTYPE o [{laughs}]>"), "either"),
+        ("cut off", described()[:-40], "either"),
         ("no element closed", "<OME>" * 5000, "either"),
         ("nested deeply", "<OME>" * 20000 + "</OME>" * 20000, "either"),
-        ("another set's file missing", _described(inner=away.format("gone.ome.tif")), "error"),
-        ("file outside the folder", _described(inner=away.format("../../../../etc/passwd")), "error"),
-        ("file of an absolute name", _described(inner=away.format("/etc/passwd")), "error"),
-        ("a million sections", _described(z="1000000"), "error"),
-        ("sections are no number", _described(z="four"), "error"),
-        ("negative sections", _described(z="-4"), "error"),
-        ("spacing 0", _described(spacing="0"), "error"),
-        ("spacing negative", _described(spacing="-2"), "ok"),
-        ("spacing NaN", _described(spacing="NaN"), "error"),
-        ("spacing infinite", _described(spacing="INF"), "error"),
-        ("spacing 1e400", _described(spacing="1e400"), "error"),
-        ("spacing in words", _described(spacing="two"), "error"),
-        ("zero bytes inside", _described().replace("Image:0", "Image\0"), "either"),
+        ("another set's file missing", described(inner=away.format("gone.ome.tif")), "error"),
+        ("file outside the folder", described(inner=away.format("../../../../etc/passwd")), "error"),
+        ("file of an absolute name", described(inner=away.format("/etc/passwd")), "error"),
+        ("a million sections", described(z="1000000"), "error"),
+        ("sections are no number", described(z="four"), "error"),
+        ("negative sections", described(z="-4"), "error"),
+        ("spacing 0", described(spacing="0"), "error"),
+        ("spacing negative", described(spacing="-2"), "ok"),
+        ("spacing NaN", described(spacing="NaN"), "error"),
+        ("spacing infinite", described(spacing="INF"), "error"),
+        ("spacing 1e400", described(spacing="1e400"), "error"),
+        ("spacing in words", described(spacing="two"), "error"),
+        ("zero bytes inside", described().replace("Image:0", "Image\0"), "either"),
     ):  # fmt: skip
         folder.add("OME-XML", name, "in.ome.tif", _with_description(text), expect)
 
@@ -189,7 +190,7 @@ def _xml(folder: Folder) -> None:
 def _words(folder: Folder) -> None:
     """ImageJ's description is plain text that anybody can write."""
 
-    def described(**words: object) -> bytes:
+    def worded(**words: object) -> bytes:
         lines = {"images": 4, "slices": 4, "unit": "um", "spacing": 2.0, "loop": "false"} | words
         text = "ImageJ=1.53k\n" + "".join(f"{key}={value}\n" for key, value in lines.items() if value is not None)
         return _with_description(text)
@@ -211,7 +212,7 @@ def _words(folder: Folder) -> None:
         ("unit escaped", {"unit": "\\u00B5m"}, "ok"),
         ("unit of controls", {"unit": "\x01\x02"}, "either"),
     ):  # fmt: skip
-        folder.add("ImageJ description", name, "in.tif", described(**words), expect)
+        folder.add("ImageJ description", name, "in.tif", worded(**words), expect)
 
 
 def _flips(folder: Folder) -> None:

@@ -101,10 +101,10 @@ def test_of_two_runs_the_second_to_end_fails(tmp_path: Path, linked: bool, monke
     if not linked:
         monkeypatch.setattr(os, "link", no_links)
     path = tmp_path / "out.tif"
-    with pytest.raises(OutputError, match="meanwhile another run has made it; choose another name, or add --overwrite"):
-        with replacing(path, overwrite=False) as slow:
-            write(path, b"fast")
-            slow.write_bytes(b"slow")
+    words = "meanwhile another run has made it; choose another name, or add --overwrite"
+    with pytest.raises(OutputError, match=words), replacing(path, overwrite=False) as slow:  # noqa: PT012
+        write(path, b"fast")
+        slow.write_bytes(b"slow")
     assert path.read_bytes() == b"fast"
     assert list(tmp_path.iterdir()) == [path]
     with replacing(path, overwrite=True) as slow:
@@ -115,7 +115,7 @@ def test_of_two_runs_the_second_to_end_fails(tmp_path: Path, linked: bool, monke
 
 def test_of_two_runs_that_make_a_folder_the_second_fails(tmp_path: Path) -> None:
     path = tmp_path / "out.ome.zarr"
-    with pytest.raises(OutputError, match="meanwhile another run"), replacing(path, overwrite=False) as slow:
+    with pytest.raises(OutputError, match="meanwhile another"), replacing(path, overwrite=False) as slow:  # noqa: PT012
         with replacing(path, overwrite=False) as fast:
             (fast / "zarr.json").write_bytes(b"fast")
         (slow / "zarr.json").write_bytes(b"slow")

@@ -107,7 +107,9 @@ def test_tifffile_reads_the_same_by_the_index(tmp_path):
 
 def test_an_image_that_was_made_again_counts_once(tmp_path):
     ndtiff(tmp_path / "a.tif", [about(each) for each in [*places(sections=2), *places(sections=2)[:1]]])
-    assert io.read(tmp_path / "a.tif").voxels.shape == (1, 1, 2, 4, 5)
+    dataset = io.read(tmp_path / "a.tif")
+    assert dataset.voxels.shape == (1, 1, 2, 4, 5)
+    assert dataset.notes == ("1 images were made anew at the place of another; the last ones were read",)
 
 
 def test_depths_may_be_uneven_or_run_down(tmp_path):
@@ -153,6 +155,7 @@ def test_of_several_positions_the_first_is_read(tmp_path):
         ([{"Axes": {"z": 0}}, {}], "does not tell its place"),
         ([{"Axes": {"z": 0}}, {"Axes": {"z": [1]}}], "does not tell its place"),
         ([{"Axes": {"z": 0}}, {"Axes": "z"}], "does not tell its place"),
+        ([{"Axes": {"z": 0}}, {"Axes": {"z": True}}], "does not tell its place"),
         ([{"Axes": {"z": n, "channel": 10**9 * n, "time": n}} for n in range(50)], "images are missing: 1 of 2500"),
     ],
 )
@@ -184,6 +187,41 @@ def test_an_index_that_lies_is_found_out(tmp_path):
     (tmp_path / "X_NDTiffStack_1.tif").unlink()
     with pytest.raises(InputError, match=r"'X_NDTiffStack_1.tif' is missing"):
         io.read(path)
+
+
+def by_hand(metadata):
+    """Return a file of one image of 5 x 4 pixels with NDTiff's own head, version 3.2."""
+    summary, text = b'{"z-step_um": 2.0}', json.dumps(metadata).encode() + b"\0"
+    head = struct.pack("<IIIII", 483729, 3, 2, 2355492, len(summary)) + summary + bytes(len(summary) % 2)
+    tags = [(256, 4, 1, 5), (257, 4, 1, 4), (258, 3, 1, 16), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 0)]
+    tags += [(277, 3, 1, 1), (278, 4, 1, 4), (279, 4, 1, 40), (51123, 2, len(text), 0)]
+    start = 8 + len(head)
+    voxels = start + 2 + 12 * len(tags) + 4
+    places = {273: voxels, 51123: voxels + 40}
+    entries = b"".join(struct.pack("<HHII", *tag[:3], places.get(tag[0], tag[3])) for tag in tags)
+    directory = struct.pack("<H", len(tags)) + entries + bytes(4)
+    return b"II*\0" + struct.pack("<I", start) + head + directory + values(0).tobytes() + text
+
+
+def test_an_index_is_not_believed_where_the_images_do_not_tell_their_places(tmp_path):
+    """tifffile by itself would open what the index names."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    plain = folder / "a.tif"
+    plain.write_bytes(by_hand({"Width": 5}))
+    (tmp_path / "secret.tif").write_bytes(by_hand({"Width": 5}))
+    index_file(folder, [({"z": 0}, "a.tif", 0, 5, 4), ({"z": 1}, "../secret.tif", 0, 5, 4)])
+    with tifffile.TiffFile(plain) as tif:
+        assert tif.is_ndtiff
+    dataset = io.read(plain)
+    np.testing.assert_array_equal(dataset.voxels[0, 0, 0], values(0))
+    assert dataset.source.format == "TIFF"
+
+
+def test_the_step_of_the_summary_counts_where_images_have_no_position(tmp_path):
+    plain = tmp_path / "a.tif"
+    plain.write_bytes(by_hand({"Axes": {"z": 0}}))
+    assert io.read(plain).grid.depths.tolist() == [0]
 
 
 @pytest.mark.parametrize("shape", [(4, 6), (5, 5)])

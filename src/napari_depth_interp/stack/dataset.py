@@ -130,8 +130,9 @@ def unmasked(array: ArrayLike) -> NDArray[Any]:
         return np.asarray(array)
     if array.dtype.kind == "f":
         return np.asarray(array.filled(np.nan))
+    masked = np.count_nonzero(np.ma.getmaskarray(array))
     raise InputError(
-        f"{np.ma.count_masked(array)} voxels of the array are masked, and {array.dtype} has no NaN to say so; give "
+        f"{masked} voxels of the array are masked, and {array.dtype} has no NaN to say so; give "
         "array.astype(float), or array.filled(value)"
     )
 
@@ -281,7 +282,7 @@ class Dataset:
         """Say so where a unit given for the sections becomes that of the pixels too."""
         if unit is None or self.grid.unit is not None or self.grid.pixel_size is None:
             return ()
-        return (f"the file gives its pixel size without a unit; it is taken to be in {unit}",)
+        return (f"the pixel size without a unit is taken to be in {unit}",)
 
     def select_channel(self, channel: str) -> Dataset:
         """Return one channel, chosen by its name or its index from 0."""

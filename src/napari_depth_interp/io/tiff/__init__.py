@@ -17,7 +17,7 @@ from ..calibration import Calibration
 from .damage import check_data, check_memory, damaged
 from .lazy import source_of
 from .ndtiff import files_of
-from .ome_set import OmeSet, find_set, is_companion
+from .ome_set import OmeSet, find_set, xml_of
 from .opening import Opened, open_image, silent_tifffile
 from .writer import check, open_sink, write
 
@@ -116,8 +116,9 @@ def parts(path: Path) -> tuple[Path, ...]:
     """Return the files that are read with this one, itself among them: of one image in several files."""
     try:
         with silent_tifffile():
-            found = find_set(path)
-            together = found.all_files if isinstance(found, OmeSet) else () if is_companion(path) else files_of(path)
+            text = xml_of(path)
+            found = None if text is None else find_set(path, text)
+            together = found.all_files if isinstance(found, OmeSet) else files_of(path)
     except Exception:  # what is wrong with it is told when it is read
         return (path,)
     return together if path in together else (path,)

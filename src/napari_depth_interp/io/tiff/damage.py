@@ -96,6 +96,8 @@ def check_data(series: Any, path: Path) -> None:
         for index, page in enumerate(series, 1):
             if page is None:
                 raise damaged(path, f"image {index} of {len(series)} is missing")
+            if (page.shape, page.dtype) != (series.keyframe.shape, series.keyframe.dtype):
+                raise damaged(path, f"image {index} has another size or type than the first one")
             _check_page(page, index, path)
 
 

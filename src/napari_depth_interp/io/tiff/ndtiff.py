@@ -52,11 +52,13 @@ def find(tif: tifffile.TiffFile, path: Path) -> NDTiff | None:
     InputError
         If the images do not make a stack, or files are missing or lie outside the folder.
     """
-    if not isinstance(_metadata(tif.pages.first).get("Axes"), dict):
+    axes = _metadata(tif.pages.first).get("Axes")
+    if not isinstance(axes, dict) or not axes:
         return None
     calibration = Calibration()
     with ExitStack() as files:  # tifffile opens them again when it reads
-        frames = _indexed(tif, path, files) or _listed(tif, path)
+        found = _indexed(tif, path, files) or _listed(tif, path)
+        frames = _latest(found, calibration)
         values = _axis_values(frames, path)
         frames, values = _first_field(frames, values, calibration)
         grid = _complete(frames, values, path, calibration)
@@ -100,14 +102,23 @@ def _indexed(tif: tifffile.TiffFile, path: Path, files: ExitStack) -> list[_Fram
         opened = tif if each.name == path.name else files.enter_context(tifffile.TiffFile(each))
         name = each.relative_to(path.parent).as_posix()
         pages |= {(name, page.dataoffsets[0]): page for page in _pages(opened)}
-    frames: dict[tuple[tuple[str, Any], ...], _Frame] = {}
+    frames: list[_Frame] = []
     for axes, name, offset, width, height, *_ in tifffile.read_ndtiff_index(index):
         place = _place(axes, index)
         page = pages.get((Path(name).as_posix(), offset))
         if page is None or page.shape[:2] != (height, width):
             raise damaged(path, f"'{_INDEX}' tells of images that '{name[:100]}' does not hold")
-        frames[tuple(sorted(place.items()))] = _Frame(place, page)  # of an image that was made again the last one
-    return list(frames.values())
+        frames.append(_Frame(place, page))
+    return frames
+
+
+def _latest(frames: Sequence[_Frame], calibration: Calibration) -> list[_Frame]:
+    """Return one image of each place: the last that was made."""
+    found = {tuple(sorted(each.place.items())): each for each in frames}
+    if len(found) < len(frames):
+        again = len(frames) - len(found)
+        calibration.notes.append(f"{again} images were made anew at the place of another; the last ones were read")
+    return list(found.values())
 
 
 def _pages(tif: tifffile.TiffFile) -> list[Any]:
@@ -121,18 +132,18 @@ def _pages(tif: tifffile.TiffFile) -> list[Any]:
 def _listed(tif: tifffile.TiffFile, path: Path) -> list[_Frame]:
     """Return the images of one file, each of which tells its own place."""
     first = tif.pages.first
-    frames: dict[tuple[tuple[str, Any], ...], _Frame] = {}
+    frames: list[_Frame] = []
     for number_, page in enumerate(tif.pages, 1):
         whole = page.aspage()
         if (whole.shape, whole.dtype) != (first.shape, first.dtype):
             raise damaged(path, f"image {number_} has another size or type than the first one")
         place = _place(_metadata(whole).get("Axes"), path)
-        frames[tuple(sorted(place.items()))] = _Frame(place, page)
-    return list(frames.values())
+        frames.append(_Frame(place, page))
+    return frames
 
 
 def _place(axes: object, path: Path) -> Place:
-    if not isinstance(axes, dict) or not all(isinstance(value, str | int) for value in axes.values()):
+    if not isinstance(axes, dict) or not all(type(value) in (str, int) for value in axes.values()):
         raise damaged(path, "an image does not tell its place (Axes)")
     return axes
 

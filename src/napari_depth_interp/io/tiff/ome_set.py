@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from xml.etree import ElementTree
 
 import tifffile
@@ -59,8 +59,8 @@ def is_companion(path: Path) -> bool:
     return path.name.lower().endswith(_COMPANIONS)
 
 
-def find_set(path: Path, *, alone: bool = False) -> OmeSet | str | None:
-    """Return the image that a file belongs to; in words why its OME-XML is not believed; None without OME-XML.
+def find_set(path: Path, text: str, *, alone: bool = False) -> OmeSet | str:
+    """Return the image that a file with an OME-XML belongs to, or in words why that is not believed.
 
     ``alone`` leaves an OME-XML that stands in another file out.
 
@@ -69,9 +69,6 @@ def find_set(path: Path, *, alone: bool = False) -> OmeSet | str | None:
     InputError
         If the XML names files that are missing or lie outside its folder, or a companion file cannot be read.
     """
-    text = _text(path)
-    if text is None:
-        return None
     root = parse(text)
     if isinstance(root, str):
         if is_companion(path):
@@ -83,8 +80,8 @@ def find_set(path: Path, *, alone: bool = False) -> OmeSet | str | None:
     if alone:
         return "the OME-XML stands in another file"
     home = within(path.parent, only.get("MetadataFile", ""), path)
-    text = _text(home)
-    root = "it holds no OME-XML" if text is None else parse(text)
+    there = xml_of(home)
+    root = "it holds no OME-XML" if there is None else parse(there)
     if isinstance(root, str):
         raise InputError(f"the OME-XML of '{path.name}' should stand in '{home.name}': {root}; export the images again")
     return _chosen(root, home, path)
@@ -105,7 +102,7 @@ def within(folder: Path, name: str, path: Path) -> Path:
             "of the set into one folder and name them without a path"
         )
     found = folder / name
-    if not found.exists():
+    if not _exists(found):
         raise InputError(
             f"'{path.name}' is one of several files of a set and '{name[:100]}' is missing; "
             "put all files of the set into one folder"
@@ -115,7 +112,21 @@ def within(folder: Path, name: str, path: Path) -> Path:
     return found
 
 
-def _text(path: Path) -> str | None:
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long
+        return False
+
+
+def xml_of(path: Path) -> str | None:
+    """Return the OME-XML in a TIFF or a companion file; None if there is none.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
     if is_companion(path):
         try:
             return path.read_bytes().decode("utf-8-sig")
@@ -151,7 +162,7 @@ def _alias(root: ElementTree.Element, home: Path) -> Mapping[str, str]:
     if is_companion(home) or home.name in names:
         return {}
     own = {name for name, text in given if text == root.get("UUID") or name.lower() == home.name.lower()}
-    if not own and len(names) == 1 and not any((home.parent / name).exists() for name in names if _is_plain(name)):
+    if not own and len(names) == 1 and not any(_exists(home.parent / name) for name in names if _is_plain(name)):
         own = {name for name in names if _is_plain(name)}  # the only file there is
     return dict.fromkeys(own, home.name)
 
@@ -164,10 +175,13 @@ def _names(image: ElementTree.Element, alias: Mapping[str, str], home: Path) -> 
     """Yield the file of each ``TiffData`` of an image; without one it is that of the XML."""
     for data in _data_of(image):
         uuid = next(children(data, "UUID"), None)
+        if uuid is None and is_companion(home):
+            raise damaged(home, "it does not name the files of its images")
         name = home.name if uuid is None else uuid.get("FileName", "")
         if uuid is not None and uuid.text and not name:
             raise damaged(home, "its OME-XML tells a file by its UUID only")
-        yield alias.get(name, name)
+        name = alias.get(name, name)
+        yield PurePosixPath(name).as_posix() if name else name  # ./a and a are one file
 
 
 def _data_of(image: ElementTree.Element) -> Iterator[ElementTree.Element]:
@@ -193,11 +207,11 @@ def believed_xml(found: OmeSet) -> str | None:
     for uuid in named(found.image.iter(), "UUID"):
         name = alias.get(uuid.get("FileName", ""), uuid.get("FileName", ""))
         uuid.set("FileName", os.path.relpath(found.home.parent / name, found.opened.parent))
-        uuid.text = name
+        uuid.text = uuid.get("FileName")
     for other in list(children(found.root, "Image")):
         if other is not found.image:
             found.root.remove(other)
-    found.root.set("UUID", os.path.relpath(found.opened, found.home.parent))
+    found.root.set("UUID", os.path.relpath(found.opened, found.opened.parent))
     return ElementTree.tostring(found.root, "unicode")
 
 

@@ -18,7 +18,7 @@ from . import ndtiff
 from .damage import check_structure, damaged
 from .imagej import check_imagej, imagej_calibration
 from .ome import calibration_of, parse
-from .ome_set import OmeSet, believed_xml, find_set, is_companion
+from .ome_set import OmeSet, believed_xml, find_set, is_companion, xml_of
 
 
 @dataclass
@@ -57,45 +57,70 @@ def open_image(path: Path, axes: str | None) -> Opened:
     InputError
         If the file is damaged, or files that belong to it are missing or lie outside its folder.
     """
-    if not is_companion(path):
-        check_structure(path)
-        tif = tifffile.TiffFile(path)
-        try:
-            if (found := ndtiff.find(tif, path)) is not None:
-                return Opened(tif, found.series, "ndtiff", found.calibration)
-            if tif.is_mmstack:
-                return _mmstack(tif, path)
-        except BaseException:
-            tif.close()
-            raise
-        tif.close()
-    return _open(find_set(path, alone=axes is not None), path, axes)
+    if is_companion(path):
+        return _described(find_set(path, xml_of(path) or ""), path, axes)
+    check_structure(path)
+    tif = tifffile.TiffFile(path, is_ndtiff=False)  # tifffile would believe its index
+    with _closed_on_error(tif):
+        if (found := ndtiff.find(tif, path)) is not None:
+            return Opened(tif, found.series, "ndtiff", found.calibration)
+        if _is_mmstack(tif):
+            return _mmstack(tif, path)
+        text = tif.ome_metadata
+        if text is None:
+            return _undescribed(tif, path)
+    tif.close()
+    return _described(find_set(path, text, alone=axes is not None), path, axes)
 
 
-def _open(found: OmeSet | str | None, path: Path, axes: str | None) -> Opened:
-    xml = believed_xml(found) if isinstance(found, OmeSet) else None
-    file = found.opened if isinstance(found, OmeSet) else path
-    tif = tifffile.TiffFile(file, is_ome=False) if xml is None else tifffile.TiffFile(file, omexml=xml)
+@contextmanager
+def _closed_on_error(tif: tifffile.TiffFile) -> Iterator[None]:
     try:
-        if not tif.series:
-            raise damaged(path, "it holds no image")
-        series, images = tif.series[0], len(tif.series)
-        if isinstance(found, OmeSet):
-            calibration, kind = calibration_of(found.root, found.image), "ome"
-            images = max(images, found.images)
-            _check_ome(series, path, axes)
-        else:
-            calibration, kind = _said(tif, series)
-            if kind == "imagej":
-                check_imagej(series, tif.imagej_metadata or {}, path)
-        if isinstance(found, str):
-            calibration.notes.append(f"{found}; it was ignored")
-        if images > 1:
-            calibration.notes.append(f"the file holds {images} image series; the first one was read")
+        yield
     except BaseException:
         tif.close()
         raise
+
+
+def _described(found: OmeSet | str, path: Path, axes: str | None) -> Opened:
+    """Open the image of an OME-XML; one that is not believed is left out, with a note."""
+    if isinstance(found, str):
+        tif = tifffile.TiffFile(path, is_ome=False, is_ndtiff=False)
+        with _closed_on_error(tif):
+            opened = _undescribed(tif, path)
+        opened.calibration.notes.append(f"{found}; it was ignored")
+        return opened
+    xml = believed_xml(found)
+    flags: dict[str, Any] = {"is_ome": False, "is_ndtiff": False} if xml is None else dict.fromkeys(_BEFORE_OME, False)
+    tif = tifffile.TiffFile(found.opened, omexml=xml, **flags)
+    with _closed_on_error(tif):
+        if not tif.series:
+            raise damaged(path, "it holds no image")
+        series = tif.series[0]
+        _check_ome(series, path, axes)
+        calibration = calibration_of(found.root, found.image)
+        _note_others(calibration, max(len(tif.series), found.images))
+    return Opened(tif, series, "ome", calibration)
+
+
+_BEFORE_OME = ("is_shaped", "is_lsm", "is_mmstack", "is_ndtiff")
+"""What tifffile would believe rather than an OME-XML."""
+
+
+def _undescribed(tif: tifffile.TiffFile, path: Path) -> Opened:
+    if not tif.series:
+        raise damaged(path, "it holds no image")
+    series = tif.series[0]
+    calibration, kind = _said(tif, series)
+    if kind == "imagej":
+        check_imagej(series, tif.imagej_metadata or {}, path)
+    _note_others(calibration, len(tif.series))
     return Opened(tif, series, kind, calibration)
+
+
+def _note_others(calibration: Calibration, images: int) -> None:
+    if images > 1:
+        calibration.notes.append(f"the file holds {images} image series; the first one was read")
 
 
 def _said(tif: tifffile.TiffFile, series: Any) -> tuple[Calibration, str]:
@@ -120,8 +145,18 @@ _UNFINISHED = 10_000
 """Images that a Micro-Manager file may announce beyond what its folder could hold: a run may have been ended early."""
 
 
+def _is_mmstack(tif: tifffile.TiffFile) -> bool:
+    if not tif.is_mmstack:
+        return False
+    summary = tif.micromanager_metadata["Summary"]  # type: ignore[index]
+    return "MicroManagerVersion" in summary and "Frames" in summary  # else tifffile takes it for something else
+
+
 def _mmstack(tif: tifffile.TiffFile, path: Path) -> Opened:
     """Open what Micro-Manager wrote before NDTiff; tifffile lists all images that are announced."""
+    for each in path.parent.glob("*_MMStack*.tif"):
+        if not each.is_file():  # tifffile would open it
+            raise InputError(f"'{each.name}' beside '{path.name}' is no regular file; move it away")
     summary = tif.micromanager_metadata["Summary"]  # type: ignore[index]
     highest = tif.micromanager_metadata["IndexMap"][:, :4].max(axis=0)  # type: ignore[index]
     names = ("Channels", "Slices", "Frames", "Positions")
