@@ -118,4 +118,5 @@ class SharedViewer:
         self._patches.close()
         gc.unfreeze()
         gc.collect()
+        gc.freeze()
         QtViewer._instances.clear()
