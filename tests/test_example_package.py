@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from command_line import ENVIRONMENT, noise, write_imagej
+from command_line import ENVIRONMENT, noise, succeed, write_imagej
 
 ROOT = Path(__file__).parent.parent
 
@@ -31,8 +31,7 @@ def installed(tmp_path_factory):
 
 
 def cli(installed, *words):
-    command = [sys.executable, "-m", "napari_depth_interp", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, env=installed, check=True).stdout
+    return succeed(*words, environment=installed).stdout
 
 
 def test_is_listed_with_its_parameters(installed):

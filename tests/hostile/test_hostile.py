@@ -51,7 +51,7 @@ def ran(tmp_path_factory):
     root = tmp_path_factory.mktemp("hostile")
     cases = make(root)
     before = seen(root)
-    outcomes = run(cases, root / "outputs")
+    outcomes = run(cases, root / "outputs", processes=1)  # other tests run beside this one
     after = {path: what for path, what in seen(root).items() if not path.startswith(f"{root}/outputs/")}
     yield Ran(root, cases, outcomes, before, after)
     shutil.rmtree(root)

@@ -24,7 +24,7 @@ STEP = 0.05
 
 
 def pytest_collection_modifyitems(items):
-    """Within a file, leave those that share a dock, and those with a window on the screen, to the end.
+    """Within a file, leave those that share a dock, with a window on the screen and with their own viewer to the end.
 
     Each change to and fro opens another dock or another viewer.
     """
@@ -32,7 +32,7 @@ def pytest_collection_modifyitems(items):
 
     def place(item):
         names = set(getattr(item, "fixturenames", ()))
-        return order[item.path], "shown_viewer" in names, "finished" in names
+        return order[item.path], "make_napari_viewer" in names, "shown_viewer" in names, "finished" in names
 
     items.sort(key=place)
 
@@ -44,7 +44,7 @@ def _napari_settings(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(napari.settings, "_CFG_PATH", str(folder / "settings.yaml"))
         patch.setattr(napari.settings, "_SETTINGS", None)
-        napari.settings.get_settings(folder / "settings.yaml")
+        napari.settings.get_settings(None)  # written to no file: each dock that opens would take a while for that
         yield
 
 

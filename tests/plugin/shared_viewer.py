@@ -24,6 +24,13 @@ _DELETED = int(getattr(QEvent.Type.DeferredDelete, "value", QEvent.Type.Deferred
 _CALLBACKS = ("mouse_move_callbacks", "mouse_drag_callbacks", "mouse_wheel_callbacks", "mouse_double_click_callbacks")
 
 
+def _settings():
+    """Return napari's settings, without the docks that it saw open on the right, where they open by themselves."""
+    found = get_settings().model_dump()
+    places = found["application"].pop("plugin_widget_positions")
+    return found, {name: place for name, place in places.items() if place != "right"}
+
+
 def _console(*_):
     widget = QWidget()
     widget._update_theme = lambda *_: None
@@ -70,7 +77,7 @@ class SharedViewer:
         _initialize_plugins.cache_clear()
         init_qactions.cache_clear()
         get_settings().reset()
-        self._settings = get_settings().model_dump()
+        self._settings = _settings()
         self._viewer, self._shown = napari.Viewer(show=show, show_welcome_screen=False), show
         if show:
             QTest.qWaitForWindowExposed(self._viewer.window._qt_window)
@@ -99,7 +106,7 @@ class SharedViewer:
         viewer.dims.ndisplay = 2
         for name, value in self._state.items():
             setattr(viewer, name, value)
-        if get_settings().model_dump() != self._settings:  # resetting takes longer
+        if _settings() != self._settings:  # resetting takes longer
             get_settings().reset()
         QCoreApplication.sendPostedEvents(None, _DELETED)
         left = {name: found for name, found in self._callbacks().items() if found != self._own[name]}
@@ -118,4 +125,5 @@ class SharedViewer:
         self._patches.close()
         gc.unfreeze()
         gc.collect()
+        gc.freeze()
         QtViewer._instances.clear()

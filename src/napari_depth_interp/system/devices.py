@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from ..errors import DeviceError, RequestError
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 
 def resolve_device(name: str, supported: tuple[str, ...]) -> tuple[str, str | None]:
@@ -64,7 +70,13 @@ def default_threads() -> int:
 @contextmanager
 def limited_threads(threads: int) -> Iterator[None]:
     """Hold BLAS and OpenMP to ``threads``."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(threads):
+    with _thread_pools(len(sys.modules)).limit(limits=threads):
         yield
+
+
+@lru_cache(maxsize=1)
+def _thread_pools(_modules: int) -> ThreadpoolController:
+    """Return the thread pools of this process; they are looked for again, which takes long, after a further import."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
