@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import io
+from ..errors import RequestError
 from ..evaluation.evaluate import Scores
 from ..evaluation.evaluate import evaluate as _evaluate
 from ..evaluation.holdout import Protocol
@@ -150,6 +151,11 @@ def _interpolate_lazily(
     image: xr.DataArray | da.Array, chosen: Settings, at: Sequence[float] | None, extrapolate: bool, report: Report
 ) -> xr.DataArray | da.Array:
     """Check everything but the voxels now; read and compute when the result is asked for."""
+    if chosen.align != "none":
+        raise RequestError(
+            f"align='{chosen.align}' looks at all sections before it is known which of them move, and the image is "
+            "lazy; compute it first, or stream the result with out='dense.ome.zarr'"
+        )
     image = arrays.part(image, chosen)
     small, voxels = _without_pixels(image)
 

@@ -169,7 +169,8 @@ def preview_task(dataset: Dataset, settings: Settings, view: View, report: Repor
     Outcome
         Its dataset begins and ends with the observed sections around the gap.
     """
-    plain = settings.model_copy(update={**APPLIED, "factor": None, "spacing": None, "isotropic": False})
+    no_target = {"factor": None, "spacing": None, "isotropic": False}
+    plain = settings.model_copy(update={**APPLIED, **no_target, "align": "none"})  # two sections tell nothing of jitter
     dataset = prepare_dataset(dataset, whole_image(settings))  # the part is what is in view
     observed = dataset.stack().depths
     gap = int(np.clip(np.floor(view.section + 1e-6), 0, len(observed) - 2))
