@@ -17,21 +17,23 @@ __version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
     from .api import evaluate, interpolate
+    from .api.align import align, check_jitter
     from .api.labels import evaluate_labels, interpolate_labels
     from .io import read, write
     from .labels.result import LabelResult
+    from .registration import Transforms
     from .run.result import Result
     from .stack import Dataset
 
 _HOMES = {
-    "Dataset": "stack", "LabelResult": "labels.result", "Result": "run.result", "evaluate": "api",
-    "evaluate_labels": "api.labels", "interpolate": "api", "interpolate_labels": "api.labels", "read": "io",
-    "write": "io",
+    "Dataset": "stack", "LabelResult": "labels.result", "Result": "run.result", "Transforms": "registration",
+    "align": "api.align", "check_jitter": "api.align", "evaluate": "api", "evaluate_labels": "api.labels",
+    "interpolate": "api", "interpolate_labels": "api.labels", "read": "io", "write": "io",
 }  # fmt: skip
 
 __all__ = [
-    "Dataset", "LabelResult", "Result", "__version__", "evaluate", "evaluate_labels", "interpolate",
-    "interpolate_labels", "read", "write",
+    "Dataset", "LabelResult", "Result", "Transforms", "__version__", "align", "check_jitter", "evaluate",
+    "evaluate_labels", "interpolate", "interpolate_labels", "read", "write",
 ]  # fmt: skip
 
 

@@ -120,12 +120,12 @@ def interpolate(
 
     lazy = arrays.is_dask(image) or (arrays.is_xarray(image) and arrays.is_dask(image.data))
     if out is not None:
-        dataset = _left_in_place(image) if lazy else _dataset(image, chosen.axis, read=io.open_stack)
+        dataset = _left_in_place(image) if lazy else opened(image, chosen.axis, read=io.open_stack)
         request = resolve(dataset, chosen, depths=at, extrapolate=extrapolate)
         return execute(request, report, Target(Path(out)))
     if lazy:
         return _interpolate_lazily(image, chosen, at, extrapolate, report)
-    request = resolve(_dataset(image, chosen.axis), chosen, depths=at, extrapolate=extrapolate)
+    request = resolve(opened(image, chosen.axis), chosen, depths=at, extrapolate=extrapolate)
     result = execute(request, report)
     return arrays.to_xarray(result, arrays.part(image, chosen)) if arrays.is_xarray(image) else result
 
@@ -214,10 +214,11 @@ def evaluate(
     chosen = make_settings(**settings)
     methods = [methods] if isinstance(methods, str) else methods
     protocol = Protocol.chosen(keep_every, hold_out)
-    return _evaluate(_dataset(image, chosen.axis), methods, protocol, chosen, data_range=data_range, report=report)
+    return _evaluate(opened(image, chosen.axis), methods, protocol, chosen, data_range=data_range, report=report)
 
 
-def _dataset(image: Image, axis: Any, *, read: Callable[..., Dataset] = io.read) -> Dataset:
+def opened(image: Image, axis: io.SectionAxis = "auto", *, read: Callable[..., Dataset] = io.read) -> Dataset:
+    """Return whatever the library takes for an image as a dataset."""
     if isinstance(image, Dataset):
         return image
     if isinstance(image, str | PathLike):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..progress import Report, part, silent
 from ..stack import Dataset
-from .config import Kind
+from .config import Kind, make_config
 from .estimation import corrections, measured, section_depths
 
 _LEAST = 1.0
@@ -83,11 +83,12 @@ def check_jitter(
 
     Nothing is changed. Parameters as for :func:`~napari_depth_interp.registration.estimate`.
     """
+    config = make_config(kind=kind, period=period)
     times = dataset.voxels.shape[0]
     off, judged, errors = [], [], []
     for time in range(times):
-        chain = measured(dataset, time, kind, part(report, time / times, (time + 1) / times))
-        shifts, angles, known = corrections(chain, section_depths(dataset), "keep", period)
+        chain = measured(dataset, time, config.kind, part(report, time / times, (time + 1) / times))
+        shifts, angles, known = corrections(chain, section_depths(dataset), "keep", config.period)
         off.append(np.hypot(np.linalg.norm(shifts, axis=1), chain.size * angles))
         judged.append(known)
         errors.append(chain.contradiction)

@@ -146,7 +146,7 @@ class Request:
         """(K,) True where the observed section at a target depth was moved, at any time point."""
         if self.transforms is None:
             return np.zeros(len(self.depths), bool)
-        return (self.observed >= 0) & self.transforms.moved.any(axis=0)[self.observed]
+        return (self.observed >= 0) & self.transforms.moved_ever[self.observed]
 
     def dense_template(self) -> Dataset:
         """Return the dataset that the result will be, without its voxels and its history.
