@@ -28,6 +28,7 @@ SECTIONS = {
             "install",
             "compare-methods",
             "labels",
+            "align",
             "python",
             "uneven-and-projections",
             "channels-and-colours",

@@ -17,24 +17,26 @@ __version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
     from .api import evaluate, interpolate
+    from .api.align import align, check_jitter
     from .api.labels import evaluate_labels, interpolate_labels
     from .api.repair import examine, repair
     from .damage.result import RepairResult
     from .io import read, write
     from .labels.result import LabelResult
+    from .registration import Transforms
     from .run.result import Result
     from .stack import Dataset
 
 _HOMES = {
-    "Dataset": "stack", "LabelResult": "labels.result", "Result": "run.result", "evaluate": "api",
+    "Dataset": "stack", "LabelResult": "labels.result", "RepairResult": "damage.result", "Result": "run.result",
+    "Transforms": "registration", "align": "api.align", "check_jitter": "api.align", "evaluate": "api",
     "evaluate_labels": "api.labels", "examine": "api.repair", "interpolate": "api",
-    "interpolate_labels": "api.labels", "read": "io", "repair": "api.repair", "RepairResult": "damage.result",
-    "write": "io",
+    "interpolate_labels": "api.labels", "read": "io", "repair": "api.repair", "write": "io",
 }  # fmt: skip
 
 __all__ = [
-    "Dataset", "LabelResult", "RepairResult", "Result", "__version__", "evaluate", "evaluate_labels", "examine",
-    "interpolate", "interpolate_labels", "read", "repair", "write",
+    "Dataset", "LabelResult", "RepairResult", "Result", "Transforms", "__version__", "align", "check_jitter",
+    "evaluate", "evaluate_labels", "examine", "interpolate", "interpolate_labels", "read", "repair", "write",
 ]  # fmt: skip
 
 

@@ -50,6 +50,14 @@ class TestSettings:
         assert (settings.seed, settings.dtype, settings.threads) == (7, "float32", 1)
         assert run(qtbot, widget).layers[0].data.dtype == np.float32
 
+    def test_sections_are_aligned_where_that_is_chosen(self, qtbot, widget, tmp_path):
+        opened(widget, tmp_path / "a.tif")
+        pick(widget.more, "Align sections", "translation")
+        assert heading(widget.more) == "More settings: align"
+        assert widget.settings().align == "translation"
+        record = run(qtbot, widget).layers[0].metadata["depth_interp"]
+        assert record["align"]["kind"] == "translation"
+
     def test_every_setting_has_one_place(self, widget, viewer):
         _, batch = viewer.window.add_plugin_dock_widget(PLUGIN, "Batch folder")
         for dock in (widget, batch):

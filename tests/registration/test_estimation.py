@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from displaced import dataset, displaced, tissue_like, with_moves
 
+from displaced_stacks import dataset, displaced, tissue_like, with_moves
 from napari_depth_interp.errors import RequestError
 from napari_depth_interp.progress import Cancelled
 from napari_depth_interp.registration import estimate

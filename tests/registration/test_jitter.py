@@ -3,8 +3,8 @@
 import json
 
 import numpy as np
-from displaced import dataset, tissue_like, with_moves
 
+from displaced_stacks import dataset, tissue_like, with_moves
 from napari_depth_interp.registration import check_jitter
 
 

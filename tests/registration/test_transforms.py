@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from displaced import dataset, tissue_like, with_moves
 
+from displaced_stacks import dataset, tissue_like, with_moves
 from napari_depth_interp import io
 from napari_depth_interp.errors import InputError, OutputError, RequestError
 from napari_depth_interp.registration import Transforms, estimate

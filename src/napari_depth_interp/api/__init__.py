@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import io
+from ..errors import RequestError
 from ..evaluation.evaluate import Scores
 from ..evaluation.evaluate import evaluate as _evaluate
 from ..evaluation.holdout import Protocol
@@ -120,11 +121,11 @@ def interpolate(
 
     lazy = arrays.is_dask(image) or (arrays.is_xarray(image) and arrays.is_dask(image.data))
     if out is not None:
-        dataset = _left_in_place(image) if lazy else _dataset(image, chosen.axis, read=io.open_stack)
+        dataset = _left_in_place(image) if lazy else opened(image, chosen.axis, read=io.open_stack)
         return execute(_resolved(dataset, chosen, at, extrapolate), report, Target(Path(out)))
     if lazy:
         return _interpolate_lazily(image, chosen, at, extrapolate, report)
-    result = execute(_resolved(_dataset(image, chosen.axis), chosen, at, extrapolate), report)
+    result = execute(_resolved(opened(image, chosen.axis), chosen, at, extrapolate), report)
     return arrays.to_xarray(result, arrays.part(image, chosen)) if arrays.is_xarray(image) else result
 
 
@@ -155,6 +156,11 @@ def _interpolate_lazily(
     image: xr.DataArray | da.Array, chosen: Settings, at: Sequence[float] | None, extrapolate: bool, report: Report
 ) -> xr.DataArray | da.Array:
     """Check everything but the voxels now; read and compute when the result is asked for."""
+    if chosen.align != "none":
+        raise RequestError(
+            f"align='{chosen.align}' looks at all sections before it is known which of them move, and the image is "
+            "lazy; compute it first, or stream the result with out='dense.ome.zarr'"
+        )
     image = arrays.part(image, chosen)
     small, voxels = _without_pixels(image)
 
@@ -213,10 +219,11 @@ def evaluate(
     chosen = make_settings(**settings)
     methods = [methods] if isinstance(methods, str) else methods
     protocol = Protocol.chosen(keep_every, hold_out)
-    return _evaluate(_dataset(image, chosen.axis), methods, protocol, chosen, data_range=data_range, report=report)
+    return _evaluate(opened(image, chosen.axis), methods, protocol, chosen, data_range=data_range, report=report)
 
 
-def _dataset(image: Image, axis: Any, *, read: Callable[..., Dataset] = io.read) -> Dataset:
+def opened(image: Image, axis: io.SectionAxis = "auto", *, read: Callable[..., Dataset] = io.read) -> Dataset:
+    """Return whatever the library takes for an image as a dataset."""
     if isinstance(image, Dataset):
         return image
     if isinstance(image, str | PathLike):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,8 @@ from ..damage.result import RepairResult
 from ..damage.settings import make_repair_settings
 from ..progress import Report, part, silent
 from ..run.outputs import Target
-from ..stack import Dataset
-from . import arrays
+from . import Image, opened
 
-Image = str | PathLike[str] | Dataset | ArrayLike
 _SHARE_OF_LOOKING = 0.3
 """Share of the time that looking for damage takes, roughly."""
 
@@ -53,7 +50,7 @@ def examine(image: Image, /, *, report: Report = silent, **settings: Any) -> Exa
     [(7, 'duplicate', 'the same as section 6')]
     """
     chosen = make_repair_settings(**settings)
-    return _examine(_dataset(image, chosen.axis, io.open_stack), chosen, report)
+    return _examine(opened(image, chosen.axis, read=io.open_stack), chosen, report)
 
 
 def repair(
@@ -106,20 +103,9 @@ def repair(
     (True, True)
     """
     chosen = make_repair_settings(**settings)
-    dataset = _dataset(image, chosen.axis, io.read if out is None else io.open_stack)
+    dataset = opened(image, chosen.axis, read=io.read if out is None else io.open_stack)
     given = None if mask is None else np.asarray(mask)
     looking = part(report, 0.0, _SHARE_OF_LOOKING)
     request = resolve_repair(dataset, chosen, examination=examination, mask=given, report=looking)
     target = None if out is None else Target(Path(out))
     return execute_repair(request, part(report, _SHARE_OF_LOOKING, 1.0), target=target)
-
-
-def _dataset(image: Image, axis: Any, read: Callable[..., Dataset]) -> Dataset:
-    if isinstance(image, Dataset):
-        return image
-    if isinstance(image, str | PathLike):
-        return read(image, axis=axis)
-    if arrays.is_xarray(image):
-        ordered = arrays.in_order(image)
-        return arrays.from_xarray(ordered, ordered.values)
-    return Dataset.from_array(image)

@@ -17,6 +17,7 @@ from ..labels.settings import LabelSettings
 from ..run.settings import Settings
 from ..system.amounts import elapsed, size_in_words
 from ..system.logs import LEVELS, logging_to
+from .align import align
 from .batch import batch
 from .doctor import doctor
 from .files import check_outputs
@@ -284,6 +285,7 @@ def demo(
         view_demo(out, [stack for stack, _ in done])
 
 
+app.command()(align)
 app.command()(labels)
 app.command()(repair)
 app.command()(batch)

@@ -54,7 +54,7 @@ def methods_option(default: str) -> Any:
         "--methods",
         metavar="A,B,C",
         help="Methods, separated by commas; with a preset or parameters as section_sr:fast, cubic:kind=spline; after "
-        f"enhancement as linear:enhance=srcnn. Default: {default}.",
+        f"enhancement as linear:enhance=srcnn, aligned as flow:align=translation. Default: {default}.",
     )
 
 

@@ -30,12 +30,14 @@ def summarise(source: Path, output: Path, request: Request, result: Result) -> d
     """Return what ``run --json`` prints."""
     grid = result.dataset.grid
     enhanced = {} if request.enhance is None else {"enhance": request.record().get("enhance")}
+    aligned = {} if request.align is None else {"align": result.record["align"]}
     return {
         "input": str(source),
         "output": str(output),
         "method": request.spec.name,
         "config": request.config.model_dump(mode="json"),
         **enhanced,
+        **aligned,
         "shape": list(result.dataset.shape),
         "spacing": grid.spacing,
         "unit": grid.unit,
@@ -52,10 +54,12 @@ def describe_result(output: Path, request: Request, result: Result) -> str:
     grid, sizes = result.dataset.grid, " x ".join(map(str, result.dataset.voxels.shape[2:]))
     apart = "" if grid.spacing is None else f", sections {grid.spacing:g} {grid.unit or '(no unit)'} apart"
     observed, enhanced = int(result.is_observed.sum()), int(result.is_enhanced.sum())
-    old = f"{enhanced} enhanced" if enhanced else f"{observed} observed"
+    moved = 0 if enhanced else int(result.is_moved.sum())
+    new = len(result.is_observed) - observed - enhanced - moved
+    old = f"{enhanced} enhanced" if enhanced else f"{observed} observed" + (f", {moved} moved" if moved else "")
     method = f"{request.enhance.spec.name} and {request.spec.name}" if request.enhance else request.spec.name
     return (
-        f"{output}: {sizes} voxels (z, y, x){apart}, {old} and {len(result.is_observed) - observed - enhanced} new, "
+        f"{output}: {sizes} voxels (z, y, x){apart}, {old} and {new} new, "
         f"{method}, {elapsed(result.seconds or 0.0)}" + "".join(f"\n{line}" for line in describe_findings(result))
     )
 

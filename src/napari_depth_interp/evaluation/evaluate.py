@@ -150,7 +150,7 @@ def plan_of(text: str, settings: Settings) -> Settings:
     ----------
     text : str
         ``method``, with a preset and parameters of its own if wanted: ``section_sr:fast``, ``cubic:kind=spline``;
-        with sections that are enhanced first: ``linear:enhance=srcnn``.
+        with sections that are enhanced or aligned first: ``linear:enhance=srcnn``, ``flow:align=translation``.
     settings : Settings
         Of all contenders; its parameters belong to its method, those for enhancing to its enhancing method.
     """
@@ -161,6 +161,7 @@ def plan_of(text: str, settings: Settings) -> Settings:
     enhance = parameters.pop("enhance", None)
     if enhance is None or enhance != settings.enhance:
         own["enhance_parameters"] = {}
+    own["align"] = parameters.pop("align", settings.align)
     if parameters:
         own["parameters"] = parameters
     presets = [word for word in words if "=" not in word]

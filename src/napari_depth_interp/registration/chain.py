@@ -16,8 +16,9 @@ _UNLIKE = 0.2
 """Correlation below which two sections have nothing in common that could be laid on each other."""
 _SCALE = 0.2
 """Pixels by which motions may contradict each other as a matter of course."""
-_CONTRADICTION = 1.0
-"""Pixels by which the motions of a section contradict each other where nothing can be said about it."""
+_CONTRADICTION, _BEYOND_USUAL = 1.0, 3.0
+"""Pixels, and how many times the usual, by which the motions of a section contradict each other where nothing can be
+said about it."""
 _ROUNDS = 20
 _TIE = 1e-6
 """Weight of no motion at all, which holds where nothing was found."""
@@ -71,7 +72,7 @@ def chain_of(motions: Mapping[tuple[int, int], Motion], count: int, size: float)
     shifts = np.stack([turned(angle) @ shift for angle, shift in zip(angles, shifts, strict=True)])
     known = errors[weights > 0]
     usual = float(np.median(known)) if known.size else 0.0
-    return Chain(shifts, angles, _judged(pairs, weights, errors, count), usual, size)
+    return Chain(shifts, angles, _judged(pairs, weights, errors, count, usual), usual, size)
 
 
 def _places(pairs: NDArray[np.intp], measured: Values, weights: Values, count: int) -> tuple[Values, Values]:
@@ -99,13 +100,13 @@ def _places(pairs: NDArray[np.intp], measured: Values, weights: Values, count: i
     return np.concatenate([[0.0], np.cumsum(found)]), off
 
 
-def _judged(pairs: NDArray[np.intp], weights: Values, errors: Values, count: int) -> NDArray[np.bool_]:
-    """Return for each section whether most of its motions fit the others, and one to a neighbour is there."""
+def _judged(pairs: NDArray[np.intp], weights: Values, errors: Values, count: int, usual: float) -> NDArray[np.bool_]:
+    """Return for each section whether at least half of its motions fit the others, as far as motions do so here."""
     judged = np.zeros(count, bool)
+    fits = (weights > 0) & (errors < max(_CONTRADICTION, _BEYOND_USUAL * usual))
     for k in range(count):
         own = (pairs == k).any(axis=1)
-        fits = (weights > 0) & (errors < _CONTRADICTION)
-        judged[k] = bool(own.any()) and 2 * np.count_nonzero(fits & own) > np.count_nonzero(own)
+        judged[k] = bool(own.any()) and 2 * np.count_nonzero(fits & own) >= np.count_nonzero(own)
     return judged
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,13 @@ from ..progress import Progress, Report, part, silent
 from ..stack import Dataset
 from ..stack.colours import luminance
 from .chain import REACH, Chain, chain_of, slow_part
-from .config import Drift, Kind, make_config
+from .config import AlignConfig, Drift, Kind, make_config
 from .pairs import Motion, Prepared, motion_between, prepared, turned
+from .proof import helps
 from .transforms import Transforms
+
+_SHARE_OF_COMPARING = 0.9
+"""Share of the time that comparing sections takes, roughly; whether moves help is the rest."""
 
 
 def estimate(
@@ -44,15 +49,39 @@ def estimate(
     """
     config = make_config(kind=kind, drift=drift, period=period, smallest=smallest)
     times = dataset.voxels.shape[0]
-    found = []
-    for time in range(times):
-        chain = measured(dataset, time, config.kind, part(report, time / times, (time + 1) / times))
-        found.append(corrections(chain, section_depths(dataset), config.drift, config.period))
-    shifts, angles = (np.stack(each) for each in zip(*(each[:2] for each in found), strict=True))
-    judged = np.stack([each[2] for each in found])
+    found = [
+        displacements(dataset, time, config, config.smallest, part(report, time / times, (time + 1) / times))
+        for time in range(times)
+    ]
+    return Transforms(
+        config.kind,
+        _pixels(dataset),
+        np.stack([each.shifts for each in found]),
+        np.stack([each.angles for each in found]),
+        np.stack([each.judged for each in found]),
+        config.drift,
+    ).without_small(config.smallest)
+
+
+def displacements(dataset: Dataset, time: int, config: AlignConfig, least: float, report: Report) -> Chain:
+    """Return how far each section of one time point is from where it belongs; not where it is, as a chain tells.
+
+    Sections that would move by ``least`` pixels or more do so only where that makes them more like their neighbours.
+    """
+    chain = measured(dataset, time, config.kind, part(report, 0.0, _SHARE_OF_COMPARING))
+    shifts, angles = corrections(chain, section_depths(dataset), config.drift, config.period)
+    if config.drift == "keep":
+        one = Transforms(config.kind, _pixels(dataset), shifts[None], angles[None], chain.judged[None])
+        far = np.flatnonzero(one.moved[0] & (one.distances[0] >= least))
+        stays = far[~helps(lambda k: prepared(_guide(dataset, time, k)), shifts, angles, far)]
+        shifts[stays], angles[stays] = 0.0, 0.0
+    report(Progress(1.0, "comparing sections"))
+    return replace(chain, shifts=shifts, angles=angles)
+
+
+def _pixels(dataset: Dataset) -> tuple[int, int]:
     rows, columns = dataset.voxels.shape[-2:]
-    transforms = Transforms(config.kind, (rows, columns), shifts, angles, judged, config.drift)
-    return transforms.without_small(config.smallest)
+    return rows, columns
 
 
 def section_depths(dataset: Dataset) -> NDArray[np.float64]:
@@ -94,8 +123,8 @@ def _to_range(section: NDArray[Any]) -> NDArray[np.float32]:
 
 def corrections(
     chain: Chain, depths: NDArray[np.float64], drift: Drift, period: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Return shift and angle of each section against where it belongs, and which sections were judged.
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return shift and angle of each section against where it belongs.
 
     Places are compared in the frame of the first section, where they add up; what a section is off is then turned
     into its own.
@@ -113,4 +142,4 @@ def corrections(
     wanted = np.stack([turned(a) @ s for a, s in zip(turns, slow[:, :2], strict=True)])
     shifts = np.stack([s - turned(a) @ w for s, a, w in zip(chain.shifts, angles, wanted, strict=True)])
     shifts[~judged], angles[~judged] = 0.0, 0.0
-    return shifts, angles, judged
+    return shifts, angles

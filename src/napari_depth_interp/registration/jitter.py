@@ -9,8 +9,8 @@ import numpy as np
 
 from ..progress import Report, part, silent
 from ..stack import Dataset
-from .config import Kind
-from .estimation import corrections, measured, section_depths
+from .config import Kind, make_config
+from .estimation import displacements
 
 _LEAST = 1.0
 """Pixels: sections that are off by less do not jitter to speak of."""
@@ -83,17 +83,16 @@ def check_jitter(
 
     Nothing is changed. Parameters as for :func:`~napari_depth_interp.registration.estimate`.
     """
+    config = make_config(kind=kind, period=period)
     times = dataset.voxels.shape[0]
-    off, judged, errors = [], [], []
-    for time in range(times):
-        chain = measured(dataset, time, kind, part(report, time / times, (time + 1) / times))
-        shifts, angles, known = corrections(chain, section_depths(dataset), "keep", period)
-        off.append(np.hypot(np.linalg.norm(shifts, axis=1), chain.size * angles))
-        judged.append(known)
-        errors.append(chain.contradiction)
-    sizes, known = np.stack(off), np.stack(judged)
+    found = [
+        displacements(dataset, time, config, _LEAST, part(report, time / times, (time + 1) / times))
+        for time in range(times)
+    ]
+    sizes = np.stack([np.hypot(np.linalg.norm(each.shifts, axis=1), each.size * each.angles) for each in found])
+    known = np.stack([each.judged for each in found])
     worst = sizes.max(axis=0)
-    error = float(np.median(errors))
+    error = float(np.median([each.contradiction for each in found]))
     limit = max(_LEAST, _BEYOND * error)
     return JitterReport(
         pixels=float(np.median(sizes[known])) if known.any() else 0.0,

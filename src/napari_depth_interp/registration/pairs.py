@@ -22,6 +22,8 @@ _BLUR = 5
 """Pixels: width of the filter that ECC smooths with."""
 _ROUGH, _EXACT = (30, 1e-4), (100, 1e-6)
 """Steps of ECC at most, and the gain in correlation after which it ends: to choose among starts, and at last."""
+_FARTHEST = 0.25
+"""Share of the image, and radians, beyond which a motion is none: too little is left to compare."""
 _SMALLEST_SIDE = 24
 """Pixels below which no motion is looked for."""
 
@@ -146,6 +148,9 @@ def _motion(warp: NDArray[Any], shape: Sequence[int], margins: Sequence[int], li
     angle = math.atan2(float(warp[1, 0]), float(warp[0, 0]))
     centre = _centre(shape)
     y, x = np.array([warp[1, 2], warp[0, 2]], float) - turned(angle) @ (np.array(margins) - centre) - centre
+    far = max(abs(y) / shape[0], abs(x) / shape[1])
+    if not (math.isfinite(likeness) and far < _FARTHEST and abs(angle) < _FARTHEST):  # NaN, too
+        return Motion()
     return Motion((float(y), float(x)), angle, float(likeness))
 
 

@@ -107,6 +107,11 @@ class Transforms:
         return np.asarray((self.shifts != 0).any(axis=2) | (self.angles != 0))
 
     @property
+    def moved_ever(self) -> NDArray[np.bool_]:
+        """(Z,) True where a section is moved at any time point."""
+        return np.asarray(np.any(self.moved, axis=0))
+
+    @property
     def distances(self) -> NDArray[np.float64]:
         """(T, Z) by how many pixels the pixel of a section moves that moves farthest."""
         corners = np.array([[y, x] for y in (-0.5, 0.5) for x in (-0.5, 0.5)]) * (np.array(self.pixels) - 1)

@@ -26,6 +26,7 @@ from ..stack import Dataset, Stack
 from ..stack.lazy import is_lazy
 from ..system.amounts import duration, size_in_words
 from ..system.memory import free_memory, resident_memory
+from .aligning import seconds_of_aligning
 from .execute import execute
 from .outputs import Target, result_bytes
 from .request import Request
@@ -152,6 +153,8 @@ def memory_needed(request: Request, target: Target | None = None) -> int:
         needed += voxels * itemsize + (together * stack.voxels.nbytes if is_lazy(stack.voxels) else 0)
     if request.fill_nan and stack.voxels.dtype.kind == "f":
         needed += 2 * stack.voxels.nbytes
+    if request.align is not None and not is_lazy(stack.voxels):  # the sections as they are moved
+        needed += request.dataset.voxels.nbytes
     needed += result_bytes(request) if target is None else _WRITING_BYTES
     return int(needed)
 
@@ -189,6 +192,8 @@ class _Times:
 
 
 def _seconds(request: Request, target: Target | None, report: Report) -> float:
+    if request.align is not None:
+        return seconds_of_aligning(request) + _seconds(replace(request, align=None), target, report)
     if request.enhance is not None:
         alone = replace(request, enhance=None)
         enhancing = _seconds(request.enhance, None, part(report, 0.0, 0.5))

@@ -23,6 +23,7 @@ from ..progress import Progress, Report, part, silent
 from ..stack import Dataset, Stack
 from ..system.devices import limited_threads
 from ..system.memory import PeakMemory
+from .aligning import SHARE_OF_ALIGNING, aligned
 from .nan import filled, has_nan, restore_nan
 from .outputs import MemoryOutput, Outputs, Place, Target, opened
 from .request import Request
@@ -64,6 +65,9 @@ def execute(request: Request, report: Report = silent, target: Target | None = N
     Cancelled
         If ``report`` raised it.
     """
+    if request.align is not None:
+        request = aligned(request, part(report, 0.0, SHARE_OF_ALIGNING))
+        report = part(report, SHARE_OF_ALIGNING, 1.0)
     if request.enhance is None:
         return _execute(request, report, target)
     if target is not None:
@@ -307,6 +311,7 @@ def _store(run: _Run, seen: Stack, sections: Sections | None, job: Tile) -> None
         if run.outputs.uncertainty is not None and sections.uncertainty is not None:
             errors = run.outputs.uncertainty.block(place)
             errors[job.targets - job.span.start] = sections.uncertainty[:, *inside]
+            errors[run.request.moved[job.span]] = np.nan  # what moving them does to them is not known
             run.outputs.uncertainty.store(place, errors)
     observed = seen.voxels
     if run.filled is not None:

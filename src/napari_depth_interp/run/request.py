@@ -17,6 +17,7 @@ from ..errors import InputError, RequestError
 from ..method import MethodConfig, MethodSpec, Preset, Runtime
 from ..methods import registry
 from ..nn.recipe import completed
+from ..registration import Kind, Transforms
 from ..stack import Acquisition, Dataset, Grid, missing_spacing
 from ..stack.label_images import looks_like_labels
 from ..stack.lazy import planes_of
@@ -60,6 +61,12 @@ class Request:
         For each target the index of the observed section at that depth, or -1 for a new one.
     enhance : Request or None
         Enhances the sections first; this request then runs on what that one gives.
+    align : {"translation", "rigid"} or None
+        How sections are aligned before anything else.
+    transforms : Transforms or None
+        How they were aligned, once they are: ``dataset`` then holds them as they were moved.
+    recorded : Dataset or None
+        As it was before they were.
     fill_nan, float_output : bool
         Fill voxels that are not a number for the computation; give float32 whatever the input was.
     share_fit : {"auto", "yes", "no"}
@@ -83,6 +90,9 @@ class Request:
     config: MethodConfig
     runtime: Runtime
     enhance: Request | None = None
+    align: Kind | None = None
+    transforms: Transforms | None = None
+    recorded: Dataset | None = None
     fill_nan: bool = False
     float_output: bool = False
     share_fit: ShareFit = "auto"
@@ -135,6 +145,13 @@ class Request:
         """Pixels that a tile needs on each side; None: the method needs whole sections."""
         return self.spec.halo(self.config)
 
+    @property
+    def moved(self) -> NDArray[np.bool_]:
+        """(K,) True where the observed section at a target depth was moved, at any time point."""
+        if self.transforms is None:
+            return np.zeros(len(self.depths), bool)
+        return (self.observed >= 0) & self.transforms.moved_ever[self.observed]
+
     def dense_template(self) -> Dataset:
         """Return the dataset that the result will be, without its voxels and its history.
 
@@ -146,12 +163,15 @@ class Request:
 
     def record(self) -> dict[str, Any]:
         """Return the history of the run as JSON-ready values; equal runs give equal records."""
-        there = [int(i) for i in np.flatnonzero(self.observed >= 0)]
+        moved = self.moved
+        there = [int(i) for i in np.flatnonzero((self.observed >= 0) & ~moved)]
+        aligned = {} if self.transforms is None else {"align": self.transforms.as_json()}
         return {
             "versions": versions(),
             "method": self.spec.name,
             "config": self.config.model_dump(mode="json"),
             **({"enhance": _enhancement_record(self.enhance)} if self.enhance else {}),
+            **aligned,
             "acquisition": str(self.dataset.acquisition),
             **self.part,
             **({"excluded": list(self.excluded)} if self.excluded else {}),
@@ -163,9 +183,10 @@ class Request:
             "depths": self.dataset.grid.mirrored(self.depths).tolist(),
             "unit": self.dataset.grid.unit,
             "observed": [] if self.enhance else there,
-            **({"enhanced": there} if self.enhance else {}),
+            **({"moved": [int(i) for i in np.flatnonzero(moved)]} if moved.any() else {}),
+            **({"enhanced": [int(i) for i in np.flatnonzero(self.observed >= 0)]} if self.enhance else {}),
             **({"enhanced": list(range(len(self.depths)))} if self.spec.enhances else {}),
-            "input": input_record(self.dataset),
+            "input": input_record(self.recorded or self.dataset),
         }
 
 
@@ -226,6 +247,7 @@ def resolve(
         config,
         Runtime(device, settings.threads or default_threads(), settings.seed),
         enhance=_enhancement(dataset, settings),
+        align=None if settings.align == "none" else settings.align,
         fill_nan=settings.nan == "fill",
         float_output=settings.dtype == "float32",
         share_fit=settings.share_fit,

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from .. import io
 from ..errors import InputError
+from ..registration import Transforms
 from ..stack import Dataset
 
 RECORD_KEY = "depth_interp"
@@ -160,6 +161,19 @@ class Result:
         flags = np.zeros(self.dataset.voxels.shape[2], bool)
         flags[list(self.record.get("enhanced", ()))] = True
         return flags
+
+    @property
+    def is_moved(self) -> NDArray[np.bool_]:
+        """(Z,) True where a section is an observed one that was moved to align it: neither new nor as recorded."""
+        flags = np.zeros(self.dataset.voxels.shape[2], bool)
+        flags[list(self.record.get("moved", ()))] = True
+        return flags
+
+    @property
+    def transforms(self) -> Transforms | None:
+        """How the sections were aligned before; None if they were not."""
+        kept = self.record.get("align")
+        return None if kept is None else Transforms.from_json(kept)
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Write the dense dataset with its history; the suffix chooses TIFF, NIfTI or OME-Zarr."""

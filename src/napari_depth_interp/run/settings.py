@@ -96,6 +96,13 @@ class Settings(StackSettings):
     enhance_parameters: Annotated[dict[str, Any], Option("KEY=VALUE", ("--enhance-param",), _REPEATABLE)] = Field(
         default_factory=dict, description="Parameters of the enhancing method, over the same preset."
     )
+    align: Literal["none", "translation", "rigid"] = Field(
+        "none",
+        title="Align sections",
+        description="Bring sections that lie displaced against their neighbours back before interpolating: moved "
+        "sideways (translation), or turned, too (rigid). Slow motion along z, which may be real, is left alone; the "
+        "result shows the sections as they were moved.",
+    )
     acquisition: Annotated[str | None, Option("slice|projection:N")] = Field(
         None,
         description="What one image is: one section (slice, the default), or the mean of N neighbouring ones (a "

@@ -350,5 +350,6 @@ def describe_section(run: Run, depth: float) -> tuple[str, bool]:
     index = int(np.abs(depths - depth).argmin())
     observed = bool(result.is_observed[index])
     unit = result.dataset.grid.unit or ""
-    kind = "observed" if observed else "enhanced" if result.is_enhanced[index] else "new"
+    changed = "enhanced" if result.is_enhanced[index] else "moved" if result.is_moved[index] else "new"
+    kind = "observed" if observed else changed
     return f"result: {kind} section, z = {depths[index]:.5g} {unit}", observed

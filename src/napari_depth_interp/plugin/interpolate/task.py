@@ -170,7 +170,8 @@ def preview_task(dataset: Dataset, settings: Settings, view: View, report: Repor
     Outcome
         Its dataset begins and ends with the observed sections around the gap.
     """
-    plain = settings.model_copy(update={**APPLIED, "factor": None, "spacing": None, "isotropic": False})
+    no_target = {"factor": None, "spacing": None, "isotropic": False}
+    plain = settings.model_copy(update={**APPLIED, **no_target, "align": "none"})  # two sections tell nothing of jitter
     dataset = prepare_dataset(dataset, whole_image(settings))  # the part is what is in view
     spec = registry.get(settings.method)
     excluded = excluded_sections(dataset, settings, spec)
