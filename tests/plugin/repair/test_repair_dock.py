@@ -61,7 +61,7 @@ class TestFinding:
             f"{COPY}: duplicate\nmade anew from its neighbours",
             f"{TORN}: partial\nlost part filled in",
         ]
-        assert read(found.suspects, "summary") == "To do: 2 made anew from its neighbours, 1 lost part filled in"
+        assert read(found.suspects, "summary") == "2 to make anew, 1 to fill in part"
         assert "the same as section 8" in table(found).item(1, 0).toolTip()
         assert entries(found.suspects, f"What to do with section {COPY}") == ["Repair", "Keep", "Leave a gap"]
         pictures = [each.pixmap().toImage() for each in table(found).findChildren(QLabel) if not each.pixmap().isNull()]
@@ -182,7 +182,7 @@ class TestRepairing:
     def test_a_section_can_be_kept_or_left_out(self, qtbot, viewer, found):
         choose(found, MISSING, "Leave a gap")
         choose(found, COPY, "Keep")
-        assert "1 left out" in read(found.suspects, "summary")
+        assert "1 to leave out" in read(found.suspects, "summary")
         assert rows(found)[1] == f"{COPY}: duplicate"
         new = repair(qtbot, found)
         assert len(new.data) == 17

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -86,15 +87,16 @@ class ScoresPage(QWidget):
             self.plot.show_curves([], self._unit)
             return
         names = _over(examination) if chosen == _ALL else [str(chosen)]
-        curves = [self._curve(examination, name, _MOST if chosen == _ALL else np.inf) for name in names]
+        most = _MOST if chosen == _ALL else np.inf
+        curves = [self._curve(examination, *each, most) for each in zip(names, cycle(COLOURS), strict=False)]
         limit = [(self._depths[0], 1.0), (self._depths[-1], 1.0)] if self._depths else []
         self.plot.show_curves([*curves, ("threshold", BASELINE_COLOUR, limit)], self._unit)
         self._words.setText(_sentence(examination, None if chosen == _ALL else names[0]))
 
-    def _curve(self, examination: Examination, name: str, most: float) -> Curve:
+    def _curve(self, examination: Examination, name: str, colour: str, most: float) -> Curve:
         ratios = examination.scores[name] / examination.thresholds[name]
         points = [(z, min(float(v), most)) for z, v in zip(self._depths, ratios, strict=True) if np.isfinite(v)]
-        return name, COLOURS[list(KINDS).index(name) % len(COLOURS)], points
+        return name, colour, points
 
 
 def _over(examination: Examination) -> list[str]:

@@ -16,6 +16,15 @@ from .section_words import ACTIONS
 from .suspects_box import REPAIR, Suspect
 from .task import Strip
 
+_COUNTED = {
+    "interpolate": "to make anew",
+    "fill": "to fill in part",
+    "correct": "to correct",
+    "remove": "to leave out",
+    "leave": "that cannot be repaired",
+}
+"""What is said of numbers of sections."""
+
 
 @dataclass(frozen=True, eq=False)
 class Suspicion:
@@ -84,7 +93,7 @@ class Suspicion:
         for index in {step.index for step in request.steps}:
             action = next(step.action for step in request.steps if step.index == index)
             counts[action] = counts.get(action, 0) + 1
-        return "To do: " + ", ".join(f"{count} {ACTIONS[action]}" for action, count in counts.items())
+        return ", ".join(f"{counts[action]} {words}" for action, words in _COUNTED.items() if action in counts)
 
     def nothing_chosen(self, dataset: Dataset, settings: RepairSettings) -> RepairRequest:
         """Return what would be done about all that was found, for the table."""
