@@ -155,10 +155,10 @@ def repair(viewer: Any, theme: str) -> None:
     voxels[27] = np.clip(voxels[27] * 1.6, 0, np.iinfo(voxels.dtype).max)
     voxels[29] = 0
     viewer.add_image(voxels, name="organoid", scale=(1.0, 0.5, 0.5), units=("um",) * 3, axis_labels=("z", "y", "x"))
-    viewer.reset_view()
     _, widget = viewer.window.add_plugin_dock_widget("napari-depth-interp", "Repair sections")
     widget.find_damage()
     wait_until(lambda: widget.job is None)
+    viewer.reset_view()
     viewer.dims.set_point(0, 17.0)
     save(viewer, f"repair-{theme}")
     viewer.window.remove_dock_widget(widget)

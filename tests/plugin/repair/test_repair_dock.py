@@ -288,3 +288,29 @@ def test_the_dock_can_be_closed_and_opened_again(qtbot, viewer, found):
     assert in_canvas(viewer) == ""
     _, again = viewer.window.add_plugin_dock_widget("napari-depth-interp", "Repair sections")
     assert rows(again) == []
+
+
+@pytest.mark.parametrize(
+    "voxels",
+    [
+        np.zeros((6, 16, 16), np.uint8),
+        sound()[:2],
+        sound()[:3, :1, :1],
+        np.where(np.arange(8)[:, None, None] == 4, np.nan, sound()[:8].astype("float32")),
+        np.zeros((5, 16, 16), np.uint16) + np.array([0, 0, 500, 0, 0], np.uint16)[:, None, None],
+    ],
+    ids=["constant", "two sections", "one pixel", "NaN", "one section holds something"],
+)
+def test_stacks_in_which_little_can_be_said(qtbot, viewer, dock, voxels):
+    viewer.add_image(voxels, name="em")
+    press(dock.search, "Find damaged sections")
+    finish(qtbot, dock)
+    assert "suspected among" in read(dock.bar, "message")
+    for section in dock.suspects.sections:
+        choose(dock, section, "Repair")
+    if find(dock.bar, "run").isEnabled():
+        repair(qtbot, dock)
+    assert dock.job is None
+    viewer.dims.set_point(0, 1.0)
+    press(dock.suspects, "add section")
+    assert "1" in {text.split(":")[0] for text in rows(dock)}

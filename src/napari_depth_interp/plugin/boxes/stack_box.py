@@ -26,7 +26,7 @@ from qtpy.QtWidgets import (
 )
 
 from ... import io
-from ...errors import DepthInterpError, InputError
+from ...errors import DepthInterpError
 from ...run.exclusion import used_sections
 from ...run.request import prepare_dataset
 from ...run.settings import Settings, describe
@@ -34,7 +34,7 @@ from ...stack import Acquisition, Dataset, without_voxels
 from ..folding import Fold
 from ..jobs.messages import for_window
 from ..layers import REAL_KEY, adopt, adopt_labels, to_dataset
-from ..layers.channels import joined, name_of
+from ..layers.channels import joined, name_of, same_file
 from ..layers.watch import LayerListWatch, PlaceWatch
 from ..preferences import PLUGIN
 from ..qt_helpers import PROBLEM_COLOUR, growing_form, let_shrink, say
@@ -332,7 +332,7 @@ class StackBox(QGroupBox):
         self._find_channels()
         self._watch.follow(self.layers)
         self._dataset = None
-        if before is not None and layer is not None and not _same_file(before, layer):
+        if before is not None and layer is not None and not same_file(before, layer):
             entered = Settings(**self._entered.get(layer.unique_id, {}))
             self._show(entered)
             self._part.show_settings(entered, keep=True)
@@ -404,15 +404,3 @@ class StackBox(QGroupBox):
     def _forget_depths(self, *_: Any) -> None:
         self._depths = None
         self._describe()
-
-
-def _same_file(one: Layer, other: Layer) -> bool:
-    """Whether two layers are channels of one file, so that what is known of one holds for the other."""
-    return one.source.path is not None and one.source.path == other.source.path and one.data.shape == other.data.shape
-
-
-def check_sections(dataset: Dataset) -> None:
-    """Raise if the stack cannot be interpolated, as far as that is seen without looking at the voxels."""
-    if dataset.voxels.shape[2] < 2:
-        raise InputError("the stack has one section; two or more are needed")
-    dataset.stack()

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import napari
 from napari.layers import Layer
@@ -20,6 +21,25 @@ from ...stack import Dataset, without_voxels
 from ..layers import REAL_KEY, to_dataset, to_layers
 from ..layers.appearance import appearance_of, turn_like, unique_name
 from ..layers.channels import joined
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What a job works on; ``data`` tells whether it was changed meanwhile."""
+
+    name: str
+    layers: Sequence[Layer]
+    data: Sequence[Any]
+
+    @classmethod
+    def of(cls, name: str, layers: Sequence[Layer]) -> Given:
+        """Note what is worked on now."""
+        return cls(name, layers, [layer.data for layer in layers])
+
+    def changed(self, viewer: napari.Viewer) -> bool:
+        """Return whether a layer was removed or given other voxels."""
+        pairs = zip(self.layers, self.data, strict=True)
+        return any(layer not in viewer.layers or layer.data is not data for layer, data in pairs)
 
 
 @dataclass(eq=False)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import napari
-from napari.layers import Layer
 from napari.utils.theme import get_theme
 from qtpy.QtWidgets import QApplication, QFileDialog, QWidget
 
@@ -32,7 +29,7 @@ from ..jobs.run_bar import RunBar
 from ..layers.hidden import depth_in_view, go_to, step
 from ..preferences import preference, remember_folder, remembered_folder
 from .find_box import FindBox
-from .results import Repaired, add_repaired, command_of, dataset_to_save
+from .results import Given, Repaired, add_repaired, command_of, dataset_to_save
 from .scores_page import ScoresPage
 from .section_words import RepairWords, section_at
 from .suspects_box import GAP, REPAIR, SuspectsBox
@@ -42,20 +39,6 @@ from .task import Found, Order, find_task, repair_task, save_task, strip_of
 _RUN_TIP = "Repair the sections for which 'Repair' is chosen, into a new layer. All others stay bit by bit as they are."
 _SAVE_TIP = "Write the repaired stack as TIFF, NIfTI or OME-Zarr; its history names every section and the reason."
 _NOTHING = "nothing is to be repaired; press Find damaged sections, or add the section in view"
-
-
-@dataclass(frozen=True, eq=False)
-class _Input:
-    """What a job works on; ``data`` tells whether it was changed meanwhile."""
-
-    name: str
-    layers: Sequence[Layer]
-    data: Sequence[Any]
-    path: str | None
-
-    def changed(self, viewer: napari.Viewer) -> bool:
-        pairs = zip(self.layers, self.data, strict=True)
-        return any(layer not in viewer.layers or layer.data is not data for layer, data in pairs)
 
 
 class RepairSections(JobWidget):
@@ -73,8 +56,8 @@ class RepairSections(JobWidget):
         self.viewer = napari_viewer
         self.suspicion = Suspicion()
         self.repaired: Repaired | None = None
-        self._input: _Input | None = None
-        self._given: _Input | None = None
+        self._input: Given | None = None
+        self._given: Given | None = None
         self.stack = StackBox(napari_viewer, channels=True, place_only=True)
         self.search = FindBox()
         self.suspects = SuspectsBox()
@@ -157,7 +140,7 @@ class RepairSections(JobWidget):
     def _described(self) -> Dataset:
         return self.stack.described(Settings(**self.stack.values()))
 
-    def _taken(self) -> _Input | None:
+    def _taken(self) -> Given | None:
         """Return what the job worked on, unless it was cancelled at the very end."""
         if self._given is None or self.job is None or self.job.abort_requested:
             self._cancelled()
@@ -252,10 +235,8 @@ class RepairSections(JobWidget):
         self._given = None
         self._refresh()
 
-    def _now(self) -> _Input:
-        layers = self.stack.layers
-        path = None if self.stack.layer is None else self.stack.layer.source.path
-        return _Input(self.stack.name, layers, [layer.data for layer in layers], path)
+    def _now(self) -> Given:
+        return Given.of(self.stack.name, self.stack.layers)
 
     # Saving and copying
 
