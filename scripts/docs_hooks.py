@@ -28,6 +28,7 @@ SECTIONS = {
             "install",
             "compare-methods",
             "labels",
+            "repair",
             "python",
             "uneven-and-projections",
             "channels-and-colours",
