@@ -163,6 +163,7 @@ class TestRepairing:
         assert new.metadata[REAL_KEY] is False
         assert found.stack.layer == layer  # the result is not the next input
         assert "3 sections repaired in" in read(found.bar, "message")
+        assert "last repair: made anew from its neighbours, expected error" in table(found).item(0, 0).toolTip()
 
     def test_the_canvas_says_what_was_repaired(self, qtbot, viewer, found):
         repair(qtbot, found)

@@ -72,8 +72,17 @@ class Suspicion:
             times = f"; score {worst.score:.3g}, threshold {worst.threshold:.3g}"
         action = "" if step is None else f"\n{ACTIONS[step.action]}"
         reason = "" if step is None else f"<br>{ACTIONS[step.action]}: {name_fields(step.reason)}"
-        tip = f"section {index}: {what}{f' ({detail})' if detail else ''}{times}{reason}"
+        tip = f"section {index}: {what}{f' ({detail})' if detail else ''}{times}{reason}{self._outcome(index)}"
         return Suspect(index, f"{index}: {name}{action}", tip, REPAIR, what)
+
+    def _outcome(self, index: int) -> str:
+        """Return what the last repair has done about a section, and the error that is to be expected there."""
+        entry = next((each for each in self.entries if each["index"] == index), None)
+        if entry is None:
+            return ""
+        error = entry["expected_error"]
+        expected = "" if error is None else f", expected error {error:.3g} (from hidden sound sections)"
+        return f"<br>last repair: {ACTIONS[entry['action']]}{expected}"
 
     def sentence(self) -> str:
         """Return how many sections are suspected."""
