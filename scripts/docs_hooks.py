@@ -29,6 +29,7 @@ SECTIONS = {
             "compare-methods",
             "labels",
             "align",
+            "repair",
             "python",
             "uneven-and-projections",
             "channels-and-colours",

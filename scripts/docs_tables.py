@@ -17,6 +17,8 @@ from pydantic.fields import FieldInfo
 
 import napari_depth_interp
 from napari_depth_interp.cli.app import app
+from napari_depth_interp.damage.kinds import KINDS
+from napari_depth_interp.damage.settings import RepairSettings
 from napari_depth_interp.labels.methods import registry as label_registry
 from napari_depth_interp.labels.settings import LabelSettings
 from napari_depth_interp.method import MethodConfig, MethodSpec
@@ -205,6 +207,17 @@ def settings() -> str:
 def label_settings() -> str:
     """Return the settings of a run on labels: one table for options and ``interpolate_labels``."""
     return _fields(LabelSettings)
+
+
+def repair_settings() -> str:
+    """Return the settings of a repair: one table for options, ``examine`` and ``repair``."""
+    return _fields(RepairSettings)
+
+
+def damage_kinds() -> str:
+    """Return the kinds of damage: what is found, what its score is, from where on it counts, what is done."""
+    rows = [(f"`{kind.name}`", kind.title, kind.score, f"{kind.floor:g}", kind.remedy) for kind in KINDS.values()]
+    return table(["kind", "what it is", "score", "least threshold", "what is done"], rows)
 
 
 def label_methods() -> str:

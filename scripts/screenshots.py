@@ -88,6 +88,8 @@ def take(theme: str) -> None:
     viewer.layers.clear()
     labels(viewer, theme)
     viewer.layers.clear()
+    repair(viewer, theme)
+    viewer.layers.clear()
     batch(viewer, theme)
     train(viewer, theme)
     viewer.close()
@@ -136,6 +138,29 @@ def labels(viewer: Any, theme: str) -> None:
     viewer.dims.set_point(0, 18.0)
     wait_until(lambda: not widget.watch.busy)
     save(viewer, f"labels-{theme}")
+    viewer.window.remove_dock_widget(widget)
+
+
+def repair(viewer: Any, theme: str) -> None:
+    """Find damaged sections of an organoid, and look at a torn one."""
+    import numpy as np
+    from scipy.ndimage import gaussian_filter
+
+    from napari_depth_interp.simulate import simulate
+
+    voxels = np.array(simulate("organoid").observed.voxels[0, 0, 8:40])
+    voxels[11] = voxels[10]
+    voxels[17, 20:70, 30:90] = 0
+    voxels[23] = gaussian_filter(voxels[23].astype(float), 3)
+    voxels[27] = np.clip(voxels[27] * 1.6, 0, np.iinfo(voxels.dtype).max)
+    voxels[29] = 0
+    viewer.add_image(voxels, name="organoid", scale=(1.0, 0.5, 0.5), units=("um",) * 3, axis_labels=("z", "y", "x"))
+    _, widget = viewer.window.add_plugin_dock_widget("napari-depth-interp", "Repair sections")
+    widget.find_damage()
+    wait_until(lambda: widget.job is None)
+    viewer.reset_view()
+    viewer.dims.set_point(0, 17.0)
+    save(viewer, f"repair-{theme}")
     viewer.window.remove_dock_widget(widget)
 
 

@@ -26,7 +26,7 @@ def layer(widget, tmp_path):
 def test_excluded_sections_are_new_ones_of_the_result(qtbot, widget, layer, tmp_path):
     enter(widget.stack, "Exclude sections", "3,5")
     assert widget.settings().exclude == "3,5"
-    assert heading(widget.stack).endswith("without sections 3,5")
+    assert heading(widget.stack).endswith("without 3,5")
     assert "7 → 25 sections" in read(widget.target, "summary")
     done = run(qtbot, widget, factor=2)
     expected = interpolate(tmp_path / "a.tif", method="linear", factor=2, exclude="3,5")

@@ -25,7 +25,14 @@ from napari_depth_interp.plugin.folding import Fold
 from napari_depth_interp.plugin.shortcuts import SHORTCUTS
 
 PLUGIN = "napari-depth-interp"
-TITLES = ("Depth interpolation", "Compare methods", "Train a model", "Batch folder", "Interpolate labels")
+TITLES = (
+    "Depth interpolation",
+    "Compare methods",
+    "Train a model",
+    "Batch folder",
+    "Interpolate labels",
+    "Repair sections",
+)
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 
 

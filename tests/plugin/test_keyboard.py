@@ -6,7 +6,14 @@ from qtpy.QtCore import Qt, QThreadPool
 from qtpy.QtWidgets import QAbstractItemView, QAbstractSpinBox, QComboBox, QLabel, QLineEdit, QTextEdit
 
 PLUGIN = "napari-depth-interp"
-TITLES = ("Depth interpolation", "Compare methods", "Train a model", "Batch folder", "Interpolate labels")
+TITLES = (
+    "Depth interpolation",
+    "Compare methods",
+    "Train a model",
+    "Batch folder",
+    "Interpolate labels",
+    "Repair sections",
+)
 FIELDS = (QAbstractItemView, QAbstractSpinBox, QComboBox, QLineEdit, QTextEdit)
 
 

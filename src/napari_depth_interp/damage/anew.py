@@ -34,7 +34,7 @@ class Anew:
     ----------
     sections : mapping of section -> (C, Y, X) float array
     errors : mapping of width -> float
-        Expected error (root mean square, in voxel values) in a gap of so many sections.
+        Expected error in a gap of so many sections, over the difference of the sections around it (root mean squares).
     widths : mapping of section -> int
         How many neighbouring sections the gap has that a section lies in.
     warnings : tuple of str
@@ -45,9 +45,10 @@ class Anew:
     widths: dict[int, int]
     warnings: tuple[str, ...] = ()
 
-    def error(self, index: int) -> float | None:
-        """Return the expected error of a section."""
-        return self.errors.get(self.widths[index])
+    def error(self, index: int, change: float) -> float | None:
+        """Return the expected error of a section between two that differ by ``change`` (root mean squares)."""
+        ratio = self.errors.get(self.widths[index])
+        return None if ratio is None else ratio * change
 
 
 def made_anew(
@@ -153,9 +154,24 @@ def _spread(count: int) -> list[int]:
 
 
 def _error(dataset: Dataset, place: Place, made: dict[int, NDArray[Any]], trials: list[list[int]]) -> float:
-    squares = []
-    for k in (k for run in trials for k in run):
-        for row, channel in enumerate(place.channels):
-            truth = np.asarray(dataset.voxels[place.time, channel, k], np.float64)
-            squares.append(float(np.nanmean((made[k][row] - truth) ** 2)))
-    return float(np.sqrt(np.mean(squares)))
+    """Return the error of trials over the difference of the sections around them; 0 if these are all equal."""
+    errors, changes = [], []
+    for channel, row in zip(place.channels, range(len(place.channels)), strict=True):
+        for run in trials:
+            below, above = (section(dataset, place.time, channel, k) for k in (run[0] - 1, run[-1] + 1))
+            changes.append(difference(below, above))
+            errors += [difference(made[k][row], section(dataset, place.time, channel, k)) for k in run]
+    change = float(np.sqrt(np.mean(np.square(changes))))
+    return float(np.sqrt(np.mean(np.square(errors)))) / change if change > 0 else 0.0
+
+
+def section(dataset: Dataset, time: int, channel: int, index: int) -> NDArray[np.float32]:
+    """Return a section as real numbers."""
+    return np.asarray(dataset.voxels[time, channel, index], np.float32)
+
+
+def difference(first: NDArray[Any], second: NDArray[Any]) -> float:
+    """Return the root of the mean square difference, where both are numbers."""
+    squares = (np.asarray(first, np.float64) - np.asarray(second, np.float64)) ** 2
+    known = squares[np.isfinite(squares)]
+    return float(np.sqrt(known.mean())) if known.size else 0.0

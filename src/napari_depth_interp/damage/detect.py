@@ -23,8 +23,10 @@ from .views import Views
 
 _SOUND = 0.8
 """Share of the sections that are taken to be sound where thresholds are drawn."""
-_OVER: Mapping[str, float] = {"shift": 3.5, "partial": 3.0, "stripes": 2.5, "brightness": 3.0, "blur": 3.5}
+_OVER: Mapping[str, float] = {"shift": 3.5, "partial": 3.0, "stripes": 2.5, "brightness": 4.0, "blur": 3.5}
 """Thresholds over what all but that share of the sections reach; other kinds have a threshold of their own."""
+_LIKE_BLUR = ("stripes", "brightness")
+"""Kinds that a strong blur looks like, too: they explain a section unless its blur is further above the threshold."""
 _ENDS = 1.5
 """The threshold of a section with neighbours on one side, over what one side sees in nearly all sections."""
 
@@ -118,13 +120,17 @@ class _Judged:
 
     def _kind(self, found: Survey, k: int, row: int) -> str | None:
         """Return the kind of damage in a row of a survey, which is section ``k`` of the stack."""
-        return next((name for name in KINDS if found.scores[name][row] >= self.limits[name][k]), None)
+        over = {name: found.scores[name][row] / self.limits[name][k] for name in KINDS}
+        chosen = next((name for name in KINDS if over[name] >= 1), None)
+        return max(chosen, "blur", key=lambda name: over[name]) if chosen in _LIKE_BLUR else chosen
 
     def _again(self, k: int, damaged: Collection[int]) -> tuple[str | None, Survey]:
         others = [each for each in damaged if each != k and abs(each - k) <= NEAR]
         if not others:
             return self._kind(self.survey, k, k), self.survey
         found = measured_again(self.views, self.survey, k, others)
+        if found.is_end[0] and not self.survey.is_end[k]:
+            return None, self.survey  # too little is left around it to tell
         return self._kind(found, k, 0), found
 
     def _correct(self, k: int, again: Survey) -> None:

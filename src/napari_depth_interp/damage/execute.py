@@ -20,7 +20,7 @@ from ..run.outputs import Place as Block
 from ..run.result import IN_FILE, RECORD_KEY
 from ..stack import Dataset
 from ..system.memory import PeakMemory
-from .anew import Anew, made_anew
+from .anew import Anew, difference, made_anew, section
 from .detect import Place, places
 from .plan import LOST, Step
 from .remedies import REMEDIES, Case, renewed
@@ -29,8 +29,8 @@ from .result import RepairResult
 
 _SHARE_OF_MAKING, _SHARE_OF_COPYING = 0.8, 0.95
 """Shares of the time, roughly: making sections anew, all but finishing the file."""
-_UNLIKE = 3.0
-"""A corrected section that is so many times further from the one made anew than that is from the truth is not right."""
+_UNLIKE = 2**0.5
+"""A corrected section that is so many times further from the one made anew than that is from the truth is worse."""
 
 Mended = dict[tuple[int, int, int], NDArray[Any]]
 """Repaired sections by time, channel and index."""
@@ -68,6 +68,7 @@ def execute_repair(request: RepairRequest, report: Report = silent, *, target: T
         if target is not None:
             record |= target.history or {}
             outputs.finish({RECORD_KEY: record | {IN_FILE: record["observed"]}}, part(report, _SHARE_OF_COPYING, 1.0))
+    report(Progress(1.0))
     return RepairResult(
         replace(request.dense_template(), voxels=_voxels(outputs, target), record={RECORD_KEY: record}),
         warnings=tuple(record["warnings"]),
@@ -117,20 +118,21 @@ class _Work:
 
     def _mended(self, step: Step, anew: Anew, damaged: set[int]) -> Step:
         """Repair one section in all channels of its place; return what was done."""
-        error = anew.error(step.index)
         made = [
             _case(self.request.dataset, (step.place.time, channel, step.index), anew.sections[step.index][row], damaged)
             for row, channel in enumerate(step.place.channels)
         ]
+        errors = [anew.error(step.index, difference(case.below, case.above)) for case in made]
         values = [_remedy(replace(case, part=step.damage.part), step) for case in made]
-        if step.action == "correct" and not all(_is_better(*both, error) for both in zip(values, made, strict=True)):
-            why = "what the correction gives does not fit its neighbours, so it was made anew"
+        if step.action == "correct" and not all(map(_is_better, values, made, errors)):
+            why = "a correction would be further from the truth than a section made anew, and so it was made anew"
             step = replace(step, action="interpolate", reason=f"{step.reason}; {why}")
             values = [renewed(case) for case in made]
-        for channel, section in zip(step.place.channels, values, strict=True):
+        for channel, mended in zip(step.place.channels, values, strict=True):
             place = step.place.time, channel, step.index
-            self.mended[place] = _stored(section, self.request.dataset, place, step)
-        return replace(step, error=error if step.action in LOST else None)
+            self.mended[place] = _stored(mended, self.request.dataset, place, step)
+        known = [each for each in errors if each is not None]
+        return replace(step, error=float(np.mean(known)) if known and step.action in LOST else None)
 
     def write(self, outputs: Outputs, report: Report) -> None:
         """Give all sections to the outputs, as they were or repaired, some at a time."""
@@ -177,12 +179,9 @@ def _case(dataset: Dataset, place: tuple[int, int, int], made: NDArray[Any], dam
     below, above = max(k for k in sound if k < index), min(k for k in sound if k > index)
     depths = dataset.stack(time_point, channel).depths
 
-    def section(k: int) -> NDArray[np.float32]:
-        values = np.asarray(dataset.voxels[time_point, channel, k], np.float32)
-        return values if values.dtype.kind != "f" or np.isfinite(values).all() else np.nan_to_num(values)
-
     share = float((depths[index] - depths[below]) / (depths[above] - depths[below]))
-    return Case(section(index), np.asarray(made, np.float32), section(below), section(above), share)
+    own, first, second = (section(dataset, time_point, channel, k) for k in (index, below, above))
+    return Case(own, np.asarray(made, np.float32), first, second, share)
 
 
 def _remedy(case: Case, step: Step) -> NDArray[np.float32]:
@@ -190,8 +189,11 @@ def _remedy(case: Case, step: Step) -> NDArray[np.float32]:
 
 
 def _is_better(values: NDArray[np.float32], case: Case, error: float | None) -> bool:
-    """Whether a corrected section is nearer to the one made anew than before, and as near as a sound one would be."""
-    before, after = (float(np.sqrt(np.mean((each - case.anew) ** 2))) for each in (case.section, values))
+    """Whether a corrected section is nearer to the truth than the one made anew, as far as can be told.
+
+    Their errors do not depend on each other: the square of their difference is the sum of the squares of the errors.
+    """
+    before, after = (difference(each, case.anew) for each in (case.section, values))
     return after < before and (error is None or after < _UNLIKE * error)
 
 

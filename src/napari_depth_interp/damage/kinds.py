@@ -40,11 +40,11 @@ _ALL = (
     Kind("missing", "missing or constant", "share of the neighbours' structure that is lacking", "interpolate", 0.9),
     Kind("duplicate", "copy of a neighbour", "share of the usual change to a neighbour that is lacking",
          "interpolate", 0.9),
-    Kind("saturated", "saturated", "share of pixels at the highest value, beyond that of the neighbours", "fill", 0.02),
+    Kind("saturated", "saturated", "share of pixels at the highest value, beyond that of the neighbours", "fill", 0.04),
     Kind("shift", "shifted sideways", "distance from both neighbours in pixels", "correct", 1.0),
     Kind("partial", "partly black or torn", "share of the area that is lost", "fill", 0.004),
-    Kind("stripes", "stripe noise", "height of stripes in shares of the stack's contrast", "correct", 0.05),
-    Kind("brightness", "brightness or contrast jump", "change in shares of the contrast", "correct", 0.1),
+    Kind("stripes", "stripe noise", "height of stripes in shares of the stack's contrast", "correct", 0.08),
+    Kind("brightness", "brightness or contrast jump", "change in shares of the contrast", "correct", 0.15),
     Kind("blur", "blurred", "fine detail that is lacking, in octaves (1 is half of it)", "correct", 0.3),
 )  # fmt: skip
 

@@ -13,11 +13,23 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from .pairs import Pair, compare
-from .regions import lost_part
-from .stripes import stripe_height
-from .views import Remembered, View, Views
+from .pairs import Pair, compare, fit
+from .regions import WHOLE, lost_part
+from .stripes import stripe_height, stripe_noise
+from .views import Remembered, View, Views, reduced, smoothed
 
+_SAME_LIGHT = 0.2
+"""Change of brightness and contrast, in shares of the contrast, that goes with a section of which a part is lost."""
+_SAME_ROWS = 0.12
+"""Height of stripes, in shares of the contrast, that the rest may have."""
+_SAME_DETAIL = 0.4
+"""Octaves of fine detail that the rest of such a section may lack."""
+_ABRUPT = 0.8
+"""Contrast of the section beside an end over that of the next one, from which no object fades out."""
+_EXPLAINED = 0.8
+"""Share of the unlikeness that undoing a shift leaves, at most."""
+_UNLIKE = 0.5
+"""Share of the likeness that a part which is lost may take away."""
 _UNRELATED = 0.4
 """Correlation of the sections on both sides below which likeness says nothing."""
 FAR = 3
@@ -77,6 +89,12 @@ class Between:
         return self.sections.views[self.first], self.sections.views[self.second]
 
     @property
+    def fades(self) -> bool:
+        """Whether contrast falls towards the section, the first reference being the nearer one."""
+        first, second = self.references
+        return first.contrast < _ABRUPT * second.contrast
+
+    @property
     def pairs(self) -> tuple[Pair, Pair]:
         """How the section differs from each of the two."""
         return self.sections.pair(self.first, self.index), self.sections.pair(self.second, self.index)
@@ -104,7 +122,10 @@ def lacking(around: Between) -> float:
     if around.likeness < _UNRELATED:
         return structure
     alike = max(max(pair.alike, pair.alike_moved) for pair in around.pairs)
-    return max(structure, 1 - max(alike, 0.0) / around.likeness)
+    unlike = 1 - max(alike, 0.0) / around.likeness
+    if unlike > _UNLIKE and lost_part(around.view, *around.references) is not None:
+        return structure  # the rest of the section may well be like them
+    return max(structure, unlike)
 
 
 def blurred(around: Between) -> float:
@@ -113,7 +134,7 @@ def blurred(around: Between) -> float:
     lost = []
     for view, pair in zip(around.references, around.pairs, strict=True):
         octaves = float(np.mean(np.log2(np.maximum(view.detail[:2], 1e-12) / own)))
-        lost.append(octaves + float(np.log2(max(pair.light.gain, 1e-6))))
+        lost.append(octaves + min(0.0, float(np.log2(max(pair.light.gain, 1e-6)))))
     return min(lost)
 
 
@@ -130,7 +151,7 @@ def shifted(around: Between) -> NDArray[np.float64]:
     shift = (first + second) / 2
     if float(np.linalg.norm(first - second)) > float(np.linalg.norm(shift)) or around.likeness < _UNRELATED / 2:
         return np.zeros(2)
-    if any(pair.alike_moved < max(pair.alike, around.likeness / 2) for pair in around.pairs):
+    if any(1 - pair.alike_moved > _EXPLAINED * (1 - pair.alike) for pair in around.pairs):
         return np.zeros(2)
     return np.asarray(shift)
 
@@ -146,19 +167,46 @@ def saturation(around: Between) -> float:
 def lost_share(around: Between) -> float:
     """Return the share of the area that is lost."""
     found = lost_part(around.view, *around.references)
-    return 0.0 if found is None else float(found.mean())
+    if found is None or (around.view.lost is None and not rest_is_sound(around, found)):
+        return 0.0
+    return float(found.mean())
+
+
+def rest_is_sound(around: Between, part: NDArray[np.bool_]) -> bool:
+    """Whether what is not lost has the brightness, contrast and sharpness of its neighbours.
+
+    Otherwise the whole section is darker or blurred, and dark or smooth parts of it only look lost.
+    """
+    kept = ~reduced(part.astype(np.float32), around.view.factor).astype(bool)
+    if kept.mean() < 1 - WHOLE:
+        return False
+    gains, offsets, octaves = [], [], []
+    own = np.abs(around.view.small - smoothed(around.view.small, 1.0))[kept].mean()
+    for each in around.references:
+        light = fit(each.smooth[kept][None], around.view.smooth[kept][None])
+        gains.append(float(np.log(max(light.gain, 1e-6))))
+        offsets.append(light.offset / max(each.contrast, 1e-12))
+        fine = np.abs(each.small - smoothed(each.small, 1.0))[kept].mean()
+        octaves.append(float(np.log2(max(fine, 1e-12) / max(own, 1e-12))) + gains[-1] / np.log(2))
+    change = np.hypot(agreed(*gains), agreed(*offsets))
+    stripes = stripe_height(*(np.where(kept, around.view.small - each.small, 0) for each in around.references))
+    return bool(change < _SAME_LIGHT and min(octaves) < _SAME_DETAIL and stripes < _SAME_ROWS * around.contrast)
 
 
 def striped(around: Between) -> float:
     """Return the height of stripes, in voxel values."""
     undone = [pair.light.undone(around.view.small) for pair in around.pairs]
     residuals = [own - each.small for own, each in zip(undone, around.references, strict=True)]
-    return stripe_height(*residuals)
+    height, noise = stripe_height(*residuals), stripe_noise(around.view.small - around.view.smooth)
+    return float(np.sqrt(max(0.0, height**2 - noise**2)))
 
 
 def all_of(around: Iterable[Between]) -> Mapping[str, float]:
-    """Return what at least one pair of neighbours agrees on, by kind; brightness and stripes in voxel values."""
-    best: dict[str, float] = {}
+    """Return what at least one pair of neighbours agrees on, by kind; brightness and stripes in voxel values.
+
+    A lost part is told by two of three, because what is a hole between any two sections often is a real one.
+    """
+    every: dict[str, list[float]] = {}
     for each in around:
         gain, offset = brightened(each)
         found = {
@@ -171,5 +219,5 @@ def all_of(around: Iterable[Between]) -> Mapping[str, float]:
             "stripes": striped(each),
         }
         for name, value in found.items():
-            best[name] = max(best.get(name, -np.inf), value)
-    return best
+            every.setdefault(name, []).append(value)
+    return {name: float(np.median(values) if name == "partial" else max(values)) for name, values in every.items()}

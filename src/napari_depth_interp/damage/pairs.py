@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .views import Image, View
+from .views import Image, View, spectrum_of
 
 _INLIERS = 0.8
 """Share of the pixels that brightness and contrast are fitted to: those that fit best."""
@@ -17,6 +18,8 @@ _ROUNDS = 3
 _LEAST_CONTRAST = 1e-6
 _LEAST_GAIN = 0.05
 """Less contrast than this is none that could be brought back."""
+_SMALLEST = 16
+"""Parts with fewer pixels a side do not tell where they lie."""
 _UPSAMPLED = 10
 """Shifts are found to this part of a pixel of the reduced section."""
 
@@ -90,15 +93,28 @@ def _ratio(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     return float(y.std() / spread) if spread > _LEAST_CONTRAST * max(1.0, abs(x.mean())) else 1.0
 
 
-def displacement(first: View, second: View) -> NDArray[np.float64]:
-    """Return how far (rows, columns) the second section lies from the first, in pixels of the reduced sections."""
+def displacement(first: View, second: View, upsampled: int = _UPSAMPLED) -> NDArray[np.float64]:
+    """Return how far (rows, columns) the second section lies from the first, in pixels of the reduced sections.
+
+    Fading out the edges pulls large shifts towards 0. So what both show is compared once more.
+    """
+    found = _by_phase(first.spectrum, second.spectrum, upsampled)
+    whole = np.rint(found)
+    if not whole.any():
+        return found
+    both = overlap(first.structures, second.structures, whole)
+    if min(both[0].shape) < _SMALLEST:
+        return found
+    first_part, second_part = (spectrum_of(np.ascontiguousarray(each)) for each in both)
+    return whole + _by_phase(first_part, second_part, upsampled)
+
+
+def _by_phase(first: NDArray[Any], second: NDArray[Any], upsampled: int) -> NDArray[np.float64]:
     from skimage.registration import phase_cross_correlation
 
-    if first.is_flat or second.is_flat:
+    if not (first.any() and second.any()):
         return np.zeros(2)
-    found = phase_cross_correlation(
-        first.spectrum, second.spectrum, space="fourier", upsample_factor=_UPSAMPLED, normalization=None
-    )
+    found = phase_cross_correlation(first, second, space="fourier", upsample_factor=upsampled, normalization=None)
     return -np.asarray(found[0], np.float64)
 
 

@@ -14,12 +14,14 @@ _FLAT = 0.35
 """A lost part has at most this share of the local contrast of its neighbours."""
 _CONSTANT = 0.05
 """The first figure where the part is one value."""
+_NOISE = 0.01
+"""Local contrast, in shares of the contrast, of neighbours that are not of one value themselves."""
 _SMALLEST = 0.002
 """Parts with a smaller share of the area are specks."""
-_WHOLE = 0.9
+WHOLE = 0.9
 """A lost part with a larger share is a change of the whole section."""
 _MARGIN = 2
-"""Pixels around a part that are taken for lost, too: its edge is never sharp."""
+"""Pixels around a part that are taken for lost, too, because its edge is not sharp; 1 where it is of one value."""
 
 
 def lost_part(section: View, first: View, second: View) -> Mask | None:
@@ -27,13 +29,13 @@ def lost_part(section: View, first: View, second: View) -> Mask | None:
     if section.lost is not None:
         others = [np.zeros(section.lost.shape, bool) if each.lost is None else each.lost for each in (first, second)]
         found = section.lost & ~others[0] & ~others[1]
-        return found if _SMALLEST / 10 < found.mean() < _WHOLE else None
+        return found if _SMALLEST / 10 < found.mean() < WHOLE else None
     core = _core(section, first, second)
     core = _large(core, _SMALLEST * core.size, section, (first, second))
     if not core.any():
         return None
     found = _grown(section, core)
-    return found if found.mean() < _WHOLE else None
+    return found if found.mean() < WHOLE else None
 
 
 def _core(section: View, first: View, second: View) -> Mask:
@@ -43,8 +45,11 @@ def _core(section: View, first: View, second: View) -> Mask:
     contrast = min(first.contrast, second.contrast)
     local = np.minimum(first.local_contrast, second.local_contrast)
     flat = section.local_contrast < _FLAT * local
-    constant = section.local_contrast <= 1e-3 * local
-    found = (flat & (outside > _BEYOND * contrast)) | (constant & (outside > _CONSTANT * contrast))
+    constant = section.is_even & ~first.is_even & ~second.is_even
+    limits = [float(value) for each in (first, second) for value in (each.values.min(), each.values.max())]
+    inner = (section.small > max(limits[0], limits[2])) & (section.small < min(limits[1], limits[3]))
+    odd = inner & (local > _NOISE * contrast)  # one value that is neither black nor white, where both have noise
+    found = (flat & (outside > _BEYOND * contrast)) | (constant & (odd | (outside > _CONSTANT * contrast)))
     return np.asarray(found, bool)
 
 
@@ -53,16 +58,24 @@ def _large(mask: Mask, least: float, section: View, others: tuple[View, View]) -
 
     What is blurred or fainter keeps the large structures, and is not lost.
     """
-    from scipy.ndimage import label, standard_deviation
+    from scipy.ndimage import label
 
     if not mask.any():
         return mask
     parts, count = label(mask, np.ones((3, 3)))
-    names = np.arange(1, count + 1)
-    own, *theirs = (np.asarray(standard_deviation(each.smooth, parts, names)) for each in (section, *others))
-    sizes = np.bincount(parts.ravel(), minlength=count + 1)[1:]
-    kept = (sizes >= least) & (own <= _FLAT * np.minimum(*theirs))
-    return np.asarray(np.concatenate([[False], kept])[parts])
+    own, first, second = (_contrasts(each.small, parts, count) for each in (section, *others))
+    kept = (np.bincount(parts.ravel()) >= least) & (own <= _FLAT * np.minimum(first, second))
+    kept[0] = False
+    return np.asarray(kept[parts])
+
+
+def _contrasts(image: Image, parts: NDArray[np.int32], count: int) -> NDArray[np.float64]:
+    """Return the standard deviation in each part, from 0 to ``count``; 0 where there is none."""
+    names = parts.ravel()
+    sizes = np.maximum(np.bincount(names, minlength=count + 1), 1)
+    values = image.ravel().astype(np.float64)
+    means = np.bincount(names, values, count + 1) / sizes
+    return np.sqrt(np.bincount(names, (values - means[names]) ** 2, count + 1) / sizes)
 
 
 def _grown(section: View, core: Mask) -> Mask:
@@ -76,7 +89,8 @@ def _grown(section: View, core: Mask) -> Mask:
     alike = _same(section.values, float(low) - slack, float(high) + slack)
     near = binary_dilation(whole, iterations=4 * section.factor + _MARGIN)
     spread = binary_propagation(whole, mask=(alike & near) | whole)
-    return np.asarray(binary_dilation(spread, np.ones((3, 3)), iterations=_MARGIN))
+    margin = _MARGIN if high > low or section.factor > 1 else 1
+    return np.asarray(binary_dilation(spread, np.ones((3, 3)), iterations=margin))
 
 
 def _same(values: Image, low: float, high: float) -> Mask:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .pairs import Light, fit
+from .pairs import Light, displacement, fit
 from .stripes import profile_of
-from .views import SMOOTH, Image, smoothed
+from .views import SMOOTH, Image, View, smoothed
 
 _FADE = 4.0
 """Pixels over which what is filled in is fitted to what stands around it."""
@@ -105,28 +105,10 @@ def moved_back(case: Case) -> Image:
 
 def _measured_shift(case: Case) -> NDArray[np.float64]:
     """Return how far (rows, columns) the section lies from the middle between its neighbours."""
-    spectra = [_spectrum(each) for each in (case.below, case.above, case.section)]
-    below, above = (_displacement(each, spectra[2]) for each in spectra[:2])
-    found = (1 - case.share) * below + case.share * above
+    below, above, own = (View.of(each, 1) for each in (case.below, case.above, case.section))
+    found = (1 - case.share) * displacement(below, own, _UPSAMPLED) + case.share * displacement(above, own, _UPSAMPLED)
     whole = np.rint(found)
     return np.where(np.abs(found - whole) <= _WHOLE_PIXEL, whole, found)
-
-
-def _spectrum(image: Image) -> NDArray[Any]:
-    from scipy.fft import fft2
-
-    smooth = smoothed(image, SMOOTH)
-    rows, columns = (np.hanning(size + 2)[1:-1] for size in image.shape)
-    return np.asarray(fft2((smooth - smoothed(smooth, 8.0)) * np.outer(rows, columns).astype(np.float32)))
-
-
-def _displacement(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:
-    from skimage.registration import phase_cross_correlation
-
-    if not np.abs(first).any() or not np.abs(second).any():
-        return np.zeros(2)
-    found = phase_cross_correlation(first, second, space="fourier", upsample_factor=_UPSAMPLED, normalization=None)
-    return -np.asarray(found[0], np.float64)
 
 
 def unstriped(case: Case) -> Image:
@@ -135,8 +117,8 @@ def unstriped(case: Case) -> Image:
     heights = [_rms(profile_of(values - case.anew, axis)) for axis in (0, 1)]
     for axis in (0, 1):
         if heights[axis] >= 0.5 * max(heights):
-            profile = profile_of(values - case.anew, axis)
-            values = values - np.expand_dims(profile, 1 - axis).astype(np.float32)
+            profile = np.median(values - case.anew, axis=1 - axis, keepdims=True)
+            values = values - profile
     return np.asarray(values, np.float32)
 
 

@@ -82,7 +82,8 @@ class RepairRequest:
 
     def record(self) -> dict[str, Any]:
         """Return the history of the repair as JSON-ready values; equal repairs give equal records."""
-        depths = self.dataset.stack().depths[self.kept]
+        stack = self.dataset.stack()
+        depths = stack.grid.mirrored(stack.depths)[self.kept]
         touched = set(self.touched)
         return {
             "versions": versions(),

@@ -93,6 +93,8 @@ def _measured(sections: Sections, k: int) -> tuple[float, bool, Mapping[str, flo
     is_end = not around
     if is_end:
         around = sections.beside(k, 1) or sections.beside(k, -1)
+        if around and around[0].fades:  # an object that ends here, as far as one side can tell
+            around = []
     return around[0].contrast if around else 0.0, is_end, all_of(around)
 
 

@@ -20,6 +20,8 @@ _COARSE = 8.0
 """Structures larger than this, in such pixels, do not tell where a section lies."""
 _LOCAL = 5
 """Side of the neighbourhood of which local means and contrasts are taken."""
+_EVEN = 3
+"""The same where it is asked whether all pixels are equal."""
 _KEPT = 6
 """Sections that are kept: one is compared with two on each side."""
 
@@ -38,26 +40,25 @@ class View:
         The same with the mean in place of voxels that are no number.
     lost : (Y, X) bool array or None
         Where voxels are no number.
+    factor : int
+        How many pixels of the section are one of the reduced section.
     """
 
     raw: NDArray[Any]
     values: Image
     lost: NDArray[np.bool_] | None
+    factor: int
 
     @classmethod
-    def of(cls, raw: NDArray[Any]) -> View:
-        """Make the view of a section."""
+    def of(cls, raw: NDArray[Any], factor: int | None = None) -> View:
+        """Make the view of a section; the factor is chosen by its size unless it is given."""
+        factor = factor or max(1, -(-int(max(raw.shape)) // LARGEST))
         values = np.asarray(raw, np.float32)
         good = np.isfinite(values)
         if good.all():
-            return cls(raw, values, None)
+            return cls(raw, values, None, factor)
         mean = np.float32(values[good].mean()) if good.any() else np.float32(0)
-        return cls(raw, np.where(good, values, mean), ~good)
-
-    @property
-    def factor(self) -> int:
-        """How many pixels of the section are one of the reduced section."""
-        return max(1, -(-int(max(self.raw.shape)) // LARGEST))
+        return cls(raw, np.where(good, values, mean), ~good, factor)
 
     @cached_property
     def is_flat(self) -> bool:
@@ -82,11 +83,12 @@ class View:
     @cached_property
     def spectrum(self) -> NDArray[np.complex64]:
         """Fourier transform of the structures of middle size, faded out towards the edges."""
-        from scipy.fft import fft2
+        return spectrum_of(self.structures)
 
-        rows, columns = (np.hanning(size + 2)[1:-1] for size in self.smooth.shape)
-        structures = (self.smooth - smoothed(self.smooth, _COARSE)) * np.outer(rows, columns).astype(np.float32)
-        return np.asarray(fft2(structures), np.complex64)
+    @cached_property
+    def structures(self) -> Image:
+        """The reduced section without its noise and without what is larger than a few pixels."""
+        return np.asarray(self.smooth - smoothed(self.smooth, _COARSE), np.float32)
 
     @cached_property
     def detail(self) -> NDArray[np.float64]:
@@ -102,12 +104,17 @@ class View:
     @cached_property
     def local_contrast(self) -> Image:
         """Standard deviation around each pixel of the reduced section."""
-        squares = box_mean(np.square(self.small - self.small.mean()))
-        return np.asarray(np.sqrt(np.maximum(squares - self._centred**2, 0)), np.float32)
+        centred = self.small.astype(np.float64) - float(self.small.mean())
+        squares = box_mean(np.square(centred)) - box_mean(centred) ** 2
+        return np.asarray(np.sqrt(np.maximum(squares, 0)), np.float32)
 
     @cached_property
-    def _centred(self) -> Image:
-        return np.asarray(self.local_mean - self.small.mean(), np.float32)
+    def is_even(self) -> NDArray[np.bool_]:
+        """Where all pixels around one of the reduced section have one value."""
+        import cv2
+
+        around = np.ones((_EVEN, _EVEN), np.uint8)
+        return np.asarray(cv2.dilate(self.small, around) == cv2.erode(self.small, around))
 
     @cached_property
     def plateau(self) -> float:
@@ -167,8 +174,16 @@ def smoothed(image: Image, sigma: float) -> Image:
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT), np.float32)
 
 
-def box_mean(image: Image) -> Image:
-    """Return the mean around each pixel."""
+def spectrum_of(structures: Image) -> NDArray[np.complex64]:
+    """Return the Fourier transform of an image that is faded out towards its edges."""
+    from scipy.fft import fft2
+
+    rows, columns = (np.hanning(size + 2)[1:-1] for size in structures.shape)
+    return np.asarray(fft2(structures * np.outer(rows, columns).astype(np.float32)), np.complex64)
+
+
+def box_mean(image: NDArray[Any]) -> NDArray[Any]:
+    """Return the mean around each pixel, in the type of the image."""
     import cv2
 
-    return np.asarray(cv2.blur(image, (_LOCAL, _LOCAL), borderType=cv2.BORDER_REFLECT), np.float32)
+    return np.asarray(cv2.blur(image, (_LOCAL, _LOCAL), borderType=cv2.BORDER_REFLECT))

@@ -36,6 +36,7 @@ SHORTCUTS = (
     Shortcut("next-hidden", "Depth interpolation: next hidden section", "Control-Alt-N", "next_hidden"),
     Shortcut("previous-hidden", "Depth interpolation: previous hidden section", "Control-Alt-P", "previous_hidden"),
     Shortcut("flicker", "Depth interpolation: truth and result by turns", "Control-Alt-F", "flicker"),
+    Shortcut("find-damage", "Repair sections: find damaged sections", "Control-Alt-D", "find_damage"),
     Shortcut(
         "fill-labels", "Interpolate labels: fill the gap around the view", "Control-Shift-I", "fill_around_view", True
     ),

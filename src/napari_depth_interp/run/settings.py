@@ -201,15 +201,15 @@ def chosen_targets(settings: StackSettings) -> list[str]:
     return [f"--{name}" for name, value in given.items() if value is not None]
 
 
-def to_arguments(settings: Settings) -> list[str]:
-    """Return the options of ``depth-interp run`` that give these settings."""
+def to_arguments(settings: StackSettings) -> list[str]:
+    """Return the options of the command that takes these settings, such as ``depth-interp run``, that give them."""
     words: list[str] = []
     for name, value in settings.model_dump(exclude_defaults=True).items():
-        flag = option_of(name).flags[0]
+        flag = option_of(name, type(settings)).flags[0]
         if isinstance(value, dict):
             words += [word for key, given in value.items() for word in (flag, f"{key}={_as_word(given)}")]
-        elif isinstance(value, list):
-            words += [flag, ",".join(f"{each!r}" for each in value)]
+        elif isinstance(value, list | tuple):
+            words += [flag, ",".join(_as_word(each) for each in value)]
         else:
             words += [flag] if value is True else [flag, str(value)]
     return words

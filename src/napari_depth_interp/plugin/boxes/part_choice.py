@@ -121,7 +121,7 @@ class PartChoice(QWidget):
         if values["crop"] is not None and dataset is not None:
             words.append(f"{dataset.voxels.shape[3]} x {dataset.voxels.shape[4]} pixels")
         words += [f"time points {values['times']}"] if values["times"] else []
-        return [*words, f"without sections {values['exclude']}"] if values["exclude"] else words
+        return [*words, f"without {values['exclude']}"] if values["exclude"] else words
 
     def _crop(self, layer: Layer | None) -> str | None:
         if self.kind == TYPED:

@@ -26,7 +26,7 @@ from qtpy.QtWidgets import (
 )
 
 from ... import io
-from ...errors import DepthInterpError, InputError
+from ...errors import DepthInterpError
 from ...run.exclusion import used_sections
 from ...run.request import prepare_dataset
 from ...run.settings import Settings, describe
@@ -34,7 +34,7 @@ from ...stack import Acquisition, Dataset, without_voxels
 from ..folding import Fold
 from ..jobs.messages import for_window
 from ..layers import REAL_KEY, adopt, adopt_labels, to_dataset
-from ..layers.channels import joined, name_of
+from ..layers.channels import joined, name_of, same_file
 from ..layers.watch import LayerListWatch, PlaceWatch
 from ..preferences import PLUGIN
 from ..qt_helpers import PROBLEM_COLOUR, growing_form, let_shrink, say
@@ -64,6 +64,8 @@ class StackBox(QGroupBox):
     viewer : napari.Viewer
     channels, takes_labels : bool
         Whether all channels of an image can be chosen at once; whether a Labels layer can be chosen, too.
+    place_only : bool
+        Only where the sections are can be said, and need not be: not what an image is, nor a part of it.
     """
 
     changed = Signal()
@@ -75,9 +77,11 @@ class StackBox(QGroupBox):
         *,
         channels: bool = False,
         takes_labels: bool = False,
+        place_only: bool = False,
     ) -> None:
         super().__init__("Stack")
         self._viewer, self._takes_labels = viewer, takes_labels
+        self._place_only = place_only
         self._dataset: Dataset | None = None
         self._problem = ""
         self._depths: list[float] | None = None
@@ -221,7 +225,7 @@ class StackBox(QGroupBox):
         column.setContentsMargins(0, 0, 0, 0)
         column.addLayout(self._build_form())
         column.addWidget(self._build_table())
-        self._fold = Fold("Spacing, depths, acquisition, part", known)
+        self._fold = Fold("Spacing, depths" if self._place_only else "Spacing, depths, acquisition, part", known)
         layout.addWidget(self._fold)
 
     def _build_form(self) -> QFormLayout:
@@ -247,8 +251,11 @@ class StackBox(QGroupBox):
         row.addWidget(self._count)
         self._acquisition.currentTextChanged.connect(self._describe)
         self._count.valueChanged.connect(self._describe)
-        form.addRow("Acquisition", row)
-        self._part = PartChoice(self._viewer, form, self)
+        self._unused = QWidget(self)  # holds what this dock does not ask for
+        self._unused.hide()
+        more = growing_form(self._unused) if self._place_only else form
+        more.addRow("Acquisition", row)
+        self._part = PartChoice(self._viewer, more, self)
         self._part.changed.connect(self._describe)
         return form
 
@@ -325,7 +332,7 @@ class StackBox(QGroupBox):
         self._find_channels()
         self._watch.follow(self.layers)
         self._dataset = None
-        if before is not None and layer is not None and not _same_file(before, layer):
+        if before is not None and layer is not None and not same_file(before, layer):
             entered = Settings(**self._entered.get(layer.unique_id, {}))
             self._show(entered)
             self._part.show_settings(entered, keep=True)
@@ -369,7 +376,7 @@ class StackBox(QGroupBox):
         else:
             few = dataset.voxels.shape[2] < 2
             say(self._info, describe_stack(dataset) + (_FEW if few else ""), problem=few)
-            missing = dataset.grid.depths is None
+            missing = dataset.grid.depths is None and not self._place_only
             self._table.fill(dataset)
         if missing:
             self._fold.unfold()  # what is asked for must be in view
@@ -397,15 +404,3 @@ class StackBox(QGroupBox):
     def _forget_depths(self, *_: Any) -> None:
         self._depths = None
         self._describe()
-
-
-def _same_file(one: Layer, other: Layer) -> bool:
-    """Whether two layers are channels of one file, so that what is known of one holds for the other."""
-    return one.source.path is not None and one.source.path == other.source.path and one.data.shape == other.data.shape
-
-
-def check_sections(dataset: Dataset) -> None:
-    """Raise if the stack cannot be interpolated, as far as that is seen without looking at the voxels."""
-    if dataset.voxels.shape[2] < 2:
-        raise InputError("the stack has one section; two or more are needed")
-    dataset.stack()

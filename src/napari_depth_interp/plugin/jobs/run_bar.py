@@ -35,6 +35,8 @@ class RunBar(QWidget):
         Whether there is a result to save.
     preview_tip, save_tip : str
         What Preview and Save do.
+    invitation : str
+        What stands on the button that runs, before the name of the input; without one its first word alone.
     """
 
     preview_clicked = Signal()
@@ -50,10 +52,11 @@ class RunBar(QWidget):
         saves: bool = False,
         preview_tip: str = _PREVIEW_TIP,
         save_tip: str = _SAVE_TIP,
+        invitation: str = "&Run on",
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._tip = tip
+        self._tip, self._inviting = tip, invitation
         self._input = ""
         self._running = False
         self._cancelling = False
@@ -178,7 +181,7 @@ class RunBar(QWidget):
 
     def _invitation(self) -> str:
         if not self._input:
-            return "&Run"
+            return self._inviting.split()[0]
         long = len(self._input) > _NAME_LENGTH
         name = self._input[: _NAME_LENGTH - 1] + "…" if long else self._input
-        return f"&Run on {name.replace('&', '&&')}"
+        return f"{self._inviting} {name.replace('&', '&&')}"

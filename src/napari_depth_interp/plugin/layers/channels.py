@@ -73,6 +73,11 @@ def joined(parts: Sequence[Dataset], layers: Sequence[Layer]) -> Dataset:
     )
 
 
+def same_file(one: Layer, other: Layer) -> bool:
+    """Whether two layers are channels of one file, so that what is known of one holds for the other."""
+    return one.source.path is not None and one.source.path == other.source.path and one.data.shape == other.data.shape
+
+
 def _joined_voxels(channels: Sequence[Any]) -> NDArray[Any]:
     """Return (T, C, Z, Y, X): what shows one voxel everywhere takes no memory, what is in a file stays there."""
     if all(not any(each.strides) for each in channels if isinstance(each, np.ndarray)) and not is_lazy(channels[0]):
