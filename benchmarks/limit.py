@@ -74,7 +74,7 @@ def training(network: RowNet) -> float:
 def rendering(network: RowNet) -> float:
     """Return the FLOP/s of making three sections in every gap."""
     planes = torch.rand(96, SHAPE[0], SHAPE[2])
-    depths = GAP * np.arange(SHAPE[0])
+    depths = np.linspace(0.0, GAP * (SHAPE[0] - 1), SHAPE[0])
     between = [float(z) for z in np.arange(depths[-1]) if z % GAP]
     targets = render.Targets.at(depths, between, 1.0, 1.0)
 
