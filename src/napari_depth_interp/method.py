@@ -95,6 +95,14 @@ class StretchesZ(Protocol):
 
 
 @runtime_checkable
+class Drafts(Protocol):
+    """A method that can be tried in less time than it takes to run."""
+
+    def draft(self) -> Method:
+        """Return the method as it would work if it were in a hurry: nearly as good."""
+
+
+@runtime_checkable
 class Refits(Protocol):
     """A method that, prepared on one time point, learns the next one of the same channel faster."""
 

@@ -372,3 +372,19 @@ def test_images_of_a_pixel_or_two(shape):
     result = run(dataset_of(np.random.default_rng(0).random(shape)), **CHEAP)
     assert np.isfinite(np.asarray(result)).all()
     assert np.isfinite(result.uncertainty).all()
+
+
+class TestDrafts:
+    def test_candidates_are_tried_as_drafts_and_run_in_full(self):
+        dataset = organoid(shape=(9, 40, 44))
+        stack = dataset.stack()
+        method = prepared(stack, candidates="section_sr", training_steps=10)
+        (full,) = method._candidates.values()
+        (draft,) = method._drafts().values()
+        z = [0.5, 1.5]
+        tried = draft.sections_at(stack, z).values
+        made = full.sections_at(stack, z).values
+        assert 0 < np.abs(tried - made).max() < 0.1 * np.ptp(made)
+        plain = method._linear.sections_at(stack, z).values
+        weight = method._weights[0]
+        np.testing.assert_allclose(method.sections_at(stack, z).values, plain + weight * (made - plain), rtol=1e-4)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from napari_depth_interp.methods.section_sr.network import BASES, RowNet, interpolate, mixing, unflip
+from napari_depth_interp.methods.section_sr.network import BASES, RowNet, _widely, interpolate, mixing, unflip
 
 
 @pytest.fixture
@@ -19,6 +19,26 @@ def random_net(*, dilations=(1, 2), mean=0.0, std=1.0, seed=0):
         for weights in network.parameters():
             torch.nn.init.normal_(weights, std=0.3)
     return network
+
+
+def with_gaps(features, weights, bias, step):
+    return torch.nn.functional.conv2d(features, weights, bias, padding=(1, step), dilation=(1, step))
+
+
+class TestColumnsApart:
+    @pytest.mark.parametrize("width", [10, 11])
+    @pytest.mark.parametrize("step", [1, 2])
+    def test_it_is_the_convolution_with_gaps_and_so_are_its_gradients(self, generator, width, step):
+        features = torch.randn(2, 4, 5, width, generator=generator).contiguous(memory_format=torch.channels_last)
+        weights, bias = torch.randn(3, 4, 3, 3, generator=generator), torch.randn(3, generator=generator)
+        weighed = torch.randn(2, 3, 5, width, generator=generator)
+        found = []
+        for convolve in (_widely, with_gaps):
+            inputs = [each.clone().requires_grad_() for each in (features, weights, bias)]
+            made = convolve(*inputs, step)
+            found.append((made, *torch.autograd.grad((made * weighed).sum(), inputs)))
+        for ours, theirs in zip(*found, strict=True):
+            torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
 class TestMixing:

@@ -70,6 +70,11 @@ class TestQuality:
         hidden = [k for k in range(41) if k not in kept]
         assert gain(trained, stack_of(TRUTH[kept], kept), hidden, TRUTH[hidden]) > 0.15
 
+    def test_a_draft_is_nearly_as_good(self, sparse, trained):
+        draft = trained.draft()
+        assert np.abs(draft.sections_at(sparse, HIDDEN).values - trained.sections_at(sparse, HIDDEN).values).max() > 0
+        assert gain(draft, sparse, HIDDEN, TRUTH[HIDDEN]) > gain(trained, sparse, HIDDEN, TRUTH[HIDDEN]) - 0.15
+
     def test_uneven_stacks(self):
         kept = [0, 2, 5, 9, 12, 16, 18, 22, 25, 29, 33, 36, 40]
         hidden = [k for k in range(41) if k not in kept]

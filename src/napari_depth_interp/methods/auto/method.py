@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...method import Explains, Findings, Method, Refits, Runtime, Sections, StretchesZ, sections_of
+from ...method import Drafts, Explains, Findings, Method, Refits, Runtime, Sections, StretchesZ, sections_of
 from ...progress import Progress, Report, part, silent
 from ...stack import Stack
 from ...stack.scaling import Scaling
@@ -130,11 +130,15 @@ class Auto:
             (*warnings, *mismatch(stack)),
         )
 
+    def _drafts(self) -> dict[str, Method]:
+        """Return the candidates as they are tried: how they compare needs no more."""
+        return {name: each.draft() if isinstance(each, Drafts) else each for name, each in self._candidates.items()}
+
     def _left_out(self, stack: Stack, every: int, report: Report) -> Iterator[Answer]:
         questions = left_out(stack, every)
         for number, question in enumerate(questions):
             inner = part(report, number / len(questions), (number + 1) / len(questions))
-            yield from answers(question, self._linear, self._candidates, inner)
+            yield from answers(question, self._linear, self._drafts(), inner)
 
     def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report = silent) -> Sections:
         """Return the mixture and how wrong it probably is; NaN where nothing could be tried."""
@@ -198,7 +202,7 @@ class Auto:
         gaps = spread_over(np.arange(len(stack.depths) - 1), _GAPS)
         z = ((stack.depths[gaps] + stack.depths[gaps + 1]) / 2).tolist()
         plain = self._linear.sections_at(part_of_it, z, report=silent).values
-        others = [each.sections_at(part_of_it, z, report=silent).values for each in self._candidates.values()]
+        others = [each.sections_at(part_of_it, z, report=silent).values for each in self._drafts().values()]
         report(Progress(1.0))
         found = []
         for k, gap in enumerate(gaps.tolist()):
@@ -223,7 +227,7 @@ class Auto:
         """Return what becomes of rows hidden in the XY images, at the real and at the doubled gap."""
         spacing, pixel = float(np.median(np.diff(stack.depths))), stack.pixel
         in_plane = {
-            name: each.in_plane() if isinstance(each, StretchesZ) else each for name, each in self._candidates.items()
+            name: each.in_plane() if isinstance(each, StretchesZ) else each for name, each in self._drafts().items()
         }
         found = []
         for number, gap in enumerate((max(2, round(spacing / pixel)), max(4, round(2 * spacing / pixel)))):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ...nn import loop
 from ...nn.loop import train
+from ...nn.muon import Muon
 from ...nn.runtime import half_precision
 from ...progress import Report
 from .network import RowNet, interpolate
@@ -54,7 +55,7 @@ def optimisers_of(network: RowNet, rate: float = 1.0) -> list[torch.optim.Optimi
     matrices = [p for name, p in network.named_parameters() if name.endswith((".first", ".second"))]
     others = [p for name, p in network.named_parameters() if not name.endswith((".first", ".second"))]
     return [
-        torch.optim.Muon(matrices, lr=rate * _MATRIX_RATE, weight_decay=0.1),
+        Muon(matrices, lr=rate * _MATRIX_RATE),
         torch.optim.AdamW(others, lr=rate * _OTHER_RATE, betas=(0.9, 0.99), weight_decay=1e-4, fused=True),
     ]
 

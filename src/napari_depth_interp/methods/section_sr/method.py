@@ -70,6 +70,7 @@ class SectionSR:
         self._network: RowNet | None = None
         self._why = ""
         self._pixel = 1.0
+        self._flips = 4 if config.flips else 1
         self.scale = config.scale or 1.0
 
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
@@ -137,6 +138,12 @@ class SectionSR:
         same.scale = 1.0
         return same
 
+    def draft(self) -> SectionSR:
+        """Return the same network, without the average over mirrored versions."""
+        same = copy.copy(self)
+        same._flips = 1
+        return same
+
     def findings(self) -> Findings:
         """Say so where nothing could be learned."""
         return Findings(warnings=(f"section_sr is linear interpolation here: {self._why}",) if self._why else ())
@@ -163,8 +170,8 @@ class SectionSR:
     def _render(self, stack: Stack, z: NDArray[np.float64], report: Report) -> NDArray[Any]:
         values = self._linear.sections_at(stack, z.tolist(), report=silent).values
         with torch_on(self._runtime) as device:
-            flips = 4 if self._config.flips else 1
-            self._add(values, stack, z.tolist(), self.scale, self._shares_of_xz(stack), device, report, flips=flips)
+            both = self._shares_of_xz(stack)
+            self._add(values, stack, z.tolist(), self.scale, both, device, report, flips=self._flips)
         return values
 
     def _add(

@@ -65,7 +65,7 @@ class RowNet(nn.Module):
         features = self.entry((rows - self._mean) / self._std)
         for block in self.blocks:
             features = block(features, told)
-        bases: Tensor = self.head(functional.relu(features))
+        bases: Tensor = self.head(functional.relu_(features))
         return bases
 
 
@@ -114,10 +114,22 @@ class _Block(nn.Module):
         scale, shift = self.gate(told)[0].chunk(2)
         first = self.first * (1 + scale)[:, None]  # scales what the convolution gives, at no cost
         bias = self.biases[0] * (1 + scale) + shift
-        wide = {"padding": (1, self._dilation), "dilation": (1, self._dilation)}
-        inner = functional.conv2d(
-            functional.relu(features), first.view(self._shape), bias, padding=wide["padding"],
-            dilation=wide["dilation"],
-        )  # fmt: skip
-        inner = functional.relu(inner)
-        return features + functional.conv2d(inner, self.second.view(self._shape), self.biases[1], padding=1)
+        inner = _widely(functional.relu(features), first.view(self._shape), bias, self._dilation).relu_()
+        # in place, as what follows: memory is slower than arithmetic here
+        return functional.conv2d(inner, self.second.view(self._shape), self.biases[1], padding=1).add_(features)
+
+
+def _widely(features: Tensor, weights: Tensor, bias: Tensor, step: int) -> Tensor:
+    """Return a 3 x 3 convolution that looks ``step`` columns to each side.
+
+    In single precision on a CPU the gradients of one without gaps take half the time. So every step-th column
+    becomes an image of its own there.
+    """
+    count, height, width, channels = features.permute(0, 2, 3, 1).shape
+    if step == 1 or width % step or features.dtype != torch.float32 or features.device.type != "cpu":
+        return functional.conv2d(features, weights, bias, padding=(1, step), dilation=(1, step))
+    columns = features.permute(0, 2, 3, 1).reshape(count, height, width // step, step, channels)
+    folded = columns.permute(3, 0, 1, 2, 4).reshape(step * count, height, width // step, channels)
+    made = functional.conv2d(folded.permute(0, 3, 1, 2), weights, bias, padding=1).permute(0, 2, 3, 1)
+    apart = made.reshape(step, count, height, width // step, -1).permute(1, 2, 3, 0, 4)
+    return apart.reshape(count, height, width, -1).permute(0, 3, 1, 2)

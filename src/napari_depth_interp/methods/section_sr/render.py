@@ -13,8 +13,9 @@ from torch import Tensor
 from ...nn.runtime import half_precision
 from .network import RowNet, mixing, unflip
 
-_CHUNK_BYTES = 48 * 2**20
-"""Memory of the features of the planes that are computed at once, roughly."""
+_CHUNK_BYTES = 12 * 2**20
+"""Memory of the features of the planes that are computed at once, roughly; more falls out of a CPU's caches."""
+_GPU_CHUNK_BYTES = 48 * 2**20
 _FLIPS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))
 _GAP_CLASS = 0.25
 """Gaps whose logarithms differ by less are treated alike."""
@@ -62,7 +63,8 @@ def corrections(
     mix = mixing(torch.from_numpy(targets.share).float(), exact=network.exact).to(planes.device)
     mine = torch.from_numpy(targets.gap_of).to(planes.device)
     channels = network.entry.out_channels
-    size = max(1, _CHUNK_BYTES // (4 * channels * planes.shape[1] * planes.shape[2]))
+    most = _CHUNK_BYTES if planes.device.type == "cpu" else _GPU_CHUNK_BYTES
+    size = max(1, most // (4 * channels * planes.shape[1] * planes.shape[2]))
     for start in range(0, len(planes), size):
         chunk = planes[start : start + size]
         bases = _bases(network, chunk[:, None], targets, flips)
