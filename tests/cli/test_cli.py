@@ -30,8 +30,8 @@ from command_line import (
 from napari_depth_interp.run.settings import Settings
 
 RUN_KEYS = [
-    "input", "output", "method", "config", "shape", "spacing", "unit", "seconds", "device", "seed", "warnings",
-    "expected_gain_db",
+    "input", "output", "method", "config", "shape", "spacing", "thickness", "unit", "seconds", "device", "seed",
+    "warnings", "expected_gain_db",
 ]  # fmt: skip
 
 

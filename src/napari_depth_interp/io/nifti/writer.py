@@ -25,6 +25,7 @@ from .header import (
     LENGTHS,
     RECORD,
     SECONDS,
+    THICKNESS,
     VECTOR,
     Header,
     NiftiOrigin,
@@ -67,7 +68,7 @@ def write(path: Path, dataset: Dataset, *, float_output: bool = False) -> None:
     section_axis = int(np.flatnonzero(origin.orientation[:, 0] == origin.section_axis)[0])
     others = (None if axis == section_axis else axis for axis in (frequency, phase))
     header.set_dim_info(*others, section_axis)
-    _set_record(header, dataset.record)
+    _set_record(header, dataset.record, grid)
     scaling = _set_dtype(header, stored.dtype, float_output)
     with _created(path) as file:
         header["vox_offset"] = 0  # nibabel then computes it from the extensions
@@ -199,7 +200,11 @@ def _set_axes(header: Header, dataset: Dataset, shape: tuple[int, ...]) -> None:
     header["pixdim"][4] = step / SECONDS[units & 56]
 
 
-def _set_record(header: Header, record: Mapping[str, Any]) -> None:
+def _set_record(header: Header, record: Mapping[str, Any], grid: Grid) -> None:
+    if grid.thickness is not None:
+        unit = LENGTHS.get(int(header["xyzt_units"]) & 7)
+        factor = convert(1.0, grid.unit, unit) if grid.unit and unit else 1.0
+        record = dict(record) | {THICKNESS: grid.thickness * factor}
     header.extensions[:] = [extension for extension in header.extensions if not is_record(extension)]
     if record:
         content = RECORD + json.dumps(dict(record)).encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from ...stack import Dataset, Source, to_tczyx
 from ...stack.colours import COLOUR_NAMES, colours_of, named_colours
 from ...stack.lazy import LazyVoxels, as_array
 from ...stack.units import normalise_unit
-from ..calibration import Calibration, Length, number, record_from, seconds
+from ..calibration import Calibration, Length, number, record_from, seconds, thickness_from
 from .damage import check_data, check_memory, check_structure, damaged
 from .lazy import source_of
 from .ome import Ome, parse_ome
@@ -34,6 +35,7 @@ _FORMATS = {"ome": "OME-TIFF", "imagej": "ImageJ TIFF"}
 _COLOURS = {2, 5, 6, 8}  # RGB, CMYK, YCbCr, CIELab
 _RGB, _YCBCR, _JPEG = 2, 6, 7  # YCbCr becomes RGB where JPEG is decoded
 _PALETTE = 3
+_THICK = re.compile(r"^(0018,0050)?\s*slice thickness\s*[:=]\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
 _INTENSITY_LUT = 0.8  # least correlation of brightness with index in a colour table for intensities
 
 
@@ -287,6 +289,7 @@ def _imagej_calibration(metadata: Mapping[str, Any], series: Any) -> Calibration
         channel_colours=_lut_colours(metadata.get("LUTs")),
         time_step=seconds(metadata.get("finterval"), metadata.get("tunit")),
         record=_imagej_record(metadata.get("Info")),
+        thickness=_imagej_thickness(metadata.get("Info")),
     )
     unit = normalise_unit(metadata.get("unit"))
     pixels, unit = _pixels(series.keyframe, unit, result)
@@ -345,3 +348,9 @@ def _lut_colours(tables: object) -> tuple[str, ...]:
 def _imagej_record(info: object) -> dict[str, Any]:
     lines = info.splitlines() if isinstance(info, str) else []
     return record_from(next((line[len(RECORD_PREFIX) :] for line in lines if line.startswith(RECORD_PREFIX)), None))
+
+
+def _imagej_thickness(info: object) -> Length | None:
+    """Return the thickness of a section from the image info, where Fiji also puts what a DICOM file said, in mm."""
+    found = _THICK.search(info) if isinstance(info, str) else None
+    return None if found is None else thickness_from(found[2], "mm" if found[1] else None)
