@@ -175,12 +175,11 @@ def find_inputs(plan: Plan) -> Found:
 
 def outputs_of(plan: Plan, name: str) -> tuple[Path, Path | None]:
     """Return where a file's result and its uncertainty go."""
-    output = plan.target / name
+    output = plan.target / Path(name).with_name(io.result_name(Path(name).name))
     if not plan.uncertainty:
         return output, None
-    suffix = max((suffix for suffix in io.SUFFIXES if output.name.lower().endswith(suffix)), key=len)
-    ending = output.name[-len(suffix) :]
-    return output, output.with_name(f"{output.name[: -len(suffix)]}_uncertainty{ending}")
+    stem = io.stem_of(output.name)
+    return output, output.with_name(f"{stem}_uncertainty{output.name[len(stem) :]}")
 
 
 def _walk(plan: Plan) -> Iterator[tuple[Path, list[str]]]:
