@@ -22,8 +22,8 @@ from .streaming import Sink
 
 __all__ = [
     "FORMATS", "STREAMED", "SUFFIXES", "SectionAxis", "Sink", "check_format", "check_output", "check_stream",
-    "creating", "format_of", "is_placed", "kind_at", "offset", "open_stack", "read", "read_levels", "result_name", "section_axis",
-    "series_of", "split_series", "stem_of", "write",
+    "creating", "format_of", "is_placed", "kind_at", "offset", "open_stack", "read", "read_levels", "result_name",
+    "section_axis", "series_of", "split_series", "stem_of", "write",
 ]  # fmt: skip
 
 SectionAxis = Literal["auto", "x", "y", "z"]

@@ -28,7 +28,7 @@ def check_readable(path: Path, *, folder: bool = False) -> None:
                 raise InputError(f"'{path}' is an empty folder; copy or export the image again")
             return
         if path.is_dir():
-            raise InputError(f"'{path}' is a folder without DICOM files or images in it; give an image file")
+            raise InputError(f"'{path}' is a folder, and no series of images; give the file inside it")
         if not path.exists():
             raise InputError(f"there is no file '{path}'; check the name and the folder")
         if not path.is_file():

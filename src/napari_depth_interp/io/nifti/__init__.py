@@ -86,10 +86,11 @@ def read(
         with _opened(path if pair is None else pair[0]) as (file, limit):
             header = _read_header(file, single=pair is None)
             shape, dtype = shape_of(header), stored_dtype(header)
-            origin = origin_of(header, shape[:3], axis)
             if pair is None:
                 _check_size(header, shape, dtype, limit)
                 _read_extensions(file, header)
+            origin = origin_of(header, shape[:3], axis)
+            if pair is None:
                 stored = _read_voxels(file, shape, dtype)
             else:
                 stored = _read_image(pair[1], header, shape, dtype)

@@ -38,14 +38,9 @@ def read(
         kind: Any = nibabel.Minc2Image if newer else nibabel.Minc1Image
         image = kind.from_filename(path)
         check_sizes(image.shape, np.float64, path)
-        voxels = np.asarray(image.dataobj)
-        if voxels.ndim == 4:  # time comes first in the file
-            voxels = np.moveaxis(voxels, 0, -1) if image.shape[0] != voxels.shape[0] else voxels
-        return place(
-            path,
-            "MINC",
-            voxels.reshape(*voxels.shape[:3], -1, 1),
-            np.asarray(image.affine, float),
-            axis=axis,
-            axes=axes,
-        )
+        voxels, affine = np.asarray(image.dataobj), np.asarray(image.affine, float)
+        if voxels.ndim == 3:
+            voxels = voxels[None]
+        # time and the slowest axis come first in MINC, last in what follows
+        turned = voxels.transpose(3, 2, 1, 0)[..., None]
+        return place(path, "MINC", turned, affine[:, [2, 1, 0, 3]], axis=axis, axes=axes)
