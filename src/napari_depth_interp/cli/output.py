@@ -38,6 +38,7 @@ def summarise(source: Path, output: Path, request: Request, result: Result) -> d
         **enhanced,
         "shape": list(result.dataset.shape),
         "spacing": grid.spacing,
+        "thickness": grid.thickness,
         "unit": grid.unit,
         "seconds": result.seconds,
         "device": request.runtime.device,
@@ -51,6 +52,7 @@ def describe_result(output: Path, request: Request, result: Result) -> str:
     """Return what ``run`` prints for people."""
     grid, sizes = result.dataset.grid, " x ".join(map(str, result.dataset.voxels.shape[2:]))
     apart = "" if grid.spacing is None else f", sections {grid.spacing:g} {grid.unit or '(no unit)'} apart"
+    apart += "" if grid.thickness is None else f" and {grid.thickness:g} thick"
     observed, enhanced = int(result.is_observed.sum()), int(result.is_enhanced.sum())
     old = f"{enhanced} enhanced" if enhanced else f"{observed} observed"
     method = f"{request.enhance.spec.name} and {request.spec.name}" if request.enhance else request.spec.name

@@ -17,9 +17,9 @@ Paths = str | Sequence[str]
 
 
 def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
-    """Return the reader for TIFF, NIfTI and OME-Zarr images, None for others."""
+    """Return the reader for images of the formats that are known, also folders of DICOM files; None for others."""
     paths = [path] if isinstance(path, str) else list(path)
-    return read_files if all(io.format_of(each) for each in paths) else None
+    return read_files if all(io.kind_at(each) for each in paths) else None
 
 
 def read_files(path: Paths) -> list[LayerData]:
@@ -39,10 +39,16 @@ def read_files(path: Paths) -> list[LayerData]:
         name = Path(each).name
         for note in dataset.notes:
             show_info(f"{name}: {note}")
-        suffix = max((suffix for suffix in io.SUFFIXES if name.lower().endswith(suffix)), key=len)
-        title = name[: -len(suffix)] or name
+        title = title_of(each)
         layers += to_label_layers(dataset, title) if holds_labels(dataset) else to_layers(dataset, title, coarser)
     return layers
+
+
+def title_of(path: str) -> str:
+    """Return what the layers of a file are called: its name without the suffix, and the chosen series."""
+    file, series = io.split_series(path)
+    stem = io.stem_of(file.name)
+    return stem if series is None else f"{stem} {series.strip('/')}"
 
 
 def _opened(path: str) -> tuple[Dataset, list[Dataset]]:

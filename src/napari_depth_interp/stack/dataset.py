@@ -199,6 +199,11 @@ class Dataset:
         """Sizes of the axes that the file really has, in the order T, C, Z, Y, X."""
         return tuple(size for axis, size in zip("TCZYX", self.voxels.shape, strict=True) if axis in self.axes)
 
+    @property
+    def thickness(self) -> float | None:
+        """Depth over which one section was averaged, in the unit of the grid; None if the file does not say."""
+        return self.grid.thickness
+
     @classmethod
     def from_array(
         cls,

@@ -94,6 +94,7 @@ def _dataset(path: Path, found: Multiscale, number: int) -> Dataset:
         level.pixel_size,
         found.unit,
         level.origin,
+        found.thickness,
     )
     rgb = found.rgb and channels in (3, 4)
     return Dataset(
