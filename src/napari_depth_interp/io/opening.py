@@ -194,7 +194,7 @@ def assembled(
         rgb=rgb,
         channel_colours=colours if len(colours) == channels and not rgb else (),
         time_step=calibration.time_step if "T" in axes else None,
-        source=Source(path if series is None else path.with_name(f"{path.name}::{series}"), title),
+        source=Source(path, title, series=series),
         record=calibration.record,
         notes=tuple(calibration.notes),
     )

@@ -27,13 +27,22 @@ class Source:
     """Where a dataset was read from.
 
     ``header`` belongs to the reader and writer of that format; nobody else looks inside.
-    ``reversed_sections`` says that the reader turned the order of the sections round.
+    ``reversed_sections`` says that the reader turned the order of the sections round; ``series`` is the one of several
+    stacks in the file.
     """
 
     path: Path | None
     format: str
     header: Any = None
     reversed_sections: bool = False
+    series: str | None = None
+
+    @property
+    def name(self) -> str | None:
+        """Name of the file, with the series that was chosen in it as ``FILE::SERIES``."""
+        if self.path is None:
+            return None
+        return self.path.name if self.series is None else f"{self.path.name}::{self.series}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ from ...errors import InputError
 from ...stack import Dataset
 from ...stack.units import normalise_unit
 from ..calibration import Calibration, Length, number, seconds
-from ..opening import assembled, check_sizes, decoding, needs, refuse_axis
+from ..opening import assembled, check_sizes, damaged, decoding, needs, refuse_axis
 
 if TYPE_CHECKING:
     from .. import SectionAxis
@@ -36,24 +36,38 @@ def read(
     refuse_axis(axis, axes, "a FluoView file")
     oiffile = needs("oiffile", "microscopes", path)
     with decoding(path, "OIF"), oiffile.OifFile(path) as file:
-        series = file.series[0]
-        names, shape = str(series.axes), tuple(series.shape)
+        sequence = file.series[0]
+        names = f"{sequence.axes}YX"
+        shape = (*sequence.shape, *(_size(file.mainfile, axis) for axis in "YX"))
         kept = [i for i, name in enumerate(names) if shape[i] > 1 or name in "TCZYX"]
         letters = "".join(names[i] for i in kept)
-        if not set(letters) <= set("TCZYX") or not set("YX") <= set(letters):
+        if not set(letters) <= set("TCZYX"):
             raise InputError(f"'{path.name}' has the axes {names}; only T, C, Z, Y and X can be read")
         folder = path.with_name(f"{path.name}.files")
         there = sum(each.stat().st_size for each in folder.iterdir()) if folder.is_dir() else path.stat().st_size
-        check_sizes(shape, series.dtype, path, there)
-        voxels = np.asarray(series.asarray()).reshape([shape[i] for i in kept])
+        check_sizes(shape, "uint16", path, there)
+        voxels = np.asarray(file.asarray())
+        if voxels.shape != shape:
+            raise damaged(path, f"it should hold an image of the shape {shape} and gives {voxels.shape}")
+        voxels = voxels.reshape([shape[i] for i in kept])
         return assembled(path, "OIB" if file.is_oib else "OIF", voxels, letters, _calibration(file.mainfile, letters))
+
+
+def _axis_settings(settings: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for index in range(_AXES):
+        values = settings.get(f"Axis {index} Parameters Common", {})
+        yield str(values.get("AxisCode", "")).upper(), values
+
+
+def _size(settings: Mapping[str, Any], axis: str) -> int:
+    """Return how many pixels an axis has, as the main settings say."""
+    return next((int(values["MaxSize"]) for name, values in _axis_settings(settings) if name == axis), 0)
 
 
 def _calibration(settings: Mapping[str, Any], letters: str) -> Calibration:
     found = Calibration()
-    for index in range(_AXES):
-        values = settings.get(f"Axis {index} Parameters Common", {})
-        name, count = str(values.get("AxisCode", "")).upper(), number(values.get("MaxSize"))
+    for name, values in _axis_settings(settings):
+        count = number(values.get("MaxSize"))
         first, last = number(values.get("StartPosition")), number(values.get("EndPosition"))
         if name not in tuple(letters) or not count or count < 2 or first is None or last is None:
             continue

@@ -90,10 +90,8 @@ def read(
                 _check_size(header, shape, dtype, limit)
                 _read_extensions(file, header)
             origin = origin_of(header, shape[:3], axis)
-            if pair is None:
-                stored = _read_voxels(file, shape, dtype)
-            else:
-                stored = _read_image(pair[1], header, shape, dtype)
+            whole = pair is None
+            stored = _read_voxels(file, shape, dtype) if whole else _read_image(path, header, shape, dtype)
         return dataset_of(path, origin, stored, thickness=thickness_of(path, origin))
     except (InputError, TooLargeError) as error:
         raise type(error)(f"'{path}' {error}") from error
@@ -125,7 +123,7 @@ def pair_of(path: Path) -> tuple[Path, Path] | None:
 
 def _read_image(path: Path, header: Header, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Read the voxels of a pair."""
-    with _opened(path) as (file, limit):
+    with _opened(path.with_suffix(".IMG" if path.suffix.isupper() else ".img")) as (file, limit):
         _check_size(header, shape, dtype, limit, minimum=0)
         skipped = int(header["vox_offset"])
         if skipped:
