@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import niftis
+import others
 import tiffs
 import zarrs
 from cases import Case, Folder
@@ -46,6 +47,7 @@ def make(root: Path) -> list[Case]:
     tiffs.special(folder)
     niftis.add(folder)
     zarrs.add(folder, told_by(root))
+    others.add(folder)
     tiffs.paths(folder, root / "outside")
     return folder.cases
 
