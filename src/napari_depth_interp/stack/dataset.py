@@ -137,8 +137,9 @@ def unmasked(array: ArrayLike) -> NDArray[Any]:
         return np.asarray(array)
     if array.dtype.kind == "f":
         return np.asarray(array.filled(np.nan))
+    masked = np.count_nonzero(np.ma.getmaskarray(array))
     raise InputError(
-        f"{np.ma.count_masked(array)} voxels of the array are masked, and {array.dtype} has no NaN to say so; give "
+        f"{masked} voxels of the array are masked, and {array.dtype} has no NaN to say so; give "
         "array.astype(float), or array.filled(value)"
     )
 

@@ -97,12 +97,16 @@ def _voxels(stack: Stacked, pydicom: Any, path: Path) -> NDArray[Any]:
             result[t, z] = decoded[1][frame.index] * (int(frame.slope) if whole else frame.slope) + (
                 int(frame.intercept) if whole else frame.intercept
             )
-    low, high = int(result.min()), int(result.max())
-    if whole and low >= -(2**15) and high < 2**15:
-        result = result.astype(np.int16)
-    elif whole and low >= 0 and high < 2**16:
-        result = result.astype(np.uint16)
-    return result.transpose(3, 2, 1, 0)[..., None]
+    return _smallest(result).transpose(3, 2, 1, 0)[..., None]
+
+
+def _smallest(values: NDArray[Any]) -> NDArray[Any]:
+    """Return whole numbers in 16 bits where these hold them."""
+    if values.dtype.kind == "i":
+        for dtype in (np.int16, np.uint16):
+            if np.iinfo(dtype).min <= values.min() and values.max() <= np.iinfo(dtype).max:
+                return values.astype(dtype)
+    return values
 
 
 def _pixels(frame: Frame, pydicom: Any) -> NDArray[Any]:
