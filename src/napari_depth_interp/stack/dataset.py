@@ -288,7 +288,7 @@ class Dataset:
         """Say so where a unit given for the sections becomes that of the pixels too."""
         if unit is None or self.grid.unit is not None or self.grid.pixel_size is None:
             return ()
-        return (f"the file gives its pixel size without a unit; it is taken to be in {unit}",)
+        return (f"the pixel size without a unit is taken to be in {unit}",)
 
     def select_channel(self, channel: str) -> Dataset:
         """Return one channel, chosen by its name or its index from 0."""
