@@ -153,7 +153,9 @@ def _chosen(root: ElementTree.Element, home: Path, path: Path, wanted: str | Non
     images = [(image, list(_names(image, alias, home))) for image in children(root, "Image")]
     images = [(image, files) for image, files in images if files]
     called = distinct([image.get("Name") or str(number) for number, (image, _) in enumerate(images)])
-    image, names, notes = None, [], []
+    image: ElementTree.Element | None = None
+    names: list[str] = []
+    notes: list[str] = []
     if images:
         place, notes = choose_series(home, called, wanted, "image series")
         own = next((number for number, (_, files) in enumerate(images) if path.name in files), 0)
