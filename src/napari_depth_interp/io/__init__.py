@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, OutputError, RequestError
 from ..stack import Dataset, Grid
 from .dicom import folder_holds_dicom, is_dicom
-from .files import address_of, check_output, check_readable, replacing
+from .files import check_output, check_readable, replacing
 from .formats import BY_KEY, FOLDERS, FORMATS, SUFFIXES, format_of, result_name, split_series, stem_of
 from .streaming import Sink
 
@@ -31,8 +31,6 @@ STREAMED = ("zarr", "tiff")
 """Formats that are read and written without being held in memory."""
 LAZY = (*STREAMED, "companion", "ims", "hdf5", "n5", "sequence")
 """Formats whose voxels may stay in their file."""
-REMOTE = ("https://", "http://", "s3://")
-"""Where OME-Zarr is read from without being downloaded as a whole."""
 STREAMED_SUFFIXES = (".ome.zarr", ".zarr", ".ome.tif", ".ome.tiff", ".tif", ".tiff", ".btf")
 LARGE_BYTES = 2**28
 """Images larger than this stay in their file until their voxels are asked for."""
@@ -68,9 +66,8 @@ def read(
     Parameters
     ----------
     path : path
-        A file or a folder ``.zarr`` or ``.n5``; the address of a ``.zarr`` (https, http, s3); a folder of DICOM files
-        or of two-dimensional images; a pattern such as ``slices/*.png``. ``FILE::SERIES`` names one of several stacks
-        in a file.
+        A file or a folder ``.zarr`` or ``.n5``; a folder of DICOM files or of two-dimensional images; a pattern such as
+        ``slices/*.png``. ``FILE::SERIES`` names one of several stacks in a file.
     axis : {"auto", "x", "y", "z"}
         NIfTI and its like only: the axis along which the sections lie; ``"auto"`` takes the coarsest one.
     axes : str, optional
@@ -134,7 +131,7 @@ def read_levels(path: str | PathLike[str]) -> list[Dataset]:
         return [read(str(path))]
     from .zarr import read_levels as levels_of
 
-    _readable(path)
+    check_readable(path, folder=True)
     return levels_of(path)
 
 
@@ -297,9 +294,7 @@ def _looked_into(path: Path) -> str | None:
 def _readable(path: Path) -> str:
     """Return the key of the format of a path that can be read."""
     kind = format_of(path)
-    if kind == "zarr" and (address_of(path) or "").startswith(REMOTE):
-        return kind
-    if kind != "sequence" or address_of(path) is not None:
+    if kind != "sequence":
         found = kind_at(path)
         check_readable(path, folder=kind in FOLDERS or (kind is None and found is not None and path.is_dir()))
         kind = found

@@ -21,7 +21,7 @@ _ZARR_FILES = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
 
 def check_readable(path: Path, *, folder: bool = False) -> None:
     """Raise an :class:`InputError` unless ``path`` is a file (or folder) with something in it that may be read."""
-    _refuse_address(path, InputError)
+    _refuse_url(path, InputError)
     try:
         if folder and path.exists() and not path.is_dir():
             raise InputError(f"'{path}' is a file, but an OME-Zarr image is a folder; unpack it first")
@@ -43,25 +43,18 @@ def check_readable(path: Path, *, folder: bool = False) -> None:
         raise InputError(f"'{path}' cannot be read: {error.strerror or error}") from error
 
 
-def address_of(path: Path) -> str | None:
-    """Return the address (URL) that was given for a file; as a path it has lost a slash."""
+def _refuse_url(path: Path, error: type[InputError | OutputError]) -> None:
+    """Tell an address from a file that is missing; as a path it has lost a slash."""
     found = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/+(?=.)", path.as_posix())
-    return None if found is None or path.exists() else f"{found[1]}://{path.as_posix()[found.end() :]}"
-
-
-def _refuse_address(path: Path, error: type[InputError | OutputError]) -> None:
-    if (address := address_of(path)) is not None:
-        advice = (
-            "of those only .zarr is read (https, http, s3): download it and give its name"
-            if error is InputError
-            else "give the name of a file"
-        )
-        raise error(f"'{address}' is a URL, not a file on this computer; {advice}")
+    if found is None or path.exists():
+        return
+    advice = "download it and give its name" if error is InputError else "give the name of a file"
+    raise error(f"'{found[1]}://{path.as_posix()[found.end() :]}' is a URL, not a file on this computer; {advice}")
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:
     """Raise an :class:`OutputError` if ``path`` cannot be written, before hours of work are spent."""
-    _refuse_address(path, OutputError)
+    _refuse_url(path, OutputError)
     try:
         if _is_folder_format(path):
             _check_replaceable(path)

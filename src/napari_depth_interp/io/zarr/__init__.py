@@ -13,7 +13,6 @@ from ...stack import Dataset, Grid, Source
 from ...stack.lazy import LazyVoxels, as_array
 from ...system.memory import check_fits
 from .metadata import Multiscale, depths_of, multiscale_of
-from .remote import RemoteFolder, folder_of
 from .safety import open_checked, read_attributes
 from .sink import ZarrSink, written_dtype
 
@@ -29,7 +28,7 @@ def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False,
     Parameters
     ----------
     path : Path
-        The folder of the image, or its address.
+        The folder of the image.
     axis : {"auto", "z"}
         Sections always lie along z.
     axes : str or None
@@ -67,14 +66,14 @@ def _read_levels(path: Path, axis: str, axes: str | None, *, first_only: bool) -
             f"the section axis '{axis}' can be chosen for NIfTI only; OME-Zarr sections lie along z: leave it at auto"
         )
     try:
-        found = _described(folder_of(path), axes)
+        found = _described(path, axes)
         levels = found.levels[:1] if first_only else found.levels
         return [_dataset(path, found, number) for number in range(len(levels))]
     except InputError as error:
         raise InputError(f"'{path.name}' {error}") from error
 
 
-def _described(path: Path | RemoteFolder, axes: str | None) -> Multiscale:
+def _described(path: Path, axes: str | None) -> Multiscale:
     try:
         image, attributes = read_attributes(path)
         return multiscale_of(image, attributes, axes)

@@ -21,7 +21,6 @@ from ...stack.colours import COLOUR_NAMES, colours_of
 from ...stack.units import convert, normalise_unit
 from ..calibration import number
 from ..tiff.ome import is_linear
-from .safety import Folder
 
 OWN_KEY = "depth_interp_file"
 """Group attribute of ours: the depths of uneven sections, axes of unknown scale, and the history of a run."""
@@ -43,7 +42,7 @@ _COLOURS = ("00FF00", "FF00FF", "00FFFF", "FFFF00", "FF0000", "0000FF")
 class Level:
     """One resolution: its array, and where its voxels are, in the units of the axes."""
 
-    folder: Folder
+    folder: Path
     scale: Mapping[str, float]
     first: Mapping[str, float]
 
@@ -86,7 +85,7 @@ class Multiscale:
     thickness: float | None = None
 
 
-def multiscale_of(image: Folder, attributes: Mapping[str, Any], axes: str | None) -> Multiscale:
+def multiscale_of(image: Path, attributes: Mapping[str, Any], axes: str | None) -> Multiscale:
     """Read the attributes of an image's group; those of a bare array name nothing.
 
     Raises
@@ -123,7 +122,7 @@ def multiscale_of(image: Folder, attributes: Mapping[str, Any], axes: str | None
     return _in_one_unit(found, units)
 
 
-def _bare_array(image: Folder, attributes: Mapping[str, Any], axes: str | None) -> Multiscale:
+def _bare_array(image: Path, attributes: Mapping[str, Any], axes: str | None) -> Multiscale:
     for key, what in (("plate", "a plate of many images"), ("well", "a well of many images"), ("labels", "labels")):
         if key in attributes or key in attributes.get("ome", {}):
             raise InputError(f"is {what}; give the folder of one image in it")
@@ -147,7 +146,7 @@ def _axes(listed: Any) -> tuple[str, dict[str, str | None]]:
     return "".join(names), {name: each.get("unit") for name, each in zip(names, entries, strict=True)}
 
 
-def _level(image: Folder, multiscale: Mapping[str, Any], dataset: Any, axes: str) -> Level:
+def _level(image: Path, multiscale: Mapping[str, Any], dataset: Any, axes: str) -> Level:
     path = dataset.get("path") if isinstance(dataset, Mapping) else None
     if not isinstance(path, str) or not path or Path(path).is_absolute() or ".." in Path(path).parts or "\0" in path:
         raise InputError(f"is damaged: it names its voxels {path!r}, which is no path inside it; export it again")

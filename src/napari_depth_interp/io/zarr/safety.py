@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from ...errors import InputError
 from ...stack.lazy import ArraySource
-from .remote import RemoteFolder
-
-Folder = Path | RemoteFolder
-"""Where an array lies: here, or on a server."""
 
 _COMPRESSORS = {"blosc", "zstd", "gzip", "zlib", "lz4"}
 _FILTERS = {"delta", "shuffle", "fixedscaleoffset", "bitround"}
@@ -28,10 +23,9 @@ _EXPANDED = 2000
 _UNSUSPICIOUS = 2**28
 _SLACK = 2**16
 _NO_CHUNK = 2**64 - 1
-_METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
 
 
-def read_attributes(path: Folder) -> tuple[Folder, dict[str, Any]]:
+def read_attributes(path: Path) -> tuple[Path, dict[str, Any]]:
     """Return the folder of the image in ``path`` and the attributes of its group (or array)."""
     for folder in (path, path / "0"):
         for name in ("zarr.json", ".zattrs", ".zarray", ".zgroup"):
@@ -52,7 +46,7 @@ def _is_layout(ome: Any) -> bool:
     return isinstance(ome, Mapping) and ome.get("bioformats2raw.layout") == 3 and "multiscales" not in ome
 
 
-def _json(path: Folder) -> dict[str, Any]:
+def _json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _LARGEST_METADATA:
             raise InputError(f"is damaged: its metadata {path.name} has {path.stat().st_size} bytes; export it again")
@@ -65,7 +59,7 @@ def _json(path: Folder) -> dict[str, Any]:
     return found
 
 
-def open_checked(folder: Folder, image: Path) -> ArraySource:
+def open_checked(folder: Path, image: Path) -> ArraySource:
     """Open one array after its metadata have been checked.
 
     Raises
@@ -89,7 +83,7 @@ def open_checked(folder: Folder, image: Path) -> ArraySource:
         raise InputError(f"is damaged: its voxels ('{folder.name}') are missing; copy or export it again")
     _check_codecs(codec for codec in codecs if codec is not None)
     try:
-        array = zarr.open_array(store=_store(folder), mode="r", zarr_format=version)  # type: ignore[arg-type]
+        array = zarr.open_array(store=str(folder), mode="r", zarr_format=version)  # type: ignore[arg-type]
     except Exception as error:  # a damaged file makes zarr raise nearly anything
         raise InputError(f"is damaged: its voxels cannot be opened ({_reason(error)}); export it again") from error
     _check_size(array, folder)
@@ -138,7 +132,7 @@ def _check_dtype_v2(dtype: Any) -> None:
         )
 
 
-def _check_size(array: Any, folder: Folder) -> None:
+def _check_size(array: Any, folder: Path) -> None:
     """Refuse sizes that the bytes in the folder cannot stand for; a missing chunk would be read as zeros."""
     if not array.size:
         raise InputError(f"is empty: it has the shape {array.shape}; export it again")
@@ -148,8 +142,6 @@ def _check_size(array: Any, folder: Folder) -> None:
         raise InputError(
             f"is damaged: one chunk is said to take {chunk / 1e9:.1f} GB; export it again in smaller chunks"
         )
-    if isinstance(folder, RemoteFolder):
-        return  # what lies there cannot be listed
     stored = 0
     for file in folder.rglob("*"):
         if file.name not in ("zarr.json", ".zarray", ".zattrs", ".zgroup") and file.is_file():
@@ -163,71 +155,48 @@ def _check_size(array: Any, folder: Folder) -> None:
         )
 
 
-def _store(folder: Folder, base: Any = None) -> Any:
-    """Return the store of a folder, of the class ``base`` where that is given."""
-    from zarr.storage import FsspecStore, LocalStore
-
-    if isinstance(folder, RemoteFolder):
-        return (base or FsspecStore).from_url(folder.address, storage_options=folder.options, read_only=True)
-    return (base or LocalStore)(folder, read_only=True)
-
-
-def _checked_store(array: Any, folder: Folder, codecs: list[str | None], version: int) -> Any:
+def _checked_store(array: Any, folder: Path, codecs: list[str | None], version: int) -> Any:
     """Return the same array on a store that looks at each chunk before it is decompressed."""
     import zarr
+    from zarr.storage import LocalStore
 
     limit = int(np.prod(array.chunks)) * array.dtype.itemsize + _SLACK
     used = [name for name in codecs if name in _COMPRESSORS]
     shards = getattr(array, "shards", None)
     inner = 0 if shards is None else int(np.prod(shards)) // int(np.prod(array.chunks))
     known: set[str] = set()
-    base: Any = type(_store(folder))
 
-    class CheckedStore(base):  # type: ignore[misc]
+    class CheckedStore(LocalStore):
         async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
-            is_chunk = bool(used) and not key.endswith(_METADATA)
-            if is_chunk and inner and isinstance(folder, Path) and key not in known:
-                if (folder / key).is_file():
-                    with (folder / key).open("rb") as file:
-                        _check_shard(file, used[-1] or "", inner, limit)
+            is_chunk = not key.endswith(("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"))
+            if is_chunk and used and inner and key not in known:
+                _check_shard(folder / key, used[-1] or "", inner, limit)
                 known.add(key)
             value = await super().get(key, prototype, byte_range)
-            if value is None or not is_chunk or (inner and isinstance(folder, Path)):
-                return value
-            data = value.to_bytes()
-            _check_answer(data, byte_range)
-            if not inner or hasattr(byte_range, "start"):
-                _check_expansion(used[-1] or "", data, limit)
-            elif byte_range is None:
-                _check_shard(io.BytesIO(data), used[-1] or "", inner, limit)
+            if value is not None and is_chunk and used and not inner:
+                _check_expansion(used[-1] or "", value.to_bytes(), limit)
             return value
 
-    return zarr.open_array(store=_store(folder, CheckedStore), mode="r", zarr_format=version)  # type: ignore[arg-type]
+    return zarr.open_array(store=CheckedStore(folder, read_only=True), mode="r", zarr_format=version)  # type: ignore[arg-type]
 
 
-def _check_answer(data: bytes, byte_range: Any) -> None:
-    """Raise a ValueError if a server gave another part of a file than it was asked for."""
-    wanted = getattr(byte_range, "suffix", None)
-    if hasattr(byte_range, "start"):
-        wanted = byte_range.end - byte_range.start
-    if wanted is not None and len(data) != wanted:
-        raise ValueError(f"the server gave {len(data)} bytes where {wanted} were asked for")
-
-
-def _check_shard(file: BinaryIO, codec: str, count: int, limit: int) -> None:
+def _check_shard(path: Path, codec: str, count: int, limit: int) -> None:
     """Check each chunk of a shard, whose index (offset and length of each) stands at the end with a checksum."""
-    size = file.seek(0, 2)
+    if not path.is_file():
+        return
+    size = path.stat().st_size
     if size < 16 * count + 4:
         raise ValueError(f"a shard has {size} bytes, too few for its index")
-    file.seek(size - 16 * count - 4)
-    index = np.frombuffer(file.read(16 * count), "<u8").reshape(count, 2)
-    for offset, length in index.tolist():
-        if offset == length == _NO_CHUNK:
-            continue
-        if offset + length > size:
-            raise ValueError("a shard's index points beyond its end")
-        file.seek(offset)
-        _check_expansion(codec, file.read(length), limit)
+    with path.open("rb") as file:
+        file.seek(size - 16 * count - 4)
+        index = np.frombuffer(file.read(16 * count), "<u8").reshape(count, 2)
+        for offset, length in index.tolist():
+            if offset == length == _NO_CHUNK:
+                continue
+            if offset + length > size:
+                raise ValueError("a shard's index points beyond its end")
+            file.seek(offset)
+            _check_expansion(codec, file.read(length), limit)
 
 
 def _check_expansion(codec: str, data: bytes, limit: int) -> None:
