@@ -69,6 +69,13 @@ FOLDERS = ("zarr", "n5")
 
 _PLACEHOLDER = re.compile(r"[*?]|\{[cztCZT]\}")
 _SEPARATOR = "::"
+_URL = re.compile(r"(https?|s3):/{1,2}(?!/)(.+)", re.IGNORECASE)
+
+
+def url_of(path: str | PathLike[str]) -> str | None:
+    """Return the address of an image on a server, whose slashes a path has taken together; None for a file."""
+    match = _URL.match(fspath(path))
+    return None if match is None else f"{match[1].lower()}://{match[2]}"
 
 
 def split_series(path: str | PathLike[str]) -> tuple[Path, str | None]:
@@ -78,7 +85,7 @@ def split_series(path: str | PathLike[str]) -> tuple[Path, str | None]:
     """
     text = fspath(path)
     file, separator, series = text.partition(_SEPARATOR)
-    if not separator or not series or _exists(Path(text)):
+    if url_of(text) is not None or not separator or not series or _exists(Path(text)):
         return Path(text), None
     return Path(file), series
 
@@ -89,7 +96,7 @@ def format_of(path: str | PathLike[str]) -> str | None:
     file, _, series = text.partition(_SEPARATOR)
     for each in (text, file) if series else (text,):
         name = Path(each).name.lower()
-        if _PLACEHOLDER.search(name):
+        if _PLACEHOLDER.search(name) and url_of(text) is None:
             return "sequence"
         found = next((kind for suffix, kind in SUFFIXES.items() if name.endswith(suffix)), None)
         if found is not None and (each == file or not BY_KEY[found].series):
