@@ -94,14 +94,17 @@ def format_of(path: str | PathLike[str]) -> str | None:
     """Return the key of the format, such as ``"tiff"``, or None, judged by the name alone."""
     text = fspath(path)
     file, _, series = text.partition(_SEPARATOR)
-    for each in (text, file) if series else (text,):
-        name = Path(each).name.lower()
-        if _PLACEHOLDER.search(name) and url_of(text) is None:
-            return "sequence"
-        found = next((kind for suffix, kind in SUFFIXES.items() if name.endswith(suffix)), None)
-        if found is not None and (each == file or not BY_KEY[found].series):
-            return found
-    return None
+    first = _by_suffix(file)
+    if series and first is not None and BY_KEY[first].series:
+        return first
+    return _by_suffix(text) or first
+
+
+def _by_suffix(text: str) -> str | None:
+    name = Path(text).name.lower()
+    if _PLACEHOLDER.search(name) and url_of(text) is None:
+        return "sequence"
+    return next((kind for suffix, kind in SUFFIXES.items() if name.endswith(suffix)), None)
 
 
 def stem_of(name: str) -> str:
