@@ -17,7 +17,7 @@ from ..errors import InputError, OutputError, RequestError
 from ..stack import Dataset, Grid
 from .dicom import folder_holds_dicom, is_dicom
 from .files import check_output, check_readable, replacing
-from .formats import BY_KEY, FOLDERS, FORMATS, SUFFIXES, format_of, result_name, split_series, stem_of
+from .formats import BY_KEY, FOLDERS, FORMATS, SUFFIXES, format_of, result_name, split_series, stem_of, url_of
 from .streaming import Sink
 
 __all__ = [
@@ -131,7 +131,7 @@ def read_levels(path: str | PathLike[str]) -> list[Dataset]:
         return [read(str(path))]
     from .zarr import read_levels as levels_of
 
-    check_readable(path, folder=True)
+    _readable(path)
     return levels_of(path)
 
 
@@ -294,6 +294,12 @@ def _looked_into(path: Path) -> str | None:
 def _readable(path: Path) -> str:
     """Return the key of the format of a path that can be read."""
     kind = format_of(path)
+    if url_of(path) is not None:
+        if kind != "zarr":
+            raise InputError(
+                f"'{url_of(path)}' is on a server, where OME-Zarr is read only: give an address that ends in .zarr"
+            )
+        return kind
     if kind != "sequence":
         found = kind_at(path)
         check_readable(path, folder=kind in FOLDERS or (kind is None and found is not None and path.is_dir()))

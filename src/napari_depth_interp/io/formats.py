@@ -70,6 +70,13 @@ FOLDERS = ("zarr", "n5")
 
 _PLACEHOLDER = re.compile(r"[*?]|\{[cztCZT]\}")
 _SEPARATOR = "::"
+_URL = re.compile(r"(https?|s3):/{1,2}(?!/)(.+)", re.IGNORECASE)
+
+
+def url_of(path: str | PathLike[str]) -> str | None:
+    """Return the address of an image on a server, whose slashes a path has taken together; None for a file."""
+    match = _URL.match(fspath(path))
+    return None if match is None else f"{match[1].lower()}://{match[2]}"
 
 
 def split_series(path: str | PathLike[str]) -> tuple[Path, str | None]:
@@ -79,7 +86,7 @@ def split_series(path: str | PathLike[str]) -> tuple[Path, str | None]:
     """
     text = fspath(path)
     file, separator, series = text.partition(_SEPARATOR)
-    if not separator or not series or _exists(Path(text)):
+    if url_of(text) is not None or not separator or not series or _exists(Path(text)):
         return Path(text), None
     return Path(file), series
 
@@ -88,14 +95,17 @@ def format_of(path: str | PathLike[str]) -> str | None:
     """Return the key of the format, such as ``"tiff"``, or None, judged by the name alone."""
     text = fspath(path)
     file, _, series = text.partition(_SEPARATOR)
-    for each in (text, file) if series else (text,):
-        name = Path(each).name.lower()
-        if _PLACEHOLDER.search(name):
-            return "sequence"
-        found = next((kind for suffix, kind in SUFFIXES.items() if name.endswith(suffix)), None)
-        if found is not None and (each == file or not BY_KEY[found].series):
-            return found
-    return None
+    first = _by_suffix(file)
+    if series and first is not None and BY_KEY[first].series:
+        return first
+    return _by_suffix(text) or first
+
+
+def _by_suffix(text: str) -> str | None:
+    name = Path(text).name.lower()
+    if _PLACEHOLDER.search(name) and url_of(text) is None:
+        return "sequence"
+    return next((kind for suffix, kind in SUFFIXES.items() if name.endswith(suffix)), None)
 
 
 def stem_of(name: str) -> str:

@@ -62,6 +62,8 @@ def read(
         head = _head(file, path)
         header = nrrd.read_header(io.BytesIO(head))
         sizes = [int(n) for n in header["sizes"]]
+        if len(sizes) != int(header["dimension"]):
+            raise damaged(path, f"it claims to have {header['dimension']} axes and lists {len(sizes)} sizes")
         spatial, other = _axes(header, sizes, path)
         voxels = _voxels(file, header, sizes, path)
         affine, notes = _affine(header, spatial)
