@@ -30,8 +30,8 @@ from command_line import (
 from napari_depth_interp.run.settings import Settings
 
 RUN_KEYS = [
-    "input", "output", "method", "config", "shape", "spacing", "unit", "seconds", "device", "seed", "warnings",
-    "expected_gain_db",
+    "input", "output", "method", "config", "shape", "spacing", "thickness", "unit", "seconds", "device", "seed",
+    "warnings", "expected_gain_db",
 ]  # fmt: skip
 
 
@@ -221,7 +221,8 @@ class TestRun:
         assert summary.pop("seconds") > 0
         assert summary == {
             "input": str(tif), "output": str(out), "method": "nearest", "config": {}, "shape": [17, 12, 14],
-            "spacing": 0.5, "unit": "um", "device": "cpu", "seed": 3, "warnings": [], "expected_gain_db": None,
+            "spacing": 0.5, "thickness": None, "unit": "um", "device": "cpu", "seed": 3, "warnings": [],
+            "expected_gain_db": None,
         }  # fmt: skip
 
     def test_warnings_stand_in_json_and_on_standard_error(self, tif, out):

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import niftis
+import others
 import sets
 import tiffs
 import zarrs
@@ -48,6 +49,7 @@ def make(root: Path) -> list[Case]:
     sets.add(folder)
     niftis.add(folder)
     zarrs.add(folder, told_by(root))
+    others.add(folder)
     tiffs.paths(folder, root / "outside")
     return folder.cases
 

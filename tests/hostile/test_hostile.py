@@ -21,6 +21,8 @@ KINDS = (
     "TIFF bytes changed", "bombs", "NaN and Inf", "NIfTI cut off", "NIfTI wrong sizes", "zero and odd spacing",
     "NIfTI endianness", "NIfTI extensions", "NIfTI bytes changed",
     "OME-Zarr sound", "OME-Zarr metadata", "OME-Zarr chunks", "pickle planted", "odd names", "symlinks", "no files",
+    "other formats sound", "other formats cut off", "other formats, bytes changed", "other formats, lying sizes",
+    "paths in headers", "HDF5", "N5 and sequences",
 )  # fmt: skip
 
 

@@ -123,12 +123,13 @@ def test_of_two_runs_that_make_a_folder_the_second_fails(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("address", ["https://example.org/a.tif", "s3://bucket/a.ome.zarr", "http://x/y/a.nii.gz"])
+@pytest.mark.parametrize("address", ["https://example.org/a.tif", "s3://bucket/a.ome.zarr", "ftp://x/y/a.nii.gz"])
 def test_an_address_is_told_from_a_missing_file(address: str) -> None:
-    with pytest.raises(InputError, match=f"'{address}' is a URL, not a file on this computer; download it"):
-        io.read(address)
     with pytest.raises(OutputError, match=f"'{address}' is a URL, not a file on this computer; give the name"):
         check_output(Path(address), overwrite=True)
+    if not address.startswith("s3"):  # where OME-Zarr is read
+        with pytest.raises(InputError, match=f"'{address}' is (a URL, not a file on this computer|on a server)"):
+            io.read(address)
 
 
 def test_a_drive_is_no_address(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from napari_depth_interp import io
-from napari_depth_interp.errors import InputError
+from napari_depth_interp.errors import InputError, RequestError
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "formats" / "NDTiff3.2_multichannel_NDTiffStack.tif"
 
@@ -32,14 +32,14 @@ def about(place, **more):
     return known | {"ElapsedTime-ms": 2000 * int(place.get("time", 0))} | more
 
 
-def ndtiff(path, records, image=None):
+def ndtiff(path, records, image=None, add=None):
     """Write images with their metadata in tag 51123; return where their voxels lie."""
     names = sorted({str(each["Axes"].get("channel", "")) for each in records if isinstance(each.get("Axes"), dict)})
     with tifffile.TiffWriter(path) as writer:
         for each in records:
             place = each["Axes"] if isinstance(each.get("Axes"), dict) else {}
             index = (place.get("z", 0), names.index(str(place.get("channel", ""))), place.get("time", 0))
-            found = values(*index) if image is None else image
+            found = values(*index) + np.uint16((add or {}).get(place.get("position"), 0)) if image is None else image
             tag = (51123, 2, None, json.dumps(each).encode(), True)
             writer.write(found, photometric="minisblack", metadata=None, extratags=[tag], contiguous=False)
     with tifffile.TiffFile(path) as tif:
@@ -141,10 +141,19 @@ def test_the_last_time_point_may_be_unfinished(tmp_path):
 
 def test_of_several_positions_the_first_is_read(tmp_path):
     records = [about(each) for name in ("A1", "B2") for each in places(position=name, row=0)]
-    ndtiff(tmp_path / "a.tif", records)
+    ndtiff(tmp_path / "a.tif", records, add={"B2": 7})
     dataset = io.read(tmp_path / "a.tif")
     assert dataset.voxels.shape == (1, 1, 3, 4, 5)
-    assert dataset.notes == ("the file holds 2 positions; the first one was read (position A1)",)
+    assert dataset.notes == (
+        "the file holds 2 positions (0 'A1', 1 'B2'); the first one was read: FILE::NAME reads another",
+    )
+    assert io.series_of(tmp_path / "a.tif") == ["A1", "B2"]
+    for name in ("B2", "1"):
+        dataset = io.read(f"{tmp_path / 'a.tif'}::{name}", lazy=True)
+        assert (dataset.notes, dataset.source.path.name) == ((), f"a.tif::{name}")
+        np.testing.assert_array_equal(np.asarray(dataset.voxels)[0, 0], [values(z) + 7 for z in range(3)])
+    with pytest.raises(RequestError, match="has no positions 'C3'; choose a number from 0 or a name: 0 'A1', 1 'B2'"):
+        io.read(f"{tmp_path / 'a.tif'}::C3")
 
 
 @pytest.mark.parametrize(

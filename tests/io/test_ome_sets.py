@@ -63,10 +63,16 @@ def test_of_several_images_that_of_the_file_is_read(tmp_path):
     """As Micro-Manager and slide scanners write positions: all are described in every file."""
     xml = image(data(["p0.ome.tif"]), 1) + image(data(["p1.ome.tif"]), 1, n=1, spacing=5)
     for number in range(2):
-        path = tiff(tmp_path / f"p{number}.ome.tif", ome(xml, f"urn:uuid:p{number}.ome.tif"), plane(number))
+        tiff(tmp_path / f"p{number}.ome.tif", ome(xml, f"urn:uuid:p{number}.ome.tif"), plane(number))
+    for number in range(2):
+        path = tmp_path / f"p{number}.ome.tif"
         dataset = io.read(path)
         np.testing.assert_array_equal(dataset.voxels[0, 0], [plane(number)])
         assert "2 image series" in dataset.notes[0]
+        other = 1 - number
+        dataset = io.read(f"{path}::{other}", lazy=True)
+        np.testing.assert_array_equal(np.asarray(dataset.voxels)[0, 0], [plane(other)])
+        assert (dataset.notes, io.series_of(path)) == ((), ["0", "1"])
     (tmp_path / "p1.ome.tif").unlink()
     np.testing.assert_array_equal(sections(tmp_path / "p0.ome.tif"), [plane(0)])
 
@@ -221,7 +227,7 @@ def test_sizes_that_are_none_are_named(tmp_path, value):
 def test_a_companion_is_no_format_to_write(tmp_path):
     one_per_file(tmp_path, NAMES)
     dataset = io.read(tmp_path / NAMES[0])
-    with pytest.raises(OutputError, match=r"description without voxels; write .ome.tif"):
+    with pytest.raises(OutputError, match="OME companion is read, but not written so"):
         io.write(tmp_path / "x.companion.ome", dataset)
 
 

@@ -340,6 +340,9 @@ def test_first_of_several_series_with_a_note(tmp_path):
     got = io.read(tmp_path / "a.tif")
     assert got.voxels.shape == (1, 1, 4, 5, 7)
     assert "2 image series" in got.notes[0]
+    second = io.read(f"{tmp_path / 'a.tif'}::1")
+    np.testing.assert_array_equal(second.voxels[0, 0, 0], numbers((9, 3)))
+    assert (second.notes, len(io.series_of(tmp_path / "a.tif"))) == ((), 2)
 
 
 # --- images that cannot be used --------------------------------------------------------------------

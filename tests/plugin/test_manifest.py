@@ -60,7 +60,9 @@ def test_what_is_contributed(manifest):
     ]  # fmt: skip
     assert [item.command for item in found.menus["napari/layers/measure"]] == ["napari-depth-interp.compare"]
     patterns = {pattern for reader in found.readers for pattern in reader.filename_patterns}
-    assert patterns == {"*.tif", "*.tiff", "*.btf", "*.companion.ome", "*.nii", "*.nii.gz", "*.zarr"}
+    own = {"*.tif", "*.tiff", "*.btf", "*.companion.ome", "*.nii", "*.nii.gz", "*.zarr"}
+    scanners = {"*.nrrd", "*.nhdr", "*.mha", "*.mhd", "*.mgz", "*.mgh", "*.mnc", "*.hdr"}
+    assert patterns == own | scanners  # files of microscopes have readers of their own in napari
     extensions = {extension for writer in found.writers for extension in writer.filename_extensions}
     assert extensions == {".tif", ".tiff", ".nii", ".nii.gz", ".zarr"}
     assert {sample.key for sample in found.sample_data} == {"mri", "organoid", "vessels", "dendrites", "cells"}

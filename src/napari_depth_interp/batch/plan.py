@@ -22,9 +22,6 @@ from ..stack.units import parse_length
 from ..system.devices import resolve_device
 from .workspace import FOLDER
 
-_COMPANION = ".companion.ome"
-"""Of a description without voxels: its result is a TIFF."""
-
 _ANY_COUNT = 10**9
 """Sections that a file may have, as long as it has not been read."""
 
@@ -206,7 +203,7 @@ def _together(files: list[Input]) -> tuple[list[Input], list[str]]:
     taken: set[str] = set()
     found: list[Input] = []
     sets: list[Input] = []
-    for each in sorted(files, key=lambda each: not each.name.lower().endswith(_COMPANION)):  # they know all the files
+    for each in sorted(files, key=lambda each: io.format_of(each.name) != "companion"):  # they know all the files
         if os.path.realpath(each.path) in taken:
             continue
         parts = [os.path.realpath(part) for part in io.parts(each.path)]
@@ -229,13 +226,11 @@ def _together(files: list[Input]) -> tuple[list[Input], list[str]]:
 
 def outputs_of(plan: Plan, name: str) -> tuple[Path, Path | None]:
     """Return where a file's result and its uncertainty go."""
-    companion = name.lower().endswith(_COMPANION)
-    output = plan.target / (f"{name[: -len(_COMPANION)]}.ome.tif" if companion else name)
+    output = plan.target / Path(name).with_name(io.result_name(Path(name).name))
     if not plan.uncertainty:
         return output, None
-    suffix = max((suffix for suffix in io.SUFFIXES if output.name.lower().endswith(suffix)), key=len)
-    ending = output.name[-len(suffix) :]
-    return output, output.with_name(f"{output.name[: -len(suffix)]}_uncertainty{ending}")
+    stem = io.stem_of(output.name)
+    return output, output.with_name(f"{stem}_uncertainty{output.name[len(stem) :]}")
 
 
 def _walk(plan: Plan, earlier: list[Path]) -> Iterator[tuple[Path, list[str]]]:

@@ -25,7 +25,7 @@ def check_outputs(outputs: Mapping[str, Path | None], sources: Sequence[Path | N
     from .. import io
 
     wanted = {what: path for what, path in outputs.items() if path is not None}
-    there = [path for path in sources if path is not None]
+    there = [io.split_series(path)[0] for path in sources if path is not None]
     taken: dict[Path, str] = {}
     for what, path in wanted.items():
         first = taken.setdefault(path.resolve(), what)

@@ -28,7 +28,14 @@ FILE: dict[str, Any] = {"metavar": "FILE", "readable": False}
 """That a file cannot be read is said by whoever reads it, not by the parser of the options."""
 
 Input = Annotated[
-    Path, typer.Argument(metavar="IN", help="TIFF, NIfTI or OME-Zarr stack.", show_default=False, readable=False)
+    Path,
+    typer.Argument(
+        metavar="IN",
+        help="TIFF, NIfTI or OME-Zarr stack, a file of a microscope or scanner, or a folder of DICOM files or images. "
+        "FILE::SERIES names one of several.",
+        show_default=False,
+        readable=False,
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

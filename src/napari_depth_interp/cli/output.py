@@ -40,6 +40,7 @@ def summarise(source: Path, output: Path, request: Request, result: Result) -> d
         **aligned,
         "shape": list(result.dataset.shape),
         "spacing": grid.spacing,
+        "thickness": grid.thickness,
         "unit": grid.unit,
         "seconds": result.seconds,
         "device": request.runtime.device,
@@ -53,6 +54,7 @@ def describe_result(output: Path, request: Request, result: Result) -> str:
     """Return what ``run`` prints for people."""
     grid, sizes = result.dataset.grid, " x ".join(map(str, result.dataset.voxels.shape[2:]))
     apart = "" if grid.spacing is None else f", sections {grid.spacing:g} {grid.unit or '(no unit)'} apart"
+    apart += "" if grid.thickness is None else f" and {grid.thickness:g} thick"
     observed, enhanced = int(result.is_observed.sum()), int(result.is_enhanced.sum())
     moved = 0 if enhanced else int(result.is_moved.sum())
     new = len(result.is_observed) - observed - enhanced - moved

@@ -104,7 +104,7 @@ def evaluate(
             on_scores(done[-1][0])
     baseline = next((scores for scores, _ in done if scores.method == BASELINE), None)
     scores = [each if baseline in (None, each) else against(baseline, each) for each, _ in done]
-    source = dataset.source.path.name if dataset.source and dataset.source.path else None
+    source = dataset.source.name if dataset.source else None
     devices = ", ".join(dict.fromkeys(device for _, device in done))
     return Scores(
         source,

@@ -13,25 +13,24 @@ from typing import Any, Literal, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, OutputError
+from ..errors import InputError, OutputError, RequestError
 from ..stack import Dataset, Grid
-from .dicom import advice as dicom_advice
-from .dicom import is_dicom
+from .dicom import folder_holds_dicom, is_dicom
 from .files import check_output, check_readable, replacing
+from .formats import BY_KEY, FOLDERS, FORMATS, SUFFIXES, format_of, result_name, split_series, stem_of, url_of
 from .streaming import Sink
 
 __all__ = [
-    "STREAMED", "SUFFIXES", "SectionAxis", "Sink", "check_format", "check_output", "check_stream", "creating",
-    "format_of", "offset", "open_stack", "parts", "read", "read_levels", "section_axis", "write",
+    "FORMATS", "STREAMED", "SUFFIXES", "SectionAxis", "Sink", "check_format", "check_output", "check_stream",
+    "creating", "format_of", "is_placed", "kind_at", "offset", "open_stack", "parts", "read", "read_levels",
+    "result_name", "section_axis", "series_of", "split_series", "stem_of", "write",
 ]  # fmt: skip
 
 SectionAxis = Literal["auto", "x", "y", "z"]
-SUFFIXES = {
-    ".tif": "tiff", ".tiff": "tiff", ".btf": "tiff", ".companion.ome": "tiff", ".nii": "nifti", ".nii.gz": "nifti",
-    ".ome.zarr": "zarr", ".zarr": "zarr",
-}  # fmt: skip
 STREAMED = ("zarr", "tiff")
 """Formats that are read and written without being held in memory."""
+LAZY = (*STREAMED, "companion", "ims", "hdf5", "n5", "sequence")
+"""Formats whose voxels may stay in their file."""
 STREAMED_SUFFIXES = (".ome.zarr", ".zarr", ".ome.tif", ".ome.tiff", ".tif", ".tiff", ".btf")
 LARGE_BYTES = 2**28
 """Images larger than this stay in their file until their voxels are asked for."""
@@ -42,7 +41,10 @@ _log = logging.getLogger(__name__)
 
 
 class _Format(Protocol):
-    def read(self, path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool, labels: bool) -> Dataset: ...
+    def read(
+        self, path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool, labels: bool, **series: str | None
+    ) -> Dataset: ...
+    def series(self, path: Path) -> list[str]: ...
     def write(self, path: Path, dataset: Dataset, *, float_output: bool) -> None: ...
     def check(self, dataset: Dataset, grid: Grid, *, float_output: bool) -> None: ...
 
@@ -59,14 +61,15 @@ def read(
     lazy: bool = False,
     labels: bool = False,
 ) -> Dataset:
-    """Read a TIFF, NIfTI or OME-Zarr image.
+    """Read a TIFF, NIfTI or OME-Zarr image, or one of the other formats in :data:`FORMATS`.
 
     Parameters
     ----------
     path : path
-        ``.tif``, ``.tiff``, ``.btf``, ``.nii``, ``.nii.gz``, or a folder ``.ome.zarr`` or ``.zarr``.
+        A file or a folder ``.zarr`` or ``.n5``; a folder of DICOM files or of two-dimensional images; a pattern such as
+        ``slices/*.png``. ``FILE::SERIES`` names one of several stacks in a file.
     axis : {"auto", "x", "y", "z"}
-        NIfTI only: the axis along which the sections lie; ``"auto"`` takes the coarsest one.
+        NIfTI and its like only: the axis along which the sections lie; ``"auto"`` takes the coarsest one.
     axes : str, optional
         The names of the file's axes, such as ``"TZYX"``, where a TIFF or a bare zarr array does not say.
     lazy : bool
@@ -85,11 +88,27 @@ def read(
     InputError
         If the file is missing, damaged, no image, or an image without sections (RGB, complex ...).
     """
-    path = Path(path)
-    check_readable(path, folder=format_of(path) == "zarr")
-    dataset = _format(path, InputError).read(path, axis=axis, axes=axes, lazy=lazy, labels=labels)
+    path, series = split_series(path)
+    kind = _readable(path)
+    chosen = {"series": series} if BY_KEY[kind].series else {}
+    if series is not None and not chosen:
+        raise RequestError(f"'{path.name}' holds one stack, so that '::{series}' chooses nothing; leave it out")
+    dataset = _module(kind).read(path, axis=axis, axes=axes, lazy=lazy, labels=labels, **chosen)
     _log.debug("read %s: (t, c, z, y, x) = %s, %s", path, dataset.voxels.shape, dataset.voxels.dtype)
     return dataset
+
+
+def series_of(path: str | PathLike[str]) -> list[str]:
+    """Return the names of the stacks that a file holds, each to be read as ``FILE::NAME``; of other formats none.
+
+    Raises
+    ------
+    InputError
+        As :func:`read`.
+    """
+    file, _ = split_series(path)
+    kind = _readable(file)
+    return _module(kind).series(file) if BY_KEY[kind].series else []
 
 
 def open_stack(path: str | PathLike[str], *, axis: SectionAxis = "auto", labels: bool = False) -> Dataset:
@@ -97,10 +116,9 @@ def open_stack(path: str | PathLike[str], *, axis: SectionAxis = "auto", labels:
 
     Parameters and errors as for :func:`read`.
     """
-    path = Path(path)
-    kind = format_of(path)
-    check_readable(path, folder=kind == "zarr")
-    if kind not in STREAMED or (kind == "tiff" and path.is_file() and path.stat().st_size < LARGE_BYTES // _EXPANDED):
+    file, _ = split_series(path)
+    kind = _readable(file)
+    if kind not in LAZY or (kind == "tiff" and file.is_file() and file.stat().st_size < LARGE_BYTES // _EXPANDED):
         return read(path, axis=axis, labels=labels)
     dataset = read(path, axis=axis, lazy=True, labels=labels)
     return dataset if dataset.voxels.nbytes > LARGE_BYTES else read(path, axis=axis, labels=labels)
@@ -110,10 +128,10 @@ def read_levels(path: str | PathLike[str]) -> list[Dataset]:
     """Return all resolutions of an OME-Zarr image, finest first, lazily read; of other files the one there is."""
     path = Path(path)
     if format_of(path) != "zarr":
-        return [read(path)]
+        return [read(str(path))]
     from .zarr import read_levels as levels_of
 
-    check_readable(path, folder=True)
+    _readable(path)
     return levels_of(path)
 
 
@@ -137,7 +155,7 @@ def write(path: str | PathLike[str], dataset: Dataset, *, overwrite: bool = Fals
         If the file exists, the folder is missing or not writable, or the disk is full.
     """
     path = Path(path)
-    writer = _format(path, OutputError)
+    writer = _writer(path)
     with replacing(path, overwrite=overwrite) as temporary:
         writer.write(temporary, dataset, float_output=float_output)
     _log.debug("wrote %s", path)
@@ -173,7 +191,7 @@ def creating(
     """
     path = Path(path)
     check_stream(path)
-    writer = cast(_StreamedFormat, _format(path, OutputError))
+    writer = cast(_StreamedFormat, _writer(path))
     with replacing(path, overwrite=overwrite) as temporary:
         yield writer.open_sink(temporary, dataset, shape, dtype)
 
@@ -207,18 +225,18 @@ def check_format(
         If the format cannot hold the type of the voxels or the grid.
     """
     path = Path(path)
-    _format(path, OutputError).check(dataset, grid or dataset.grid, float_output=float_output)
+    _writer(path).check(dataset, grid or dataset.grid, float_output=float_output)
 
 
-def format_of(path: str | PathLike[str]) -> str | None:
-    """Return ``"tiff"``, ``"nifti"``, ``"zarr"`` or None, judged by the name alone."""
-    name = Path(path).name.lower()
-    return next((kind for suffix, kind in SUFFIXES.items() if name.endswith(suffix)), None)
+def is_placed(path: str | PathLike[str]) -> bool:
+    """Return whether a file is written in the orientation of its source, as NIfTI is."""
+    kind = format_of(path)
+    return kind is not None and BY_KEY[kind].placed
 
 
 def parts(path: Path) -> tuple[Path, ...]:
     """Return the files that are read together with one, itself among them; the first one is that to be read."""
-    if format_of(path) != "tiff" or not path.is_file():
+    if format_of(path) not in ("tiff", "companion") or not path.is_file():
         return (path,)
     from .tiff import parts as parts_of
 
@@ -226,8 +244,8 @@ def parts(path: Path) -> tuple[Path, ...]:
 
 
 def section_axis(dataset: Dataset) -> SectionAxis | None:
-    """Return the axis along which the sections of a NIfTI file were taken to lie; None for other formats."""
-    if dataset.source is None or not dataset.source.format.startswith("NIfTI"):
+    """Return the axis along which the sections of a NIfTI file or its like were taken to lie; None for others."""
+    if dataset.source is None or not hasattr(dataset.source.header, "section_axis"):
         return None
     return cast(SectionAxis, "xyz"[dataset.source.header.section_axis])
 
@@ -251,12 +269,57 @@ def offset(dataset: Dataset, other: Dataset, factor: float = 1.0) -> NDArray[np.
     return nifti_offset(dataset.source.header, other.source.header, factor)
 
 
-def _format(path: Path, error: type[InputError | OutputError]) -> _Format:
+def kind_at(path: str | PathLike[str]) -> str | None:
+    """Return the key of the format of a file or folder that is there, looking into it where its name says nothing."""
+    path, _ = split_series(path)
     kind = format_of(path)
+    try:
+        return kind or _looked_into(path)
+    except OSError:  # a name too long, a folder that may not be entered: whoever reads it says so
+        return None
+
+
+def _looked_into(path: Path) -> str | None:
+    if path.is_dir():
+        if folder_holds_dicom(path):
+            return "dicom"
+        from .sequence import holds_images
+
+        return "sequence" if holds_images(path) else None
+    if path.suffix.lower() == ".img" and path.with_suffix(".hdr").is_file():
+        return "pair"
+    return "dicom" if is_dicom(path) else None
+
+
+def _readable(path: Path) -> str:
+    """Return the key of the format of a path that can be read."""
+    kind = format_of(path)
+    if url_of(path) is not None:
+        if kind != "zarr":
+            raise InputError(
+                f"'{url_of(path)}' is on a server, where OME-Zarr is read only: give an address that ends in .zarr"
+            )
+        return kind
+    if kind != "sequence":
+        found = kind_at(path)
+        check_readable(path, folder=kind in FOLDERS or (kind is None and found is not None and path.is_dir()))
+        kind = found
     if kind is None:
-        if error is InputError and is_dicom(path):
-            raise InputError(dicom_advice(path))
-        raise error(f"'{path.name}' has no known suffix; use one of {', '.join(SUFFIXES)}")
-    if error is OutputError and path.name.lower().endswith(".companion.ome"):
-        raise error(f"'{path.name}' would hold a description without voxels; write .ome.tif")
-    return cast(_Format, import_module(f".{kind}", __name__))
+        raise InputError(f"'{path.name}' has no known suffix; use one of {', '.join(SUFFIXES)}")
+    return kind
+
+
+def _writer(path: Path) -> _Format:
+    kind = format_of(path)
+    written = [suffix for each in FORMATS if each.written for suffix in each.suffixes]
+    if kind is None:
+        raise OutputError(f"'{path.name}' has no known suffix; use one of {', '.join(written)}")
+    if not BY_KEY[kind].written or path.suffix.lower() in (".nhdr", ".mhd"):
+        raise OutputError(
+            f"'{path.name}': {BY_KEY[kind].title} is read, but not written so; use one of {', '.join(written)}"
+        )
+    return _module(kind)
+
+
+def _module(kind: str) -> _Format:
+    return cast(_Format, import_module(f".{BY_KEY[kind].module}", __name__))

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import RequestError
 from ..stack import Grid
-from ..stack.units import convert
+from ..stack.units import convert, parse_length
 
 AGREEMENT = 1e-2
 """Even stage positions and the z size must agree to this fraction (stages report few digits)."""
@@ -47,6 +48,7 @@ class Calibration:
     channel_names: tuple[str, ...] = ()
     channel_colours: tuple[str, ...] = ()  # RRGGBB
     time_step: float | None = None  # seconds
+    thickness: Length | None = None  # of a section
     record: Mapping[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -73,6 +75,7 @@ class Calibration:
             pixel_size=None if y is None or x is None else (y, x),
             unit=unit,
             origin=(origin_y, origin_x),
+            thickness=None if self.thickness is None else self.thickness.to(unit),
         )
 
     def _unit(self) -> str | None:
@@ -163,6 +166,20 @@ def seconds(value: object, unit: object) -> float | None:
     step = number(value)
     factor = _SECONDS.get(str(unit or "").strip().lower())
     return None if not step or step < 0 or factor is None else step * factor
+
+
+def thickness_from(text: object, default_unit: str | None = None) -> Length | None:
+    """Return how thick a section is from words such as ``70 nm``, or None if they say nothing of use."""
+    try:
+        value, unit = parse_length(str(text))
+    except RequestError:
+        return None
+    return Length(value, unit or default_unit)
+
+
+def thickness_text(grid: Grid) -> str | None:
+    """Write the thickness as :func:`thickness_from` reads it."""
+    return None if grid.thickness is None else f"{grid.thickness:.12g} {grid.unit or ''}".strip()
 
 
 def record_from(text: str | bytes | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""DICOM is not read here, but recognised, to say which tool makes a NIfTI file of it."""
+"""DICOM is recognised by its content, as its files often have no suffix."""
 
 from __future__ import annotations
 
@@ -36,6 +36,6 @@ def advice(path: Path) -> str:
     """Return what is to be done with a DICOM file or folder, in words."""
     folder = path if path.is_dir() else path.parent
     return (
-        f"'{path}' holds DICOM images, which are not read here; convert the series with dcm2niix first, "
-        f"for example: dcm2niix -z y -o NIFTI_DIR '{folder}'"
+        f"'{path}' holds DICOM images; give the folder of one series to 'run', or convert all series with dcm2niix "
+        f"first, for example: dcm2niix -z y -o NIFTI_DIR '{folder}'"
     )

@@ -14,7 +14,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import InputError, OutputError
-from .dicom import advice, folder_holds_dicom
 
 _FLUSHES = 16
 _ZARR_FILES = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
@@ -31,9 +30,7 @@ def check_readable(path: Path, *, folder: bool = False) -> None:
                 raise InputError(f"'{path}' is an empty folder; copy or export the image again")
             return
         if path.is_dir():
-            if folder_holds_dicom(path):
-                raise InputError(advice(path))
-            raise InputError(f"'{path}' is a folder, not an image file; give the file inside it")
+            raise InputError(f"'{path}' is a folder, and no series of images; give the file inside it")
         if not path.exists():
             raise InputError(f"there is no file '{path}'; check the name and the folder")
         if not path.is_file():

@@ -3,23 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from napari.layers import Layer
+from napari.layers._source import layer_source
 from napari.types import LayerData
 from napari.utils.notifications import show_info
+from napari.viewer import Viewer
 
 from .. import io
 from ..stack import Dataset
 from ..stack.lazy import is_lazy
 from ..system.memory import free_memory
+from .preferences import PLUGIN
 
 Paths = str | Sequence[str]
+SERIES_KEY = "depth_interp_series"
+"""Where the metadata of a layer from a file of several stacks holds its :class:`OfFile`."""
+
+
+@dataclass(frozen=True)
+class OfFile:
+    """Which of several stacks in a file a layer shows.
+
+    Attributes
+    ----------
+    file : str
+    names : tuple of str
+        Of all stacks.
+    index : int
+        Of this one.
+    """
+
+    file: str
+    names: tuple[str, ...]
+    index: int
 
 
 def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
-    """Return the reader for TIFF, NIfTI and OME-Zarr images, None for others."""
+    """Return the reader for images of the formats that are known, also folders of DICOM files; None for others."""
     paths = [path] if isinstance(path, str) else list(path)
-    return read_files if all(io.format_of(each) for each in paths) else None
+    kinds = [io.kind_at(each) for each in paths]
+    if None in kinds or any(
+        kind == "sequence" and Path(each).is_dir() for kind, each in zip(kinds, paths, strict=True)
+    ):
+        return None  # napari itself opens a folder of images
+    return read_files
 
 
 def read_files(path: Paths) -> list[LayerData]:
@@ -39,10 +69,44 @@ def read_files(path: Paths) -> list[LayerData]:
         name = Path(each).name
         for note in dataset.notes:
             show_info(f"{name}: {note}")
-        suffix = max((suffix for suffix in io.SUFFIXES if name.lower().endswith(suffix)), key=len)
-        title = name[: -len(suffix)] or name
-        layers += to_label_layers(dataset, title) if holds_labels(dataset) else to_layers(dataset, title, coarser)
+        title = title_of(each)
+        made = to_label_layers(dataset, title) if holds_labels(dataset) else to_layers(dataset, title, coarser)
+        if (known := _series(each)) is not None:
+            for _, kwargs, _ in made:
+                kwargs["metadata"][SERIES_KEY] = known
+        layers += made
     return layers
+
+
+def add_files(viewer: Viewer, path: str) -> list[Layer]:
+    """Open a file, a folder or one series as layers, whatever napari's readers are told to open.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    file, _ = io.split_series(path)
+    with layer_source(path=str(file), reader_plugin=PLUGIN):
+        made = [Layer.create(*each) for each in read_files(path)]
+    return [viewer.add_layer(each) for each in made]
+
+
+def _series(path: str) -> OfFile | None:
+    """Return which of several stacks a path names, or None where the file holds one."""
+    file, wanted = io.split_series(path)
+    names = io.series_of(file)
+    if len(names) < 2:
+        return None
+    index = names.index(wanted) if wanted in names else int(wanted) if wanted and wanted.isdecimal() else 0
+    return OfFile(str(file), tuple(names), index)
+
+
+def title_of(path: str) -> str:
+    """Return what the layers of a file are called: its name without the suffix, and the chosen series."""
+    file, series = io.split_series(path)
+    stem = io.stem_of(file.name)
+    return stem if series is None else f"{stem} {series.strip('/')}"
 
 
 def _opened(path: str) -> tuple[Dataset, list[Dataset]]:

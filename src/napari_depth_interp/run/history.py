@@ -21,7 +21,7 @@ def input_record(dataset: Dataset) -> dict[str, Any]:
     """Return what a history says about the input."""
     source = dataset.source
     return {
-        "file": source.path.name if source and source.path else None,
+        "file": source.name if source else None,
         "shape": list(dataset.voxels.shape),
         "dtype": str(dataset.voxels.dtype),
         "sha256": signature(dataset.voxels),

@@ -182,10 +182,10 @@ class Result:
         io.write(path, dataset, overwrite=overwrite, float_output=self.record["dtype"] == "float32")
 
     def _observed_in_file(self, path: str | PathLike[str]) -> list[int]:
-        """Return the indices of the observed sections as stored: NIfTI may count from the other end."""
+        """Return the indices of the observed sections as stored: NIfTI and its like may count from the other end."""
         observed: list[int] = self.record["observed"]
         source = self.dataset.source
-        if io.format_of(path) != "nifti" or source is None or not source.reversed_sections:
+        if not io.is_placed(path) or source is None or not source.reversed_sections:
             return observed
         return [self.dataset.voxels.shape[2] - 1 - i for i in reversed(observed)]
 

@@ -29,13 +29,22 @@ class Source:
     """Where a dataset was read from.
 
     ``header`` belongs to the reader and writer of that format; nobody else looks inside.
-    ``reversed_sections`` says that the reader turned the order of the sections round.
+    ``reversed_sections`` says that the reader turned the order of the sections round; ``series`` is the one of several
+    stacks in the file.
     """
 
     path: Path | None
     format: str
     header: Any = None
     reversed_sections: bool = False
+    series: str | None = None
+
+    @property
+    def name(self) -> str | None:
+        """Name of the file, with the series that was chosen in it as ``FILE::SERIES``."""
+        if self.path is None:
+            return None
+        return self.path.name if self.series is None else f"{self.path.name}::{self.series}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,6 +210,11 @@ class Dataset:
     def shape(self) -> tuple[int, ...]:
         """Sizes of the axes that the file really has, in the order T, C, Z, Y, X."""
         return tuple(size for axis, size in zip("TCZYX", self.voxels.shape, strict=True) if axis in self.axes)
+
+    @property
+    def thickness(self) -> float | None:
+        """Depth over which one section was averaged, in the unit of the grid; None if the file does not say."""
+        return self.grid.thickness
 
     @classmethod
     def from_array(

@@ -68,7 +68,8 @@ class Grid:
     origin : (y, x)
         World position of the centre of the first pixel.
     thickness : float or None
-        Depth over which one section was averaged, where the file says so; not the spacing.
+        Depth over which one section was averaged, in ``unit``, where the file says so. It is not the spacing: sections
+        may have gaps between them, or overlap.
     descends_from : float or None
         Where depths decrease from section to section: that of the first one, and ``depths`` are distances from it.
     """
@@ -84,6 +85,8 @@ class Grid:
         if self.depths is not None:
             object.__setattr__(self, "depths", _checked_depths(self.depths))
         object.__setattr__(self, "unit", checked_unit(self.unit))
+        if self.thickness is not None and not (np.isfinite(self.thickness) and self.thickness > 0):
+            raise InputError(f"the thickness of a section must be a positive number, got {self.thickness}; correct it")
         if self.pixel_size is not None and not all(np.isfinite(s) and s > 0 for s in self.pixel_size):
             raise InputError(f"the pixel size (y, x) must be positive, got {self.pixel_size}; correct it in the file")
 

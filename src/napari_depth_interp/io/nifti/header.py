@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
+from ..calibration import record_from
 
 # nibabel is typed only in part: calls into these are not checked.
 Header = Any
@@ -25,6 +26,8 @@ VECTOR = 1007  # intent code: the fifth axis holds channels
 LABEL = 1002  # intent code: values are identifiers of objects
 COMMENT = 6  # extension code
 RECORD = b"napari-depth-interp record: "
+THICKNESS = "thickness"
+"""Key of the thickness of a section in the record, in the lengths of the header."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,3 +151,11 @@ def written_section_axis(header: Header) -> int | None:
 
 def is_record(extension: Any) -> bool:
     return bool(extension.get_code() == COMMENT and extension.content.startswith(RECORD))
+
+
+def record_in(header: Header) -> dict[str, Any]:
+    """Return the history; one that is cut or edited by another program is no reason to refuse the image."""
+    for extension in filter(is_record, header.extensions):
+        if record := record_from(extension.content.removeprefix(RECORD)):
+            return record
+    return {}

@@ -25,6 +25,7 @@ from .header import (
     LENGTHS,
     RECORD,
     SECONDS,
+    THICKNESS,
     VECTOR,
     Header,
     NiftiOrigin,
@@ -54,6 +55,25 @@ def write(path: Path, dataset: Dataset, *, float_output: bool = False) -> None:
     OutputError
         If the sections are unevenly spaced or the pixel size is not known.
     """
+    header, stored = prepared(dataset)
+    if dataset.source and not dataset.source.format.startswith("NIfTI") and max(stored.shape) <= _LARGEST_DIM:
+        header = _converted(header, 348)  # what is in memory as NIfTI-2 for the digits; NIfTI-1 is read everywhere
+    scaling = _set_dtype(header, stored.dtype, float_output)
+    with _created(path) as file:
+        header["magic"] = header.single_magic  # also what came from a pair
+        header["vox_offset"] = 0  # nibabel then computes it from the extensions
+        header.write_to(file)
+        _write_voxels(file, stored, header.get_data_dtype(), scaling)
+
+
+def prepared(dataset: Dataset) -> tuple[Header, NDArray[Any]]:
+    """Return the header that a dataset is written with, all but the type, and its voxels (x, y, z, t, c) as stored.
+
+    Raises
+    ------
+    OutputError
+        As :func:`write`.
+    """
     grid = dataset.grid
     check(dataset, grid)
     origin = dataset.source.header if dataset.source else None
@@ -67,26 +87,22 @@ def write(path: Path, dataset: Dataset, *, float_output: bool = False) -> None:
     section_axis = int(np.flatnonzero(origin.orientation[:, 0] == origin.section_axis)[0])
     others = (None if axis == section_axis else axis for axis in (frequency, phase))
     header.set_dim_info(*others, section_axis)
-    _set_record(header, dataset.record)
-    scaling = _set_dtype(header, stored.dtype, float_output)
-    with _created(path) as file:
-        header["vox_offset"] = 0  # nibabel then computes it from the extensions
-        header.write_to(file)
-        _write_voxels(file, stored, header.get_data_dtype(), scaling)
+    _set_record(header, dataset.record, grid)
+    return header, stored
 
 
-def check(dataset: Dataset, grid: Grid, *, float_output: bool = False) -> None:
-    """Raise an :class:`OutputError` if NIfTI cannot hold what is made of ``dataset`` on the grid ``grid``."""
+def check(dataset: Dataset, grid: Grid, *, float_output: bool = False, title: str = "NIfTI") -> None:
+    """Raise an :class:`OutputError` if NIfTI, or a format like it, cannot hold ``dataset`` on the grid ``grid``."""
     if grid.depths is None:
         raise missing_spacing()
     if not grid.is_even:
         gaps = np.diff(grid.depths)
         raise OutputError(
-            f"NIfTI holds evenly spaced sections only, but here the gaps go from {gaps.min():g} to {gaps.max():g}; "
+            f"{title} holds evenly spaced sections only, but here the gaps go from {gaps.min():g} to {gaps.max():g}; "
             "write TIFF instead, or ask for a regular spacing"
         )
     if grid.pixel_size is None and not (dataset.source and isinstance(dataset.source.header, NiftiOrigin)):
-        raise OutputError("NIfTI needs a pixel size, and the input does not give one; write TIFF instead")
+        raise OutputError(f"{title} needs a pixel size, and the input does not give one; write TIFF instead")
 
 
 def _plain_origin(grid: Grid) -> NiftiOrigin:
@@ -110,18 +126,27 @@ def _to_stored(voxels: NDArray[Any], origin: NiftiOrigin) -> NDArray[Any]:
 def _fitting_header(header: Header, shape: tuple[int, ...]) -> Header:
     """Return a copy with this shape; a NIfTI-2 one if NIfTI-1 cannot hold it."""
     if max(shape) > _LARGEST_DIM and not isinstance(header, nibabel.Nifti2Header):
-        larger = HEADERS[540](None, header.endianness)
-        for name in set(larger.keys()) & set(header.keys()) - {"sizeof_hdr", "magic", "dim"}:
-            larger[name] = header[name]
-        larger.extensions = header.extensions
-        normalise_quaternion(larger, 1 - 2e-7)  # nibabel rounds float32 half turns, but not float64 ones
-        header = larger
+        header = _converted(header, 540)
+        normalise_quaternion(header, 1 - 2e-7)  # nibabel rounds float32 half turns, but not float64 ones
     header = header.copy()
     count = 5 if shape[4] > 1 else 4 if shape[3] > 1 else 3
     pixdim = header["pixdim"].copy()
     header.set_data_shape(shape[:count])
     header["pixdim"] = pixdim  # nibabel resets those of unused axes
     return header
+
+
+def _converted(header: Header, size: int) -> Header:
+    """Return a header of the other edition of NIfTI, 348 or 540 bytes long, that says the same."""
+    if header.template_dtype.itemsize == size:
+        return header
+    other = HEADERS[size](None, header.endianness)
+    for name in set(other.keys()) & set(header.keys()) - {"sizeof_hdr", "magic", "dim"}:
+        other[name] = header[name]
+    other.set_data_shape(header.get_data_shape())
+    other["pixdim"] = header["pixdim"]
+    other.extensions = header.extensions
+    return other
 
 
 def _set_geometry(header: Header, origin: NiftiOrigin, grid: Grid, shape: tuple[int, ...]) -> None:
@@ -199,7 +224,11 @@ def _set_axes(header: Header, dataset: Dataset, shape: tuple[int, ...]) -> None:
     header["pixdim"][4] = step / SECONDS[units & 56]
 
 
-def _set_record(header: Header, record: Mapping[str, Any]) -> None:
+def _set_record(header: Header, record: Mapping[str, Any], grid: Grid) -> None:
+    if grid.thickness is not None:
+        unit = LENGTHS.get(int(header["xyzt_units"]) & 7)
+        factor = convert(1.0, grid.unit, unit) if grid.unit and unit else 1.0
+        record = dict(record) | {THICKNESS: grid.thickness * factor}
     header.extensions[:] = [extension for extension in header.extensions if not is_record(extension)]
     if record:
         content = RECORD + json.dumps(dict(record)).encode()

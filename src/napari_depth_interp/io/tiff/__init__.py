@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +26,7 @@ from .writer import check, open_sink, write
 if TYPE_CHECKING:
     from .. import SectionAxis
 
-__all__ = ["check", "open_sink", "parts", "read", "write"]
+__all__ = ["check", "open_sink", "parts", "read", "series", "write"]
 
 _FORMATS = {"ome": "OME-TIFF", "imagej": "ImageJ TIFF", "ndtiff": "Micro-Manager NDTiff"}
 _COLOURS = {2, 5, 6, 8}  # RGB, CMYK, YCbCr, CIELab
@@ -44,8 +46,16 @@ class _Image:
     rgb: bool = False
 
 
-def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False, labels: bool = False) -> Dataset:
-    """Read the first image series of a TIFF file.
+def read(
+    path: Path,
+    *,
+    axis: SectionAxis,
+    axes: str | None,
+    lazy: bool = False,
+    labels: bool = False,
+    series: str | None = None,
+) -> Dataset:
+    """Read one image series of a TIFF file.
 
     Parameters
     ----------
@@ -58,6 +68,9 @@ def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False,
         Leave the voxels in the file until they are asked for.
     labels : bool
         The values of a palette image are identifiers, and its colours do not matter.
+    series : str or None
+        Name or number of the image series, as :func:`series` gives them. Default: of an OME-TIFF in several files the
+        first with data in this file, else the first.
 
     Raises
     ------
@@ -71,7 +84,7 @@ def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False,
         raise RequestError(
             f"the section axis '{axis}' can be chosen for NIfTI only; TIFF sections lie along Z: leave it at auto"
         )
-    image = _load(path, axes, lazy=lazy, labels=labels)
+    image = _load(path, axes, series, lazy=lazy, labels=labels)
     calibration = image.calibration
     voxels = as_array(image.voxels) if isinstance(image.voxels, LazyVoxels) else to_tczyx(image.voxels, image.axes)
     channels, sections = voxels.shape[1:3]
@@ -91,18 +104,36 @@ def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False,
         rgb=image.rgb,
         channel_colours=colours if len(colours) == channels and not image.rgb else (),
         time_step=calibration.time_step if "T" in image.axes else None,
-        source=Source(path, _FORMATS.get(image.kind, "TIFF")),
+        source=Source(
+            path if series is None else path.with_name(f"{path.name}::{series}"), _FORMATS.get(image.kind, "TIFF")
+        ),
         record=calibration.record,
         notes=tuple(calibration.notes),
     )
 
 
-def _load(path: Path, axes: str | None, *, lazy: bool, labels: bool) -> _Image:
+def series(path: Path) -> list[str]:
+    """Return the names of the images in a file: of OME-TIFF the images it describes, of NDTiff the positions."""
+    with _in_words(path):
+        opened = open_image(path, None)
+        opened.tif.close()
+        return list(opened.names)
+
+
+def _load(path: Path, axes: str | None, series: str | None, *, lazy: bool, labels: bool) -> _Image:
+    with _in_words(path):
+        opened = open_image(path, axes, series)
+        with opened.tif:
+            reopen = lambda: open_image(path, axes, series).series  # noqa: E731 - kept for later
+            return _load_series(opened, path, axes, reopen if lazy else None, labels=labels)
+
+
+@contextmanager
+def _in_words(path: Path) -> Iterator[None]:
+    """Tell in words what tifffile raises, and nothing of what it logs."""
     try:
         with silent_tifffile():
-            opened = open_image(path, axes)
-            with opened.tif:
-                return _load_series(opened, path, axes, lazy=lazy, labels=labels)
+            yield
     except DepthInterpError:
         raise
     except MemoryError as error:
@@ -124,16 +155,19 @@ def parts(path: Path) -> tuple[Path, ...]:
     return together if path in together else (path,)
 
 
-def _load_series(opened: Opened, path: Path, axes: str | None, *, lazy: bool, labels: bool) -> _Image:
+def _load_series(
+    opened: Opened, path: Path, axes: str | None, reopen: Callable[[], Any] | None, *, labels: bool
+) -> _Image:
+    """Read an image, or leave its voxels in the file where it is known how to open it again."""
     series, calibration, kind = opened.series, opened.calibration, opened.kind
     rgb = _is_rgb(series, axes)
     if not rgb and not (labels and series.keyframe.photometric == _PALETTE):
         _check_colours(series, kind, calibration, path, axes)
     shape, names = _named_axes(series, axes, path, calibration, rgb=rgb)
     check_data(series, path)
-    if lazy:
+    if reopen is not None:
         order = [names.index(axis) if axis in names else None for axis in "TCZYX"]
-        source = source_of(series, shape, path, lambda: open_image(path, axes).series)
+        source = source_of(series, shape, path, reopen)
         return _Image(LazyVoxels(source, order), names, kind, calibration, rgb)
     check_memory(series, path)
     voxels = series.asarray()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import numpy as np
 
 from ...stack.colours import colours_of
 from ...stack.units import normalise_unit
-from ..calibration import Calibration, Length, number, record_from, seconds
+from ..calibration import Calibration, Length, number, record_from, seconds, thickness_from
 from .damage import damaged
 from .writer import RECORD_PREFIX
+
+_THICK = re.compile(r"^(0018,0050)?\s*slice thickness\s*[:=]\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
 
 
 def check_imagej(series: Any, metadata: Mapping[str, Any], path: Path) -> None:
@@ -33,6 +36,7 @@ def imagej_calibration(metadata: Mapping[str, Any], series: Any) -> Calibration:
         channel_colours=_lut_colours(metadata.get("LUTs")),
         time_step=seconds(metadata.get("finterval"), metadata.get("tunit")),
         record=_imagej_record(metadata.get("Info")),
+        thickness=_imagej_thickness(metadata.get("Info")),
     )
     unit = normalise_unit(metadata.get("unit"))
     pixels, unit = _pixels(series.keyframe, unit, result)
@@ -91,3 +95,9 @@ def _lut_colours(tables: object) -> tuple[str, ...]:
 def _imagej_record(info: object) -> dict[str, Any]:
     lines = info.splitlines() if isinstance(info, str) else []
     return record_from(next((line[len(RECORD_PREFIX) :] for line in lines if line.startswith(RECORD_PREFIX)), None))
+
+
+def _imagej_thickness(info: object) -> Length | None:
+    """Return the thickness of a section from the image info, where Fiji also puts what a DICOM file said, in mm."""
+    found = _THICK.search(info) if isinstance(info, str) else None
+    return None if found is None else thickness_from(found[2], "mm" if found[1] else None)

@@ -12,6 +12,7 @@ import tifffile
 
 from ...errors import InputError
 from ..calibration import Calibration, Length, number
+from ..opening import choose_series
 from .damage import check_structure, damaged
 from .ome_set import within
 
@@ -19,7 +20,7 @@ _METADATA = 51123
 _INDEX = "NDTiff.index"
 _NAMES = {"time": "T", "channel": "C", "z": "Z", "slice": "Z"}
 _FIELDS = ("position", "row", "column")
-"""Axes of which the first value is read: other places of the specimen."""
+"""Axes of other places of the specimen, of which one is read."""
 _PIXEL_SIZE = ("PixelSizeUm", "PixelSize_um")
 _Z_POSITION = ("ZPosition_um_Intended", "ZPositionUm", "ZPosition_um")
 
@@ -29,10 +30,11 @@ Place = Mapping[str, str | int]
 
 @dataclass(frozen=True)
 class NDTiff:
-    """The images of a data set in their order, and what is said about them."""
+    """The images of one position in their order, what is said about them, and the names of all positions."""
 
     series: tifffile.TiffPageSeries
     calibration: Calibration
+    names: tuple[str, ...] = ("0",)
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,11 @@ class _Frame:
     page: Any
 
 
-def find(tif: tifffile.TiffFile, path: Path) -> NDTiff | None:
+def find(tif: tifffile.TiffFile, path: Path, wanted: str | None = None) -> NDTiff | None:
     """Return the data set that a file belongs to; None if it is no NDTiff.
 
     The file ``NDTiff.index`` beside it names all images of a data set of several files; without it only
-    those of this file are known.
+    those of this file are known. ``wanted`` is the name or number of a position.
 
     Raises
     ------
@@ -60,7 +62,10 @@ def find(tif: tifffile.TiffFile, path: Path) -> NDTiff | None:
         found = _indexed(tif, path, files) or _listed(tif, path)
         frames = _latest(found, calibration)
         values = _axis_values(frames, path)
-        frames, values = _first_field(frames, values, calibration)
+        fields = _fields(frames, values)
+        place, notes = choose_series(path, tuple(fields), wanted, "positions")
+        calibration.notes += notes
+        frames, values = _along(list(fields.values())[place], values)
         grid = _complete(frames, values, path, calibration)
         pages = [each.page for each in grid]
         _calibrate(calibration, grid, {axis: len(values.get(axis, "?")) for axis in "TCZ"})
@@ -72,7 +77,7 @@ def find(tif: tifffile.TiffFile, path: Path) -> NDTiff | None:
         pages, (*shape, *frame.shape), frame.dtype, "".join(axis for axis in "TCZ" if axis in values) + frame.axes,
         parent=tif, kind="ndtiff", multifile=len({each.parent.filehandle.path for each in pages}) > 1,
     )  # fmt: skip
-    return NDTiff(series, calibration)
+    return NDTiff(series, calibration, tuple(fields))
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
@@ -168,17 +173,17 @@ def _axis_values(frames: Sequence[_Frame], path: Path) -> dict[str, list[Any]]:
     return values
 
 
-def _first_field(
-    frames: list[_Frame], values: Mapping[str, list[Any]], calibration: Calibration
-) -> tuple[list[_Frame], dict[str, list[Any]]]:
-    """Leave the images of the first position; return them with the values along T, C and Z."""
-    fields = [name for name in _FIELDS if len(values.get(name, "?")) > 1]
-    if fields:
-        first = {name: frames[0].place[name] for name in fields}
-        count = len({tuple(each.place[name] for name in fields) for each in frames})
-        frames = [each for each in frames if all(each.place[name] == value for name, value in first.items())]
-        where = ", ".join(f"{name} {value}" for name, value in first.items())
-        calibration.notes.append(f"the file holds {count} positions; the first one was read ({where})")
+def _fields(frames: Sequence[_Frame], values: Mapping[str, list[Any]]) -> dict[str, list[_Frame]]:
+    """Return the images of each position, by its name."""
+    names = [name for name in _FIELDS if len(values.get(name, "?")) > 1]
+    found: dict[str, list[_Frame]] = {}
+    for each in frames:
+        found.setdefault(", ".join(str(each.place[name]) for name in names) or "0", []).append(each)
+    return found
+
+
+def _along(frames: list[_Frame], values: Mapping[str, list[Any]]) -> tuple[list[_Frame], dict[str, list[Any]]]:
+    """Return the images of a position with the values that they have along T, C and Z."""
     found = {name: {each.place[name] for each in frames} for name in values if name in _NAMES}
     return frames, {_NAMES[name]: [each for each in values[name] if each in found[name]] for name in found}
 

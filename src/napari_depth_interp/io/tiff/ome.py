@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 from xml.etree import ElementTree
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 from ...stack import Dataset, Grid
 from ...stack.colours import colours_of
 from ...stack.units import normalise_unit
-from ..calibration import Calibration, Length, number, record_from, seconds
+from ..calibration import Calibration, Length, number, record_from, seconds, thickness_from, thickness_text
 
 NAMESPACE = "napari-depth-interp"
 """Under this name the record of a run stands in the file."""
+_THICKNESS = ("thickness", "slicethickness", "sectionthickness")
 
 _UNKNOWN_UNIT = "reference frame"
 _OME_UNITS = {"um": "µm", "inch": "in", "angstrom": "Å", None: _UNKNOWN_UNIT}
@@ -46,6 +48,7 @@ def calibration_of(root: ElementTree.Element, image: ElementTree.Element | None)
     pixels = next(named((root if image is None else image).iter(), "Pixels"), None)
     calibration = Calibration() if pixels is None else _calibration(pixels)
     calibration.record = record_from(_record_text(root))
+    calibration.thickness = _thickness(root)
     return calibration
 
 
@@ -130,6 +133,15 @@ def _record_text(root: ElementTree.Element) -> str | None:
     return None
 
 
+def _thickness(root: ElementTree.Element) -> Length | None:
+    """Return the thickness of a section, for which OME has no place but the annotations."""
+    for annotation in named(root.iter(), "MapAnnotation"):
+        for entry in named(annotation.iter(), "M"):
+            if re.sub(r"[\W_]", "", entry.get("K", "").lower()) in _THICKNESS:
+                return thickness_from(entry.text)
+    return None
+
+
 def ome_metadata(dataset: Dataset, record: str | None) -> dict[str, Any]:
     """Return what tifffile writes as OME-XML beside planes in the order T, Z, C."""
     grid = dataset.grid
@@ -150,8 +162,9 @@ def ome_metadata(dataset: Dataset, record: str | None) -> dict[str, Any]:
     times, count, sections = dataset.voxels.shape[:3]
     if plane := _plane_metadata(grid, (times, 1 if dataset.rgb else count, sections)):
         metadata["Plane"] = plane
-    if record is not None:
-        metadata["MapAnnotation"] = {"Namespace": NAMESPACE, "Value": {"record": record}}
+    words = {"record": record, "thickness": thickness_text(grid)}
+    if found := {key: text for key, text in words.items() if text is not None}:
+        metadata["MapAnnotation"] = {"Namespace": NAMESPACE, "Value": found}
     return metadata
 
 

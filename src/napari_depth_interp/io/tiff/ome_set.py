@@ -8,7 +8,7 @@ their names.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from xml.etree import ElementTree
@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 import tifffile
 
 from ...errors import InputError
+from ..opening import choose_series
 from .damage import check_structure, damaged
 from .ome import children, named, parse
 
@@ -37,8 +38,10 @@ class OmeSet:
         The XML; its image that is read, or None where it has none with data.
     files : tuple of Path
         The TIFFs that hold the image, without repetition.
-    images : int
-        How many images with data the XML describes.
+    names : tuple of str
+        Of all images with data that the XML describes.
+    notes : list of str
+        Which of them was chosen, where there are several.
     """
 
     home: Path
@@ -46,7 +49,8 @@ class OmeSet:
     root: ElementTree.Element
     image: ElementTree.Element | None
     files: tuple[Path, ...]
-    images: int
+    names: tuple[str, ...]
+    notes: list[str]
 
     @property
     def all_files(self) -> tuple[Path, ...]:
@@ -59,10 +63,10 @@ def is_companion(path: Path) -> bool:
     return path.name.lower().endswith(_COMPANIONS)
 
 
-def find_set(path: Path, text: str, *, alone: bool = False) -> OmeSet | str:
+def find_set(path: Path, text: str, *, alone: bool = False, wanted: str | None = None) -> OmeSet | str:
     """Return the image that a file with an OME-XML belongs to, or in words why that is not believed.
 
-    ``alone`` leaves an OME-XML that stands in another file out.
+    ``alone`` leaves an OME-XML that stands in another file out; ``wanted`` is the name or number of the image.
 
     Raises
     ------
@@ -76,7 +80,7 @@ def find_set(path: Path, text: str, *, alone: bool = False) -> OmeSet | str:
         return root
     only = next(children(root, "BinaryOnly"), None)
     if only is None:
-        return _chosen(root, path, path)
+        return _chosen(root, path, path, wanted)
     if alone:
         return "the OME-XML stands in another file"
     home = within(path.parent, only.get("MetadataFile", ""), path)
@@ -84,7 +88,7 @@ def find_set(path: Path, text: str, *, alone: bool = False) -> OmeSet | str:
     root = "it holds no OME-XML" if there is None else parse(there)
     if isinstance(root, str):
         raise InputError(f"the OME-XML of '{path.name}' should stand in '{home.name}': {root}; export the images again")
-    return _chosen(root, home, path)
+    return _chosen(root, home, path, wanted)
 
 
 def within(folder: Path, name: str, path: Path) -> Path:
@@ -137,22 +141,38 @@ def xml_of(path: Path) -> str | None:
         return tif.ome_metadata
 
 
-def _chosen(root: ElementTree.Element, home: Path, wanted: Path) -> OmeSet:
-    """Choose the first image that has data in the wanted file, else the first with data at all."""
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names that tell images apart: with their numbers where some are the same."""
+    same = len(set(names)) < len(names)
+    return tuple(f"{name} {number}" if same else name for number, name in enumerate(names))
+
+
+def _chosen(root: ElementTree.Element, home: Path, path: Path, wanted: str | None) -> OmeSet:
+    """Choose an image by its name; without one the first with data in the file asked for, else the first with data."""
     alias = _alias(root, home)
-    images = {image: list(_names(image, alias, home)) for image in children(root, "Image")}
-    images = {image: names for image, names in images.items() if names}
-    image = next((image for image, names in images.items() if wanted.name in names), next(iter(images), None))
-    names = [] if image is None else list(dict.fromkeys(images[image]))
+    images = [(image, list(_names(image, alias, home))) for image in children(root, "Image")]
+    images = [(image, files) for image, files in images if files]
+    called = distinct([image.get("Name") or str(number) for number, (image, _) in enumerate(images)])
+    image: ElementTree.Element | None = None
+    names: list[str] = []
+    notes: list[str] = []
+    if images:
+        place, notes = choose_series(home, called, wanted, "image series")
+        own = next((number for number, (_, files) in enumerate(images) if path.name in files), 0)
+        if wanted is None and own:
+            place, notes = own, [f"{notes[0].partition(';')[0]}; '{called[own]}', which this file is of, was read"]
+        image, names = images[place][0], list(dict.fromkeys(images[place][1]))
     files = tuple(home if name == home.name else within(home.parent, name, home) for name in names)
-    opened = wanted if is_companion(home) else home
+    opened = path if is_companion(home) else home
     if is_companion(opened):
         if not files:
             raise InputError(f"'{home.name}' describes no image in a TIFF file; export the images again")
         opened = files[0]
     elif files and is_companion(home) and opened.name not in names:
-        raise InputError(f"'{home.name}' does not describe '{wanted.name}', which names it; export the images again")
-    return OmeSet(home, opened, root, image, files, len(images))
+        if wanted is None:
+            raise InputError(f"'{home.name}' does not describe '{path.name}', which names it; export the images again")
+        opened = files[0]
+    return OmeSet(home, opened, root, image, files, called, notes)
 
 
 def _alias(root: ElementTree.Element, home: Path) -> Mapping[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +14,12 @@ import tifffile
 
 from ...errors import InputError
 from ..calibration import Calibration
+from ..opening import choose_series
 from . import ndtiff
 from .damage import check_structure, damaged
 from .imagej import check_imagej, imagej_calibration
 from .ome import calibration_of, parse
-from .ome_set import OmeSet, believed_xml, find_set, is_companion, xml_of
+from .ome_set import OmeSet, believed_xml, distinct, find_set, is_companion, xml_of
 
 
 @dataclass
@@ -34,15 +35,18 @@ class Opened:
     kind : str
         ``"ome"``, ``"imagej"``, ``"ndtiff"`` or, where the file does not say, empty.
     calibration : Calibration
+    names : sequence of str
+        Of all images in the file.
     """
 
     tif: tifffile.TiffFile
     series: Any
     kind: str
     calibration: Calibration
+    names: Sequence[str] = ("0",)
 
 
-def open_image(path: Path, axes: str | None) -> Opened:
+def open_image(path: Path, axes: str | None, wanted: str | None = None) -> Opened:
     """Open a TIFF file, or those that belong to one image.
 
     Parameters
@@ -51,6 +55,8 @@ def open_image(path: Path, axes: str | None) -> Opened:
         A TIFF file, or the companion file of an OME-TIFF.
     axes : str or None
         Names that the user gives for the axes of the file.
+    wanted : str or None
+        Name or number of one of several images.
 
     Raises
     ------
@@ -58,19 +64,20 @@ def open_image(path: Path, axes: str | None) -> Opened:
         If the file is damaged, or files that belong to it are missing or lie outside its folder.
     """
     if is_companion(path):
-        return _described(find_set(path, xml_of(path) or ""), path, axes)
+        return _described(find_set(path, xml_of(path) or "", wanted=wanted), path, axes, wanted)
     check_structure(path)
     tif = tifffile.TiffFile(path, is_ndtiff=False)  # tifffile would believe its index
     with _closed_on_error(tif):
-        if (found := ndtiff.find(tif, path)) is not None:
-            return Opened(tif, found.series, "ndtiff", found.calibration)
+        if (found := ndtiff.find(tif, path, wanted)) is not None:
+            return Opened(tif, found.series, "ndtiff", found.calibration, found.names)
         if _is_mmstack(tif):
+            choose_series(path, ["0"], wanted)
             return _mmstack(tif, path)
         text = tif.ome_metadata
         if text is None:
-            return _undescribed(tif, path)
+            return _undescribed(tif, path, wanted)
     tif.close()
-    return _described(find_set(path, text, alone=axes is not None), path, axes)
+    return _described(find_set(path, text, alone=axes is not None, wanted=wanted), path, axes, wanted)
 
 
 @contextmanager
@@ -82,12 +89,12 @@ def _closed_on_error(tif: tifffile.TiffFile) -> Iterator[None]:
         raise
 
 
-def _described(found: OmeSet | str, path: Path, axes: str | None) -> Opened:
+def _described(found: OmeSet | str, path: Path, axes: str | None, wanted: str | None) -> Opened:
     """Open the image of an OME-XML; one that is not believed is left out, with a note."""
     if isinstance(found, str):
         tif = tifffile.TiffFile(path, is_ome=False, is_ndtiff=False)
         with _closed_on_error(tif):
-            opened = _undescribed(tif, path)
+            opened = _undescribed(tif, path, wanted)
         opened.calibration.notes.append(f"{found}; it was ignored")
         return opened
     xml = believed_xml(found)
@@ -99,28 +106,25 @@ def _described(found: OmeSet | str, path: Path, axes: str | None) -> Opened:
         series = tif.series[0]
         _check_ome(series, path, axes)
         calibration = calibration_of(found.root, found.image)
-        _note_others(calibration, max(len(tif.series), found.images))
-    return Opened(tif, series, "ome", calibration)
+        calibration.notes += found.notes
+    return Opened(tif, series, "ome", calibration, found.names or ("0",))
 
 
 _BEFORE_OME = ("is_shaped", "is_lsm", "is_mmstack", "is_ndtiff")
 """What tifffile would believe rather than an OME-XML."""
 
 
-def _undescribed(tif: tifffile.TiffFile, path: Path) -> Opened:
+def _undescribed(tif: tifffile.TiffFile, path: Path, wanted: str | None) -> Opened:
     if not tif.series:
         raise damaged(path, "it holds no image")
-    series = tif.series[0]
+    names = distinct([each.name or str(number) for number, each in enumerate(tif.series)])
+    place, notes = choose_series(path, names, wanted, "image series")
+    series = tif.series[place]
     calibration, kind = _said(tif, series)
     if kind == "imagej":
         check_imagej(series, tif.imagej_metadata or {}, path)
-    _note_others(calibration, len(tif.series))
-    return Opened(tif, series, kind, calibration)
-
-
-def _note_others(calibration: Calibration, images: int) -> None:
-    if images > 1:
-        calibration.notes.append(f"the file holds {images} image series; the first one was read")
+    calibration.notes += notes
+    return Opened(tif, series, kind, calibration, names)
 
 
 def _said(tif: tifffile.TiffFile, series: Any) -> tuple[Calibration, str]:

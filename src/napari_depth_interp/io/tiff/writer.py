@@ -19,6 +19,7 @@ from ...errors import OutputError
 from ...progress import Progress, Report, silent
 from ...stack import Dataset, Grid
 from ...stack.lazy import is_lazy, planes_of
+from ..calibration import thickness_text
 from .ome import is_linear, ome_metadata
 
 RECORD_PREFIX = "napari-depth-interp: "
@@ -276,6 +277,9 @@ def _imagej_metadata(dataset: Dataset, record: str | None) -> dict[str, Any]:
     if dataset.time_step is not None:
         metadata["finterval"] = dataset.time_step
     metadata |= _imagej_channels(dataset)
-    if record is not None:
-        metadata["Info"] = RECORD_PREFIX + record
+    thick = thickness_text(grid)
+    lines = [] if thick is None else [f"Slice Thickness: {thick}"]
+    lines += [] if record is None else [RECORD_PREFIX + record]
+    if lines:
+        metadata["Info"] = "\n".join(lines)
     return metadata

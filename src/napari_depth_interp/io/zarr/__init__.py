@@ -12,7 +12,9 @@ from ...errors import InputError, OutputError, RequestError, TooLargeError
 from ...stack import Dataset, Grid, Source
 from ...stack.lazy import LazyVoxels, as_array
 from ...system.memory import check_fits
+from ..formats import url_of
 from .metadata import Multiscale, depths_of, multiscale_of
+from .remote import folder_at
 from .safety import open_checked, read_attributes
 from .sink import ZarrSink, written_dtype
 
@@ -75,7 +77,7 @@ def _read_levels(path: Path, axis: str, axes: str | None, *, first_only: bool) -
 
 def _described(path: Path, axes: str | None) -> Multiscale:
     try:
-        image, attributes = read_attributes(path)
+        image, attributes = read_attributes(path if url_of(path) is None else folder_at(path))
         return multiscale_of(image, attributes, axes)
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:  # JSON of any shape
         raise InputError(f"is damaged: its metadata are not those of an image ({error}); export it again") from error
@@ -83,7 +85,7 @@ def _described(path: Path, axes: str | None) -> Multiscale:
 
 def _dataset(path: Path, found: Multiscale, number: int) -> Dataset:
     level = found.levels[number]
-    array = open_checked(level.folder, path)
+    array = level.folder.open_array(path) if hasattr(level.folder, "open_array") else open_checked(level.folder, path)
     if len(array.shape) != len(found.axes):
         raise InputError(f"is damaged: it names {len(found.axes)} axes and has {len(array.shape)}; export it again")
     names = found.axes.upper()
@@ -94,6 +96,7 @@ def _dataset(path: Path, found: Multiscale, number: int) -> Dataset:
         level.pixel_size,
         found.unit,
         level.origin,
+        found.thickness,
     )
     rgb = found.rgb and channels in (3, 4)
     return Dataset(

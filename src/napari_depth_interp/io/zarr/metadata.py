@@ -82,6 +82,7 @@ class Multiscale:
     rgb: bool = False
     channel_colours: tuple[str, ...] = ()
     holds_labels: bool = False
+    thickness: float | None = None
 
 
 def multiscale_of(image: Path, attributes: Mapping[str, Any], axes: str | None) -> Multiscale:
@@ -113,7 +114,9 @@ def multiscale_of(image: Path, attributes: Mapping[str, Any], axes: str | None) 
     )
     rgb = own.get("rgb") is True or _are_colours(found.channel_names)
     labels = "image-label" in ome or "image-label" in attributes
-    found = replace(found, rgb=rgb, channel_colours=_channel_colours(ome), holds_labels=labels)
+    found = replace(
+        found, rgb=rgb, channel_colours=_channel_colours(ome), holds_labels=labels, thickness=_thickness(own)
+    )
     if len(listed) > 1:
         found = _noted(found, f"the file holds {len(listed)} multiscale images; the first one was read")
     return _in_one_unit(found, units)
@@ -230,6 +233,12 @@ def _record(own: Mapping[str, Any]) -> Mapping[str, Any]:
     return record if isinstance(record, Mapping) else {}
 
 
+def _thickness(own: Mapping[str, Any]) -> float | None:
+    """Return how thick a section is, in the unit of z, in which this package writes it."""
+    value = number(own.get("thickness"))
+    return value if value and value > 0 else None
+
+
 def _own_depths(own: Mapping[str, Any]) -> tuple[float, ...]:
     depths = own.get("depths")
     values = [number(value) for value in depths] if isinstance(depths, Sequence) else []
@@ -301,6 +310,8 @@ def attributes_for(
     own: dict[str, Any] = {"record": dict(dataset.record)} if dataset.record else {}
     if grid.depths is not None and not is_linear(grid.depths):
         own["depths"] = grid.depths.tolist()
+    if grid.thickness is not None:
+        own["thickness"] = grid.thickness
     if unknown:
         own["unknown"] = unknown
     if dataset.holds_labels:

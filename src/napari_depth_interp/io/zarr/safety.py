@@ -70,24 +70,39 @@ def open_checked(folder: Path, image: Path) -> ArraySource:
     import zarr
 
     array: Any
-    if (folder / "zarr.json").is_file():
-        found = _json(folder / "zarr.json")
-        codecs = _codecs_v3(found.get("codecs"))
-        version = 3
-    elif (folder / ".zarray").is_file():
-        found = _json(folder / ".zarray")
-        codecs = [_codec_name(found.get("compressor")), *map(_codec_name, found.get("filters") or ())]
-        _check_dtype_v2(found.get("dtype"))
-        version = 2
-    else:
-        raise InputError(f"is damaged: its voxels ('{folder.name}') are missing; copy or export it again")
-    _check_codecs(codec for codec in codecs if codec is not None)
+    version, codecs = declared(folder)
     try:
         array = zarr.open_array(store=str(folder), mode="r", zarr_format=version)  # type: ignore[arg-type]
     except Exception as error:  # a damaged file makes zarr raise nearly anything
-        raise InputError(f"is damaged: its voxels cannot be opened ({_reason(error)}); export it again") from error
+        raise InputError(f"is damaged: its voxels cannot be opened ({reason_of(error)}); export it again") from error
     _check_size(array, folder)
-    return _CheckedArray(array, _checked_store(array, folder, codecs, version), image.name)
+    return CheckedArray(array, _checked_store(array, folder, codecs, version), image.name)
+
+
+def declared(folder: Path) -> tuple[int, list[str | None]]:
+    """Return the version of zarr and the codecs that the metadata of an array name, checked.
+
+    Raises
+    ------
+    InputError
+        If they are missing, or name a codec that is not known to be safe.
+    """
+    if (folder / "zarr.json").is_file():
+        found, version = _json(folder / "zarr.json"), 3
+        codecs = _codecs_v3(found.get("codecs"))
+    elif (folder / ".zarray").is_file():
+        found, version = _json(folder / ".zarray"), 2
+        codecs = [_codec_name(found.get("compressor")), *map(_codec_name, found.get("filters") or ())]
+        _check_dtype_v2(found.get("dtype"))
+    else:
+        raise InputError(f"is damaged: its voxels ('{folder.name}') are missing; copy or export it again")
+    _check_codecs(codec for codec in codecs if codec is not None)
+    return version, codecs
+
+
+def expanding(codecs: Iterable[str | None]) -> list[str]:
+    """Return those codecs that compress."""
+    return [name for name in codecs if name in _COMPRESSORS]
 
 
 def _codecs_v3(listed: Any) -> list[str | None]:
@@ -132,16 +147,21 @@ def _check_dtype_v2(dtype: Any) -> None:
         )
 
 
-def _check_size(array: Any, folder: Path) -> None:
-    """Refuse sizes that the bytes in the folder cannot stand for; a missing chunk would be read as zeros."""
+def check_chunks(array: Any) -> None:
+    """Refuse an empty array, and chunks that are too large to be read one by one."""
     if not array.size:
         raise InputError(f"is empty: it has the shape {array.shape}; export it again")
-    nbytes = int(np.prod(array.shape, dtype=object)) * array.dtype.itemsize
     chunk = int(np.prod(array.chunks, dtype=object)) * array.dtype.itemsize
     if chunk > 2**31:
         raise InputError(
             f"is damaged: one chunk is said to take {chunk / 1e9:.1f} GB; export it again in smaller chunks"
         )
+
+
+def _check_size(array: Any, folder: Path) -> None:
+    """Refuse sizes that the bytes in the folder cannot stand for; a missing chunk would be read as zeros."""
+    check_chunks(array)
+    nbytes = int(np.prod(array.shape, dtype=object)) * array.dtype.itemsize
     stored = 0
     for file in folder.rglob("*"):
         if file.name not in ("zarr.json", ".zarray", ".zattrs", ".zgroup") and file.is_file():
@@ -160,8 +180,8 @@ def _checked_store(array: Any, folder: Path, codecs: list[str | None], version: 
     import zarr
     from zarr.storage import LocalStore
 
-    limit = int(np.prod(array.chunks)) * array.dtype.itemsize + _SLACK
-    used = [name for name in codecs if name in _COMPRESSORS]
+    limit = int(np.prod(array.chunks)) * array.dtype.itemsize
+    used = expanding(codecs)
     shards = getattr(array, "shards", None)
     inner = 0 if shards is None else int(np.prod(shards)) // int(np.prod(array.chunks))
     known: set[str] = set()
@@ -174,7 +194,7 @@ def _checked_store(array: Any, folder: Path, codecs: list[str | None], version: 
                 known.add(key)
             value = await super().get(key, prototype, byte_range)
             if value is not None and is_chunk and used and not inner:
-                _check_expansion(used[-1] or "", value.to_bytes(), limit)
+                check_expansion(used[-1] or "", value.to_bytes(), limit)
             return value
 
     return zarr.open_array(store=CheckedStore(folder, read_only=True), mode="r", zarr_format=version)  # type: ignore[arg-type]
@@ -196,17 +216,17 @@ def _check_shard(path: Path, codec: str, count: int, limit: int) -> None:
             if offset + length > size:
                 raise ValueError("a shard's index points beyond its end")
             file.seek(offset)
-            _check_expansion(codec, file.read(length), limit)
+            check_expansion(codec, file.read(length), limit)
 
 
-def _check_expansion(codec: str, data: bytes, limit: int) -> None:
+def check_expansion(codec: str, data: bytes, limit: int) -> None:
     """Raise a ValueError if a compressed chunk holds more than ``limit`` bytes, or its header contradicts its length.
 
     The library of blosc trusts the header and would read beyond the end.
     """
     size = 0
     if codec in ("gzip", "zlib"):
-        size = len(zlib.decompressobj(47).decompress(data, limit + 1))  # 47: either header
+        size = len(zlib.decompressobj(47).decompress(data, limit + _SLACK + 1))  # 47: either header
     elif codec == "blosc":
         size, block, stored = (int.from_bytes(data[i : i + 4], "little") for i in (4, 8, 12))
         if len(data) < 16 or stored != len(data) or block > max(size, 1) or not block:
@@ -215,8 +235,8 @@ def _check_expansion(codec: str, data: bytes, limit: int) -> None:
         size = int.from_bytes(data[:4], "little")
     elif codec == "zstd":
         size = _zstd_size(data)
-    if size > limit:
-        raise ValueError(f"a chunk expands to {size} bytes or more where {limit - _SLACK} belong")
+    if size > limit + _SLACK:
+        raise ValueError(f"a chunk expands to {size} bytes or more where {limit} belong")
 
 
 def _zstd_size(data: bytes) -> int:
@@ -230,7 +250,7 @@ def _zstd_size(data: bytes) -> int:
     return int.from_bytes(data[start : start + length], "little") + (256 if length == 2 else 0)
 
 
-class _CheckedArray:
+class CheckedArray:
     """A zarr array whose damage is told in words."""
 
     def __init__(self, array: Any, checked: Any, name: str) -> None:
@@ -243,10 +263,9 @@ class _CheckedArray:
         try:
             return self._array[key]
         except Exception as error:  # the codecs raise nearly anything
-            raise InputError(
-                f"'{self._name}' is damaged: a part of it cannot be decoded ({_reason(error)}); copy or export it again"
-            ) from error
+            what = f"a part of it cannot be decoded ({reason_of(error)})"
+            raise InputError(f"'{self._name}' is damaged: {what}; copy or export it again") from error
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     return " ".join(str(error).split())[:150] or type(error).__name__

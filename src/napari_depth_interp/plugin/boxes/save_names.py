@@ -6,7 +6,10 @@ from pathlib import Path
 
 from ... import io
 
-_SUFFIXES = {"TIFF": ".tif", "NIfTI": ".nii.gz", "OME-Zarr": ".ome.zarr"}
+_SUFFIXES = {
+    "TIFF": ".tif", "NIfTI": ".nii.gz", "OME-Zarr": ".ome.zarr", "NRRD": ".nrrd", "MetaImage": ".mha",
+    "FreeSurfer": ".mgz",
+}  # fmt: skip
 FILTERS = ";;".join(f"{kind} (*{suffix})" for kind, suffix in _SUFFIXES.items())
 
 
@@ -17,5 +20,5 @@ def with_suffix(path: str, chosen: str) -> Path:
 
 def beside(path: Path, word: str) -> Path:
     """Return where goes what belongs to a result: ``word`` before the suffix."""
-    suffix = max((each for each in io.SUFFIXES if path.name.lower().endswith(each)), key=len)
-    return path.with_name(f"{path.name[: -len(suffix)]}-{word}{suffix}")
+    stem = io.stem_of(path.name)
+    return path.with_name(f"{stem}-{word}{path.name[len(stem) :]}")

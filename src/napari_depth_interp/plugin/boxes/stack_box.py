@@ -36,18 +36,14 @@ from ..jobs.messages import for_window
 from ..layers import REAL_KEY, adopt, adopt_labels, to_dataset
 from ..layers.channels import joined, name_of, same_file
 from ..layers.watch import LayerListWatch, PlaceWatch
-from ..preferences import PLUGIN
 from ..qt_helpers import PROBLEM_COLOUR, growing_form, let_shrink, say
 from .channel_choice import ChannelChoice
 from .depths_table import DepthsTable
+from .opening import FILES, TIP, opened
 from .part_choice import PartChoice
+from .series_choice import SeriesChoice
 from .stack_words import describe_stack
 
-_FILES = "Stacks (*.tif *.tiff *.btf *.nii *.nii.gz)"
-_OPEN_TIP = (
-    "<qt>Open TIFF, NIfTI or OME-Zarr with their spacing and units. Files and OME-Zarr folders may be dropped anywhere "
-    "on this dock, too.</qt>"
-)
 _INVITATION = "Open a stack, or drop one here."
 _FEW = "<br>one section can only be enhanced (method SRCNN); to make new ones two or more are needed"
 _MISSING = f"border: 2px solid {PROBLEM_COLOUR};"
@@ -175,15 +171,10 @@ class StackBox(QGroupBox):
 
     def open_files(self, paths: Sequence[str | Path]) -> None:
         """Open files with this plugin's readers, whatever other plugins offer, and choose the first."""
-        opened, problems = [], []
-        for path in paths:
-            try:
-                opened += self._viewer.open(str(path), plugin=PLUGIN)
-            except (DepthInterpError, OSError) as error:
-                problems.append(for_window(error))
-        if opened:
-            self._viewer.layers.selection.active = opened[0]
-            self._layers.setCurrentIndex(self._layers.findData(opened[0].unique_id))
+        layers, problems = opened(self._viewer, paths)
+        if layers:
+            self._viewer.layers.selection.active = layers[0]
+            self._layers.setCurrentIndex(self._layers.findData(layers[0].unique_id))
         if problems:
             show_warning("; ".join(problems))
             self._show_problem("<br>".join(problems))
@@ -202,16 +193,19 @@ class StackBox(QGroupBox):
         self._pin.setToolTip("<qt>Keep this layer, whatever is selected in the list of layers.</qt>")
         self._pin.toggled.connect(self._follow_selection)
         open_button = QPushButton("Open…")
-        open_button.setToolTip(_OPEN_TIP)
+        open_button.setToolTip(TIP)
         menu = QMenu(open_button)
         menu.addAction("Files…", self._ask_for_files)
-        menu.addAction("OME-Zarr folder…", self._ask_for_folder)
+        menu.addAction("Folder (OME-Zarr, DICOM, images)…", self._ask_for_folder)
         open_button.setMenu(menu)
         row = QHBoxLayout()
         row.addWidget(self._layers, 1)
         row.addWidget(self._pin)
         row.addWidget(open_button)
         layout.addLayout(row)
+        self._series = SeriesChoice(self)
+        self._series.chosen.connect(lambda path: self.open_files([path]))
+        layout.addWidget(self._series)
         if self._channels is not None:
             self._channels.changed.connect(self._channels_chosen)
             layout.addWidget(self._channels)
@@ -269,23 +263,23 @@ class StackBox(QGroupBox):
     # Dropping and opening files
 
     def dragEnterEvent(self, event: Any) -> None:  # noqa: N802
-        if any(io.format_of(url.toLocalFile()) for url in event.mimeData().urls()):
+        if any(io.kind_at(url.toLocalFile()) for url in event.mimeData().urls()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: Any) -> None:  # noqa: N802
         paths = [url.toLocalFile() for url in event.mimeData().urls()]
-        self.open_files([path for path in paths if io.format_of(path)])
+        self.open_files([path for path in paths if io.kind_at(path)])
         event.acceptProposedAction()
 
     def _ask_for_files(self) -> None:
-        paths, _ = QFileDialog.getOpenFileNames(self, "Open a stack", "", _FILES)
+        paths, _ = QFileDialog.getOpenFileNames(self, "Open a stack", "", FILES)
         if paths:
             self.open_files(paths)
 
     def _ask_for_folder(self) -> None:
-        path = QFileDialog.getExistingDirectory(self, "Open an OME-Zarr folder")
-        if path and io.format_of(path) is None:
-            self._show_problem(f"'{Path(path).name}' is no OME-Zarr folder; its name has to end in .zarr")
+        path = QFileDialog.getExistingDirectory(self, "Open a folder of OME-Zarr, DICOM or images")
+        if path and io.kind_at(path) is None:
+            self._show_problem(f"'{Path(path).name}' is no OME-Zarr folder (.zarr), and holds no DICOM files or images")
         elif path:
             self.open_files([path])
 
@@ -330,6 +324,7 @@ class StackBox(QGroupBox):
             self._entered[before.unique_id] = self._known() | self._part.typed()
         self._chosen = layer
         self._find_channels()
+        self._series.follow(layer)
         self._watch.follow(self.layers)
         self._dataset = None
         if before is not None and layer is not None and not same_file(before, layer):

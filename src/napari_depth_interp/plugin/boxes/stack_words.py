@@ -20,6 +20,8 @@ def describe_stack(dataset: Dataset) -> str:
     else:
         gaps = np.diff(grid.depths)
         spacing = f"unevenly {gaps.min():.4g} to {gaps.max():.4g} {unit} apart"
+    if grid.thickness is not None:
+        spacing += f" and {grid.thickness:.4g} {unit} thick"
     pixels = f" of {grid.pixel_size[0]:.4g} x {grid.pixel_size[1]:.4g} {unit}" if grid.pixel_size else ""
     colours = "RGB" if dataset.rgb else f"{channels} channels"
     extra = (f", {times} time points" if times > 1 else "") + (f", {colours}" if channels > 1 else "")

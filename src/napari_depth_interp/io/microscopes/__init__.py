@@ -1,0 +1,1 @@
+"""Formats of microscopes; they are read only. Nothing here knows how gaps are filled."""

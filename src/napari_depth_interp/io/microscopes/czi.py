@@ -1,0 +1,150 @@
+"""Zeiss CZI, read with Zeiss's own pylibCZIrw (LGPL); scenes are series."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InputError
+from ...stack import Dataset
+from ...stack.colours import colours_of
+from ..calibration import Calibration, Length, number
+from ..opening import assembled, check_sizes, choose_series, damaged, decoding, needs, refuse_axis
+
+if TYPE_CHECKING:
+    from .. import SectionAxis
+
+__all__ = ["read", "series"]
+
+_UM = 1e6
+_TYPES = {"Gray8": "uint8", "Gray16": "uint16", "Gray32Float": "float32", "Bgr24": "uint8", "Bgr48": "uint16"}
+_MAGIC = b"ZISRAWFILE"
+_LARGEST_SIDE = 2**20
+
+
+def read(
+    path: Path,
+    *,
+    axis: SectionAxis = "auto",
+    axes: str | None = None,
+    lazy: bool = False,
+    labels: bool = False,
+    series: str | None = None,
+) -> Dataset:
+    """Read one scene of a CZI file, its mosaic put together.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or has other axes.
+    """
+    refuse_axis(axis, axes, "a CZI file")
+    with decoding(path, "CZI"), _opened(path) as czi:
+        root = _metadata(czi.raw_metadata)
+        scenes = czi.scenes_bounding_rectangle_no_pyramid
+        names = _names(root, sorted(scenes))
+        place, notes = choose_series(path, names, series, "scenes")
+        scene = sorted(scenes)[place] if scenes else None
+        box = czi.total_bounding_box_no_pyramid
+        kinds = set(czi.pixel_types.values())
+        kind = kinds.pop() if len(kinds) == 1 else "several"
+        if kind not in _TYPES:
+            raise InputError(f"'{path.name}' holds {kind} pixels; grey values and RGB of one type can be read")
+        voxels = _voxels(czi, box, scene, scenes, kind, path)
+        calibration = _calibration(root, voxels.shape[2])
+        calibration.notes += notes
+        letters = "".join(a for a, n in zip("TCZ", voxels.shape[:3], strict=True) if n > 1 or a == "Z") + "YX"
+        rgb = kind.startswith("Bgr")
+        chosen = names[place] if len(names) > 1 else None
+        kept = voxels.reshape([n for a, n in zip("TCZYX", voxels.shape, strict=True) if a in letters])
+        return assembled(path, "CZI", kept, letters, calibration, rgb=rgb, series=chosen)
+
+
+def series(path: Path) -> list[str]:
+    """Return the names of the scenes."""
+    with decoding(path, "CZI"), _opened(path) as czi:
+        return _names(_metadata(czi.raw_metadata), sorted(czi.scenes_bounding_rectangle_no_pyramid))
+
+
+def _opened(path: Path) -> Any:
+    czi = needs("pylibCZIrw.czi", "microscopes", path)
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise InputError(
+                f"'{path.name}' is no CZI file (it does not begin with {_MAGIC.decode()}); check what it is"
+            )
+    return czi.open_czi(os.fspath(path.absolute()))
+
+
+def _metadata(xml: str) -> ElementTree.Element:
+    """Return the metadata; those that carry a DTD say nothing."""
+    if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
+        return ElementTree.Element("ImageDocument")
+    try:
+        return ElementTree.fromstring(xml.lstrip())
+    except ElementTree.ParseError:
+        return ElementTree.Element("ImageDocument")
+
+
+def _voxels(czi: Any, box: Any, scene: int | None, scenes: Any, kind: str, path: Path) -> NDArray[Any]:
+    """Return (t, c, z, y, x); the colours of an RGB image are channels."""
+    others = {name: ends for name, ends in box.items() if name not in "TCZYX" and ends[1] - ends[0] > 1}
+    if others:
+        raise InputError(
+            f"'{path.name}' has the further axes {', '.join(others)}; only T, C, Z, Y, X and scenes can be read"
+        )
+    ranges = [range(*box.get(name, (0, 1))) for name in "TCZ"]
+    width, height = (
+        (scenes[scene].w, scenes[scene].h)
+        if scene is not None
+        else (box["X"][1] - box["X"][0], box["Y"][1] - box["Y"][0])
+    )
+    samples = 3 if kind.startswith("Bgr") else 1
+    if max(width, height) > _LARGEST_SIDE or (samples > 1 < len(ranges[1])):
+        raise damaged(path, f"it claims to have {width} x {height} pixels and {len(ranges[1])} channels of {kind}")
+    shape = (len(ranges[0]), len(ranges[1]) * samples, len(ranges[2]), height, width)
+    check_sizes(shape, _TYPES[kind], path)
+    voxels = np.empty(shape, _TYPES[kind])
+    for t, c, z in np.ndindex(*map(len, ranges)):
+        plane = {name: ends[i] for name, ends, i in zip("TCZ", ranges, (t, c, z), strict=True)}
+        pixels = czi.read(plane=plane, **({} if scene is None else {"scene": scene}))
+        if pixels.shape != (height, width, samples):
+            raise damaged(path, f"a plane has the shape {pixels.shape}")
+        voxels[t, c * samples : (c + 1) * samples, z] = (
+            np.moveaxis(pixels, 2, 0)[::-1] if samples > 1 else pixels[..., 0]
+        )
+    return voxels
+
+
+def _names(root: ElementTree.Element, scenes: list[int]) -> list[str]:
+    named = {each.get("Index"): each.get("Name") for each in root.iterfind(".//Dimensions/S/Scenes/Scene")}
+    words = [str(named.get(str(scene)) or f"scene {scene}") for scene in scenes]
+    return words if len(set(words)) == len(words) else [f"{word} ({i})" for i, word in enumerate(words)]
+
+
+def _calibration(root: ElementTree.Element, sections: int) -> Calibration:
+    found = Calibration()
+    for each in root.iterfind(".//Scaling/Items/Distance"):
+        axis, size = str(each.get("Id", "")).lower(), number(each.findtext("Value"))
+        if axis in ("x", "y", "z") and size and (axis != "z" or sections > 1):
+            found.sizes[axis] = Length(abs(size) * _UM, "um")
+    step = number(root.findtext(".//Image/Dimensions/T/Positions/Interval/Increment"))
+    found.time_step = step if step and step > 0 else None
+    channels = list(root.iterfind(".//Image/Dimensions/Channels/Channel"))
+    names = [str(each.get("Name") or "") for each in channels]
+    found.channel_names = tuple(name or f"Channel {i}" for i, name in enumerate(names)) if any(names) else ()
+    colours = list(_colours(root))
+    found.channel_colours = colours_of(colours) if len(colours) == len(channels) else ()
+    return found
+
+
+def _colours(root: ElementTree.Element) -> Iterator[str]:
+    """Yield the colour of each channel; Zeiss writes an opacity before it."""
+    for each in root.iterfind(".//DisplaySetting/Channels/Channel"):
+        yield (each.findtext("Color") or "").lstrip("#")[-6:]

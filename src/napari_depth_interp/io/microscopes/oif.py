@@ -1,0 +1,98 @@
+"""Olympus FluoView: OIB files, and OIF files with the folder beside them, read with oiffile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import InputError
+from ...stack import Dataset
+from ...stack.units import normalise_unit
+from ..calibration import Calibration, Length, number, seconds
+from ..opening import assembled, check_sizes, damaged, decoding, needs, refuse_axis
+
+if TYPE_CHECKING:
+    from .. import SectionAxis
+
+__all__ = ["read"]
+
+_AXES = 8
+"""Sections named [Axis N Parameters Common] in the main settings."""
+
+
+def read(
+    path: Path, *, axis: SectionAxis = "auto", axes: str | None = None, lazy: bool = False, labels: bool = False
+) -> Dataset:
+    """Read the first image series.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or has other axes.
+    """
+    refuse_axis(axis, axes, "a FluoView file")
+    oiffile = needs("oiffile", "microscopes", path)
+    with decoding(path, "OIF"), oiffile.OifFile(path) as file:
+        sequence = file.series[0]
+        names = f"{sequence.axes}YX"
+        shape = (*sequence.shape, *(_size(file.mainfile, axis) for axis in "YX"))
+        kept = [i for i, name in enumerate(names) if shape[i] > 1 or name in "TCZYX"]
+        letters = "".join(names[i] for i in kept)
+        if not set(letters) <= set("TCZYX"):
+            raise InputError(f"'{path.name}' has the axes {names}; only T, C, Z, Y and X can be read")
+        folder = path.with_name(f"{path.name}.files")
+        there = sum(each.stat().st_size for each in folder.iterdir()) if folder.is_dir() else path.stat().st_size
+        check_sizes(shape, "uint16", path, there)
+        voxels = np.asarray(file.asarray())
+        if voxels.shape != shape:
+            raise damaged(path, f"it should hold an image of the shape {shape} and gives {voxels.shape}")
+        voxels = voxels.reshape([shape[i] for i in kept])
+        return assembled(path, "OIB" if file.is_oib else "OIF", voxels, letters, _calibration(file.mainfile, letters))
+
+
+def _axis_settings(settings: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for index in range(_AXES):
+        values = settings.get(f"Axis {index} Parameters Common", {})
+        yield str(values.get("AxisCode", "")).upper(), values
+
+
+def _size(settings: Mapping[str, Any], axis: str) -> int:
+    """Return how many pixels an axis has, as the main settings say."""
+    return next((int(values["MaxSize"]) for name, values in _axis_settings(settings) if name == axis), 0)
+
+
+def _calibration(settings: Mapping[str, Any], letters: str) -> Calibration:
+    found = Calibration()
+    for name, values in _axis_settings(settings):
+        count = number(values.get("MaxSize"))
+        first, last = number(values.get("StartPosition")), number(values.get("EndPosition"))
+        if name not in tuple(letters) or not count or count < 2 or first is None or last is None:
+            continue
+        words = str(values.get("UnitName") or values.get("PixUnit") or "")
+        if name == "T":
+            found.time_step = seconds(abs(last - first) / (count - 1), words)
+        elif name in "XYZ" and last != first:
+            steps = count - 1 if name == "Z" else count
+            found.sizes[name.lower()] = Length(abs(last - first) / steps, normalise_unit(words))
+    for axis, key in (("x", "WidthConvertValue"), ("y", "HeightConvertValue")):
+        values = settings.get("Reference Image Parameter", {})
+        size, unit = number(values.get(key)), normalise_unit(values.get(key.replace("ConvertValue", "Unit")))
+        if size and unit:
+            found.sizes[axis] = Length(size, unit)
+    found.channel_names = _dyes(settings, letters)
+    return found
+
+
+def _dyes(settings: Mapping[str, Any], letters: str) -> tuple[str, ...]:
+    if "C" not in letters:
+        return ()
+    names = []
+    for index in range(1, 20):
+        values = settings.get(f"GUI Channel {index} Parameters")
+        if values is None:
+            break
+        names.append(str(values.get("DyeName") or values.get("CH Name") or f"Channel {index}"))
+    return tuple(names)

@@ -1,0 +1,90 @@
+"""Which files of a folder belong to one series; names say what was recorded, never of whom."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_MOST_FILES = 50_000
+_TAGS = ["SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "Rows", "Columns",
+         "ImageOrientationPatient", "NumberOfFrames", "SOPInstanceUID", "EchoNumbers"]  # fmt: skip
+_ROUGHLY = 2
+"""Digits of the direction cosines in which the images of a stack agree."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """Images that make one stack: of one series, one size and one orientation."""
+
+    name: str
+    files: tuple[Path, ...]
+
+
+def find_series(folder: Path) -> list[Series]:
+    """Return the series in a folder (or of one file), in the order of their numbers."""
+    import pydicom
+
+    groups: dict[tuple[Any, ...], list[Path]] = {}
+    names: dict[tuple[Any, ...], tuple[int, str]] = {}
+    for file in _files(folder):
+        try:
+            data = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_TAGS)
+        except (pydicom.errors.InvalidDicomError, OSError, ValueError, EOFError, AttributeError, KeyError, TypeError):
+            continue
+        if not data.get("Rows") or not data.get("Columns"):
+            continue  # reports, DICOMDIR ...
+        key = _key(data, file)
+        groups.setdefault(key, []).append(file)
+        names.setdefault(key, (_number(data.get("SeriesNumber")), _name(data)))
+    ordered = sorted(groups, key=lambda key: (names[key][0], names[key][1], str(groups[key][0])))
+    return [
+        Series(word, tuple(sorted(groups[key]))) for key, word in zip(ordered, _told_apart(names, ordered), strict=True)
+    ]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    if not folder.is_dir():
+        yield folder
+        return
+    for count, file in enumerate(sorted(folder.rglob("*"))):
+        if count >= _MOST_FILES:
+            return
+        if file.is_file() and not file.name.startswith("."):
+            yield file
+
+
+def _key(data: Any, file: Path) -> tuple[Any, ...]:
+    frames = _number(data.get("NumberOfFrames"))
+    turn = data.get("ImageOrientationPatient") or ()
+    alone = str(file) if frames > 1 else ""  # a file of many frames is a stack by itself
+    echo = str(data.get("EchoNumbers") or "")
+    return (
+        str(data.get("SeriesInstanceUID") or ""), int(data.Rows), int(data.Columns),
+        tuple(round(float(each), _ROUGHLY) + 0.0 for each in turn), alone, echo,
+    )  # fmt: skip
+
+
+def _number(value: Any) -> int:
+    try:
+        return int(value or 0)
+    except (TypeError, ValueError):
+        return 0
+
+
+def _name(data: Any) -> str:
+    words = re.sub(r"[^\w .+-]", " ", str(data.get("SeriesDescription") or "")).strip()
+    return words or f"{data.get('Modality') or 'series'} {data.get('SeriesNumber') or ''}".strip()
+
+
+def _told_apart(names: dict[tuple[Any, ...], tuple[int, str]], keys: list[tuple[Any, ...]]) -> list[str]:
+    """Return names of which each is there once."""
+    words: list[str] = []
+    for key in keys:
+        name, number = names[key][1], 2
+        while name in words:
+            name, number = f"{names[key][1]} ({number})", number + 1
+        words.append(name)
+    return words

@@ -1,0 +1,110 @@
+"""OME-Zarr on a server (http, https, s3): read only, chunk by chunk, and nothing but the address that was given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+
+from ...errors import InputError
+from ...stack.lazy import ArraySource
+from ..formats import url_of
+from ..opening import needs
+from .safety import CheckedArray, check_chunks, check_expansion, declared, expanding, reason_of
+
+_LARGEST = 64 * 2**20
+_SECONDS = 60
+"""How long a server may take for one answer."""
+
+
+def folder_at(path: Path) -> Path:
+    """Return what stands for the folder of an image on a server.
+
+    Raises
+    ------
+    InputError
+        If the packages that reach it are not installed.
+    """
+    url = url_of(path) or ""
+    fsspec = needs("fsspec", "remote", path)
+    options: dict[str, Any] = {"anon": True}
+    if url.startswith("http"):
+        aiohttp = needs("aiohttp", "remote", path)
+        options = {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=_SECONDS)}}
+    else:
+        needs("s3fs", "remote", path)
+    server, inside = fsspec.core.url_to_fs(url, **options)
+    return cast(Path, RemoteFolder(server, inside.rstrip("/"), options, url))
+
+
+class RemoteFolder:
+    """As much of a folder or a file on a server as the reader of OME-Zarr looks at."""
+
+    def __init__(self, server: Any, inside: str, options: dict[str, Any], url: str) -> None:
+        self._server, self._inside, self._options, self._url = server, inside, options, url
+        self._content: bytes | None = None
+
+    def __truediv__(self, name: str) -> RemoteFolder:
+        return RemoteFolder(self._server, f"{self._inside}/{name}", self._options, f"{self._url}/{name}")
+
+    @property
+    def name(self) -> str:
+        """Last part of the address."""
+        return self._inside.rpartition("/")[2]
+
+    def is_file(self) -> bool:
+        """Whether there is something at this address."""
+        if self._content is None:
+            try:
+                self._content = self._server.cat_file(self._inside, start=0, end=_LARGEST)
+            except (FileNotFoundError, PermissionError):  # s3 denies what is not there
+                return False
+            except Exception as error:  # the network raises nearly anything
+                raise InputError(
+                    f"cannot be reached ({reason_of(error)}); check the address and the network"
+                ) from error
+        return bool(self._content)
+
+    def stat(self) -> SimpleNamespace:
+        """Return the size in ``st_size``."""
+        return SimpleNamespace(st_size=len(self._content or b""))
+
+    def read_text(self, encoding: str = "utf-8") -> str:
+        """Return what is at this address."""
+        return (self._content or b"").decode(encoding) if self.is_file() else ""
+
+    def open_array(self, image: Path) -> ArraySource:
+        """Open an array after its metadata have been checked."""
+        import zarr
+
+        version, codecs = declared(cast(Path, self))
+        try:
+            edition: Any = version
+            array: Any = zarr.open_array(store=self._store(codecs, None), mode="r", zarr_format=edition)
+            check_chunks(array)
+            limit = int(np.prod(array.chunks)) * array.dtype.itemsize
+            checked = zarr.open_array(store=self._store(codecs, limit), mode="r", zarr_format=edition)
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(f"is damaged: its voxels cannot be opened ({reason_of(error)})") from error
+        return CheckedArray(array, checked, image.name)
+
+    def _store(self, codecs: list[str | None], limit: int | None) -> Any:
+        """Return a store for zarr that looks at each chunk before it is decompressed."""
+        from zarr.abc.store import SuffixByteRequest
+        from zarr.storage import FsspecStore
+
+        used = expanding(codecs)
+
+        class CheckedStore(FsspecStore):
+            async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
+                value = await super().get(key, prototype, byte_range)
+                is_chunk = not key.endswith(("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"))
+                if value is not None and is_chunk and used and limit and not isinstance(byte_range, SuffixByteRequest):
+                    check_expansion(used[-1], value.to_bytes(), limit)
+                return value
+
+        return CheckedStore.from_url(self._url, self._options, read_only=True)

@@ -1,0 +1,199 @@
+"""DICOM series: places, gaps, thickness and values as written, several series told apart, no names of people."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import SimpleITK
+from pydicom.dataset import Dataset as Header
+from pydicom.dataset import FileMetaDataset
+from pydicom.sequence import Sequence
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+
+from napari_depth_interp import api, io
+from napari_depth_interp.errors import InputError, RequestError
+from real_files import real
+
+NAME = "Doe^Jane"
+IMAGE = np.arange(30, dtype=np.uint16).reshape(5, 6)
+
+
+def header(**fields):
+    made = Header()
+    made.file_meta = FileMetaDataset()
+    made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    made.file_meta.MediaStorageSOPClassUID = CTImageStorage
+    made.SOPClassUID, made.SOPInstanceUID = CTImageStorage, generate_uid()
+    made.PatientName, made.PatientID = NAME, "4711"
+    made.Modality, made.SeriesDescription, made.SeriesInstanceUID = "CT", "Body 3.0", "1.2.3"
+    made.Rows, made.Columns, made.SamplesPerPixel = 5, 6, 1
+    made.PhotometricInterpretation, made.PixelRepresentation = "MONOCHROME2", 0
+    made.BitsAllocated = made.BitsStored = 16
+    made.HighBit = 15
+    made.PixelSpacing, made.ImageOrientationPatient, made.SliceThickness = [0.5, 0.7], [1, 0, 0, 0, 1, 0], 3
+    for key, value in fields.items():
+        setattr(made, key, value)
+    return made
+
+
+def series(folder, positions, images=None, **fields):
+    """Write one file for each position, in an order that says nothing."""
+    folder.mkdir(exist_ok=True)
+    for number, place in enumerate(positions):
+        made = header(ImagePositionPatient=list(map(float, place)), InstanceNumber=number + 1, **fields)
+        made.PixelData = (IMAGE + 100 * number if images is None else images[number]).tobytes()
+        made.save_as(
+            folder / f"{(7 * number) % 11}-{number}{fields.get('SeriesInstanceUID', '')}", enforce_file_format=True
+        )
+    return folder
+
+
+def test_places_are_those_of_simpleitk(tmp_path):
+    folder = series(tmp_path / "a", [(1, 2, z) for z in (8, 6, 4, 2)], RescaleSlope=1, RescaleIntercept=-1024)
+    found = io.read(folder)
+    reader = SimpleITK.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
+    image = reader.Execute()
+    np.testing.assert_array_equal(found.voxels[0, 0][:, ::-1, ::-1], SimpleITK.GetArrayFromImage(image))
+    assert found.voxels.dtype == np.int16
+    assert found.grid.depths == pytest.approx([2, 4, 6, 8])
+    assert found.grid.pixel_size == image.GetSpacing()[1::-1]
+    affine = np.diag([-1, -1, 1, 1]) @ found.source.header.affine
+    assert affine[:3, 3] == pytest.approx(image.GetOrigin())
+    assert (found.grid.unit, found.thickness) == ("mm", 3)
+    assert found.source.format == "DICOM"
+
+
+def test_thickness_and_distance_are_two_things_through_a_run(tmp_path):
+    folder = series(tmp_path / "a", [(0, 0, 2 * z) for z in range(4)])
+    result = api.interpolate(folder, method="linear", factor=2)
+    result.save(tmp_path / "b.nii.gz")
+    back = io.read(tmp_path / "b.nii.gz")
+    assert (back.grid.spacing, back.thickness) == (1, 3)
+    assert back.source.format == "NIfTI-1"
+
+
+def test_uneven_gaps(tmp_path):
+    found = io.read(series(tmp_path / "a", [(0, 0, z) for z in (10, 4, 3, 0)]))
+    assert found.grid.depths == pytest.approx([0, 3, 4, 10])
+    assert "from 1 to 6 mm" in " ".join(found.notes)
+    assert found.voxels[0, 0, :, -1, -1].tolist() == [300, 200, 100, 0]
+
+
+def test_sagittal_and_oblique(tmp_path):
+    folder = series(tmp_path / "a", [(x, 0, 0) for x in (1, 4, 8)], ImageOrientationPatient=[0, 1, 0, 0, 0, -1])
+    found = io.read(folder)
+    assert io.section_axis(found) == "x"
+    assert found.grid.depths == pytest.approx([-8, -4, -1])
+    assert found.grid.pixel_size == (0.5, 0.7)
+    assert found.voxels[0, 0, :, -1, -1].tolist() == [200, 100, 0]
+    turn = np.array([0.8, 0.6, 0]), np.array([-0.6, 0.8, 0])
+    places = [np.array([0, 0, 2.0]) * z for z in range(3)]
+    oblique = io.read(series(tmp_path / "b", places, ImageOrientationPatient=[*turn[0], *turn[1]]))
+    assert oblique.grid.spacing == 2
+
+
+def test_a_tilted_gantry_is_said(tmp_path):
+    found = io.read(series(tmp_path / "a", [(0, z, 2 * z) for z in range(3)]))
+    assert "tilted gantry" in " ".join(found.notes)
+    assert found.grid.spacing == pytest.approx(np.hypot(1, 2))
+
+
+def test_slopes_of_each_image(tmp_path):
+    folder = series(tmp_path / "a", [(0, 0, z) for z in range(3)], RescaleSlope="0.5", RescaleIntercept="10")
+    found = io.read(folder)
+    assert found.voxels.dtype == np.float32
+    np.testing.assert_array_equal(found.voxels[0, 0, 1][::-1, ::-1], (IMAGE + 100) * 0.5 + 10)
+
+
+def test_several_series_are_listed_and_chosen(tmp_path):
+    folder = series(tmp_path / "a", [(0, 0, z) for z in range(3)])
+    series(folder, [(0, 0, z) for z in range(4)], SeriesInstanceUID="1.2.4", SeriesDescription="Lung", SeriesNumber=2)
+    with pytest.raises(InputError, match=r"2 DICOM series: 0 'Body 3.0' \(3 files\), 1 'Lung' \(4 files\)"):
+        io.read(folder)
+    assert io.series_of(folder) == ["Body 3.0", "Lung"]
+    assert io.read(f"{folder}::Lung").voxels.shape[2] == 4
+    assert io.read(f"{folder}::0").voxels.shape[2] == 3
+    with pytest.raises(RequestError, match="no series 'Head'"):
+        io.read(f"{folder}::Head")
+    assert io.read(next(folder.glob("*1.2.4"))).voxels.shape[2] == 4  # one file stands for its series
+
+
+def test_times_at_the_same_places(tmp_path):
+    places = [(0, 0, z) for t in range(2) for z in range(3)]
+    folder = series(tmp_path / "a", places)
+    found = io.read(folder)
+    assert found.voxels.shape[:3] == (2, 1, 3)
+    assert found.voxels[:, 0, :, -1, -1].tolist() == [[0, 100, 200], [300, 400, 500]]
+    next(folder.iterdir()).unlink()
+    with pytest.raises(InputError, match="5 images at 3 places, 1 to 2 at each"):
+        io.read(folder)
+
+
+def test_many_frames_in_one_file(tmp_path):
+    made = header(NumberOfFrames=3)
+    made.PixelData = np.stack([IMAGE, IMAGE + 100, IMAGE + 200]).tobytes()
+    shared, frames = Header(), []
+    shared.PixelMeasuresSequence = Sequence([Header()])
+    shared.PixelMeasuresSequence[0].PixelSpacing = [0.5, 0.7]
+    shared.PixelMeasuresSequence[0].SliceThickness = 4
+    for z in (9, 6, 3):
+        frame, place = Header(), Header()
+        place.ImagePositionPatient = [0, 0, z]
+        frame.PlanePositionSequence = Sequence([place])
+        frames.append(frame)
+    made.SharedFunctionalGroupsSequence, made.PerFrameFunctionalGroupsSequence = Sequence([shared]), Sequence(frames)
+    made.save_as(tmp_path / "many.dcm", enforce_file_format=True)
+    found = io.read(tmp_path / "many.dcm")
+    assert found.grid.depths == pytest.approx([3, 6, 9])
+    assert found.thickness == 4
+    assert found.voxels[0, 0, :, -1, -1].tolist() == [200, 100, 0]
+
+
+def test_without_places_the_numbers_count(tmp_path):
+    folder = tmp_path / "a"
+    folder.mkdir()
+    for number in range(3):
+        made = header(InstanceNumber=3 - number, SpacingBetweenSlices=2.5)
+        made.PixelData = (IMAGE + 100 * number).tobytes()
+        made.save_as(folder / str(number), enforce_file_format=True)
+    found = io.read(folder)
+    assert found.grid.spacing == 2.5
+    assert "in the order of their numbers" in " ".join(found.notes)
+    assert found.voxels[0, 0, :, -1, -1].tolist() == [200, 100, 0]
+
+
+def test_nothing_of_the_patient_is_told(tmp_path):
+    folder = series(tmp_path / "a", [(0, 0, z) for z in range(3)])
+    found = io.read(folder)
+    result = api.interpolate(found, method="linear", factor=2)
+    for name in ("b.nii", "b.ome.tif"):
+        result.save(tmp_path / name)
+        data = (tmp_path / name).read_bytes()
+        assert b"Doe" not in data
+        assert b"4711" not in data
+    assert "Doe" not in str(replace(found, voxels=found.voxels[:, :, :, :1, :1]))
+
+
+def test_colours_and_other_files(tmp_path):
+    folder = series(tmp_path / "a", [(0, 0, z) for z in range(3)])
+    (folder / "notes.txt").write_text("not an image")
+    (folder / "broken.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 40)
+    assert io.read(folder).voxels.shape[2] == 3
+    made = header(SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0, BitsAllocated=8)
+    made.BitsStored, made.HighBit, made.PixelData = 8, 7, bytes(90)
+    made.save_as(tmp_path / "colours.dcm", enforce_file_format=True)
+    with pytest.raises(InputError, match="is a colour image"):
+        io.read(tmp_path / "colours.dcm")
+
+
+def test_a_real_series():
+    """20 CT images, 2 mm apart and 3 mm thick, as SimpleITK reads them."""
+    for folder in real("dicom_ct"):
+        found = io.read(folder)
+        reader = SimpleITK.ImageSeriesReader()
+        reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
+        image = reader.Execute()
+        np.testing.assert_array_equal(found.voxels[0, 0][:, ::-1, ::-1], SimpleITK.GetArrayFromImage(image))
+        assert (found.grid.spacing, found.thickness) == (image.GetSpacing()[2], 3)
+        assert found.grid.depths[0] == image.GetOrigin()[2]

@@ -1,0 +1,234 @@
+"""NRRD, MetaImage, MGH, MINC, NIfTI pairs: voxels and places as independent readers see them, also after a run."""
+
+from pathlib import Path
+
+import nibabel
+import nrrd
+import numpy as np
+import pytest
+import SimpleITK
+
+from napari_depth_interp import api, io
+from napari_depth_interp.errors import InputError, OutputError
+from real_files import real
+
+LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+SHAPE = (6, 5, 4)
+VOXELS = np.arange(120, dtype=np.int16).reshape(SHAPE) * 7 % 97
+TURNED = np.array([[0.0, 0.0, 3.0, -12.5], [-0.5, 0.0, 0.0, 20.0], [0.0, 0.7, 0.0, 4.0], [0, 0, 0, 1]])
+OBLIQUE = np.array([[0.48, 0.1, 0.3, -1.0], [-0.1, 0.49, 0.1, 2.0], [-0.1, -0.05, 2.5, 3.0], [0, 0, 0, 1]])
+INSTALLED = Path(nibabel.__file__).parent / "tests" / "data"
+
+
+def itk(voxels, affine, channels=False):
+    """Make an image of SimpleITK from voxels (x, y, z) and an affine to the right, front and up."""
+    turned = LPS @ affine
+    spacing = np.sqrt((turned[:3, :3] ** 2).sum(axis=0))
+    image = SimpleITK.GetImageFromArray(voxels.T, isVector=channels)
+    image.SetSpacing(spacing.tolist())
+    image.SetOrigin(turned[:3, 3].tolist())
+    image.SetDirection((turned[:3, :3] / spacing).ravel().tolist())
+    return image
+
+
+def orthogonal(affine):
+    """ITK takes only right angles between axes."""
+    size = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
+    directions, _ = np.linalg.qr(affine[:3, :3] / size)
+    directions *= np.sign((directions * affine[:3, :3]).sum(axis=0))
+    found = affine.copy()
+    found[:3, :3] = directions * size
+    return found
+
+
+def seen_by_others(path):
+    """Return voxels as stored (x, y, z) and the affine (RAS+), read by SimpleITK or nibabel."""
+    if path.name.endswith((".nrrd", ".mha", ".mhd", ".nhdr")):
+        image = SimpleITK.ReadImage(str(path))
+        affine = np.eye(4)
+        affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
+        affine[:3, 3] = image.GetOrigin()
+        return SimpleITK.GetArrayFromImage(image).T, LPS @ affine
+    image = nibabel.load(path)
+    return np.asarray(image.dataobj), image.affine
+
+
+def points(dataset):
+    """Return value and world place (RAS+) of some voxels, from the dataset's own grid and the origin's order."""
+    origin = dataset.source.header
+    z, y, x = (index.ravel() for index in np.indices(dataset.voxels.shape[2:]))
+    canonical = np.empty((3, z.size))
+    for axis, index in zip(origin.order, (z, y, x), strict=True):
+        canonical[axis] = index
+    return dataset.voxels[0, 0].ravel(), origin.canonical[:3, :3] @ canonical + origin.canonical[:3, 3:]
+
+
+def check_same(path, tolerance=1e-6):
+    """Every voxel has the value and the place that the other reader gives it."""
+    dataset = io.read(path)
+    voxels, affine = seen_by_others(path)
+    values, places = points(dataset)
+    index = np.rint(np.linalg.solve(affine[:3, :3], places - affine[:3, 3:])).astype(int)
+    np.testing.assert_allclose(affine[:3, :3] @ index + affine[:3, 3:], places, atol=tolerance)
+    np.testing.assert_array_equal(values, voxels[tuple(index)])
+    return dataset
+
+
+@pytest.mark.parametrize("affine", [np.diag([0.5, 0.5, 2.0, 1.0]), TURNED, OBLIQUE], ids=["plain", "turned", "oblique"])
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha", ".mhd", ".mgz", ".hdr"])
+def test_voxels_and_places_are_those_of_other_readers(tmp_path, suffix, affine):
+    path = tmp_path / f"a{suffix}"
+    if suffix in (".mgz", ".hdr"):
+        kind = nibabel.freesurfer.MGHImage if suffix == ".mgz" else nibabel.Nifti1Pair
+        kind(VOXELS, affine.astype(np.float32)).to_filename(path)
+    else:
+        SimpleITK.WriteImage(itk(VOXELS, orthogonal(affine)), str(path), useCompression=suffix == ".mha")
+    dataset = check_same(path, 1e-5)
+    sizes = sorted(np.sqrt((affine[:3, :3] ** 2).sum(axis=0)))
+    assert dataset.grid.spacing == pytest.approx(sizes[-1], rel=1e-5)
+    assert sorted(dataset.grid.pixel_size) == pytest.approx(sizes[:2], rel=1e-5)
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha", ".mgz", ".nii.gz"])
+def test_a_run_is_written_back_in_place(tmp_path, suffix):
+    source, out = tmp_path / "a.nrrd", tmp_path / f"b{suffix}"
+    affine = orthogonal(OBLIQUE)
+    SimpleITK.WriteImage(itk(VOXELS, affine), str(source))
+    api.interpolate(source, method="linear", factor=2).save(out)
+    voxels, found = seen_by_others(out)
+    assert voxels.shape == (6, 5, 7)
+    np.testing.assert_array_equal(voxels[..., ::2], VOXELS)
+    expected = affine.copy()
+    expected[:3, 2] /= 2
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    back = check_same(out, 1e-5)
+    assert back.grid.spacing == pytest.approx(1.26, abs=0.01)
+    if suffix != ".mgz":  # it has no place for a history
+        assert api.Result.load(out).record["method"] == "linear"
+
+
+def test_what_is_finer_than_its_pixels_keeps_its_section_axis(tmp_path):
+    SimpleITK.WriteImage(itk(VOXELS, np.diag([0.5, 0.5, 2.0, 1.0])), str(tmp_path / "a.mha"))
+    for name in ("b.nrrd", "b.mha"):
+        api.interpolate(tmp_path / "a.mha", method="linear", factor=8).save(tmp_path / name)
+        assert io.read(tmp_path / name).voxels.shape == (1, 1, 25, 5, 6)
+
+
+@pytest.mark.parametrize("name", ["b.nrrd", "b.mha", "b.mgz"])
+def test_channels_and_times(tmp_path, name):
+    times = api.Dataset.from_array(
+        np.arange(120, dtype=np.int16).reshape(2, 3, 4, 5), z_spacing=2, pixel_size=(1, 1), unit="mm", axes="TZYX"
+    )
+    io.write(tmp_path / name, times)
+    np.testing.assert_array_equal(io.read(tmp_path / name).voxels, times.voxels)
+    channels = api.Dataset.from_array(
+        np.arange(120, dtype=np.int16).reshape(2, 3, 4, 5), z_spacing=2, pixel_size=(1, 1), unit="mm", axes="CZYX"
+    )
+    if name == "b.mgz":
+        with pytest.raises(OutputError, match="no channels"):
+            io.write(tmp_path / "c.mgz", channels)
+    else:
+        io.write(tmp_path / name, channels, overwrite=True)
+        np.testing.assert_array_equal(io.read(tmp_path / name).voxels, channels.voxels)
+
+
+def test_vectors_of_itk(tmp_path):
+    voxels = np.arange(240, dtype=np.float32).reshape(2, *SHAPE)
+    for name in ("a.mha", "a.nrrd"):
+        SimpleITK.WriteImage(itk(voxels, np.diag([1.0, 1, 3, 1]), channels=True), str(tmp_path / name))
+        found = io.read(tmp_path / name)
+        np.testing.assert_array_equal(found.voxels[0], voxels.transpose(0, 3, 2, 1))
+
+
+def nrrd_file(path, **fields):
+    nrrd.write(str(path), VOXELS, {"space": "LPS", "space directions": np.diag([1, 1, 3.0])} | fields)
+    return path
+
+
+def test_thickness_and_units_of_nrrd(tmp_path):
+    path = nrrd_file(tmp_path / "a.nrrd", thicknesses=[np.nan, np.nan, 2.5], **{"space units": ["um", "um", "um"]})
+    assert (io.read(path).thickness, io.read(path).grid.unit) == (2.5, "um")
+    assert io.read(path, axis="x").thickness is None
+    io.write(tmp_path / "b.nrrd", io.read(path))
+    assert io.read(tmp_path / "b.nrrd").thickness == 2.5
+    assert nrrd.read_header(str(tmp_path / "b.nrrd"))["thicknesses"][2] == 2.5
+    assert "lengths are in mm" in " ".join(io.read(nrrd_file(tmp_path / "c.nrrd")).notes)
+
+
+def test_a_nrrd_without_a_spacing(tmp_path):
+    nrrd.write(str(tmp_path / "a.nrrd"), VOXELS)
+    found = io.read(tmp_path / "a.nrrd")
+    assert found.grid.depths is None
+    assert found.grid.pixel_size is None
+    assert found.grid.unit is None
+    np.testing.assert_array_equal(found.voxels[0, 0], VOXELS.T)
+    nrrd.write(str(tmp_path / "b.nrrd"), VOXELS, {"spacings": [0.5, 0.5, 2.0], "units": ["um", "um", "um"]})
+    grid = io.read(tmp_path / "b.nrrd").grid
+    assert (grid.spacing, grid.pixel_size, grid.unit) == (2, (0.5, 0.5), "um")
+
+
+@pytest.mark.parametrize("encoding", ["raw", "gzip", "bzip2"])
+def test_a_detached_header(tmp_path, encoding):
+    path = nrrd_file(tmp_path / "a.nhdr", encoding=encoding)
+    np.testing.assert_array_equal(io.read(path).voxels[0, 0][:, ::-1, ::-1], VOXELS.T)
+
+
+@pytest.mark.parametrize("kind", ["NRRD", "MetaImage"])
+def test_voxels_stay_in_the_folder(tmp_path, kind):
+    """Where a header names another file: not outside its own folder, no device."""
+    (tmp_path / "secret.raw").write_bytes(VOXELS.tobytes())
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name in ("../secret.raw", str(tmp_path / "secret.raw"), "/dev/zero"):
+        if kind == "NRRD":
+            path = folder / "a.nhdr"
+            path.write_text(
+                f"NRRD0004\ntype: short\ndimension: 3\nsizes: 6 5 4\nencoding: raw\nendian: little\ndata file: {name}\n"
+            )
+        else:
+            path = folder / "a.mhd"
+            path.write_text(
+                "NDims = 3\nDimSize = 6 5 4\nElementSpacing = 1 1 1\nElementType = MET_SHORT\n"
+                f"ElementDataFile = {name}\n"
+            )
+        with pytest.raises(InputError, match="no file in its own folder"):
+            io.read(path)
+
+
+def test_half_of_a_pair(tmp_path):
+    nibabel.Nifti1Pair(VOXELS, np.eye(4)).to_filename(tmp_path / "a.hdr")
+    np.testing.assert_array_equal(io.read(tmp_path / "a.img").voxels, io.read(tmp_path / "a.hdr").voxels)
+    (tmp_path / "a.img").unlink()
+    with pytest.raises(InputError, match=r"is one of a pair, and 'a.img' is missing"):
+        io.read(tmp_path / "a.hdr")
+
+
+@pytest.mark.parametrize("name", ["tiny.mnc", "small.mnc", "minc1_4d.mnc", "minc2_1_scale.mnc", "minc2-4d-d.mnc"])
+def test_minc_as_nibabel_reads_it(name):
+    dataset, image = io.read(INSTALLED / name), nibabel.load(INSTALLED / name)
+    voxels = np.asarray(image.dataobj)
+    voxels = voxels if voxels.ndim == 4 else voxels[None]
+    assert dataset.voxels.shape[0] == len(voxels)
+    for time in range(len(voxels)):
+        values, places = points(dataset.part(slice(time, time + 1), slice(0, None), slice(0, None)))
+        index = np.rint(np.linalg.solve(image.affine[:3, :3], places - image.affine[:3, 3:])).astype(int)
+        np.testing.assert_array_equal(values, voxels[time][tuple(index)])
+
+
+def test_what_is_only_read_says_what_is_written(tmp_path):
+    for name in ("a.mnc", "a.hdr", "a.nhdr", "a.czi"):
+        with pytest.raises(OutputError, match=r"not written so; use one of .*\.nrrd"):
+            io.write(tmp_path / name, io.read(INSTALLED / "tiny.mnc"))
+
+
+def test_uneven_sections_are_refused_by_name(tmp_path):
+    uneven = api.Dataset.from_array(VOXELS, depths=[0, 1, 5, 6, 7, 8], pixel_size=(1, 1), unit="mm")
+    for suffix, title in ((".nrrd", "NRRD"), (".mha", "MetaImage"), (".mgz", "MGH")):
+        with pytest.raises(OutputError, match=f"{title} holds evenly spaced sections only"):
+            io.check_format(tmp_path / f"a{suffix}", uneven)
+
+
+def test_real_files():
+    """As SimpleITK and nibabel read them."""
+    for path in real("FLAIR.nrrd", "mha.mha", "wm.mgz", "ras.hdr"):
+        check_same(path, 1e-4)
