@@ -19,7 +19,8 @@ import napari_depth_interp.evaluation.evaluate
 import napari_depth_interp.io.tiff
 import napari_depth_interp.methods.classical  # noqa: F401
 from napari_depth_interp.batch import runner  # noqa: F401
-from napari_depth_interp.cli import app, main  # noqa: F401
+from napari_depth_interp.cli import main
+from napari_depth_interp.cli.process import commands
 
 OPERATIONS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
 
@@ -43,6 +44,7 @@ def child(order, pipe):
 
 def serve():
     counter = os.memfd_create("count") if hasattr(os, "memfd_create") else os.open("count", os.O_RDWR | os.O_CREAT)
+    commands()
     gc.collect()
     gc.freeze()  # a child that looks through what has been imported would copy it
     for line in sys.stdin:
