@@ -45,7 +45,7 @@ _FIGURES = ("matplotlib.figure", "matplotlib.backends.backend_agg")
 _DIFFUSION = ("diffusers.models.unets.unet_2d",)
 _MORE = {
     "auto": ("cv2",),
-    "batch": ("napari_depth_interp.batch", "zarr"),
+    "batch": ("napari_depth_interp.batch", "filelock", "zarr"),
     "flow": ("cv2",),
     "labels": ("skimage.measure",),
     "train": ("torch._dynamo",),  # each optimiser does it

@@ -11,9 +11,12 @@ import signal
 import sys
 import time
 
+import filelock  # noqa: F401
+import pydantic.type_adapter  # noqa: F401
 import scipy.ndimage  # noqa: F401
 import threadpoolctl  # noqa: F401
 import tifffile  # noqa: F401
+import typer._adapters  # noqa: F401
 
 import napari_depth_interp.evaluation.evaluate
 import napari_depth_interp.io.tiff
