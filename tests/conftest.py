@@ -52,6 +52,16 @@ def trouble(tmp_path_factory, monkeypatch):
     sys.modules.pop("trouble_plugin", None)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Import what the tests need without looking for garbage in between: there is next to none."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 def pytest_collection_finish():
     """Take what has been imported out of garbage collection, which napari starts with every layer that is removed."""
     gc.collect()

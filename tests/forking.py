@@ -22,7 +22,6 @@ import threadpoolctl  # noqa: F401
 import torch  # noqa: F401
 import typer._adapters  # noqa: F401
 
-import napari_depth_interp.cli.app as _app  # noqa: F401
 import napari_depth_interp.evaluation.evaluate
 import napari_depth_interp.io.nifti
 import napari_depth_interp.io.tiff
@@ -30,12 +29,14 @@ import napari_depth_interp.io.zarr
 import napari_depth_interp.labels.execute
 import napari_depth_interp.report  # noqa: F401
 from napari_depth_interp.cli import main
+from napari_depth_interp.cli.process import commands
 from napari_depth_interp.methods import registry
 
 
 def preload():
-    """Import the methods; none computes anything, so that no thread is lost by the fork."""
+    """Import methods and commands; none computes anything, so that no thread is lost by the fork."""
     registry.specs()
+    commands()
     registry._third_party.cache_clear()  # what is installed is told by the environment of each order
 
 
@@ -44,7 +45,7 @@ _FIGURES = ("matplotlib.figure", "matplotlib.backends.backend_agg")
 _DIFFUSION = ("diffusers.models.unets.unet_2d",)
 _MORE = {
     "auto": ("cv2",),
-    "batch": ("napari_depth_interp.batch", "zarr"),
+    "batch": ("napari_depth_interp.batch", "filelock", "zarr"),
     "flow": ("cv2",),
     "labels": ("skimage.measure",),
     "train": ("torch._dynamo",),  # each optimiser does it

@@ -11,15 +11,19 @@ import signal
 import sys
 import time
 
+import filelock  # noqa: F401
+import pydantic.type_adapter  # noqa: F401
 import scipy.ndimage  # noqa: F401
 import threadpoolctl  # noqa: F401
 import tifffile  # noqa: F401
+import typer._adapters  # noqa: F401
 
 import napari_depth_interp.evaluation.evaluate
 import napari_depth_interp.io.tiff
 import napari_depth_interp.methods.classical  # noqa: F401
 from napari_depth_interp.batch import runner  # noqa: F401
-from napari_depth_interp.cli import app, main  # noqa: F401
+from napari_depth_interp.cli import main
+from napari_depth_interp.cli.process import commands
 
 OPERATIONS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
 
@@ -43,6 +47,7 @@ def child(order, pipe):
 
 def serve():
     counter = os.memfd_create("count") if hasattr(os, "memfd_create") else os.open("count", os.O_RDWR | os.O_CREAT)
+    commands()
     gc.collect()
     gc.freeze()  # a child that looks through what has been imported would copy it
     for line in sys.stdin:

@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import cache
 from io import TextIOWrapper
 from itertools import islice
 from typing import Any
@@ -38,10 +39,16 @@ def run_command_line(arguments: Sequence[str], heard: LastSignal) -> int:
         return status
 
 
+@cache
+def commands() -> Any:
+    """Return all commands with their options; a process that runs several makes them once, which takes a while."""
+    return typer.main.get_command(app)
+
+
 def _run_command(arguments: Sequence[str], ends: ExitStack, heard: LastSignal) -> int:
     try:
         call = Call(tuple(arguments), ends)
-        status = int(app(_log_options_first(arguments), standalone_mode=False, obj=call) or 0)
+        status = int(commands()(_log_options_first(arguments), standalone_mode=False, obj=call) or 0)
         return status if status != _INTERRUPTED else _interrupted(arguments)
     except CommandExit as error:
         return error.status
