@@ -58,6 +58,20 @@ class TestApply:
         assert moved.min() >= values.min()
         assert moved.max() <= values.max()
 
+    def test_the_largest_integers_do_not_turn_over(self):
+        values = np.zeros((1, 9, 9), np.uint64)
+        values[0, 3:6, 3:6] = np.iinfo(np.uint64).max
+        moved = Transforms.translations([(0.5, 0)], (9, 9)).apply(dataset(values)).voxels[0, 0, 0]
+        assert moved[4, 4] > 2**63
+        assert moved[0, 0] == 0
+
+    def test_large_identifiers_stay_exact(self):
+        values = np.full((1, 6, 6), 2**60 + 1, np.int64)
+        values[0, :3] = 7
+        labels = dataset(values, holds_labels=True)
+        moved = Transforms.translations([(1.3, 0.2)], (6, 6)).apply(labels).voxels
+        assert set(np.unique(moved).tolist()) == {7, 2**60 + 1}
+
     def test_whole_pixels_are_copied_and_edges_continued(self, stack):
         moved = Transforms.translations([(3, -2)] * 8, (72, 72)).apply(dataset(stack)).voxels[0, 0]
         np.testing.assert_array_equal(moved[:, :-3, 2:], stack[:, 3:, :-2])

@@ -29,7 +29,7 @@ class AlignConfig(BaseModel):
         "stays. remove: every section is laid on its neighbour, which straightens slanted and curved structures.",
     )
     period: float = Field(
-        default=12.0,
+        default=10.0,
         ge=4.0,
         le=1000.0,
         title="Period (sections)",

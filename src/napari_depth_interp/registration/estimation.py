@@ -28,7 +28,7 @@ def estimate(
     kind: Kind = "translation",
     *,
     drift: Drift = "keep",
-    period: float = 12.0,
+    period: float = 10.0,
     smallest: float = 0.25,
     report: Report = silent,
 ) -> Transforms:

@@ -77,7 +77,7 @@ class JitterReport:
 
 
 def check_jitter(
-    dataset: Dataset, kind: Kind = "translation", *, period: float = 12.0, report: Report = silent
+    dataset: Dataset, kind: Kind = "translation", *, period: float = 10.0, report: Report = silent
 ) -> JitterReport:
     """Say whether sections are displaced against their neighbours beyond what slow motion along z explains.
 

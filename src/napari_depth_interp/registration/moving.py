@@ -33,25 +33,48 @@ def moved_section(
     angle : float
         In radians, about the centre, from x towards y.
     """
-    from scipy.ndimage import affine_transform
-
     matrix, centre = turned(angle), (np.array(section.shape) - 1) / 2
     start = centre + shift - matrix @ centre
     whole = np.allclose(start, np.rint(start), rtol=0, atol=1e-6) and angle == 0
     if whole or not blend:
-        return cast("NDArray[Any]", affine_transform(section, matrix, start, order=0, mode="nearest"))
+        return _nearest(section, matrix, start)
     there = np.isfinite(section) if section.dtype.kind == "f" else np.ones(1, bool)
-    values = np.asarray(section, np.float64)
     if not there.any():
         return section
+    values = np.asarray(section, np.float64)
+    found = _blended(values if there.all() else np.where(there, values, values[there].mean()), matrix, start)
     if not there.all():
-        values = np.where(there, values, values[there].mean())
-    found = affine_transform(values, matrix, start, order=3, mode="nearest")
-    found = np.clip(found, values.min(), values.max())
-    if not there.all():
-        near = affine_transform(section.astype(np.float64), matrix, start, order=0, mode="nearest")
+        near = _nearest(values, matrix, start)
         found = np.where(np.isfinite(near), found, near)
-    return np.asarray(np.rint(found) if section.dtype.kind in "iu" else found).astype(section.dtype)
+    return _as_type(found, section.dtype)
+
+
+def _nearest(section: NDArray[Any], matrix: NDArray[np.float64], start: NDArray[np.float64]) -> NDArray[Any]:
+    """Return the nearest pixel of where each is read: exact for all types, which scipy's is not above 2**53."""
+    places = np.tensordot(matrix, np.indices(section.shape, np.float64), 1) + start[:, None, None]
+    rows, columns = (
+        np.clip(np.rint(each), 0, size - 1).astype(np.intp) for each, size in zip(places, section.shape, strict=True)
+    )
+    return cast("NDArray[Any]", section[rows, columns])
+
+
+def _blended(
+    values: NDArray[np.float64], matrix: NDArray[np.float64], start: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    from scipy.ndimage import affine_transform
+
+    found = affine_transform(values, matrix, start, order=3, mode="nearest")
+    return np.asarray(np.clip(found, values.min(), values.max()))
+
+
+def _as_type(values: NDArray[np.float64], dtype: np.dtype[Any]) -> NDArray[Any]:
+    if dtype.kind not in "iu":
+        return values.astype(dtype)
+    limits = np.iinfo(dtype)
+    highest = float(limits.max)
+    if highest > limits.max:  # 64 bits: the float above the largest integer
+        highest = float(np.nextafter(highest, 0.0))
+    return np.clip(np.rint(values), limits.min, highest).astype(dtype)
 
 
 class MovedVoxels:
