@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,7 +13,16 @@ from ...errors import InputError
 from ...stack.lazy import ArraySource
 from ..formats import url_of
 from ..opening import needs
-from .safety import CheckedArray, check_chunks, check_expansion, declared, expanding, reason_of
+from .safety import (
+    CheckedArray,
+    check_chunks,
+    check_expansion,
+    check_shard,
+    chunks_per_shard,
+    declared,
+    expanding,
+    reason_of,
+)  # fmt: skip
 
 _LARGEST = 64 * 2**20
 _SECONDS = 60
@@ -59,9 +69,11 @@ class RemoteFolder:
         if self._content is None:
             try:
                 self._content = self._server.cat_file(self._inside, start=0, end=_LARGEST)
-            except (FileNotFoundError, PermissionError):  # s3 denies what is not there
+            except (FileNotFoundError, PermissionError):
                 return False
             except Exception as error:  # the network raises nearly anything
+                if getattr(error, "status", None) == 403:  # what S3 says of what is not there, where none may list
+                    return False
                 raise InputError(
                     f"cannot be reached ({reason_of(error)}); check the address and the network"
                 ) from error
@@ -84,27 +96,39 @@ class RemoteFolder:
             edition: Any = version
             array: Any = zarr.open_array(store=self._store(codecs, None), mode="r", zarr_format=edition)
             check_chunks(array)
-            limit = int(np.prod(array.chunks)) * array.dtype.itemsize
-            checked = zarr.open_array(store=self._store(codecs, limit), mode="r", zarr_format=edition)
+            checked = zarr.open_array(store=self._store(codecs, array), mode="r", zarr_format=edition)
         except InputError:
             raise
         except Exception as error:
             raise InputError(f"is damaged: its voxels cannot be opened ({reason_of(error)})") from error
         return CheckedArray(array, checked, image.name)
 
-    def _store(self, codecs: list[str | None], limit: int | None) -> Any:
-        """Return a store for zarr that looks at each chunk before it is decompressed."""
-        from zarr.abc.store import SuffixByteRequest
+    def _store(self, codecs: list[str | None], array: Any) -> Any:
+        """Return a store for zarr that looks at each chunk of an array before it is decompressed."""
         from zarr.storage import FsspecStore
 
-        used = expanding(codecs)
+        used = expanding(codecs) if array is not None else []
 
         class CheckedStore(FsspecStore):
             async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
                 value = await super().get(key, prototype, byte_range)
                 is_chunk = not key.endswith(("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"))
-                if value is not None and is_chunk and used and limit and not isinstance(byte_range, SuffixByteRequest):
-                    check_expansion(used[-1], value.to_bytes(), limit)
+                if value is not None and is_chunk and used:
+                    _check(value.to_bytes(), byte_range, used[-1], array)
                 return value
 
         return CheckedStore.from_url(self._url, self._options, read_only=True)
+
+
+def _check(data: bytes, byte_range: Any, codec: str, array: Any) -> None:
+    """Raise a ValueError if an answer is not what was asked for, or expands to more than a chunk of the array."""
+    limit, inner = int(np.prod(array.chunks)) * array.dtype.itemsize, chunks_per_shard(array)
+    wanted = getattr(byte_range, "suffix", None)  # the index of a shard
+    if hasattr(byte_range, "start"):  # one of its chunks
+        wanted = byte_range.end - byte_range.start
+    if wanted is not None and len(data) != wanted:
+        raise ValueError(f"the server gave {len(data)} bytes where {wanted} were asked for")
+    if inner and byte_range is None:
+        check_shard(BytesIO(data), codec, inner, limit)
+    elif not hasattr(byte_range, "suffix"):
+        check_expansion(codec, data, limit)

@@ -6,7 +6,7 @@ import json
 import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -182,15 +182,16 @@ def _checked_store(array: Any, folder: Path, codecs: list[str | None], version: 
 
     limit = int(np.prod(array.chunks)) * array.dtype.itemsize
     used = expanding(codecs)
-    shards = getattr(array, "shards", None)
-    inner = 0 if shards is None else int(np.prod(shards)) // int(np.prod(array.chunks))
+    inner = chunks_per_shard(array)
     known: set[str] = set()
 
     class CheckedStore(LocalStore):
         async def get(self, key: str, prototype: Any = None, byte_range: Any = None) -> Any:
             is_chunk = not key.endswith(("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"))
             if is_chunk and used and inner and key not in known:
-                _check_shard(folder / key, used[-1] or "", inner, limit)
+                if (folder / key).is_file():
+                    with (folder / key).open("rb") as file:
+                        check_shard(file, used[-1] or "", inner, limit)
                 known.add(key)
             value = await super().get(key, prototype, byte_range)
             if value is not None and is_chunk and used and not inner:
@@ -200,23 +201,26 @@ def _checked_store(array: Any, folder: Path, codecs: list[str | None], version: 
     return zarr.open_array(store=CheckedStore(folder, read_only=True), mode="r", zarr_format=version)  # type: ignore[arg-type]
 
 
-def _check_shard(path: Path, codec: str, count: int, limit: int) -> None:
+def check_shard(file: BinaryIO, codec: str, count: int, limit: int) -> None:
     """Check each chunk of a shard, whose index (offset and length of each) stands at the end with a checksum."""
-    if not path.is_file():
-        return
-    size = path.stat().st_size
+    size = file.seek(0, 2)
     if size < 16 * count + 4:
         raise ValueError(f"a shard has {size} bytes, too few for its index")
-    with path.open("rb") as file:
-        file.seek(size - 16 * count - 4)
-        index = np.frombuffer(file.read(16 * count), "<u8").reshape(count, 2)
-        for offset, length in index.tolist():
-            if offset == length == _NO_CHUNK:
-                continue
-            if offset + length > size:
-                raise ValueError("a shard's index points beyond its end")
-            file.seek(offset)
-            check_expansion(codec, file.read(length), limit)
+    file.seek(size - 16 * count - 4)
+    index = np.frombuffer(file.read(16 * count), "<u8").reshape(count, 2)
+    for offset, length in index.tolist():
+        if offset == length == _NO_CHUNK:
+            continue
+        if offset + length > size:
+            raise ValueError("a shard's index points beyond its end")
+        file.seek(offset)
+        check_expansion(codec, file.read(length), limit)
+
+
+def chunks_per_shard(array: Any) -> int:
+    """Return how many chunks a shard has; 0 where chunks lie in files of their own."""
+    shards = getattr(array, "shards", None)
+    return 0 if shards is None else int(np.prod(shards)) // int(np.prod(array.chunks))
 
 
 def check_expansion(codec: str, data: bytes, limit: int) -> None:
