@@ -22,9 +22,15 @@ def test_every_format_is_what_the_table_says(each):
     module = import_module(f"napari_depth_interp.io.{each.module}")
     assert callable(module.read)
     assert hasattr(module, "series") is each.series
-    assert hasattr(module, "write") is (each.written or each.key == "pair")  # its reader is that of NIfTI
+    assert hasattr(module, "write") is (each.written or each.key in ("pair", "companion"))  # readers of others
     assert io.format_of(f"x{each.result}") in BY_KEY
-    assert each.title in Path("docs/reference/formats.md").read_text() or each.key in ("sequence", "mgh", "oif", "pair")
+    assert each.title in Path("docs/reference/formats.md").read_text() or each.key in (
+        "companion",
+        "mgh",
+        "oif",
+        "pair",
+        "sequence",
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,10 +69,10 @@ def test_names_of_results():
 
 
 def test_a_series_of_a_file_with_one_stack(tmp_path):
-    io.write(tmp_path / "a.tif", STACK)
+    io.write(tmp_path / "a.nii", STACK)
     with pytest.raises(RequestError, match="holds one stack"):
-        io.read(f"{tmp_path / 'a.tif'}::2")
-    assert io.series_of(tmp_path / "a.tif") == []
+        io.read(f"{tmp_path / 'a.nii'}::2")
+    assert io.series_of(tmp_path / "a.nii") == []
 
 
 def test_a_run_of_one_series_on_the_command_line(tmp_path):
