@@ -94,7 +94,7 @@ def test_depths_that_do_not_fit_are_refused(depths, message):
 
 
 def test_units_and_pixel_sizes_that_are_not_known_cannot_be_compared_with():
-    with pytest.raises(RequestError, match="gives no unit, so '1um' cannot be compared"):
+    with pytest.raises(RequestError, match="have no unit, so '1um' cannot be compared"):
         asked(make(unit=None), spacing="1um")
     assert len(asked(make(unit=None), spacing="1").depths) == 7
     with pytest.raises(RequestError, match="no pixel size"):
