@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from _tools import machine, markdown_table, verdict
 from napari_depth_interp.metrics.intensity import psnr_of
 from napari_depth_interp.numerics.motion import single_threaded
-from napari_depth_interp.registration import check_jitter, estimate
+from napari_depth_interp.progress import silent
+from napari_depth_interp.registration import AlignConfig, Kind, check_jitter, estimate
+from napari_depth_interp.registration.estimation import corrections, measured, section_depths
 from napari_depth_interp.registration.pairs import motion_between, prepared
 from napari_depth_interp.run.execute import execute
 from napari_depth_interp.run.request import resolve
@@ -145,16 +147,18 @@ def chain_errors(volume: Volume, seed: int) -> dict[str, Any]:
     count = dataset.voxels.shape[2]
     report = check_jitter(dataset)
     found: dict[str, Any] = {"sound": report.as_json()}
-    for kind, degrees in (("translation", 0.0), ("rigid", 3.0)):
+    kinds: tuple[tuple[Kind, float], ...] = (("translation", 0.0), ("rigid", 3.0))
+    for kind, degrees in kinds:
         moves = single_moves(count, rng, degrees=degrees)
-        transforms = estimate(with_sections(dataset, moves), kind, smallest=0.0)  # type: ignore[arg-type]
-        before = estimate(dataset, kind, smallest=0.0)  # type: ignore[arg-type]
+        transforms = estimate(with_sections(dataset, moves), kind, smallest=0.0)
+        chain = measured(dataset, 0, kind, silent)
+        before, _ = corrections(chain, section_depths(dataset), "keep", AlignConfig().period)
         ks = list(moves)
         shifts = transforms.shifts[0, ks] - np.array([moves[k][0] for k in ks])
         turns = np.degrees(transforms.angles[0, ks]) - np.array([moves[k][1] for k in ks])
         found[kind] = {
             "absolute": np.linalg.norm(shifts, axis=1).tolist(),
-            "relative": np.linalg.norm(shifts - before.shifts[0, ks], axis=1).tolist(),
+            "relative": np.linalg.norm(shifts - before[ks], axis=1).tolist(),
             "degrees": np.abs(turns).tolist(),
             "judged": transforms.judged[0, ks].tolist(),
         }

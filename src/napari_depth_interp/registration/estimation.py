@@ -23,31 +23,24 @@ _SHARE_OF_COMPARING = 0.9
 """Share of the time that comparing sections takes, roughly; whether moves help is the rest."""
 
 
-def estimate(
-    dataset: Dataset,
-    kind: Kind = "translation",
-    *,
-    drift: Drift = "keep",
-    period: float = 10.0,
-    smallest: float = 0.25,
-    report: Report = silent,
-) -> Transforms:
+def estimate(dataset: Dataset, kind: Kind = "translation", *, report: Report = silent, **parameters: Any) -> Transforms:
     """Find out how far each section lies from where it belongs.
 
     Parameters
     ----------
     dataset : Dataset
         Channels are looked at together, as they were recorded together; time points one by one.
-    kind, drift, period, smallest
-        As in :class:`~napari_depth_interp.registration.config.AlignConfig`.
+    kind : {"translation", "rigid"}
     report : callable
+    **parameters
+        Other fields of :class:`~napari_depth_interp.registration.config.AlignConfig`: drift, period, smallest.
 
     Returns
     -------
     Transforms
         Sections that cannot be judged, or would hardly move, have the identity.
     """
-    config = make_config(kind=kind, drift=drift, period=period, smallest=smallest)
+    config = make_config(kind=kind, **parameters)
     times = dataset.voxels.shape[0]
     found = [
         displacements(dataset, time, config, config.smallest, part(report, time / times, (time + 1) / times))

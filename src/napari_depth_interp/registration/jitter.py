@@ -77,13 +77,14 @@ class JitterReport:
 
 
 def check_jitter(
-    dataset: Dataset, kind: Kind = "translation", *, period: float = 10.0, report: Report = silent
+    dataset: Dataset, kind: Kind = "translation", *, report: Report = silent, **parameters: Any
 ) -> JitterReport:
     """Say whether sections are displaced against their neighbours beyond what slow motion along z explains.
 
-    Nothing is changed. Parameters as for :func:`~napari_depth_interp.registration.estimate`.
+    Nothing is changed. Parameters as for :func:`~napari_depth_interp.registration.estimate`, of which only ``period``
+    counts.
     """
-    config = make_config(kind=kind, period=period)
+    config = make_config(**{**parameters, "kind": kind, "drift": "keep"})
     times = dataset.voxels.shape[0]
     found = [
         displacements(dataset, time, config, _LEAST, part(report, time / times, (time + 1) / times))
