@@ -114,6 +114,13 @@ class TestFinding:
         assert rows(found) == []
         assert read(found.search, "summary") == ""
 
+    def test_another_layer_chosen_meanwhile_gets_nothing_of_it(self, qtbot, viewer, dock, layer):
+        press(dock.search, "Find damaged sections")
+        viewer.add_image(sound(), scale=(2, 0.5, 0.5), units=("um",) * 3)
+        finish(qtbot, dock)
+        assert "another layer was chosen" in read(dock.bar, "message")
+        assert rows(dock) == []
+
 
 def _copied(dock):
     press(dock.scores, "Copy as command")
@@ -163,7 +170,7 @@ class TestRepairing:
         assert new.metadata[REAL_KEY] is False
         assert found.stack.layer == layer  # the result is not the next input
         assert "3 sections repaired in" in read(found.bar, "message")
-        assert "last repair: made anew from its neighbours, expected error" in table(found).item(0, 0).toolTip()
+        assert "last repair: made anew from its neighbours" in table(found).item(0, 0).toolTip()
 
     def test_the_canvas_says_what_was_repaired(self, qtbot, viewer, found):
         repair(qtbot, found)

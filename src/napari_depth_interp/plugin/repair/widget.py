@@ -165,8 +165,8 @@ class RepairSections(JobWidget):
         given = self._taken()
         if given is None:
             return
-        if given.changed(self.viewer):
-            self.bar.say("the layer was changed meanwhile; look again", problem=True)
+        if given.changed(self.viewer) or list(given.layers) != self.stack.layers:
+            self.bar.say("another layer was chosen, or this one was changed meanwhile; look again", problem=True)
             return
         self._input = given
         self.suspicion = Suspicion(found.examination, dict(found.strips), frozenset())
