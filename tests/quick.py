@@ -16,7 +16,7 @@ QUICK = {
     "section_sr": {"training_steps": 10, "channels": 8, "blocks": 1},
     "auto": {"training_steps": 10},
     "msdsr": {"training_steps": 10, "channels": 8, "levels": 1, "steps": 2, "batch": 1},
-    "msdsr_kplanes": {"training_steps": 10},
+    "msdsr_kplanes": {"training_steps": 10, "channels": 8, "levels": 1, "batch": 1},
     "srcnn": {"training_steps": 10, "filters": 8, "mapped": 8, "batch": 2},
     "cae": {"training_steps": 10, "filters": 8, "code": 8, "batch": 2},
     "inr": {"training_steps": 10, "features": 4},

@@ -33,7 +33,8 @@ def finished(request, qtbot, slow, _shared_viewer, tmp_path_factory):
         return asked[0]
 
     yield open_one
-    if request.node.rep_call.failed:
+    called = getattr(request.node, "rep_call", None)  # there is none if something failed before
+    if called is None or called.failed:
         _shared_viewer.close()
     elif asked and not asked[0].put_back():
         _shared_viewer.tidy()
