@@ -86,8 +86,7 @@ def add_files(viewer: Viewer, path: str) -> list[Layer]:
     InputError
         If it cannot be read.
     """
-    file, _ = io.split_series(path)
-    with layer_source(path=str(file), reader_plugin=PLUGIN):
+    with layer_source(path=path, reader_plugin=PLUGIN):  # with the series: a run's command line needs it
         made = [Layer.create(*each) for each in read_files(path)]
     return [viewer.add_layer(each) for each in made]
 

@@ -39,9 +39,12 @@ class Source:
 
     @property
     def name(self) -> str | None:
-        """Name of the file, with the series that was chosen in it as ``FILE::SERIES``."""
-        if self.path is None:
-            return None
+        """Name of the file, with the series that was chosen in it as ``FILE::SERIES``.
+
+        Of DICOM only what was recorded: folders are often called like the patient.
+        """
+        if self.path is None or self.format == "DICOM":
+            return None if self.path is None else f"DICOM {self.series or ''}".strip()
         return self.path.name if self.series is None else f"{self.path.name}::{self.series}"
 
 

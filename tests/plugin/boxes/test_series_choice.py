@@ -33,6 +33,7 @@ def test_another_series_is_opened(viewer, widget, tmp_path):
     assert [layer.name for layer in viewer.layers] == ["a", "a 1"]
     assert widget.stack.dataset().voxels.shape == (1, 1, 3, 20, 24)
     assert choice(widget).currentText() == "second"
+    assert widget.stack.layer.source.path == f"{path}::1"  # what a run's command line is made from
     assert widget.stack.dataset().grid.spacing == pytest.approx(0.5)
 
 

@@ -26,7 +26,7 @@ from qtpy.QtWidgets import (
 )
 
 from ... import io
-from ...errors import DepthInterpError, InputError
+from ...errors import DepthInterpError
 from ...run.request import prepare_dataset
 from ...run.settings import Settings, describe
 from ...stack import Acquisition, Dataset, without_voxels
@@ -394,10 +394,3 @@ class StackBox(QGroupBox):
 def _same_file(one: Layer, other: Layer) -> bool:
     """Whether two layers are channels of one file, so that what is known of one holds for the other."""
     return one.source.path is not None and one.source.path == other.source.path and one.data.shape == other.data.shape
-
-
-def check_sections(dataset: Dataset) -> None:
-    """Raise if the stack cannot be interpolated, as far as that is seen without looking at the voxels."""
-    if dataset.voxels.shape[2] < 2:
-        raise InputError("the stack has one section; two or more are needed")
-    dataset.stack()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...errors import InputError
 from ...stack import Dataset
 
 
@@ -27,3 +28,10 @@ def describe_stack(dataset: Dataset) -> str:
     count = f"{sections} section{'' if sections == 1 else 's'}"
     lines = [f"{count} along z, {spacing}; {rows} x {columns} pixels{pixels}, {dataset.voxels.dtype}{extra}"]
     return "<br>".join([*lines, *(f"<i>{note}</i>" for note in dataset.notes)])
+
+
+def check_sections(dataset: Dataset) -> None:
+    """Raise if the stack cannot be interpolated, as far as that is seen without looking at the voxels."""
+    if dataset.voxels.shape[2] < 2:
+        raise InputError("the stack has one section; two or more are needed")
+    dataset.stack()

@@ -16,7 +16,8 @@ from ...evaluation.evaluate import Scores
 from ...run.request import prepare_dataset, whole_image
 from ...run.settings import Settings, make_settings
 from ...system.amounts import duration
-from ..boxes.stack_box import StackBox, check_sections
+from ..boxes.stack_box import StackBox
+from ..boxes.stack_words import check_sections
 from ..jobs.job_widget import JobWidget
 from ..jobs.messages import for_window
 from ..jobs.run_bar import RunBar

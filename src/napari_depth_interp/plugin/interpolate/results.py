@@ -79,7 +79,7 @@ class Run:
         """Return the command line that repeats the run."""
         source = self.input.path or "INPUT.tif"
         settings = self.input.complete(self.outcome.settings)
-        suffix = ".nii.gz" if io.format_of(source) == "nifti" else ".tif"
+        suffix = ".nii.gz" if io.kind_at(source) in ("nifti", "dicom") else ".tif"
         output = re.sub(r"[^\w.+-]+", "_", self.name) + suffix
         return shlex.join(["depth-interp", "run", source, output, *to_arguments(settings)])
 

@@ -25,7 +25,8 @@ from ..boxes.compute_box import ComputeBox
 from ..boxes.method_box import MethodBox
 from ..boxes.more_box import MoreSettingsBox
 from ..boxes.save_names import FILTERS, with_suffix
-from ..boxes.stack_box import StackBox, check_sections
+from ..boxes.stack_box import StackBox
+from ..boxes.stack_words import check_sections
 from ..boxes.target_box import TargetBox
 from ..jobs.messages import for_window, name_fields
 from ..jobs.run_bar import RunBar

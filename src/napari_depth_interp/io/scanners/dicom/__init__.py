@@ -52,7 +52,9 @@ def read(
             path, "DICOM", voxels, LPS @ stack.affine, axis=axis, axes=axes, along=2, thickness=stack.thickness,
             notes=[*notes, *stack.notes],
         )  # fmt: skip
-    return _at_depths(dataset, stack)
+    assert dataset.source is not None
+    named = replace(dataset, source=replace(dataset.source, series=chosen.name))
+    return _at_depths(named, stack)
 
 
 def series(path: Path) -> list[str]:

@@ -76,6 +76,7 @@ def _frame(file: Path, data: Any, groups: list[Any], index: int, count: int) -> 
     position = (_of(groups, "PlanePositionSequence") or data).get("ImagePositionPatient")
     turn = (_of(groups, "PlaneOrientationSequence") or data).get("ImageOrientationPatient")
     directions = np.array([float(each) for each in turn or (1, 0, 0, 0, 1, 0)]).reshape(2, 3)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)  # files round them
     pixel = measures.get("PixelSpacing") or data.get("ImagerPixelSpacing") or ()
     sizes = [number(str(each)) for each in pixel]
     spacing = number(str(measures.get("SpacingBetweenSlices") or data.get("SpacingBetweenSlices") or ""))
