@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from napari_depth_interp import io
 from napari_depth_interp.errors import InputError, OutputError
 from ome_files import data, image, ome, one_per_file, plane, tiff, with_companion
 
+REAL = Path(__file__).parents[3] / "shared" / "data" / "formats" / "TZ_nucleus.ome.tif"
 NAMES = ["a.ome.tif", "b.ome.tif", "c.ome.tif"]
 
 
@@ -269,3 +271,16 @@ def test_a_ramp_of_one_colour_beside_ome_xml_is_intensity(tmp_path):
     tifffile.imwrite(tmp_path / "labels.ome.tif", values, colormap=colours, **options)
     with pytest.raises(InputError, match="palette"):
         io.read(tmp_path / "labels.ome.tif")
+
+
+def test_a_real_file_of_bio_formats_where_it_is_there():
+    """8 bit with a red ramp as colour table; what tifffile says beside what is read."""
+    if not REAL.exists():
+        return
+    dataset = io.read(REAL)
+    with tifffile.TiffFile(REAL) as tif:
+        np.testing.assert_array_equal(dataset.voxels[:, 0], tif.asarray())
+        assert tif.series[0].axes == dataset.axes == "TZYX"
+    assert dataset.grid.spacing == 1.5
+    assert dataset.grid.pixel_size == pytest.approx((0.41513292348643577,) * 2)
+    assert dataset.time_step == 180

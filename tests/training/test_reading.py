@@ -10,7 +10,8 @@ from napari_depth_interp.methods import registry
 from napari_depth_interp.nn.data import hashes_of
 from napari_depth_interp.run.settings import Settings, make_settings
 from napari_depth_interp.stack import Dataset, Grid
-from napari_depth_interp.training.reading import from_layers, read_data, read_folder, read_images
+from napari_depth_interp.training.reading import from_layers, read_data, read_folder, read_images, stack_files
+from ome_files import one_per_file, plane, with_companion
 
 MSDSR, SRCNN = registry.get("msdsr"), registry.get("srcnn")
 
@@ -94,7 +95,7 @@ def test_nothing_to_learn_from(tmp_path):
 
 def test_layers_that_cannot_be_used_are_named():
     settings = make_settings(method="msdsr")
-    with pytest.raises(InputError, match="'thin' cannot be trained on: the file does not say"):
+    with pytest.raises(InputError, match="'thin' cannot be trained on: it is not known how far"):
         from_layers(MSDSR, {"thin": dataset(spacing=None)}, settings)
     given = from_layers(MSDSR, {"thin": dataset(spacing=None)}, settings.model_copy(update={"z_spacing": "2um"}))
     assert given.stacks[0].grid.spacing == 2
@@ -130,7 +131,7 @@ class TestLists:
 
     def test_a_spacing_that_files_lack_is_taken_from_the_settings(self, tmp_path):
         tifffile.imwrite(tmp_path / "thin.tif", dataset().voxels[0, 0])
-        with pytest.raises(InputError, match=r"'thin\.tif' cannot be trained on: the file does not say"):
+        with pytest.raises(InputError, match=r"'thin\.tif' cannot be trained on: it is not known how far"):
             self.read(tmp_path, "hr\nthin.tif\n")
         assert self.read(tmp_path, "hr\nthin.tif\n", z_spacing="2um").stacks[0].grid.spacing == 2
 
@@ -148,3 +149,14 @@ class TestLists:
         assert self.read(tmp_path, "hr,class\na.tif,\nb.tif,\n").classes == ()
         with pytest.raises(InputError, match=r"line 3 of 'list\.csv' names no class"):
             self.read(tmp_path, "hr,class\na.tif,x\nb.tif,\n")
+
+
+def test_a_set_of_files_is_one_stack(tmp_path):
+    companion = with_companion(tmp_path, ["s0.ome.tif", "s1.ome.tif"])
+    one_per_file(tmp_path, ["x0.ome.tif", "x1.ome.tif"])
+    io.write(tmp_path / "y.tif", dataset())
+    assert stack_files(tmp_path) == [companion, tmp_path / "x0.ome.tif", tmp_path / "y.tif"]
+    (tmp_path / "y.tif").unlink()
+    data = read_folder(tmp_path, make_settings())
+    assert data.files == (companion, tmp_path / "x0.ome.tif")
+    np.testing.assert_array_equal(data.stacks[0].voxels, [plane(0), plane(1)])

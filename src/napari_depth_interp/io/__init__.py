@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from os import PathLike
@@ -23,7 +24,7 @@ from .streaming import Sink
 __all__ = [
     "FORMATS", "STREAMED", "SUFFIXES", "SectionAxis", "Sink", "check_format", "check_output", "check_stream",
     "creating", "format_of", "is_placed", "kind_at", "offset", "open_stack", "parts", "read", "read_levels",
-    "result_name", "section_axis", "series_of", "split_series", "stem_of", "write",
+    "result_name", "section_axis", "series_of", "split_series", "stem_of", "without_parts", "write",
 ]  # fmt: skip
 
 SectionAxis = Literal["auto", "x", "y", "z"]
@@ -241,6 +242,18 @@ def parts(path: Path) -> tuple[Path, ...]:
     from .tiff import parts as parts_of
 
     return parts_of(path)
+
+
+def without_parts(paths: Iterable[Path]) -> list[Path]:
+    """Return the paths without files that are read together with another one of them: one of each set stays."""
+    given = list(paths)
+    taken: set[str] = set()
+    kept: set[Path] = set()
+    for path in sorted(given, key=lambda each: not each.name.lower().endswith(".companion.ome")):
+        if os.path.realpath(path) not in taken:
+            taken.update(os.path.realpath(part) for part in parts(path))
+            kept.add(path)
+    return [path for path in given if path in kept]
 
 
 def section_axis(dataset: Dataset) -> SectionAxis | None:

@@ -61,9 +61,9 @@ def data_files(spec: MethodSpec, path: Path) -> list[Path]:
 
 
 def stack_files(folder: Path) -> list[Path]:
-    """Return the files of a folder that a training on it would read."""
+    """Return the files of a folder that a training on it would read: one of each set of files."""
     try:
-        return sorted(each for each in folder.iterdir() if io.format_of(each) is not None)
+        return io.without_parts(sorted(each for each in folder.iterdir() if io.format_of(each) is not None))
     except OSError as error:
         raise InputError(f"'{folder}' cannot be read: {error.strerror or error}") from error
 
