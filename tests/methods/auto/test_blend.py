@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from napari_depth_interp.methods.auto.blend import PROVEN, Evidence, fit, held_back, proven
+from napari_depth_interp.methods.auto.blend import PROVEN, Evidence, bounded, fit, proven
 from napari_depth_interp.methods.auto.trials import Answer
 
 RNG = np.random.default_rng(0)
@@ -113,30 +113,41 @@ class TestFit:
         assert fit(known, np.array([0.5, 0.5]), 1.0).sum() == pytest.approx(1, abs=1e-3)
 
 
-class TestHeldBack:
+class TestBounded:
     @pytest.mark.parametrize("mixture", [[-1.0, 0.0], [-0.2, -0.2]])
     def test_a_mixture_that_only_harms_gives_way_to_linear(self, mixture):
-        assert (held_back(evidence(mixture, noise=1.0), np.array([0.6, 0.3])) == 0).all()
+        known = evidence(mixture, noise=1.0)
+        for rows in (None, known):
+            assert (bounded(np.array([0.6, 0.3]), known, rows) == 0).all()
 
-    def test_one_that_adds_far_too_much_is_shortened(self):
-        known, weights = evidence([0.1, 0.05]), np.array([0.8, 0.4])
-        shorter = held_back(known, weights)
+    def test_what_does_not_fit_hidden_rows_is_not_believed_at_the_doubled_gap_alone(self):
+        weights, fits, harms = np.array([0.8, 0.1]), evidence([0.8, 0.1]), evidence([-0.2, 0.0])
+        assert (bounded(weights, fits, harms) == 0).all()
+        np.testing.assert_allclose(bounded(weights, fits, None), weights)
+
+    def test_more_that_fits_is_never_less_that_is_added(self):
+        weights = np.array([0.8, 0.4])
+        added = [bounded(weights, evidence(weights * share), None)[0] for share in np.linspace(0, 1.2, 25)]
+        assert added[0] == 0
+        assert added[-1] == weights[0]
+        assert (np.diff(added) >= -1e-9).all()
+
+    def test_shares_keep_their_proportion(self):
+        weights = np.array([0.8, 0.4])
+        shorter = bounded(weights, evidence(weights / 2), None)
+        assert 0 < shorter[0] < 0.8
         assert shorter[0] == pytest.approx(2 * shorter[1])
-        assert 0.1 <= shorter[0] < 0.3
-        assert known.gain_db(weights) < 0 < known.gain_db(shorter)
 
     def test_one_that_adds_too_little_is_not_lengthened(self):
         weights = np.array([0.4, 0.2])
-        np.testing.assert_allclose(held_back(evidence([0.8, 0.4]), weights), weights)
+        np.testing.assert_allclose(bounded(weights, evidence([0.8, 0.4]), None), weights)
 
     def test_nothing_stays_nothing(self):
-        assert (held_back(evidence([0.5, 0.5]), np.zeros(2)) == 0).all()
+        assert (bounded(np.zeros(2), evidence([0.5, 0.5]), None) == 0).all()
 
-    @pytest.mark.parametrize("seed", range(5))
-    def test_the_result_never_loses_on_the_evidence(self, seed):
-        mixture = np.random.default_rng(seed).normal(0, 1, 3)
-        known = evidence(mixture, noise=5.0, count=3, seed=seed)
-        assert known.gain_db(held_back(known, fit(known, np.array([0.3, 0.3, 0.3]), 1.0))) >= 0
+    def test_nothing_is_added_where_linear_is_exact(self):
+        known = evidence([0.5, 0.5])
+        assert (bounded(np.array([0.5, 0.5]), known, None, exact=float(known.error.mean())) == 0).all()
 
 
 class TestProven:

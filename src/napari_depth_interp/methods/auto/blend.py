@@ -15,8 +15,12 @@ PROVEN: Mapping[str, float] = {"section_sr": 0.92, "flow": 0.08}
 """A mixture that was near the best on ten real volumes at three gaps (benchmarks/quality.py)."""
 
 _TINY = 1e-12
-_FITS = 0.6
-"""Share of what a mixture adds that must fit; below, it is made smaller in proportion."""
+_NONE, _ALL = 0.3, 0.75
+"""Shares of what a mixture adds that must fit for more than nothing of it, and for all of it, to be added."""
+_LEFT_OUT = 0.3
+"""Weight of left-out sections, at twice the gap, beside hidden rows, at the real one, when it is asked what fits."""
+_FITS = (-0.5, 1.2)
+"""Bounds of the share that fits, before the two are averaged."""
 
 _SUMS = ("gram", "gain", "error")
 
@@ -105,15 +109,37 @@ def fit(evidence: Evidence, prior: Vector, caution: float) -> Vector:
     return np.asarray(np.clip(np.asarray(found.x, float), 0.0, 1.0))
 
 
-def held_back(evidence: Evidence, weights: Vector, exact: float = _TINY) -> Vector:
-    """Return the weights, smaller where the mixture adds far more than fits: down to linear interpolation.
+def bounded(
+    weights: Vector,
+    left_out: Evidence,
+    rows: Evidence | None,
+    exact: float = _TINY,
+    span: tuple[float, float] = (_NONE, _ALL),
+) -> Vector:
+    """Return the weights, smaller where little of what the mixture adds fits: down to linear interpolation.
 
-    Across the doubled gap, at which the evidence was collected, even a good mixture adds a little too much. Where
-    linear interpolation misses no more than ``exact`` (mean square; rounding), nothing is added.
+    Parameters
+    ----------
+    weights : (C,) array
+    left_out : Evidence
+        From left-out sections, at the doubled gap.
+    rows : Evidence or None
+        From rows hidden at the real gap, blurred as sections are; None where images are too small.
+    exact : float
+        Mean square up to which linear interpolation misses no more than rounding; then nothing is added.
+    span : two floats
+        Shares that must fit for more than nothing, and for all.
     """
-    if evidence.error.mean() <= exact:
+    if left_out.error.mean() <= exact:
         return np.zeros_like(weights)
+    fits = float(np.clip(_share_that_fits(left_out, weights), *_FITS))
+    if rows is not None:
+        fits = _LEFT_OUT * fits + (1 - _LEFT_OUT) * float(np.clip(_share_that_fits(rows, weights), *_FITS))
+    none, full = span
+    return np.asarray(weights * np.clip((fits - none) / (full - none), 0, 1))
+
+
+def _share_that_fits(evidence: Evidence, weights: Vector) -> float:
+    """Return how much of what a mixture adds had better been added; 0 if it adds nothing."""
     added = weights @ evidence.gram.mean(axis=0) @ weights
-    helped = weights @ evidence.gain.mean(axis=0)
-    factor = float(np.clip(helped / added / _FITS, 0, 1)) if added > _TINY else 0.0
-    return np.asarray(weights * factor)
+    return float(weights @ evidence.gain.mean(axis=0) / added) if added > _TINY else 0.0

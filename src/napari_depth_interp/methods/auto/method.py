@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...method import Drafts, Explains, Findings, Method, Refits, Runtime, Sections, StretchesZ, sections_of
+from ...numerics.axial import FWHM, matching_blur
 from ...progress import Progress, Report, part, silent
 from ...stack import Stack
 from ...stack.scaling import Scaling
 from ...stack.thinning import spread_over
 from . import candidate_config, names_in, spec_of
-from .blend import Evidence, fit, held_back, proven
+from .blend import Evidence, bounded, fit, proven
 from .expectation import expect, mismatch
 from .trials import Answer, answers, change_between, gaps_of, hidden_rows, left_out, looked_at
 from .uncertainty import ErrorModel, Tried, features
@@ -115,8 +116,9 @@ class Auto:
         rows = (
             None if hidden is None else (Evidence.of(hidden[0], scaling.scale), Evidence.of(hidden[1], scaling.scale))
         )
-        both = evidence if rows is None else evidence.with_rows(rows[0])
-        self._weights = held_back(evidence, fit(both, prior, self._config.caution), _exact(stack, scaling))
+        real = None if rows is None else rows[0]
+        both = evidence if real is None else evidence.with_rows(real)
+        self._weights = bounded(fit(both, prior, self._config.caution), evidence, real, _exact(stack, scaling))
         expectation = expect(evidence, rows, self._weights)
         self._errors = self._fit_errors(stack, known, hidden, part(report, 0.7, 1.0))
         shares = {name: float(weight) for name, weight in zip(names, self._weights, strict=True)}
@@ -224,8 +226,13 @@ class Auto:
         return mixture, features(plain, others, mixture, change, share, apart=apart)
 
     def _hidden_rows(self, stack: Stack, report: Report) -> tuple[list[Answer], list[Answer]] | None:
-        """Return what becomes of rows hidden in the XY images, at the real and at the doubled gap."""
+        """Return what becomes of rows hidden in the XY images, at the real and at the doubled gap.
+
+        Rows are blurred so far that they change with the distance as sections do.
+        """
         spacing, pixel = float(np.median(np.diff(stack.depths))), stack.pixel
+        seen = stack.voxels[:, looked_at(stack)]
+        blur = 0.0 if stack.acquisition.is_projection else matching_blur(seen, spacing / pixel) * spacing / pixel / FWHM
         in_plane = {
             name: each.in_plane() if isinstance(each, StretchesZ) else each for name, each in self._drafts().items()
         }
@@ -234,7 +241,7 @@ class Auto:
             inner = part(report, number / 2, (number + 1) / 2)
             known = [
                 answer
-                for question in hidden_rows(stack, gap, pixel)
+                for question in hidden_rows(stack, gap, pixel, blur)
                 for answer in answers(question, self._linear, in_plane, silent)
             ]
             inner(Progress(1.0))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...method import Method, working_dtype
+from ...numerics.axial import rows_as_sections
 from ...progress import Progress, Report, silent
 from ...stack import Grid, Stack
 from ...stack.thinning import joined, spread_over, thinned
@@ -89,18 +90,21 @@ def looked_at(stack: Stack) -> slice:
     return slice(start, start + rows)
 
 
-def hidden_rows(stack: Stack, gap: int, pixel: float) -> list[Question]:
+def hidden_rows(stack: Stack, gap: int, pixel: float, blur: float = 0.0) -> list[Question]:
     """Return some XY images as if their rows were sections, ``gap`` pixels apart, with the rows between asked for.
 
-    The neighbouring images stand side by side, as far apart as the sections are. Of projections, rows are averaged as
-    sections are.
+    The neighbouring images stand side by side, as far apart as the sections are. Rows are blurred by a standard
+    deviation of ``blur`` pixels, as sections are along z. Of projections, rows are averaged as sections are.
     """
     if stack.acquisition.is_projection:
         return _averaged_rows(stack, gap, pixel)
     few = spread_over(np.arange(len(stack.depths)), _IMAGES)
     questions = []
     for axis in (1, 2):
-        rows = stack.voxels[few].transpose(axis, 0, 3 - axis)
+        images = stack.voxels[few]
+        if blur > 0:
+            images = rows_as_sections(images.astype(np.float32), axis, blur)
+        rows = images.transpose(axis, 0, 3 - axis)
         count = min((len(rows) - 1) // gap, _GAPS)
         if count < 2:
             continue

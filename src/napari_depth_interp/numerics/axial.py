@@ -1,0 +1,109 @@
+"""How far sections are blurred along z beyond the images themselves, as the stack alone tells."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
+
+FWHM = 2 * math.sqrt(2 * math.log(2))
+"""Full width at half maximum of a Gaussian of standard deviation 1."""
+_SHARES = (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0, 1.3, 1.8, 2.5, 3.5)
+"""Blurs that are tried: full widths at half maximum over the distance of sections."""
+_FEWEST, _IMAGES = 4, 12
+"""Sections without which nothing is known about z, and images whose rows are looked at."""
+_LEVELS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.96, 1.0)
+"""Quantiles of the intensities between which the noise is measured."""
+_LOCAL = 1.5
+_TINY = 1e-12
+
+Images = NDArray[np.float32]
+
+
+def matching_blur(voxels: NDArray[Any], gap: float) -> float:
+    """Return the blur that makes rows of the images change with the distance as sections do; 0 if none is needed.
+
+    What is compared is how much more changes over two gaps than over one: contrast and brightness drop out, and the
+    noise is taken off.
+
+    Parameters
+    ----------
+    voxels : (Z, Y, X) array, sections one gap apart
+    gap : float
+        Distance of the sections in pixels.
+
+    Returns
+    -------
+    float
+        Full width at half maximum over the gap, 0 to 3.5; less than 0.15 counts as none. 0 where there are fewer than
+        four sections or images are smaller than two gaps.
+    """
+    lag = max(1, round(gap))
+    if len(voxels) < _FEWEST or 2 * lag >= min(voxels.shape[1:]):
+        return 0.0
+    sections = voxels.astype(np.float32)
+    images = sections[:: max(1, len(sections) // _IMAGES)]
+    noise = float(_noise(images)) ** 2
+    along = _change(sections, 0, 1, noise) / _change(sections, 0, 2, noise)
+    ratios = [_ratio_of_rows(images, share * gap / FWHM, lag, noise) for share in _SHARES]
+    found = float(np.interp(-along, -np.minimum.accumulate(ratios), _SHARES))
+    return found if found >= _SHARES[1] else 0.0
+
+
+def rows_as_sections(images: Images, axis: int, sigma: float) -> Images:
+    """Return images blurred along an axis by ``sigma`` pixels, with the noise that they had before.
+
+    Sections are blurred before they are recorded, and their noise is not.
+    """
+    if sigma <= 0:
+        return images
+    smooth = gaussian_filter1d(images, sigma, axis=axis)
+    lost = math.sqrt(1 - _kept(sigma))
+    grains = np.random.default_rng(axis).standard_normal(images.shape, np.float32)
+    return np.asarray(smooth + lost * _noise_at(images, smooth) * grains, np.float32)
+
+
+def _kept(sigma: float) -> float:
+    """Return the share of the noise's variance that a Gaussian blur leaves."""
+    return min(1.0, 1 / (2 * math.sqrt(math.pi) * sigma)) if sigma > 0 else 1.0
+
+
+def _mask(images: Images) -> Images:
+    """Return the absolute response to a mask that straight edges do not pass, 6 times the noise."""
+    rows = images[:, :-2] - 2 * images[:, 1:-1] + images[:, 2:]
+    return np.asarray(np.abs(rows[:, :, :-2] - 2 * rows[:, :, 1:-1] + rows[:, :, 2:]))
+
+
+def _noise(images: Images) -> float:
+    """Return the standard deviation of the noise (Immerkaer, CVIU 1996)."""
+    return 1.4826 * float(np.median(_mask(images))) / 6 if min(images.shape[1:]) > 2 else 0.0
+
+
+def _noise_at(images: Images, wanted: Images) -> Images:
+    """Return the standard deviation of the noise at the intensities wanted: brighter voxels may have more."""
+    if min(images.shape[1:]) < 3:
+        return np.zeros_like(wanted)
+    local = gaussian_filter(images, (0, _LOCAL, _LOCAL))[:, 1:-1, 1:-1]
+    mask, edges = _mask(images), np.unique(np.quantile(local, _LEVELS))
+    band = np.clip(np.searchsorted(edges, local, side="right") - 1, 0, max(0, len(edges) - 2))
+    used = [band == number for number in np.unique(band)]
+    levels = [float(local[where].mean()) for where in used]
+    noise = [1.4826 * float(np.median(mask[where])) / 6 for where in used]
+    return np.interp(wanted, levels, noise).astype(np.float32)
+
+
+def _ratio_of_rows(images: Images, sigma: float, lag: int, noise: float) -> float:
+    """Return the change over one gap to that over two, of rows and columns blurred by ``sigma`` pixels."""
+    left = noise * _kept(sigma)
+    smooth = [gaussian_filter1d(images, sigma, axis=axis) if sigma else images for axis in (1, 2)]
+    near, far = (sum(_change(each, axis, n * lag, left) for axis, each in enumerate(smooth, 1)) for n in (1, 2))
+    return near / far
+
+
+def _change(voxels: Images, axis: int, lag: int, noise: float) -> float:
+    """Return half the variance of differences over a distance, without that of noise."""
+    planes = np.moveaxis(voxels, axis, 0)
+    return max(float(np.var(planes[lag:] - planes[:-lag], axis=(1, 2)).mean()) / 2 - noise, _TINY)
