@@ -61,11 +61,9 @@ def all_cases(folder: Path) -> list[Case]:
         name = path.name.split(".")[0]
         shape, pixels = _shape(path)
         for variant in _variants(shape, pixels):
-            found += [
-                Case(_GROUPS.get(name, name), name, variant, every)
-                for every in EVERY
-                if shape["zyx".index(variant[0])] // (2 if "half" in variant else 1) >= _FEWEST[every]
-            ]
+            sections = shape["zyx".index(variant[0])] // (2 if "half" in variant else 1)
+            enough = [every for every in EVERY if sections >= _FEWEST[every]]
+            found += [Case(_GROUPS.get(name, name), name, variant, every) for every in enough]
     order = np.random.default_rng(0).permutation(len(found))
     kinds = [[found[i] for i in order if ("deep" in found[i].variant) == deep] for deep in (True, False)]
     return [case for pair in zip_longest(*kinds) for case in pair if case is not None]

@@ -1,4 +1,4 @@
-"""Kinds of simulated tissue for the proving ground that the specimens of the program lack, and how any kind is spoilt."""
+"""Kinds of simulated tissue that the specimens of the program lack, and how any volume is spoilt."""
 
 from __future__ import annotations
 

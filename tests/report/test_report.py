@@ -263,11 +263,11 @@ def finding(gain=None, std=None, **shares):
     [
         (
             finding(1.26, 0.52, linear=0.0, cubic=0.251, section_sr=0.749),
-            "expected gain over linear +1.3 dB (give or take 0.5); mixed from cubic 25 %, section_sr 75 %",
+            "expected gain over linear +1.3 dB (90 % interval +0.4 to +2.1); mixed from cubic 25 %, section_sr 75 %",
         ),
         (finding(-0.3, linear=1.0), "expected gain over linear -0.3 dB; mixed from linear 100 %"),
         (finding(linear=1.0), "mixed from linear 100 %"),
-        (finding(2.0, 0.1), "expected gain over linear +2.0 dB (give or take 0.1)"),
+        (finding(2.0, 0.1), "expected gain over linear +2.0 dB (90 % interval +1.8 to +2.2)"),
         (finding(), ""),
     ],
 )

@@ -13,6 +13,8 @@ _NARROW, _WIDE = 0.80, 0.97
 """Shares of voxels within a 90 % interval beyond which it is called poorly calibrated."""
 _LIKELY = 0.05
 """p-values below it are called unlikely to be chance."""
+_NORMAL_90 = 1.645
+"""Half the width of the 90 % interval of a normal distribution, in standard deviations."""
 _NOTICED = 0.005
 """dB that two decimals show."""
 
@@ -65,9 +67,11 @@ def describe_finding(finding: Mapping[str, Any]) -> str:
     """Return in words what a method found out about one channel and time point of a stack."""
     parts = []
     if finding["expected_gain_db"] is not None:
-        std = finding["gain_std_db"]
-        give_or_take = "" if std is None else f" (give or take {std:.1f})"
-        parts.append(f"expected gain over linear {finding['expected_gain_db']:+.1f} dB{give_or_take}")
+        gain, std = finding["expected_gain_db"], finding["gain_std_db"]
+        bounds = (
+            "" if std is None else f" (90 % interval {gain - _NORMAL_90 * std:+.1f} to {gain + _NORMAL_90 * std:+.1f})"
+        )
+        parts.append(f"expected gain over linear {gain:+.1f} dB{bounds}")
     shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in finding["shares"].items() if share > 0.005)
     return "; ".join([*parts, *([f"mixed from {shares}"] if shares else [])])
 

@@ -15,12 +15,10 @@ PROVEN: Mapping[str, float] = {"section_sr": 0.92, "flow": 0.08}
 """A mixture that was near the best on ten real volumes at three gaps (benchmarks/quality.py)."""
 
 _TINY = 1e-12
-_NONE, _ALL = 0.3, 0.75
-"""Shares of what a mixture adds that must fit for more than nothing of it, and for all of it, to be added."""
-_LEFT_OUT = 0.3
-"""Weight of left-out sections, at twice the gap, beside hidden rows, at the real one, when it is asked what fits."""
-_FITS = (-0.5, 1.2)
-"""Bounds of the share that fits, before the two are averaged."""
+_FITS = 0.6
+"""Share of what a mixture adds that must fit left-out sections; below, it is made smaller in proportion."""
+_FITS_NOTHING, _FITS_ROWS = 0.2, 0.6
+"""Shares of it that must fit hidden rows at the real gap for more than nothing, and for all of it, to be added."""
 
 _SUMS = ("gram", "gain", "error")
 
@@ -109,14 +107,11 @@ def fit(evidence: Evidence, prior: Vector, caution: float) -> Vector:
     return np.asarray(np.clip(np.asarray(found.x, float), 0.0, 1.0))
 
 
-def bounded(
-    weights: Vector,
-    left_out: Evidence,
-    rows: Evidence | None,
-    exact: float = _TINY,
-    span: tuple[float, float] = (_NONE, _ALL),
-) -> Vector:
+def bounded(weights: Vector, left_out: Evidence, rows: Evidence | None, exact: float = _TINY) -> Vector:
     """Return the weights, smaller where little of what the mixture adds fits: down to linear interpolation.
+
+    The smaller of two shares is taken. Across the doubled gap, of left-out sections, even a good mixture adds a
+    little too much; hidden rows say whether it would at the real gap, where structure blurred along z is smooth.
 
     Parameters
     ----------
@@ -127,16 +122,13 @@ def bounded(
         From rows hidden at the real gap, blurred as sections are; None where images are too small.
     exact : float
         Mean square up to which linear interpolation misses no more than rounding; then nothing is added.
-    span : two floats
-        Shares that must fit for more than nothing, and for all.
     """
     if left_out.error.mean() <= exact:
         return np.zeros_like(weights)
-    fits = float(np.clip(_share_that_fits(left_out, weights), *_FITS))
+    share = _share_that_fits(left_out, weights) / _FITS
     if rows is not None:
-        fits = _LEFT_OUT * fits + (1 - _LEFT_OUT) * float(np.clip(_share_that_fits(rows, weights), *_FITS))
-    none, full = span
-    return np.asarray(weights * np.clip((fits - none) / (full - none), 0, 1))
+        share = min(share, (_share_that_fits(rows, weights) - _FITS_NOTHING) / (_FITS_ROWS - _FITS_NOTHING))
+    return np.asarray(weights * np.clip(share, 0, 1))
 
 
 def _share_that_fits(evidence: Evidence, weights: Vector) -> float:

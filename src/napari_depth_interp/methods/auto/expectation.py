@@ -13,7 +13,7 @@ from .blend import Evidence
 
 _MORE = 1.2
 """Gain along z over that on hidden rows blurred as sections are, at the same gap."""
-_OFF, _APART, _LARGE = 0.35, 0.3, 0.4
+_OFF, _APART, _LARGE = 0.25, 0.2, 0.3
 """Standard deviation of the true gain about the expected one: dB; of it for each dB by which left-out sections and
 hidden rows differ; and for each dB expected."""
 _TINY = 1e-12

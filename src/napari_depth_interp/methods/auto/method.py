@@ -231,8 +231,9 @@ class Auto:
         Rows are blurred so far that they change with the distance as sections do.
         """
         spacing, pixel = float(np.median(np.diff(stack.depths))), stack.pixel
-        seen = stack.voxels[:, looked_at(stack)]
-        blur = 0.0 if stack.acquisition.is_projection else matching_blur(seen, spacing / pixel) * spacing / pixel / FWHM
+        comparable = stack.grid.is_even and not stack.acquisition.is_projection
+        share = matching_blur(stack.voxels[:, looked_at(stack)], spacing / pixel) if comparable else 0.0
+        blur = share * spacing / pixel / FWHM
         in_plane = {
             name: each.in_plane() if isinstance(each, StretchesZ) else each for name, each in self._drafts().items()
         }
