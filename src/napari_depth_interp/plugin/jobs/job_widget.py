@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QDockWidget, QMainWindow, QScrollArea, QTabWidget, QV
 
 from ...errors import DepthInterpError
 from ...progress import Report
-from .. import plots, shortcuts
+from .. import drawing, plots, shortcuts
 from ..wheel import WheelGuard
 from . import Job, make_job
 from .messages import for_crash, for_window
@@ -43,6 +43,7 @@ class JobWidget(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        drawing.switch_arrays_off()
         self.job: Job[Any] | None = None
         self._wheel = WheelGuard(self)
         self.setAcceptDrops(True)
