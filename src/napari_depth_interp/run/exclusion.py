@@ -72,6 +72,7 @@ def end_notes(whole: Dataset, excluded: tuple[int, ...]) -> list[str]:
     if not ends:
         return []
     return [
-        f"sections {section_text(ends)} are excluded at an end of the stack, where there is nothing to interpolate "
-        "between: the nearest section that is used stands there"
+        f"{'section' if len(ends) == 1 else 'sections'} {section_text(ends)} {'is' if len(ends) == 1 else 'are'} excluded "
+        "at an end of the stack, where there is nothing to interpolate between: the nearest section that is used "
+        "stands there"
     ]
