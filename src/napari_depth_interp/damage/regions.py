@@ -14,6 +14,8 @@ _FLAT = 0.35
 """A lost part has at most this share of the local contrast of its neighbours."""
 _CONSTANT = 0.05
 """The first figure where the part is one value."""
+_OFTEN_EVEN = 0.02
+"""Share of the area where neighbouring pixels are equal in sound sections, above which that says nothing."""
 _NOISE = 0.01
 """Local contrast, in shares of the contrast, of neighbours that are not of one value themselves."""
 _SMALLEST = 0.002
@@ -34,7 +36,7 @@ def lost_part(section: View, first: View, second: View) -> Mask | None:
     core = _large(core, _SMALLEST * core.size, section, (first, second))
     if not core.any():
         return None
-    found = _grown(section, core)
+    found = _grown(section, core, (first, second))
     return found if found.mean() < WHOLE else None
 
 
@@ -45,12 +47,14 @@ def _core(section: View, first: View, second: View) -> Mask:
     contrast = min(first.contrast, second.contrast)
     local = np.minimum(first.local_contrast, second.local_contrast)
     flat = section.local_contrast < _FLAT * local
+    found = flat & (outside > _BEYOND * contrast)
+    if max(first.is_even.mean(), second.is_even.mean()) > _OFTEN_EVEN:
+        return np.asarray(found, bool)
     constant = section.is_even & ~first.is_even & ~second.is_even
     limits = [float(value) for each in (first, second) for value in (each.values.min(), each.values.max())]
     inner = (section.small > max(limits[0], limits[2])) & (section.small < min(limits[1], limits[3]))
     odd = inner & (local > _NOISE * contrast)  # one value that is neither black nor white, where both have noise
-    found = (flat & (outside > _BEYOND * contrast)) | (constant & (odd | (outside > _CONSTANT * contrast)))
-    return np.asarray(found, bool)
+    return np.asarray(found | (constant & (odd | (outside > _CONSTANT * contrast))), bool)
 
 
 def _large(mask: Mask, least: float, section: View, others: tuple[View, View]) -> Mask:
@@ -78,7 +82,7 @@ def _contrasts(image: Image, parts: NDArray[np.int32], count: int) -> NDArray[np
     return np.sqrt(np.bincount(names, (values - means[names]) ** 2, count + 1) / sizes)
 
 
-def _grown(section: View, core: Mask) -> Mask:
+def _grown(section: View, core: Mask, others: tuple[View, View]) -> Mask:
     """Return the lost pixels at full resolution: the core and what hangs together with it at its values."""
     from scipy.ndimage import binary_dilation, binary_propagation
 
@@ -86,15 +90,14 @@ def _grown(section: View, core: Mask) -> Mask:
     values = section.values[whole]
     low, high = np.quantile(values, (0.02, 0.98))
     slack = 0.02 * section.contrast
-    alike = _same(section.values, float(low) - slack, float(high) + slack)
-    near = binary_dilation(whole, iterations=4 * section.factor + _MARGIN)
-    spread = binary_propagation(whole, mask=(alike & near) | whole)
+    alike = (section.values >= low - slack) & (section.values <= high + slack)
+    if high > low:
+        alike &= binary_dilation(whole, iterations=4 * section.factor + _MARGIN)
+    else:  # as far as the one value goes, but not where the neighbours have it too
+        alike = (section.values == low) & ~np.logical_and.reduce([each.values == low for each in others])
+    spread = binary_propagation(whole, mask=alike | whole)
     margin = _MARGIN if high > low or section.factor > 1 else 1
     return np.asarray(binary_dilation(spread, np.ones((3, 3)), iterations=margin))
-
-
-def _same(values: Image, low: float, high: float) -> Mask:
-    return np.asarray((values >= low) & (values <= high))
 
 
 def _enlarged(mask: Mask, factor: int, shape: tuple[int, ...]) -> Mask:
