@@ -70,6 +70,8 @@ class Findings:
         How long each method took to prepare.
     warnings : tuple of str
         What the user should know, in plain words.
+    chosen : mapping of words -> number
+        What a method settled on where a parameter was left to it, in the units of that parameter.
     """
 
     expected_gain_db: float | None = None
@@ -77,6 +79,7 @@ class Findings:
     shares: Mapping[str, float] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    chosen: Mapping[str, float] = field(default_factory=dict)
 
 
 @runtime_checkable

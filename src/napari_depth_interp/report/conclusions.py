@@ -73,7 +73,8 @@ def describe_finding(finding: Mapping[str, Any]) -> str:
         )
         parts.append(f"expected gain over linear {gain:+.1f} dB{bounds}")
     shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in finding["shares"].items() if share > 0.005)
-    return "; ".join([*parts, *([f"mixed from {shares}"] if shares else [])])
+    chosen = [f"{name} {value:.3g}" for name, value in finding.get("chosen", {}).items()]
+    return "; ".join([*parts, *([f"mixed from {shares}"] if shares else []), *chosen])
 
 
 def chance(p_value: float | None, n: int, things: str = "sections") -> str:

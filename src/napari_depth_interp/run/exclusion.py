@@ -71,7 +71,8 @@ def end_notes(whole: Dataset, excluded: tuple[int, ...]) -> list[str]:
     ends = [*range(int(used[0])), *range(int(used[-1]) + 1, count)]
     if not ends:
         return []
+    which = f"section {ends[0]} is" if len(ends) == 1 else f"sections {section_text(ends)} are"
     return [
-        f"sections {section_text(ends)} are excluded at an end of the stack, where there is nothing to interpolate "
-        "between: the nearest section that is used stands there"
+        f"{which} excluded at an end of the stack, where there is nothing to interpolate between: the nearest section "
+        "that is used stands there"
     ]

@@ -232,7 +232,8 @@ def _prepared(request: Request, stack: Stack, warnings: list[str], known: Method
 def _as_record(findings: Findings) -> dict[str, Any]:
     """Return what belongs into the history: nothing that differs between equal runs."""
     values = asdict(findings)
-    return {key: values[key] for key in ("expected_gain_db", "gain_std_db", "shares")}
+    chosen = {"chosen": values["chosen"]} if values["chosen"] else {}
+    return {key: values[key] for key in ("expected_gain_db", "gain_std_db", "shares")} | chosen
 
 
 def _share_of_prepare(request: Request) -> float:

@@ -359,3 +359,34 @@ class TestProjections:
     def test_any_depth_also_in_the_outer_halves(self, projected, found):
         method = prepared(projected[0], **TINY)
         assert np.isfinite(method.sections_at(projected[0], [0.0, 0.7, 20.3, 41.0]).values).all()
+
+
+class TestAxialBlur:
+    """Blobs blurred along z by a Gaussian of 10 pixels (FWHM), of which every fourth section is seen."""
+
+    @pytest.fixture(scope="class")
+    def smeared(self):
+        from scipy.ndimage import gaussian_filter1d
+
+        return gaussian_filter1d(TRUTH, 10 / 2.355, axis=0)
+
+    @pytest.fixture(scope="class")
+    def found(self, smeared):
+        return prepared(stack_of(smeared[::4]), **LEARNED)
+
+    def test_it_is_found_used_and_said(self, found):
+        assert 4 < found.axial_blur <= 14
+        assert found.findings().chosen == {"axial blur of section_sr": found.axial_blur}
+
+    def test_it_helps(self, smeared, found):
+        stack = stack_of(smeared[::4])
+        none = prepared(stack, axial_blur=0.0, **LEARNED)
+        assert none.axial_blur == 0
+        assert not none.findings().chosen
+        assert gain(found, stack, HIDDEN, smeared[HIDDEN]) > gain(none, stack, HIDDEN, smeared[HIDDEN])
+
+    def test_rows_in_xy_are_put_back_without_it(self, found):
+        assert found.in_plane()._network is found._unblurred is not found._network
+
+    def test_a_value_is_used_as_it_is(self, smeared):
+        assert prepared(stack_of(smeared[::4]), axial_blur=3.0, **TINY).axial_blur == 3.0

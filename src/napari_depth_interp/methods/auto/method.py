@@ -130,6 +130,7 @@ class Auto:
             {"linear": max(0.0, 1.0 - sum(shares.values()))} | shares,
             seconds,
             (*warnings, *mismatch(stack)),
+            {name: value for each in inner for name, value in each.chosen.items()},
         )
 
     def _drafts(self) -> dict[str, Method]:

@@ -82,14 +82,14 @@ class SectionSRConfig(MethodConfig):
         description="What training starts from. ready: weights learned on simulated images, for a width of 32 and a "
         "depth of 4, or 48 and 6 (others start from scratch, as projections do); scratch: random weights.",
     )
-    axial_blur: float = Field(
-        default=0.0,
+    axial_blur: float | None = Field(
+        default=None,
         ge=0.0,
         le=1e6,
         title="Axial blur (FWHM)",
         description="Full width at half maximum of the axial point spread function beyond the lateral one, in "
-        "the unit of the section depths: the training rows are blurred by it. 0: no blur, as "
-        "when it is not known.",
+        "the unit of the section depths: the training rows are blurred by it. 0: none. Not set: estimated from how "
+        "sections and image rows change with their distance, and used if left-out sections come back better.",
     )
 
 

@@ -22,6 +22,7 @@ from ...stack.scaling import Scaling
 from ...stack.thinning import spread_over, thinned
 from .. import registry
 from . import LOOKED_AT, ready
+from .axial import FWHM, matching_blur
 from .fit import Plan, fit
 from .fusion import shares_of_xz
 from .network import RowNet
@@ -39,6 +40,10 @@ _BELIEVED = 0.8
 """Share of the chosen octaves that is used, for the same reason."""
 _CHECKED = 6
 """Sections left out to choose the scale."""
+_FEWEST = 5
+"""Sections under which none can be left out to choose by."""
+_CHANGES_IN = 1_500_000
+"""Voxels in which the axial blur is looked for."""
 _FROM_SCRATCH = 2
 """So many times the steps are taken where the weights are random at first."""
 _REFIT = 4
@@ -49,8 +54,10 @@ _NARROW = 8
 """Planes narrower than this many pixels show no structure."""
 _SMALLEST_IMAGE = 16
 """Pixels of the longer image side under which nothing can be learned."""
-_FWHM = 2 * math.sqrt(2 * math.log(2))
-"""Full width at half maximum of a Gaussian of standard deviation 1."""
+_FURTHER = 5
+"""With an axial blur the network goes on from what it knows without, for this part of the steps."""
+_BETTER = 0.05
+"""dB by which an axial blur must be better than none on left-out sections."""
 _NOISY = 0.5
 """Share of noise in what linear interpolation misses, above which the squared error is the better loss."""
 
@@ -68,22 +75,25 @@ class SectionSR:
         self._bounds = -math.inf, math.inf
         self._floor = Floor()
         self._network: RowNet | None = None
+        self._unblurred: RowNet | None = None
         self._why = ""
         self._pixel = 1.0
         self._flips = 4 if config.flips else 1
         self.scale = config.scale or 1.0
+        self.axial_blur = config.axial_blur or 0.0
 
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
         """Train on the XY images of the stack, then leave sections out to choose the scale."""
-        self._network = None
+        self._network = self._unblurred = None
+        self.axial_blur = self._config.axial_blur or 0.0
         begun = self._starts_ready(exact=not stack.acquisition.is_projection)
-        self._fit(stack, self._config.training_steps * (1 if begun else _FROM_SCRATCH), report)
+        self._fit(stack, self._config.training_steps * (1 if begun else _FROM_SCRATCH), report, first=True)
 
     def refit(self, stack: Stack, *, report: Report = silent) -> None:
         """Train on another time point of the same channel, beginning from what is known: a quarter of the time."""
         self._fit(stack, max(1, self._config.training_steps // _REFIT), report)
 
-    def _fit(self, stack: Stack, training_steps: int, report: Report) -> None:
+    def _fit(self, stack: Stack, training_steps: int, report: Report, *, first: bool = False) -> None:
         self._floor = Floor.of(stack)
         for plain in (self._linear, self._matched):
             plain.prepare(stack, report=silent)
@@ -100,16 +110,46 @@ class SectionSR:
             images = torch.from_numpy(self._scaling.apply(stack.voxels)).to(device)
             exact = not stack.acquisition.is_projection
             network = self._network or self._new_network(float(images.mean()), float(images.std()), exact=exact)
-            blur = self._config.axial_blur / _FWHM / self._pixel
-            patches = Patches(images, self._config.batch, blur, stack.acquisition.n)
             plan = Plan(training_steps, self._config.batch, gap, self._is_squared(images, gap))
             if self._starts_ready(exact=exact):
                 plan = replace(plan, rate=ready.RATE, span=ready.SPAN)
-            training = part(report, 0.0, 0.95, "training on the sections of this stack")
+            patches = self._patches(images, self.axial_blur, stack)
+            found = self._matching_blur(stack, gap) if first else 0.0
+            training = part(report, 0.0, 0.75 if found else 0.95, "training on the sections of this stack")
             self._network = fit(network.train().to(device), patches, plan, self._runtime.seed, training)
-            if self._config.scale is None and len(stack.depths) >= 5 and not stack.acquisition.is_projection:
+            if self._config.scale is None and self._can_leave_out(stack):
                 self.scale = self._choose_scale(stack, device, part(report, 0.95, 1.0))
+            if found:
+                plan = replace(plan, training_steps=max(1, training_steps // _FURTHER), rate=ready.RATE)
+                training = part(report, 0.75, 0.95, "training on blurred sections")
+                self._try_blur(found, stack, images, plan, training)
         report(Progress(1.0))
+
+    def _patches(self, images: Tensor, blur: float, stack: Stack) -> Patches:
+        return Patches(images, self._config.batch, blur / FWHM / self._pixel, stack.acquisition.n)
+
+    def _can_leave_out(self, stack: Stack) -> bool:
+        return len(stack.depths) >= _FEWEST and not stack.acquisition.is_projection
+
+    def _matching_blur(self, stack: Stack, gap: float) -> float:
+        """Return the axial blur that the stack seems to have, in the unit of its depths; 0 where it is given."""
+        if self._config.axial_blur is not None or stack.grid.pixel_size is None or not self._can_leave_out(stack):
+            return 0.0
+        seen = self._scaling.apply(_middle(stack, _CHANGES_IN).voxels)
+        return matching_blur(seen, gap, self._usable_axes(stack)) * gap * self._pixel
+
+    def _try_blur(self, blur: float, stack: Stack, images: Tensor, plan: Plan, report: Report) -> None:
+        """Go on with blurred rows; keep what was learned if left-out sections come back better."""
+        plain, octave = self._network, np.array([math.log2(self.scale)])
+        assert plain is not None
+        before = self._errors_at(octave, stack, images.device, silent)
+        blurred = copy.deepcopy(plain).train()
+        self._network = fit(blurred, self._patches(images, blur, stack), plan, self._runtime.seed, report)
+        after = self._errors_at(octave, stack, images.device, silent)
+        if 10 * math.log10(before[0] / after[0]) > _BETTER:
+            self._unblurred, self.axial_blur = plain, blur
+        else:
+            self._network = plain
 
     def _new_network(self, mean: float, std: float, *, exact: bool) -> RowNet:
         network = RowNet(self._config.channels, self._dilations(), mean, std, exact=exact)
@@ -133,9 +173,10 @@ class SectionSR:
         return ""
 
     def in_plane(self) -> SectionSR:
-        """Return the same network, told the true distance of rows."""
+        """Return the network that knows no axial blur, told the true distance of rows."""
         same = copy.copy(self)
         same.scale = 1.0
+        same._network = self._unblurred or self._network
         return same
 
     def draft(self) -> SectionSR:
@@ -145,8 +186,10 @@ class SectionSR:
         return same
 
     def findings(self) -> Findings:
-        """Say so where nothing could be learned."""
-        return Findings(warnings=(f"section_sr is linear interpolation here: {self._why}",) if self._why else ())
+        """Say so where nothing could be learned, and which axial blur was found."""
+        if self._why:
+            return Findings(warnings=(f"section_sr is linear interpolation here: {self._why}",))
+        return Findings(chosen={"axial blur of section_sr": self.axial_blur} if self._unblurred else {})
 
     def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report = silent) -> Sections:
         """Return linear interpolation plus what the XZ and the YZ planes add.
@@ -225,20 +268,27 @@ class SectionSR:
         """Return the bounded scale at which left-out sections come back best, drawn towards the physical one."""
         from scipy.interpolate import CubicSpline
 
-        stack = _middle(stack)
-        errors = np.full(len(_OCTAVES), 1e-12)
+        errors = self._errors_at(_OCTAVES, stack, device, report)
+        finer = np.linspace(_OCTAVES[0], _OCTAVES[-1], 81)
+        residual = CubicSpline(_OCTAVES, 10 * np.log10(errors))(finer) + _DRAWN * finer**2
+        return float(2 ** (_BELIEVED * finer[residual.argmin()]))
+
+    def _errors_at(
+        self, octaves: NDArray[np.float64], stack: Stack, device: torch.device, report: Report
+    ) -> NDArray[np.float64]:
+        """Return the squared errors of left-out sections with the network told multiples of the physical gap."""
+        stack = _middle(stack, LOOKED_AT)
+        errors = np.full(len(octaves), 1e-12)
         for half in (0, 1):
             made = thinned(stack, 2, half)
             few = spread_over(made.hidden, _CHECKED // 2)
             both, z = self._shares_of_xz(made.seen), stack.depths[few].tolist()
-            for number, octave in enumerate(_OCTAVES):
+            for number, octave in enumerate(octaves):
                 values = self._linear.sections_at(made.seen, z, report=silent).values
                 self._add(values, made.seen, z, float(2**octave), both, device, silent, flips=1)
                 errors[number] += float(np.square((values - stack.voxels[few]) / self._scaling.scale).sum())
-                report(Progress((half + (number + 1) / len(_OCTAVES)) / 2))
-        finer = np.linspace(_OCTAVES[0], _OCTAVES[-1], 81)
-        residual = CubicSpline(_OCTAVES, 10 * np.log10(errors))(finer) + _DRAWN * finer**2
-        return float(2 ** (_BELIEVED * finer[residual.argmin()]))
+                report(Progress((half + (number + 1) / len(octaves)) / 2))
+        return errors
 
     def _dilations(self) -> tuple[int, ...]:
         """Every second block looks twice as far along the rows."""
@@ -259,10 +309,10 @@ def _with_ends(stack: Stack, scaled: NDArray[np.float32]) -> tuple[NDArray[np.fl
     return depths, np.concatenate([scaled[:1], scaled, scaled[-1:]])
 
 
-def _middle(stack: Stack) -> Stack:
-    """Return the middle of the images of a large stack: enough to choose a scale by."""
+def _middle(stack: Stack, most: int) -> Stack:
+    """Return the middle of the images of a stack of more voxels: enough to choose by."""
     count, height, width = stack.voxels.shape
-    share = min(1.0, math.sqrt(LOOKED_AT / (count * height * width)))
+    share = min(1.0, math.sqrt(most / (count * height * width)))
     rows, columns = (max(_NARROW, round(size * share)) for size in (height, width))
     top, left = max(0, (height - rows) // 2), max(0, (width - columns) // 2)
     return stack.crop(slice(None), slice(top, top + rows), slice(left, left + columns))
