@@ -32,6 +32,16 @@ def texture(shape: Shape, voxel: Voxel, rng: np.random.Generator, stretch: float
     return np.asarray(1 / (1 + np.exp(-sharp * (total - rng.uniform(-0.5, 1.0)))), np.float32)
 
 
+def stretched(shape: Shape, voxel: Voxel, rng: np.random.Generator) -> Floats:
+    """Texture that changes more slowly along z than in XY."""
+    return texture(shape, voxel, rng, float(rng.choice([2.0, 3.0])))
+
+
+def hasty(shape: Shape, voxel: Voxel, rng: np.random.Generator) -> Floats:
+    """Texture that changes faster along z than in XY."""
+    return texture(shape, voxel, rng, float(rng.choice([0.35, 0.6])))
+
+
 def layers(shape: Shape, voxel: Voxel, rng: np.random.Generator) -> Floats:
     """Undulating layers of unequal thickness, at any angle to the sections."""
     normal = rng.standard_normal(3)
@@ -44,7 +54,7 @@ def layers(shape: Shape, voxel: Voxel, rng: np.random.Generator) -> Floats:
     height = along + rng.uniform(0.5, 4.0) * field(shape, voxel, (8.0, 8.0, 8.0), rng)
     levels = ndimage.gaussian_filter1d(rng.uniform(0, 1, 400), rng.uniform(0.5, 2.0))
     position = (height - height.min()) / rng.uniform(0.8, 2.5)
-    return np.interp(position, np.arange(400), levels).astype(np.float32)
+    return np.asarray(np.interp(position, np.arange(400), levels), np.float32)
 
 
 def points(shape: Shape, voxel: Voxel, rng: np.random.Generator) -> Floats:
@@ -78,13 +88,13 @@ def cells(shape: Shape, voxel: Voxel, rng: np.random.Generator) -> Floats:
 
 KINDS: Mapping[str, Callable[..., Floats]] = {
     "texture": texture,
-    "stretched": lambda *args: texture(*args, stretch=args[-1].choice([2.0, 3.0])),
-    "hasty": lambda *args: texture(*args, stretch=args[-1].choice([0.35, 0.6])),
+    "stretched": stretched,
+    "hasty": hasty,
     "layers": layers,
     "points": points,
     "cells": cells,
 }
-"""Kinds by name: stretched tissue changes more slowly along z than in XY, hasty tissue faster."""
+"""Kinds by name."""
 
 
 def imaged(brightness: Floats, voxel: Voxel, optics: Optics, rng: np.random.Generator) -> Floats:

@@ -365,13 +365,15 @@ class TestAxialBlur:
     """Blobs blurred along z by a Gaussian of 10 pixels (FWHM), of which every fourth section is seen."""
 
     @pytest.fixture(scope="class")
-    def smeared(self):
+    @classmethod
+    def smeared(cls):
         from scipy.ndimage import gaussian_filter1d
 
         return gaussian_filter1d(TRUTH, 10 / 2.355, axis=0)
 
     @pytest.fixture(scope="class")
-    def found(self, smeared):
+    @classmethod
+    def found(cls, smeared):
         return prepared(stack_of(smeared[::4]), **LEARNED)
 
     def test_it_is_found_used_and_said(self, found):

@@ -17,8 +17,10 @@ PROVEN: Mapping[str, float] = {"section_sr": 0.92, "flow": 0.08}
 _TINY = 1e-12
 _FITS = 0.6
 """Share of what a mixture adds that must fit left-out sections; below, it is made smaller in proportion."""
-_FITS_NOTHING, _FITS_ROWS = 0.2, 0.6
-"""Shares of it that must fit hidden rows at the real gap for more than nothing, and for all of it, to be added."""
+_FITS_LEAST, _FITS_ROWS = 0.2, 0.6
+"""Shares of it that must fit hidden rows at the real gap for more than the least, and for all of it, to be added."""
+_LEAST = 0.15
+"""Share that is added where only hidden rows are against it: they know z less well than left-out sections do."""
 
 _SUMS = ("gram", "gain", "error")
 
@@ -127,7 +129,8 @@ def bounded(weights: Vector, left_out: Evidence, rows: Evidence | None, exact: f
         return np.zeros_like(weights)
     share = _share_that_fits(left_out, weights) / _FITS
     if rows is not None:
-        share = min(share, (_share_that_fits(rows, weights) - _FITS_NOTHING) / (_FITS_ROWS - _FITS_NOTHING))
+        alike = (_share_that_fits(rows, weights) - _FITS_LEAST) / (_FITS_ROWS - _FITS_LEAST)
+        share = min(share, max(_LEAST, alike))
     return np.asarray(weights * np.clip(share, 0, 1))
 
 
