@@ -199,7 +199,7 @@ def rest_is_sound(around: Between, part: NDArray[np.bool_]) -> bool:
 
 def striped(around: Between) -> float:
     """Return the height of stripes, in voxel values; 0 where the two are so unlike that nothing can be told."""
-    if around.likeness < _UNRELATED / 2:
+    if around.likeness < _UNLIKE_NEIGHBOURS:
         return 0.0
     undone = [pair.light.undone(around.view.small) for pair in around.pairs]
     residuals = [own - each.small for own, each in zip(undone, around.references, strict=True)]
