@@ -27,7 +27,7 @@ _OVER: Mapping[str, float] = {"shift": 3.5, "partial": 3.0, "stripes": 2.5, "bri
 """Thresholds over what all but that share of the sections reach; other kinds have a threshold of their own."""
 _LIKE_BLUR = ("stripes", "brightness")
 """Kinds that a strong blur looks like, too: they explain a section unless its blur is further above the threshold."""
-_ENDS = 1.5
+_ENDS = 2.0
 """The threshold of a section with neighbours on one side, over what one side sees in nearly all sections."""
 
 

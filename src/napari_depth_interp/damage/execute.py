@@ -124,7 +124,8 @@ class _Work:
         ]
         errors = [anew.error(step.index, difference(case.below, case.above)) for case in made]
         values = [_remedy(replace(case, part=step.damage.part), step) for case in made]
-        if step.action == "correct" and not all(map(_is_better, values, made, errors)):
+        own = step.action == "correct" or (step.action == "fill" and step.damage.kind == "saturated")
+        if own and not all(map(_is_better, values, made, errors)):
             why = "a correction would be further from the truth than a section made anew, and so it was made anew"
             step = replace(step, action="interpolate", reason=f"{step.reason}; {why}")
             values = [renewed(case) for case in made]

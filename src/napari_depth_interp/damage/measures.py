@@ -30,6 +30,8 @@ _EXPLAINED = 0.8
 """Share of the unlikeness that undoing a shift leaves, at most."""
 _UNLIKE = 0.5
 """Share of the likeness that a part which is lost may take away."""
+_UNLIKE_NEIGHBOURS = 0.3
+"""Correlation of the sections on both sides below which dark parts of the one between them may well be real."""
 _UNRELATED = 0.4
 """Correlation of the sections on both sides below which likeness says nothing."""
 FAR = 3
@@ -165,7 +167,9 @@ def saturation(around: Between) -> float:
 
 
 def lost_share(around: Between) -> float:
-    """Return the share of the area that is lost."""
+    """Return the share of the area that is lost; 0 where the two are so unlike that nothing can be told."""
+    if around.likeness < _UNLIKE_NEIGHBOURS and around.view.lost is None:
+        return 0.0
     found = lost_part(around.view, *around.references)
     if found is None or (around.view.lost is None and not rest_is_sound(around, found)):
         return 0.0
@@ -195,7 +199,7 @@ def rest_is_sound(around: Between, part: NDArray[np.bool_]) -> bool:
 
 def striped(around: Between) -> float:
     """Return the height of stripes, in voxel values; 0 where the two are so unlike that nothing can be told."""
-    if around.likeness < _UNRELATED / 2:
+    if around.likeness < _UNLIKE_NEIGHBOURS:
         return 0.0
     undone = [pair.light.undone(around.view.small) for pair in around.pairs]
     residuals = [own - each.small for own, each in zip(undone, around.references, strict=True)]

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 from .views import Image, View
 
 Mask = NDArray[np.bool_]
-_BEYOND = 0.35
+_BEYOND = 0.8
 """A lost part is at least so many times the contrast darker or brighter than both neighbours."""
+_EVEN_BEYOND = 0.35
+"""The same where it is of one value, in stacks in which much is."""
 _FLAT = 0.35
 """A lost part has at most this share of the local contrast of its neighbours."""
 _CONSTANT = 0.05
@@ -49,7 +51,7 @@ def _core(section: View, first: View, second: View) -> Mask:
     flat = section.local_contrast < _FLAT * local
     found = flat & (outside > _BEYOND * contrast)
     if max(first.is_even.mean(), second.is_even.mean()) > _OFTEN_EVEN:
-        return np.asarray(found, bool)
+        return np.asarray(found | (section.is_even & (outside > _EVEN_BEYOND * contrast)), bool)
     constant = section.is_even & ~first.is_even & ~second.is_even
     limits = [float(value) for each in (first, second) for value in (each.values.min(), each.values.max())]
     inner = (section.small > max(limits[0], limits[2])) & (section.small < min(limits[1], limits[3]))

@@ -112,14 +112,29 @@ def _measured_shift(case: Case) -> NDArray[np.float64]:
 
 
 def unstriped(case: Case) -> Image:
-    """Return the section without the stripes in which it differs from the one made anew."""
+    """Return the section without its stripes.
+
+    Fine ones are told from the section made anew; of wide ones only what differs from both neighbours alike.
+    """
     values = case.section
     heights = [_rms(profile_of(values - case.anew, axis)) for axis in (0, 1)]
     for axis in (0, 1):
         if heights[axis] >= 0.5 * max(heights):
-            profile = np.median(values - case.anew, axis=1 - axis, keepdims=True)
-            values = values - profile
+            values = values - np.expand_dims(_stripes(case, axis), 1 - axis)
     return np.asarray(values, np.float32)
+
+
+def _stripes(case: Case, axis: int) -> Image:
+    """Return the height of the stripes along an axis."""
+    fine, wide = _parts(case.section - case.anew, axis)
+    below, above = (_parts(case.section - each, axis)[1] for each in (case.below, case.above))
+    return np.asarray(fine + np.where(below * above > 0, wide, 0.0), np.float32)
+
+
+def _parts(difference: Image, axis: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return medians of rows (axis 0) or columns (1) as what stands above those beside it, and the rest."""
+    fine = profile_of(difference, axis)
+    return fine, np.median(difference, axis=1 - axis) - fine
 
 
 def _rms(values: NDArray[Any]) -> float:
