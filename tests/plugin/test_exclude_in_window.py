@@ -23,6 +23,29 @@ def layer(widget, tmp_path):
     return opened(widget, tmp_path / "a.tif")
 
 
+@pytest.fixture
+def compare(viewer, layer):
+    """The dock that compares, with the stack of ``layer``."""
+    _, compare = viewer.window.add_plugin_dock_widget(PLUGIN, "Compare methods")
+    return compare
+
+
+@pytest.mark.parametrize("protocol", ["Keep one section in a few", "Leave one out"])
+def test_methods_are_compared_without_them(qtbot, compare, layer, protocol):
+    enter(compare.stack, "Exclude sections", "2")
+    compare.methods.set_methods(["linear", "cubic"])
+    pick(compare.protocol, "Protocol", protocol)
+    press(compare.bar, "run")
+    finish(qtbot, compare)
+    scored = compare.scores.comparison.scores.methods
+    stack = Dataset.from_array(np.asarray(layer.data), z_spacing=2, pixel_size=(0.5, 0.5), unit="um")
+    how = {} if protocol == "Leave one out" else {"keep_every": 2}
+    expected = evaluate(stack, ["linear", "cubic"], exclude="2", **how).methods
+    assert [each.mean for each in scored] == [each.mean for each in expected]
+    press(compare.scores, "Copy as command")
+    assert "--exclude 2" in QApplication.clipboard().text()
+
+
 def test_excluded_sections_are_new_ones_of_the_result(qtbot, widget, layer, tmp_path):
     enter(widget.stack, "Exclude sections", "3,5")
     assert widget.settings().exclude == "3,5"
@@ -88,20 +111,3 @@ def test_the_preview_fills_the_wider_gap(qtbot, viewer, widget, layer):
     np.testing.assert_array_equal(shown.data[[0, -1]], layer.data[[2, 4]])
     middle = layer.data[[2, 4]].astype(float).mean(0)
     np.testing.assert_allclose(shown.data[len(shown.data) // 2], middle, atol=0.5)
-
-
-@pytest.mark.parametrize("protocol", ["Keep one section in a few", "Leave one out"])
-def test_methods_are_compared_without_them(qtbot, viewer, layer, protocol):
-    _, compare = viewer.window.add_plugin_dock_widget(PLUGIN, "Compare methods")
-    enter(compare.stack, "Exclude sections", "2")
-    compare.methods.set_methods(["linear", "cubic"])
-    pick(compare.protocol, "Protocol", protocol)
-    press(compare.bar, "run")
-    finish(qtbot, compare)
-    scored = compare.scores.comparison.scores.methods
-    stack = Dataset.from_array(np.asarray(layer.data), z_spacing=2, pixel_size=(0.5, 0.5), unit="um")
-    how = {} if protocol == "Leave one out" else {"keep_every": 2}
-    expected = evaluate(stack, ["linear", "cubic"], exclude="2", **how).methods
-    assert [each.mean for each in scored] == [each.mean for each in expected]
-    press(compare.scores, "Copy as command")
-    assert "--exclude 2" in QApplication.clipboard().text()
