@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from blobs import blobs
+from scipy.ndimage import gaussian_filter1d
 
 from napari_depth_interp.errors import RequestError
 from napari_depth_interp.method import Runtime
@@ -53,6 +54,17 @@ def sparse():
     voxels = TRUTH[::4].copy()
     voxels.flags.writeable = False
     return stack_of(voxels)
+
+
+@pytest.fixture(scope="module")
+def smeared():
+    """The blobs blurred along z by a Gaussian of 10 pixels (FWHM)."""
+    return gaussian_filter1d(TRUTH, 10 / 2.355, axis=0)
+
+
+@pytest.fixture(scope="module")
+def unsmearing(smeared):
+    return prepared(stack_of(smeared[::4]), **LEARNED)
 
 
 @pytest.fixture(scope="module")
@@ -362,33 +374,21 @@ class TestProjections:
 
 
 class TestAxialBlur:
-    """Blobs blurred along z by a Gaussian of 10 pixels (FWHM), of which every fourth section is seen."""
+    """Every fourth section is seen."""
 
-    @pytest.fixture(scope="class")
-    @classmethod
-    def smeared(cls):
-        from scipy.ndimage import gaussian_filter1d
+    def test_it_is_found_used_and_said(self, unsmearing):
+        assert 4 < unsmearing.axial_blur <= 14
+        assert unsmearing.findings().chosen == {"axial blur of section_sr": unsmearing.axial_blur}
 
-        return gaussian_filter1d(TRUTH, 10 / 2.355, axis=0)
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def found(cls, smeared):
-        return prepared(stack_of(smeared[::4]), **LEARNED)
-
-    def test_it_is_found_used_and_said(self, found):
-        assert 4 < found.axial_blur <= 14
-        assert found.findings().chosen == {"axial blur of section_sr": found.axial_blur}
-
-    def test_it_helps(self, smeared, found):
+    def test_it_helps(self, smeared, unsmearing):
         stack = stack_of(smeared[::4])
         none = prepared(stack, axial_blur=0.0, **LEARNED)
         assert none.axial_blur == 0
         assert not none.findings().chosen
-        assert gain(found, stack, HIDDEN, smeared[HIDDEN]) > gain(none, stack, HIDDEN, smeared[HIDDEN])
+        assert gain(unsmearing, stack, HIDDEN, smeared[HIDDEN]) > gain(none, stack, HIDDEN, smeared[HIDDEN])
 
-    def test_rows_in_xy_are_put_back_without_it(self, found):
-        assert found.in_plane()._network is found._unblurred is not found._network
+    def test_rows_in_xy_are_put_back_without_it(self, unsmearing):
+        assert unsmearing.in_plane()._network is unsmearing._unblurred is not unsmearing._network
 
     def test_a_value_is_used_as_it_is(self, smeared):
         assert prepared(stack_of(smeared[::4]), axial_blur=3.0, **TINY).axial_blur == 3.0
