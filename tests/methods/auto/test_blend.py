@@ -121,10 +121,15 @@ class TestBounded:
             assert (bounded(np.array([0.6, 0.3]), known, rows) == 0).all()
 
     def test_what_does_not_fit_hidden_rows_is_not_believed_at_the_doubled_gap_alone(self):
-        weights, fits, harms = np.array([0.8, 0.1]), evidence([0.8, 0.1]), evidence([-0.2, 0.0])
+        weights, fits, harms = np.array([0.8, 0.1]), evidence([0.8, 0.1]), evidence([-0.8, 0.0])
         np.testing.assert_allclose(bounded(weights, fits, None), weights)
         np.testing.assert_allclose(bounded(weights, fits, harms), 0.15 * weights)
         assert (bounded(weights, harms, fits) == 0).all()
+
+    def test_rows_that_are_smoother_than_sections_say_nothing(self):
+        weights, fits, harms = np.array([0.8, 0.1]), evidence([0.8, 0.1]), evidence([-0.8, 0.0])
+        easy = Evidence(harms.gram / 100, harms.gain / 100, harms.error / 100)
+        np.testing.assert_allclose(bounded(weights, fits, easy), weights)
 
     def test_more_that_fits_is_never_less_that_is_added(self):
         weights = np.array([0.8, 0.4])

@@ -40,6 +40,8 @@ class TestExpect:
         assert better.gain_db > alike.gain_db > 0
         worse = Evidence(np.full((2, 1, 1), 1.0), np.zeros((2, 1)), np.ones(2))
         assert expect(sections, (worse, worse), ALL).gain_db < -1
+        easy = Evidence(worse.gram / 100, worse.gain, worse.error / 100)
+        assert expect(sections, (easy, worse), ALL).gain_db == sections.gain_db(ALL)
 
     def test_rows_unlike_left_out_sections_and_large_gains_are_less_sure(self):
         rows = evidence([0.5]), evidence([0.6])

@@ -21,6 +21,9 @@ _FITS_LEAST, _FITS_ROWS = 0.2, 0.6
 """Shares of it that must fit hidden rows at the real gap for more than the least, and for all of it, to be added."""
 _LEAST = 0.15
 """Share that is added where only hidden rows are against it: they know z less well than left-out sections do."""
+_SMOOTHER = 0.08
+"""Share of linear's error on left-out sections that its error on hidden rows must reach: across half the gap it does
+not fall below a sixteenth, so that rows on which it is smaller are smoother than sections and say nothing of them."""
 
 _SUMS = ("gram", "gain", "error")
 
@@ -128,10 +131,15 @@ def bounded(weights: Vector, left_out: Evidence, rows: Evidence | None, exact: f
     if left_out.error.mean() <= exact:
         return np.zeros_like(weights)
     share = _share_that_fits(left_out, weights) / _FITS
-    if rows is not None:
+    if rows is not None and rows_are_like(left_out, rows):
         alike = (_share_that_fits(rows, weights) - _FITS_LEAST) / (_FITS_ROWS - _FITS_LEAST)
         share = min(share, max(_LEAST, alike))
     return np.asarray(weights * np.clip(share, 0, 1))
+
+
+def rows_are_like(left_out: Evidence, rows: Evidence) -> bool:
+    """Return whether rows hidden at the real gap are as hard as sections may be there."""
+    return bool(rows.error.mean() >= _SMOOTHER * left_out.error.mean())
 
 
 def _share_that_fits(evidence: Evidence, weights: Vector) -> float:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...stack import Stack
 from ...stack.thinning import spread_over
-from .blend import Evidence
+from .blend import Evidence, rows_are_like
 
 _MORE = 1.2
 """Gain along z over that on hidden rows blurred as sections are, at the same gap."""
@@ -48,6 +48,8 @@ def expect(left_out: Evidence, rows: tuple[Evidence, Evidence] | None, weights: 
     """
     doubled = left_out.gain_db(weights)
     gain = doubled if rows is None else _MORE * rows[0].gain_db(weights)
+    if rows is not None and not rows_are_like(left_out, rows[0]):
+        gain = max(gain, doubled)
     errors = left_out.errors(weights) / max(float(left_out.error.mean()), _TINY)
     scatter = 4.34 * float(errors.std()) / max(float(errors.mean()), _TINY) / np.sqrt(left_out.sections)
     apart = 0.5 * abs(gain) if rows is None else abs(gain / _MORE - doubled)
