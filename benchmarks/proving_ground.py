@@ -25,6 +25,7 @@ from napari_depth_interp.methods.auto.blend import Evidence, bounded, fit, prove
 from napari_depth_interp.methods.auto.expectation import expect
 from napari_depth_interp.methods.auto.trials import Answer, Question, answers, hidden_rows, left_out
 from napari_depth_interp.numerics.axial import FWHM, matching_blur
+from napari_depth_interp.progress import silent
 from napari_depth_interp.stack import Stack
 from napari_depth_interp.stack.thinning import thinned
 from proving_cases import EVERY, Case, all_cases, truth_of
@@ -41,7 +42,7 @@ def prepared(seen: Stack, steps: int) -> tuple[Method, dict[str, Method]]:
         spec = registry.get(name)
         own = {"training_steps": steps, "flips": False} if name == "section_sr" else {}
         made[name] = spec.create(spec.config.model_validate(own), Runtime())
-        made[name].prepare(seen)
+        made[name].prepare(seen, report=silent)
     return made.pop("linear"), made
 
 
