@@ -37,6 +37,16 @@ class TestRepair:
         assert (made[others] == STACK[others]).all()
         assert all(rms(made[k], SOUND[k]) < rms(STACK[k], SOUND[k]) for k in TRUTH)
 
+    def test_aligned_afterwards(self, tmp_path, out):
+        stack = STACK.copy()
+        stack[15] = np.roll(SOUND[15], (3, -4), (0, 1))
+        path = write_imagej(tmp_path / "jitter.tif", stack, spacing=2.0, pixel=0.5)
+        done = succeed("repair", path, out, *PLAIN, "--kinds", "missing,partial", "--align", "translation")
+        assert "2 of 24 sections repaired" in done.stdout
+        assert "others were moved" in done.stdout
+        inner = (slice(8, -8), slice(8, -8))
+        assert rms(tifffile.imread(out)[15][inner], SOUND[15][inner]) < 0.5 * rms(stack[15][inner], SOUND[15][inner])
+
     def test_json(self, broken, out):
         said = run_json("repair", broken, out, *PLAIN)
         assert list(said) == KEYS

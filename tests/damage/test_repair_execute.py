@@ -5,6 +5,7 @@ import pytest
 import tifffile
 
 from damaged_stacks import EVERY, asked, damaged, rms, tissue
+from displaced_stacks import displaced, tissue_like
 from napari_depth_interp import io
 from napari_depth_interp.damage.execute import execute_repair
 from napari_depth_interp.damage.result import RepairResult
@@ -238,3 +239,59 @@ class TestHistoryAndFiles:
         result.save(tmp_path / "out.tif")
         assert result.sections == []
         assert (tifffile.imread(tmp_path / "out.tif") == stack).all()
+
+
+class TestAlign:
+    """A stack with a missing section and three that are displaced, of which only the first is looked for."""
+
+    INNER = (slice(8, -8), slice(8, -8))
+    MOVED = (3, 9, 12)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def stacks(cls):
+        sound = tissue_like(16, slant=0.4)
+        stack = sound.copy()
+        for k in cls.MOVED:
+            stack[k] = displaced(sound[k], (2.5, -3.0))
+        stack[6] = 0
+        return stack, sound
+
+    def test_displaced_sections_are_brought_back_after_the_repair(self, stacks):
+        stack, sound = stacks
+        result = repaired(stack, kinds="missing", align="translation")
+        assert [entry["index"] for entry in result.sections] == [6]
+        assert np.flatnonzero(result.is_moved).tolist() == list(self.MOVED)
+        for k in self.MOVED:
+            assert rms(result[k][self.INNER], sound[k][self.INNER]) < 0.3 * rms(
+                stack[k][self.INNER], sound[k][self.INNER]
+            )
+        plain = (sound[5].astype(float) + sound[7]) / 2
+        assert rms(result[6], sound[6]) < 1.05 * rms(plain, sound[6])
+        others = np.setdiff1d(np.arange(16), [6, *self.MOVED])
+        assert (np.asarray(result)[others] == stack[others]).all()
+
+    def test_the_history_brings_them_back(self, stacks, tmp_path):
+        stack, _ = stacks
+        result = repaired(stack, kinds="missing", align="translation")
+        assert set(result.record["observed"]) == set(range(16)) - {6, *self.MOVED}
+        result.save(tmp_path / "out.tif")
+        again = RepairResult.load(tmp_path / "out.tif")
+        np.testing.assert_allclose(again.transforms.shifts[0, self.MOVED[0]], (2.5, -3.0), atol=0.3)
+        assert any("3 of 16 sections were moved" in warning for warning in again.warnings)
+
+    def test_streamed_it_is_the_same(self, stacks, tmp_path):
+        stack, _ = stacks
+        io.write(tmp_path / "in.ome.zarr", Dataset.from_array(stack, z_spacing=2.0, unit="um"))
+        lazy = io.read(tmp_path / "in.ome.zarr", lazy=True)
+        settings = {"kinds": "missing", "align": "rigid", "remove": "0"}
+        result = execute_repair(asked(lazy, **settings), target=Target(tmp_path / "out.ome.zarr"))
+        whole = repaired(Dataset.from_array(stack, z_spacing=2.0, unit="um"), **settings)
+        assert result.shape == (15, *stack.shape[1:])
+        assert (np.asarray(result) == np.asarray(whole)).all()
+
+    def test_sound_sections_stay_bit_by_bit(self):
+        stack, _, _ = damaged("missing")
+        aligned = repaired(stack, align="translation")
+        assert not aligned.is_moved.any()
+        assert (np.asarray(aligned) == np.asarray(repaired(stack))).all()

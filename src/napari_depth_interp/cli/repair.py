@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _TARGETS = ("factor", "spacing", "isotropic")
-_COLUMNS = ("index", "depth", "kind", "score", "threshold", "action", "expected_error", "reason")
 
 
 @takes_settings(RepairSettings, leave_out=_TARGETS)
@@ -60,6 +58,7 @@ def repair(
 ) -> None:
     """Find damaged, missing, shifted or flickering sections and repair them."""
     from ..damage.execute import execute_repair, summary
+    from ..damage.table import write_table
     from ..run.outputs import choose_target
 
     if not dry_run:
@@ -124,29 +123,6 @@ def _request(source: Path, mask: Path | None, settings: RepairSettings, report: 
     return resolve_repair(dataset, settings, mask=lost, report=report)
 
 
-def write_table(
-    path: Path, request: RepairRequest, sections: Sequence[Mapping[str, Any]], *, overwrite: bool = False
-) -> None:
-    """Write a row per section: what was found and done, and the score of every kind.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written.
-    """
-    from ..io.files import replacing
-
-    done = {entry["index"]: entry for entry in sections}
-    kinds = list(request.examination.scores)
-    with replacing(path, overwrite=overwrite) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.DictWriter(file, [*_COLUMNS, *kinds])
-        rows.writeheader()
-        for row in request.examination.as_table():
-            entry = done.get(row["index"], {})
-            chosen = {name: entry.get(name, "") for name in _COLUMNS}
-            rows.writerow(chosen | {"index": row["index"], "depth": row["depth"]} | {kind: row[kind] for kind in kinds})
-
-
 def _summary(
     source: Path,
     output: Path | None,
@@ -184,9 +160,7 @@ def _described(
     count = request.examination.count
     if result is None:
         return [*lines, f"{len(sections)} of {count} sections found or named; nothing was written"]
-    changed = int(result.repaired.sum())
-    return [
-        *lines,
-        f"{output}: {changed} of {count} sections repaired, {request.method}, {elapsed(result.seconds or 0.0)}; all "
-        "others are unchanged",
-    ]
+    changed, moved = int(result.repaired.sum()), int(result.is_moved.sum())
+    others = "all others are unchanged" if not moved else f"{moved} others were moved"
+    took = elapsed(result.seconds or 0.0)
+    return [*lines, f"{output}: {changed} of {count} sections repaired, {request.method}, {took}; {others}"]

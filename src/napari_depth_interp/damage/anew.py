@@ -13,7 +13,7 @@ from ..run.execute import execute
 from ..run.request import resolve
 from ..run.settings import Settings
 from ..stack import Acquisition, Dataset
-from ..stack.lazy import LazyVoxels, as_array, is_lazy
+from ..stack.lazy import some_sections
 from .detect import Place
 from .plan import runs
 from .settings import RepairSettings
@@ -98,11 +98,10 @@ def _part(dataset: Dataset, place: Place, kept: list[int]) -> Dataset:
     """Return some sections of a place as a dataset; of lazy voxels none is read."""
     channels = slice(place.channels[0], place.channels[-1] + 1)
     voxels: Any = dataset.voxels[place.time : place.time + 1, channels]
-    own = LazyVoxels(_Kept(voxels, kept)) if is_lazy(voxels) else voxels[:, :, kept]
     whole = len(place.channels) == dataset.voxels.shape[1]
     return replace(
         dataset,
-        voxels=as_array(own),
+        voxels=some_sections(voxels, np.array(kept, np.intp)),
         grid=replace(dataset.grid, depths=_depths(dataset)[kept]),
         acquisition=Acquisition(),
         axes="CZYX" if dataset.rgb else "ZYX",
@@ -112,22 +111,6 @@ def _part(dataset: Dataset, place: Place, kept: list[int]) -> Dataset:
         record={},
         notes=(),
     )
-
-
-class _Kept:
-    """Some sections of voxels that are still in their file."""
-
-    def __init__(self, voxels: Any, kept: list[int]) -> None:
-        self._voxels, self._kept = voxels, kept
-        self.shape = (*voxels.shape[:2], len(kept), *voxels.shape[3:])
-        self.dtype = voxels.dtype
-
-    def __getitem__(self, key: tuple[int | slice, ...]) -> NDArray[Any]:
-        chosen = self._kept[key[2]]
-        if isinstance(chosen, int):
-            return np.asarray(self._voxels[(*key[:2], chosen, *key[3:])])
-        axis = sum(isinstance(each, slice) for each in key[:2])
-        return np.stack([np.asarray(self._voxels[(*key[:2], k, *key[3:])]) for k in chosen], axis=axis)
 
 
 def _trials(count: int, damaged: set[int], widths: set[int]) -> dict[int, list[list[int]]]:

@@ -102,11 +102,14 @@ class _Judged:
     def found(self, settings: RepairSettings) -> Iterator[Damage]:
         """Yield the damage of each section: the first kind above its threshold, which explains the others.
 
-        A damaged section may make its neighbours look damaged. So each is judged once more without the others, and
-        again without those that are then still damaged.
+        A damaged section may make its neighbours look damaged. So each is judged once more without those that are
+        damaged for sure: first those whose kind explains others, and of one kind those furthest above its threshold.
         """
         suspected = [k for k in range(len(self.views)) if self._kind(self.survey, k, k) is not None]
-        certain = [k for k in suspected if self._again(k, suspected)[0] is not None]
+        certain: list[int] = []
+        for k in sorted(suspected, key=self._rank):
+            if self._again(k, certain)[0] is not None:
+                certain.append(k)
         for k in suspected:
             kind, scores = self._again(k, certain)
             if kind is None or kind not in settings.wanted_kinds:
@@ -123,6 +126,12 @@ class _Judged:
         over = {name: found.scores[name][row] / self.limits[name][k] for name in KINDS}
         chosen = next((name for name in KINDS if over[name] >= 1), None)
         return max(chosen, "blur", key=lambda name: over[name]) if chosen in _LIKE_BLUR else chosen
+
+    def _rank(self, k: int) -> tuple[int, float]:
+        """Return the place of a suspected section's kind among all kinds, and less than 0 how severe it is."""
+        kind = self._kind(self.survey, k, k)
+        assert kind is not None
+        return list(KINDS).index(kind), -float(self.survey.scores[kind][k] / self.limits[kind][k])
 
     def _again(self, k: int, damaged: Collection[int]) -> tuple[str | None, Survey]:
         others = [each for each in damaged if each != k and abs(each - k) <= NEAR]

@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 
 from .. import io
 from ..progress import Progress, Report, part, silent
+from ..registration import Transforms, estimate
+from ..run.aligning import notes_on
 from ..run.outputs import MemoryOutput, Outputs, Target, opened
 from ..run.outputs import Place as Block
 from ..run.result import IN_FILE, RECORD_KEY
 from ..stack import Dataset
+from ..stack.lazy import LazyVoxels
 from ..system.memory import PeakMemory
 from .anew import Anew, difference, made_anew, section
 from .detect import Place, places
@@ -26,14 +29,12 @@ from .plan import LOST, Step
 from .remedies import REMEDIES, Case, renewed
 from .request import RepairRequest
 from .result import RepairResult
+from .voxels import Mended, RepairedVoxels
 
-_SHARE_OF_MAKING, _SHARE_OF_COPYING = 0.8, 0.95
-"""Shares of the time, roughly: making sections anew, all but finishing the file."""
+_SHARE_OF_MAKING, _SHARE_OF_ALIGNING, _SHARE_OF_COPYING = 0.6, 0.8, 0.95
+"""Shares of the time, roughly: making sections anew, finding how all are displaced, all but finishing the file."""
 _UNLIKE = 2**0.5
 """A corrected section that is so many times further from the one made anew than that is from the truth is worse."""
-
-Mended = dict[tuple[int, int, int], NDArray[Any]]
-"""Repaired sections by time, channel and index."""
 
 
 def execute_repair(request: RepairRequest, report: Report = silent, *, target: Target | None = None) -> RepairResult:
@@ -63,7 +64,8 @@ def execute_repair(request: RepairRequest, report: Report = silent, *, target: T
     work = _Work(request)
     with PeakMemory() as memory, opened(request, target) as outputs:
         work.run(part(report, 0.0, _SHARE_OF_MAKING))
-        work.write(outputs, part(report, _SHARE_OF_MAKING, _SHARE_OF_COPYING))
+        work.align(part(report, _SHARE_OF_MAKING, _SHARE_OF_ALIGNING))
+        work.write(outputs, part(report, _SHARE_OF_ALIGNING, _SHARE_OF_COPYING))
         record = request.record() | work.record()
         if target is not None:
             record |= target.history or {}
@@ -93,6 +95,12 @@ class _Work:
     mended: Mended = field(default_factory=dict)
     done: list[Step] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    transforms: Transforms | None = None
+
+    @property
+    def repaired(self) -> RepairedVoxels:
+        """The sections of the result, before any is moved."""
+        return RepairedVoxels(self.request.dataset.voxels, self.mended, self.request.kept)
 
     def run(self, report: Report) -> None:
         """Repair all sections, place by place."""
@@ -135,25 +143,42 @@ class _Work:
         known = [each for each in errors if each is not None]
         return replace(step, error=float(np.mean(known)) if known and step.action in LOST else None)
 
+    def align(self, report: Report) -> None:
+        """Find how the sections are displaced, repaired ones among them, if the request says so."""
+        kind = self.request.settings.align
+        if kind != "none":
+            dataset = replace(self.request.dense_template(), voxels=LazyVoxels(self.repaired))
+            self.transforms = estimate(dataset, kind, report=report)
+            self.warnings += notes_on(self.transforms)
+
     def write(self, outputs: Outputs, report: Report) -> None:
-        """Give all sections to the outputs, as they were or repaired, some at a time."""
-        voxels, kept = self.request.dataset.voxels, self.request.kept
-        rows, columns = (slice(0, size) for size in voxels.shape[3:])
+        """Give all sections to the outputs, as they were, repaired or moved, some at a time."""
+        voxels, count = self.repaired, len(self.request.kept)
+        whole = [slice(0, size) for size in voxels.shape[3:]]
         grid = outputs.voxels.chunk_grid
         size = 1 if grid is None else grid[0]
-        blocks = [(t, c, first) for t, c in np.ndindex(*voxels.shape[:2]) for first in range(0, len(kept), size)]
+        blocks = [(t, c, first) for t, c in np.ndindex(*voxels.shape[:2]) for first in range(0, count, size)]
         for number, (t, c, first) in enumerate(blocks):
-            chosen = kept[first : first + size]
-            place = Block(t, c, slice(first, first + len(chosen)), rows, columns)
+            rows = range(first, min(first + size, count))
+            place = Block(t, c, slice(rows.start, rows.stop), *whole)
             block = outputs.voxels.block(place)
-            for row, k in enumerate(chosen):
-                block[row] = self.mended[t, c, k] if (t, c, k) in self.mended else voxels[t, c, k]
+            for row in rows:
+                section = voxels.section(t, c, row)
+                block[row - first] = section if self.transforms is None else self.transforms.section(section, t, row)
             outputs.voxels.store(place, block)
             report(Progress((number + 1) / len(blocks)))
 
     def record(self) -> dict[str, Any]:
-        """Return it as a part of the history."""
-        return {"sections": summary(self.done), "warnings": self.warnings}
+        """Return it as a part of the history; a section that was moved is no longer an observed one."""
+        found: dict[str, Any] = {"sections": summary(self.done), "warnings": self.warnings}
+        if self.transforms is None:
+            return found
+        moved, recorded = self.transforms.moved_ever, self.request.record()["observed"]
+        return found | {
+            "align": self.transforms.as_json(),
+            "observed": [row for row in recorded if not moved[row]],
+            "moved": [row for row in recorded if moved[row]],
+        }
 
 
 def summary(steps: list[Step]) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -42,6 +42,12 @@ class RepairSettings(StackSettings):
         None,
         description="Sections to leave out of the result, such as 12,40-41: gaps stay gaps, and the depths of the "
         "others are what they were.",
+    )
+    align: Literal["none", "translation", "rigid"] = Field(
+        "none",
+        title="Align sections",
+        description="Then bring all sections that still lie displaced against their neighbours back: moved sideways "
+        "(translation), or turned, too (rigid). Moved sections are resampled; slow motion along z is left alone.",
     )
     sensitivity: float = Field(
         1.0,

@@ -227,6 +227,11 @@ class TestRepairing:
         new = repair(qtbot, found)
         assert new.metadata[RECORD_KEY]["repaired"] == sorted([*ALL, MISSING + 1])
 
+    def test_all_sections_are_aligned_afterwards_when_told(self, qtbot, viewer, found):
+        pick(found.suspects, "Align sections", "sideways")
+        assert repair(qtbot, found).metadata[RECORD_KEY]["align"]["kind"] == "translation"
+        assert "--align translation" in _copied(found)
+
     def test_cancelled_repairs_change_nothing(self, qtbot, viewer, found, slow, monkeypatch):
         monkeypatch.setattr(found.method, "values", lambda: {"method": "slow", "preset": "best", "parameters": {}})
         press(found.bar, "run")

@@ -115,13 +115,14 @@ class SectionSR:
                 plan = replace(plan, rate=ready.RATE, span=ready.SPAN)
             patches = self._patches(images, self.axial_blur, stack)
             found = self._matching_blur(stack, gap) if first else 0.0
-            training = part(report, 0.0, 0.75 if found else 0.95, "training on the sections of this stack")
+            done = (0.75, 0.8) if found else (0.95, 1.0)
+            training = part(report, 0.0, done[0], "training on the sections of this stack")
             self._network = fit(network.train().to(device), patches, plan, self._runtime.seed, training)
             if self._config.scale is None and self._can_leave_out(stack):
-                self.scale = self._choose_scale(stack, device, part(report, 0.95, 1.0))
+                self.scale = self._choose_scale(stack, device, part(report, *done))
             if found:
                 plan = replace(plan, training_steps=max(1, training_steps // _FURTHER), rate=ready.RATE)
-                training = part(report, 0.75, 0.95, "training on blurred sections")
+                training = part(report, 0.8, 1.0, "training on blurred sections")
                 self._try_blur(found, stack, images, plan, training)
         report(Progress(1.0))
 

@@ -24,7 +24,7 @@ from qtpy.QtWidgets import (
 
 from ...damage.settings import RepairSettings
 from ...run.settings import describe
-from ..qt_helpers import PROBLEM_COLOUR, add_choice, let_shrink, list_of_rows, say
+from ..qt_helpers import PROBLEM_COLOUR, add_choice, growing_form, let_shrink, list_of_rows, say
 from .task import SIDE, Strip
 
 REPAIR, KEEP, GAP = "repair", "keep", "gap"
@@ -88,12 +88,20 @@ class SuspectsBox(QGroupBox):
         self._add.setToolTip("<qt>List a section that was not found: it is then made anew.</qt>")
         self._gaps = QCheckBox("Also two or more neighbouring sections")
         self._gaps.setToolTip(f"<qt>{describe('gaps', RepairSettings)}</qt>")
+        self._align = QComboBox()
+        for text, kind in (("no", "none"), ("sideways", "translation"), ("sideways and turned", "rigid")):
+            self._align.addItem(text, kind)
+        self._align.setToolTip(f"<qt>{describe('align', RepairSettings)}</qt>")
+        form = growing_form()
+        form.addRow("Align sections", self._align)
         layout = QVBoxLayout(self)
         for widget in (self._words, self._table, self._add, self._gaps):
             layout.addWidget(widget)
+        layout.addLayout(form)
         self._table.itemSelectionChanged.connect(self._selected)
         self._add.clicked.connect(lambda *_: self.add_clicked.emit())
         self._gaps.toggled.connect(lambda *_: self.changed.emit())
+        self._align.currentIndexChanged.connect(lambda *_: self.changed.emit())
 
     @property
     def sections(self) -> list[int]:
@@ -104,6 +112,11 @@ class SuspectsBox(QGroupBox):
     def gaps(self) -> bool:
         """Whether neighbours are made anew, too."""
         return self._gaps.isChecked()
+
+    @property
+    def align(self) -> str:
+        """How all sections are aligned afterwards: none, translation or rigid."""
+        return str(self._align.currentData())
 
     def those(self, choice: str) -> list[int]:
         """Return the sections for which this is chosen."""

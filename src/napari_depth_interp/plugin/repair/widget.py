@@ -14,6 +14,7 @@ from ...damage.execute import summary
 from ...damage.request import RepairRequest, resolve_repair
 from ...damage.result import RepairResult
 from ...damage.settings import RepairSettings, make_repair_settings
+from ...damage.table import write_table
 from ...errors import DepthInterpError
 from ...methods import registry
 from ...run.settings import Settings
@@ -121,6 +122,7 @@ class RepairSections(JobWidget):
             sections=touched or "auto",
             remove=section_text(removed) or None,
             gaps=self.suspects.gaps,
+            align=self.suspects.align,
             device=preference("device"),
         )
 
@@ -285,8 +287,6 @@ class RepairSections(JobWidget):
 
     def save_table(self, path: Path, *, overwrite: bool = False) -> None:
         """Write a row per section: what was found, what is or was done, all scores."""
-        from ...cli.repair import write_table
-
         try:
             request = self.planned() or self.suspicion.nothing_chosen(self._described(), self.settings())
             entries = self.suspicion.entries or summary(list(request.steps))

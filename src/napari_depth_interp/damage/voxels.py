@@ -1,0 +1,59 @@
+"""The repaired stack as voxels that are read when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Mended = dict[tuple[int, int, int], NDArray[Any]]
+"""Repaired sections by time, channel and index."""
+
+
+@dataclass(frozen=True, eq=False)
+class RepairedVoxels:
+    """The sections of the result: repaired ones, and all others from where they are.
+
+    Attributes
+    ----------
+    voxels : (T, C, Z, Y, X) array
+        As recorded; it may be lazy.
+    mended : mapping of (time, channel, section) -> (Y, X) array
+    kept : sequence of int
+        The sections of the result, by their number in ``voxels``.
+    """
+
+    voxels: NDArray[Any]
+    mended: Mapping[tuple[int, int, int], NDArray[Any]]
+    kept: Sequence[int]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the axes."""
+        times, channels, _, *plane = self.voxels.shape
+        return times, channels, len(self.kept), *plane
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the voxels."""
+        return self.voxels.dtype
+
+    def section(self, time: int, channel: int, row: int) -> NDArray[Any]:
+        """Return one section (Y, X) of the result."""
+        place = time, channel, self.kept[row]
+        return self.mended[place] if place in self.mended else np.asarray(self.voxels[place])
+
+    def __getitem__(self, key: Any, /) -> Any:
+        """Return a block; the key has a whole number or a slice for each axis."""
+        places = [range(size)[item] for item, size in zip(key[:3], self.shape, strict=False)]
+        times, channels, rows = ([each] if isinstance(each, int) else list(each) for each in places)
+        block = np.stack(
+            [
+                np.stack([np.stack([self.section(t, c, row)[tuple(key[3:])] for row in rows]) for c in channels])
+                for t in times
+            ]
+        )
+        return block[tuple(0 if isinstance(each, int) else slice(None) for each in places)]
