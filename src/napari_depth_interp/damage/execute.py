@@ -21,7 +21,7 @@ from ..run.outputs import MemoryOutput, Outputs, Target, opened
 from ..run.outputs import Place as Block
 from ..run.result import IN_FILE, RECORD_KEY
 from ..stack import Dataset
-from ..stack.lazy import LazyVoxels
+from ..stack.lazy import LazyVoxels, as_array
 from ..system.memory import PeakMemory
 from .anew import Anew, difference, made_anew, section
 from .detect import Place, places
@@ -147,7 +147,7 @@ class _Work:
         """Find how the sections are displaced, repaired ones among them, if the request says so."""
         kind = self.request.settings.align
         if kind != "none":
-            dataset = replace(self.request.dense_template(), voxels=LazyVoxels(self.repaired))
+            dataset = replace(self.request.dense_template(), voxels=as_array(LazyVoxels(self.repaired)))
             self.transforms = estimate(dataset, kind, report=report)
             self.warnings += notes_on(self.transforms)
 
