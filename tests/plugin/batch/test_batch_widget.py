@@ -188,6 +188,8 @@ class TestStop:
 
     def test_cancel_finishes_the_file_in_work(self, qtbot, slow_batch, target):
         pick(slow_batch.options, "Cancel", "finishes the file in work")
+        progress = find(slow_batch.bar, "progress")
+        qtbot.waitUntil(lambda: progress.value() > 0, timeout=10_000)  # it is said to run just before it begins
         press(slow_batch.bar, "run")
         assert read(slow_batch.bar, "run") == "Cancelling…"
         finish(qtbot, slow_batch)
