@@ -16,7 +16,10 @@ from typing import Any
 def switch_arrays_off() -> None:
     """Let vispy switch the vertex arrays of each drawing off after it; a vispy of other insides stays as it is."""
     from vispy.gloo import gl, glir
+    from vispy.gloo.gl import gl2
 
+    # Looked up now: later a thread that loads torch's libraries may hold the lock of the system's loader for long.
+    getattr(getattr(gl2, "_lib", None), "glDisableVertexAttribArray", None)
     program = glir.GlirProgram
     after = getattr(program, "_post_draw", None)
     if after is None:
