@@ -77,6 +77,7 @@ def take(theme: str) -> None:
         run(widget, method)
     result = viewer.layers["MRI head flow"]
     viewer.dims.set_point(0, result.translate[0] + 50.5 * result.scale[0])
+    viewer.reset_view()  # the dock has taken its room
     save(viewer, f"runs-{theme}")
     widget.runs.show_part("absolute error")
     error = viewer.layers["MRI head flow absolute error"]
