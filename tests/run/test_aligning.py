@@ -127,7 +127,8 @@ class TestWithOtherSteps:
         assert memory_needed(request) > memory_needed(replace(request, align=None))
 
     def test_a_lazy_array_is_refused(self, jittered):
-        dask = pytest.importorskip("dask.array")
+        import dask.array as dask
+
         with pytest.raises(RequestError, match="compute it first"):
             ndi.interpolate(dask.from_array(jittered.voxels[0, 0]), z_spacing=1.0, factor=2, align="translation")
 

@@ -151,6 +151,12 @@ class TestBounded:
     def test_nothing_stays_nothing(self):
         assert (bounded(np.zeros(2), evidence([0.5, 0.5]), None) == 0).all()
 
+    @pytest.mark.parametrize("seed", range(5))
+    def test_the_result_never_loses_on_left_out_sections(self, seed):
+        mixture = np.random.default_rng(seed).normal(0, 1, 3)
+        known = evidence(mixture, noise=5.0, count=3, seed=seed)
+        assert known.gain_db(bounded(fit(known, np.array([0.3, 0.3, 0.3]), 1.0), known, None)) >= 0
+
     def test_nothing_is_added_where_linear_is_exact(self):
         known = evidence([0.5, 0.5])
         assert (bounded(np.array([0.5, 0.5]), known, None, exact=float(known.error.mean())) == 0).all()
