@@ -69,7 +69,7 @@ class TestWatching:
         words = viewer.canvas.overlays.text
         assert (layer.visible, words.visible) == (True, True)
         step = training.curves.validations[-1]["step"]
-        assert words.text.startswith(f"validation, step {step:.0f}: XZ plane ")
+        assert words.text.startswith(f"validation, step {step:.0f}\nXZ plane ")
         assert "of the first held-back part" in words.text
         assert words.text.strip().endswith(": linear interpolation, drawn now, truth")
         layer.visible = False

@@ -46,8 +46,8 @@ class Picture:
         self.layer.metadata["panels"] = list(captions)
         if self.layer in self._viewer.layers and self.layer.visible:
             order = "top to bottom" if is_stacked(picture.shape) else "left to right"
-            which = f"validation, step {look.step}: {look.place}" if look.place else f"validation, step {look.step}"
-            self._words.write(f"{which}\n{order}: {', '.join(captions)}", at="bottom_left")
+            lines = [f"validation, step {look.step}", look.place, f"{order}: {', '.join(captions)}"]
+            self._words.write("\n".join(filter(None, lines)), at="bottom_left")  # short lines: napari breaks none
 
     def _hidden(self, _event: Any) -> None:
         if self.layer is not None and not self.layer.visible:
