@@ -18,7 +18,8 @@ def test_the_dependencies_are_those_of_the_package():
 
 def test_the_extras_hold_what_they_add():
     found = inventory.extras(leave_out=["dev"])
-    assert {"all", "bioimageio", "test", "docs"} == set(found)
+    formats = {"microscopes", "scanners", "remote", "formats"}
+    assert {"all", "bioimageio", "test", "docs"} | formats == set(found)
     assert [each.name.lower() for each in found["all"]] == ["pyqt6"]
     assert "numpy" not in {each.name for each in found["test"]}
 
