@@ -21,13 +21,23 @@ help:
 	@echo "make screenshots only the pictures of the window"
 	@echo "make clean       remove .venv and what the tools left"
 
+# Compiled modules are kept: uv compiles none, and each start would compile them anew.
+KEEP_COMPILED := env -u PYTHONDONTWRITEBYTECODE
+SOURCES := pyproject.toml $(shell find src -type f -not -name '*.pyc')
+
+# The same sources give the same result, so the second time shows what the first one printed (`make -B demo` computes anew).
 demo:
 	@scripts/bootstrap.sh demo
-	$(BIN)/depth-interp demo
+	@$(MAKE) --no-print-directory demo-output/scores.txt
+	@cat demo-output/scores.txt
 
-# With compiled modules kept: otherwise each of the processes that tests start compiles them anew.
+demo-output/scores.txt: $(SOURCES)
+	@mkdir -p demo-output
+	$(KEEP_COMPILED) $(BIN)/depth-interp demo > $@.part
+	@mv $@.part $@
+
 test: lint
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(KEEP_COMPILED) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint:
 	@scripts/bootstrap.sh test

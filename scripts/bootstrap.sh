@@ -3,6 +3,9 @@
 #   scripts/bootstrap.sh demo   what running needs
 #   scripts/bootstrap.sh test   also the test tools and the system libraries of Qt and a virtual screen
 #   scripts/bootstrap.sh docs   also what builds and checks the documentation
+# Python packages are installed by uv where it can be had, by pip otherwise. A machine without a GPU gets torch's build for
+# the CPU where PyTorch's own index can be reached, and otherwise the registry's build without what only a GPU uses;
+# TORCH=cpu or TORCH=cuda says so for a machine whose GPU cannot be seen, or is not wanted.
 # System packages are installed on Debian and its kin only (by apt). macOS and Windows (Git Bash) need none for demo and
 # test; for docs they need Chromium or Chrome.
 set -euo pipefail
@@ -53,8 +56,62 @@ install_packages() {
     DEBIAN_FRONTEND=noninteractive $as_root $line >/dev/null
 }
 
+has_gpu() {
+    nvidia-smi -L 2>/dev/null | grep -q GPU || [ -e /dev/nvidiactl ] || [ -e /dev/dxg ] || [ -e /dev/kfd ]
+}
+
+torch_build() {
+    [ "$(uname -s)" = Linux ] || { echo registry; return; }  # elsewhere that one is for the CPU, or for Metal
+    [ -z "${TORCH:-}" ] || { echo "$TORCH"; return; }
+    if has_gpu; then echo cuda; else echo cpu; fi
+}
+
+reachable() {
+    "$bin/python" -c 'import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=5)' "$1" 2>/dev/null
+}
+
+# uv does not read what pip is told about mirrors, folders of wheels and constraints; so pass it on.
+as_pip_is_set_up() {
+    local settings
+    settings=$("$bin/python" -m pip config list 2>/dev/null) || return 0
+    setting() { sed -nE "s/^(:env:|global|install)\.$1='(.*)'\$/\2/p" <<<"$settings" | head -1; }
+    local index extra links constraint
+    index=$(setting index-url) extra=$(setting extra-index-url) links=$(setting find-links) constraint=$(setting constraint)
+    [ -z "$index" ] || export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$index}
+    [ -z "$links" ] || export UV_FIND_LINKS=${UV_FIND_LINKS:-${links// /,}}
+    [ -z "$constraint" ] || export UV_CONSTRAINT=${UV_CONSTRAINT:-$constraint}
+    [ -z "$extra" ] || export UV_INDEX=${UV_INDEX:-$extra} UV_INDEX_STRATEGY=${UV_INDEX_STRATEGY:-unsafe-best-match}
+}
+
+find_uv() {
+    uv=$(command -v uv) && return
+    "$bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: uv 2>/dev/null && uv=$bin/uv
+}
+
+# Dependencies as wheels only: nothing is compiled, and nothing of theirs runs while it is installed.
+with_uv() {
+    "$uv" pip install --quiet --python "$bin/python" --only-binary :all: -r pyproject.toml "${wanted_extras[@]}" "$@" &&
+        "$uv" pip install --quiet --python "$bin/python" --no-deps -e .
+}
+
+install_project() {
+    local wanted_extras=() uv
+    for extra in ${extras//,/ }; do wanted_extras+=(--extra "$extra"); done
+    if find_uv; then
+        as_pip_is_set_up
+        if [ "$(torch_build)" = cpu ]; then
+            ! reachable https://download.pytorch.org/whl/cpu/torch/ || { with_uv --torch-backend cpu && return; }
+            with_uv --excludes scripts/only-for-gpus.txt && return
+        else
+            with_uv && return
+        fi
+        echo "bootstrap: uv could not install; pip tries" >&2
+    fi
+    "$bin/python" -m pip install --quiet --disable-pip-version-check -e ".[$extras]"
+}
+
 # The stamps hold what was installed for; a changed pyproject.toml or Python installs again. A level holds those before it.
-wanted=$(cat pyproject.toml <("$python" --version) | cksum)
+wanted=$(cat pyproject.toml scripts/only-for-gpus.txt <("$python" --version) | cksum)
 stamp=.venv/.installed
 installed=no
 for known in docs test demo; do
@@ -73,5 +130,5 @@ fi
 
 echo "bootstrap: installing the project into .venv (the first time this loads some GB, torch above all)"
 "$bin/python" -c '' 2>/dev/null || "$python" -m venv --clear .venv
-"$bin/python" -m pip install --quiet --disable-pip-version-check -e ".[$extras]"
+install_project
 echo "$wanted" > "$stamp-$level"

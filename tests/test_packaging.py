@@ -106,11 +106,13 @@ def test_the_workflow_runs_the_same_make_test_everywhere():
 
 
 @pytest.mark.parametrize("system", ["Darwin", "MINGW64_NT-10.0", "Linux"])
-def test_bootstrap_asks_for_system_packages_on_linux_only(tmp_path, system):
-    """With a stand-in for uname, apt and Python: what would be called is written down."""
+@pytest.mark.parametrize("uv", ["works", "fails"])
+def test_bootstrap_asks_for_what_the_system_needs(tmp_path, system, uv):
+    """With a stand-in for uname, apt, uv and Python: what would be called is written down."""
     log = tmp_path / "log"
     stand_ins = {
         "uname": f"echo {system}",
+        "uv": f'echo "uv $*" >> {log}; {"exit 0" if uv == "works" else "exit 1"}',
         "apt-get": f'echo "apt-get $*" >> {log}',
         "dpkg-query": "echo missing",
         "id": "echo 0",
@@ -120,17 +122,20 @@ def test_bootstrap_asks_for_system_packages_on_linux_only(tmp_path, system):
     for name, line in stand_ins.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{line}\n")
         (tmp_path / name).chmod(0o755)
-    for name in ("bootstrap.sh", "apt-packages.txt"):
-        (tmp_path / "scripts").mkdir(exist_ok=True)
+    (tmp_path / "scripts").mkdir()
+    for name in ("bootstrap.sh", "apt-packages.txt", "only-for-gpus.txt"):
         (tmp_path / "scripts" / name).write_text((ROOT / "scripts" / name).read_text())
     (tmp_path / "pyproject.toml").write_text("")
-    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHON": "python9"}
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHON": "python9", "TORCH": "cpu"}
     command = ["bash", tmp_path / "scripts" / "bootstrap.sh", "test"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     called = log.read_text()
     assert ("apt-get install" in called) == (system == "Linux")
-    assert "-e .[all,test]" in called
+    assert ("-e .[all,test]" in called) == (uv == "fails"), "pip helps where uv cannot"
+    assert "--only-binary :all: -r pyproject.toml --extra all --extra test" in called
+    assert ("--torch-backend cpu" in called) == (system == "Linux"), "elsewhere the registry's torch is that one"
+    assert ("--excludes scripts/only-for-gpus.txt" in called) == (system == "Linux" and uv == "fails")
     log.write_text("")
     subprocess.run([*command[:-1], "demo"], env=environment, capture_output=True, check=True)
     assert "pip install" not in log.read_text(), "what test installed is enough for demo"

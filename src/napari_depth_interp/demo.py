@@ -19,6 +19,7 @@ from .run.result import Result
 from .run.settings import Settings
 from .simulate import simulate
 from .stack import Dataset
+from .system.optional import need
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +80,7 @@ def run_demo(
     -------
     list of (DemoStack, Scores)
     """
+    need("matplotlib", "report", "the figure of the demonstration")
     methods = list(methods or default_methods())
     for name in methods:
         registry.get(name)  # an unknown one: before anything is made

@@ -28,6 +28,10 @@ class RequestError(DepthInterpError):
     exit_code = 2
 
 
+class MissingPackageError(DepthInterpError):
+    """A package of an extra that was not installed."""
+
+
 class DeviceError(DepthInterpError):
     """A device that this machine does not have."""
 

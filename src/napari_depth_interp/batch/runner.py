@@ -16,6 +16,7 @@ from ..errors import DepthInterpError, OutputError, explain
 from ..progress import Cancelled, Progress, Report, silent
 from ..system.amounts import elapsed
 from ..system.logs import attached, log_file
+from ..system.optional import need
 from .plan import Found, Input, Plan, check_settings, find_inputs, outputs_of
 from .record import FileRecord, State, write_summary
 from .serial import Processes, run_serially
@@ -121,6 +122,8 @@ def run_batch(
         If ``report`` raised it, or ``stop`` says that everything is to be dropped.
     """
     processes = processes or Processes()
+    if processes.workers or processes.scheduler:
+        need("distributed", "cluster", "a batch with workers")
     check_settings(plan, here=processes.scheduler is None)
     found = find_inputs(plan)
     with opened(plan.target) as workspace:

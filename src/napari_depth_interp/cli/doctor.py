@@ -16,6 +16,7 @@ from ..system import inventory, screen
 from ..system.amounts import size_in_words
 from ..system.devices import default_threads
 from ..system.inventory import Package
+from ..system.optional import install_line
 from ..system.probing import Answer, ask
 from .options import Debug, Json
 from .output import CommandExit, print_json
@@ -82,7 +83,7 @@ def examine() -> Findings:
     with ThreadPoolExecutor() as pool:
         torch = pool.submit(ask, f"{_ROOM}.system.device_probe", _LONGEST)
         run = pool.submit(ask, f"{_ROOM}.cli.run_probe", _LONGEST, {"CUDA_VISIBLE_DEVICES": ""})
-        window = pool.submit(screen.examine, f"{_ROOM}.cli.window_probe", _install("all"), _LONGEST)
+        window = pool.submit(screen.examine, f"{_ROOM}.cli.window_probe", install_line("all"), _LONGEST)
         packages, extras = inventory.required(), inventory.extras(leave_out=_FOR_DEVELOPMENT)
         return Findings(packages, extras, torch.result(), run.result(), window.result(), _memory(), _weights())
 
@@ -123,12 +124,20 @@ def _verdict(found: Findings) -> Iterable[str]:
     works = [("run works", "")] if not found.problems else [("run", each) for each in found.problems]
     if found.lacking:
         works.append(("", f"repair it with: pip install --upgrade {inventory.DISTRIBUTION}"))
-    window = found.window
-    works.append(("window", window.problem) if window.problem else ("window opens", ""))
-    if window.advice:
-        works.append(("", window.advice))
+    problem, advice = _window_in_words(found)
+    works.append(("window", problem) if problem else ("window opens", ""))
+    if advice:
+        works.append(("", advice))
     for name, text in works:
         yield from _wrapped(name, text)
+
+
+def _window_in_words(found: Findings) -> tuple[str | None, str | None]:
+    """Return why no window opens, if none does, and what to do."""
+    lacking = [each for each in found.extras.get("all", ()) if each.name == "napari" and not each.fits]
+    if found.window.problem is None and lacking:
+        return f"napari is missing or too old: {_lack(lacking[0])}", install_line("all")
+    return found.window.problem, found.window.advice
 
 
 def _wrapped(name: str, text: str) -> list[str]:
@@ -151,17 +160,18 @@ def _lack(each: Package) -> str:
 
 def _extras_in_words(extras: Mapping[str, Sequence[Package]]) -> Iterable[str]:
     for name, packages in extras.items():
-        binding = inventory.qt_binding() if name == "all" else None
-        shown = packages if binding is None else [binding]  # any binding serves
+        parts = [set(other) for key, other in extras.items() if key != name and set(other) < set(packages)]
+        shown = [each for each in packages if each not in set[Package]().union(*parts)]
+        binding = inventory.qt_binding()
+        if name == "all" and binding is not None:  # any one serves
+            shown = [*(each for each in shown if each.name != "pyqt6"), binding]
+        if not shown:  # an extra made of others
+            continue
         lacking = [each.name for each in shown if not each.fits]
         if lacking:
-            yield f"{name}: without {', '.join(lacking)}; {_install(name)}"
+            yield f"{name}: without {', '.join(lacking)}; {install_line(name)}"
         else:
             yield f"{name}: {', '.join(f'{each.name} {each.version}' for each in shown)}"
-
-
-def _install(extra: str) -> str:
-    return f'pip install "{inventory.DISTRIBUTION}[{extra}]"'
 
 
 def _torch_in_words(torch: Answer) -> str:

@@ -9,7 +9,6 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,6 +20,7 @@ from ..stack import Dataset, Source, to_tczyx
 from ..stack.colours import COLOUR_NAMES
 from ..stack.lazy import LazyVoxels, as_array
 from ..system.memory import check_fits
+from ..system.optional import need
 from .calibration import Calibration
 
 EXPANDED = 2000
@@ -31,13 +31,7 @@ _CHUNK = 2**24
 
 def needs(package: str, extra: str, path: Path, *, to_read: bool = True) -> Any:
     """Import what reads a format, or raise an :class:`InputError` that says how it is installed."""
-    try:
-        return import_module(package)
-    except ImportError as error:
-        raise InputError(
-            f"'{path.name}' is {'read' if to_read else 'written'} with the package {package}, which is not installed; "
-            f"install it with: pip install 'napari-depth-interp[{extra}]'"
-        ) from error
+    return need(package, extra, f"'{path.name}'", InputError, f"is {'read' if to_read else 'written'} with")
 
 
 @contextmanager

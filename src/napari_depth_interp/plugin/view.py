@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from ..demo import DemoStack
 from ..errors import DepthInterpError
+from ..system.optional import install_line
 
 
 def check_viewer() -> None:
     """Raise a :class:`DepthInterpError` if no window can be opened: no Qt binding, or no screen."""
     try:
         import qtpy  # noqa: F401
+
+        if find_spec("napari") is None:
+            raise ModuleNotFoundError("napari")
     except Exception as error:  # qtpy raises its own kinds
         raise DepthInterpError(
-            'the viewer needs a Qt binding, and none is installed; pip install "napari-depth-interp[all]"'
+            f"the viewer needs napari and a Qt binding, which are not installed: {install_line('all')}"
         ) from error
     screens = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
     if sys.platform == "linux" and not any(os.environ.get(name) for name in screens):

@@ -20,6 +20,7 @@ from ..evaluation.evaluate import Scores
 from ..evaluation.summary import across, as_json
 from ..io.files import check_output, replacing
 from ..run.settings import Settings
+from ..system.optional import need
 from . import tables
 from .conclusions import conclusions, describe_range, over_stacks
 from .numbers import length
@@ -45,7 +46,14 @@ class Chapter:
 
 
 def check_folder(folder: Path, *, overwrite: bool, names: Sequence[str] = FILES) -> None:
-    """Raise an :class:`OutputError` if a report cannot be written there, before hours of work are spent."""
+    """Raise an :class:`OutputError` if a report cannot be written there, before hours of work are spent.
+
+    Raises
+    ------
+    MissingPackageError
+        If what a report is drawn with is not installed.
+    """
+    need("matplotlib", "report", "a report")
     try:
         parent = folder
         while not parent.exists() and parent != parent.parent:

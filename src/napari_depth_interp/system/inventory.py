@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 DISTRIBUTION = "napari-depth-interp"
-OF_THE_WINDOW = frozenset({"napari", "npe2", "pyqtgraph", "qtpy", "superqt"})
+OF_THE_WINDOW = frozenset({"magicgui", "npe2", "pyqtgraph", "qtpy", "superqt"})
 """Dependencies that no run of the command line needs."""
 QT_BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
 

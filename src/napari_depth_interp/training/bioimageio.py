@@ -29,11 +29,11 @@ from ..models import card as model_card
 from ..models import library
 from ..models.weights import sha256_of
 from ..nn.contract import OnePass, Portable
+from ..system.optional import install_line
 
 _SUFFIX = ".bioimageio.zip"
 _WEIGHTS, _RDF, _README = "weights.onnx", "rdf.yaml", "README.md"
 _SPEC_VERSION = "0.5.4"
-_INSTALL = 'pip install "napari-depth-interp[bioimageio]"'
 
 
 def export_bioimageio(name: str, target: Path, *, author: str, licence: str = "", overwrite: bool = False) -> Path:
@@ -85,7 +85,8 @@ def _installed() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise OutputError(f"this export needs the package {error.name or error}; {_INSTALL}") from error
+        lacking = f"this export needs the package {error.name or error}"
+        raise OutputError(f"{lacking}; {install_line('bioimageio')}") from error
 
 
 def _write(folder: Path, entry: library.Entry, network: OnePass, author: str, licence: str) -> None:

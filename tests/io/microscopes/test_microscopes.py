@@ -226,5 +226,5 @@ def test_a_missing_package_is_named(tmp_path, monkeypatch, name, package, extra)
             monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setitem(sys.modules, package, None)
     (tmp_path / name).write_bytes(b"ZISRAWFILE" * 9)
-    with pytest.raises(InputError, match=rf"not installed; .* pip install 'napari-depth-interp\[{extra}\]'"):
+    with pytest.raises(InputError, match=rf'not installed; .* pip install "napari-depth-interp\[{extra}\]"'):
         io.read(tmp_path / name)
