@@ -18,12 +18,13 @@ from ..evaluation.evaluate import evaluate as _evaluate
 from ..evaluation.holdout import Protocol
 from ..progress import Report, silent
 from ..run.execute import execute
-from ..run.outputs import Target
+from ..run.outputs import Spread, Target, choose_target
 from ..run.request import Request, part_in_words, placed, resolve, whole_image
 from ..run.result import Result
 from ..run.settings import Settings, make_settings
 from ..stack import Dataset, to_tczyx
 from ..stack.lazy import LazyVoxels, as_array
+from ..system.cluster import Processes
 from . import arrays
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ def interpolate(
     at: Sequence[float] | None = None,
     extrapolate: bool = False,
     out: str | PathLike[str] | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    resume: bool = False,
     report: Report = silent,
     **settings: Any,
 ) -> Result: ...
@@ -53,6 +57,9 @@ def interpolate(
     at: Sequence[float] | None = None,
     extrapolate: bool = False,
     out: str | PathLike[str] | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    resume: bool = False,
     report: Report = silent,
     **settings: Any,
 ) -> Any:
@@ -72,6 +79,13 @@ def interpolate(
     out : path, optional
         OME-Zarr or TIFF file that does not exist yet: the result is streamed to it instead of being held in memory, and
         its voxels are read from there when they are asked for. The input is then left in its file, too.
+    workers : int, optional
+        Processes of this machine among which the run is divided; the image is the path of a file then, and ``out`` an
+        OME-Zarr image. As with all that starts processes, a script needs ``if __name__ == "__main__":`` around it.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers do it instead, such as ``"tcp://node7:8786"``.
+    resume : bool
+        Go on with what a killed run has left beside ``out``, and keep what is done if this one is killed.
     report : callable
         Gets :class:`~napari_depth_interp.progress.Progress`; cancels by raising ``Cancelled``.
     **settings
@@ -120,9 +134,18 @@ def interpolate(
     chosen = make_settings(**settings)
 
     lazy = arrays.is_dask(image) or (arrays.is_xarray(image) and arrays.is_dask(image.data))
+    processes = Processes(workers or 0, scheduler)
     if out is not None:
         dataset = _left_in_place(image) if lazy else opened(image, chosen.axis, read=io.open_stack)
-        return execute(_resolved(dataset, chosen, at, extrapolate), report, Target(Path(out)))
+        request = _resolved(dataset, chosen, at, extrapolate)
+        target: Target | None = Target(Path(out))
+        if resume or processes:
+            depths = _as_stored(dataset, chosen, at)
+            spread = _spread(image, chosen, depths, extrapolate, processes) if processes else None
+            target = choose_target(request, Path(out), resume=resume, spread=spread)
+        return execute(request, report, target)
+    if resume or processes:
+        raise RequestError("workers, scheduler and resume need a file to write: give out='dense.ome.zarr'")
     if lazy:
         return _interpolate_lazily(image, chosen, at, extrapolate, report)
     result = execute(_resolved(opened(image, chosen.axis), chosen, at, extrapolate), report)
@@ -131,8 +154,27 @@ def interpolate(
 
 def _resolved(dataset: Dataset, settings: Settings, at: Sequence[float] | None, extrapolate: bool) -> Request:
     """Return the request; ``at`` is given as the depths of the stack are, be they increasing or decreasing."""
-    depths = at if at is None else placed(dataset, settings).grid.mirrored(np.asarray(at, float)).tolist()
-    return resolve(dataset, settings, depths=depths, extrapolate=extrapolate)
+    return resolve(dataset, settings, depths=_as_stored(dataset, settings, at), extrapolate=extrapolate)
+
+
+def _as_stored(dataset: Dataset, settings: Settings, at: Sequence[float] | None) -> list[float] | None:
+    """Return depths as the stack counts them, whose sections may have been turned round."""
+    if at is None:
+        return None
+    depths: list[float] = placed(dataset, settings).grid.mirrored(np.asarray(at, float)).tolist()
+    return depths
+
+
+def _spread(
+    image: Any, settings: Settings, depths: Sequence[float] | None, extrapolate: bool, processes: Processes
+) -> Spread:
+    """Return among which processes a run is to be divided, and what they have to know."""
+    if not isinstance(image, str | PathLike):
+        raise RequestError(
+            f"workers read the image themselves, and got {type(image).__name__}; give the path of a file, such as "
+            "an OME-Zarr image on a disk that all of them see"
+        )
+    return Spread(processes, Path(image), settings, None if depths is None else tuple(depths), extrapolate)
 
 
 def _without_pixels(image: xr.DataArray | da.Array) -> tuple[Dataset, Any]:

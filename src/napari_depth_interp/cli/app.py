@@ -41,6 +41,7 @@ from .options import (
 from .output import describe_result, describe_spec, print_estimate, print_json, print_scores, summarise, warn
 from .repair import repair
 from .signals import reporting
+from .spread import DryRun, Resume, Scheduler, Workers, estimated, print_plan, spread_of
 from .train import train
 
 app = typer.Typer(
@@ -54,7 +55,7 @@ app = typer.Typer(
 _log = logging.getLogger(__name__)
 
 OF_EACH_METHOD = {
-    "method", "parameters", "enhance", "enhance_parameters", "factor", "spacing", "isotropic", "dtype"
+    "method", "parameters", "enhance", "enhance_parameters", "factor", "spacing", "isotropic", "dtype", "shard"
 }  # fmt: skip
 """Settings that ``evaluate`` takes with each method, or that follow from the hidden sections."""
 
@@ -120,6 +121,10 @@ def run(
         Path | None, typer.Option(help="Also write the expected absolute error per voxel.", **FILE)
     ] = None,
     overwrite: Overwrite = False,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    resume: Resume = False,
+    dry_run: DryRun = False,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Say how much time and memory the run would take, and do not run.")
     ] = False,
@@ -128,12 +133,11 @@ def run(
 ) -> None:
     """Make a dense stack from a sparse one."""
     from .. import io
-    from ..run.estimate import estimate_run
     from ..run.execute import execute
     from ..run.outputs import choose_target
     from ..run.request import resolve
 
-    check_outputs({"result": output, "uncertainty": uncertainty}, [source], overwrite=overwrite)
+    check_outputs({"result": output, "uncertainty": uncertainty}, [source], overwrite=overwrite or resume)
     request = resolve(io.open_stack(source, axis=settings.axis), settings)
     if uncertainty is not None and not request.spec.gives_uncertainty:
         raise RequestError(
@@ -142,9 +146,13 @@ def run(
     io.check_format(output, request.dataset, request.grid, float_output=request.float_output)
     if uncertainty is not None:
         io.check_format(uncertainty, request.dataset, request.grid, float_output=True)
-    target = choose_target(request, output, uncertainty, overwrite=overwrite)
+    spread = spread_of(workers, scheduler, source, settings)
+    target = choose_target(request, output, uncertainty, overwrite=overwrite, resume=resume, spread=spread)
+    if dry_run:
+        print_plan(request, target, as_json=json)
+        return
     if estimate:
-        print_estimate(estimate_run(request, target), as_json=json)
+        print_estimate(estimated(request, target), as_json=json)
         return
     runtime = request.runtime
     _log.info("%s %s on %s, %d threads", request.spec.name, request.config, runtime.device, runtime.threads)

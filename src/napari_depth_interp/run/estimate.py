@@ -57,6 +57,8 @@ _LONGEST = 2.0
 """Seconds after which a short run that reports how far it is needs not be waited for."""
 _TILE_COPIES = 2
 """The voxels of a tile, and what ``sections_at`` holds beside them."""
+LIBRARIES_BYTES = 300 * 10**6
+"""What a process takes that has loaded what a run needs."""
 _WRITING_BYTES = 150 * 10**6
 """What writing takes beside the tiles: chunks on their way through the compressor."""
 
@@ -76,6 +78,8 @@ class Estimate:
         Whether the result goes into a file as it is made.
     needed_bytes, free_bytes : int
         Memory that the run needs beside what the process has already, and free memory.
+    once_seconds : float
+        Of the seconds those that are spent once, however many processes share the rest.
     """
 
     seconds: float
@@ -84,6 +88,7 @@ class Estimate:
     streamed: bool
     needed_bytes: int
     free_bytes: int
+    once_seconds: float = 0.0
 
     @property
     def fits(self) -> bool:
@@ -123,14 +128,15 @@ def estimate_run(request: Request, target: Target | None = None, report: Report 
         Cancels the measurement by raising ``Cancelled``.
     """
     already, needed = resident_memory(), memory_needed(request, target)  # before the short runs leave memory behind
-    seconds = _seconds(request, target, report)
+    once, divided = _seconds(request, target, report)
     return Estimate(
-        seconds,
+        once + divided,
         already + needed,
         result_bytes(request, uncertainty=target is None or target.uncertainty is not None),
         target is not None,
         needed,
         free_memory(),
+        once,
     )
 
 
@@ -191,13 +197,16 @@ class _Times:
         return self.prepare + self.rest
 
 
-def _seconds(request: Request, target: Target | None, report: Report) -> float:
+def _seconds(request: Request, target: Target | None, report: Report) -> tuple[float, float]:
+    """Return the seconds that are spent once, and those that several processes could share."""
     if request.align is not None:
-        return seconds_of_aligning(request) + _seconds(replace(request, align=None), target, report)
+        once, divided = _seconds(replace(request, align=None), target, report)
+        return seconds_of_aligning(request) + once, divided
     if request.enhance is not None:
         alone = replace(request, enhance=None)
-        enhancing = _seconds(request.enhance, None, part(report, 0.0, 0.5))
-        return enhancing + _seconds(alone, target, part(report, 0.5, 1.0))
+        enhancing = sum(_seconds(request.enhance, None, part(report, 0.0, 0.5)))
+        once, divided = _seconds(alone, target, part(report, 0.5, 1.0))
+        return enhancing + once, divided
     cost = request.spec.training_cost
     steps = 0 if cost is None else cost.steps(request.config)
     few = min(_FEW, steps)
@@ -213,7 +222,8 @@ def _seconds(request: Request, target: Target | None, report: Report) -> float:
         trained = _measure(request, target, again.asked, more, part(report, 0.8, 1.0), prepare_only=True)
     report(Progress(1.0))
     starting = max(0.0, first.prepare - small.prepare if few else first.total - small.total)
-    return starting + _extrapolated(request, steps, (small, large), (again, trained))
+    prepare, rest = _extrapolated(request, steps, (small, large), (again, trained))
+    return starting + prepare, rest
 
 
 def _larger(request: Request, target: Target | None, small: _Times, report: Report) -> _Times:
@@ -225,8 +235,13 @@ def _larger(request: Request, target: Target | None, small: _Times, report: Repo
     return large
 
 
-def _extrapolated(request: Request, steps: int, sizes: tuple[_Times, _Times], lengths: tuple[_Times, _Times]) -> float:
-    """Return the seconds of the whole run: ``sizes`` differ in their crops, ``lengths`` in their training steps."""
+def _extrapolated(
+    request: Request, steps: int, sizes: tuple[_Times, _Times], lengths: tuple[_Times, _Times]
+) -> tuple[float, float]:
+    """Return the seconds of the whole run in ``prepare`` and elsewhere.
+
+    ``sizes`` differ in their crops, ``lengths`` in their training steps.
+    """
     (small, large), (again, trained) = sizes, lengths
     cost = request.spec.training_cost
     seen, made = _size(request), math.prod(request.output_shape[2:])
@@ -244,7 +259,7 @@ def _extrapolated(request: Request, steps: int, sizes: tuple[_Times, _Times], le
     prepare = max(0.0, untrained + per_work * work(steps, seen) + per_seen * (looked_at - small.seen))
     rest = max(0.0, small.rest + per_made * (made * share_of_margins(request) - small.made))
     fits = 1 if request.shares_fit else channels
-    return float(times * (fits * prepare + channels * rest))
+    return float(times * fits * prepare), float(times * channels * rest)
 
 
 def _slope(rise: float, run: int) -> float:

@@ -19,6 +19,8 @@ WHOLE_BYTES = 512 * 2**20
 """The same for methods that need whole sections, or margins around tiles: they compute much anew in every tile."""
 PORTION = 64
 """Target sections of one tile, for methods that need only some observed sections for them."""
+Region = tuple[slice, slice, slice]
+"""Sections of the result, rows and columns (those of the input)."""
 
 
 @dataclass(frozen=True)
@@ -45,24 +47,29 @@ class Tile:
         return int(deep * rows * columns)
 
 
-def tiles(request: Request, stack: Stack, chunk_grid: tuple[int, int, int] | None = None) -> Iterator[Tile]:
+def tiles(
+    request: Request, stack: Stack, chunk_grid: tuple[int, int, int] | None = None, within: Region | None = None
+) -> Iterator[Tile]:
     """Divide the work so that the tiles of all threads together stay within the memory for tiles.
 
-    ``chunk_grid``: sections, rows and columns of which tiles are multiples where possible.
+    ``chunk_grid``: sections, rows and columns of which tiles are multiples where possible. ``within``: the part of the
+    result that is wanted; all of it.
     """
     _, height, width = stack.voxels.shape
     halo = request.tile_halo
     budget = _budget(stack, WHOLE_BYTES if halo else None)
     budget //= request.runtime.threads if request.spec.tiling.parallel else 1
+    region = within or (slice(0, len(request.depths)), slice(0, height), slice(0, width))
+    area = region[1].stop - region[1].start, region[2].stop - region[2].start
     number = 0
-    for span in _portions(request, stack, chunk_grid):
+    for span in _portions(request, stack, chunk_grid, region[0]):
         targets = _new_in(request, span)
         sections = _needed_sections(request, stack, span)
         deep = sections.stop - sections.start + len(targets)
-        rows, columns = _tile_size(max(1, budget // deep), halo, (height, width), chunk_grid)
-        for top in range(0, height, rows):
-            for left in range(0, width, columns):
-                kept = slice(top, min(top + rows, height)), slice(left, min(left + columns, width))
+        rows, columns = _tile_size(max(1, budget // deep), halo, area, chunk_grid)
+        for top in range(region[1].start, region[1].stop, rows):
+            for left in range(region[2].start, region[2].stop, columns):
+                kept = slice(top, min(top + rows, region[1].stop)), slice(left, min(left + columns, region[2].stop))
                 padded = _padded(kept[0], halo, height), _padded(kept[1], halo, width)
                 inside = _within(kept[0], padded[0]), _within(kept[1], padded[1])
                 yield Tile(number, span, targets, sections, *kept, padded, inside)
@@ -126,9 +133,9 @@ def share_of_margins(request: Request) -> float:
     return float(computed / kept)
 
 
-def _portions(request: Request, stack: Stack, chunk_grid: tuple[int, int, int] | None) -> list[slice]:
+def _portions(request: Request, stack: Stack, chunk_grid: tuple[int, int, int] | None, sections: slice) -> list[slice]:
     """Divide the result along z: a method of limited reach then needs few observed sections at a time."""
-    count, deep = len(request.depths), 1 if chunk_grid is None else chunk_grid[0]
+    count, deep = sections.stop - sections.start, 1 if chunk_grid is None else chunk_grid[0]
     if request.spec.tiling.z_reach is not None:
         size = PORTION
     elif request.tile_halo is None:
@@ -137,7 +144,8 @@ def _portions(request: Request, stack: Stack, chunk_grid: tuple[int, int, int] |
     else:
         size = count
     size = max(deep, size // deep * deep)
-    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+    first, last = sections.start, sections.stop
+    return [slice(start, min(start + size, last)) for start in range(first, last, size)]
 
 
 def _needed_sections(request: Request, stack: Stack, span: slice) -> slice:
@@ -146,6 +154,15 @@ def _needed_sections(request: Request, stack: Stack, span: slice) -> slice:
         return slice(0, len(stack.depths))
     first, last = np.searchsorted(stack.depths, request.depths[[span.start, span.stop - 1]])
     return slice(max(0, int(first) - 1 - reach), min(len(stack.depths), int(last) + 1 + reach))
+
+
+def needed_region(request: Request, stack: Stack, within: Region) -> Region:
+    """Return the observed sections, and the rows and columns of them, that a part of the result is made of."""
+    _, height, width = stack.voxels.shape
+    halo = request.tile_halo
+    rows = slice(0, height) if halo is None else _padded(within[1], halo, height)
+    columns = slice(0, width) if halo is None else _padded(within[2], halo, width)
+    return _needed_sections(request, stack, within[0]), rows, columns
 
 
 def workers(request: Request, jobs: list[Tile], stack: Stack) -> int:

@@ -1,0 +1,117 @@
+"""Making single blocks of a result that is an OME-Zarr image: any of them, in any process, with the same bits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..io.zarr import ZarrSink, resolutions_of
+from ..progress import Progress, Report, silent
+from ..stack import Stack
+from ..stack.lazy import read_part
+from .blocks import BLOCK, Block, Blocks, LevelShape
+from .outputs import Outputs, Place
+from .request import Request
+from .sharing import groups_of
+from .stacks import Job, Ready, jobs_of, run_tiles
+from .tiling import Region, needed_region
+
+
+def blocks_of(request: Request) -> Blocks:
+    """Divide a result into blocks of whole files; they are the same for all processes."""
+    resolutions = resolutions_of(request.dense_template(), request.output_shape)
+    size, factor = request.file_shape or BLOCK, request.spec.enlarges
+    whole = request.tile_halo is None or bool(size[1] % factor or size[2] % factor)
+    levels = [LevelShape(each.stack_shape, (each.step["z"], each.step["y"], each.step["x"])) for each in resolutions]
+    channels = [group.channels for group in groups_of(request)]
+    return Blocks(request.output_shape[0], channels, levels, size, whole=whole)
+
+
+class _BlockOutput:
+    """Holds one block of the result while its tiles are made."""
+
+    chunk_grid: tuple[int, int, int] | None = None
+
+    def __init__(self, block: Block, dtype: np.dtype[Any]) -> None:
+        self._block = block
+        self.voxels: NDArray[Any] = np.zeros((len(block.channels), *block.shape), dtype)
+
+    def block(self, place: Place) -> NDArray[Any]:
+        """Return the place in the array itself."""
+        own = self._block
+        pairs = zip((place.sections, place.rows, place.columns), (own.sections, own.rows, own.columns), strict=True)
+        z, y, x = (slice(each.start - whole.start, each.stop - whole.start) for each, whole in pairs)
+        view: NDArray[Any] = self.voxels[own.channels.index(place.channel), z, y, x]
+        return view
+
+    def store(self, place: Place, block: NDArray[Any]) -> None:
+        """Do nothing: the voxels are there already."""
+
+
+class Maker:
+    """Makes the blocks of one result, any of them in any process.
+
+    Parameters
+    ----------
+    request : Request
+    images : tuple of Path
+        The folder of the result, and that of its uncertainty if it is kept.
+    again : bool
+        Another maker has made the images already.
+    """
+
+    def __init__(self, request: Request, images: tuple[Path, ...], *, again: bool) -> None:
+        self.request = request
+        template, shape, grid = request.dense_template(), request.output_shape, request.file_shape
+        self._sinks = [ZarrSink(images[0], template, shape, request.output_dtype, grid, shared=True, again=again)]
+        if len(images) > 1:
+            plain = replace(template, holds_labels=False)
+            dtype = np.dtype(np.float32)
+            self._sinks.append(ZarrSink(images[1], plain, shape, dtype, grid, shared=True, again=again))
+        self.blocks = blocks_of(request)
+        self.jobs = {job.key: job for job in jobs_of(request)}
+
+    def job_of(self, block: Block) -> Job:
+        """Return what has to be prepared for a block of the finest resolution."""
+        return self.jobs[block.time, block.channels]
+
+    def make(self, block: Block, ready: Ready | None, report: Report = silent) -> None:
+        """Make a block and write it; when this returns it is on the disk."""
+        place = block.sections, block.rows, block.columns
+        if block.level:
+            for sink in self._sinks:
+                for c in block.channels:
+                    sink.shrink(block.level, block.time, c, *place)
+            report(Progress(1.0))
+            return
+        assert ready is not None
+        made = [_BlockOutput(block, sink.dtype) for sink in self._sinks]
+        factor = ready.runs[0].request.spec.enlarges
+        rows, columns = (slice(each.start // factor, each.stop // factor) for each in place[1:])
+        within = block.sections, rows, columns
+        outputs = Outputs(made[0], made[1] if len(made) > 1 else None)
+        run_tiles(_read_for(ready, within), outputs, report, within)
+        for sink, output in zip(self._sinks, made, strict=True):
+            for c, voxels in zip(block.channels, output.voxels, strict=True):
+                sink.write(block.time, c, *place, voxels)
+
+    def describe(self, record: dict[str, Any]) -> None:
+        """Write the metadata, which make the folders images."""
+        for sink in self._sinks:
+            sink.describe(record)
+
+
+def _read_for(ready: Ready, within: Region) -> Ready:
+    """Read what a block needs of voxels that are in a file: once, not tile by tile."""
+    part_of_it = needed_region(ready.runs[0].request, ready.guide, within)
+
+    def read(stack: Stack) -> Stack:
+        return replace(stack, voxels=read_part(stack.voxels, part_of_it))
+
+    runs = [replace(each, observed=read(each.observed)) for each in ready.runs]
+    alone = len(ready.runs) == 1
+    return replace(ready, runs=runs, guide=runs[0].seen if alone else read(ready.guide))
