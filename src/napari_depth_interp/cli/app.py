@@ -7,7 +7,7 @@ import shlex
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,6 +39,7 @@ from .options import (
     takes_settings,
 )
 from .output import describe_result, describe_spec, print_estimate, print_json, print_scores, summarise, warn
+from .prepare import prepare, with_prepared
 from .repair import repair
 from .signals import reporting
 from .spread import DryRun, Resume, Scheduler, Workers, estimated, print_plan, spread_of
@@ -120,6 +121,10 @@ def run(
     uncertainty: Annotated[
         Path | None, typer.Option(help="Also write the expected absolute error per voxel.", **FILE)
     ] = None,
+    prepared: Annotated[
+        Path | None,
+        typer.Option(help="What depth-interp prepare has learned, of this stack or of one of its kind.", **FILE),
+    ] = None,
     overwrite: Overwrite = False,
     workers: Workers = None,
     scheduler: Scheduler = None,
@@ -137,7 +142,9 @@ def run(
     from ..run.outputs import choose_target
     from ..run.request import resolve
 
-    check_outputs({"result": output, "uncertainty": uncertainty}, [source], overwrite=overwrite or resume)
+    outputs = {"result": output, "uncertainty": uncertainty}
+    check_outputs(outputs, [source, prepared], overwrite=overwrite or resume)
+    known, settings = with_prepared(prepared, settings)
     request = resolve(io.open_stack(source, axis=settings.axis), settings)
     if uncertainty is not None and not request.spec.gives_uncertainty:
         raise RequestError(
@@ -157,7 +164,7 @@ def run(
     runtime = request.runtime
     _log.info("%s %s on %s, %d threads", request.spec.name, request.config, runtime.device, runtime.threads)
     with reporting(request.spec.name) as report:
-        result = execute(request, report, target)
+        result = execute(request, report, target, known)
     _log.info(
         "computed in %s, %s at most", elapsed(result.seconds or 0), size_in_words(1e6 * (result.peak_memory_mb or 0))
     )
@@ -293,6 +300,32 @@ def demo(
         view_demo(out, [stack for stack, _ in done])
 
 
+@app.command()
+@takes_settings(leave_out=("method", "preset", "parameters", "enhance", "enhance_parameters", "seed"))
+def render(
+    source: Input,
+    output: Annotated[
+        Path, typer.Argument(metavar="OUT", help="File to write; its suffix chooses the format.", readable=False)
+    ],
+    prepared: Annotated[Path, typer.Option(help="What depth-interp prepare has learned.", **FILE)],
+    *,
+    settings: Settings,
+    uncertainty: Annotated[
+        Path | None, typer.Option(help="Also write the expected absolute error per voxel.", **FILE)
+    ] = None,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+    json: Json = False,
+) -> None:
+    """Make a dense stack with what was prepared, without learning anything: the second half of run."""
+    make: Any = run.__wrapped__  # type: ignore[attr-defined]  # run with its settings in one
+    make(
+        source, output, settings=settings, uncertainty=uncertainty, prepared=prepared, overwrite=overwrite, debug=debug,
+        json=json,
+    )  # fmt: skip
+
+
+app.command()(prepare)
 app.command()(align)
 app.command()(labels)
 app.command()(repair)

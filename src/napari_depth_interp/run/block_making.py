@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ from ..progress import Progress, Report, silent
 from ..stack import Stack
 from ..stack.lazy import read_part
 from .blocks import BLOCK, Block, Blocks, LevelShape
-from .outputs import Outputs, Place
+from .making import Run, make_tiles
+from .outputs import MemoryOutput, Outputs, Place
+from .preparing import Learned
 from .request import Request
 from .sharing import groups_of
-from .stacks import Job, Ready, jobs_of, run_tiles
 from .tiling import Region, needed_region
 
 
@@ -52,6 +53,24 @@ class _BlockOutput:
         """Do nothing: the voxels are there already."""
 
 
+def state_file(folder: Path, block: Block) -> Path:
+    """Return where it is kept what was prepared for a block."""
+    return folder / f"prepared-{block.time}-{block.channels[0]}.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """Channels that are run together at one time point, with a method that is prepared on them."""
+
+    runs: tuple[Run, ...]
+    learned: Learned
+
+    @property
+    def key(self) -> tuple[int, tuple[int, ...]]:
+        """Time point and channels."""
+        return self.runs[0].time, tuple(each.channel for each in self.runs)
+
+
 class Maker:
     """Makes the blocks of one result, any of them in any process.
 
@@ -73,11 +92,13 @@ class Maker:
             dtype = np.dtype(np.float32)
             self._sinks.append(ZarrSink(images[1], plain, shape, dtype, grid, shared=True, again=again))
         self.blocks = blocks_of(request)
-        self.jobs = {job.key: job for job in jobs_of(request)}
+        self.groups = {group.channels: group for group in groups_of(request)}
 
-    def job_of(self, block: Block) -> Job:
-        """Return what has to be prepared for a block of the finest resolution."""
-        return self.jobs[block.time, block.channels]
+    def runs(self, block: Block) -> tuple[Run, ...]:
+        """Return the channels of a block, read as far as they have to be, without outputs as yet."""
+        request = self.groups[block.channels].request
+        nowhere = Outputs(MemoryOutput(np.empty(0)), None)
+        return tuple(Run.of(request, nowhere, block.time, channel) for channel in block.channels)
 
     def make(self, block: Block, ready: Ready | None, report: Report = silent) -> None:
         """Make a block and write it; when this returns it is on the disk."""
@@ -94,7 +115,8 @@ class Maker:
         rows, columns = (slice(each.start // factor, each.stop // factor) for each in place[1:])
         within = block.sections, rows, columns
         outputs = Outputs(made[0], made[1] if len(made) > 1 else None)
-        run_tiles(_read_for(ready, within), outputs, report, within)
+        runs = [replace(each, outputs=outputs) for each in _read_for(ready, within)]
+        make_tiles(runs, ready.learned, report, within)
         for sink, output in zip(self._sinks, made, strict=True):
             for c, voxels in zip(block.channels, output.voxels, strict=True):
                 sink.write(block.time, c, *place, voxels)
@@ -105,13 +127,11 @@ class Maker:
             sink.describe(record)
 
 
-def _read_for(ready: Ready, within: Region) -> Ready:
+def _read_for(ready: Ready, within: Region) -> list[Run]:
     """Read what a block needs of voxels that are in a file: once, not tile by tile."""
-    part_of_it = needed_region(ready.runs[0].request, ready.guide, within)
+    region = needed_region(ready.runs[0].request, ready.runs[0].observed, within)
 
     def read(stack: Stack) -> Stack:
-        return replace(stack, voxels=read_part(stack.voxels, part_of_it))
+        return replace(stack, voxels=read_part(stack.voxels, region))
 
-    runs = [replace(each, observed=read(each.observed)) for each in ready.runs]
-    alone = len(ready.runs) == 1
-    return replace(ready, runs=runs, guide=runs[0].seen if alone else read(ready.guide))
+    return [replace(each, observed=read(each.observed)) for each in ready.runs]

@@ -17,15 +17,18 @@ from ..method import Method
 from ..progress import Progress, Report
 from ..system.devices import limited_threads
 from ..system.memory import PeakMemory
-from .block_making import Maker
+from .block_making import Maker, Ready, state_file
 from .blocks import Block, Pending
 from .identity import hash_of, identity
+from .jobs import States, Told, blas_threads, history, jobs_of, label_of, share_of_preparing, told_by
 from .journal import Journal, keeping, leftover
+from .making import Run
 from .outputs import Target, check_target
+from .prepared import load_state, save_state
+from .preparing import Learned, learn, recall
 from .request import Request
 from .result import IN_FILE, RECORD_KEY, Result
 from .spreading import check_spreadable, spread
-from .stacks import Job, Ready, Told, history, made_ready, share_of_prepare
 
 _SHARE_OF_COARSER = 0.1
 """Share of the time that a block of a coarser resolution takes of one of the next finer, roughly."""
@@ -39,7 +42,7 @@ def is_blockwise(target: Target) -> bool:
     return all(path is None or io.format_of(path) == "zarr" for path in (target.path, target.uncertainty))
 
 
-def execute_blockwise(request: Request, report: Report, target: Target) -> Result:
+def execute_blockwise(request: Request, report: Report, target: Target, prepared: States | None = None) -> Result:
     """Run a request block by block; arguments, result and errors as for :func:`~.execute.execute`."""
     if target.resume and _is_there(request, target):
         return _opened(request, target, ("the result is there already; nothing was made",))
@@ -52,11 +55,11 @@ def execute_blockwise(request: Request, report: Report, target: Target) -> Resul
     about = identity(request)
     extras = {"uncertainty": target.uncertainty is not None, "history": target.history}
     keep = target.resume or target.spread is not None
-    threads = 1 if request.spec.tiling.parallel else request.runtime.threads
     kept = keeping(outputs, about | extras, resume=target.resume, overwrite=target.overwrite, keep=keep)
-    with PeakMemory() as memory, limited_threads(threads), kept as journal:
+    with PeakMemory() as memory, limited_threads(blas_threads(request)), kept as journal:
         if not journal.ending:
-            _make(request, journal, report, target, hash_of(about))
+            work = Work.begun(request, journal, prepared)
+            _make(work, report, target, hash_of(about))
         notes = (journal.note,) if journal.note else ()
     return replace(_opened(request, target, notes), seconds=time.perf_counter() - start, peak_memory_mb=memory.peak_mb)
 
@@ -85,9 +88,9 @@ def _opened(request: Request, target: Target, notes: tuple[str, ...]) -> Result:
     return Result(dataset, uncertainty, (*notes, *record["warnings"]))
 
 
-def _make(request: Request, journal: Journal, report: Report, target: Target, mark: str) -> None:
+def _make(work: Work, report: Report, target: Target, mark: str) -> None:
     """Make all blocks that are missing, then the metadata; ``mark`` is the hash of what the run is."""
-    work = Work.begun(request, journal)
+    request, journal = work.maker.request, work.journal
     share = Share(work, report)
     if target.spread is None:
         _make_here(work, share)
@@ -108,7 +111,8 @@ def _make_here(work: Work, share: Share) -> None:
     while (number := work.pending.take()) is not None:
         block = work.maker.blocks[number]
         ready = None if block.level else work.made_ready_for(block, share)
-        work.maker.make(block, ready, share.making(number, work.maker.job_of(block).words))
+        words = label_of(work.maker.request.dataset, block.time, block.channels)
+        work.maker.make(block, ready, share.making(number, words))
         work.finished(number, device)
         share.made(number)
 
@@ -127,37 +131,57 @@ class Work:
     maker: Maker
     journal: Journal
     pending: Pending
+    prepared: States | None = None
     told: dict[str, Told] = field(default_factory=dict)
     _known: dict[tuple[int, ...], Method] = field(default_factory=dict)
     _ready: Ready | None = None
 
     @classmethod
-    def begun(cls, request: Request, journal: Journal) -> Work:
+    def begun(cls, request: Request, journal: Journal, prepared: States | None) -> Work:
         """Make the images, or open those that are to be gone on with."""
         maker = Maker(request, journal.images, again=bool(journal.done))
         journal.blocks = len(maker.blocks)
         journal.announce()
-        work = cls(maker, journal, Pending(maker.blocks, journal.done))
+        work = cls(maker, journal, Pending(maker.blocks, journal.done), prepared)
         with suppress(OSError, ValueError):
             known = json.loads((journal.folder / _TOLD).read_text(encoding="utf-8"))
             work.told = {key: Told(tuple(each["warnings"]), each["finding"]) for key, each in known.items()}
         return work
 
     def made_ready_for(self, block: Block, share: Share) -> Ready:
-        """Prepare a method for the job of a block, unless it is, and keep what it has to tell."""
-        job = self.maker.job_of(block)
-        if self._ready is None or self._ready.key != job.key:
-            self._ready = self._prepared(job, share.preparing(job.words))
-        return self._ready
-
-    def _prepared(self, job: Job, report: Report) -> Ready:
-        channels = job.group.channels
-        ready, told = made_ready(self.maker.request, job, self._known.get(channels), report)
-        self._known[channels] = ready.method
-        self.told[_name(job)] = told
+        """Prepare a method for the channels of a block, unless it is, and keep it with what it has to tell."""
+        if self._ready is not None and self._ready.key == (block.time, block.channels):
+            return self._ready
+        words = label_of(self.maker.request.dataset, block.time, block.channels)
+        runs = self.maker.runs(block)
+        learned = self._learned(runs, block, share.preparing(words))
+        self._known[block.channels] = learned.method
+        self.told.setdefault(_name(block), told_by(learned, words, block.time, block.channels))
         with replacing(self.journal.folder / _TOLD, overwrite=True) as temporary:
             temporary.write_text(json.dumps({key: asdict(each) for key, each in self.told.items()}), encoding="utf-8")
-        return ready
+        self._ready = Ready(runs, learned)
+        return self._ready
+
+    def _learned(self, runs: tuple[Run, ...], block: Block, report: Report) -> Learned:
+        """Return what is known from before, or learn it; it is kept before the first block is made with it."""
+        request, seen = runs[0].request, [each.seen for each in runs]
+        path = state_file(self.journal.folder, block)
+        if path.exists():
+            return recall(request, seen, load_state(path), report)
+        if self.prepared is not None:
+            state = self.prepared.state(block.time, block.channels)
+            save_state(path, request, state)
+            return recall(request, seen, state, report)
+        learned = learn(request, seen, self._method_before(block, runs), report)
+        save_state(path, request, learned.state())
+        return learned
+
+    def _method_before(self, block: Block, runs: tuple[Run, ...]) -> Method | None:
+        """Return the method as prepared on the time point before, from which a run without interruption goes on."""
+        if block.channels in self._known or not block.time:
+            return self._known.get(block.channels)
+        path = state_file(self.journal.folder, replace(block, time=block.time - 1))
+        return recall(runs[0].request, [each.seen for each in runs], load_state(path)).method if path.exists() else None
 
     def finished(self, number: int, device: str) -> None:
         """Hear that a block is on the disk."""
@@ -166,12 +190,13 @@ class Work:
 
     def in_order(self) -> list[Told]:
         """Return what preparing has told, in the order of a run without interruption."""
-        names = map(_name, self.maker.jobs.values())
+        times = range(self.maker.request.output_shape[0])
+        names = [f"{t}-{channels[0]}" for t in times for channels in self.maker.groups]
         return [self.told[name] for name in names if name in self.told]
 
 
-def _name(job: Job) -> str:
-    return f"{job.time}-{job.group.channels[0]}"
+def _name(block: Block) -> str:
+    return f"{block.time}-{block.channels[0]}"
 
 
 class Share:
@@ -179,10 +204,10 @@ class Share:
 
     def __init__(self, work: Work, report: Report) -> None:
         self._blocks, self._report = work.maker.blocks, report
-        self._prepare = share_of_prepare(work.maker.request)
+        self._prepare = share_of_preparing(work.maker.request) if work.prepared is None else 0.0
         self._total = sum(self._blocks.count(n) * _SHARE_OF_COARSER**n for n in range(self._blocks.levels))
         self._done = sum(self._weight(n) for n in work.journal.done)
-        self._jobs, self._prepared, self._told = len(work.maker.jobs), 0.0, 0.0
+        self._jobs, self._prepared, self._told = len(jobs_of(work.maker.request)), 0.0, 0.0
 
     def preparing(self, words: str) -> Report:
         """Return what hears how far preparing for a job is."""

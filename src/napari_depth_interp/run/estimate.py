@@ -153,7 +153,7 @@ def memory_needed(request: Request, target: Target | None = None) -> int:
     tiles = together * largest_tile(request) * itemsize * _TILE_COPIES
     prepared = 0.0 if cost is None else voxels * 4 * cost.floats
     needed = max(tiles, prepared) + (cost.megabytes * 1e6 if cost is not None else 0)
-    if is_lazy(stack.voxels) and not request.spec.tiling.lazy:
+    if is_lazy(stack.voxels) and not request.spec.takes_lazy(request.config):
         needed += stack.voxels.nbytes
     if together > 1:  # the channels are read for the image that is learned from
         needed += voxels * itemsize + (together * stack.voxels.nbytes if is_lazy(stack.voxels) else 0)
@@ -346,7 +346,7 @@ def _cropped(request: Request, voxels: int, *, chunked: bool) -> Request:
     kept = request.depths <= depths[-1] + 1e-9 * abs(depths[-1])
     kept = kept if kept.sum() > 1 else np.arange(len(request.depths)) < 2
     part_of_it: Any = dataset.voxels[:1, :1, :count, top : top + rows, left : left + columns]
-    if not request.spec.tiling.lazy:
+    if not request.spec.takes_lazy(request.config):
         part_of_it = np.asarray(part_of_it)
     smaller = Dataset(part_of_it, replace(dataset.grid, depths=depths), dataset.acquisition)
     observed = np.where(request.observed < count, request.observed, -1)
@@ -362,8 +362,8 @@ def _crop_size(request: Request, voxels: int, *, chunked: bool) -> tuple[int, in
         count = min(most, max(_FEW_SECTIONS, voxels // (high * wide)))
         columns = min(wide, max(24, round(math.sqrt(voxels / count))))
         return count, min(height, max(24, voxels // (count * columns))), columns
-    columns = width if request.spec.tiling.lazy else min(width, _COLUMNS)
+    columns = width if request.spec.takes_lazy(request.config) else min(width, _COLUMNS)
     rows = min(height, max(24, voxels // (most * columns)))
-    if chunked and request.spec.tiling.lazy and voxels > _SMALL:
+    if chunked and request.spec.takes_lazy(request.config) and voxels > _SMALL:
         rows = min(height, -(-rows // _COLUMNS) * _COLUMNS)  # whole chunks, as in the real run
     return most, rows, columns

@@ -1,7 +1,6 @@
 """The only door to a method: command line, widgets, evaluation and batch all come through here.
 
-Here it is decided where a run takes place: in memory, into a file, block by block on this machine or on many. What
-happens to a stack is in :mod:`~napari_depth_interp.run.stacks`.
+Here it is decided where a run takes place: in memory, into a file, or block by block, on this machine or on many.
 """
 
 from __future__ import annotations
@@ -15,15 +14,18 @@ from numpy.typing import NDArray
 
 from .. import io
 from ..errors import TooLargeError
+from ..method import Method
 from ..progress import Report, part, silent
 from ..system.devices import limited_threads
 from ..system.memory import PeakMemory
 from .aligning import SHARE_OF_ALIGNING, aligned
 from .blockwise import execute_blockwise, is_blockwise
+from .jobs import States, Told, blas_threads, history, jobs_of, label_of, share_of_preparing, told_by
+from .making import Run, make_tiles
 from .outputs import MemoryOutput, Outputs, Target, opened
+from .preparing import learn, recall
 from .request import Request
 from .result import IN_FILE, RECORD_KEY, Result
-from .stacks import history, run_stacks
 from .targets import changes_observed
 
 _SHARE_OF_TILES = 0.9
@@ -32,7 +34,9 @@ _SHARE_OF_ENHANCING = 0.4
 """Share of the time that enhancing the sections first takes, roughly."""
 
 
-def execute(request: Request, report: Report = silent, target: Target | None = None) -> Result:
+def execute(
+    request: Request, report: Report = silent, target: Target | None = None, prepared: States | None = None
+) -> Result:
     """Run a request.
 
     Parameters
@@ -44,6 +48,8 @@ def execute(request: Request, report: Report = silent, target: Target | None = N
     target : Target, optional
         Files to stream the result to, tile by tile, instead of holding it in memory. They appear when the run has
         ended; a run that fails or is cancelled leaves none.
+    prepared : Prepared, optional
+        From :func:`~napari_depth_interp.run.prepared.prepare` or ``load``; nothing is learned then.
 
     Returns
     -------
@@ -59,11 +65,13 @@ def execute(request: Request, report: Report = silent, target: Target | None = N
     Cancelled
         If ``report`` raised it.
     """
+    if prepared is not None:
+        prepared.check_fits(request)
     if request.align is not None:
         request = aligned(request, part(report, 0.0, SHARE_OF_ALIGNING))
         report = part(report, SHARE_OF_ALIGNING, 1.0)
     if request.enhance is None:
-        return _execute(request, report, target)
+        return _execute(request, report, target, prepared)
     if target is not None:
         raise TooLargeError(
             "sections that are enhanced first are held in memory, and the result is too large for it; enhance them "
@@ -72,14 +80,13 @@ def execute(request: Request, report: Report = silent, target: Target | None = N
     return _run_enhanced(request, report)
 
 
-def _execute(request: Request, report: Report, target: Target | None = None) -> Result:
+def _execute(request: Request, report: Report, target: Target | None = None, prepared: States | None = None) -> Result:
     if target is not None and is_blockwise(target):
-        return execute_blockwise(request, report, target)
+        return execute_blockwise(request, report, target, prepared)
     start = time.perf_counter()
-    blas_threads = 1 if request.spec.tiling.parallel else request.runtime.threads
     share = 1.0 if target is None else _SHARE_OF_TILES
-    with PeakMemory() as memory, limited_threads(blas_threads), opened(request, target) as outputs:
-        told = run_stacks(request, outputs, part(report, 0.0, share))
+    with PeakMemory() as memory, limited_threads(blas_threads(request)), opened(request, target) as outputs:
+        told = _run_stacks(request, outputs, prepared, part(report, 0.0, share))
         record, warnings = history(request, told, target)
         if target is not None:
             in_file = record | {IN_FILE: record["observed"]}
@@ -137,3 +144,25 @@ def _voxels(outputs: Outputs, target: Target | None) -> tuple[NDArray[Any], NDAr
     assert isinstance(outputs.voxels, MemoryOutput)
     uncertain = outputs.uncertainty
     return outputs.voxels.voxels, uncertain.voxels if isinstance(uncertain, MemoryOutput) else None
+
+
+def _run_stacks(request: Request, outputs: Outputs, prepared: States | None, report: Report) -> list[Told]:
+    """Run every channel at every time point; return what there is to tell of each."""
+    jobs = jobs_of(request)
+    known: dict[tuple[int, ...], Method] = {}
+    told = []
+    for number, (t, group) in enumerate(jobs):
+        words = label_of(request.dataset, t, group.channels)
+        inner = part(report, number / len(jobs), (number + 1) / len(jobs), words)
+        runs = [Run.of(group.request, outputs, t, c) for c in group.channels]
+        share = share_of_preparing(group.request) if prepared is None else 0.0
+        before, preparing = known.get(group.channels), part(inner, 0.0, share)
+        seen = [each.seen for each in runs]
+        if prepared is None:
+            learned = learn(group.request, seen, before, preparing)
+        else:
+            learned = recall(group.request, seen, prepared.state(t, group.channels), preparing)
+        known[group.channels] = learned.method
+        make_tiles(runs, learned, part(inner, share, 1.0))
+        told.append(told_by(learned, words, t, group.channels))
+    return told

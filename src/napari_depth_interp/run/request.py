@@ -155,6 +155,11 @@ class Request:
         return self.spec.halo(self.config)
 
     @property
+    def z_reach(self) -> int | None:
+        """Observed sections that a tile needs beyond those at its gaps; None: the method needs all of them."""
+        return self.spec.z_reach(self.config, self.dataset.acquisition)
+
+    @property
     def moved(self) -> NDArray[np.bool_]:
         """(K,) True where the observed section at a target depth was moved, at any time point."""
         if self.transforms is None:

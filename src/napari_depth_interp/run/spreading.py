@@ -19,6 +19,7 @@ from ..stack.lazy import is_lazy
 from ..system.cluster import Ended, Event, Tasks, client_of, count_threads, quiet
 from ..system.devices import default_threads
 from .outputs import Spread
+from .prepared import check_keeps
 from .request import Request
 from .worker import ORDER, make_block
 
@@ -53,6 +54,7 @@ def check_spreadable(request: Request) -> None:
             f"'{name}' is of a format that is read as a whole, which every worker would have to do; write it as "
             ".ome.zarr or tiled .tif first"
         )
+    check_keeps(request)
     if large and request.fill_nan and voxels.dtype.kind == "f":
         raise RequestError("--nan fill looks at the whole stack, which cannot be divided among workers; fill it first")
 

@@ -11,17 +11,20 @@ from typing import Any
 from .. import io
 from ..errors import DepthInterpError, OutputError
 from ..io.files import explain_os_error
-from ..progress import Progress, silent
+from ..progress import Progress
 from ..registration import Transforms
 from ..system.cluster import check_version, share_of_threads, telling
 from ..system.devices import limited_threads
 from .aligning import moved
-from .block_making import Maker
+from .block_making import Maker, Ready, state_file
+from .blocks import Block
 from .gpu import with_own_gpu
 from .identity import hash_of, identity
+from .jobs import blas_threads
+from .prepared import load_state
+from .preparing import recall
 from .request import Request, resolve
 from .settings import make_settings
-from .stacks import Job, Ready, made_ready
 
 ORDER = "order.json"
 """Name of the file that says what the run is, in its hidden folder."""
@@ -51,13 +54,17 @@ class _Engine:
             )
         self.request: Request = request
         self.maker = Maker(request, tuple(map(Path, order["images"])), again=True)
-        self._ready: dict[Any, Ready] = {}
+        self._folder = folder
+        self._ready: Ready | None = None
 
-    def ready(self, job: Job) -> Ready:
-        """Return the method of a job; the last one is kept."""
-        if job.key not in self._ready:
-            self._ready = {job.key: made_ready(self.request, job, None, silent)[0]}
-        return self._ready[job.key]
+    def ready(self, block: Block) -> Ready:
+        """Return the method of a block's channels, as the process that gives out the blocks has prepared it."""
+        if self._ready is None or self._ready.key != (block.time, block.channels):
+            self._ready = None  # what it holds is freed first
+            runs = self.maker.runs(block)
+            state = load_state(state_file(self._folder, block))
+            self._ready = Ready(runs, recall(runs[0].request, [each.seen for each in runs], state))
+        return self._ready
 
     @property
     def alone(self) -> AbstractContextManager[Any]:
@@ -110,9 +117,8 @@ def make_block(folder: str, token: str, number: int, topic: str, version: str) -
     try:
         engine = _engine_of(Path(folder), token, worker)
         block = engine.maker.blocks[number]
-        threads = 1 if engine.request.spec.tiling.parallel else engine.request.runtime.threads
-        with engine.alone, limited_threads(threads):
-            ready = None if block.level else engine.ready(engine.maker.job_of(block))
+        with engine.alone, limited_threads(blas_threads(engine.request)):
+            ready = None if block.level else engine.ready(block)
             engine.maker.make(block, ready, tell)
     except OSError as error:
         raise OutputError(explain_os_error(Path(folder), error)) from error
