@@ -139,6 +139,8 @@ class Work:
     @classmethod
     def begun(cls, request: Request, journal: Journal, prepared: States | None) -> Work:
         """Make the images, or open those that are to be gone on with."""
+        if not journal.done:
+            journal.empty_images()  # they may have been begun
         maker = Maker(request, journal.images, again=bool(journal.done))
         journal.blocks = len(maker.blocks)
         journal.announce()

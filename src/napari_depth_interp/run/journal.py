@@ -92,6 +92,12 @@ class Journal:
         """The folders in which the outputs are made, each on the disk of its output."""
         return tuple(hidden(path) / f"image-{self.token}.zarr" for path in self.outputs)
 
+    def empty_images(self) -> None:
+        """Make the folders of the images, with nothing in them."""
+        for image in self.images:
+            shutil.rmtree(image, ignore_errors=True)
+            image.mkdir()
+
     def finished(self, number: int, device: str) -> None:
         """Record a block that is on the disk."""
         self.done[number] = device
@@ -141,7 +147,8 @@ def leftover(path: Path) -> Leftover | None:
     try:
         known = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         fields = {name: known[name] for name in ("about", "version", "token", "blocks", "ending")}
-        return Leftover(**fields, done=_recorded(folder / "done"))
+        done = {n: device for n, device in _recorded(folder / "done").items() if n < fields["blocks"]}
+        return Leftover(**fields, done=done)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -222,7 +229,7 @@ def _begun(outputs: tuple[Path, ...], about: Mapping[str, Any], *, resume: bool,
         if why is None:
             fresh.token, fresh.done = known.token, dict(known.done)
             fresh.note = f"went on with an unfinished run: {len(known.done)} of {known.blocks} blocks were there"
-            if known.ending or all(image.is_dir() for image in fresh.images):
+            if known.ending or not known.done or all(image.is_dir() for image in fresh.images):
                 fresh.blocks, fresh.ending = known.blocks, known.ending
                 fresh.announce()
                 _rewrite(fresh.folder / "done", fresh.done)
@@ -241,8 +248,7 @@ def _begun(outputs: tuple[Path, ...], about: Mapping[str, Any], *, resume: bool,
     if known is not None and not fresh.note:
         fresh.note = f"discarded an unfinished run, {len(known.done)} of {known.blocks} blocks of it"
     _empty([hidden(path) for path in outputs])
-    for image in fresh.images:
-        image.mkdir()
+    fresh.empty_images()
     fresh.announce()
     return fresh
 
