@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,7 +95,7 @@ dense(Path({source!r}), Path({output!r}), report, resume=False)
 def test_killed_without_having_asked_for_it(source, undisturbed, tmp_path):
     """What a killed run leaves is found by the next one: gone on with, refused, or discarded if that is wanted."""
     output = tmp_path / "out.ome.zarr"
-    code = _KILLED.format(tests=os.path.dirname(os.path.dirname(__file__)), source=str(source), output=str(output))
+    code = _KILLED.format(tests=str(Path(__file__).parents[1]), source=str(source), output=str(output))
     done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, check=False)
     assert done.returncode == -signal.SIGKILL
     count = len(leftover(output).done)

@@ -123,7 +123,7 @@ def choose_target(
         If one file of two cannot be streamed, or what is to be resumed or made by several processes is no OME-Zarr.
     """
     if resume or spread is not None:
-        _check_blockwise(request, path, uncertainty, "--resume" if resume else "several workers")
+        _check_blockwise(request, path, uncertainty, "several workers make" if spread is not None else "--resume needs")
     if request.needs_memory:
         return None
     kind = io.format_of(path)
@@ -139,10 +139,10 @@ def choose_target(
 def _check_blockwise(request: Planned, path: Path, uncertainty: Path | None, what: str) -> None:
     for each in (path, uncertainty):
         if each is not None and io.format_of(each) != "zarr":
-            raise OutputError(f"{what} needs results of blocks, and '{each.name}' is none; write .ome.zarr instead")
+            raise OutputError(f"{what} results of blocks, and '{each.name}' is none; write .ome.zarr instead")
     if request.needs_memory:
         raise OutputError(
-            f"{what} needs results of blocks, and enhanced sections are held in memory; enhance them into a file, then "
+            f"{what} results of blocks, and enhanced sections are held in memory; enhance them into a file, then "
             "interpolate that"
         )
 
