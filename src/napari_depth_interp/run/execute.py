@@ -23,7 +23,8 @@ from ..system.devices import limited_threads
 from ..system.memory import PeakMemory
 from .aligning import SHARE_OF_ALIGNING, aligned
 from .making import Run, make_tiles
-from .outputs import MemoryOutput, Outputs, Target, opened
+from .memory import Memory, check_memory, memory_of
+from .outputs import MemoryOutput, Outputs, Target, opened, result_bytes
 from .preparing import learn, recall
 from .request import Request
 from .result import IN_FILE, RECORD_KEY, Result
@@ -97,8 +98,10 @@ def _execute(request: Request, report: Report, target: Target | None = None, pre
     findings: list[dict[str, Any]] = []
     start = time.perf_counter()
     share = 1.0 if target is None else _SHARE_OF_TILES
-    with PeakMemory() as memory, limited_threads(blas_threads(request)), opened(request, target) as outputs:
-        _run_stacks(request, outputs, prepared, warnings, findings, part(report, 0.0, share))
+    memory = memory_of(request, 0 if target else result_bytes(request))
+    with PeakMemory() as watched, limited_threads(blas_threads(request)), opened(request, target) as outputs:
+        check_memory(request, memory, outputs.voxels.chunk_grid)
+        _run_stacks(request, outputs, memory, prepared, warnings, findings, part(report, 0.0, share))
         record = request.record() | {"warnings": warnings} | ({"findings": findings} if findings else {})
         if target is not None:
             record |= target.history or {}
@@ -110,7 +113,7 @@ def _execute(request: Request, report: Report, target: Target | None = None, pre
         uncertainty,
         tuple(warnings),
         seconds=time.perf_counter() - start,
-        peak_memory_mb=memory.peak_mb,
+        peak_memory_mb=watched.peak_mb,
     )
 
 
@@ -172,6 +175,7 @@ def jobs_of(request: Request) -> list[tuple[int, Group]]:
 def _run_stacks(
     request: Request,
     outputs: Outputs,
+    memory: Memory,
     prepared: States | None,
     warnings: list[str],
     findings: list[dict[str, Any]],
@@ -188,12 +192,12 @@ def _run_stacks(
         before, preparing = known.get(group.channels), part(inner, 0.0, share)
         seen = [each.seen for each in runs]
         if prepared is None:
-            learned = learn(group.request, seen, before, preparing)
+            learned = learn(group.request, seen, memory, before, preparing)
         else:
-            learned = recall(group.request, seen, prepared.state(t, group.channels), preparing)
+            learned = recall(group.request, seen, prepared.state(t, group.channels), memory, preparing)
         known[group.channels] = learned.method
         warnings += learned.warnings
-        make_tiles(runs, learned, part(inner, share, 1.0))
+        make_tiles(runs, learned, memory, part(inner, share, 1.0))
         found = learned.findings()
         if found is not None:
             warnings += [f"{words}: {line}" if words else line for line in found.warnings]

@@ -23,6 +23,7 @@ from ..stack.label_images import looks_like_labels
 from ..stack.lazy import planes_of
 from ..stack.part import part_of
 from ..stack.units import parse_length
+from ..system.amounts import parse_size
 from ..system.devices import default_threads, resolve_device
 from .exclusion import end_notes, excluded_sections, without_excluded
 from .history import input_record, versions
@@ -71,6 +72,8 @@ class Request:
         Fill voxels that are not a number for the computation; give float32 whatever the input was.
     share_fit : {"auto", "yes", "no"}
         Which channels share what the method learns, as in the settings.
+    memory : int or None
+        Bytes that the process may take; None: what is free.
     stored_dtype : dtype or None
         Type of the result's voxels where it is not that of the dataset's.
     depths_known : bool
@@ -96,6 +99,7 @@ class Request:
     fill_nan: bool = False
     float_output: bool = False
     share_fit: ShareFit = "auto"
+    memory: int | None = None
     stored_dtype: np.dtype[Any] | None = None
     depths_known: bool = True
     part: Mapping[str, str] = field(default_factory=dict)
@@ -256,6 +260,7 @@ def resolve(
         fill_nan=settings.nan == "fill",
         float_output=settings.dtype == "float32",
         share_fit=settings.share_fit,
+        memory=None if settings.memory is None else parse_size(settings.memory),
         depths_known=known,
         part=part_in_words(settings),
         excluded=excluded,
@@ -278,7 +283,7 @@ def _enhancement(dataset: Dataset, settings: Settings) -> Request | None:
         return None
     check_enhancer(registry.get(settings.enhance))
     own = {"method": settings.enhance, "parameters": settings.enhance_parameters}
-    given = {"preset", "nan", "device", "threads", "seed", "share_fit"}
+    given = {"preset", "nan", "device", "threads", "seed", "share_fit", "memory"}
     dtype = "keep" if dataset.voxels.dtype.kind == "f" else "float32"
     return resolve(replace(dataset, notes=()), Settings(**settings.model_dump(include=given), **own, dtype=dtype))
 

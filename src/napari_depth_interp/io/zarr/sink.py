@@ -17,6 +17,7 @@ from ..tiff.ome import is_linear
 from .metadata import attributes_for
 
 _CHUNK = {"t": 1, "c": 1, "z": 8, "y": 256, "x": 256}
+CHUNK_GRID = _CHUNK["z"], _CHUNK["y"], _CHUNK["x"]
 _SMALL = 512
 """Pixels per side of an image that needs no coarser resolution."""
 _SAMPLED = 1_000_000
@@ -67,7 +68,7 @@ class ZarrSink:
     @property
     def chunk_grid(self) -> tuple[int, int, int]:
         """Sections, rows and columns of a chunk: blocks should be multiples of them."""
-        return _CHUNK["z"], _CHUNK["y"], _CHUNK["x"]
+        return CHUNK_GRID
 
     def write(self, time: int, channel: int, sections: slice, rows: slice, columns: slice, block: NDArray[Any]) -> None:
         """Write a (z, y, x) block."""
