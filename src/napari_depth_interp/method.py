@@ -188,15 +188,15 @@ class Tiling:
         (:class:`~napari_depth_interp.stack.lazy.LazyVoxels`), and is given blocks of a large one
         (:class:`~napari_depth_interp.preparation.LearnsFromBlocks`); otherwise the whole stack is read first.
         ``sections_at`` gets arrays always.
-    floats : (float, float)
-        Floats that ``sections_at`` holds at once for each voxel that it sees, and for each that it makes.
+    floats : float
+        Floats that are held at once for each voxel that ``sections_at`` sees or makes.
     """
 
     halo: int | Callable[[Any], int | None] | None = None
     z_reach: int | Callable[[Any, Acquisition], int | None] | None = None
     parallel: bool = False
     lazy: bool | Callable[[Any], bool] = False
-    floats: tuple[float, float] = (2.0, 2.0)
+    floats: float = 2.0
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from .errors import WeightsError
 from .method import Method, Refits
 from .progress import Report
 from .stack import Stack
+from .stack.lazy import signature
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +96,18 @@ def prepare_on(method: Method, blocks: Sequence[Stack], whole: Stack, *, report:
 def images_of(blocks: Sequence[Stack]) -> NDArray[Any]:
     """Return the sections of all blocks (N, Y, X) in one array; those of a single block as they are."""
     return blocks[0].voxels if len(blocks) == 1 else np.concatenate([each.voxels for each in blocks])
+
+
+def check_same_stack(state: State, stack: Stack, name: str) -> None:
+    """Refuse what was learned of one stack alone for another one.
+
+    Raises
+    ------
+    WeightsError
+        If the SHA-256 of the voxels, under ``stack`` in the state, is another.
+    """
+    if state.values["stack"] != signature(stack.voxels):
+        raise WeightsError(f"{name} knows the stack that it was prepared on and no other one; prepare on this stack")
 
 
 def checked_arrays(state: State, shapes: Mapping[str, Sequence[int]]) -> dict[str, NDArray[Any]]:

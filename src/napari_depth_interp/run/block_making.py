@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,18 @@ from ..stack import Stack
 from ..stack.lazy import read_part
 from .blocks import BLOCK, Block, Blocks, LevelShape
 from .making import Run, make_tiles
+from .memory import Memory, memory_of
 from .outputs import MemoryOutput, Outputs, Place
 from .preparing import Learned
 from .request import Request
 from .sharing import groups_of
-from .tiling import Region, needed_region
+from .tiling import Region, needed_region, tile_voxels
+
+_AT_ONCE = 4
+"""Tiles that together take the memory that tiles take usually, whatever the number of threads."""
+_COPIES = 3
+MEMORY = "memory.json"
+"""Name of the file, in the hidden folder of a run, that says how the memory is divided."""
 
 
 def blocks_of(request: Request) -> Blocks:
@@ -30,6 +38,37 @@ def blocks_of(request: Request) -> Blocks:
     levels = [LevelShape(each.stack_shape, (each.step["z"], each.step["y"], each.step["x"])) for each in resolutions]
     channels = [group.channels for group in groups_of(request)]
     return Blocks(request.output_shape[0], channels, levels, size, whole=whole)
+
+
+def block_bytes(request: Request, block: Block, images: int) -> int:
+    """Return what a block takes until it is written: its voxels, its chunks as bytes, the file."""
+    each = request.output_dtype.itemsize + (4 if images > 1 else 0)
+    return _COPIES * math.prod(block.shape) * len(block.channels) * each
+
+
+def memory_for_blocks(request: Request, held: int) -> Memory:
+    """Divide the memory of a process that makes blocks, so that tiles are alike whatever the number of threads.
+
+    Parameters
+    ----------
+    request : Request
+    held : int
+        Bytes that a block takes beside its tiles.
+    """
+    threads = request.runtime.threads if request.spec.tiling.parallel else 1
+    memory = memory_of(request, held)
+    usual = tile_voxels(request) // (_AT_ONCE if request.spec.tiling.parallel else 1)
+    return replace(memory, tiles=threads * max(1, min(usual, memory.tiles // threads)))
+
+
+def of_one_tile(request: Request, memory: Memory) -> int:
+    """Return how many voxels a tile may have, which is the same in every process."""
+    return memory.tiles // (request.runtime.threads if request.spec.tiling.parallel else 1)
+
+
+def shared_memory(request: Request, known: Memory) -> Memory:
+    """Return how the memory is divided in this process; ``known`` holds the voxels of one tile."""
+    return replace(known, tiles=known.tiles * (request.runtime.threads if request.spec.tiling.parallel else 1))
 
 
 class _BlockOutput:
@@ -79,12 +118,14 @@ class Maker:
     request : Request
     images : tuple of Path
         The folder of the result, and that of its uncertainty if it is kept.
+    memory : Memory
+        How it is divided, in every process alike.
     again : bool
         Another maker has made the images already.
     """
 
-    def __init__(self, request: Request, images: tuple[Path, ...], *, again: bool) -> None:
-        self.request = request
+    def __init__(self, request: Request, images: tuple[Path, ...], memory: Memory, *, again: bool) -> None:
+        self.request, self.memory = request, memory
         template, shape, grid = request.dense_template(), request.output_shape, request.file_shape
         self._sinks = [ZarrSink(images[0], template, shape, request.output_dtype, grid, shared=True, again=again)]
         if len(images) > 1:
@@ -116,7 +157,7 @@ class Maker:
         within = block.sections, rows, columns
         outputs = Outputs(made[0], made[1] if len(made) > 1 else None)
         runs = [replace(each, outputs=outputs) for each in _read_for(ready, within)]
-        make_tiles(runs, ready.learned, report, within)
+        make_tiles(runs, ready.learned, self.memory, report, within)
         for sink, output in zip(self._sinks, made, strict=True):
             for c, voxels in zip(block.channels, output.voxels, strict=True):
                 sink.write(block.time, c, *place, voxels)

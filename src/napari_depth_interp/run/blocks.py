@@ -15,7 +15,7 @@ from itertools import product
 import numpy as np
 
 from ..errors import RequestError
-from ..io.zarr import CHUNK
+from ..io.zarr import CHUNK_GRID
 
 Shape = tuple[int, int, int]
 
@@ -48,11 +48,11 @@ def shard_shape(given: str | None, shape: Sequence[int]) -> Shape | None:
         z, y, x = (int(word) for word in given.split(","))
     except ValueError:
         z = y = x = 0
-    fit = all(n > 0 and (n <= chunk or not n % chunk) for n, chunk in zip((z, y, x), CHUNK, strict=True))
+    fit = all(n > 0 and (n <= chunk or not n % chunk) for n, chunk in zip((z, y, x), CHUNK_GRID, strict=True))
     if not fit:
         raise RequestError(
             f"--shard '{given}' is no size of a file: give sections, rows and columns such as 64,1024,1024, multiples "
-            f"of a chunk of {','.join(map(str, CHUNK))} or smaller than it, or none"
+            f"of a chunk of {','.join(map(str, CHUNK_GRID))} or smaller than it, or none"
         )
     return z, y, x
 

@@ -17,12 +17,23 @@ from ..method import Method
 from ..progress import Progress, Report
 from ..system.devices import limited_threads
 from ..system.memory import PeakMemory
-from .block_making import Maker, Ready, state_file
+from .block_making import (
+    MEMORY,
+    Maker,
+    Ready,
+    block_bytes,
+    blocks_of,
+    memory_for_blocks,
+    of_one_tile,
+    shared_memory,
+    state_file,
+)
 from .blocks import Block, Pending
 from .identity import hash_of, identity
 from .jobs import States, Told, blas_threads, history, jobs_of, label_of, share_of_preparing, told_by
 from .journal import Journal, keeping, leftover
 from .making import Run
+from .memory import Memory, check_memory
 from .outputs import Target, check_target
 from .prepared import load_state, save_state
 from .preparing import Learned, learn, recall
@@ -141,7 +152,8 @@ class Work:
         """Make the images, or open those that are to be gone on with."""
         if not journal.done:
             journal.empty_images()  # they may have been begun
-        maker = Maker(request, journal.images, again=bool(journal.done))
+        memory = _memory(request, journal)
+        maker = Maker(request, journal.images, memory, again=bool(journal.done))
         journal.blocks = len(maker.blocks)
         journal.announce()
         work = cls(maker, journal, Pending(maker.blocks, journal.done), prepared)
@@ -169,12 +181,12 @@ class Work:
         request, seen = runs[0].request, [each.seen for each in runs]
         path = state_file(self.journal.folder, block)
         if path.exists():
-            return recall(request, seen, load_state(path), report)
+            return recall(request, seen, load_state(path), self.maker.memory, report)
         if self.prepared is not None:
             state = self.prepared.state(block.time, block.channels)
             save_state(path, request, state)
-            return recall(request, seen, state, report)
-        learned = learn(request, seen, self._method_before(block, runs), report)
+            return recall(request, seen, state, self.maker.memory, report)
+        learned = learn(request, seen, self.maker.memory, self._method_before(block, runs), report)
         save_state(path, request, learned.state())
         return learned
 
@@ -183,7 +195,9 @@ class Work:
         if block.channels in self._known or not block.time:
             return self._known.get(block.channels)
         path = state_file(self.journal.folder, replace(block, time=block.time - 1))
-        return recall(runs[0].request, [each.seen for each in runs], load_state(path)).method if path.exists() else None
+        if not path.exists():
+            return None
+        return recall(runs[0].request, [each.seen for each in runs], load_state(path), self.maker.memory).method
 
     def finished(self, number: int, device: str) -> None:
         """Hear that a block is on the disk."""
@@ -195,6 +209,22 @@ class Work:
         times = range(self.maker.request.output_shape[0])
         names = [f"{t}-{channels[0]}" for t in times for channels in self.maker.groups]
         return [self.told[name] for name in names if name in self.told]
+
+
+def _memory(request: Request, journal: Journal) -> Memory:
+    """Divide the memory, once for all processes and all times that the run is gone on with: tiles follow from it."""
+    path = journal.folder / MEMORY
+    block = blocks_of(request)[0]
+    memory = memory_for_blocks(request, block_bytes(request, block, len(journal.images)))
+    factor = request.spec.enlarges
+    rows, columns = (slice(each.start // factor, each.stop // factor) for each in (block.rows, block.columns))
+    check_memory(request, memory, None, (block.sections, rows, columns))
+    if journal.done and path.exists():
+        known = Memory(**json.loads(path.read_text(encoding="utf-8")))
+        return shared_memory(request, known)
+    with replacing(path, overwrite=True) as temporary:
+        temporary.write_text(json.dumps(asdict(replace(memory, tiles=of_one_tile(request, memory)))), encoding="utf-8")
+    return memory
 
 
 def _name(block: Block) -> str:

@@ -19,15 +19,16 @@ from typing import Any
 
 import numpy as np
 
+from .. import io
 from ..errors import OutputError
-from ..method import FEWEST_STEPS, Method, MethodConfig, Runtime, Sections, working_dtype
+from ..method import FEWEST_STEPS, Method, MethodConfig, Runtime, Sections
 from ..progress import Cancelled, Progress, Report, part, silent
 from ..stack import Dataset, Stack
-from ..stack.lazy import is_lazy
 from ..system.amounts import duration, size_in_words
 from ..system.memory import free_memory, resident_memory
 from .aligning import seconds_of_aligning
 from .execute import execute
+from .memory import WRITING_BYTES, input_bytes, memory_of
 from .outputs import Target, result_bytes
 from .request import Request
 from .tiling import largest_tile, share_of_margins
@@ -55,12 +56,6 @@ _SLOW_TRAINING = 1.5
 """Seconds of a short training from which the longer one has twice its steps only."""
 _LONGEST = 2.0
 """Seconds after which a short run that reports how far it is needs not be waited for."""
-_TILE_COPIES = 2
-"""The voxels of a tile, and what ``sections_at`` holds beside them."""
-LIBRARIES_BYTES = 300 * 10**6
-"""What a process takes that has loaded what a run needs."""
-_WRITING_BYTES = 150 * 10**6
-"""What writing takes beside the tiles: chunks on their way through the compressor."""
 
 
 @dataclass(frozen=True)
@@ -145,24 +140,15 @@ def memory_needed(request: Request, target: Target | None = None) -> int:
     if request.enhance is not None:  # its result is held while the other method works
         alone = memory_needed(replace(request, enhance=None), target)
         return max(memory_needed(request.enhance), result_bytes(request.enhance) + alone)
-    stack = request.dataset.stack()
-    voxels = math.prod(stack.voxels.shape)
-    itemsize = np.dtype(working_dtype(stack.voxels.dtype)).itemsize
-    cost = request.spec.training_cost
+    size, cost = _size(request), request.spec.training_cost
+    memory = memory_of(request, 0 if target else result_bytes(request))
+    chunk_grid = None if target is None else io.chunks_of(target.path)
+    tiles = largest_tile(request, chunk_grid, voxels=memory.tiles) * memory.bytes_per_voxel
     together = request.dataset.voxels.shape[1] if request.shares_fit else 1
-    tiles = together * largest_tile(request) * itemsize * _TILE_COPIES
-    prepared = 0.0 if cost is None else voxels * 4 * cost.floats
-    needed = max(tiles, prepared) + (cost.megabytes * 1e6 if cost is not None else 0)
-    if is_lazy(stack.voxels) and not request.spec.takes_lazy(request.config):
-        needed += stack.voxels.nbytes
-    if together > 1:  # the channels are read for the image that is learned from
-        needed += voxels * itemsize + (together * stack.voxels.nbytes if is_lazy(stack.voxels) else 0)
-    if request.fill_nan and stack.voxels.dtype.kind == "f":
-        needed += 2 * stack.voxels.nbytes
-    if request.align is not None and not is_lazy(stack.voxels):  # the sections as they are moved
-        needed += request.dataset.voxels.nbytes
-    needed += result_bytes(request) if target is None else _WRITING_BYTES
-    return int(needed)
+    seen = size if size <= memory.learned_from or not request.spec.takes_lazy(request.config) else memory.drawn
+    prepared = 0.0 if cost is None else together * seen * 4 * cost.floats
+    needed = max(tiles, prepared) + (cost.megabytes * 1e6 if cost is not None else 0) + input_bytes(request)
+    return int(needed + (result_bytes(request) if target is None else WRITING_BYTES))
 
 
 @dataclass

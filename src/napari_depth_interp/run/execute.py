@@ -22,7 +22,8 @@ from .aligning import SHARE_OF_ALIGNING, aligned
 from .blockwise import execute_blockwise, is_blockwise
 from .jobs import States, Told, blas_threads, history, jobs_of, label_of, share_of_preparing, told_by
 from .making import Run, make_tiles
-from .outputs import MemoryOutput, Outputs, Target, opened
+from .memory import Memory, check_memory, memory_of
+from .outputs import MemoryOutput, Outputs, Target, opened, result_bytes
 from .preparing import learn, recall
 from .request import Request
 from .result import IN_FILE, RECORD_KEY, Result
@@ -85,8 +86,10 @@ def _execute(request: Request, report: Report, target: Target | None = None, pre
         return execute_blockwise(request, report, target, prepared)
     start = time.perf_counter()
     share = 1.0 if target is None else _SHARE_OF_TILES
-    with PeakMemory() as memory, limited_threads(blas_threads(request)), opened(request, target) as outputs:
-        told = _run_stacks(request, outputs, prepared, part(report, 0.0, share))
+    memory = memory_of(request, 0 if target else result_bytes(request))
+    with PeakMemory() as watched, limited_threads(blas_threads(request)), opened(request, target) as outputs:
+        check_memory(request, memory, outputs.voxels.chunk_grid)
+        told = _run_stacks(request, outputs, memory, prepared, part(report, 0.0, share))
         record, warnings = history(request, told, target)
         if target is not None:
             in_file = record | {IN_FILE: record["observed"]}
@@ -97,7 +100,7 @@ def _execute(request: Request, report: Report, target: Target | None = None, pre
         uncertainty,
         warnings,
         seconds=time.perf_counter() - start,
-        peak_memory_mb=memory.peak_mb,
+        peak_memory_mb=watched.peak_mb,
     )
 
 
@@ -146,7 +149,9 @@ def _voxels(outputs: Outputs, target: Target | None) -> tuple[NDArray[Any], NDAr
     return outputs.voxels.voxels, uncertain.voxels if isinstance(uncertain, MemoryOutput) else None
 
 
-def _run_stacks(request: Request, outputs: Outputs, prepared: States | None, report: Report) -> list[Told]:
+def _run_stacks(
+    request: Request, outputs: Outputs, memory: Memory, prepared: States | None, report: Report
+) -> list[Told]:
     """Run every channel at every time point; return what there is to tell of each."""
     jobs = jobs_of(request)
     known: dict[tuple[int, ...], Method] = {}
@@ -159,10 +164,10 @@ def _run_stacks(request: Request, outputs: Outputs, prepared: States | None, rep
         before, preparing = known.get(group.channels), part(inner, 0.0, share)
         seen = [each.seen for each in runs]
         if prepared is None:
-            learned = learn(group.request, seen, before, preparing)
+            learned = learn(group.request, seen, memory, before, preparing)
         else:
-            learned = recall(group.request, seen, prepared.state(t, group.channels), preparing)
+            learned = recall(group.request, seen, prepared.state(t, group.channels), memory, preparing)
         known[group.channels] = learned.method
-        make_tiles(runs, learned, part(inner, share, 1.0))
+        make_tiles(runs, learned, memory, part(inner, share, 1.0))
         told.append(told_by(learned, words, t, group.channels))
     return told

@@ -9,23 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from ..io.zarr import CHUNK, resolutions_of
-from ..method import working_dtype
+from ..io.zarr import CHUNK_GRID, resolutions_of
 from ..progress import Report, silent
 from ..system.amounts import duration, size_in_words
 from ..system.cluster import count_workers
 from ..system.devices import default_threads
-from .block_making import blocks_of
+from .block_making import block_bytes, blocks_of, memory_for_blocks
 from .blocks import Block, Blocks
-from .estimate import LIBRARIES_BYTES, Estimate, estimate_run
+from .estimate import Estimate, estimate_run
 from .outputs import Target
 from .request import Request
-from .tiling import needed_region, tiles
+from .tiling import largest_tile, needed_region
 
 _METADATA_FILES = 1
 """Of an image, and of each of its resolutions."""
-_COPIES = 3
-"""Times that a block is held when it is written: its voxels, its chunks as bytes, the file."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +121,7 @@ def estimate_spread(request: Request, target: Target, report: Report = silent) -
 
 def _files(request: Request, blocks: Blocks) -> int:
     """Return how many files the voxels of one image are in."""
-    each, (times, channels) = request.file_shape or CHUNK, request.output_shape[:2]
+    each, (times, channels) = request.file_shape or CHUNK_GRID, request.output_shape[:2]
     levels = resolutions_of(request.dense_template(), request.output_shape)
     return times * channels * sum(_count(level.stack_shape, each) for level in levels)
 
@@ -154,10 +151,7 @@ def _within(request: Request, block: Block) -> tuple[slice, slice, slice]:
 
 def _worker_bytes(request: Request, block: Block, images: int) -> int:
     channels, stored = len(block.channels), request.dataset.voxels.dtype.itemsize
-    floats = np.dtype(working_dtype(request.dataset.voxels.dtype)).itemsize
-    jobs = list(tiles(request, request.dataset.stack(), None, _within(request, block)))
-    tile = max(job.count_voxels(request.spec.enlarges) for job in jobs)
-    held = math.prod(block.shape) * channels * (request.output_dtype.itemsize + (4 if images > 1 else 0))
-    cost = request.spec.training_cost
-    libraries = LIBRARIES_BYTES + int((cost.megabytes if cost is not None else 0) * 1e6)
-    return int(libraries + _seen(request, block) * channels * stored + tile * channels * floats * 2 + held * _COPIES)
+    held = block_bytes(request, block, images) + _seen(request, block) * channels * stored
+    memory = memory_for_blocks(request, held)
+    largest = largest_tile(request, None, _within(request, block), memory.tiles)
+    return int(memory.held + largest * memory.bytes_per_voxel)

@@ -13,15 +13,12 @@ from numpy.typing import NDArray
 from ..method import Sections, sections_of
 from ..progress import Progress, Report, part, silent
 from ..stack import Stack
+from .memory import Memory
 from .nan import filled, has_nan, restore_nan
 from .outputs import Outputs, Place
 from .preparing import Learned
 from .request import Request
 from .tiling import Region, Tile, tiles, workers
-
-_AT_ONCE = 4
-"""Threads for which a part of the result is divided into tiles, however many there are: any process is to make it of
-the same tiles, so that it has the same bits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +61,13 @@ def read(request: Request, time: int, channel: int) -> tuple[Stack, Stack | None
     return stack, replace(stack, voxels=filled(stack.voxels))
 
 
-def make_tiles(runs: Sequence[Run], learned: Learned, report: Report, within: Region | None = None) -> None:
+def make_tiles(
+    runs: Sequence[Run], learned: Learned, memory: Memory, report: Report, within: Region | None = None
+) -> None:
     """Compute the result of channels that share a method tile by tile, or a part of it."""
     request, stack = runs[0].request, runs[0].observed
-    divided = request if within is None else replace(request, runtime=replace(request.runtime, threads=_AT_ONCE))
-    jobs = list(tiles(divided, stack, runs[0].chunk_grid, within))
-    threads = workers(request, jobs, stack)
+    jobs = list(tiles(request, stack, runs[0].chunk_grid, within, memory.tiles))
+    threads = workers(request, jobs, memory.tiles)
     parallel = threads > 1
 
     def work(job: Tile) -> None:

@@ -29,6 +29,7 @@ from .aligning import SHARE_OF_ALIGNING, aligned
 from .history import versions
 from .jobs import blas_threads, jobs_of, label_of
 from .making import read
+from .memory import memory_of
 from .preparing import learn
 from .request import Request
 from .settings import Settings, chosen_targets
@@ -173,7 +174,7 @@ def prepare(request: Request, report: Report = silent) -> Prepared:
     if request.align is not None:
         request = aligned(request, part(report, 0.0, SHARE_OF_ALIGNING))
         report = part(report, SHARE_OF_ALIGNING, 1.0)
-    jobs = jobs_of(request)
+    jobs, memory = jobs_of(request), memory_of(request)
     known: dict[tuple[int, ...], Method] = {}
     states, findings = {}, []
     for number, (t, group) in enumerate(jobs):
@@ -181,7 +182,7 @@ def prepare(request: Request, report: Report = silent) -> Prepared:
         stacks = [read(group.request, t, channel) for channel in group.channels]
         seen = [stack if filled is None else filled for stack, filled in stacks]
         with limited_threads(blas_threads(request)):
-            learned = learn(group.request, seen, known.get(group.channels), inner)
+            learned = learn(group.request, seen, memory, known.get(group.channels), inner)
         known[group.channels] = learned.method
         states[_name(t, group.channels)] = _copied(learned.state())
         found = learned.findings()
@@ -384,7 +385,7 @@ def _read(path: Path) -> tuple[_About, dict[str, NDArray[Any]]]:
 
 def _all_arrays(prepared: Prepared) -> dict[str, NDArray[Any]]:
     return {
-        f"{name}/{key}": np.ascontiguousarray(each)
+        f"{name}/{key}": np.asarray(each, order="C")
         for name, state in prepared.states.items()
         for key, each in state.arrays.items()
     }

@@ -16,13 +16,10 @@ from ..progress import Report, silent
 from ..stack import Stack
 from ..stack.blocks import regions_of
 from ..stack.lazy import planes_of
+from .memory import Memory
 from .request import Request
 from .sharing import Guide, Sharing
 
-LEARNED_FROM = 2**26
-"""Voxels of a stack that is learned from as a whole; of larger ones, blocks."""
-_DRAWN = 2**25
-"""Voxels of these blocks together."""
 _METHOD = "method"
 
 
@@ -57,7 +54,13 @@ class Learned:
         return State.of_parts(parts, {"warnings": list(self.warnings), "sharing": sharing, "plain": self.plain})
 
 
-def learn(request: Request, channels: Sequence[Stack], known: Method | None = None, report: Report = silent) -> Learned:
+def learn(
+    request: Request,
+    channels: Sequence[Stack],
+    memory: Memory,
+    known: Method | None = None,
+    report: Report = silent,
+) -> Learned:
     """Prepare the method of a request on one channel, or on the image of several.
 
     Parameters
@@ -65,11 +68,13 @@ def learn(request: Request, channels: Sequence[Stack], known: Method | None = No
     request : Request
     channels : sequence of Stack
         Of one time point; one, or several that share what is learned.
+    memory : Memory
+        How much may be learned from.
     known : Method, optional
         As prepared on the time point before.
     report : callable
     """
-    seen = blocks_of(request, channels)
+    seen = blocks_of(request, channels, memory)
     sharing, blocks = None, seen[0]
     if len(channels) > 1:
         images = [images_of(each) for each in seen]
@@ -86,7 +91,9 @@ def learn(request: Request, channels: Sequence[Stack], known: Method | None = No
     return Learned(method, sharing, warnings, plain)
 
 
-def recall(request: Request, channels: Sequence[Stack], state: State, report: Report = silent) -> Learned:
+def recall(
+    request: Request, channels: Sequence[Stack], state: State, memory: Memory, report: Report = silent
+) -> Learned:
     """Return the method of a request as it was prepared, on this stack or on another one of its kind.
 
     Raises
@@ -99,7 +106,7 @@ def recall(request: Request, channels: Sequence[Stack], state: State, report: Re
     try:
         known = None if sharing is None else Sharing.from_json(sharing)
         if not isinstance(method, Keeps):
-            learned = learn(request, channels, report=report)
+            learned = learn(request, channels, memory, report=report)
             return replace(learned, sharing=known or learned.sharing)
         method.restore(state.part(_METHOD), channels[0])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -108,12 +115,12 @@ def recall(request: Request, channels: Sequence[Stack], state: State, report: Re
     return Learned(method, known, tuple(state.values.get("warnings", ())), plain)
 
 
-def blocks_of(request: Request, channels: Sequence[Stack]) -> list[list[Stack]]:
+def blocks_of(request: Request, channels: Sequence[Stack], memory: Memory) -> list[list[Stack]]:
     """Return for each channel what is learned from: the whole of a small stack, the same blocks of large ones."""
     first = channels[0]
-    if first.voxels.size <= LEARNED_FROM or not request.spec.takes_lazy(request.config):
+    if first.voxels.size <= memory.learned_from or not request.spec.takes_lazy(request.config):
         return [[each.in_memory()] for each in channels]
-    regions = regions_of(first, _DRAWN, request.runtime.seed)
+    regions = regions_of(first, memory.drawn, request.runtime.seed)
     return [[each.crop(*region).in_memory() for region in regions] for each in channels]
 
 

@@ -12,6 +12,7 @@ from ..progress import Report, silent
 from ..system.devices import limited_threads
 from .jobs import blas_threads
 from .making import Run, make_tiles
+from .memory import Memory, check_memory, memory_of
 from .outputs import Outputs, Place
 from .prepared import Prepared
 from .preparing import Learned, recall
@@ -71,6 +72,9 @@ class Renderer:
         size = [each.stop - each.start for each in region]
         factor = request.spec.enlarges
         shape = (len(group.channels), size[0], size[1] * factor, size[2] * factor)
+        memory = memory_of(
+            request, int(np.prod(shape)) * (request.output_dtype.itemsize + 4 * request.gives_uncertainty)
+        )
         made = Made(
             np.zeros(shape, request.output_dtype),
             np.zeros(shape, np.float32) if request.gives_uncertainty else None,
@@ -79,14 +83,18 @@ class Renderer:
         outputs = Outputs(_Part(made.voxels, group, region, factor), uncertainty)
         runs = [Run.of(request, outputs, time, channel) for channel in group.channels]
         with limited_threads(blas_threads(self._request)):
-            make_tiles(runs, self._learned(time, group, runs), report, region)
+            memory = memory_of(
+                request, sum(each.nbytes for each in (made.voxels, made.uncertainty) if each is not None)
+            )
+            check_memory(request, memory, within=region)
+            make_tiles(runs, self._learned(time, group, runs, memory), memory, report, region)
         return made
 
-    def _learned(self, time: int, group: Group, runs: list[Run]) -> Learned:
+    def _learned(self, time: int, group: Group, runs: list[Run], memory: Memory) -> Learned:
         key = time, group.channels
         if key not in self._known:
             state = self._prepared.state(time, group.channels)
-            self._known = {key: recall(group.request, [each.seen for each in runs], state)}
+            self._known = {key: recall(group.request, [each.seen for each in runs], state, memory)}
         return self._known[key]
 
 

@@ -23,6 +23,7 @@ from ..stack.label_images import looks_like_labels
 from ..stack.lazy import planes_of
 from ..stack.part import part_of
 from ..stack.units import parse_length
+from ..system.amounts import parse_size
 from ..system.devices import default_threads, resolve_device
 from .blocks import Shape, shard_shape
 from .exclusion import end_notes, excluded_sections, without_excluded
@@ -74,6 +75,8 @@ class Request:
         Which channels share what the method learns, as in the settings.
     shard : str or None
         Voxels of one file of an OME-Zarr result, as in the settings.
+    memory : int or None
+        Bytes that the process may take; None: what is free.
     stored_dtype : dtype or None
         Type of the result's voxels where it is not that of the dataset's.
     depths_known : bool
@@ -100,6 +103,7 @@ class Request:
     float_output: bool = False
     share_fit: ShareFit = "auto"
     shard: str | None = None
+    memory: int | None = None
     stored_dtype: np.dtype[Any] | None = None
     depths_known: bool = True
     part: Mapping[str, str] = field(default_factory=dict)
@@ -278,6 +282,7 @@ def resolve(
         float_output=settings.dtype == "float32",
         share_fit=settings.share_fit,
         shard=settings.shard,
+        memory=None if settings.memory is None else parse_size(settings.memory),
         depths_known=known,
         part=part_in_words(settings),
         excluded=excluded,
@@ -300,7 +305,7 @@ def _enhancement(dataset: Dataset, settings: Settings) -> Request | None:
         return None
     check_enhancer(registry.get(settings.enhance))
     own = {"method": settings.enhance, "parameters": settings.enhance_parameters}
-    given = {"preset", "nan", "device", "threads", "seed", "share_fit"}
+    given = {"preset", "nan", "device", "threads", "seed", "share_fit", "memory"}
     dtype = "keep" if dataset.voxels.dtype.kind == "f" else "float32"
     return resolve(replace(dataset, notes=()), Settings(**settings.model_dump(include=given), **own, dtype=dtype))
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ..errors import RequestError
 from ..method import Preset
+from ..system.amounts import parse_size
 
 DEFAULT_METHOD = "auto"
 ShareFit = Literal["auto", "yes", "no"]
@@ -143,7 +144,19 @@ class Settings(StackSettings):
     nan: Literal["refuse", "fill"] = Field(
         "refuse", description="Voxels that are not a number: refuse the stack, or fill them for the computation only."
     )
+    memory: Annotated[str | None, Option("SIZE")] = Field(
+        None,
+        description="Memory that the process may take, such as 8GB: tiles, and what is learned from, are made as small "
+        "as that needs. Default: what is free, and no more than helps.",
+    )
     device: str = Field("auto", description="Where to compute: auto, cpu, cuda, cuda:N or mps.")
+
+    @field_validator("memory")
+    @classmethod
+    def _size(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_size(value)
+        return value
 
     @field_validator("exclude", mode="before")
     @classmethod

@@ -20,6 +20,8 @@ PORTION = 64
 """Target sections of one tile, for methods that need only some observed sections for them and no margins."""
 _ANEW = 1.3
 """How many times more may be computed than kept in margins along y and x, before margins along z are made wider."""
+_ASKED = 16
+"""Tiles along z whose margins are looked at, about."""
 _OF_Z = 0.5
 """What a section that is only seen, in the margin along z, costs beside one that is made; roughly."""
 
@@ -70,18 +72,24 @@ class _Sizes:
 
 
 def tiles(
-    request: Request, stack: Stack, chunk_grid: Chunks | None = None, within: Region | None = None
+    request: Request,
+    stack: Stack,
+    chunk_grid: Chunks | None = None,
+    within: Region | None = None,
+    voxels: int | None = None,
 ) -> Iterator[Tile]:
     """Divide the work so that the tiles of all threads together stay within the memory for tiles.
 
     ``chunk_grid``: sections, rows and columns of which tiles are multiples where possible. ``within``: the part of the
-    result that is wanted; all of it.
+    result that is wanted; all of it. ``voxels``: of the tiles of all threads, as floats; as many as usual.
     """
     _, height, width = stack.voxels.shape
     region = within or (slice(0, len(request.depths)), slice(0, height), slice(0, width))
     halo = request.tile_halo
     number = 0
-    for span, rows, columns in _portions(request, stack, region, chunk_grid):
+    budget = tile_voxels(request) if voxels is None else voxels
+    budget //= request.runtime.threads if request.spec.tiling.parallel else 1
+    for span, rows, columns in _portions(request, stack, region, budget, chunk_grid):
         targets, sections = _new_in(request, span), _needed_sections(request, stack, span)
         for top in range(region[1].start, region[1].stop, rows):
             for left in range(region[2].start, region[2].stop, columns):
@@ -93,16 +101,16 @@ def tiles(
 
 
 def _portions(
-    request: Request, stack: Stack, region: Region, chunk_grid: Chunks | None
+    request: Request, stack: Stack, region: Region, budget: int, chunk_grid: Chunks | None
 ) -> Iterator[tuple[slice, int, int]]:
     """Divide the result along z, and say how many rows and columns of each part are a tile."""
-    halo, budget = request.tile_halo, tile_voxels(request)
+    halo = request.tile_halo
     if request.z_reach is not None and halo:
         sizes = _with_margins(request, stack, region, budget, chunk_grid)
         for span in _spans(region[0], sizes.deep):
             yield span, sizes.rows, sizes.columns
         return
-    for span in _spans(region[0], _depth_of_portions(request, stack, region, chunk_grid)):
+    for span in _spans(region[0], _depth_of_portions(request, stack, region, budget, chunk_grid)):
         pixels = max(1, budget // _depth_of(request, stack, span))
         found = _in_plane(pixels, halo, region, chunk_grid)
         yield span, found.rows, found.columns
@@ -118,13 +126,19 @@ def _depth_of(request: Request, stack: Stack, span: slice) -> int:
     return int(sections.stop - sections.start + len(_new_in(request, span)))
 
 
+def _largest_depth(request: Request, stack: Stack, spans: list[slice]) -> int:
+    """Return the most sections of a tile; of many tiles some are looked at, which do for even stacks."""
+    some = [*spans[:: max(1, len(spans) // _ASKED)], spans[len(spans) // 2], spans[-1]]
+    return max(_depth_of(request, stack, span) for span in some)
+
+
 def _with_margins(request: Request, stack: Stack, region: Region, budget: int, chunk_grid: Chunks | None) -> _Sizes:
     """Return tiles of which the margins cost least, among all divisions along z."""
     whole, step = region[0].stop - region[0].start, 1 if chunk_grid is None else chunk_grid[0]
     found = []
     for deep in _depths_to_try(whole, step):
         spans = _spans(region[0], deep)
-        largest = max(_depth_of(request, stack, span) for span in spans[:3] + spans[-3:])
+        largest = _largest_depth(request, stack, spans)
         sizes = _in_plane(max(1, budget // largest), request.tile_halo, region, chunk_grid)
         found.append(_Sizes(deep, sizes.rows, sizes.columns, sizes.in_plane, _anew_along_z(request, stack, spans)))
     fitting = [each for each in found if _fits(request, stack, region, each, budget)] or found[-1:]
@@ -144,8 +158,7 @@ def _fits(request: Request, stack: Stack, region: Region, sizes: _Sizes, budget:
     halo = request.tile_halo or 0
     _, height, width = stack.voxels.shape
     rows, columns = min(height, sizes.rows + 2 * halo), min(width, sizes.columns + 2 * halo)
-    spans = _spans(region[0], sizes.deep)
-    deep = max(_depth_of(request, stack, span) for span in spans[:3] + spans[-3:])
+    deep = _largest_depth(request, stack, _spans(region[0], sizes.deep))
     return bool(rows * columns * deep <= budget)
 
 
@@ -153,7 +166,7 @@ def _anew_along_z(request: Request, stack: Stack, spans: list[slice]) -> float:
     """Return how many times more sections are seen than there are, because tiles have margins along z."""
     if len(spans) == 1:
         return 1.0
-    some = spans[:: max(1, len(spans) // 16)]
+    some = spans[:: max(1, len(spans) // _ASKED)]
     seen = [_needed_sections(request, stack, span) for span in some]
     ends = [np.searchsorted(stack.depths, request.depths[[span.start, span.stop - 1]]) for span in some]
     used = sum(max(1, int(last) - int(first) + 1) for first, last in ends)
@@ -171,8 +184,8 @@ def _in_plane(pixels: int, halo: int | None, region: Region, chunk_grid: Chunks 
         return _Sizes(0, rows, columns)
     found = []
     for parts in range(1, height + 1):
-        rows = min(height, -(-height // parts + high - 1) // high * high) if parts > 1 else height
-        rows = max(high, rows)
+        rows = -(-height // parts)
+        rows = min(height, -(-rows // high) * high)
         left = pixels // min(height, rows + 2 * halo)
         columns = width if left >= width else max(0, left - 2 * halo) // wide * wide
         if columns >= max(1, min(wide, width)):
@@ -212,14 +225,8 @@ def _within(kept: slice, padded: slice) -> slice:
 
 
 def tile_voxels(request: Request) -> int:
-    """Return how many voxels, as floats, a single tile may have."""
-    bytes_of_all = WHOLE_BYTES if request.tile_halo else TILE_BYTES
-    threads = request.runtime.threads if request.spec.tiling.parallel else 1
-    return _budget(request, bytes_of_all) // threads
-
-
-def _budget(request: Request, memory: int) -> int:
-    """Return how many voxels, as floats, fit into a memory (bytes)."""
+    """Return how many voxels, as floats, the tiles of all threads have usually."""
+    memory = TILE_BYTES if request.tile_halo == 0 else WHOLE_BYTES
     return int(memory // np.dtype(working_dtype(request.dataset.voxels.dtype)).itemsize)
 
 
@@ -229,16 +236,20 @@ def _new_in(request: Request, span: slice) -> NDArray[np.intp]:
     return everything[request.observed[span] < 0] if request.spec.keeps_observed else everything
 
 
-def largest_tile(request: Request, chunk_grid: Chunks | None = None) -> int:
+def largest_tile(
+    request: Request,
+    chunk_grid: Chunks | None = None,
+    within: Region | None = None,
+    voxels: int | None = None,
+) -> int:
     """Return how many voxels, as floats, a run holds in the tiles that it computes at once."""
-    stack = request.dataset.stack()
-    jobs = list(tiles(request, stack, chunk_grid))
-    return workers(request, jobs, stack) * max(job.count_voxels(request.spec.enlarges) for job in jobs)
+    jobs = list(tiles(request, request.dataset.stack(), chunk_grid, within, voxels))
+    return workers(request, jobs, voxels) * max(job.count_voxels(request.spec.enlarges) for job in jobs)
 
 
-def share_of_margins(request: Request) -> float:
+def share_of_margins(request: Request, chunk_grid: Chunks | None = None, voxels: int | None = None) -> float:
     """Return how many times more is computed than kept, because tiles have margins along y and x."""
-    jobs = list(tiles(request, request.dataset.stack()))
+    jobs = list(tiles(request, request.dataset.stack(), chunk_grid, None, voxels))
     kept = sum(_voxels(job, job.rows, job.columns) for job in jobs)
     computed = sum(_voxels(job, *job.padded) for job in jobs)
     return float(computed / max(1, kept))
@@ -248,14 +259,14 @@ def _voxels(job: Tile, rows: slice, columns: slice) -> int:
     return int(max(1, len(job.targets)) * (rows.stop - rows.start) * (columns.stop - columns.start))
 
 
-def _depth_of_portions(request: Request, stack: Stack, region: Region, chunk_grid: Chunks | None) -> int:
+def _depth_of_portions(request: Request, stack: Stack, region: Region, budget: int, chunk_grid: Chunks | None) -> int:
     """Return how many sections of the result a tile has that needs no margins, or all sections."""
     count, deep = region[0].stop - region[0].start, 1 if chunk_grid is None else chunk_grid[0]
     if request.z_reach is not None:
         size = PORTION
     elif request.tile_halo is None:
         _, height, width = stack.voxels.shape
-        size = (_budget(request, WHOLE_BYTES) // (height * width) - len(stack.depths)) // request.spec.enlarges**2
+        size = (budget // (height * width) - len(stack.depths)) // request.spec.enlarges**2
     else:
         size = count
     return max(deep, size // deep * deep)
@@ -278,9 +289,10 @@ def needed_region(request: Request, stack: Stack, within: Region) -> Region:
     return _needed_sections(request, stack, within[0]), rows, columns
 
 
-def workers(request: Request, jobs: list[Tile], stack: Stack) -> int:
+def workers(request: Request, jobs: list[Tile], voxels: int | None = None) -> int:
     """Return how many tiles may be computed at once: fewer than threads where a single one of each is too much."""
     if not request.spec.tiling.parallel:
         return 1
     largest = max(job.count_voxels() for job in jobs)
-    return max(1, min(request.runtime.threads, len(jobs), _budget(request, TILE_BYTES) // largest))
+    most = tile_voxels(request) if voxels is None else voxels
+    return max(1, min(request.runtime.threads, len(jobs), most // largest))

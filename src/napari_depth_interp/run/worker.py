@@ -16,11 +16,12 @@ from ..registration import Transforms
 from ..system.cluster import check_version, share_of_threads, telling
 from ..system.devices import limited_threads
 from .aligning import moved
-from .block_making import Maker, Ready, state_file
+from .block_making import MEMORY, Maker, Ready, shared_memory, state_file
 from .blocks import Block
 from .gpu import with_own_gpu
 from .identity import hash_of, identity
 from .jobs import blas_threads
+from .memory import Memory
 from .prepared import load_state
 from .preparing import recall
 from .request import Request, resolve
@@ -53,7 +54,8 @@ class _Engine:
                 "machines have to see the same files under the same names"
             )
         self.request: Request = request
-        self.maker = Maker(request, tuple(map(Path, order["images"])), again=True)
+        known = Memory(**json.loads((folder / MEMORY).read_text(encoding="utf-8")))
+        self.maker = Maker(request, tuple(map(Path, order["images"])), shared_memory(request, known), again=True)
         self._folder = folder
         self._ready: Ready | None = None
 
@@ -63,7 +65,7 @@ class _Engine:
             self._ready = None  # what it holds is freed first
             runs = self.maker.runs(block)
             state = load_state(state_file(self._folder, block))
-            self._ready = Ready(runs, recall(runs[0].request, [each.seen for each in runs], state))
+            self._ready = Ready(runs, recall(runs[0].request, [each.seen for each in runs], state, self.maker.memory))
         return self._ready
 
     @property

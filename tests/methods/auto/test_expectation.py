@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
+from napari_depth_interp.methods.auto import expectation
 from napari_depth_interp.methods.auto.blend import Evidence
-from napari_depth_interp.methods.auto.expectation import expect, mismatch
+from napari_depth_interp.methods.auto.expectation import expect
 from napari_depth_interp.stack import Grid, Stack
+
+
+def mismatch(stack):
+    return expectation.mismatch([stack])
 
 
 def evidence(left, before=1.0):
@@ -91,10 +96,10 @@ class TestMismatch:
     @pytest.mark.parametrize("seed", range(4))
     def test_sections_in_the_wrong_order(self, seed):
         tissue = isotropic(seed)[::2]
-        assert mismatch([stack_of(tissue, 2.0)]) == ()
+        assert mismatch(stack_of(tissue, 2.0)) == ()
         order = np.random.default_rng(seed).permutation(len(tissue))
         shuffled = np.concatenate([tissue[order], tissue[order[::-1]]])
-        (line,) = mismatch([stack_of(shuffled, 1.0)])
+        (line,) = mismatch(stack_of(shuffled, 1.0))
         assert "times as much along z" in line
         assert "wrong z spacing" in line
 
@@ -104,8 +109,8 @@ class TestMismatch:
 
     def test_a_z_spacing_that_is_far_too_large_or_small(self):
         tissue = isotropic()
-        assert "only" in mismatch([stack_of(tissue, 10.0)])[0]
-        assert "only" not in mismatch([stack_of(tissue[::6], 1.0)])[0]
+        assert "only" in mismatch(stack_of(tissue, 10.0))[0]
+        assert "only" not in mismatch(stack_of(tissue[::6], 1.0))[0]
 
     def test_no_pixel_size(self):
         (line,) = mismatch(stack_of(isotropic()[::4], pixel_size=None))

@@ -18,7 +18,7 @@ from ..tiff.ome import is_linear
 from .metadata import attributes_for
 
 _CHUNK = {"t": 1, "c": 1, "z": 8, "y": 256, "x": 256}
-CHUNK = _CHUNK["z"], _CHUNK["y"], _CHUNK["x"]
+CHUNK_GRID = _CHUNK["z"], _CHUNK["y"], _CHUNK["x"]
 """Sections, rows and columns of a chunk."""
 _SMALL = 512
 """Pixels per side of an image that needs no coarser resolution."""
