@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from _tools import in_fresh_process, machine, markdown_table, peak_memory_mb, verdict
 from napari_depth_interp import io
-from napari_depth_interp.stack import Dataset, Stack, lazy
+from napari_depth_interp.stack import Dataset, lazy
 from napari_depth_interp.stack import dataset as stack_dataset
 from scale import dense_section, make_volume, texture
 
@@ -79,15 +79,13 @@ def prepared(path: Path, kind: str) -> Dataset:
     import dask
     from dask.base import compute
 
-    from napari_depth_interp.run import execute
+    from napari_depth_interp.run import preparing
 
-    def with_extremes(request: Any, stack: Stack, warnings: list[str]) -> Any:
-        low, high = compute(stack.voxels.min(), stack.voxels.max())
-        few = np.full((len(stack.depths), 1, 1), high, stack.voxels.dtype)
-        few[0] = low
-        return make_method(request, replace(stack, voxels=few), warnings)
+    def is_constant(voxels: Any) -> bool:
+        low, high = compute(voxels.min(), voxels.max())
+        return bool(low == high)
 
-    make_method, execute._make_method = execute._make_method, with_extremes
+    preparing._is_constant = is_constant
     lazy.planes_of = planes_by_chunks
     stack_dataset.is_lazy = lambda voxels: not isinstance(voxels, np.ndarray)  # type: ignore[attr-defined]
     if kind.endswith("synchronous"):

@@ -3,7 +3,7 @@
 Every run has a process of its own, whose largest resident memory is its peak. Estimates are made before, in another
 process. The volumes are made here, plane by plane, so that making them takes no memory either.
 
-Run: python benchmarks/scale.py [linear auto growth] [--folder DIR] [--out FILE] [--figure FILE]
+Run: python benchmarks/scale.py [linear auto growth memory] [--folder DIR] [--out FILE] [--figure FILE]
 """
 
 from __future__ import annotations
@@ -27,12 +27,18 @@ from napari_depth_interp import io
 from napari_depth_interp.run import tiling
 from napari_depth_interp.system.devices import default_threads
 
-PARTS = ("linear", "auto", "growth")
+PARTS = ("linear", "auto", "growth", "memory")
 LINEAR = (64, 4096, 4096)
 AUTO = (16, 2048, 2048)
 FACTOR = 4
 LINEAR_GB, AUTO_GB, TILED_DB, ESTIMATED = 2.0, 6.0, 0.05, 2.0
 GROWTH = ((16, 512, 512), (16, 1024, 1024), (32, 1024, 1024), (32, 2048, 2048), (64, 2048, 2048), (64, 4096, 4096))
+LIMITED: dict[str, tuple[str, tuple[tuple[int, int, int], ...]]] = {
+    "linear": ("700MB", ((16, 512, 512), (64, 1024, 1024), (64, 4096, 4096))),
+    "auto": ("2GB", ((32, 512, 512), (32, 1024, 1024), (128, 1024, 1024))),
+}
+"""Limits of the memory, and volumes: each 16 times, or 4 times, as large as the one before."""
+FLAT = 1.25
 HEADER = ("run", "voxels in", "voxels out", "time s", "estimated s", "peak MB", "estimated MB", "result MB")
 Shape = tuple[int, int, int]
 
@@ -47,6 +53,8 @@ class Job:
     preset: str = "balanced"
     whole: bool = False
     threads: int | None = None
+    memory: str | None = None
+    parameters: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,10 @@ def _request(job: Job) -> Any:
     from napari_depth_interp.run.request import resolve
     from napari_depth_interp.run.settings import make_settings
 
-    settings = make_settings(method=job.method, preset=job.preset, factor=FACTOR, threads=job.threads)
+    settings = make_settings(
+        method=job.method, preset=job.preset, factor=FACTOR, threads=job.threads, memory=job.memory,
+        parameters=dict(job.parameters),
+    )  # fmt: skip
     return resolve(io.open_stack(job.source), settings)
 
 
@@ -218,6 +229,41 @@ def growth_report(folder: Path, figure: Path | None) -> Iterator[str]:
         yield f"Figure: {figure}"
 
 
+def memory_report(folder: Path) -> Iterator[str]:
+    """Run on volumes of three sizes under one limit of the memory, which is kept and does not grow."""
+    from napari_depth_interp.system.amounts import parse_size
+
+    for method, (limit, shapes) in LIMITED.items():
+        rows, peaks = [], []
+        for shape in shapes:
+            source, output = folder / "limited.ome.tif", folder / "limited.ome.zarr"
+            make_volume(source, shape)
+            steps = (("training_steps", 20),) if method == "auto" else ()
+            job = Job(source, output, method, "fast", memory=limit, parameters=steps)
+            seconds, peak, made = in_fresh_process(run, job)
+            anew = in_fresh_process(computed_over_kept, job)
+            source.unlink()
+            _remove(output)
+            peaks.append(peak)
+            voxels = f"{np.prod(shape, dtype=float) / 1e6:.0f} M", f"{np.prod(made, dtype=float) / 1e6:.0f} M"
+            rows.append((method, *voxels, f"{seconds:.0f}", f"{peak:.0f}", f"{anew:.2f}"))
+            print(rows[-1], flush=True)
+        yield markdown_table(("method", "voxels in", "voxels out", "time s", "peak MB", "computed / kept"), rows)
+        most = parse_size(limit) / 1e6
+        yield verdict(max(peaks) <= most, f"{method} under the limit of {limit}: {max(peaks):.0f} MB")
+        yield verdict(
+            peaks[-1] <= FLAT * peaks[-2], f"memory of {method} is flat: {peaks[-1] / peaks[-2]:.2f} times as much"
+        )
+
+
+def computed_over_kept(job: Job) -> float:
+    """Return how many times more voxels of the result a job computes than it keeps; for a process of its own."""
+    from napari_depth_interp.run.memory import memory_of
+
+    request = _request(job)
+    return tiling.share_of_margins(request, io.chunks_of(job.output), memory_of(request).tiles)
+
+
 def draw(path: Path, voxels: NDArray[np.float64], seconds: NDArray[np.float64], runs: Sequence[Run]) -> None:
     """Draw time and peak memory against the voxels of the result."""
     from matplotlib.figure import Figure
@@ -246,7 +292,7 @@ def _remove(path: Path) -> None:
 def main() -> None:
     """Run the parts asked for and print them as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("parts", nargs="*", default=PARTS, help="linear, auto, growth; default all")
+    parser.add_argument("parts", nargs="*", default=PARTS, help="linear, auto, growth, memory; default all")
     parser.add_argument("--folder", type=Path, help="where the volumes are made (about 20 GB); default temporary")
     parser.add_argument("--out", type=Path, help="also write the report to this file")
     parser.add_argument("--figure", type=Path, default=Path("scale.png"), help="picture of the part growth")
@@ -257,6 +303,7 @@ def main() -> None:
             "linear": lambda: linear_report(Path(name)),
             "auto": lambda: auto_report(Path(name)),
             "growth": lambda: growth_report(Path(name), args.figure),
+            "memory": lambda: memory_report(Path(name)),
         }
         for chosen in args.parts:
             lines += ["", f"### {chosen}", "", *reports[chosen]()]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
-    from .api import evaluate, interpolate
+    from .api import evaluate, interpolate, prepare
     from .api.align import align, check_jitter
     from .api.labels import evaluate_labels, interpolate_labels
     from .api.repair import examine, repair
@@ -24,19 +24,22 @@ if TYPE_CHECKING:
     from .io import read, write
     from .labels.result import LabelResult
     from .registration import Transforms
+    from .run.prepared import Prepared
     from .run.result import Result
     from .stack import Dataset
 
 _HOMES = {
-    "Dataset": "stack", "LabelResult": "labels.result", "RepairResult": "damage.result", "Result": "run.result",
+    "Dataset": "stack", "LabelResult": "labels.result", "Prepared": "run.prepared",
+    "RepairResult": "damage.result", "Result": "run.result",
     "Transforms": "registration", "align": "api.align", "check_jitter": "api.align", "evaluate": "api",
     "evaluate_labels": "api.labels", "examine": "api.repair", "interpolate": "api",
-    "interpolate_labels": "api.labels", "read": "io", "repair": "api.repair", "write": "io",
+    "interpolate_labels": "api.labels", "prepare": "api", "read": "io", "repair": "api.repair", "write": "io",
 }  # fmt: skip
 
 __all__ = [
-    "Dataset", "LabelResult", "RepairResult", "Result", "Transforms", "__version__", "align", "check_jitter",
-    "evaluate", "evaluate_labels", "examine", "interpolate", "interpolate_labels", "read", "repair", "write",
+    "Dataset", "LabelResult", "Prepared", "RepairResult", "Result", "Transforms", "__version__", "align",
+    "check_jitter", "evaluate", "evaluate_labels", "examine", "interpolate", "interpolate_labels", "prepare", "read",
+    "repair", "write",
 ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from .progress import Report, part
-from .stack import Stack
+from .stack import Acquisition, Stack
 
 Preset = Literal["fast", "balanced", "best", "published"]
 
@@ -179,20 +179,24 @@ class Tiling:
     halo : int, None or function of the config
         Pixels that a tile needs on each side, along y and x, so that tiled equals untiled (for a method that looks
         at everything: hardly differs from it); None: whole images.
-    z_reach : int or None
-        Observed sections on each side of a gap that a tile needs; None: all of them.
+    z_reach : int, None or function of the config and the acquisition
+        Observed sections beyond the two at a gap, on each side, that a tile needs; None: all sections.
     parallel : bool
         ``sections_at`` may run in several threads at once after ``prepare``.
-    lazy : bool
+    lazy : bool or function of the config
         ``prepare`` takes a stack whose voxels are still in their file
-        (:class:`~napari_depth_interp.stack.lazy.LazyVoxels`); otherwise the whole stack is read first.
+        (:class:`~napari_depth_interp.stack.lazy.LazyVoxels`), and is given blocks of a large one
+        (:class:`~napari_depth_interp.preparation.LearnsFromBlocks`); otherwise the whole stack is read first.
         ``sections_at`` gets arrays always.
+    floats : float
+        Floats that are held at once for each voxel that ``sections_at`` sees or makes.
     """
 
     halo: int | Callable[[Any], int | None] | None = None
-    z_reach: int | None = None
+    z_reach: int | Callable[[Any, Acquisition], int | None] | None = None
     parallel: bool = False
-    lazy: bool = False
+    lazy: bool | Callable[[Any], bool] = False
+    floats: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -364,6 +368,15 @@ class MethodSpec:
     def halo(self, config: MethodConfig) -> int | None:
         """Return the pixels that a tile needs on each side with these parameters; None: whole images."""
         return self.tiling.halo(config) if callable(self.tiling.halo) else self.tiling.halo
+
+    def z_reach(self, config: MethodConfig, acquisition: Acquisition) -> int | None:
+        """Return the observed sections that a tile needs beyond those at its gaps; None: all sections."""
+        reach = self.tiling.z_reach
+        return reach(config, acquisition) if callable(reach) else reach
+
+    def takes_lazy(self, config: MethodConfig) -> bool:
+        """Return whether ``prepare`` takes voxels that are still in their file."""
+        return self.tiling.lazy(config) if callable(self.tiling.lazy) else self.tiling.lazy
 
 
 class CompositeConfig(MethodConfig):

@@ -191,7 +191,7 @@ class TestTileMemory:
         )
         stack = request.dataset.stack()
         tiles = list(tiling.tiles(request, stack))
-        workers = tiling.workers(request, tiles, stack)
+        workers = tiling.workers(request, tiles)
         one_row = 4 * max(tile.count_voxels() // (tile.rows.stop - tile.rows.start) for tile in tiles)
         used = workers * max(4 * tile.count_voxels() for tile in tiles)
         assert used <= max(budget, one_row)

@@ -18,12 +18,15 @@ from ..evaluation.evaluate import evaluate as _evaluate
 from ..evaluation.holdout import Protocol
 from ..progress import Report, silent
 from ..run.execute import execute
-from ..run.outputs import Target
+from ..run.outputs import Spread, Target, choose_target
+from ..run.prepared import Prepared, load, save, settings_with, with_any_target
+from ..run.prepared import prepare as _prepare
 from ..run.request import Request, part_in_words, placed, resolve, whole_image
 from ..run.result import Result
 from ..run.settings import Settings, make_settings
 from ..stack import Dataset, to_tczyx
 from ..stack.lazy import LazyVoxels, as_array
+from ..system.cluster import Processes
 from . import arrays
 
 if TYPE_CHECKING:
@@ -44,6 +47,10 @@ def interpolate(
     at: Sequence[float] | None = None,
     extrapolate: bool = False,
     out: str | PathLike[str] | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    resume: bool = False,
+    prepared: Prepared | str | PathLike[str] | None = None,
     report: Report = silent,
     **settings: Any,
 ) -> Result: ...
@@ -53,6 +60,10 @@ def interpolate(
     at: Sequence[float] | None = None,
     extrapolate: bool = False,
     out: str | PathLike[str] | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    resume: bool = False,
+    prepared: Prepared | str | PathLike[str] | None = None,
     report: Report = silent,
     **settings: Any,
 ) -> Any:
@@ -72,6 +83,16 @@ def interpolate(
     out : path, optional
         OME-Zarr or TIFF file that does not exist yet: the result is streamed to it instead of being held in memory, and
         its voxels are read from there when they are asked for. The input is then left in its file, too.
+    workers : int, optional
+        Processes of this machine among which the run is divided; the image is the path of a file then, and ``out`` an
+        OME-Zarr image. As with all that starts processes, a script needs ``if __name__ == "__main__":`` around it.
+    scheduler : str, optional
+        Address of a Dask scheduler whose workers do it instead, such as ``"tcp://node7:8786"``.
+    resume : bool
+        Go on with what a killed run has left beside ``out``, and keep what is done if this one is killed.
+    prepared : Prepared or path, optional
+        What :func:`prepare` has learned, of this stack or of one of its kind; it
+        brings the method and its parameters.
     report : callable
         Gets :class:`~napari_depth_interp.progress.Progress`; cancels by raising ``Cancelled``.
     **settings
@@ -117,22 +138,51 @@ def interpolate(
     >>> lazy.shape, type(lazy.compute()).__name__
     ((7, 16, 16), 'ndarray')
     """
-    chosen = make_settings(**settings)
-
+    chosen, known = make_settings(**settings), opened_prepared(prepared)
+    if known is not None:
+        chosen = settings_with(chosen, known)
     lazy = arrays.is_dask(image) or (arrays.is_xarray(image) and arrays.is_dask(image.data))
+    processes = Processes(workers or 0, scheduler)
     if out is not None:
         dataset = _left_in_place(image) if lazy else opened(image, chosen.axis, read=io.open_stack)
-        return execute(_resolved(dataset, chosen, at, extrapolate), report, Target(Path(out)))
+        request = _resolved(dataset, chosen, at, extrapolate)
+        target: Target | None = Target(Path(out))
+        if resume or processes:
+            depths = _as_stored(dataset, chosen, at)
+            spread = _spread(image, chosen, depths, extrapolate, processes) if processes else None
+            target = choose_target(request, Path(out), resume=resume, spread=spread)
+        return execute(request, report, target, known)
+    if resume or processes:
+        raise RequestError("workers, scheduler and resume need a file to write: give out='dense.ome.zarr'")
     if lazy:
-        return _interpolate_lazily(image, chosen, at, extrapolate, report)
-    result = execute(_resolved(opened(image, chosen.axis), chosen, at, extrapolate), report)
+        return _interpolate_lazily(image, chosen, at, extrapolate, report, known)
+    result = execute(_resolved(opened(image, chosen.axis), chosen, at, extrapolate), report, prepared=known)
     return arrays.to_xarray(result, arrays.part(image, chosen)) if arrays.is_xarray(image) else result
 
 
 def _resolved(dataset: Dataset, settings: Settings, at: Sequence[float] | None, extrapolate: bool) -> Request:
     """Return the request; ``at`` is given as the depths of the stack are, be they increasing or decreasing."""
-    depths = at if at is None else placed(dataset, settings).grid.mirrored(np.asarray(at, float)).tolist()
-    return resolve(dataset, settings, depths=depths, extrapolate=extrapolate)
+    return resolve(dataset, settings, depths=_as_stored(dataset, settings, at), extrapolate=extrapolate)
+
+
+def _as_stored(dataset: Dataset, settings: Settings, at: Sequence[float] | None) -> list[float] | None:
+    """Return depths as the stack counts them, whose sections may have been turned round."""
+    if at is None:
+        return None
+    depths: list[float] = placed(dataset, settings).grid.mirrored(np.asarray(at, float)).tolist()
+    return depths
+
+
+def _spread(
+    image: Any, settings: Settings, depths: Sequence[float] | None, extrapolate: bool, processes: Processes
+) -> Spread:
+    """Return among which processes a run is to be divided, and what they have to know."""
+    if not isinstance(image, str | PathLike):
+        raise RequestError(
+            f"workers read the image themselves, and got {type(image).__name__}; give the path of a file, such as "
+            "an OME-Zarr image on a disk that all of them see"
+        )
+    return Spread(processes, Path(image), settings, None if depths is None else tuple(depths), extrapolate)
 
 
 def _without_pixels(image: xr.DataArray | da.Array) -> tuple[Dataset, Any]:
@@ -153,7 +203,12 @@ def _left_in_place(image: xr.DataArray | da.Array) -> Dataset:
 
 
 def _interpolate_lazily(
-    image: xr.DataArray | da.Array, chosen: Settings, at: Sequence[float] | None, extrapolate: bool, report: Report
+    image: xr.DataArray | da.Array,
+    chosen: Settings,
+    at: Sequence[float] | None,
+    extrapolate: bool,
+    report: Report,
+    prepared: Prepared | None,
 ) -> xr.DataArray | da.Array:
     """Check everything but the voxels now; read and compute when the result is asked for."""
     if chosen.align != "none":
@@ -169,10 +224,9 @@ def _interpolate_lazily(
         return replace(request, part=part_in_words(chosen))
 
     def run(values: NDArray[Any]) -> Result:
-        return execute(ask(replace(small, voxels=to_tczyx(values, small.axes))), report)
+        return execute(ask(replace(small, voxels=to_tczyx(values, small.axes))), report, prepared=prepared)
 
     request = ask(small)
-
     dense = arrays.lazily(voxels, request, run)
     return arrays.lazily_labelled(dense, request, image) if arrays.is_xarray(image) else dense
 
@@ -220,6 +274,47 @@ def evaluate(
     methods = [methods] if isinstance(methods, str) else methods
     protocol = Protocol.chosen(keep_every, hold_out)
     return _evaluate(opened(image, chosen.axis), methods, protocol, chosen, data_range=data_range, report=report)
+
+
+def prepare(
+    image: Image, *, out: str | PathLike[str] | None = None, report: Report = silent, **settings: Any
+) -> Prepared:
+    """Learn from a stack what :func:`interpolate` learns before it makes the first section.
+
+    Parameters
+    ----------
+    image : path, (Z, Y, X) array, Dataset, xarray DataArray
+    out : path, optional
+        Also write it to this file, which does not exist yet.
+    report : callable
+    **settings
+        As for :func:`interpolate`; a target (``factor`` ...) may be left out.
+
+    Returns
+    -------
+    Prepared
+        For ``interpolate(..., prepared=...)``, on this stack or on another one of its kind. On this one the result is
+        the same as without it, bit by bit.
+
+    Examples
+    --------
+    >>> import numpy as np, napari_depth_interp as ndi
+    >>> stack = np.random.default_rng(0).random((6, 16, 16))
+    >>> known = ndi.prepare(stack, method="flow", z_spacing="2um")
+    >>> dense = ndi.interpolate(stack, prepared=known, z_spacing="2um", factor=2)
+    >>> bool((dense == ndi.interpolate(stack, method="flow", z_spacing="2um", factor=2)).all())
+    True
+    """
+    chosen = with_any_target(make_settings(**settings))
+    made = _prepare(resolve(opened(image, chosen.axis, read=io.open_stack), chosen), report)
+    if out is not None:
+        save(Path(out), made)
+    return made
+
+
+def opened_prepared(prepared: Prepared | str | PathLike[str] | None) -> Prepared | None:
+    """Return what was prepared, read from its file if it is given as that."""
+    return load(Path(prepared)) if isinstance(prepared, str | PathLike) else prepared
 
 
 def opened(image: Image, axis: io.SectionAxis = "auto", *, read: Callable[..., Dataset] = io.read) -> Dataset:

@@ -8,9 +8,9 @@
 0
 """
 
+from ..system.cluster import Processes
 from .plan import Plan
 from .record import FileRecord, State
 from .runner import Stop, Summary, run_batch
-from .serial import Processes
 
 __all__ = ["FileRecord", "Plan", "Processes", "State", "Stop", "Summary", "run_batch"]

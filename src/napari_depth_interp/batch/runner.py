@@ -15,11 +15,12 @@ from .. import __version__
 from ..errors import DepthInterpError, OutputError, explain
 from ..progress import Cancelled, Progress, Report, silent
 from ..system.amounts import elapsed
+from ..system.cluster import Processes
 from ..system.logs import attached, log_file
 from ..system.optional import need
 from .plan import Found, Input, Plan, check_settings, find_inputs, outputs_of
 from .record import FileRecord, State, write_summary
-from .serial import Processes, run_serially
+from .serial import run_serially
 from .task import Task, fingerprint
 from .workspace import SUMMARY, Workspace, opened
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import json
 import os
 import shutil
 import socket
@@ -12,7 +11,6 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,19 +20,18 @@ from ..errors import DepthInterpError, InputError, OutputError, explain
 from ..evaluation.evaluate import BASELINE, evaluate
 from ..evaluation.holdout import Protocol
 from ..io.files import check_readable, is_short_write
-from ..method import MethodConfig
-from ..models import names as model_names
 from ..progress import Cancelled, Progress, Report, part
 from ..run.execute import execute
+from ..run.identity import digest, digests_of, hash_of
 from ..run.outputs import choose_target
 from ..run.request import Request, resolve, resolve_method
 from ..run.result import Result
 from ..run.settings import Settings
 from ..stack import Dataset
+from ..system.cluster import check_version
 from .record import FileRecord, State
 from .workspace import FolderGone, Guard, read_record, record_path, work_folder, write_record
 
-_CHUNK = 2**22
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _ROOM = 2**20
 """Free bytes under which a disk counts as full."""
@@ -85,37 +82,11 @@ def fingerprint(settings: Settings, *extras: object) -> str:
     _, config = resolve_method(settings.method, settings.preset, settings.parameters)
     about = settings.model_dump(mode="json", exclude={"device", "threads", "preset", "parameters"})
     about["config"] = config.model_dump(mode="json")
-    about["files"] = _digests(config)
+    about["files"] = digests_of(config)
     if settings.enhance is not None:
         _, first = resolve_method(settings.enhance, settings.preset, settings.enhance_parameters)
-        about["enhance"] = [settings.enhance, first.model_dump(mode="json"), _digests(first)]
-    return hashlib.sha256(json.dumps([about, *extras], sort_keys=True).encode()).hexdigest()
-
-
-def _digests(config: MethodConfig) -> dict[str, str]:
-    return {name: digest(model_names.find(path)) for name, path in _paths(config) if model_names.find(path).exists()}
-
-
-def _paths(config: MethodConfig) -> Iterator[tuple[str, Path]]:
-    for name in type(config).model_fields:
-        value = getattr(config, name)
-        if isinstance(value, Path):
-            yield name, value
-
-
-def digest(path: Path, guard: Guard | None = None) -> str:
-    """Return the SHA-256 of a file; of a folder, that of the names and contents in it."""
-    found = hashlib.sha256()
-    files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
-    for each in files:
-        if path.is_dir():
-            found.update(os.fsencode(each.relative_to(path).as_posix()) + b"\0")
-        with each.open("rb") as file:
-            while block := file.read(_CHUNK):
-                found.update(block)
-                if guard is not None:
-                    guard.check()
-    return found.hexdigest()
+        about["enhance"] = [settings.enhance, first.model_dump(mode="json"), digests_of(first)]
+    return hash_of([about, *extras])
 
 
 def run_file(task: Task, report: Report) -> FileRecord:
@@ -144,10 +115,7 @@ def run_file(task: Task, report: Report) -> FileRecord:
         report(progress)
 
     try:
-        if task.version != __version__:
-            raise DepthInterpError(
-                f"this worker has napari-depth-interp {__version__}, the batch {task.version}; install the same version"
-            )
+        check_version(task.version, "batch")
         if not guard.may_start():
             return replace(row, state=State.WAITING)
         while not _ONE_AT_A_TIME.acquire(timeout=0.5):
@@ -266,10 +234,10 @@ def _save(result: Result, files: _Files) -> None:
 
 def _publish(files: _Files, task: Task, row: FileRecord, guard: Guard, started: float) -> FileRecord:
     """Record what was written, then give it its name."""
-    row = replace(row, output=str(task.output), output_sha256=digest(files.result, guard))
+    row = replace(row, output=str(task.output), output_sha256=digest(files.result, guard.check))
     made = [(files.result, task.output)]
     if files.uncertainty is not None and task.uncertainty is not None:
-        row = replace(row, uncertainty_sha256=digest(files.uncertainty, guard))
+        row = replace(row, uncertainty_sha256=digest(files.uncertainty, guard.check))
         made.append((files.uncertainty, task.uncertainty))
     guard.check_now()  # a batch that was given up must not write over what its successor has made
     _make_folders(task)
@@ -291,7 +259,7 @@ def _is_complete(task: Task, row: FileRecord, known: FileRecord, guard: Guard) -
     outputs = [(task.output, known.output_sha256)]
     if task.uncertainty is not None:
         outputs.append((task.uncertainty, known.uncertainty_sha256))
-    return all(path.exists() and digest(path, guard) == expected for path, expected in outputs)
+    return all(path.exists() and digest(path, guard.check) == expected for path, expected in outputs)
 
 
 def _refuse_foreign(task: Task) -> None:
@@ -322,10 +290,10 @@ def _check_source(path: Path) -> None:
 
 def _input_digest(task: Task, guard: Guard) -> str:
     """Return the SHA-256 of the source; of a source of several files, that of theirs."""
-    found = digest(task.source, guard)
+    found = digest(task.source, guard.check)
     if not task.others:
         return found
-    return hashlib.sha256("".join([found, *(digest(each, guard) for each in task.others)]).encode()).hexdigest()
+    return hashlib.sha256("".join([found, *(digest(each, guard.check) for each in task.others)]).encode()).hexdigest()
 
 
 def _stamps(task: Task) -> list[tuple[int, int]]:

@@ -7,7 +7,7 @@ import shlex
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,8 +39,10 @@ from .options import (
     takes_settings,
 )
 from .output import describe_result, describe_spec, print_estimate, print_json, print_scores, summarise, warn
+from .prepare import prepare, with_prepared
 from .repair import repair
 from .signals import reporting
+from .spread import DryRun, Resume, Scheduler, Workers, estimated, print_plan, spread_of
 from .train import train
 
 app = typer.Typer(
@@ -54,7 +56,7 @@ app = typer.Typer(
 _log = logging.getLogger(__name__)
 
 OF_EACH_METHOD = {
-    "method", "parameters", "enhance", "enhance_parameters", "factor", "spacing", "isotropic", "dtype"
+    "method", "parameters", "enhance", "enhance_parameters", "factor", "spacing", "isotropic", "dtype", "shard"
 }  # fmt: skip
 """Settings that ``evaluate`` takes with each method, or that follow from the hidden sections."""
 
@@ -119,7 +121,15 @@ def run(
     uncertainty: Annotated[
         Path | None, typer.Option(help="Also write the expected absolute error per voxel.", **FILE)
     ] = None,
+    prepared: Annotated[
+        Path | None,
+        typer.Option(help="What depth-interp prepare has learned, of this stack or of one of its kind.", **FILE),
+    ] = None,
     overwrite: Overwrite = False,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    resume: Resume = False,
+    dry_run: DryRun = False,
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Say how much time and memory the run would take, and do not run.")
     ] = False,
@@ -128,12 +138,13 @@ def run(
 ) -> None:
     """Make a dense stack from a sparse one."""
     from .. import io
-    from ..run.estimate import estimate_run
     from ..run.execute import execute
     from ..run.outputs import choose_target
     from ..run.request import resolve
 
-    check_outputs({"result": output, "uncertainty": uncertainty}, [source], overwrite=overwrite)
+    outputs = {"result": output, "uncertainty": uncertainty}
+    check_outputs(outputs, [source, prepared], overwrite=overwrite or resume)
+    known, settings = with_prepared(prepared, settings)
     request = resolve(io.open_stack(source, axis=settings.axis), settings)
     if uncertainty is not None and not request.spec.gives_uncertainty:
         raise RequestError(
@@ -142,14 +153,18 @@ def run(
     io.check_format(output, request.dataset, request.grid, float_output=request.float_output)
     if uncertainty is not None:
         io.check_format(uncertainty, request.dataset, request.grid, float_output=True)
-    target = choose_target(request, output, uncertainty, overwrite=overwrite)
+    spread = spread_of(workers, scheduler, source, settings)
+    target = choose_target(request, output, uncertainty, overwrite=overwrite, resume=resume, spread=spread)
+    if dry_run:
+        print_plan(request, target, as_json=json)
+        return
     if estimate:
-        print_estimate(estimate_run(request, target), as_json=json)
+        print_estimate(estimated(request, target), as_json=json)
         return
     runtime = request.runtime
     _log.info("%s %s on %s, %d threads", request.spec.name, request.config, runtime.device, runtime.threads)
     with reporting(request.spec.name) as report:
-        result = execute(request, report, target)
+        result = execute(request, report, target, known)
     _log.info(
         "computed in %s, %s at most", elapsed(result.seconds or 0), size_in_words(1e6 * (result.peak_memory_mb or 0))
     )
@@ -285,6 +300,32 @@ def demo(
         view_demo(out, [stack for stack, _ in done])
 
 
+@app.command()
+@takes_settings(leave_out=("method", "preset", "parameters", "enhance", "enhance_parameters", "seed"))
+def render(
+    source: Input,
+    output: Annotated[
+        Path, typer.Argument(metavar="OUT", help="File to write; its suffix chooses the format.", readable=False)
+    ],
+    prepared: Annotated[Path, typer.Option(help="What depth-interp prepare has learned.", **FILE)],
+    *,
+    settings: Settings,
+    uncertainty: Annotated[
+        Path | None, typer.Option(help="Also write the expected absolute error per voxel.", **FILE)
+    ] = None,
+    overwrite: Overwrite = False,
+    debug: Debug = False,
+    json: Json = False,
+) -> None:
+    """Make a dense stack with what was prepared, without learning anything: the second half of run."""
+    make: Any = run.__wrapped__  # type: ignore[attr-defined]  # run with its settings in one
+    make(
+        source, output, settings=settings, uncertainty=uncertainty, prepared=prepared, overwrite=overwrite, debug=debug,
+        json=json,
+    )  # fmt: skip
+
+
+app.command()(prepare)
 app.command()(align)
 app.command()(labels)
 app.command()(repair)

@@ -99,6 +99,15 @@ def read(
     return dataset
 
 
+def chunks_of(path: str | PathLike[str]) -> tuple[int, int, int] | None:
+    """Return the sections, rows and columns of the chunks of a file that is streamed to; None: it has none."""
+    if format_of(path) != "zarr":
+        return None
+    from .zarr.sink import CHUNK_GRID
+
+    return CHUNK_GRID
+
+
 def series_of(path: str | PathLike[str]) -> list[str]:
     """Return the names of the stacks that a file holds, each to be read as ``FILE::NAME``; of other formats none.
 

@@ -67,7 +67,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
         if not os.access(path.parent, os.W_OK | os.X_OK):
             raise OutputError(f"no permission to write into the folder '{path.parent}'; choose another one")
     except OSError as error:  # a name too long, a folder that may not be entered
-        raise OutputError(_explain(path, error)) from error
+        raise OutputError(explain_os_error(path, error)) from error
 
 
 def _is_folder_format(path: Path) -> bool:
@@ -99,9 +99,9 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
         temporary.mkdir() if _is_folder_format(temporary) else temporary.touch(exist_ok=False)
         yield temporary
         _flush(temporary)
-        _take_place(temporary, path, overwrite=overwrite)
+        put_in_place(temporary, path, overwrite=overwrite)
     except OSError as error:
-        raise OutputError(_explain(path, error)) from error
+        raise OutputError(explain_os_error(path, error)) from error
     finally:
         with suppress(OSError):  # a folder that has vanished meanwhile: the first error is the one to tell
             _remove(temporary)
@@ -119,8 +119,16 @@ def _flush_file(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _take_place(temporary: Path, path: Path, *, overwrite: bool) -> None:
-    """Rename; an old image folder steps aside first and comes back if that fails."""
+def put_in_place(temporary: Path, path: Path, *, overwrite: bool) -> None:
+    """Rename what is whole; an old image folder steps aside first and comes back if that fails.
+
+    Raises
+    ------
+    OSError
+        If it cannot be done.
+    OutputError
+        If the name is taken and nothing may be replaced.
+    """
     if not overwrite:
         _take_free_place(temporary, path)
         return
@@ -173,7 +181,8 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _explain(path: Path, error: OSError) -> str:
+def explain_os_error(path: Path, error: OSError) -> str:
+    """Return in words why a file could not be written."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} or is_short_write(error):
         reason = error.strerror or error
         return f"'{path}' was not written: disk full ({reason}); free some space or choose another folder"

@@ -19,9 +19,11 @@ from pydantic import Field
 
 from ..method import Method, MethodConfig, MethodSpec, Runtime, Sections, Tiling, working_dtype
 from ..numerics.back_projection import REACH, Floor, window_of
+from ..numerics.bounds import Bounds
 from ..numerics.interpolation import Weights, unaverage, weights
+from ..preparation import State, images_of
 from ..progress import Progress, Report, silent
-from ..stack import Stack
+from ..stack import Acquisition, Stack
 
 _CHUNK = 64
 """Depths per matrix product."""
@@ -67,15 +69,28 @@ class _Interpolator:
     kind: str
     match_projections: bool = False
     clip: bool = False
-    _bounds: tuple[float, float] | None = None
+    _bounds: Bounds | None = None
     _floor: Floor = field(default_factory=Floor)
 
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
-        if self.clip and not stack.acquisition.is_projection:
-            self._bounds = float(stack.voxels.min()), float(stack.voxels.max())
+        self.prepare_on([stack], stack, report=report)
+
+    def prepare_on(
+        self, blocks: Sequence[Stack], whole: Stack, *, report: Report = silent, again: bool = False
+    ) -> None:
+        if self.clip and not whole.acquisition.is_projection:
+            self._bounds = Bounds.of(images_of(blocks), of_all=len(blocks) == 1)
         if self.match_projections:
-            self._floor = Floor.of(stack)
+            self._floor = Floor.of_images(images_of(blocks), whole.acquisition)
         report(Progress(1.0))
+
+    def state(self) -> State:
+        bounds = None if self._bounds is None else self._bounds.as_json()
+        return State({"bounds": bounds, "floor": self._floor.value})
+
+    def restore(self, state: State, stack: Stack) -> None:
+        bounds, self._floor = state.values["bounds"], Floor(float(state.values["floor"]))
+        self._bounds = None if bounds is None else Bounds.from_json(bounds)
 
     def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report = silent) -> Sections:
         values = self._floor.held(lambda at: self._rendered(stack, at, report), stack, np.asarray(z, float))
@@ -91,7 +106,7 @@ class _Interpolator:
             np.matmul(matrix.astype(dtype), flat[window].astype(dtype, copy=False), out=values[rows])
             report(Progress(min(1.0, rows.stop / len(z))))
         if self._bounds is not None:
-            np.clip(values, *self._bounds, out=values)
+            self._bounds.clip(values, stack.voxels)
         return values.reshape(len(z), *stack.voxels.shape[1:])
 
     def _weights(self, stack: Stack, z: Weights) -> tuple[slice, Weights]:
@@ -117,9 +132,18 @@ def _cubic(config: CubicConfig, _runtime: Runtime) -> Method:
     return _Interpolator(config.kind, config.match_projections, clip=config.overshoot == "clip")
 
 
+def _reach(config: MethodConfig, acquisition: Acquisition) -> int:
+    """Return the sections beyond those on both sides of a gap whose weights are not 0."""
+    if acquisition.is_projection and getattr(config, "match_projections", False):
+        return REACH
+    if isinstance(config, CubicConfig):
+        return 1 if config.kind == "catmull-rom" else REACH
+    return 0
+
+
 _SHARED: dict[str, Any] = {
     "training": None,
-    "tiling": Tiling(halo=0, z_reach=REACH, parallel=True, lazy=True),
+    "tiling": Tiling(halo=0, z_reach=_reach, parallel=True, lazy=True),
     "cost": "seconds, even for large stacks",
 }
 

@@ -18,8 +18,9 @@ from pydantic import Field
 
 from ..method import Method, MethodConfig, MethodSpec, Runtime, Sections, Tiling
 from ..numerics.motion import motion, moved, single_threaded
+from ..preparation import Keeps, State, images_of, prepare_on
 from ..progress import Progress, Report, part, silent
-from ..stack import Stack
+from ..stack import Acquisition, Stack
 from ..stack.scaling import Scaling
 from ..stack.thinning import spread_over
 from . import registry
@@ -116,20 +117,41 @@ class _Flow:
         self._known: OrderedDict[tuple[int, int], _Motion] = OrderedDict()
 
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
-        self._scaling = Scaling.of(stack.voxels)
-        if self._config.finest_scale is None:  # of the whole images, so that tiles are treated alike
+        self.prepare_on([stack], stack, report=report)
+
+    def prepare_on(
+        self, blocks: Sequence[Stack], whole: Stack, *, report: Report = silent, again: bool = False
+    ) -> None:
+        self._scaling = Scaling.of(images_of(blocks))
+        self._choose_scale(whole)
+        prepare_on(self._fallback, blocks, whole, report=part(report, 0.0, 0.1))
+        if self._config.self_check and len(blocks[0].depths) > 2:
+            self._trust = self._check_on(blocks, part(report, 0.1, 1.0))
+
+    def _choose_scale(self, stack: Stack) -> None:
+        """Choose the finest scale by the size of the whole images, so that tiles are treated alike."""
+        if self._config.finest_scale is None:
             automatic = int(max(stack.voxels.shape[1:]) > _LARGE)
             self._config = self._config.model_copy(update={"finest_scale": automatic})
-        self._fallback.prepare(stack, report=part(report, 0.0, 0.1))
-        if self._config.self_check and len(stack.depths) > 2:
-            self._trust = self._check_on(stack, part(report, 0.1, 1.0))
 
-    def _check_on(self, stack: Stack, report: Report) -> float:
+    def state(self) -> State:
+        fallback = {"fallback": self._fallback.state()} if isinstance(self._fallback, Keeps) else {}
+        values = {"trust": self._trust, "finest_scale": self._config.finest_scale}
+        return State.of_parts(fallback, {"scaling": self._scaling.as_json(), **values})
+
+    def restore(self, state: State, stack: Stack) -> None:
+        self._scaling, self._trust = Scaling.from_json(state.values["scaling"]), float(state.values["trust"])
+        self._config = self._config.model_copy(update={"finest_scale": int(state.values["finest_scale"])})
+        if isinstance(self._fallback, Keeps):
+            self._fallback.restore(state.part("fallback"), stack)
+
+    def _check_on(self, blocks: Sequence[Stack], report: Report) -> float:
         """Return the share of the flow's correction that fits left-out sections best (least squares), 0 to 1."""
-        inner = spread_over(np.arange(1, len(stack.depths) - 1), _CHECKED)
+        each = spread_over(np.arange(1, len(blocks[0].depths) - 1), -(-_CHECKED // len(blocks)))
+        inner = [(stack, i) for stack in blocks for i in each.tolist()]
         helped, size = 0.0, 0.0
         with single_threaded():
-            for done, i in enumerate(inner.tolist()):
+            for done, (stack, i) in enumerate(inner):
                 below, truth, above = (self._scaling.apply(stack.voxels[j]) for j in (i - 1, i, i + 1))
                 t = float((stack.depths[i] - stack.depths[i - 1]) / (stack.depths[i + 1] - stack.depths[i - 1]))
                 plain = (1 - t) * below + t * above
@@ -249,6 +271,11 @@ def _resample(image: Image, flow: Image, how: str) -> Image:
     return images[0] if len(images) == 1 else np.asarray((images[0] + images[1]) / 2)
 
 
+def _reach(config: FlowConfig, acquisition: Acquisition) -> int | None:
+    fallback = registry.get(config.fallback)
+    return fallback.z_reach(fallback.config(), acquisition)
+
+
 FLOW = MethodSpec(
     name="flow",
     title="Optical flow",
@@ -259,6 +286,6 @@ FLOW = MethodSpec(
     cost="seconds for small images, minutes for stacks of thousands of pixels per side",
     acquisitions=frozenset({"slice"}),
     training=None,
-    tiling=Tiling(halo=_MARGIN),
+    tiling=Tiling(halo=_MARGIN, z_reach=_reach, lazy=True),
     shares_fit=True,
 )

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..progress import Progress, Report, silent
-from ..stack import Stack, fine_depths
+from ..stack import Acquisition, Stack, fine_depths
 from ..stack.lazy import planes_of
 from .interpolation import Weights, unaverage, weights
 
 REACH = 24
 """Images on each side that a weight may use: the influence of an image falls by 1/2 or more per image."""
-_NEAR = 6
+MATCHED = 6
 """The same where only a small error is made up for."""
 _SECTIONS = 64
 """Sections per matrix product."""
@@ -48,13 +48,18 @@ class Floor:
     @classmethod
     def of(cls, stack: Stack) -> Floor:
         """Return the floor of the recorded projections, if many voxels lie exactly at their smallest value."""
-        if not stack.acquisition.is_projection:
+        return cls.of_images(stack.voxels, stack.acquisition)
+
+    @classmethod
+    def of_images(cls, images: NDArray[Any], acquisition: Acquisition) -> Floor:
+        """Return the floor of some recorded images (N, Y, X)."""
+        if not acquisition.is_projection:
             return cls()
-        lows = ((image.min(), image) for image in planes_of(stack.voxels))  # read once: they may still be in a file
+        lows = ((image.min(), image) for image in planes_of(images))  # read once: they may still be in a file
         found = [(float(low), int(np.count_nonzero(image == low))) for low, image in lows]
         lowest = min(value for value, _ in found)
         count = sum(count for value, count in found if value == lowest)
-        return cls(lowest) if count >= _SHARED * math.prod(stack.voxels.shape) else cls()
+        return cls(lowest) if count >= _SHARED * math.prod(images.shape) else cls()
 
     @property
     def is_known(self) -> bool:
@@ -123,7 +128,7 @@ def back_projected(
     z: NDArray[np.float64],
     report: Report = silent,
     *,
-    reach: int = _NEAR,
+    reach: int = MATCHED,
 ) -> NDArray[Any]:
     """Return sections at depths z, corrected so that averages of the sections equal the recorded images.
 

@@ -29,7 +29,11 @@ def aligned(request: Request, report: Report) -> Request:
     Only the sections of the request are looked at: what is hidden in an evaluation has no part in it.
     """
     assert request.align is not None
-    transforms = estimate(request.dataset, request.align, report=report)
+    return moved(request, estimate(request.dataset, request.align, report=report))
+
+
+def moved(request: Request, transforms: Transforms) -> Request:
+    """Return the request on its sections as transforms move them."""
     dataset = transforms.apply(request.dataset)
     first = request.enhance
     return replace(

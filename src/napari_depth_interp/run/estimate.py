@@ -19,15 +19,16 @@ from typing import Any
 
 import numpy as np
 
+from .. import io
 from ..errors import OutputError
-from ..method import FEWEST_STEPS, Method, MethodConfig, Runtime, Sections, working_dtype
+from ..method import FEWEST_STEPS, Method, MethodConfig, Runtime, Sections
 from ..progress import Cancelled, Progress, Report, part, silent
 from ..stack import Dataset, Stack
-from ..stack.lazy import is_lazy
 from ..system.amounts import duration, size_in_words
 from ..system.memory import free_memory, resident_memory
 from .aligning import seconds_of_aligning
 from .execute import execute
+from .memory import WRITING_BYTES, input_bytes, memory_of
 from .outputs import Target, result_bytes
 from .request import Request
 from .tiling import largest_tile, share_of_margins
@@ -55,10 +56,6 @@ _SLOW_TRAINING = 1.5
 """Seconds of a short training from which the longer one has twice its steps only."""
 _LONGEST = 2.0
 """Seconds after which a short run that reports how far it is needs not be waited for."""
-_TILE_COPIES = 2
-"""The voxels of a tile, and what ``sections_at`` holds beside them."""
-_WRITING_BYTES = 150 * 10**6
-"""What writing takes beside the tiles: chunks on their way through the compressor."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +73,8 @@ class Estimate:
         Whether the result goes into a file as it is made.
     needed_bytes, free_bytes : int
         Memory that the run needs beside what the process has already, and free memory.
+    once_seconds : float
+        Of the seconds those that are spent once, however many processes share the rest.
     """
 
     seconds: float
@@ -84,6 +83,7 @@ class Estimate:
     streamed: bool
     needed_bytes: int
     free_bytes: int
+    once_seconds: float = 0.0
 
     @property
     def fits(self) -> bool:
@@ -123,14 +123,15 @@ def estimate_run(request: Request, target: Target | None = None, report: Report 
         Cancels the measurement by raising ``Cancelled``.
     """
     already, needed = resident_memory(), memory_needed(request, target)  # before the short runs leave memory behind
-    seconds = _seconds(request, target, report)
+    once, divided = _seconds(request, target, report)
     return Estimate(
-        seconds,
+        once + divided,
         already + needed,
         result_bytes(request, uncertainty=target is None or target.uncertainty is not None),
         target is not None,
         needed,
         free_memory(),
+        once,
     )
 
 
@@ -139,24 +140,15 @@ def memory_needed(request: Request, target: Target | None = None) -> int:
     if request.enhance is not None:  # its result is held while the other method works
         alone = memory_needed(replace(request, enhance=None), target)
         return max(memory_needed(request.enhance), result_bytes(request.enhance) + alone)
-    stack = request.dataset.stack()
-    voxels = math.prod(stack.voxels.shape)
-    itemsize = np.dtype(working_dtype(stack.voxels.dtype)).itemsize
-    cost = request.spec.training_cost
+    size, cost = _size(request), request.spec.training_cost
+    memory = memory_of(request, 0 if target else result_bytes(request))
+    chunk_grid = None if target is None else io.chunks_of(target.path)
+    tiles = largest_tile(request, chunk_grid, voxels=memory.tiles) * memory.bytes_per_voxel
     together = request.dataset.voxels.shape[1] if request.shares_fit else 1
-    tiles = together * largest_tile(request) * itemsize * _TILE_COPIES
-    prepared = 0.0 if cost is None else voxels * 4 * cost.floats
-    needed = max(tiles, prepared) + (cost.megabytes * 1e6 if cost is not None else 0)
-    if is_lazy(stack.voxels) and not request.spec.tiling.lazy:
-        needed += stack.voxels.nbytes
-    if together > 1:  # the channels are read for the image that is learned from
-        needed += voxels * itemsize + (together * stack.voxels.nbytes if is_lazy(stack.voxels) else 0)
-    if request.fill_nan and stack.voxels.dtype.kind == "f":
-        needed += 2 * stack.voxels.nbytes
-    if request.align is not None and not is_lazy(stack.voxels):  # the sections as they are moved
-        needed += request.dataset.voxels.nbytes
-    needed += result_bytes(request) if target is None else _WRITING_BYTES
-    return int(needed)
+    seen = size if size <= memory.learned_from or not request.spec.takes_lazy(request.config) else memory.drawn
+    prepared = 0.0 if cost is None else together * seen * 4 * cost.floats
+    needed = max(tiles, prepared) + (cost.megabytes * 1e6 if cost is not None else 0) + input_bytes(request)
+    return int(needed + (result_bytes(request) if target is None else WRITING_BYTES))
 
 
 @dataclass
@@ -191,13 +183,16 @@ class _Times:
         return self.prepare + self.rest
 
 
-def _seconds(request: Request, target: Target | None, report: Report) -> float:
+def _seconds(request: Request, target: Target | None, report: Report) -> tuple[float, float]:
+    """Return the seconds that are spent once, and those that several processes could share."""
     if request.align is not None:
-        return seconds_of_aligning(request) + _seconds(replace(request, align=None), target, report)
+        once, divided = _seconds(replace(request, align=None), target, report)
+        return seconds_of_aligning(request) + once, divided
     if request.enhance is not None:
         alone = replace(request, enhance=None)
-        enhancing = _seconds(request.enhance, None, part(report, 0.0, 0.5))
-        return enhancing + _seconds(alone, target, part(report, 0.5, 1.0))
+        enhancing = sum(_seconds(request.enhance, None, part(report, 0.0, 0.5)))
+        once, divided = _seconds(alone, target, part(report, 0.5, 1.0))
+        return enhancing + once, divided
     cost = request.spec.training_cost
     steps = 0 if cost is None else cost.steps(request.config)
     few = min(_FEW, steps)
@@ -213,7 +208,8 @@ def _seconds(request: Request, target: Target | None, report: Report) -> float:
         trained = _measure(request, target, again.asked, more, part(report, 0.8, 1.0), prepare_only=True)
     report(Progress(1.0))
     starting = max(0.0, first.prepare - small.prepare if few else first.total - small.total)
-    return starting + _extrapolated(request, steps, (small, large), (again, trained))
+    prepare, rest = _extrapolated(request, steps, (small, large), (again, trained))
+    return starting + prepare, rest
 
 
 def _larger(request: Request, target: Target | None, small: _Times, report: Report) -> _Times:
@@ -225,8 +221,13 @@ def _larger(request: Request, target: Target | None, small: _Times, report: Repo
     return large
 
 
-def _extrapolated(request: Request, steps: int, sizes: tuple[_Times, _Times], lengths: tuple[_Times, _Times]) -> float:
-    """Return the seconds of the whole run: ``sizes`` differ in their crops, ``lengths`` in their training steps."""
+def _extrapolated(
+    request: Request, steps: int, sizes: tuple[_Times, _Times], lengths: tuple[_Times, _Times]
+) -> tuple[float, float]:
+    """Return the seconds of the whole run in ``prepare`` and elsewhere.
+
+    ``sizes`` differ in their crops, ``lengths`` in their training steps.
+    """
     (small, large), (again, trained) = sizes, lengths
     cost = request.spec.training_cost
     seen, made = _size(request), math.prod(request.output_shape[2:])
@@ -244,7 +245,7 @@ def _extrapolated(request: Request, steps: int, sizes: tuple[_Times, _Times], le
     prepare = max(0.0, untrained + per_work * work(steps, seen) + per_seen * (looked_at - small.seen))
     rest = max(0.0, small.rest + per_made * (made * share_of_margins(request) - small.made))
     fits = 1 if request.shares_fit else channels
-    return float(times * (fits * prepare + channels * rest))
+    return float(times * fits * prepare), float(times * channels * rest)
 
 
 def _slope(rise: float, run: int) -> float:
@@ -331,7 +332,7 @@ def _cropped(request: Request, voxels: int, *, chunked: bool) -> Request:
     kept = request.depths <= depths[-1] + 1e-9 * abs(depths[-1])
     kept = kept if kept.sum() > 1 else np.arange(len(request.depths)) < 2
     part_of_it: Any = dataset.voxels[:1, :1, :count, top : top + rows, left : left + columns]
-    if not request.spec.tiling.lazy:
+    if not request.spec.takes_lazy(request.config):
         part_of_it = np.asarray(part_of_it)
     smaller = Dataset(part_of_it, replace(dataset.grid, depths=depths), dataset.acquisition)
     observed = np.where(request.observed < count, request.observed, -1)
@@ -347,8 +348,8 @@ def _crop_size(request: Request, voxels: int, *, chunked: bool) -> tuple[int, in
         count = min(most, max(_FEW_SECTIONS, voxels // (high * wide)))
         columns = min(wide, max(24, round(math.sqrt(voxels / count))))
         return count, min(height, max(24, voxels // (count * columns))), columns
-    columns = width if request.spec.tiling.lazy else min(width, _COLUMNS)
+    columns = width if request.spec.takes_lazy(request.config) else min(width, _COLUMNS)
     rows = min(height, max(24, voxels // (most * columns)))
-    if chunked and request.spec.tiling.lazy and voxels > _SMALL:
+    if chunked and request.spec.takes_lazy(request.config) and voxels > _SMALL:
         rows = min(height, -(-rows // _COLUMNS) * _COLUMNS)  # whole chunks, as in the real run
     return most, rows, columns

@@ -17,13 +17,13 @@ def versions() -> dict[str, str]:
     return {"napari-depth-interp": __version__, "numpy": np.__version__, "python": platform.python_version()}
 
 
-def input_record(dataset: Dataset) -> dict[str, Any]:
-    """Return what a history says about the input."""
+def input_record(dataset: Dataset, *, hashed: bool = True) -> dict[str, Any]:
+    """Return what a history says about the input; with ``hashed`` off without the hash, for which all is read."""
     source = dataset.source
     return {
         "file": source.name if source else None,
         "shape": list(dataset.voxels.shape),
         "dtype": str(dataset.voxels.dtype),
-        "sha256": signature(dataset.voxels),
+        **({"sha256": signature(dataset.voxels)} if hashed else {}),
         "depths": dataset.stack().grid.mirrored(dataset.stack().depths).tolist(),
     }

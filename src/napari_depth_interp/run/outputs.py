@@ -15,7 +15,9 @@ from .. import io
 from ..errors import OutputError
 from ..progress import Progress, Report, part
 from ..stack import Dataset
+from ..system.cluster import Processes
 from ..system.memory import check_disk, check_fits, free_memory
+from .settings import Settings
 
 OVERHEAD_BYTES = 300 * 10**6
 """What a run takes beside its result: tiles, libraries."""
@@ -52,6 +54,29 @@ class Planned(Protocol):
 
 
 @dataclass(frozen=True)
+class Spread:
+    """Processes among which a run is divided, and what they have to know to resolve its request themselves.
+
+    Attributes
+    ----------
+    processes : Processes
+    source : Path
+        The input, as all of them see it.
+    settings : Settings
+    depths : tuple of float or None
+        Explicit target depths.
+    extrapolate : bool
+        They may lie beyond the first and the last section.
+    """
+
+    processes: Processes
+    source: Path
+    settings: Settings
+    depths: tuple[float, ...] | None = None
+    extrapolate: bool = False
+
+
+@dataclass(frozen=True)
 class Target:
     """Files that a result is streamed to.
 
@@ -65,16 +90,28 @@ class Target:
         Replace existing files.
     history : mapping
         What is added to the history of the run, such as scores on held-out sections.
+    resume : bool
+        Go on with what an earlier run has left, and leave what is done if this one fails.
+    spread : Spread or None
+        Other processes that make the result.
     """
 
     path: Path
     uncertainty: Path | None = None
     overwrite: bool = False
     history: Mapping[str, Any] | None = None
+    resume: bool = False
+    spread: Spread | None = None
 
 
 def choose_target(
-    request: Planned, path: Path, uncertainty: Path | None = None, *, overwrite: bool = False
+    request: Planned,
+    path: Path,
+    uncertainty: Path | None = None,
+    *,
+    overwrite: bool = False,
+    resume: bool = False,
+    spread: Spread | None = None,
 ) -> Target | None:
     """Return how a result is to be streamed to ``path``, or None if it is made in memory and saved afterwards.
 
@@ -83,8 +120,10 @@ def choose_target(
     Raises
     ------
     OutputError
-        If one file of two cannot be streamed.
+        If one file of two cannot be streamed, or what is to be resumed or made by several processes is no OME-Zarr.
     """
+    if resume or spread is not None:
+        _check_blockwise(request, path, uncertainty, "several workers make" if spread is not None else "--resume needs")
     if request.needs_memory:
         return None
     kind = io.format_of(path)
@@ -94,7 +133,18 @@ def choose_target(
     for each in (path, uncertainty):
         if each is not None:
             io.check_stream(each)
-    return Target(path, uncertainty, overwrite)
+    return Target(path, uncertainty, overwrite, resume=resume, spread=spread)
+
+
+def _check_blockwise(request: Planned, path: Path, uncertainty: Path | None, what: str) -> None:
+    for each in (path, uncertainty):
+        if each is not None and io.format_of(each) != "zarr":
+            raise OutputError(f"{what} results of blocks, and '{each.name}' is none; write .ome.zarr instead")
+    if request.needs_memory:
+        raise OutputError(
+            f"{what} results of blocks, and enhanced sections are held in memory; enhance them into a file, then "
+            "interpolate that"
+        )
 
 
 @dataclass(frozen=True)
@@ -190,7 +240,7 @@ def opened(request: Planned, target: Target | None) -> Iterator[Outputs]:
     if target is None:
         yield _in_memory(request)
         return
-    _check_target(request, target)
+    check_target(request, target)
     with ExitStack() as files:
         uncertain = None
         if target.uncertainty is not None:
@@ -213,11 +263,12 @@ def _in_memory(request: Planned) -> Outputs:
     return Outputs(MemoryOutput(np.empty(shape, request.output_dtype)), uncertainty)
 
 
-def _check_target(request: Planned, target: Target) -> None:
+def check_target(request: Planned, target: Target, missing: float = 1.0) -> None:
+    """Refuse what is not there, and what does not fit onto the disk; ``missing`` is the share yet to be written."""
     if target.uncertainty is not None and not request.gives_uncertainty:
         raise OutputError(f"{request.method} gives no uncertainty; there is nothing to write to it")
     size = result_bytes(request, uncertainty=target.uncertainty is not None)
-    check_disk(size, target.path)
+    check_disk(int(size * missing), target.path)
 
 
 def _file(request: Planned, path: Path, dtype: np.dtype[Any], target: Target, files: ExitStack) -> FileOutput:

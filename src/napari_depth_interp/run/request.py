@@ -23,7 +23,9 @@ from ..stack.label_images import looks_like_labels
 from ..stack.lazy import planes_of
 from ..stack.part import part_of
 from ..stack.units import parse_length
+from ..system.amounts import parse_size
 from ..system.devices import default_threads, resolve_device
+from .blocks import Shape, shard_shape
 from .exclusion import end_notes, excluded_sections, without_excluded
 from .history import input_record, versions
 from .settings import Settings, ShareFit, StackSettings, explain_validation
@@ -71,6 +73,10 @@ class Request:
         Fill voxels that are not a number for the computation; give float32 whatever the input was.
     share_fit : {"auto", "yes", "no"}
         Which channels share what the method learns, as in the settings.
+    shard : str or None
+        Voxels of one file of an OME-Zarr result, as in the settings.
+    memory : int or None
+        Bytes that the process may take; None: what is free.
     stored_dtype : dtype or None
         Type of the result's voxels where it is not that of the dataset's.
     depths_known : bool
@@ -96,6 +102,8 @@ class Request:
     fill_nan: bool = False
     float_output: bool = False
     share_fit: ShareFit = "auto"
+    shard: str | None = None
+    memory: int | None = None
     stored_dtype: np.dtype[Any] | None = None
     depths_known: bool = True
     part: Mapping[str, str] = field(default_factory=dict)
@@ -141,9 +149,19 @@ class Request:
         return wanted and dataset.voxels.shape[1] > 1 and self.spec.can_share(self.config)
 
     @property
+    def file_shape(self) -> Shape | None:
+        """Sections, rows and columns of one file of an OME-Zarr result; None: each chunk is a file."""
+        return shard_shape(self.shard, self.output_shape)
+
+    @property
     def tile_halo(self) -> int | None:
         """Pixels that a tile needs on each side; None: the method needs whole sections."""
         return self.spec.halo(self.config)
+
+    @property
+    def z_reach(self) -> int | None:
+        """Observed sections that a tile needs beyond those at its gaps; None: the method needs all of them."""
+        return self.spec.z_reach(self.config, self.dataset.acquisition)
 
     @property
     def moved(self) -> NDArray[np.bool_]:
@@ -161,8 +179,11 @@ class Request:
         acquisition = self.dataset.acquisition if self.spec.enhances else Acquisition()
         return replace(self.dataset, voxels=empty, grid=self.grid, acquisition=acquisition, record={}, notes=())
 
-    def record(self) -> dict[str, Any]:
-        """Return the history of the run as JSON-ready values; equal runs give equal records."""
+    def record(self, *, hashed: bool = True) -> dict[str, Any]:
+        """Return the history of the run as JSON-ready values; equal runs give equal records.
+
+        With ``hashed`` off the voxels of the input are not read for their hash.
+        """
         moved = self.moved
         there = [int(i) for i in np.flatnonzero((self.observed >= 0) & ~moved)]
         aligned = {} if self.transforms is None else {"align": self.transforms.as_json()}
@@ -186,7 +207,7 @@ class Request:
             **({"moved": [int(i) for i in np.flatnonzero(moved)]} if moved.any() else {}),
             **({"enhanced": [int(i) for i in np.flatnonzero(self.observed >= 0)]} if self.enhance else {}),
             **({"enhanced": list(range(len(self.depths)))} if self.spec.enhances else {}),
-            "input": input_record(self.recorded or self.dataset),
+            "input": input_record(self.recorded or self.dataset, hashed=hashed),
         }
 
 
@@ -195,7 +216,12 @@ def _enhancement_record(request: Request) -> dict[str, Any]:
 
 
 def resolve(
-    dataset: Dataset, settings: Settings, *, depths: Sequence[float] | None = None, extrapolate: bool = False
+    dataset: Dataset,
+    settings: Settings,
+    *,
+    depths: Sequence[float] | None = None,
+    extrapolate: bool = False,
+    trusted: bool = False,
 ) -> Request:
     """Check what was asked for against the data and complete it.
 
@@ -208,6 +234,8 @@ def resolve(
         Explicit target depths instead of the settings' factor, spacing or isotropic.
     extrapolate : bool
         Allow explicit depths beyond the first and the last section.
+    trusted : bool
+        Another process has looked at the voxels already: do not read them again.
 
     Raises
     ------
@@ -222,9 +250,11 @@ def resolve(
     spec, config = resolve_method(settings.method, settings.preset, settings.parameters)
     whole, excluded = dataset, excluded_sections(dataset, settings, spec)
     dataset = without_excluded(whole, settings)
-    check_voxels(dataset, fill_nan=settings.nan == "fill", alone=spec.enhances)
+    if not trusted:
+        check_voxels(dataset, fill_nan=settings.nan == "fill", alone=spec.enhances)
     _check_acquisition(spec, dataset.acquisition)
     _check_model(spec, config)
+    shard_shape(settings.shard, dataset.voxels.shape)
     device, warning = resolve_device(settings.device, spec.devices)
     warnings = [warning] if warning else []
     known = dataset.grid.depths is not None
@@ -251,6 +281,8 @@ def resolve(
         fill_nan=settings.nan == "fill",
         float_output=settings.dtype == "float32",
         share_fit=settings.share_fit,
+        shard=settings.shard,
+        memory=None if settings.memory is None else parse_size(settings.memory),
         depths_known=known,
         part=part_in_words(settings),
         excluded=excluded,
@@ -260,7 +292,7 @@ def resolve(
             *end_notes(whole, excluded),
             *_sharing_notes(dataset, settings, spec, config),
             *warnings,
-            *_label_notes(dataset, spec),
+            *(() if trusted else _label_notes(dataset, spec)),
         ),
     )
 
@@ -273,7 +305,7 @@ def _enhancement(dataset: Dataset, settings: Settings) -> Request | None:
         return None
     check_enhancer(registry.get(settings.enhance))
     own = {"method": settings.enhance, "parameters": settings.enhance_parameters}
-    given = {"preset", "nan", "device", "threads", "seed", "share_fit"}
+    given = {"preset", "nan", "device", "threads", "seed", "share_fit", "memory"}
     dtype = "keep" if dataset.voxels.dtype.kind == "f" else "float32"
     return resolve(replace(dataset, notes=()), Settings(**settings.model_dump(include=given), **own, dtype=dtype))
 

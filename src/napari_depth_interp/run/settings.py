@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ..errors import RequestError
 from ..method import Preset
+from ..system.amounts import parse_size
 
 DEFAULT_METHOD = "auto"
 ShareFit = Literal["auto", "yes", "no"]
@@ -134,10 +135,28 @@ class Settings(StackSettings):
     dtype: Literal["keep", "float32"] = Field(
         "keep", description="Type of the result: keep the input's (rounded and clipped), or float32."
     )
+    shard: Annotated[str | None, Option("Z,Y,X|none")] = Field(
+        None,
+        description="Voxels of one file of an OME-Zarr result: sections, rows and columns, such as 64,1024,1024; each "
+        "file holds many chunks (of 8,256,256), and each is made at once. none: a file for each chunk. Default: none "
+        "for results of up to 1 Gvoxel, 64,1024,1024 for larger ones, so that 10 TB take 10^5 files.",
+    )
     nan: Literal["refuse", "fill"] = Field(
         "refuse", description="Voxels that are not a number: refuse the stack, or fill them for the computation only."
     )
+    memory: Annotated[str | None, Option("SIZE")] = Field(
+        None,
+        description="Memory that the process may take, such as 8GB: tiles, and what is learned from, are made as small "
+        "as that needs. Default: what is free, and no more than helps.",
+    )
     device: str = Field("auto", description="Where to compute: auto, cpu, cuda, cuda:N or mps.")
+
+    @field_validator("memory")
+    @classmethod
+    def _size(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_size(value)
+        return value
 
     @field_validator("exclude", mode="before")
     @classmethod

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,18 +37,35 @@ def groups_of(request: Request) -> list[Group]:
     return groups
 
 
-def guide_of(stacks: Sequence[Stack], *, rgb: bool) -> Stack:
-    """Return the image that is learned from.
+@dataclass(frozen=True)
+class Guide:
+    """How the image that is learned from is made of several channels, voxel by voxel.
 
-    The luminance of an RGB image (ITU-R BT.709) in its own type; of other channels the mean, each brought to about 0
-    to 1, as float32.
+    It is the luminance of an RGB image (ITU-R BT.709) in its own type; of other channels the mean, each brought to
+    about 0 to 1 by its scaling, as float32.
     """
-    if rgb:
-        return replace(stacks[0], voxels=luminance(*(each.voxels for each in stacks)))
-    total = np.zeros(stacks[0].voxels.shape, np.float32)
-    for each in stacks:
-        total += Scaling.of(each.voxels).apply(each.voxels)
-    return replace(stacks[0], voxels=total / np.float32(len(stacks)))
+
+    scalings: tuple[Scaling, ...] = ()
+
+    @classmethod
+    def of(cls, channels: Sequence[NDArray[Any]], *, rgb: bool) -> Guide:
+        """Return the recipe for the voxels of these channels."""
+        return cls() if rgb else cls(tuple(Scaling.of(each) for each in channels))
+
+    def image(self, channels: Sequence[Stack]) -> Stack:
+        """Return the image of the channels, or of the same part of each."""
+        first = channels[0]
+        if not self.scalings:
+            return replace(first, voxels=luminance(*(each.voxels for each in channels)))
+        total = np.zeros(first.voxels.shape, np.float32)
+        for scaling, each in zip(self.scalings, channels, strict=True):
+            total += scaling.apply(each.voxels)
+        return replace(first, voxels=total / np.float32(len(channels)))
+
+
+def guide_of(stacks: Sequence[Stack], *, rgb: bool) -> Stack:
+    """Return the image that is learned from."""
+    return Guide.of([each.voxels for each in stacks], rgb=rgb).image(stacks)
 
 
 @dataclass(frozen=True)
@@ -79,3 +96,29 @@ class Range:
         """Return sections in the range of the channel."""
         values, errors = (sections.values - self.start) * self.back + self.offset, sections.uncertainty
         return Sections(values, None if errors is None else errors * np.float32(self.back))
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """The guide of several channels, and the range of each on it."""
+
+    guide: Guide
+    ranges: tuple[Range, ...]
+
+    @classmethod
+    def of(cls, guide: Guide, channels: Sequence[NDArray[Any]], image: NDArray[Any]) -> Sharing:
+        """Return how channels stand to the image that is learned from."""
+        return cls(guide, tuple(Range.of(each, image) for each in channels))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the numbers as JSON holds them."""
+        return {
+            "scalings": [each.as_json() for each in self.guide.scalings],
+            "ranges": [asdict(each) for each in self.ranges],
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Sharing:
+        """Return what was written by :meth:`as_json`."""
+        guide = Guide(tuple(Scaling.from_json(each) for each in values["scalings"]))
+        return cls(guide, tuple(Range(**each) for each in values["ranges"]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,11 +13,21 @@ from ..stack import Stack
 from .request import Request
 
 TILE_BYTES = 96 * 2**20
-"""Working memory of all tiles together: float copies of input and output rows."""
+"""Voxels of all tiles together, input and output, as floats."""
 WHOLE_BYTES = 512 * 2**20
 """The same for methods that need whole sections, or margins around tiles: they compute much anew in every tile."""
 PORTION = 64
-"""Target sections of one tile, for methods that need only some observed sections for them."""
+"""Target sections of one tile, for methods that need only some observed sections for them and no margins."""
+_ANEW = 1.3
+"""How many times more may be computed than kept in margins along y and x, before margins along z are made wider."""
+_ASKED = 16
+"""Tiles along z whose margins are looked at, about."""
+_OF_Z = 0.5
+"""What a section that is only seen, in the margin along z, costs beside one that is made; roughly."""
+
+Region = tuple[slice, slice, slice]
+"""Sections of the result, rows and columns (those of the input)."""
+Chunks = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -45,50 +54,166 @@ class Tile:
         return int(deep * rows * columns)
 
 
-def tiles(request: Request, stack: Stack, chunk_grid: tuple[int, int, int] | None = None) -> Iterator[Tile]:
+@dataclass(frozen=True)
+class _Sizes:
+    """Sections, rows and columns of tiles, and what their margins cost: all that is computed over what is kept."""
+
+    deep: int
+    rows: int
+    columns: int
+    in_plane: float = 1.0
+    along_z: float = 1.0
+
+    @property
+    def rank(self) -> tuple[float, float, int]:
+        """The smaller, the better."""
+        cost = self.in_plane * (1 + _OF_Z * (self.along_z - 1))
+        return max(self.in_plane, _ANEW), cost, -self.deep
+
+
+def tiles(
+    request: Request,
+    stack: Stack,
+    chunk_grid: Chunks | None = None,
+    within: Region | None = None,
+    voxels: int | None = None,
+) -> Iterator[Tile]:
     """Divide the work so that the tiles of all threads together stay within the memory for tiles.
 
-    ``chunk_grid``: sections, rows and columns of which tiles are multiples where possible.
+    ``chunk_grid``: sections, rows and columns of which tiles are multiples where possible. ``within``: the part of the
+    result that is wanted; all of it. ``voxels``: of the tiles of all threads, as floats; as many as usual.
     """
     _, height, width = stack.voxels.shape
+    region = within or (slice(0, len(request.depths)), slice(0, height), slice(0, width))
     halo = request.tile_halo
-    budget = _budget(stack, WHOLE_BYTES if halo else None)
-    budget //= request.runtime.threads if request.spec.tiling.parallel else 1
     number = 0
-    for span in _portions(request, stack, chunk_grid):
-        targets = _new_in(request, span)
-        sections = _needed_sections(request, stack, span)
-        deep = sections.stop - sections.start + len(targets)
-        rows, columns = _tile_size(max(1, budget // deep), halo, (height, width), chunk_grid)
-        for top in range(0, height, rows):
-            for left in range(0, width, columns):
-                kept = slice(top, min(top + rows, height)), slice(left, min(left + columns, width))
+    budget = tile_voxels(request) if voxels is None else voxels
+    budget //= request.runtime.threads if request.spec.tiling.parallel else 1
+    for span, rows, columns in _portions(request, stack, region, budget, chunk_grid):
+        targets, sections = _new_in(request, span), _needed_sections(request, stack, span)
+        for top in range(region[1].start, region[1].stop, rows):
+            for left in range(region[2].start, region[2].stop, columns):
+                kept = slice(top, min(top + rows, region[1].stop)), slice(left, min(left + columns, region[2].stop))
                 padded = _padded(kept[0], halo, height), _padded(kept[1], halo, width)
                 inside = _within(kept[0], padded[0]), _within(kept[1], padded[1])
                 yield Tile(number, span, targets, sections, *kept, padded, inside)
                 number += 1
 
 
-def _tile_size(
-    pixels: int, halo: int | None, size: tuple[int, int], chunk_grid: tuple[int, int, int] | None
-) -> tuple[int, int]:
-    """Return rows and columns of tiles that have at most ``pixels`` pixels, margins included (if that can be).
+def _portions(
+    request: Request, stack: Stack, region: Region, budget: int, chunk_grid: Chunks | None
+) -> Iterator[tuple[slice, int, int]]:
+    """Divide the result along z, and say how many rows and columns of each part are a tile."""
+    halo = request.tile_halo
+    if request.z_reach is not None and halo:
+        sizes = _with_margins(request, stack, region, budget, chunk_grid)
+        for span in _spans(region[0], sizes.deep):
+            yield span, sizes.rows, sizes.columns
+        return
+    for span in _spans(region[0], _depth_of_portions(request, stack, region, budget, chunk_grid)):
+        pixels = max(1, budget // _depth_of(request, stack, span))
+        found = _in_plane(pixels, halo, region, chunk_grid)
+        yield span, found.rows, found.columns
 
-    Whole rows, unless the margins above and below would take most of the work or the output is made of chunks.
-    """
-    height, width = size
-    if halo is None or pixels >= height * width:
-        return height, width
-    rows = pixels // width - 2 * halo
-    if chunk_grid is None and rows >= min(height, max(1, 4 * halo)):
-        return rows, width
-    if chunk_grid is None and not halo:
-        return 1, width
+
+def _spans(whole: slice, deep: int) -> list[slice]:
+    return [slice(start, min(start + deep, whole.stop)) for start in range(whole.start, whole.stop, deep)]
+
+
+def _depth_of(request: Request, stack: Stack, span: slice) -> int:
+    """Return how many sections a tile holds, those that are seen and those that are made."""
+    sections = _needed_sections(request, stack, span)
+    return int(sections.stop - sections.start + len(_new_in(request, span)))
+
+
+def _largest_depth(request: Request, stack: Stack, spans: list[slice]) -> int:
+    """Return the most sections of a tile; of many tiles some are looked at, which do for even stacks."""
+    some = [*spans[:: max(1, len(spans) // _ASKED)], spans[len(spans) // 2], spans[-1]]
+    return max(_depth_of(request, stack, span) for span in some)
+
+
+def _with_margins(request: Request, stack: Stack, region: Region, budget: int, chunk_grid: Chunks | None) -> _Sizes:
+    """Return tiles of which the margins cost least, among all divisions along z."""
+    whole, step = region[0].stop - region[0].start, 1 if chunk_grid is None else chunk_grid[0]
+    found = []
+    for deep in _depths_to_try(whole, step):
+        spans = _spans(region[0], deep)
+        largest = _largest_depth(request, stack, spans)
+        sizes = _in_plane(max(1, budget // largest), request.tile_halo, region, chunk_grid)
+        found.append(_Sizes(deep, sizes.rows, sizes.columns, sizes.in_plane, _anew_along_z(request, stack, spans)))
+    fitting = [each for each in found if _fits(request, stack, region, each, budget)] or found[-1:]
+    return min(fitting, key=lambda each: each.rank)
+
+
+def _depths_to_try(whole: int, step: int) -> list[int]:
+    """Return numbers of sections, multiples of a step, from all to few: each about four fifths of the one before."""
+    tried, deep = [], whole
+    while deep > step:
+        tried.append(max(step, deep // step * step) if deep < whole else whole)
+        deep = min(deep - 1, deep * 4 // 5)
+    return [*dict.fromkeys(tried), min(step, whole)]
+
+
+def _fits(request: Request, stack: Stack, region: Region, sizes: _Sizes, budget: int) -> bool:
+    halo = request.tile_halo or 0
+    _, height, width = stack.voxels.shape
+    rows, columns = min(height, sizes.rows + 2 * halo), min(width, sizes.columns + 2 * halo)
+    deep = _largest_depth(request, stack, _spans(region[0], sizes.deep))
+    return bool(rows * columns * deep <= budget)
+
+
+def _anew_along_z(request: Request, stack: Stack, spans: list[slice]) -> float:
+    """Return how many times more sections are seen than there are, because tiles have margins along z."""
+    if len(spans) == 1:
+        return 1.0
+    some = spans[:: max(1, len(spans) // _ASKED)]
+    seen = [_needed_sections(request, stack, span) for span in some]
+    ends = [np.searchsorted(stack.depths, request.depths[[span.start, span.stop - 1]]) for span in some]
+    used = sum(max(1, int(last) - int(first) + 1) for first, last in ends)
+    return float(sum(each.stop - each.start for each in seen) / used)
+
+
+def _in_plane(pixels: int, halo: int | None, region: Region, chunk_grid: Chunks | None) -> _Sizes:
+    """Return rows and columns of tiles that have at most ``pixels`` pixels, margins included (if that can be)."""
+    height, width = (each.stop - each.start for each in region[1:])
+    if halo is None or pixels >= (height + _outside(halo, region[1])) * (width + _outside(halo, region[2])):
+        return _Sizes(0, height, width)
     _, high, wide = chunk_grid or (0, 1, 1)
-    side = max(int(pixels**0.5) - 2 * halo, halo)
-    rows = max(high, side // high * high)
-    columns = max(side, pixels // (rows + 2 * halo) - 2 * halo)
-    return rows, max(wide, columns // wide * wide)
+    if not halo:
+        rows, columns = _without_margins(pixels, width, chunk_grid)
+        return _Sizes(0, rows, columns)
+    found = []
+    for parts in range(1, height + 1):
+        rows = -(-height // parts)
+        rows = min(height, -(-rows // high) * high)
+        left = pixels // min(height, rows + 2 * halo)
+        columns = width if left >= width else max(0, left - 2 * halo) // wide * wide
+        if columns >= max(1, min(wide, width)):
+            anew = _anew(rows, height, halo) * _anew(columns, width, halo)
+            found.append(_Sizes(0, rows, columns, anew))
+        if rows <= max(high, halo):
+            break
+    smallest = max(high, halo // high * high), max(wide, halo // wide * wide)
+    return min(found, key=lambda each: each.in_plane) if found else _Sizes(0, *smallest, 9.0)
+
+
+def _outside(halo: int, part: slice) -> int:
+    return 0 if part.start == 0 else 2 * halo
+
+
+def _without_margins(pixels: int, width: int, chunk_grid: Chunks | None) -> tuple[int, int]:
+    """Return whole rows, unless the output is made of chunks."""
+    if chunk_grid is None:
+        return max(1, pixels // width), width
+    _, high, wide = chunk_grid
+    rows = max(high, int(pixels**0.5) // high * high)
+    return rows, max(wide, max(int(pixels**0.5), pixels // rows) // wide * wide)
+
+
+def _anew(part: int, whole: int, halo: int) -> float:
+    """Return how many times more pixels are computed along one axis than kept."""
+    count = -(-whole // part)
+    return (whole + 2 * halo * (count - 1)) / whole
 
 
 def _padded(kept: slice, halo: int | None, size: int) -> slice:
@@ -99,10 +224,10 @@ def _within(kept: slice, padded: slice) -> slice:
     return slice(kept.start - padded.start, kept.stop - padded.start)
 
 
-def _budget(stack: Stack, memory: int | None = None) -> int:
-    """Return how many voxels, as floats, fit into a memory (bytes; default: that for tiles)."""
-    itemsize = np.dtype(working_dtype(stack.voxels.dtype)).itemsize
-    return int((TILE_BYTES if memory is None else memory) // itemsize)
+def tile_voxels(request: Request) -> int:
+    """Return how many voxels, as floats, the tiles of all threads have usually."""
+    memory = TILE_BYTES if request.tile_halo == 0 else WHOLE_BYTES
+    return int(memory // np.dtype(working_dtype(request.dataset.voxels.dtype)).itemsize)
 
 
 def _new_in(request: Request, span: slice) -> NDArray[np.intp]:
@@ -111,46 +236,63 @@ def _new_in(request: Request, span: slice) -> NDArray[np.intp]:
     return everything[request.observed[span] < 0] if request.spec.keeps_observed else everything
 
 
-def largest_tile(request: Request) -> int:
+def largest_tile(
+    request: Request,
+    chunk_grid: Chunks | None = None,
+    within: Region | None = None,
+    voxels: int | None = None,
+) -> int:
     """Return how many voxels, as floats, a run holds in the tiles that it computes at once."""
-    stack = request.dataset.stack()
-    jobs = list(tiles(request, stack))
-    return workers(request, jobs, stack) * max(job.count_voxels(request.spec.enlarges) for job in jobs)
+    jobs = list(tiles(request, request.dataset.stack(), chunk_grid, within, voxels))
+    return workers(request, jobs, voxels) * max(job.count_voxels(request.spec.enlarges) for job in jobs)
 
 
-def share_of_margins(request: Request) -> float:
-    """Return how many times more is computed than kept, because tiles have margins."""
-    jobs = list(tiles(request, request.dataset.stack()))
-    kept = sum((job.rows.stop - job.rows.start) * (job.columns.stop - job.columns.start) for job in jobs)
-    computed = sum(math.prod(each.stop - each.start for each in job.padded) for job in jobs)
-    return float(computed / kept)
+def share_of_margins(request: Request, chunk_grid: Chunks | None = None, voxels: int | None = None) -> float:
+    """Return how many times more is computed than kept, because tiles have margins along y and x."""
+    jobs = list(tiles(request, request.dataset.stack(), chunk_grid, None, voxels))
+    kept = sum(_voxels(job, job.rows, job.columns) for job in jobs)
+    computed = sum(_voxels(job, *job.padded) for job in jobs)
+    return float(computed / max(1, kept))
 
 
-def _portions(request: Request, stack: Stack, chunk_grid: tuple[int, int, int] | None) -> list[slice]:
-    """Divide the result along z: a method of limited reach then needs few observed sections at a time."""
-    count, deep = len(request.depths), 1 if chunk_grid is None else chunk_grid[0]
-    if request.spec.tiling.z_reach is not None:
+def _voxels(job: Tile, rows: slice, columns: slice) -> int:
+    return int(max(1, len(job.targets)) * (rows.stop - rows.start) * (columns.stop - columns.start))
+
+
+def _depth_of_portions(request: Request, stack: Stack, region: Region, budget: int, chunk_grid: Chunks | None) -> int:
+    """Return how many sections of the result a tile has that needs no margins, or all sections."""
+    count, deep = region[0].stop - region[0].start, 1 if chunk_grid is None else chunk_grid[0]
+    if request.z_reach is not None:
         size = PORTION
     elif request.tile_halo is None:
         _, height, width = stack.voxels.shape
-        size = (_budget(stack, WHOLE_BYTES) // (height * width) - len(stack.depths)) // request.spec.enlarges**2
+        size = (budget // (height * width) - len(stack.depths)) // request.spec.enlarges**2
     else:
         size = count
-    size = max(deep, size // deep * deep)
-    return [slice(start, min(start + size, count)) for start in range(0, count, size)]
+    return max(deep, size // deep * deep)
 
 
 def _needed_sections(request: Request, stack: Stack, span: slice) -> slice:
-    reach = request.spec.tiling.z_reach
+    reach = request.z_reach
     if reach is None:
         return slice(0, len(stack.depths))
     first, last = np.searchsorted(stack.depths, request.depths[[span.start, span.stop - 1]])
     return slice(max(0, int(first) - 1 - reach), min(len(stack.depths), int(last) + 1 + reach))
 
 
-def workers(request: Request, jobs: list[Tile], stack: Stack) -> int:
+def needed_region(request: Request, stack: Stack, within: Region) -> Region:
+    """Return the observed sections, and the rows and columns of them, that a part of the result is made of."""
+    _, height, width = stack.voxels.shape
+    halo = request.tile_halo
+    rows = slice(0, height) if halo is None else _padded(within[1], halo, height)
+    columns = slice(0, width) if halo is None else _padded(within[2], halo, width)
+    return _needed_sections(request, stack, within[0]), rows, columns
+
+
+def workers(request: Request, jobs: list[Tile], voxels: int | None = None) -> int:
     """Return how many tiles may be computed at once: fewer than threads where a single one of each is too much."""
     if not request.spec.tiling.parallel:
         return 1
     largest = max(job.count_voxels() for job in jobs)
-    return max(1, min(request.runtime.threads, len(jobs), _budget(stack) // largest))
+    most = tile_voxels(request) if voxels is None else voxels
+    return max(1, min(request.runtime.threads, len(jobs), most // largest))

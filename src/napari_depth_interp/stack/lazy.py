@@ -196,6 +196,39 @@ class _SomeSections:
         return np.concatenate(blocks, axis=sum(isinstance(each, slice) for each in key[:axis]))
 
 
+class _PartInMemory:
+    """Some sections, rows and columns of voxels in a file, read at once; other ones cannot be asked for.
+
+    Parameters
+    ----------
+    voxels : (Z, Y, X) LazyVoxels
+    part : (sections, rows, columns)
+    """
+
+    def __init__(self, voxels: NDArray[Any], part: tuple[slice, slice, slice]) -> None:
+        self._block = np.asarray(voxels[part])
+        self._starts = [each.start for each in part]
+        self.shape, self.dtype = voxels.shape, voxels.dtype
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        moved = tuple(
+            slice(each.start - start, each.stop - start, each.step) if isinstance(each, slice) else each - start
+            for each, start in zip(key, self._starts, strict=True)
+        )
+        spans = [each if isinstance(each, slice) else slice(each, each + 1) for each in moved]
+        if any(each.start < 0 or each.stop > size for each, size in zip(spans, self._block.shape, strict=True)):
+            raise IndexError(f"{key} is not in the part that was read")
+        return np.asarray(self._block[moved])
+
+
+def read_part(voxels: NDArray[Any], part: tuple[slice, slice, slice]) -> NDArray[Any]:
+    """Return (z, y, x) voxels of which a part is in memory, under the indices that it has in the whole.
+
+    Voxels that are in memory already are returned as they are.
+    """
+    return as_array(LazyVoxels(_PartInMemory(voxels, part))) if is_lazy(voxels) else voxels
+
+
 def some_sections(voxels: NDArray[Any], chosen: NDArray[np.intp]) -> NDArray[Any]:
     """Return some sections (the third axis from the end) of voxels: of those in a file nothing is read.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,15 @@ class Scaling:
     def apply(self, voxels: NDArray[Any]) -> NDArray[np.float32]:
         """Return the voxels at about 0 to 1."""
         return ((voxels.astype(np.float64) - self.offset) / self.scale).astype(np.float32)
+
+    def as_json(self) -> dict[str, float]:
+        """Return the numbers as JSON holds them."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Scaling:
+        """Return a scaling that was written by :meth:`as_json`."""
+        return cls(float(values["offset"]), float(values["scale"]))
 
     def undo(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return values of about 0 to 1 in the units of the input."""

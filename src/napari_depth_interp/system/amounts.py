@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
+_SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*([kmgt]i?b)", re.IGNORECASE)
+_UNITS = {
+    **{unit: 1000**power for power, unit in enumerate(("kb", "mb", "gb", "tb"), 1)},
+    **{unit: 1024**power for power, unit in enumerate(("kib", "mib", "gib", "tib"), 1)},
+}
+_SMALLEST_SIZE = 2 * 10**6
+
 
 def duration(seconds: float) -> str:
     """Return an estimated time in the one unit that suits it: s, min or h."""
@@ -19,6 +28,21 @@ def elapsed(seconds: float) -> str:
         return f"{whole // 60} min {whole % 60:02d} s"
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def parse_size(text: str) -> int:
+    """Read a number of bytes such as ``8GB``, ``500 MB`` or ``4GiB``; of 2 MB at least.
+
+    Raises
+    ------
+    ValueError
+        If the text is none.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    size = int(float(match[1]) * _UNITS[match[2].lower()]) if match else 0
+    if size < _SMALLEST_SIZE:
+        raise ValueError(f"'{text}' is no size of memory; write a number with its unit, such as 8GB or 500MB")
+    return size
 
 
 def size_in_words(count: float) -> str:

@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
+from napari_depth_interp.methods.auto import expectation
 from napari_depth_interp.methods.auto.blend import Evidence
-from napari_depth_interp.methods.auto.expectation import expect, mismatch
+from napari_depth_interp.methods.auto.expectation import expect
 from napari_depth_interp.stack import Grid, Stack
+
+
+def mismatch(stack):
+    return expectation.mismatch([stack])
 
 
 def evidence(left, before=1.0):

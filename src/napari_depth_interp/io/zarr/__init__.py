@@ -16,12 +16,12 @@ from ..formats import url_of
 from .metadata import Multiscale, depths_of, multiscale_of
 from .remote import folder_at
 from .safety import open_checked, read_attributes
-from .sink import ZarrSink, written_dtype
+from .sink import CHUNK_GRID, ZarrSink, resolutions_of, written_dtype
 
 if TYPE_CHECKING:
     from .. import SectionAxis
 
-__all__ = ["check", "open_sink", "read", "read_levels", "write"]
+__all__ = ["CHUNK_GRID", "ZarrSink", "check", "open_sink", "read", "read_levels", "resolutions_of", "write"]
 
 
 def read(path: Path, *, axis: SectionAxis, axes: str | None, lazy: bool = False, labels: bool = False) -> Dataset:

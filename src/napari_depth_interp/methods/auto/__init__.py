@@ -18,6 +18,7 @@ from ...method import (
     TrainingCost,
     TrainingSpec,
 )
+from ...stack import Acquisition
 
 CANDIDATES = "cubic, flow, section_sr"
 BOTH_SIZES = f"{CANDIDATES}, section_sr:balanced"
@@ -109,6 +110,19 @@ def _halo(config: AutoConfig) -> int | None:
     return _SMOOTHED + max(known, default=0) if len(known) == len(margins) else None
 
 
+def _z_reach(config: AutoConfig, acquisition: Acquisition) -> int | None:
+    """Return the most sections beyond those at a gap that a candidate needs, or linear; None if one needs all."""
+    linear = spec_of("linear")
+    parts = [(linear, linear.config()), *config.parts()]
+    known = [spec.z_reach(each, acquisition) for spec, each in parts]
+    return None if None in known else max(reach for reach in known if reach is not None)
+
+
+def _takes_lazy(config: AutoConfig) -> bool:
+    """Return whether all candidates take a stack that is still in its file."""
+    return all(spec.takes_lazy(each) for spec, each in config.parts())
+
+
 def _can_share(config: AutoConfig) -> bool:
     """Return whether no candidate learns anything that serves one channel only."""
     return all(spec.training is None or spec.can_share(each) for spec, each in config.parts())
@@ -130,7 +144,7 @@ AUTO = MethodSpec(
     cost="15 s (fast), 35 s (balanced) or 6 min (best) for 192 x 192 x 31 sections on two quiet cores",
     presets={"fast": {"effort": "fast"}, "balanced": {}, "best": {"effort": "best", "candidates": BOTH_SIZES}},
     training=TrainingSpec(TrainingCost(AutoConfig.most_steps, AutoConfig.limited, looked_at=_LOOKED_AT)),
-    tiling=Tiling(halo=_halo),
+    tiling=Tiling(halo=_halo, z_reach=_z_reach, lazy=_takes_lazy, floats=7.0),
     gives_uncertainty=True,
     shares_fit=_can_share,
     devices=("cpu", "cuda", "mps"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,11 +57,12 @@ def expect(left_out: Evidence, rows: tuple[Evidence, Evidence] | None, weights: 
     return Expectation(gain, float(np.hypot(scatter, _OFF + _APART * apart + _LARGE * max(gain, 0.0))))
 
 
-def mismatch(stack: Stack) -> tuple[str, ...]:
+def mismatch(blocks: Sequence[Stack]) -> tuple[str, ...]:
     """Say in plain words if sections differ much more, or less, than rows of the images at the same distance."""
+    stack = blocks[0]
     if stack.grid.pixel_size is None:
         return ("no pixel size is known, so the scale of the XY images along z was guessed",)
-    ratio = None if stack.acquisition.is_projection else _change_ratio(stack)  # of means, that says nothing
+    ratio = None if stack.acquisition.is_projection else _change_ratio(blocks)  # of means, that says nothing
     if ratio is None or 1 / _UNLIKE <= ratio <= _UNLIKE:
         return ()
     if ratio < 1:
@@ -76,11 +78,20 @@ def mismatch(stack: Stack) -> tuple[str, ...]:
     )
 
 
-def _change_ratio(stack: Stack) -> float | None:
+def _change_ratio(blocks: Sequence[Stack]) -> float | None:
     """Return the rms change between neighbouring sections over that between rows and columns as far apart."""
+    found = [_changes(each, len(blocks)) for each in blocks]
+    in_plane, between = ([change for each in found for change in each[kind]] for kind in (0, 1))
+    if not in_plane or not np.mean(in_plane) > 0:
+        return None
+    return float(np.sqrt(np.mean(between) / np.mean(in_plane)))
+
+
+def _changes(stack: Stack, blocks: int) -> tuple[list[float], list[float]]:
+    """Return mean squared changes in the images, along y and x, and those between sections."""
     assert stack.grid.pixel_size is not None
     gap = float(np.median(np.diff(stack.depths)))
-    step = max(1, int(np.ceil(stack.voxels.size / _ROWS)))
+    step = max(1, int(np.ceil(stack.voxels.size * blocks / _ROWS)))
     few = stack.voxels[:: min(step, max(1, len(stack.voxels) // 4))].astype(np.float32)
     in_plane = []
     for axis, size in zip((1, 2), stack.grid.pixel_size, strict=True):
@@ -89,7 +100,4 @@ def _change_ratio(stack: Stack) -> float | None:
             rows = np.moveaxis(few, axis, 0)
             in_plane.append(float(np.mean((rows[lag:] - rows[:-lag]) ** 2)))
     pairs = spread_over(np.arange(len(stack.voxels) - 1), 24)
-    between = [float(np.mean((stack.voxels[i + 1].astype(np.float32) - stack.voxels[i]) ** 2)) for i in pairs]
-    if not in_plane or not np.mean(in_plane) > 0:
-        return None
-    return float(np.sqrt(np.mean(between) / np.mean(in_plane)))
+    return in_plane, [float(np.mean((stack.voxels[i + 1].astype(np.float32) - stack.voxels[i]) ** 2)) for i in pairs]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import RequestError
 from ...method import Drafts, Explains, Findings, Method, Refits, Runtime, Sections, StretchesZ, sections_of
 from ...numerics.axial import FWHM, matching_blur
+from ...preparation import Keeps, State, images_of, prepare_on
 from ...progress import Progress, Report, part, silent
 from ...stack import Stack
 from ...stack.scaling import Scaling
@@ -34,6 +37,8 @@ _ROUNDING = 0.6
 """Grey levels: error of linear interpolation where only rounding is missed."""
 _LARGEST_ROUNDING = 1e-4
 """The same for stacks of few grey levels, as mean square of the range: more than that is structure."""
+_BLOCKS = 4
+"""Blocks of a large stack on which the methods are tried."""
 _VOXELS = 200_000
 """Voxels of known sections on which the uncertainty is fitted."""
 
@@ -60,35 +65,63 @@ class Auto:
 
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
         """Prepare the candidates and mix them as known sections of the stack tell."""
-        self._linear.prepare(stack, report=silent)
-        if len(stack.depths) < _FEWEST:
-            few = f"the stack has {len(stack.depths)} sections; with fewer than {_FEWEST} auto is linear interpolation"
+        self.prepare_on([stack], stack, report=report)
+
+    def refit(self, stack: Stack, *, report: Report = silent) -> None:
+        """Prepare on another time point; candidates that can begin from what they know."""
+        self.prepare_on([stack], stack, report=report, again=True)
+
+    def prepare_on(
+        self, blocks: Sequence[Stack], whole: Stack, *, report: Report = silent, again: bool = False
+    ) -> None:
+        """Do either on blocks of the stack."""
+        self._known, self._candidates = (self._candidates if again else {}), {}
+        prepare_on(self._linear, blocks, whole, report=silent)
+        if len(blocks[0].depths) < _FEWEST:
+            few = f"the stack has {len(whole.depths)} sections; with fewer than {_FEWEST} auto is linear interpolation"
             self._give_up(few, "linear")
             report(Progress(1.0))
             return
-        if not self._names(stack):
+        if not self._names(whole):
             report(Progress(1.0))
             return
-        seconds = self._prepare_candidates(stack, part(report, 0.0, 0.85))
-        self._judge(stack, seconds, part(report, 0.85, 1.0, "trying the methods on left-out sections"))
+        seconds = self._prepare_candidates(blocks, whole, part(report, 0.0, 0.85))
+        tried = [blocks[number] for number in spread_over(np.arange(len(blocks)), _BLOCKS)]
+        self._judge(tried, seconds, part(report, 0.85, 1.0, "trying the methods on left-out sections"))
         report(Progress(1.0))
+
+    def state(self) -> State:
+        """Return what the candidates know, the mixture, and how errors go with it."""
+        parts = {name: _state_of(name, each) for name, each in {"linear": self._linear, **self._candidates}.items()}
+        values = {
+            "candidates": list(self._candidates),
+            "weights": self._weights.tolist(),
+            "errors": None if self._errors is None else self._errors.as_json(),
+            "findings": {**asdict(self._findings), "seconds": {}},
+        }
+        return State.of_parts(parts, values)
+
+    def restore(self, state: State, stack: Stack) -> None:
+        """Know all this again."""
+        values = state.values
+        self._candidates = {name: self._create(name) for name in values["candidates"]}
+        for name, method in {"linear": self._linear, **self._candidates}.items():
+            assert isinstance(method, Keeps)  # what cannot be kept was not written
+            method.restore(state.part(name), stack)
+        self._weights = np.array(values["weights"], float)
+        self._errors = None if values["errors"] is None else ErrorModel.from_json(values["errors"])
+        self._findings = Findings(**{**values["findings"], "warnings": tuple(values["findings"]["warnings"])})
 
     def _names(self, stack: Stack) -> list[str]:
         """Return the candidates that can work on the stack."""
         kind = "projection" if stack.acquisition.is_projection else "slice"
         return [name for name in names_in(self._config.candidates) if kind in spec_of(name).acquisitions]
 
-    def refit(self, stack: Stack, *, report: Report = silent) -> None:
-        """Prepare on another time point; candidates that can begin from what they know."""
-        known, self._candidates = self._candidates, {}
-        self._known = known
-        self.prepare(stack, report=report)
-
     def _give_up(self, why: str, name: str) -> None:
         self._findings = Findings(shares={name: 1.0}, warnings=(f"{why}; how sure it is remains unknown",))
 
-    def _prepare_candidates(self, stack: Stack, report: Report) -> dict[str, float]:
-        names = self._names(stack)
+    def _prepare_candidates(self, blocks: Sequence[Stack], whole: Stack, report: Report) -> dict[str, float]:
+        names = self._names(whole)
         costs = np.array([_SLOW if spec_of(name).trains_on_stack else 1.0 for name in names])
         ends = np.concatenate([[0.0], np.cumsum(costs) / costs.sum()])
         seconds = {}
@@ -96,31 +129,29 @@ class Auto:
             start = time.perf_counter()
             inner = part(report, ends[number], ends[number + 1])
             known = self._known.get(name)
-            if isinstance(known, Refits):
-                known.refit(stack, report=inner)
-                self._candidates[name] = known
-            else:
-                self._candidates[name] = self._create(name)
-                self._candidates[name].prepare(stack, report=inner)
+            again = isinstance(known, Refits)
+            method = known if known is not None and again else self._create(name)
+            prepare_on(method, blocks, whole, report=inner, again=again)
+            self._candidates[name] = method
             seconds[name] = time.perf_counter() - start
         return seconds
 
-    def _judge(self, stack: Stack, seconds: dict[str, float], report: Report) -> None:
+    def _judge(self, blocks: Sequence[Stack], seconds: dict[str, float], report: Report) -> None:
         """Fit the weights, the expected gain and the uncertainty."""
         names = list(self._candidates)
-        scaling = Scaling.of(stack.voxels)
-        known = list(self._left_out(stack, 2, part(report, 0.0, 0.4)))
+        scaling = Scaling.of(images_of(blocks))
+        known = list(self._left_out(blocks, 2, part(report, 0.0, 0.4)))
         evidence = Evidence.of(known, scaling.scale)
         prior = proven(names)
-        hidden = self._hidden_rows(stack, part(report, 0.4, 0.7))
+        hidden = self._hidden_rows(blocks, part(report, 0.4, 0.7))
         rows = (
             None if hidden is None else (Evidence.of(hidden[0], scaling.scale), Evidence.of(hidden[1], scaling.scale))
         )
         real = None if rows is None else rows[0]
         both = evidence if real is None else evidence.with_rows(real)
-        self._weights = bounded(fit(both, prior, self._config.caution), evidence, real, _exact(stack, scaling))
+        self._weights = bounded(fit(both, prior, self._config.caution), evidence, real, _exact(blocks[0], scaling))
         expectation = expect(evidence, rows, self._weights)
-        self._errors = self._fit_errors(stack, known, hidden, part(report, 0.7, 1.0))
+        self._errors = self._fit_errors(blocks, known, hidden, part(report, 0.7, 1.0))
         shares = {name: float(weight) for name, weight in zip(names, self._weights, strict=True)}
         inner = [method.findings() for method in self._candidates.values() if isinstance(method, Explains)]
         warnings = dict.fromkeys(line for each in inner for line in each.warnings)  # two candidates may say the same
@@ -129,7 +160,7 @@ class Auto:
             expectation.std_db,
             {"linear": max(0.0, 1.0 - sum(shares.values()))} | shares,
             seconds,
-            (*warnings, *mismatch(stack)),
+            (*warnings, *mismatch(blocks)),
             {name: value for each in inner for name, value in each.chosen.items()},
         )
 
@@ -137,8 +168,8 @@ class Auto:
         """Return the candidates as they are tried: how they compare needs no more."""
         return {name: each.draft() if isinstance(each, Drafts) else each for name, each in self._candidates.items()}
 
-    def _left_out(self, stack: Stack, every: int, report: Report) -> Iterator[Answer]:
-        questions = left_out(stack, every)
+    def _left_out(self, blocks: Sequence[Stack], every: int, report: Report) -> Iterator[Answer]:
+        questions = [question for each in blocks for question in left_out(each, every, len(blocks))]
         for number, question in enumerate(questions):
             inner = part(report, number / len(questions), (number + 1) / len(questions))
             yield from answers(question, self._linear, self._drafts(), inner)
@@ -177,15 +208,22 @@ class Auto:
         return Sections(values, uncertainty)
 
     def _fit_errors(
-        self, stack: Stack, known: Sequence[Answer], hidden: tuple[list[Answer], list[Answer]] | None, report: Report
+        self,
+        blocks: Sequence[Stack],
+        known: Sequence[Answer],
+        hidden: tuple[list[Answer], list[Answer]] | None,
+        report: Report,
     ) -> ErrorModel:
         """Return how errors go with features at the doubled gap, as they are at the real one."""
         tried = self._tried(known)
         model = ErrorModel.fit(tried)
-        far = list(self._left_out(stack, 4, part(report, 0.0, 0.6)))
+        far = list(self._left_out(blocks, 4, part(report, 0.0, 0.6)))
         sections = model.fall(tried, self._tried(far)) if far else None
         rows = None if hidden is None else model.fall(self._tried(hidden[0]), self._tried(hidden[1]))
-        return model.moved(self._found_here(stack, part(report, 0.6, 1.0)), sections, rows)
+        inner = part(report, 0.6, 1.0)
+        here = [self._found_here(each, len(blocks)) for each in blocks]
+        inner(Progress(1.0))
+        return model.moved(np.concatenate(here), sections, rows)
 
     def _tried(self, known: Sequence[Answer]) -> Tried:
         """Return features and errors of the mixture on known sections."""
@@ -199,14 +237,13 @@ class Auto:
             errors.append(np.abs(answer.truth - mixture).ravel()[::step])
         return Tried(np.concatenate(found), np.concatenate(errors))
 
-    def _found_here(self, stack: Stack, report: Report) -> NDArray[np.float32]:
-        """Return features (n, FEATURES) in the middle of some real gaps."""
-        part_of_it = stack.crop(slice(None), looked_at(stack))
-        gaps = spread_over(np.arange(len(stack.depths) - 1), _GAPS)
+    def _found_here(self, stack: Stack, blocks: int) -> NDArray[np.float32]:
+        """Return features (n, FEATURES) in the middle of some real gaps of one of so many blocks."""
+        part_of_it = stack.crop(slice(None), looked_at(stack, blocks))
+        gaps = spread_over(np.arange(len(stack.depths) - 1), -(-_GAPS // blocks))
         z = ((stack.depths[gaps] + stack.depths[gaps + 1]) / 2).tolist()
         plain = self._linear.sections_at(part_of_it, z, report=silent).values
         others = [each.sections_at(part_of_it, z, report=silent).values for each in self._drafts().values()]
-        report(Progress(1.0))
         found = []
         for k, gap in enumerate(gaps.tolist()):
             each = np.stack([values[k] for values in others])
@@ -226,15 +263,14 @@ class Auto:
         mixture = plain + np.tensordot(self._weights.astype(plain.dtype), others - plain, axes=1)
         return mixture, features(plain, others, mixture, change, share, apart=apart)
 
-    def _hidden_rows(self, stack: Stack, report: Report) -> tuple[list[Answer], list[Answer]] | None:
+    def _hidden_rows(self, blocks: Sequence[Stack], report: Report) -> tuple[list[Answer], list[Answer]] | None:
         """Return what becomes of rows hidden in the XY images, at the real and at the doubled gap.
 
         Rows are blurred so far that they change with the distance as sections do.
         """
+        stack = blocks[0]
         spacing, pixel = float(np.median(np.diff(stack.depths))), stack.pixel
-        comparable = stack.grid.is_even and not stack.acquisition.is_projection
-        share = matching_blur(stack.voxels[:, looked_at(stack)], spacing / pixel) if comparable else 0.0
-        blur = share * spacing / pixel / FWHM
+        blur = _blur_of(blocks, spacing / pixel) * spacing / pixel / FWHM
         in_plane = {
             name: each.in_plane() if isinstance(each, StretchesZ) else each for name, each in self._drafts().items()
         }
@@ -243,7 +279,8 @@ class Auto:
             inner = part(report, number / 2, (number + 1) / 2)
             known = [
                 answer
-                for question in hidden_rows(stack, gap, pixel, blur)
+                for each in blocks
+                for question in hidden_rows(each, gap, pixel, blur)
                 for answer in answers(question, self._linear, in_plane, silent)
             ]
             inner(Progress(1.0))
@@ -251,6 +288,20 @@ class Auto:
                 return None
             found.append(known)
         return found[0], found[1]
+
+
+def _blur_of(blocks: Sequence[Stack], gap: float) -> float:
+    """Return the blur that makes rows change as sections do, as a share of the gap; 0 where they cannot be compared."""
+    if not blocks[0].grid.is_even or blocks[0].acquisition.is_projection:
+        return 0.0
+    found = [matching_blur(each.voxels[:, looked_at(each, len(blocks))], gap) for each in blocks]
+    return float(np.median(found))
+
+
+def _state_of(name: str, method: Method) -> State:
+    if not isinstance(method, Keeps):
+        raise RequestError(f"what '{name}' learns cannot be kept, so auto with it cannot be prepared for later")
+    return method.state()
 
 
 def _exact(stack: Stack, scaling: Scaling) -> float:

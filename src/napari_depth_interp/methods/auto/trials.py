@@ -54,12 +54,13 @@ class Answer:
     apart: bool = False
 
 
-def left_out(stack: Stack, every: int = 2) -> list[Question]:
+def left_out(stack: Stack, every: int = 2, blocks: int = 1) -> list[Question]:
     """Return stacks of every second section (or every fourth) with those in the middle between them asked for.
 
-    Of projections, means of two neighbours with both asked for: twice the real thickness.
+    Of projections, means of two neighbours with both asked for: twice the real thickness. ``blocks``: of how many the
+    stack is one.
     """
-    seen = stack.crop(slice(None), looked_at(stack))
+    seen = stack.crop(slice(None), looked_at(stack, blocks))
     if stack.acquisition.is_projection:
         return _averaged_pairs(seen) if every == 2 else []
     questions = []
@@ -82,10 +83,10 @@ def _averaged_pairs(stack: Stack) -> list[Question]:
     return questions
 
 
-def looked_at(stack: Stack) -> slice:
-    """Return the image rows that are looked at: all, or those around the middle of large images."""
+def looked_at(stack: Stack, blocks: int = 1) -> slice:
+    """Return the image rows that are looked at: all, or those around the middle of large images or of many blocks."""
     height = stack.voxels.shape[1]
-    rows = min(height, max(64, _VOXELS // (len(stack.depths) * stack.voxels.shape[2])))
+    rows = min(height, max(64, _VOXELS // blocks // (len(stack.depths) * stack.voxels.shape[2])))
     start = (height - rows) // 2
     return slice(start, start + rows)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,6 +95,15 @@ class ErrorModel:
         counted = np.mean(errors > _FAINT * errors.mean()) if errors.any() else 1.0
         level = np.clip(1 - (1 - _LEVEL) / counted, _LOWEST_LEVEL, _LEVEL)
         return cls(weights, _means(sums), _residual_scale(sums, tried.errors, level))
+
+    def as_json(self) -> dict[str, list[float]]:
+        """Return the numbers as JSON holds them."""
+        return {name: getattr(self, name).tolist() for name in ("weights", "sums", "errors")}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Sequence[float]]) -> ErrorModel:
+        """Return a model that was written by :meth:`as_json`."""
+        return cls(*(np.array(values[name], float) for name in ("weights", "sums", "errors")))
 
     def fall(self, near: Tried, far: Tried) -> Vector:
         """Return in each band the logarithm of the errors across one gap over those across a gap twice as wide.

@@ -79,7 +79,7 @@ SRCNN = MethodSpec(
     },
     training=_TRAINING,
     kind=Enhances(),
-    tiling=Tiling(halo=6, z_reach=0),
+    tiling=Tiling(halo=6, z_reach=0, lazy=True),
     devices=("cpu", "cuda", "mps"),
 )
 
@@ -141,6 +141,6 @@ CAE = MethodSpec(
     },
     training=_TRAINING,
     kind=Enhances(),
-    tiling=Tiling(z_reach=0),
+    tiling=Tiling(z_reach=0, lazy=True),
     devices=("cpu", "cuda", "mps"),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,10 @@ from torch import Tensor
 from ...method import Findings, Runtime, Sections, working_dtype
 from ...models import folder as model_folder
 from ...nn.contract import TrainingData
+from ...nn.kept import arrays_of, filled
 from ...nn.runtime import torch_on
+from ...numerics.bounds import Bounds
+from ...preparation import State, images_of
 from ...progress import Progress, Report, part, silent
 from ...stack import Stack
 from ...stack.scaling import Scaling
@@ -38,17 +40,47 @@ class Enhancer:
         self._kind, self._config, self._runtime = kind, config, runtime
         self._network: EnhancingNetwork | None = None
         self._scaling = Scaling(0.0, 1.0)
-        self._bounds = -math.inf, math.inf
+        self._bounds = Bounds()
         self._warnings: tuple[str, ...] = ()
 
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
         """Load the model, or train on the noisy sections of the stack itself."""
-        self._network = None
-        self._fit(stack, self._config.training_steps, report)
+        self.prepare_on([stack], stack, report=report)
 
     def refit(self, stack: Stack, *, report: Report = silent) -> None:
         """Train on another time point, beginning from what is known: a quarter of the time."""
-        self._fit(stack, max(1, self._config.training_steps // _REFIT), report)
+        self.prepare_on([stack], stack, report=report, again=True)
+
+    def prepare_on(
+        self, blocks: Sequence[Stack], whole: Stack, *, report: Report = silent, again: bool = False
+    ) -> None:
+        """Do either on blocks of the stack."""
+        training_steps = self._config.training_steps
+        if again:
+            training_steps = max(1, training_steps // _REFIT)
+        else:
+            self._network = None
+        self._fit(blocks, training_steps, report)
+
+    def state(self) -> State:
+        """Return the network and what the images were like."""
+        values = {"scaling": self._scaling.as_json(), "bounds": self._bounds.as_json(), "warnings": self._warnings}
+        return State(values, {} if self._network is None else arrays_of(self._network))
+
+    def restore(self, state: State, stack: Stack) -> None:
+        """Know the network again."""
+        self._scaling = Scaling.from_json(state.values["scaling"])
+        self._bounds = Bounds.from_json(state.values["bounds"])
+        self._warnings = tuple(state.values["warnings"])
+        if not state.arrays:
+            self._network = None
+            return
+        device = torch.device(self._runtime.device)
+        if self._config.model is not None:
+            self._network = self._loaded(self._config.model, device)
+        else:
+            network = self._kind.network(self._kind.describe(self._config))
+            self._network = filled(network, state.arrays, device).to(memory_format=torch.channels_last)
 
     def train(self, data: TrainingData, folder: Path, *, resume: bool, report: Report = silent) -> None:
         """Train on pairs of noisy and clean stacks, or on noisy stacks alone, and write a model folder."""
@@ -73,40 +105,45 @@ class Enhancer:
         with torch.no_grad():
             seen = torch.from_numpy(self._scaling.apply(section)).to(device)
             made: Tensor = self._network(seen[None, None])[0, 0]
-        return np.clip(self._scaling.undo(made.cpu().numpy().astype(np.float64)), *self._bounds)
+        values = self._scaling.undo(made.cpu().numpy().astype(np.float64))
+        self._bounds.clip(values, section)
+        return values
 
-    def _fit(self, stack: Stack, training_steps: int, report: Report) -> None:
-        self._scaling, self._warnings = Scaling.of(stack.voxels), ()
-        self._bounds = float(stack.voxels.min()), float(stack.voxels.max())
+    def _fit(self, blocks: Sequence[Stack], training_steps: int, report: Report) -> None:
+        voxels = images_of(blocks)
+        self._scaling, self._warnings = Scaling.of(voxels), ()
+        self._bounds = Bounds.of(voxels, of_all=len(blocks) == 1)
         with torch_on(self._runtime) as device:
             if self._config.model is not None:
-                needs = self._kind.built_from
-                model = model_folder.load(self._config.model, self._kind.method, type(self._config), needs)
-                self._network = self._kind.network(model.config)
-                model_folder.fill(self._network, model.tensors)
-                self._network.to(device).eval()
-            elif min(stack.voxels.shape[1:]) < _SMALLEST_IMAGE:
+                self._network = self._loaded(self._config.model, device)
+            elif min(voxels.shape[1:]) < _SMALLEST_IMAGE:
                 self._warnings = (
                     f"{self._kind.method} changed nothing: the images are smaller than {_SMALLEST_IMAGE} pixels",
                 )
             else:
-                images = torch.from_numpy(self._scaling.apply(stack.voxels)).to(device)
+                images = [torch.from_numpy(self._scaling.apply(each.voxels)).to(device) for each in blocks]
                 inner = part(report, 0.0, 1.0, "training on the noisy sections of this stack")
                 self._network = self._trained(images, training_steps, inner)
         report(Progress(1.0))
 
-    def _trained(self, images: Tensor, training_steps: int, report: Report) -> EnhancingNetwork:
+    def _loaded(self, folder: Path, device: torch.device) -> EnhancingNetwork:
+        model = model_folder.load(folder, self._kind.method, type(self._config), self._kind.built_from)
+        network = self._kind.network(model.config)
+        model_folder.fill(network, model.tensors)
+        return network.to(device).eval()
+
+    def _trained(self, images: Sequence[Tensor], training_steps: int, report: Report) -> EnhancingNetwork:
         network = self._network
         if network is None:
             network = self._kind.network(self._kind.describe(self._config))
-            network.begin_at(float(images.mean()))
-            network.measure([images])
-        network = network.train().to(images.device)
+            network.begin_at(float(np.mean([float(each.mean()) for each in images])))
+            network.measure(images)
+        network = network.train().to(images[0].device)
         patches, seed = self._patches(images), self._runtime.seed
         return fit(network, patches, self._config, seed, report, training_steps=training_steps).network
 
-    def _patches(self, images: Tensor) -> Patches:
-        pairs, hide = self_supervised([images], self._config)
+    def _patches(self, images: Sequence[Tensor]) -> Patches:
+        pairs, hide = self_supervised(images, self._config)
         if hide is not None and self._config.targets != "blind":
             self._warnings = ("there is one section only, so training aimed at hidden pixels of it (targets=blind)",)
         return Patches(pairs, self._config, self._runtime.seed, hide=hide)

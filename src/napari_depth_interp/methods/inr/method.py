@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...method import Runtime, Sections, working_dtype
+from ...nn.kept import arrays_of, filled
 from ...nn.loop import Plan, train
 from ...nn.runtime import torch_on
 from ...numerics.back_projection import Floor, back_projected
+from ...preparation import State, check_same_stack
 from ...progress import Progress, Report, part, silent
 from ...stack import Stack
+from ...stack.lazy import signature
 from ...stack.scaling import Scaling
 from .fields import Factorised, FieldModule, FourierMlp
 from .hash_grid import HashGrid
@@ -44,6 +47,19 @@ class Inr:
         """Fit the field on all images."""
         self._fitted, self._stack = self._fit(stack, report), stack
         report(Progress(1.0))
+
+    def state(self) -> State:
+        """Return the field, which holds one stack."""
+        assert self._fitted is not None
+        assert self._stack is not None
+        return State({"stack": signature(self._stack.voxels)}, arrays_of(self._fitted.field))
+
+    def restore(self, state: State, stack: Stack) -> None:
+        """Know the field of this stack again."""
+        check_same_stack(state, stack, "inr")
+        with torch_on(self._runtime) as device:
+            self._fitted, self._stack = _Fitted(stack, self._config, self._runtime.seed, device), stack
+            filled(self._fitted.field, state.arrays, device)
 
     def field(self) -> tuple[nn.Module, Scaling]:
         """Return the field, which others may train further, and how its values of about 0 to 1 are scaled."""

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...method import Runtime, Sections, working_dtype
+from ...nn.kept import arrays_of, filled
 from ...nn.runtime import torch_on
+from ...preparation import State, check_same_stack
 from ...progress import Progress, Report, part, silent
 from ...stack import Stack
+from ...stack.lazy import signature
 from .adam import Steps, polish, random_planes
 from .als import Observed, Penalties, split_sections, sweep
 from .field import Decoder, Lerp, Mlp, Planes, Sampling, add_up, render
@@ -22,6 +25,7 @@ from .field import Decoder, Lerp, Mlp, Planes, Sampling, add_up, render
 if TYPE_CHECKING:
     from . import KPlanesConfig
 
+_PLANES, _KNOTS = ("xy", "yz", "zx"), ("knots_z", "knots_y", "knots_x")
 _AT_ONCE = 8
 """Sections that are rendered between two reports."""
 
@@ -73,6 +77,31 @@ class KPlanes:
         self._field = fit(images, self._config, self._runtime, report)
         self._stack = stack
         report(Progress(1.0))
+
+    def state(self) -> State:
+        """Return the planes, which hold one stack."""
+        assert self._field is not None
+        assert self._stack is not None
+        field = self._field
+        planes = {name: getattr(field.planes, name).detach().cpu().numpy() for name in _PLANES}
+        knots = dict(zip(_KNOTS, field.knots, strict=True))
+        decoder = {"decoder": State(arrays=arrays_of(field.decoder))} if isinstance(field.decoder, Mlp) else {}
+        values = {"offset": field.offset, "scale": field.scale, "stack": signature(self._stack.voxels)}
+        found = State.of_parts(decoder, values)
+        return State(found.values, {**found.arrays, **planes, **knots})
+
+    def restore(self, state: State, stack: Stack) -> None:
+        """Know the planes of this stack again."""
+        check_same_stack(state, stack, "kplanes")
+        with torch_on(self._runtime) as device:
+            planes = Planes(*(torch.tensor(state.arrays[name], device=device) for name in _PLANES))
+            decoder: Decoder = add_up
+            if self._config.decoder == "mlp":
+                network = Mlp(planes.xy.shape[-1], self._config.hidden, over_sum=self._config.fit == "als")
+                decoder = filled(network, state.part("decoder").arrays, device)
+        z, y, x = (state.arrays[name] for name in _KNOTS)
+        self._field = Field(planes, decoder, (z, y, x), float(state.values["offset"]), float(state.values["scale"]))
+        self._stack = stack
 
     def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report = silent) -> Sections:
         """Return the field at depths z, corrected at the sections if so configured.

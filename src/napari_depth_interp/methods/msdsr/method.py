@@ -16,8 +16,10 @@ from torch import Tensor
 from ...method import Findings, Runtime, Sections, working_dtype
 from ...models import folder as model_folder
 from ...nn.contract import OnePass, TrainingData
+from ...nn.kept import arrays_of, filled
 from ...nn.runtime import torch_on
 from ...numerics.interpolation import at_places
+from ...preparation import State
 from ...progress import Progress, Report, fractions, part, silent
 from ...stack import Stack
 from ...stack.scaling import Scaling
@@ -70,6 +72,25 @@ class Msdsr:
                 inner = part(report, 0.0, 1.0, "training on the sections of this stack")
                 self._network = fit(network, source, self._config, self._rows, self._runtime.seed, inner).network
         report(Progress(1.0))
+
+    def state(self) -> State:
+        """Return the network and what the images were like."""
+        values = {"rows": self._rows, "scaling": self._scaling.as_json(), "bounds": list(self._bounds)}
+        return State(values, {} if self._network is None else arrays_of(self._network))
+
+    def restore(self, state: State, stack: Stack) -> None:
+        """Know the network again."""
+        self._drawn, self._rows = None, int(state.values["rows"])
+        low, high = state.values["bounds"]
+        self._scaling, self._bounds = Scaling.from_json(state.values["scaling"]), (float(low), float(high))
+        self._network = None
+        if self._config.model is not None:
+            model = self._load(self._config.model)
+            self._config = self._config.model_copy(update=learned_of(model.config))
+            self._network = PlaneNet.from_model(model.config, model.tensors).to(torch.device(self._runtime.device))
+        elif state.arrays:
+            network = PlaneNet(self._config.channels, self._config.levels, self._config.guide)
+            self._network = filled(network, state.arrays, torch.device(self._runtime.device))
 
     def train(self, data: TrainingData, folder: Path, *, resume: bool, report: Report = silent) -> None:
         """Train on the XZ and YZ planes of dense stacks (Ohashi 2025, eq. 6) and write a model folder."""

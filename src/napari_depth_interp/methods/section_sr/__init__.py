@@ -22,6 +22,8 @@ from ...method import (
     limit_training_steps,
     steps_without_model,
 )
+from ...numerics.back_projection import MATCHED
+from ...stack import Acquisition
 
 
 class SectionSRConfig(MethodConfig):
@@ -104,6 +106,16 @@ def reach(config: SectionSRConfig) -> int:
     return max(_NARROW, 3 + blocks)
 
 
+def rows_beyond(config: SectionSRConfig) -> int:
+    """Return how many observed rows the network looks at beyond the two at a gap, on each side."""
+    return 2 * config.blocks + 2
+
+
+def _z_reach(config: SectionSRConfig, acquisition: Acquisition) -> int:
+    """Return the sections that are needed beyond those at a gap; of projections, also to match their means."""
+    return rows_beyond(config) + (MATCHED + 1 if acquisition.is_projection else 0)
+
+
 def _create(config: SectionSRConfig, runtime: Runtime) -> Method:
     from .method import SectionSR
 
@@ -124,7 +136,7 @@ SECTION_SR = MethodSpec(
         "best": {"training_steps": 6000, "channels": 48, "blocks": 6},
     },
     training=TrainingSpec(TrainingCost(steps_without_model, limit_training_steps, looked_at=LOOKED_AT)),
-    tiling=Tiling(halo=reach),
+    tiling=Tiling(halo=reach, z_reach=_z_reach, lazy=True),
     shares_fit=True,
     devices=("cpu", "cuda", "mps"),
 )

@@ -13,15 +13,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...method import Findings, Runtime, Sections
+from ...method import Findings, Method, Runtime, Sections
+from ...nn.kept import arrays_of, filled
 from ...nn.runtime import torch_on
 from ...numerics.back_projection import Floor, back_projected
+from ...numerics.bounds import Bounds
+from ...preparation import State, images_of, prepare_on
 from ...progress import Progress, Report, fractions, part, silent
 from ...stack import Stack
 from ...stack.scaling import Scaling
 from ...stack.thinning import spread_over, thinned
 from .. import registry
-from . import LOOKED_AT, ready
+from . import LOOKED_AT, ready, rows_beyond
 from .axial import FWHM, matching_blur
 from .fit import Plan, fit
 from .fusion import shares_of_xz
@@ -58,6 +61,8 @@ _FURTHER = 5
 """With an axial blur the network goes on from what it knows without, for this part of the steps."""
 _BETTER = 0.05
 """dB by which an axial blur must be better than none on left-out sections."""
+_BLOCKS = 4
+"""Blocks of a large stack on which scale and axial blur are chosen."""
 _NOISY = 0.5
 """Share of noise in what linear interpolation misses, above which the squared error is the better loss."""
 
@@ -69,11 +74,12 @@ class SectionSR:
         self._config = config
         self._runtime = runtime
         linear = registry.get("linear")
-        self._linear = linear.create(linear.config.model_validate({"match_projections": False}), runtime)
-        self._matched = linear.create(linear.config(), runtime)
+        self._linear: Method = linear.create(linear.config.model_validate({"match_projections": False}), runtime)
+        self._matched: Method = linear.create(linear.config(), runtime)
         self._scaling = Scaling(0.0, 1.0)
-        self._bounds = -math.inf, math.inf
+        self._bounds = Bounds()
         self._floor = Floor()
+        self._depths = np.zeros(0)
         self._network: RowNet | None = None
         self._unblurred: RowNet | None = None
         self._why = ""
@@ -84,47 +90,92 @@ class SectionSR:
 
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
         """Train on the XY images of the stack, then leave sections out to choose the scale."""
-        self._network = self._unblurred = None
-        self.axial_blur = self._config.axial_blur or 0.0
-        begun = self._starts_ready(exact=not stack.acquisition.is_projection)
-        self._fit(stack, self._config.training_steps * (1 if begun else _FROM_SCRATCH), report, first=True)
+        self.prepare_on([stack], stack, report=report)
 
     def refit(self, stack: Stack, *, report: Report = silent) -> None:
         """Train on another time point of the same channel, beginning from what is known: a quarter of the time."""
-        self._fit(stack, max(1, self._config.training_steps // _REFIT), report)
+        self.prepare_on([stack], stack, report=report, again=True)
 
-    def _fit(self, stack: Stack, training_steps: int, report: Report, *, first: bool = False) -> None:
-        self._floor = Floor.of(stack)
+    def prepare_on(
+        self, blocks: Sequence[Stack], whole: Stack, *, report: Report = silent, again: bool = False
+    ) -> None:
+        """Do either on blocks of the stack."""
+        if again:
+            self._fit(blocks, whole, max(1, self._config.training_steps // _REFIT), report)
+            return
+        self._network = self._unblurred = None
+        self.axial_blur = self._config.axial_blur or 0.0
+        begun = self._starts_ready(exact=not whole.acquisition.is_projection)
+        training_steps = self._config.training_steps * (1 if begun else _FROM_SCRATCH)
+        self._fit(blocks, whole, training_steps, report, first=True)
+
+    def _fit(
+        self, blocks: Sequence[Stack], whole: Stack, training_steps: int, report: Report, *, first: bool = False
+    ) -> None:
+        voxels, exact = images_of(blocks), not whole.acquisition.is_projection
+        self._floor = Floor.of_images(voxels, whole.acquisition)
         for plain in (self._linear, self._matched):
-            plain.prepare(stack, report=silent)
-        self._pixel = stack.pixel
-        gap = float(np.median(np.diff(stack.depths))) / self._pixel
-        self._why = self._hopeless(stack, gap)
+            prepare_on(plain, blocks, whole, report=silent)
+        self._pixel, self._depths = whole.pixel, whole.depths
+        gap = float(np.median(np.diff(whole.depths))) / self._pixel
+        self._why = self._hopeless(blocks[0], gap)
         if self._why:
             self._network = None
             report(Progress(1.0))
             return
-        self._scaling = Scaling.of(stack.voxels)
-        self._bounds = float(stack.voxels.min()), float(stack.voxels.max())
+        self._scaling = Scaling.of(voxels)
+        self._bounds = Bounds.of(voxels, of_all=len(blocks) == 1)
         with torch_on(self._runtime) as device:
-            images = torch.from_numpy(self._scaling.apply(stack.voxels)).to(device)
-            exact = not stack.acquisition.is_projection
+            images = torch.from_numpy(self._scaling.apply(voxels)).to(device)
             network = self._network or self._new_network(float(images.mean()), float(images.std()), exact=exact)
             plan = Plan(training_steps, self._config.batch, gap, self._is_squared(images, gap))
             if self._starts_ready(exact=exact):
                 plan = replace(plan, rate=ready.RATE, span=ready.SPAN)
-            patches = self._patches(images, self.axial_blur, stack)
-            found = self._matching_blur(stack, gap) if first else 0.0
+            patches = self._patches(images, self.axial_blur, whole)
+            found = self._matching_blur(blocks, gap) if first else 0.0
             done = (0.75, 0.8) if found else (0.95, 1.0)
             training = part(report, 0.0, done[0], "training on the sections of this stack")
             self._network = fit(network.train().to(device), patches, plan, self._runtime.seed, training)
-            if self._config.scale is None and self._can_leave_out(stack):
-                self.scale = self._choose_scale(stack, device, part(report, *done))
+            if self._config.scale is None and self._can_leave_out(blocks[0]):
+                self.scale = self._choose_scale(blocks, device, part(report, *done))
             if found:
                 plan = replace(plan, training_steps=max(1, training_steps // _FURTHER), rate=ready.RATE)
                 training = part(report, 0.8, 1.0, "training on blurred sections")
-                self._try_blur(found, stack, images, plan, training)
+                self._try_blur(found, blocks, images, plan, training)
         report(Progress(1.0))
+
+    def state(self) -> State:
+        """Return the networks, the scale, and what the images were like."""
+        networks = {"network": self._network, "unblurred": self._unblurred}
+        known = {name: _state_of(each) for name, each in networks.items() if each is not None}
+        values = {
+            "scale": self.scale,
+            "axial_blur": self.axial_blur,
+            "scaling": self._scaling.as_json(),
+            "bounds": self._bounds.as_json(),
+            "floor": self._floor.value,
+            "why": self._why,
+        }
+        return State.of_parts(known, values)
+
+    def restore(self, state: State, stack: Stack) -> None:
+        """Know networks and scale again, for a stack whose sections are as far apart."""
+        values = state.values
+        self.scale, self.axial_blur, self._why = float(values["scale"]), float(values["axial_blur"]), values["why"]
+        self._scaling = Scaling.from_json(values["scaling"])
+        self._bounds = Bounds.from_json(values["bounds"])
+        self._floor = Floor(float(values["floor"]))
+        self._pixel, self._depths = stack.pixel, stack.depths
+        networks = [self._restored(state.part(name)) for name in ("network", "unblurred")]
+        self._network, self._unblurred = networks
+
+    def _restored(self, state: State) -> RowNet | None:
+        if not state.arrays:
+            return None
+        size, about = (self._config.channels, self._dilations()), state.values
+        network = RowNet(*size, float(about["mean"]), float(about["std"]), exact=bool(about["exact"]))
+        network = filled(network, state.arrays, torch.device(self._runtime.device))
+        return network.to(memory_format=torch.channels_last)
 
     def _patches(self, images: Tensor, blur: float, stack: Stack) -> Patches:
         return Patches(images, self._config.batch, blur / FWHM / self._pixel, stack.acquisition.n)
@@ -132,21 +183,23 @@ class SectionSR:
     def _can_leave_out(self, stack: Stack) -> bool:
         return len(stack.depths) >= _FEWEST and not stack.acquisition.is_projection
 
-    def _matching_blur(self, stack: Stack, gap: float) -> float:
+    def _matching_blur(self, blocks: Sequence[Stack], gap: float) -> float:
         """Return the axial blur that the stack seems to have, in the unit of its depths; 0 where it is given."""
+        stack = blocks[0]
         if self._config.axial_blur is not None or stack.grid.pixel_size is None or not self._can_leave_out(stack):
             return 0.0
-        seen = self._scaling.apply(_middle(stack, _CHANGES_IN).voxels)
-        return matching_blur(seen, gap, self._usable_axes(stack)) * gap * self._pixel
+        seen = [self._scaling.apply(each.voxels) for each in _middles(blocks, _CHANGES_IN)]
+        axes = self._usable_axes(stack)
+        return float(np.median([matching_blur(each, gap, axes) for each in seen])) * gap * self._pixel
 
-    def _try_blur(self, blur: float, stack: Stack, images: Tensor, plan: Plan, report: Report) -> None:
+    def _try_blur(self, blur: float, blocks: Sequence[Stack], images: Tensor, plan: Plan, report: Report) -> None:
         """Go on with blurred rows; keep what was learned if left-out sections come back better."""
         plain, octave = self._network, np.array([math.log2(self.scale)])
         assert plain is not None
-        before = self._errors_at(octave, stack, images.device, silent)
+        before = self._errors_at(octave, blocks, images.device, silent)
         blurred = copy.deepcopy(plain).train()
-        self._network = fit(blurred, self._patches(images, blur, stack), plan, self._runtime.seed, report)
-        after = self._errors_at(octave, stack, images.device, silent)
+        self._network = fit(blurred, self._patches(images, blur, blocks[0]), plan, self._runtime.seed, report)
+        after = self._errors_at(octave, blocks, images.device, silent)
         if 10 * math.log10(before[0] / after[0]) > _BETTER:
             self._unblurred, self.axial_blur = plain, blur
         else:
@@ -205,18 +258,25 @@ class SectionSR:
         if stack.acquisition.is_projection:
             return Sections(self._floor.held(lambda at: self._matching(stack, at, report), stack, wanted))
         values = self._render(stack, wanted, report)
-        np.clip(values, *self._bounds, out=values)
+        self._bounds.clip(values, stack.voxels)
         return Sections(values)
 
     def _matching(self, stack: Stack, z: NDArray[np.float64], report: Report) -> NDArray[Any]:
         return back_projected(lambda at, inner: self._render(stack, at, inner), stack, z, report)
 
     def _render(self, stack: Stack, z: NDArray[np.float64], report: Report) -> NDArray[Any]:
+        stack = self._needed(stack, z)
         values = self._linear.sections_at(stack, z.tolist(), report=silent).values
         with torch_on(self._runtime) as device:
             both = self._shares_of_xz(stack)
             self._add(values, stack, z.tolist(), self.scale, both, device, report, flips=self._flips)
         return values
+
+    def _needed(self, stack: Stack, z: NDArray[np.float64]) -> Stack:
+        """Return the sections that the network sees when it makes those at depths ``z``."""
+        reach = rows_beyond(self._config)
+        first, last = np.searchsorted(stack.depths, (z.min(), z.max()))
+        return stack.crop(slice(max(0, int(first) - 1 - reach), int(last) + 1 + reach), slice(None))
 
     def _add(
         self,
@@ -233,7 +293,7 @@ class SectionSR:
         assert self._network is not None
         axes = self._usable_axes(stack)
         depths, scaled = _with_ends(stack, self._scaling.apply(stack.voxels))
-        targets = Targets.at(depths, z, self._pixel, scale)
+        targets = Targets.at(depths, z, self._pixel, scale, self._all_gaps(stack))
         voxels = torch.from_numpy(scaled)
         span = values.dtype.type(self._scaling.scale)
         for number, axis in enumerate(axes):
@@ -246,6 +306,14 @@ class SectionSR:
                 place = (slice(None), where) if axis == 1 else (slice(None), slice(None), where)
                 added = correction.transpose(1, 0, 2) if axis == 1 else correction.transpose(1, 2, 0)
                 values[place] += span * (added if share is None else added * share[place][targets.gap_of])
+
+    def _all_gaps(self, stack: Stack) -> NDArray[np.float64] | None:
+        """Return the gaps of the prepared stack if this is a part of it, so that parts are treated alike."""
+        first = int(np.searchsorted(self._depths, stack.depths[0]))
+        if not np.array_equal(self._depths[first : first + len(stack.depths)], stack.depths):
+            return None
+        gaps = np.diff(self._depths)
+        return np.concatenate([gaps[:1], gaps, gaps[-1:]]) if stack.acquisition.is_projection else gaps
 
     def _shares_of_xz(self, stack: Stack) -> NDArray[np.float32] | None:
         """Return how much the XZ planes count in each gap; None if only one kind of planes can be cut."""
@@ -265,22 +333,22 @@ class SectionSR:
             if count >= _NARROW and 1 / _ALIKE < size / self._pixel < _ALIKE
         ]
 
-    def _choose_scale(self, stack: Stack, device: torch.device, report: Report) -> float:
+    def _choose_scale(self, blocks: Sequence[Stack], device: torch.device, report: Report) -> float:
         """Return the bounded scale at which left-out sections come back best, drawn towards the physical one."""
         from scipy.interpolate import CubicSpline
 
-        errors = self._errors_at(_OCTAVES, stack, device, report)
+        errors = self._errors_at(_OCTAVES, blocks, device, report)
         finer = np.linspace(_OCTAVES[0], _OCTAVES[-1], 81)
         residual = CubicSpline(_OCTAVES, 10 * np.log10(errors))(finer) + _DRAWN * finer**2
         return float(2 ** (_BELIEVED * finer[residual.argmin()]))
 
     def _errors_at(
-        self, octaves: NDArray[np.float64], stack: Stack, device: torch.device, report: Report
+        self, octaves: NDArray[np.float64], blocks: Sequence[Stack], device: torch.device, report: Report
     ) -> NDArray[np.float64]:
         """Return the squared errors of left-out sections with the network told multiples of the physical gap."""
-        stack = _middle(stack, LOOKED_AT)
         errors = np.full(len(octaves), 1e-12)
-        for half in (0, 1):
+        asked = [(stack, half) for stack in _middles(blocks, LOOKED_AT) for half in (0, 1)]
+        for done, (stack, half) in enumerate(asked):
             made = thinned(stack, 2, half)
             few = spread_over(made.hidden, _CHECKED // 2)
             both, z = self._shares_of_xz(made.seen), stack.depths[few].tolist()
@@ -288,7 +356,7 @@ class SectionSR:
                 values = self._linear.sections_at(made.seen, z, report=silent).values
                 self._add(values, made.seen, z, float(2**octave), both, device, silent, flips=1)
                 errors[number] += float(np.square((values - stack.voxels[few]) / self._scaling.scale).sum())
-                report(Progress((half + (number + 1) / len(octaves)) / 2))
+                report(Progress((done + (number + 1) / len(octaves)) / len(asked)))
         return errors
 
     def _dilations(self) -> tuple[int, ...]:
@@ -308,6 +376,16 @@ def _with_ends(stack: Stack, scaled: NDArray[np.float32]) -> tuple[NDArray[np.fl
     first, last = stack.depths[1] - stack.depths[0], stack.depths[-1] - stack.depths[-2]
     depths = np.concatenate([stack.depths[:1] - first, stack.depths, stack.depths[-1:] + last])
     return depths, np.concatenate([scaled[:1], scaled, scaled[-1:]])
+
+
+def _state_of(network: RowNet) -> State:
+    return State(network.about(), arrays_of(network))
+
+
+def _middles(blocks: Sequence[Stack], most: int) -> list[Stack]:
+    """Return the middle of the images of some blocks that together have at most so many voxels, or few more."""
+    chosen = spread_over(np.arange(len(blocks)), _BLOCKS).tolist()
+    return [_middle(blocks[number], most // len(chosen)) for number in chosen]
 
 
 def _middle(stack: Stack, most: int) -> Stack:

@@ -48,6 +48,10 @@ class RowNet(nn.Module):
         self.head = nn.Conv2d(channels, BASES, _HEAD, padding=(_HEAD[0] // 2 - 1, _HEAD[1] // 2))
         nn.init.normal_(self.head.weight, std=0.03)
 
+    def about(self) -> dict[str, float | bool]:
+        """Return what the network is made with, beside its size."""
+        return {"mean": self._mean, "std": self._std, "exact": self.exact}
+
     def forward(self, rows: Tensor, gap: float) -> Tensor:
         """Return what the corrections of each gap are mixed from.
 

@@ -23,19 +23,36 @@ _GAP_CLASS = 0.25
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """New sections: the gap each lies in, its share of that gap, and all gaps in pixels (N-1,)."""
+    """New sections: the gap each lies in, its share of that gap, and all gaps in pixels (N-1,).
+
+    ``alike`` (M,) are the gaps, in pixels, of the stack of which these are a part: those that differ little are told
+    to the network as their mean.
+    """
 
     gap_of: NDArray[np.intp]
     share: NDArray[np.float64]
     gaps: NDArray[np.float64]
+    alike: NDArray[np.float64]
 
     @classmethod
-    def at(cls, depths: NDArray[np.float64], z: Sequence[float], pixel: float, scale: float) -> Targets:
-        """Locate depths ``z`` between the observed ``depths``; ``scale`` stretches the gaps told to the network."""
+    def at(
+        cls,
+        depths: NDArray[np.float64],
+        z: Sequence[float],
+        pixel: float,
+        scale: float,
+        all_gaps: NDArray[np.float64] | None = None,
+    ) -> Targets:
+        """Locate depths ``z`` between the observed ``depths``; ``scale`` stretches the gaps told to the network.
+
+        ``all_gaps`` are those of the whole stack; None: of these depths.
+        """
         wanted = np.clip(np.asarray(z, float), depths[0], depths[-1])
         gap_of = np.clip(np.searchsorted(depths, wanted, side="right") - 1, 0, len(depths) - 2)
         lengths = np.diff(depths)
-        return cls(gap_of, (wanted - depths[gap_of]) / lengths[gap_of], lengths / pixel * scale)
+        gaps = lengths / pixel * scale
+        alike = gaps if all_gaps is None else all_gaps / pixel * scale
+        return cls(gap_of, (wanted - depths[gap_of]) / lengths[gap_of], gaps, alike)
 
 
 def corrections(
@@ -75,12 +92,12 @@ def corrections(
 
 def _bases(network: RowNet, rows: Tensor, targets: Targets, flips: int) -> Tensor:
     """Return (P, bases, N-1, X). Where gaps differ, the network runs once for each class of gaps."""
-    classes = np.round(np.log(targets.gaps) / _GAP_CLASS).astype(int)
+    classes, all_classes = (np.round(np.log(each) / _GAP_CLASS).astype(int) for each in (targets.gaps, targets.alike))
     used = np.unique(classes[np.unique(targets.gap_of)])
     bases = None
     for one in used:
         members = np.flatnonzero(classes == one)
-        gap = float(np.exp(np.log(targets.gaps[members]).mean()))
+        gap = float(np.exp(np.log(targets.alike[all_classes == one]).mean()))
         found = _averaged(network, rows, gap, _FLIPS[:flips])
         if bases is None:
             bases = found

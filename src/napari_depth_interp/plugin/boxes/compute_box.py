@@ -1,4 +1,4 @@
-"""Where to compute, and whether to score."""
+"""Where to compute, in how much memory, and whether to score."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QLineEdit, QSpinBox, QVBoxLayout, QWidget
 
 from ...errors import DepthInterpError
 from ...method import MethodSpec
@@ -28,7 +28,7 @@ class Scoring:
 
 
 class ComputeBox(QWidget):
-    """Edits the device, and how the run is scored.
+    """Edits the device, the limit of the memory, and how the run is scored.
 
     Parameters
     ----------
@@ -47,6 +47,10 @@ class ComputeBox(QWidget):
         self._device = QComboBox()
         self._device.addItems(["auto", "cpu"])
         self._device.setToolTip(f"<qt>{describe('device')}</qt>")
+        self._memory = QLineEdit()
+        self._memory.setObjectName("memory")
+        self._memory.setPlaceholderText("what is free, or a size such as 8GB")
+        self._memory.setToolTip(f"<qt>{describe('memory')}</qt>")
         self._device_note = QLabel()
         self._device_note.setObjectName("device note")
         self._device_note.setWordWrap(True)
@@ -70,28 +74,31 @@ class ComputeBox(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Device", self._device)
         form.addRow(self._device_note)
+        form.addRow("Memory", self._memory)
         self._range_label = QLabel("Data range")
         form.addRow(self._range_label, self._range)
         self._range_label.setBuddy(self._range)
-        self._fold = Fold("Device and data range" if scoring else "Device", folded)
+        self._fold = Fold("Device, memory and data range" if scoring else "Device and memory", folded)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(row)
         layout.addWidget(self._fold)
         self._score.toggled.connect(self._changed)
-        for signal in (self._device.currentTextChanged, self._every.valueChanged, self._range.textChanged):
+        texts = self._device.currentTextChanged, self._range.textChanged, self._memory.textChanged
+        for signal in (*texts, self._every.valueChanged):
             signal.connect(self._changed)
         self._changed()
 
     def values(self) -> dict[str, Any]:
         """Return the settings that this box edits."""
-        return {"device": self._device.currentText()}
+        return {"device": self._device.currentText(), "memory": self._memory.text().strip() or None}
 
     def set_values(self, settings: Settings) -> None:
         """Show these settings."""
         if self._device.findText(settings.device) < 0:
             self._device.addItem(settings.device)
         self._device.setCurrentText(settings.device)
+        self._memory.setText(settings.memory or "")
         self._show_fields()
 
     def set_scoring(self, keep_every: int) -> None:
@@ -171,6 +178,7 @@ class ComputeBox(QWidget):
         self._every.setEnabled(scored)
         device = self._device.currentText()
         words = [device] if device != "auto" else []
+        words += [self._memory.text().strip()] if self._memory.text().strip() else []
         words += [f"range {self._range.text().strip()}"] if scored and self._range.text().strip() else []
         self._fold.say(", ".join(words))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..methods import registry
-from ..run.settings import Settings
+from .settings import Settings
 
 _held: dict[Path, Any] = {}
 """Locks that this process holds until it ends, so that the system frees them whatever kills it."""

@@ -3,11 +3,11 @@
 import subprocess
 import sys
 
-from napari_depth_interp.batch.gpu import claim, with_own_gpu
+from napari_depth_interp.run.gpu import claim, with_own_gpu
 from napari_depth_interp.run.settings import make_settings
 
 CLAIM = (
-    "import sys; from pathlib import Path; from napari_depth_interp.batch.gpu import claim;"
+    "import sys; from pathlib import Path; from napari_depth_interp.run.gpu import claim;"
     "print(claim(['gpu-a', 'gpu-b', 'gpu-c'], Path(sys.argv[1])), flush=True); sys.stdin.read()"
 )
 

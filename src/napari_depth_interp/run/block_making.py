@@ -1,0 +1,178 @@
+"""Making single blocks of a result that is an OME-Zarr image: any of them, in any process, with the same bits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..io.zarr import ZarrSink, resolutions_of
+from ..progress import Progress, Report, silent
+from ..stack import Stack
+from ..stack.lazy import read_part
+from .blocks import BLOCK, Block, Blocks, LevelShape
+from .making import Run, make_tiles
+from .memory import Memory, memory_of
+from .outputs import MemoryOutput, Outputs, Place
+from .preparing import Learned
+from .request import Request
+from .sharing import groups_of
+from .tiling import Region, needed_region, tile_voxels
+
+_AT_ONCE = 4
+"""Tiles that together take the memory that tiles take usually, whatever the number of threads."""
+_COPIES = 3
+MEMORY = "memory.json"
+"""Name of the file, in the hidden folder of a run, that says how the memory is divided."""
+
+
+def blocks_of(request: Request) -> Blocks:
+    """Divide a result into blocks of whole files; they are the same for all processes."""
+    resolutions = resolutions_of(request.dense_template(), request.output_shape)
+    size, factor = request.file_shape or BLOCK, request.spec.enlarges
+    whole = request.tile_halo is None or bool(size[1] % factor or size[2] % factor)
+    levels = [LevelShape(each.stack_shape, (each.step["z"], each.step["y"], each.step["x"])) for each in resolutions]
+    channels = [group.channels for group in groups_of(request)]
+    return Blocks(request.output_shape[0], channels, levels, size, whole=whole)
+
+
+def block_bytes(request: Request, block: Block, images: int) -> int:
+    """Return what a block takes until it is written: its voxels, its chunks as bytes, the file."""
+    each = request.output_dtype.itemsize + (4 if images > 1 else 0)
+    return _COPIES * math.prod(block.shape) * len(block.channels) * each
+
+
+def memory_for_blocks(request: Request, held: int) -> Memory:
+    """Divide the memory of a process that makes blocks, so that tiles are alike whatever the number of threads.
+
+    Parameters
+    ----------
+    request : Request
+    held : int
+        Bytes that a block takes beside its tiles.
+    """
+    threads = request.runtime.threads if request.spec.tiling.parallel else 1
+    memory = memory_of(request, held)
+    usual = tile_voxels(request) // (_AT_ONCE if request.spec.tiling.parallel else 1)
+    return replace(memory, tiles=threads * max(1, min(usual, memory.tiles // threads)))
+
+
+def of_one_tile(request: Request, memory: Memory) -> int:
+    """Return how many voxels a tile may have, which is the same in every process."""
+    return memory.tiles // (request.runtime.threads if request.spec.tiling.parallel else 1)
+
+
+def shared_memory(request: Request, known: Memory) -> Memory:
+    """Return how the memory is divided in this process; ``known`` holds the voxels of one tile."""
+    return replace(known, tiles=known.tiles * (request.runtime.threads if request.spec.tiling.parallel else 1))
+
+
+class _BlockOutput:
+    """Holds one block of the result while its tiles are made."""
+
+    chunk_grid: tuple[int, int, int] | None = None
+
+    def __init__(self, block: Block, dtype: np.dtype[Any]) -> None:
+        self._block = block
+        self.voxels: NDArray[Any] = np.zeros((len(block.channels), *block.shape), dtype)
+
+    def block(self, place: Place) -> NDArray[Any]:
+        """Return the place in the array itself."""
+        own = self._block
+        pairs = zip((place.sections, place.rows, place.columns), (own.sections, own.rows, own.columns), strict=True)
+        z, y, x = (slice(each.start - whole.start, each.stop - whole.start) for each, whole in pairs)
+        view: NDArray[Any] = self.voxels[own.channels.index(place.channel), z, y, x]
+        return view
+
+    def store(self, place: Place, block: NDArray[Any]) -> None:
+        """Do nothing: the voxels are there already."""
+
+
+def state_file(folder: Path, block: Block) -> Path:
+    """Return where it is kept what was prepared for a block."""
+    return folder / f"prepared-{block.time}-{block.channels[0]}.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """Channels that are run together at one time point, with a method that is prepared on them."""
+
+    runs: tuple[Run, ...]
+    learned: Learned
+
+    @property
+    def key(self) -> tuple[int, tuple[int, ...]]:
+        """Time point and channels."""
+        return self.runs[0].time, tuple(each.channel for each in self.runs)
+
+
+class Maker:
+    """Makes the blocks of one result, any of them in any process.
+
+    Parameters
+    ----------
+    request : Request
+    images : tuple of Path
+        The folder of the result, and that of its uncertainty if it is kept.
+    memory : Memory
+        How it is divided, in every process alike.
+    again : bool
+        Another maker has made the images already.
+    """
+
+    def __init__(self, request: Request, images: tuple[Path, ...], memory: Memory, *, again: bool) -> None:
+        self.request, self.memory = request, memory
+        template, shape, grid = request.dense_template(), request.output_shape, request.file_shape
+        self._sinks = [ZarrSink(images[0], template, shape, request.output_dtype, grid, shared=True, again=again)]
+        if len(images) > 1:
+            plain = replace(template, holds_labels=False)
+            dtype = np.dtype(np.float32)
+            self._sinks.append(ZarrSink(images[1], plain, shape, dtype, grid, shared=True, again=again))
+        self.blocks = blocks_of(request)
+        self.groups = {group.channels: group for group in groups_of(request)}
+
+    def runs(self, block: Block) -> tuple[Run, ...]:
+        """Return the channels of a block, read as far as they have to be, without outputs as yet."""
+        request = self.groups[block.channels].request
+        nowhere = Outputs(MemoryOutput(np.empty(0)), None)
+        return tuple(Run.of(request, nowhere, block.time, channel) for channel in block.channels)
+
+    def make(self, block: Block, ready: Ready | None, report: Report = silent) -> None:
+        """Make a block and write it; when this returns it is on the disk."""
+        place = block.sections, block.rows, block.columns
+        if block.level:
+            for sink in self._sinks:
+                for c in block.channels:
+                    sink.shrink(block.level, block.time, c, *place)
+            report(Progress(1.0))
+            return
+        assert ready is not None
+        made = [_BlockOutput(block, sink.dtype) for sink in self._sinks]
+        factor = ready.runs[0].request.spec.enlarges
+        rows, columns = (slice(each.start // factor, each.stop // factor) for each in place[1:])
+        within = block.sections, rows, columns
+        outputs = Outputs(made[0], made[1] if len(made) > 1 else None)
+        runs = [replace(each, outputs=outputs) for each in _read_for(ready, within)]
+        make_tiles(runs, ready.learned, self.memory, report, within)
+        for sink, output in zip(self._sinks, made, strict=True):
+            for c, voxels in zip(block.channels, output.voxels, strict=True):
+                sink.write(block.time, c, *place, voxels)
+
+    def describe(self, record: dict[str, Any]) -> None:
+        """Write the metadata, which make the folders images."""
+        for sink in self._sinks:
+            sink.describe(record)
+
+
+def _read_for(ready: Ready, within: Region) -> list[Run]:
+    """Read what a block needs of voxels that are in a file: once, not tile by tile."""
+    region = needed_region(ready.runs[0].request, ready.runs[0].observed, within)
+
+    def read(stack: Stack) -> Stack:
+        return replace(stack, voxels=read_part(stack.voxels, region))
+
+    return [replace(each, observed=read(each.observed)) for each in ready.runs]
