@@ -22,6 +22,7 @@ from ..io.files import check_output, replacing
 from ..run.settings import Settings
 from . import tables
 from .conclusions import conclusions, describe_range, over_stacks
+from .downstream import segmentation_csv, segmentation_tables, segmentation_words
 from .numbers import length
 from .panels import Sheet, sheet, uri_of
 from .pictures import Pictures
@@ -29,6 +30,8 @@ from .plots import gains_plot, plots
 from .sheets import sections_csv, summary_csv
 
 PAGE, SECTIONS, SUMMARY, EVERYTHING = "report.html", "scores.csv", "summary.csv", "scores.json"
+SEGMENTATIONS = "segmentations.csv"
+"""Only where there are labels of the stack."""
 FILES = (PAGE, SECTIONS, SUMMARY, EVERYTHING)
 _FEW = 3
 """Stacks of which all pictures are shown; of more only the middle section and the XZ plane, or pages grow too large."""
@@ -93,6 +96,8 @@ def write_report(folder: Path, chapters: Sequence[Chapter], command: str, *, ove
         EVERYTHING: json.dumps(as_json(scored), allow_nan=False, indent=1) + "\n",
         PAGE: render(chapters, command),
     }
+    if any(scores.downstream is not None for _, scores in scored):
+        texts[SEGMENTATIONS] = segmentation_csv(scored)
     return write_texts(folder, texts, overwrite=overwrite)
 
 
@@ -180,10 +185,12 @@ def _chapter(name: str, chapter: Chapter, *, all_pictures: bool) -> dict[str, An
     scores = chapter.scores
     return {
         "name": name,
-        "conclusions": conclusions(scores),
+        "conclusions": [*conclusions(scores), *segmentation_words(scores)],
         "facts": dict(_facts(scores)),
         "configs": [(each.method, in_words(each.config)) for each in scores.methods],
         "headline": tables.headline(scores),
+        "segmentations": segmentation_tables(scores),
+        "downstream": scores.downstream,
         "tests": tables.tests(scores),
         "predicted": tables.predicted(scores),
         "everything": tables.everything(scores),
