@@ -141,7 +141,7 @@ class DownstreamRuns:
         sparse = replace(visible, voxels=visible.voxels[:1, :1])
         for segmenter, segment in self._segmenters.items():
             labels = segment(sparse)
-            self._compare(SPARSE, segmenter, _brought(labels, sparse, self._depths))
+            self._compare(SPARSE, segmenter, bring_labels(labels, sparse, self._depths))
 
     def _compare(self, name: str, segmenter: str, found: NDArray[Any]) -> None:
         grid = self._trial.visible.grid
@@ -152,15 +152,17 @@ class DownstreamRuns:
             self._rows.append(about | {"grid": where} | scores)
 
 
-def _brought(labels: NDArray[Any], sparse: Dataset, depths: NDArray[np.float64]) -> NDArray[Any]:
-    """Return labels of the sparse stack at other depths, by the method of :data:`BROUGHT_BY`."""
+def bring_labels(
+    labels: NDArray[Any], sparse: Dataset, depths: NDArray[np.float64], method: str = BROUGHT_BY
+) -> NDArray[Any]:
+    """Return labels (n, Y, X) of the sections of a sparse stack at other depths, by a method for labels."""
     from ..labels.execute import execute_labels
     from ..labels.request import resolve_labels
     from ..labels.settings import make_label_settings
 
     if not labels.any():
         return np.zeros((len(depths), *labels.shape[1:]), labels.dtype)
-    settings = make_label_settings(method=BROUGHT_BY, annotated="all")
+    settings = make_label_settings(method=method, annotated="all")
     given = replace(sparse, voxels=labels[None, None])
     return np.asarray(execute_labels(resolve_labels(given, settings, at=depths.tolist())).dataset.voxels[0, 0])
 
