@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Makes .venv and installs the project with what it needs. Safe to run again: it does only what is missing.
 #   scripts/bootstrap.sh demo   what running needs
-#   scripts/bootstrap.sh test   also the test tools and the system libraries of Qt and a virtual screen
+#   scripts/bootstrap.sh test   also the test tools, the system libraries of Qt, a virtual screen, and Chromium
 #   scripts/bootstrap.sh docs   also what builds and checks the documentation
 # Python packages are installed by uv where it can be had, by pip otherwise. A machine without a GPU gets torch's build for
 # the CPU where PyTorch's own index can be reached, and otherwise the registry's build without what only a GPU uses;
 # TORCH=cpu or TORCH=cuda says so for a machine whose GPU cannot be seen, or is not wanted.
-# System packages are installed on Debian and its kin only (by apt). macOS and Windows (Git Bash) need none for demo and
-# test; for docs they need Chromium or Chrome.
+# System packages are installed on Debian and its kin only (by apt). macOS and Windows (Git Bash) need none for demo, and
+# Chromium or Chrome for test and docs (on the path, or its path in CHROMIUM).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 level=${1:?usage: scripts/bootstrap.sh demo|test|docs}
@@ -37,7 +37,6 @@ missing_packages() {
     while read -r package; do
         [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
     done < <(grep -v '^#' scripts/apt-packages.txt)
-    [ "$level" = docs ] || return 0
     command -v chromium >/dev/null || command -v google-chrome >/dev/null || echo chromium
 }
 
@@ -123,7 +122,7 @@ if [ "$(uname -s)" = Linux ]; then
     if command -v apt-get >/dev/null; then
         { [ $installed = yes ] && [ "$level" = demo ]; } || install_packages
     elif [ "$level" != demo ] && ! command -v xvfb-run >/dev/null; then
-        echo "bootstrap: no apt here; the tests need xvfb-run and Qt's system libraries (scripts/apt-packages.txt)" >&2
+        echo "bootstrap: no apt here; the tests need xvfb-run, Chromium and Qt's system libraries (scripts/apt-packages.txt)" >&2
     fi
 fi
 [ $installed = no ] || exit 0

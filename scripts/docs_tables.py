@@ -25,6 +25,7 @@ from napari_depth_interp.method import MethodConfig, MethodSpec
 from napari_depth_interp.methods import registry
 from napari_depth_interp.metrics import CATALOGUE, PERCEPTUAL_METRICS, VOLUME_METRICS
 from napari_depth_interp.metrics.labels import LABEL_METRICS, TOTAL_METRICS
+from napari_depth_interp.metrics.objects import OBJECT_METRICS
 from napari_depth_interp.run.settings import Settings
 
 PROGRAM = "depth-interp"
@@ -258,6 +259,15 @@ def label_metrics() -> str:
             unit = "unit of the voxel size" if metric.unit == "length" else metric.unit
             rows.append((f"`{name}`", metric.heading, place, unit, _BEST[metric.better], metric.help))
     return table(["name", "in tables", "in", "unit", "best", "meaning"], rows)
+
+
+def object_metrics() -> str:
+    """Return all scores of a segmentation against labels."""
+    rows = []
+    for name, metric in OBJECT_METRICS.items():
+        unit = "unit of the voxel size" if metric.unit == "length" else metric.unit
+        rows.append((f"`{name}`", metric.heading, unit, _BEST[metric.better], metric.help))
+    return table(["name", "in tables", "unit", "best", "meaning"], rows)
 
 
 def manifest() -> str:

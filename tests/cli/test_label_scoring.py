@@ -28,7 +28,7 @@ def without_measurements(scores):
 
 
 def test_the_command_scores_as_the_library_does(labels):
-    found = run_json("evaluate", labels, "--labels", *HIDE)
+    found = run_json("evaluate", labels, "--as-labels", *HIDE)
     assert list(found) == KEYS
     own = ndi.evaluate_labels(labels, ["nearest", "shape"], keep_every=2).as_json()
     assert without_measurements(found) == json.loads(json.dumps(without_measurements(own)))
@@ -37,7 +37,7 @@ def test_the_command_scores_as_the_library_does(labels):
 
 
 def test_people_get_tables_and_words(labels):
-    done = succeed("evaluate", labels, "--labels", *HIDE)
+    done = succeed("evaluate", labels, "--as-labels", *HIDE)
     for words in ("one annotated section in 2 kept", "Dice", "surface (µm)", "Best: shape, mean Dice", "nearest"):
         assert words in done.stdout
     assert "note" not in done.stderr
@@ -76,9 +76,9 @@ def test_annotated_sections_and_labels_are_chosen(tmp_path):
 
 def test_sparse_labels_lie_where_they_are_annotated(tmp_path):
     path = write_imagej(tmp_path / "sparse.tif", only(TRUTH, [0, 2, 4, 6, 8]), spacing=2.0, pixel=1.0)
-    found = run_json("evaluate", path, "--labels", "--hold-out", "4", "--methods", "shape")
+    found = run_json("evaluate", path, "--as-labels", "--hold-out", "4", "--methods", "shape")
     assert found["stack"]["hidden"] == [4]
-    assert "must be annotated" in fail(2, "evaluate", path, "--labels", "--hold-out", "3")
+    assert "must be annotated" in fail(2, "evaluate", path, "--as-labels", "--hold-out", "3")
 
 
 def test_an_image_goes_with_labels(labels, tmp_path):
@@ -91,12 +91,12 @@ def test_an_image_goes_with_labels(labels, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--labels", "--lpips", "alex"), "--lpips goes with grey images"),
-        (("--labels", "--data-range", 0, 1), "--data-range goes with grey images"),
-        (("--labels", "--preset", "fast"), "--preset goes with grey images"),
+        (("--as-labels", "--lpips", "alex"), "--lpips goes with grey images"),
+        (("--as-labels", "--data-range", 0, 1), "--data-range goes with grey images"),
+        (("--as-labels", "--preset", "fast"), "--preset goes with grey images"),
         (("--no-labels", "--label", "3"), "--label goes with labels"),
-        (("--labels", "--methods", "cubic"), "there is no method 'cubic' for labels"),
-        (("--labels", "--annotated", "0,99"), "section 99 was named as annotated"),
+        (("--as-labels", "--methods", "cubic"), "there is no method 'cubic' for labels"),
+        (("--as-labels", "--annotated", "0,99"), "section 99 was named as annotated"),
     ],
 )
 def test_what_does_not_go_together_is_said_in_one_line(labels, options, message):
@@ -106,14 +106,14 @@ def test_what_does_not_go_together_is_said_in_one_line(labels, options, message)
 def test_an_image_belongs_to_one_file(labels, tmp_path):
     second = write_imagej(tmp_path / "second.tif", TRUTH, spacing=2.0, pixel=1.0)
     assert "--image belongs to one file" in fail(2, "evaluate", labels, second, "--image", labels, *HIDE)
-    both = run_json("evaluate", labels, second, "--labels", *HIDE)
+    both = run_json("evaluate", labels, second, "--as-labels", *HIDE)
     assert list(both) == ["stacks", "summary"]
     assert both["summary"]["shape"]["dice"] == both["stacks"][0]["methods"][1]["mean"]["dice"]
 
 
 def test_a_report_is_written_and_not_overwritten(labels, tmp_path):
     folder = tmp_path / "report"
-    done = succeed("evaluate", labels, "--labels", *HIDE, "--report", folder)
+    done = succeed("evaluate", labels, "--as-labels", *HIDE, "--report", folder)
     assert f"The report is {folder / 'report.html'}" in done.stdout
     assert {each.name for each in folder.iterdir()} == {
         "report.html", "labels.csv", "scores.csv", "summary.csv", "scores.json",
@@ -122,5 +122,5 @@ def test_a_report_is_written_and_not_overwritten(labels, tmp_path):
         rows = list(csv.DictReader(file))
     assert [(row["stack"], row["method"]) for row in rows] == [("labels.tif", "nearest"), ("labels.tif", "shape")]
     (folder / "report.html").unlink()
-    assert "labels.csv' exists" in fail(1, "evaluate", labels, "--labels", *HIDE, "--report", folder)
-    succeed("evaluate", labels, "--labels", *HIDE, "--report", folder, "--overwrite")
+    assert "labels.csv' exists" in fail(1, "evaluate", labels, "--as-labels", *HIDE, "--report", folder)
+    succeed("evaluate", labels, "--as-labels", *HIDE, "--report", folder, "--overwrite")

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -165,3 +166,23 @@ class TestLpips:
         assert f"'{tmp_path / 'w.pth'}' cannot be read as weights" in scores["lpips"]["problem"]
         assert "\n" not in scores["lpips"]["problem"]
         assert scores["methods"][0]["mean"]["psnr"] > 0
+
+
+def test_labels_add_segmentations_to_table_report_and_json(tmp_path):
+    voxels = np.zeros((9, 32, 34), np.uint16)
+    voxels[2:7, 8:20, 8:20] = 200
+    stack = write_imagej(tmp_path / "stack.tif", voxels)
+    labels = write_imagej(tmp_path / "labels.tif", (voxels > 0).astype(np.uint8))
+    options = ["--labels", labels, "--keep-every", 2, "--methods", "nearest"]
+    done = succeed("evaluate", stack, *options, "--report", tmp_path / "report")
+    assert "watershed, on all sections" in done.stdout
+    assert "Segmenting (otsu): filling" in done.stdout
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "compared with the 1 objects drawn in labels.tif" in page
+    found = run_json("evaluate", stack, *options)["downstream"]
+    rows = (tmp_path / "report" / "segmentations.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 1 + len(found["rows"])
+    for row in found["rows"]:
+        assert f'data-score="downstream.{row["segmenter"]}.{row["grid"]}.f1" data-value="{row["f1"]!r}"' in page
+    assert "write --as-labels" in fail(2, "evaluate", stack, "--labels", "--keep-every", 2)
+    assert "add --labels FILE" in fail(2, "evaluate", stack, "--keep-every", 2, "--segment", "a {in} {out}")

@@ -18,7 +18,7 @@ from napari_depth_interp.report.labels.terminal import label_table, score_table
 from napari_depth_interp.stack import Dataset
 
 NAME = 'my <labels> & "more".tif'
-COMMAND = "depth-interp evaluate 'my <labels>.tif' --labels --keep-every 4"
+COMMAND = "depth-interp evaluate 'my <labels>.tif' --as-labels --keep-every 4"
 METHODS = ["nearest", "shape"]
 
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import io
 from ..errors import RequestError
-from ..evaluation.evaluate import Scores
+from ..evaluation.evaluate import ExpertLabels, Scores
 from ..evaluation.evaluate import evaluate as _evaluate
 from ..evaluation.holdout import Protocol
 from ..progress import Report, silent
@@ -238,6 +238,8 @@ def evaluate(
     keep_every: int | None = None,
     hold_out: Sequence[int] = (),
     data_range: tuple[float, float] | None = None,
+    labels: Image | None = None,
+    segment: str | None = None,
     report: Report = silent,
     **settings: Any,
 ) -> Scores:
@@ -252,6 +254,11 @@ def evaluate(
         section is left out in turn.
     data_range : (low, high), optional
         Default: percentiles 0.1 to 99.9 of the stack.
+    labels : path, (Z, Y, X) array or Dataset, optional
+        An identifier per object, drawn on the sections of the stack: what each method made is segmented and compared
+        with them (``scores.downstream``), beside linear interpolation, the sparse stack and the stack itself.
+    segment : str, optional
+        Command that segments, such as ``"python segment.py {in} {out}"``. Default: Otsu and watershed.
     report : callable
     **settings
         As for :func:`interpolate`.
@@ -273,7 +280,15 @@ def evaluate(
     chosen = make_settings(**settings)
     methods = [methods] if isinstance(methods, str) else methods
     protocol = Protocol.chosen(keep_every, hold_out)
-    return _evaluate(opened(image, chosen.axis), methods, protocol, chosen, data_range=data_range, report=report)
+    if segment is not None and labels is None:
+        raise RequestError("segment needs labels to judge by; give labels=")
+    expert = None if labels is None else ExpertLabels(opened(labels, chosen.axis, read=_read_labels), segment)
+    dataset = opened(image, chosen.axis)
+    return _evaluate(dataset, methods, protocol, chosen, data_range=data_range, labels=expert, report=report)
+
+
+def _read_labels(path: str | PathLike[str], axis: io.SectionAxis) -> Dataset:
+    return io.read(path, axis=axis, labels=True)
 
 
 def prepare(

@@ -221,9 +221,25 @@ def evaluate(
     as_labels: Annotated[
         bool | None,
         typer.Option(
-            "--labels/--no-labels",
+            "--as-labels/--no-labels",
             help="The files hold labels: hide annotated sections and score methods for labels. Default: where files "
             "say so or look so.",
+        ),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labels of the objects of the stack, drawn on all its sections: also segment what each method made, "
+            "and the sparse stack, and compare.",
+            **FILE,
+        ),
+    ] = None,
+    segment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMAND",
+            help="Command that segments for --labels, such as 'python segment.py {in} {out}': TIFF in, TIFF of labels "
+            "out. Default: Otsu and watershed.",
         ),
     ] = None,
     image: Annotated[
@@ -242,14 +258,15 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Score methods on sections of your own stacks that they have not seen."""
-    from .scoring import Question, evaluate_stacks, lpips_choice
+    from .scoring import Question, check_labels_file, evaluate_stacks, lpips_choice
 
+    check_labels_file(labels)
     call: Call = context.obj
     names, hiding = split(methods), protocol_of(keep_every, hold_out, leave_one_out, reference, protocol)
     of_labels = {"image": image, "annotated": annotated, "labels": label}
     of_images = {
         "--reference": reference, "--protocol": protocol, "--data-range": data_range, "--lpips": lpips,
-        "--lpips-weights": lpips_weights,
+        "--lpips-weights": lpips_weights, "--labels": labels, "--segment": segment,
     }  # fmt: skip
     if labels_are_meant(as_labels, sources, settings, names, of_labels, of_images):
         chosen = label_settings(settings, {"annotated": annotated, "labels": label}, of_images)
@@ -258,7 +275,7 @@ def evaluate(
         return
     question = Question(
         names or ["linear", "cubic"], hiding, settings, reference, data_range, lpips_choice(lpips, lpips_weights),
-        report, overwrite,
+        report, overwrite, labels, segment,
     )  # fmt: skip
     evaluate_stacks(sources, question, call.arguments, as_json=json)
 

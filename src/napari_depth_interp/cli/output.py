@@ -88,13 +88,17 @@ def print_scores(groups: Sequence[tuple[str, Scores]]) -> None:
     from rich.markup import escape
 
     from ..report import describe_range, describe_uncertainty, score_table, verdicts
+    from ..report.downstream import segmentation_terminal, segmentation_words
 
     console = Console(width=None if sys.stdout.isatty() else 140)
     for title, scores in groups:
         heading = f"[bold]{escape(title)}[/bold]: {scores.protocol.describe()}"
         console.print(f"{heading}; data range {describe_range(scores)}; {scores.device}", highlight=False)
         console.print(score_table(scores))
-        for line in [*verdicts(scores), *describe_uncertainty(scores)]:
+        for table in segmentation_terminal(scores):
+            console.print(table)
+        segmented = [each.text for each in segmentation_words(scores)]
+        for line in [*verdicts(scores), *segmented, *describe_uncertainty(scores)]:
             console.print(line, highlight=False)
         if (lpips := describe_lpips(scores)) is not None:
             console.print(lpips, highlight=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RequestError
-from ..evaluation.evaluate import LpipsChoice, Scores, evaluate
+from ..evaluation.evaluate import ExpertLabels, LpipsChoice, Scores, evaluate
 from ..evaluation.holdout import Protocol
 from ..progress import Report, part
 from ..run.request import cut
@@ -30,6 +30,8 @@ class Question:
     lpips: LpipsChoice | None = None
     folder: Path | None = None
     overwrite: bool = False
+    labels: Path | None = None
+    segment: str | None = None
 
 
 def lpips_choice(net: str | None, weights: Path | None) -> LpipsChoice | None:
@@ -37,6 +39,12 @@ def lpips_choice(net: str | None, weights: Path | None) -> LpipsChoice | None:
     if net is None and weights is not None:
         raise RequestError("--lpips-weights needs to know the network; add --lpips alex, vgg or squeeze")
     return None if net is None else LpipsChoice(net, weights)
+
+
+def check_labels_file(labels: Path | None) -> None:
+    """Refuse an option in the place of the file: ``--labels`` alone once said that the stacks hold labels."""
+    if labels is not None and str(labels).startswith("--"):
+        raise RequestError("--labels takes a file of labels; to score methods for labels, write --as-labels")
 
 
 def evaluate_stacks(sources: Sequence[Path], question: Question, arguments: Sequence[str], *, as_json: bool) -> None:
@@ -59,10 +67,15 @@ def score_stacks(
     """Score every stack; write the report if one is asked for."""
     if question.reference is not None and len(sources) > 1:
         raise RequestError(f"--reference is the truth of one stack, got {len(sources)}; evaluate them one by one")
+    if question.labels is not None and len(sources) > 1:
+        raise RequestError(f"--labels are of one stack, got {len(sources)}; evaluate them one by one")
+    if question.segment is not None and question.labels is None:
+        raise RequestError("--segment needs labels to judge by; add --labels FILE")
     if question.folder is not None:
-        from ..report.page import check_folder
+        from ..report.page import FILES, SEGMENTATIONS, check_folder
 
-        check_folder(question.folder, overwrite=question.overwrite)
+        names = FILES if question.labels is None else (*FILES, SEGMENTATIONS)
+        check_folder(question.folder, overwrite=question.overwrite, names=names)
     announce_lpips(question.lpips)
     done = []
     for number, source in enumerate(sources):
@@ -87,6 +100,10 @@ def _score(source: Path, question: Question, report: Report) -> tuple[Scores, An
 
     dataset = io.read(source, axis=question.settings.axis)
     truth = None if question.reference is None else io.read(question.reference, axis=question.settings.axis)
+    expert = None
+    if question.labels is not None:
+        drawn = io.read(question.labels, axis=question.settings.axis, labels=True)
+        expert = ExpertLabels(drawn, question.segment)
     kept = None
     if question.folder is not None:
         from ..report.pictures import Pictures
@@ -100,6 +117,7 @@ def _score(source: Path, question: Question, report: Report) -> tuple[Scores, An
         reference=truth,
         data_range=question.data_range,
         lpips=question.lpips,
+        labels=expert,
         report=report,
         on_result=None if kept is None else kept.keep,
     )

@@ -11,8 +11,10 @@ from ..errors import RequestError, WeightsError
 from ..progress import Progress, Report, part, silent
 from ..run.exclusion import used_sections, without_excluded
 from ..run.request import APPLIED, check_voxels, part_in_words, prepare_dataset, resolve
+from ..run.result import Result
 from ..run.settings import Settings, make_settings
 from ..stack import Dataset
+from .downstream import ExpertLabels, runs_for
 from .holdout import Protocol, Trial, make_trials
 from .scores import BASELINE, MethodScores, Scores
 from .scoring import NoLpips, OnResult, against, score_method
@@ -21,9 +23,21 @@ from .truth import Truth
 if TYPE_CHECKING:
     from ..metrics.perceptual import Lpips
 
-__all__ = ["BASELINE", "LPIPS_NETS", "LpipsChoice", "MethodScores", "OnResult", "Scores", "evaluate", "plan_of"]
+__all__ = [
+    "BASELINE",
+    "LPIPS_NETS",
+    "ExpertLabels",
+    "LpipsChoice",
+    "MethodScores",
+    "OnResult",
+    "Scores",
+    "evaluate",
+    "plan_of",
+]
 
 LPIPS_NETS = ("alex", "vgg", "squeeze")
+_RUNNING = 0.9
+"""Share of the time that the methods take where segmentations are scored afterwards."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +57,7 @@ def evaluate(
     reference: Dataset | None = None,
     data_range: tuple[float, float] | None = None,
     lpips: LpipsChoice | None = None,
+    labels: ExpertLabels | None = None,
     report: Report = silent,
     on_result: OnResult | None = None,
     on_scores: Callable[[MethodScores], None] | None = None,
@@ -64,6 +79,8 @@ def evaluate(
         Intensities that count as the full range. Default: percentiles 0.1 to 99.9 of the truth.
     lpips : LpipsChoice, optional
         Also score LPIPS. Where its weights cannot be had, it is None everywhere, and ``Scores.lpips`` says why.
+    labels : ExpertLabels, optional
+        Labels drawn on the truth: what each method made is segmented, and the segmentations are scored, too.
     report, on_result : callable
     on_scores : callable, optional
         Called with each method's scores as soon as they are known, before the comparison with linear interpolation.
@@ -94,14 +111,21 @@ def evaluate(
     truth = Truth.of(dataset, data_range, used) if reference is None else Truth.of(reference, data_range)
     plans = [plan_of(name, settings) for name in methods]
     _check_requests(trials[0], plans)
+    runs = runs_for(labels, truth.dataset, trials, protocol, settings)
     network, how = _lpips(lpips, report)
+    passing = _all_of(on_result, None if runs is None else runs.keep)
+    whole, report = report, report if runs is None else part(report, 0.0, _RUNNING)
     done: list[tuple[MethodScores, str]] = []
     report(Progress(0.0))
     for i, (name, plan) in enumerate(zip(methods, plans, strict=True)):
         inner = part(report, i / len(plans), (i + 1) / len(plans), name)
-        done.append(score_method(name, plan, trials, truth, network, inner, on_result))
+        done.append(score_method(name, plan, trials, truth, network, inner, passing))
         if on_scores is not None:
             on_scores(done[-1][0])
+    segmented = None
+    if runs is not None:
+        names = [scores.method for scores, _ in done]
+        segmented = runs.finish(names, plan_of(BASELINE, settings), part(whole, _RUNNING, 1.0, "segmenting"))
     baseline = next((scores for scores, _ in done if scores.method == BASELINE), None)
     scores = [each if baseline in (None, each) else against(baseline, each) for each, _ in done]
     source = dataset.source.name if dataset.source else None
@@ -115,7 +139,19 @@ def evaluate(
         stack=truth.describe(),
         settings=settings.model_dump(mode="json", exclude={"method", "parameters"}, exclude_defaults=True),
         lpips=how,
+        downstream=segmented,
     )
+
+
+def _all_of(*callbacks: OnResult | None) -> OnResult | None:
+    """Return one callback that calls those that there are."""
+    known = [each for each in callbacks if each is not None]
+
+    def call(name: str, trial: Trial, result: Result) -> None:
+        for each in known:
+            each(name, trial, result)
+
+    return call if known else None
 
 
 def _lpips(choice: LpipsChoice | None, report: Report) -> tuple[Lpips | NoLpips | None, dict[str, str | None] | None]:

@@ -48,7 +48,7 @@ class LabelMethodScores:
 
 @dataclass(frozen=True)
 class LabelScores:
-    """The outcome of an evaluation of labels; ``as_json`` is what ``depth-interp evaluate --labels --json`` prints.
+    """The outcome of an evaluation of labels; ``as_json`` is what ``depth-interp evaluate --as-labels --json`` prints.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ class LabelScores:
 
 
 def as_json(scored: Sequence[tuple[str, LabelScores]]) -> dict[str, Any]:
-    """Return what ``evaluate --labels --json`` prints: one file's scores, or those of all and their means."""
+    """Return what ``evaluate --as-labels --json`` prints: one file's scores, or those of all and their means."""
     if len(scored) == 1:
         return scored[0][1].as_json()
     files = [scores for _, scores in scored]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from .downstream import Downstream
 from .holdout import Protocol
 
 BASELINE = "linear"
@@ -73,6 +74,8 @@ class Scores:
         Preset, seed, device ... of the runs.
     lpips : dict or None
         Where LPIPS was asked for: ``net``, ``weights`` (SHA-256 of the file), ``problem`` (why it is not available).
+    downstream : Downstream or None
+        Where there are labels of the stack: scores of segmentations.
     """
 
     input: str | None
@@ -83,6 +86,7 @@ class Scores:
     stack: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     lpips: dict[str, str | None] | None = None
+    downstream: Downstream | None = None
 
     def of(self, method: str) -> MethodScores | None:
         """Return the scores of a method, if it was scored."""
@@ -115,4 +119,5 @@ class Scores:
             "settings": self.settings,
             "lpips": self.lpips,
             "methods": [vars(scores) | {"sections": list(scores.sections)} for scores in self.methods],
+            **({} if self.downstream is None else {"downstream": vars(self.downstream)}),
         }

@@ -23,6 +23,7 @@ from ..run.settings import Settings
 from ..system.optional import need
 from . import tables
 from .conclusions import conclusions, describe_range, over_stacks
+from .downstream import segmentation_csv, segmentation_tables, segmentation_words
 from .numbers import length
 from .panels import Sheet, sheet, uri_of
 from .pictures import Pictures
@@ -30,9 +31,15 @@ from .plots import gains_plot, plots
 from .sheets import sections_csv, summary_csv
 
 PAGE, SECTIONS, SUMMARY, EVERYTHING = "report.html", "scores.csv", "summary.csv", "scores.json"
+SEGMENTATIONS = "segmentations.csv"
+"""Only where there are labels of the stack."""
 FILES = (PAGE, SECTIONS, SUMMARY, EVERYTHING)
 _FEW = 3
 """Stacks of which all pictures are shown; of more only the middle section and the XZ plane, or pages grow too large."""
+_LARGEST = 8_000_000
+"""Bytes of a page: what mail and browsers take. Of a page that would be larger pictures are left out."""
+_SCRUBBED = 3_500_000
+"""Bytes of it for all sections to look through."""
 _LIBRARIES = ("numpy", "scipy", "scikit-image", "torch")
 
 
@@ -101,6 +108,8 @@ def write_report(folder: Path, chapters: Sequence[Chapter], command: str, *, ove
         EVERYTHING: json.dumps(as_json(scored), allow_nan=False, indent=1) + "\n",
         PAGE: render(chapters, command),
     }
+    if any(scores.downstream is not None for _, scores in scored):
+        texts[SEGMENTATIONS] = segmentation_csv(scored)
     return write_texts(folder, texts, overwrite=overwrite)
 
 
@@ -117,7 +126,18 @@ def write_texts(folder: Path, texts: Mapping[str, str], *, overwrite: bool) -> P
 
 
 def render(chapters: Sequence[Chapter], command: str) -> str:
-    """Return the page as one self-contained HTML text."""
+    """Return the page as one self-contained HTML text of 8 MB at most."""
+    few = len(chapters) <= _FEW
+    text = ""
+    for all_pictures, scrubbed in ((few, few), (few, False), (False, False), (None, False)):
+        text = _rendered(chapters, command, all_pictures, scrubbed=scrubbed)
+        if len(text.encode()) <= _LARGEST:
+            break
+    return text
+
+
+def _rendered(chapters: Sequence[Chapter], command: str, all_pictures: bool | None, *, scrubbed: bool) -> str:
+    """Return the page; ``all_pictures`` None: without any."""
     scored = _named(chapters)
     several = len(chapters) > 1
     return rendered(
@@ -126,7 +146,7 @@ def render(chapters: Sequence[Chapter], command: str) -> str:
         command=command,
         summary=_summary(scored) if several else None,
         chapters=[
-            _chapter(name, chapter, all_pictures=len(chapters) <= _FEW)
+            _chapter(name, chapter, all_pictures, _SCRUBBED // len(chapters) if scrubbed else 0)
             for (name, _), chapter in zip(scored, chapters, strict=True)
         ],
     )
@@ -142,6 +162,7 @@ def rendered(template: str, **values: Any) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(load)
     )
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
     date = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     return environment.get_template(template).render(date=date, versions=versions(), uri=uri_of, **values)
 
@@ -184,26 +205,30 @@ def _summary(scored: Sequence[tuple[str, Scores]]) -> dict[str, Any]:
     }
 
 
-def _chapter(name: str, chapter: Chapter, *, all_pictures: bool) -> dict[str, Any]:
+def _chapter(name: str, chapter: Chapter, all_pictures: bool | None, budget: int) -> dict[str, Any]:
     scores = chapter.scores
+    pictures = chapter.pictures if budget else None
     return {
         "name": name,
-        "conclusions": conclusions(scores),
+        "conclusions": [*conclusions(scores), *segmentation_words(scores)],
         "facts": dict(_facts(scores)),
         "configs": [(each.method, in_words(each.config)) for each in scores.methods],
         "headline": tables.headline(scores),
+        "segmentations": segmentation_tables(scores),
+        "downstream": scores.downstream,
         "tests": tables.tests(scores),
         "predicted": tables.predicted(scores),
         "everything": tables.everything(scores),
         "plots": plots(scores),
         "one_place": all(len(each.gap_curve) == 1 for each in scores.methods),
         "sheets": _sheets(chapter, all_pictures),
+        "scrub": None if pictures is None else pictures.scrub(scores.data_range[0], budget),
         "first_of_several": max(scores.stack.get("shape", (1, 1))[:2]) > 1,
     }
 
 
-def _sheets(chapter: Chapter, all_pictures: bool) -> list[Sheet]:
-    if chapter.pictures is None:
+def _sheets(chapter: Chapter, all_pictures: bool | None) -> list[Sheet]:
+    if chapter.pictures is None or all_pictures is None:
         return []
     montages = chapter.pictures.montages(chapter.scores.data_range[0])
     if not all_pictures and montages:

@@ -14,6 +14,7 @@ from ..run.settings import Settings
 from ..stack import Dataset
 from .montages import Labelled, Montage
 from .numbers import length
+from .scrubber import Scrub, Sections, scrub_of
 
 LARGEST = 384
 """Pixels along a side of a kept plane; of larger ones only every n-th is kept, so that errors stay exact."""
@@ -60,6 +61,7 @@ class Pictures:
         self._step = 1
         self._pixel: tuple[float, float] | None = None
         self._depths: NDArray[np.float64] = np.zeros(0)
+        self._all = Sections()
 
     def keep(self, name: str, trial: Trial, result: Result) -> None:
         """Take what is shown from one result; to be given to ``evaluate`` as ``on_result``."""
@@ -74,6 +76,7 @@ class Pictures:
                 expected = expected.mean(-1)
             self._depths[index] = trial.depths[k]
             self._keep_row(name, index, values, expected)
+            self._all.keep(name, index, values, hidden=bool(trial.reference[k] >= 0))
             if trial.reference[k] >= 0 and index in self._sections:
                 self._keep_section(name, index, values, expected, trial)
 
@@ -89,6 +92,11 @@ class Pictures:
         shown = [self._section_montage(index, data_range) for index in known[-len(_PLACES) :]]
         return [*shown, self._xz_montage(data_range)] if shown else []
 
+    def scrub(self, data_range: tuple[float, float], budget: int) -> Scrub | None:
+        """Return the sections to look through, in as many bytes at most; None where that is too few."""
+        aspect = 1.0 if self._pixel is None else self._pixel[0] / self._pixel[1]
+        return scrub_of(self._all, self._depths, self._unit, aspect, data_range, budget)
+
     def _begin(self, truth: NDArray[Any], trial: Trial, result: Result) -> None:
         """Choose the planes, and copy their truth."""
         height, width = trial.on_reference_grid(result.dataset.voxels[0, 0, 0]).shape
@@ -100,6 +108,9 @@ class Pictures:
         self._sections = {
             index: _Plane(self._thinned(truth[index, :height, :width])) for index in _choose(trial, len(truth))
         }
+        alone = len(trial.depths) == 1  # leaving one out: all but the ends are still to come
+        wanted = np.arange(1, len(truth) - 1) if alone else trial.truth_at[trial.truth_at >= 0]
+        self._all.begin(truth[:, :height, :width], wanted)
         self._xz = _Plane(np.array(truth[:, self._row, : width : self._step]), self._seen(trial))
         if len(trial.depths) > 1 and not trial.visible.acquisition.is_projection:
             self._xz.remark = "Rows without an error are sections that the methods saw."

@@ -97,10 +97,10 @@ def label_report_task(outcome: LabelOutcome, title: str, folder: Path, command: 
 def label_command_of(
     question: LabelQuestion, source: CommandInput, image: str | None, report: str | None = None
 ) -> str:
-    """Return ``depth-interp evaluate ... --labels ...``; ``image`` is the file of the image layer, if it has one."""
+    """Return ``depth-interp evaluate ... --as-labels ...``; ``image`` is the file of the image layer, if it has one."""
     settings = source.complete(Settings(z_spacing=question.settings.z_spacing, depths=question.settings.depths))
     protocol = question.protocol
-    words = ["depth-interp", "evaluate", source.path or "LABELS.tif", "--labels"]
+    words = ["depth-interp", "evaluate", source.path or "LABELS.tif", "--as-labels"]
     words += ["--methods", ",".join(question.methods)]
     words += {
         "keep_every": ["--keep-every", str(protocol.every)],

@@ -1,0 +1,300 @@
+"""Is the segmentation better? Sections hidden, filled by each method and peer, segmented, judged by experts' labels.
+
+    python benchmarks/downstream.py --pairs FILE [--every 2 4 8] [--out DIR]
+
+FILE is JSON: a list of {"name", "image", "labels", "dark": true where objects are darker than what is around them,
+"crops": how many parts of the image to take}, paths relative to it. Without it simulated organoids are segmented. Every
+k-th section is kept. What is segmented: what each method and installed peer made of them, the sparse stack as it is
+(its labels brought to all sections afterwards), and the recorded dense stack. By whom: a threshold, a watershed, a
+network trained on simulated tissue, and commands of the user's (``--segment NAME="CMD {in} {out}"``: Cellpose,
+StarDist). Figures and downstream.json go to --out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import _network
+from _tools import machine, markdown_table, remembered
+from _volumes import Question, Volume, cropped
+from napari_depth_interp import __version__, io
+from napari_depth_interp.evaluation.downstream import bring_labels
+from napari_depth_interp.evaluation.segmenters import Segmenter, command_segmenter, default_segmenters
+from napari_depth_interp.metrics import VolumePair, correlation
+from napari_depth_interp.metrics.objects import OBJECT_METRICS, object_scores
+from napari_depth_interp.metrics.statistics import paired
+from napari_depth_interp.simulate import simulate
+from napari_depth_interp.stack import Dataset
+from peers import FOLDER, Job, PeerError, installed, run
+
+OURS = ("linear", "cubic", "flow", "auto:fast")
+PEERS = ("demons", "rife")
+SPARSE = {"sparse": "shape", "sparse, nearest": "nearest"}
+"""What the sparse stack's labels are brought to all sections by."""
+SPARSE_BY_ITK, RECORDED = "sparse, ITK contours", "recorded"
+QUESTIONS = {
+    "f1": "Are objects found? (F1)",
+    "count_error": "Are counts right? (count error)",
+    "volume_bias": "Are volumes right? (volume bias)",
+    "splits": "Are objects cut apart? (splits)",
+    "merges": "Are objects stuck together? (merges)",
+    "false_objects": "Are objects invented? (false objects)",
+    "surface": "Are outlines right? (surface distance, pixels)",
+    "resolution_z": "How fine is it along z? (Fourier ring correlation, pixels)",
+}
+_SIMULATED, _SHAPE, _VOXEL = (100, 101, 102, 103), (65, 96, 96), (0.5, 0.5, 0.5)
+_DRAWS = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class Labelled(Volume):
+    """A crop with labels; ``source`` is the image it was cut from, ``real`` whether somebody recorded and drew it."""
+
+    source: str = ""
+    dark: bool = False
+    real: bool = True
+
+
+def simulated() -> Iterator[Labelled]:
+    """Yield organoids that the network has not learned from, with their nuclei."""
+    for seed in _SIMULATED:
+        made = simulate("organoid", shape=_SHAPE, voxel_size=_VOXEL, seed=seed)
+        name = f"organoid {seed} (simulated)"
+        yield Labelled(name, made.observed, _network.objects_of(made.labels), name, real=False)
+
+
+def from_pairs(file: Path, crop: Sequence[int], every: int) -> Iterator[Labelled]:
+    """Yield crops of the pairs of image and labels that a file names, side by side along y."""
+    for pair in json.loads(file.read_text(encoding="utf-8")):
+        image = io.read(file.parent / pair["image"], axis="z")
+        drawn = io.read(file.parent / pair["labels"], axis="z", labels=True)
+        parts = int(pair.get("crops", 1))
+        width = image.voxels.shape[3] // parts
+        for part in range(parts):
+            rows = slice(part * width, (part + 1) * width)
+            both = [replace(each, voxels=each.voxels[:, :, :, rows]) for each in (image, drawn)]
+            seen, labels = (cropped(each, crop, every) for each in both)
+            name = pair["name"] + (f" {part + 1}" if parts > 1 else "")
+            yield Labelled(name, seen, labels.voxels[0, 0], pair["name"], bool(pair.get("dark")))
+
+
+def segmenters_of(volume: Labelled, network: _network.Network, commands: Mapping[str, str]) -> dict[str, Segmenter]:
+    """Return the frozen segmenters: told the size of the objects and whether they are dark, and nothing else."""
+    assert volume.labels is not None
+    classical = default_segmenters(volume.labels, volume.dataset)
+    sizes = np.bincount(volume.labels.ravel())[1:]
+    step = _step(volume.dataset)
+    radius = float((0.75 * np.median(sizes[sizes > 0]) * step / np.pi) ** (1 / 3))
+    found = dict(classical) | {"network": _network.segmenter(network, radius)}
+    found |= {name: command_segmenter(command) for name, command in commands.items()}
+    return {name: _bright(each) for name, each in found.items()} if volume.dark else found
+
+
+def _bright(segmenter: Segmenter) -> Segmenter:
+    def inverted(stack: Dataset) -> NDArray[Any]:
+        voxels = stack.voxels
+        return segmenter(replace(stack, voxels=voxels.max() - voxels))
+
+    return inverted
+
+
+def _step(dataset: Dataset) -> float:
+    grid = dataset.grid
+    if grid.pixel_size is None or grid.spacing is None:
+        return 1.0
+    return grid.spacing / float(np.mean(grid.pixel_size))
+
+
+def contenders(question: Question, folder: Path, peers: Sequence[str]) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Yield (name, what makes the dense stack) of methods, peers and the recorded stack."""
+    for name in OURS:
+        yield name, lambda name=name: question.ours(name).voxels  # type: ignore[misc]
+    for name in peers:
+        yield name, lambda name=name: question.peer(name, 0.0, folder).voxels  # type: ignore[misc]
+    yield RECORDED, lambda: question.volume.dataset.voxels[0, 0]
+
+
+def score(volume: Labelled, every: int, setting: Setting) -> list[dict[str, Any]]:
+    """Return a row per contender and segmenter."""
+    question = Question.of(volume, every)
+    segmenters = segmenters_of(volume, setting.network, setting.commands)
+    rows = []
+    for name, make in contenders(question, setting.folder, setting.peers):
+        print(f"{volume.name}, every {every}: {name}", file=sys.stderr, flush=True)
+        dense = replace(question.trial.visible, voxels=make()[None, None], grid=volume.dataset.grid)
+        resolution = None if name == RECORDED else _resolution_z(question, dense.voxels[0, 0])
+        for segmenter, segment in segmenters.items():
+            rows.append(_row(volume, segment(dense), name, segmenter) | {"resolution_z": resolution})
+    for segmenter, segment in segmenters.items():
+        labels = segment(question.trial.visible)
+        for name, brought in _sparse(question, labels, setting):
+            rows.append(_row(volume, brought, name, segmenter) | {"resolution_z": None})
+    about = {"volume": volume.name, "source": volume.source, "real": volume.real, "every": every}
+    return [about | row for row in rows]
+
+
+def _sparse(question: Question, labels: NDArray[Any], setting: Setting) -> Iterator[tuple[str, NDArray[Any]]]:
+    for name, method in SPARSE.items():
+        yield name, bring_labels(labels, question.trial.visible, question.trial.depths, method)
+    if "contours" in setting.labellers:
+        try:
+            yield SPARSE_BY_ITK, run("contours", labels, Job(question.every, 1.0), setting.folder).voxels
+        except PeerError as error:
+            print(error, file=sys.stderr)
+
+
+def _row(volume: Labelled, found: NDArray[Any], contender: str, segmenter: str) -> dict[str, Any]:
+    """Return scores on all sections; lengths in pixels of a section."""
+    assert volume.labels is not None
+    depths = np.arange(len(found)) * _step(volume.dataset)
+    return {"contender": contender, "segmenter": segmenter} | object_scores(volume.labels, found, depths, (1.0, 1.0))
+
+
+def _resolution_z(question: Question, voxels: NDArray[Any]) -> float | None:
+    truth = question.truth
+    pair = VolumePair(
+        question.volume.dataset.voxels[0, 0], voxels, truth.ranges[0], truth.foreground[0][0],
+        question.trial.reference >= 0, (_step(question.volume.dataset), 1.0, 1.0),
+    )  # fmt: skip
+    both = [correlation.frc_xz(pair, foreground=False), correlation.frc_yz(pair, foreground=False)]
+    known = [each for each in both if each is not None]
+    return float(np.mean(known)) if known else None
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What all volumes are asked alike."""
+
+    network: _network.Network
+    commands: Mapping[str, str]
+    folder: Path
+    peers: Sequence[str]
+    labellers: Sequence[str]
+
+
+def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return mean scores of each contender, and their differences to the sparse stack, paired over images.
+
+    Crops of an image count as one: their mean. Intervals: 95 %, of the images drawn anew 2000 times.
+    """
+    found = []
+    groups = dict.fromkeys((row["real"], row["every"], row["segmenter"], row["contender"]) for row in rows)
+    for real, every, segmenter, contender in groups:
+        same = [row for row in rows if (row["real"], row["every"], row["segmenter"]) == (real, every, segmenter)]
+        about = {"real": real, "every": every, "segmenter": segmenter, "contender": contender}
+        for score_name in QUESTIONS:
+            own, sparse = (_by_source(same, name, score_name) for name in (contender, "sparse"))
+            if own:
+                found.append(about | {"score": score_name} | _compared(own, sparse, score_name))
+    return found
+
+
+def _by_source(rows: Sequence[Mapping[str, Any]], contender: str, name: str) -> dict[str, float]:
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        if row["contender"] == contender and row[name] is not None:
+            values.setdefault(row["source"], []).append(row[name])
+    return {source: float(np.mean(each)) for source, each in values.items()}
+
+
+def _compared(own: Mapping[str, float], sparse: Mapping[str, float], name: str) -> dict[str, Any]:
+    sizes = OBJECT_METRICS[name].better == "zero" if name in OBJECT_METRICS else False
+    shared = [source for source in own if source in sparse]
+    both = [(own[source], sparse[source]) for source in shared]
+    if sizes:
+        both = [(abs(a), abs(b)) for a, b in both]
+    differences = np.array([a - b for a, b in both])
+    result: dict[str, Any] = {"mean": float(np.mean(list(own.values()))), "images": len(own)}
+    if len(differences):
+        random = np.random.default_rng(0)
+        drawn = random.choice(differences, (_DRAWS, len(differences))).mean(1)
+        low, high = np.percentile(drawn, [2.5, 97.5])
+        test = paired([a for a, _ in both], [b for _, b in both])
+        result |= {"difference": test["difference"], "low": float(low), "high": float(high), "p": test["p_value"]}
+    return result
+
+
+def table(found: Sequence[Mapping[str, Any]], real: bool, every: int, segmenter: str) -> str:
+    """Return one table: a contender per row, a question per column, F1 with its difference to the sparse stack."""
+    rows = [row for row in found if (row["real"], row["every"], row["segmenter"]) == (real, every, segmenter)]
+    names = list(dict.fromkeys(row["contender"] for row in rows))
+    header = ["segmented", "F1", "F1 less sparse", *(name for name in QUESTIONS if name != "f1")]
+    lines = []
+    for name in names:
+        cells = {row["score"]: row for row in rows if row["contender"] == name}
+        f1 = cells["f1"]
+        change = f"{f1['difference']:+.3f} ({f1['low']:+.3f} to {f1['high']:+.3f})" if "low" in f1 else ""
+        rest = [f"{cells[key]['mean']:.2f}" if key in cells else "n/a" for key in QUESTIONS if key != "f1"]
+        lines.append([name, f"{f1['mean']:.3f}", change, *rest])
+    return markdown_table(header, lines)
+
+
+def figures(found: Sequence[Mapping[str, Any]], folder: Path) -> None:
+    """Draw a figure per question: segmenters beside each other, the score against k."""
+    from matplotlib.figure import Figure
+
+    segmenters = list(dict.fromkeys(row["segmenter"] for row in found))
+    for name, title in QUESTIONS.items():
+        figure = Figure(figsize=(4.2 * len(segmenters), 3.6), layout="constrained")
+        axes = figure.subplots(1, len(segmenters), squeeze=False)[0]
+        for axis, segmenter in zip(axes, segmenters, strict=True):
+            own = [row for row in found if row["score"] == name and row["segmenter"] == segmenter and row["real"]]
+            own = own or [row for row in found if row["score"] == name and row["segmenter"] == segmenter]
+            for contender in dict.fromkeys(row["contender"] for row in own):
+                points = [(row["every"], row["mean"]) for row in own if row["contender"] == contender]
+                style = "--" if contender.startswith(("sparse", RECORDED)) else "-"
+                axis.plot(*zip(*sorted(points), strict=True), style, marker="o", markersize=4, label=contender)
+            axis.set_title(segmenter, fontsize=10)
+            axis.set_xlabel("every k-th section kept")
+            axis.set_xticks(sorted({row["every"] for row in own}))
+        axes[-1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+        figure.suptitle(title, fontsize=11)
+        figure.savefig(folder / f"{name}.png", dpi=110)
+
+
+def main() -> None:
+    """Print the tables; write figures and JSON."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--pairs", type=Path, metavar="FILE", help="JSON that names images and their labels")
+    parser.add_argument("--every", type=int, nargs="+", default=[2, 4, 8], metavar="K")
+    parser.add_argument("--crop", type=int, nargs=3, default=(65, 112, 112), metavar=("Z", "Y", "X"))
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="environments of the peers")
+    parser.add_argument("--segment", nargs="+", default=[], metavar="NAME=CMD", help="segmenters of your own")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="figures, JSON and what is finished")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    there = installed(args.folder)
+    commands = dict(each.split("=", 1) for each in args.segment)
+    setting = Setting(
+        _network.trained(args.out), commands, args.folder, [name for name in PEERS if name in there],
+        [name for name in ("contours",) if name in there],
+    )  # fmt: skip
+    rows = []
+    largest = max(args.every)
+    for volume in simulated() if args.pairs is None else from_pairs(args.pairs, args.crop, largest):
+        for every in args.every:
+            about = {"volume": volume.name, "every": every, "shape": volume.dataset.voxels.shape, "commands": commands,
+                     "peers": [*setting.peers, *setting.labellers], "version": __version__}  # fmt: skip
+            rows += remembered(args.out, about, lambda volume=volume, every=every: score(volume, every, setting))  # type: ignore[misc]
+    found = summary(rows)
+    print(machine())
+    for real, every, segmenter in dict.fromkeys((row["real"], row["every"], row["segmenter"]) for row in found):
+        print(f"\n{'Real' if real else 'Simulated'} images, every {every}th section kept, segmented by {segmenter}:\n")
+        print(table(found, real, every, segmenter), flush=True)
+    name = "downstream.json" if args.pairs is not None else "downstream-simulated.json"
+    about = {"machine": machine(), "version": __version__, "crop": list(args.crop), "every": args.every}
+    (args.out / name).write_text(json.dumps(about | {"summary": found, "rows": rows}, indent=1) + "\n", "utf-8")
+    figures(found, args.out)
+
+
+if __name__ == "__main__":
+    main()
