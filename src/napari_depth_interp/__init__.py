@@ -18,9 +18,11 @@ __version__ = "0.1.0.dev0"
 if TYPE_CHECKING:
     from .api import evaluate, interpolate
     from .api.align import align, check_jitter
+    from .api.fuse import fuse
     from .api.labels import evaluate_labels, interpolate_labels
     from .api.repair import examine, repair
     from .damage.result import RepairResult
+    from .fusion.result import FusionResult
     from .io import read, write
     from .labels.result import LabelResult
     from .registration import Transforms
@@ -28,15 +30,17 @@ if TYPE_CHECKING:
     from .stack import Dataset
 
 _HOMES = {
-    "Dataset": "stack", "LabelResult": "labels.result", "RepairResult": "damage.result", "Result": "run.result",
-    "Transforms": "registration", "align": "api.align", "check_jitter": "api.align", "evaluate": "api",
-    "evaluate_labels": "api.labels", "examine": "api.repair", "interpolate": "api",
-    "interpolate_labels": "api.labels", "read": "io", "repair": "api.repair", "write": "io",
+    "Dataset": "stack", "FusionResult": "fusion.result", "LabelResult": "labels.result",
+    "RepairResult": "damage.result", "Result": "run.result", "Transforms": "registration", "align": "api.align",
+    "check_jitter": "api.align", "evaluate": "api", "evaluate_labels": "api.labels", "examine": "api.repair",
+    "fuse": "api.fuse", "interpolate": "api", "interpolate_labels": "api.labels", "read": "io",
+    "repair": "api.repair", "write": "io",
 }  # fmt: skip
 
 __all__ = [
-    "Dataset", "LabelResult", "RepairResult", "Result", "Transforms", "__version__", "align", "check_jitter",
-    "evaluate", "evaluate_labels", "examine", "interpolate", "interpolate_labels", "read", "repair", "write",
+    "Dataset", "FusionResult", "LabelResult", "RepairResult", "Result", "Transforms", "__version__", "align",
+    "check_jitter", "evaluate", "evaluate_labels", "examine", "fuse", "interpolate", "interpolate_labels", "read",
+    "repair", "write",
 ]  # fmt: skip
 
 
