@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 from pydantic import Field
 
@@ -69,11 +68,13 @@ class InPlaneConfig(LeastSquaresConfig):
         description="How much the mean of the super-resolved stacks counts beside a voxel of a stack. More: closer to "
         "what the network makes.",
     )
-    preset: Literal["fast", "balanced", "best"] = Field(
-        "fast",
-        title="Training",
-        description="Preset of section_sr, the network that learns from the sharp sections of each stack: how long it "
-        "is trained.",
+    training_steps: int = Field(
+        300,
+        ge=10,
+        le=200_000,
+        title="Training steps",
+        description="How many steps section_sr, the network that learns from the sharp sections, is trained for on "
+        "each stack; twice as many where sections are as thick as they are far apart. More: better, slower.",
     )
 
 

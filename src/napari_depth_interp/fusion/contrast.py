@@ -92,7 +92,7 @@ def _compared(view: View, others: Sequence[View], lattice: Lattice) -> tuple[Vol
     there = np.nan_to_num(simulated(pair, 0, np.asarray(weight > 0, np.float32))) > 1 - 1e-3
     seen = simulated(pair, 0, np.asarray(mean, np.float32))
     there &= np.isfinite(seen) & np.isfinite(view.voxels)
-    ours, theirs = (_alike(view, np.nan_to_num(each), others) for each in (view.voxels, seen))
+    ours, theirs = (_alike(view, each, there, others) for each in (view.voxels, seen))
     return ours, theirs, there
 
 
@@ -117,10 +117,14 @@ def _match(views: Sequence[View], number: int, lattice: Lattice, *, drift: bool)
     return Match(gain, 0.0, _drift(ours, theirs, there), correlation)
 
 
-def _alike(view: View, voxels: Volume, others: Sequence[View]) -> Volume:
-    """Return a stack without the detail that only one of two shows: blurred across its sections as the others are."""
+def _alike(view: View, voxels: Volume, there: NDArray[np.bool_], others: Sequence[View]) -> Volume:
+    """Return a stack without the detail that only one of two shows: blurred across its sections, where it is known."""
     blur = max(each.profile.thickness for each in (view, *others)) / view.sizes
-    return np.asarray(gaussian_filter(voxels, (0, blur[1], blur[2]), mode="nearest"), np.float32)
+    known = [
+        gaussian_filter(np.asarray(each, np.float32), (0, blur[1], blur[2]), mode="nearest")
+        for each in (np.where(there, voxels, 0), there)
+    ]
+    return np.asarray(known[0] / np.maximum(known[1], 1e-3), np.float32)
 
 
 def _drift(ours: Volume, theirs: Volume, there: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -61,9 +61,7 @@ def _smoother_and_sharper(config: LeastSquaresConfig) -> list[Any]:
 
 
 def _in_plane(config: InPlaneConfig, runtime: Runtime) -> list[Solution]:
-    from ..methods import registry
-
-    parameters = dict(registry.get("section_sr").presets.get(config.preset, {}))
+    parameters = {"training_steps": config.training_steps, "flips": False}
     made: dict[int, Volume] = {}
 
     def of(chosen: InPlaneConfig) -> Solution:
