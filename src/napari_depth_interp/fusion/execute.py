@@ -55,7 +55,7 @@ def execute_fusion(request: FusionRequest, report: Report = silent, *, score: bo
     start = time.perf_counter()
     with PeakMemory() as memory, limited_threads(request.runtime.threads):
         placed = place_stacks(request, part(report, *_SHARES["register"]))
-        found = _solved(request, placed, report, score=score)
+        found = solve_placed(request, placed, report, score=score)
     return replace(found, seconds=time.perf_counter() - start, peak_memory_mb=memory.peak_mb)
 
 
@@ -121,7 +121,13 @@ def _check_seen(problem: Problem) -> None:
             )
 
 
-def _solved(request: FusionRequest, placed: Placed, report: Report, *, score: bool) -> FusionResult:
+def solve_placed(
+    request: FusionRequest, placed: Placed, report: Report = silent, *, score: bool = False
+) -> FusionResult:
+    """Make the volume of stacks that :func:`place_stacks` has brought onto each other, as :func:`execute_fusion` does.
+
+    The method of the request may be another one than it was there.
+    """
     problem = placed.problem
     candidates = request.solver.candidates(request.config, request.runtime)
     trial = None
