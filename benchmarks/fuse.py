@@ -322,7 +322,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, metavar="DIR")
     parser.add_argument("--only", nargs="*", default=[], metavar="NAME")
-    parser.add_argument("--side", type=int, default=72, help="voxels of the truth along each axis")
+    parser.add_argument("--side", type=int, default=88, help="voxels of the truth along each axis")
     parser.add_argument("--thickness", type=int, default=4, help="voxels that a section is thick")
     parser.add_argument("--methods", default="least_squares", metavar="A,B")
     parser.add_argument("--quick", action="store_true", help="two cases of each volume, no network alone")

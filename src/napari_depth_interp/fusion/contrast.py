@@ -28,6 +28,8 @@ _SLOW = 6
 """The drift is smoothed over this part of the sections."""
 _ROUNDS = 2
 _LARGEST_DRIFT = 2.0
+_WIDE = 3.0
+"""Structures larger than so many thicknesses are not told from changes of the brightness."""
 _MANY = 32
 """Voxels along an axis of which every second one is enough to compare grey values by."""
 _TINY = 1e-9
@@ -35,25 +37,29 @@ _TINY = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Match:
-    """How the grey values of a stack were made comparable: ``(value - offset) / (gain * drift[section])``.
+    """How the grey values of a stack were made comparable: ``(value - offsets[section]) / gains[section]``.
 
     Attributes
     ----------
-    gain, offset : float
-    drift : (Z,) array
-        Slow change from section to section, about 1.
-    correlation : float
-        Of the stack with the others, blurred alike.
+    gains, offsets : (Z,) arrays
+        They change slowly from section to section.
     """
 
-    gain: float
-    offset: float
-    drift: NDArray[np.float64]
-    correlation: float
+    gains: NDArray[np.float64]
+    offsets: NDArray[np.float64]
+
+    @classmethod
+    def none(cls, sections: int) -> Match:
+        """Return what changes nothing."""
+        return cls(np.ones(sections), np.zeros(sections))
 
     def apply(self, voxels: Volume) -> Volume:
         """Return comparable grey values."""
-        return np.asarray((voxels - self.offset) / (self.gain * self.drift[:, None, None]), np.float32)
+        return np.asarray((voxels - self.offsets[:, None, None]) / self.gains[:, None, None], np.float32)
+
+    def then(self, other: Match) -> Match:
+        """Return what both do, one after the other."""
+        return Match(self.gains * other.gains, self.offsets + self.gains * other.offsets)
 
 
 def matched(views: Sequence[View], lattice: Lattice) -> tuple[list[View], list[Match]]:
@@ -64,19 +70,77 @@ def matched(views: Sequence[View], lattice: Lattice) -> tuple[list[View], list[M
     RequestError
         If stacks do not overlap, show another contrast, or not the same specimen.
     """
-    total = [Match(1.0, 0.0, np.ones(len(view.voxels)), 1.0) for view in views]
     thinned, coarse = [_thin(view) for view in views], _coarse(lattice)
-    current = thinned
+    total = [Match.none(len(view.voxels)) for view in views]
     for number in range(_ROUNDS):
-        found = [_match(current, k, coarse, drift=number > 0) for k in range(len(views))]
-        first = found[0]
-        for k, one in enumerate(found):
-            gain, offset = (one.gain / first.gain, 0.0) if number else (one.gain, one.offset)
-            gain, offset = (1.0, 0.0) if k == 0 else (gain, offset)
-            before = total[k]
-            total[k] = Match(before.gain * gain, before.offset + before.gain * offset, one.drift, one.correlation)
-        current = _applied(thinned, total)
+        for find in (_as_first, _without_drift):
+            current = _applied(thinned, total)
+            pairs = [_compared(*each, coarse) for each in _partners(current, find is _as_first)]
+            if number == 0 and find is _as_first:
+                for view, pair in zip(current[1:], pairs[1:], strict=True):
+                    _check(pair, view.name, views[0].name)
+            total = [before.then(find(pair, k)) for k, (before, pair) in enumerate(zip(total, pairs, strict=True))]
     return _applied(views, total), total
+
+
+def _partners(views: Sequence[View], with_first: bool) -> list[tuple[View, list[View]]]:
+    """Return each stack with those that it is compared with: the first one, or all others."""
+    others = [[each for k, each in enumerate(views) if k != number] for number in range(len(views))]
+    return [(view, [views[0]] if with_first and k else others[k]) for k, view in enumerate(views)]
+
+
+def _as_first(pair: Pair, number: int) -> Match:
+    """Return one gain and one offset for a whole stack; none for the first."""
+    same = Match.none(len(pair.ours))
+    if number == 0:
+        return same
+    low, high = (each[pair.there] for each in (pair.ours, pair.theirs))
+    gain = float(pair.fine(pair.ours)[pair.there].std() / max(float(pair.fine(pair.theirs)[pair.there].std()), _TINY))
+    return Match(same.gains * gain, same.offsets + float(low.mean() - gain * high.mean()))
+
+
+def _without_drift(pair: Pair, _number: int) -> Match:
+    """Return how a stack changes slowly along its sections, beside its mean."""
+    weight = pair.there.sum(axis=(1, 2)).astype(np.float64)
+
+    def slow(values: Volume) -> NDArray[np.float64]:
+        sums = np.where(pair.there, values, 0).sum(axis=(1, 2), dtype=np.float64)
+        smooth = [gaussian_filter1d(each, len(weight) / _SLOW, mode="nearest") for each in (sums, weight)]
+        return np.asarray(smooth[0] / np.maximum(smooth[1], _TINY))
+
+    contrasts = [np.sqrt(np.maximum(slow(np.square(pair.fine(each))), _TINY)) for each in (pair.ours, pair.theirs)]
+    gains = np.clip(contrasts[0] / contrasts[1], 1 / _LARGEST_DRIFT, _LARGEST_DRIFT)
+    gains /= np.exp(np.mean(np.log(gains)))
+    offsets = slow(pair.ours) - gains * slow(pair.theirs)
+    return Match(gains, offsets - offsets.mean())
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A stack and what others show of it, blurred alike.
+
+    Attributes
+    ----------
+    ours, theirs : (Z, Y, X) float32 arrays
+    there : (Z, Y, X) bool array
+        Where both are known.
+    wide : (3,) array
+        Standard deviation, in voxels, of what is taken off where the brightness is not to count.
+    """
+
+    ours: Volume
+    theirs: Volume
+    there: NDArray[np.bool_]
+    wide: NDArray[np.float64]
+
+    @property
+    def correlation(self) -> float:
+        """How both go together, slow changes of the brightness aside."""
+        return float(np.corrcoef(*(self.fine(each)[self.there] for each in (self.ours, self.theirs)))[0, 1])
+
+    def fine(self, values: Volume) -> Volume:
+        """Return values without their slow changes across a section."""
+        return values - _blurred(values, self.there, self.wide)
 
 
 def _applied(views: Sequence[View], matches: Sequence[Match]) -> list[View]:
@@ -100,14 +164,12 @@ def _coarse(lattice: Lattice) -> Lattice:
 
 def agreement(views: Sequence[View], number: int, lattice: Lattice) -> float:
     """Return how a stack correlates with the mean of the others, blurred alike; NaN where they do not meet."""
-    thinned, coarse = [_thin(view) for view in views], _coarse(lattice)
-    others = [each for k, each in enumerate(thinned) if k != number]
-    ours, theirs, there = _compared(thinned[number], others, coarse)
-    return float(np.corrcoef(ours[there], theirs[there])[0, 1]) if there.sum() >= _FEWEST else float("nan")
+    pair = _compared(*_partners([_thin(view) for view in views], False)[number], _coarse(lattice))
+    return pair.correlation if pair.there.sum() >= _FEWEST else float("nan")
 
 
-def _compared(view: View, others: Sequence[View], lattice: Lattice) -> tuple[Volume, Volume, NDArray[np.bool_]]:
-    """Return a stack, the mean of others as it would see it, both blurred alike, and where both are known."""
+def _compared(view: View, others: Sequence[View], lattice: Lattice) -> Pair:
+    """Return a stack and the mean of others as it would see it, without the detail that only one of both shows."""
     values, reached = zip(*(upsampled(each, lattice) for each in others), strict=True)
     weight: Volume = np.sum(reached, axis=0, dtype=np.float32)
     mean = sum(np.where(there, value, 0) for value, there in zip(values, reached, strict=True)) / np.maximum(weight, 1)
@@ -115,54 +177,31 @@ def _compared(view: View, others: Sequence[View], lattice: Lattice) -> tuple[Vol
     there = np.nan_to_num(simulated(pair, 0, np.asarray(weight > 0, np.float32))) > 1 - 1e-3
     seen = simulated(pair, 0, np.asarray(mean, np.float32))
     there &= np.isfinite(seen) & np.isfinite(view.voxels)
-    ours, theirs = (_alike(view, each, there, others) for each in (view.voxels, seen))
-    return ours, theirs, there
-
-
-def _match(views: Sequence[View], number: int, lattice: Lattice, *, drift: bool) -> Match:
-    """Compare a stack with the first one, or where it is about drift with the mean of all others."""
-    view = views[number]
-    others = [each for k, each in enumerate(views) if k != number] if drift or number == 0 else [views[0]]
-    ours, theirs, there = _compared(view, others, lattice)
-    if there.sum() < _FEWEST:
-        raise RequestError(
-            f"'{view.name}' and '{others[0].name}' do not overlap; check their positions, or whether both show the "
-            "same specimen"
-        )
-    correlation = float(np.corrcoef(ours[there], theirs[there])[0, 1])
-    if not drift and number:
-        _check(ours[there], theirs[there], correlation, view.name, others[0].name)
-    if not drift:
-        gain = float(ours[there].std() / max(float(theirs[there].std()), _TINY))
-        offset = float(ours[there].mean() - gain * theirs[there].mean())
-        return Match(gain, offset, np.ones(len(view.voxels)), correlation)
-    gain = float((ours * theirs)[there].sum() / max(float(np.square(theirs[there]).sum()), _TINY))
-    return Match(gain, 0.0, _drift(ours, theirs, there), correlation)
-
-
-def _alike(view: View, voxels: Volume, there: NDArray[np.bool_], others: Sequence[View]) -> Volume:
-    """Return a stack without the detail that only one of two shows: blurred across its sections, where it is known."""
     blur = max(each.profile.thickness for each in (view, *others)) / view.sizes
+    blur[0] = 0
+    ours, theirs = (_blurred(each, there, blur) for each in (view.voxels, seen))
+    return Pair(ours, theirs, there, _WIDE * blur)
+
+
+def _blurred(values: Volume, there: NDArray[np.bool_], blur: NDArray[np.float64]) -> Volume:
+    """Return a Gaussian blur of what is there."""
     known = [
-        gaussian_filter(np.asarray(each, np.float32), (0, blur[1], blur[2]), mode="nearest")
-        for each in (np.where(there, voxels, 0), there)
+        gaussian_filter(np.asarray(each, np.float32), blur, mode="nearest")
+        for each in (np.where(there, values, 0), there)
     ]
     return np.asarray(known[0] / np.maximum(known[1], 1e-3), np.float32)
 
 
-def _drift(ours: Volume, theirs: Volume, there: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return (Z,) how the grey values of a stack change slowly from section to section, 1 on average."""
-    sums = [np.where(there, each, 0).sum(axis=(1, 2), dtype=np.float64) for each in (ours * theirs, theirs**2)]
-    smooth = [gaussian_filter1d(each, len(ours) / _SLOW, mode="nearest") for each in sums]
-    change = np.clip(smooth[0] / np.maximum(smooth[1], _TINY), 1e-3, None)
-    change /= np.exp(np.mean(np.log(change)))
-    return np.asarray(np.clip(change, 1 / _LARGEST_DRIFT, _LARGEST_DRIFT), np.float64)
-
-
-def _check(ours: NDArray[np.float32], theirs: NDArray[np.float32], correlation: float, name: str, other: str) -> None:
-    """Refuse what cannot be matched by a factor and an offset."""
+def _check(pair: Pair, name: str, other: str) -> None:
+    """Refuse what does not overlap, and what cannot be matched by a gain and an offset."""
+    if pair.there.sum() < _FEWEST:
+        raise RequestError(
+            f"'{name}' and '{other}' do not overlap; check their positions, or whether both show the same specimen"
+        )
+    correlation = pair.correlation
     if correlation >= _ALIKE:
         return
+    ours, theirs = pair.ours[pair.there], pair.theirs[pair.there]
     if max(_explained(ours, theirs), _explained(theirs, ours)) >= _RELATED:
         raise RequestError(
             f"'{name}' shows another contrast than '{other}' (their grey values correlate by {correlation:.2f}); only "

@@ -175,10 +175,9 @@ def _stack_record(
         "thickness": view.profile.thickness,
         "correlation_before": placed.before[number],
         "correlation": placed.after[number],
-        "gain": match.gain,
-        "offset": match.offset * scale,
+        "gains": [round(float(each), 5) for each in match.gains],
+        "offsets": [float(each) * scale for each in match.offsets],
         "zero": placed.scaling.offset,
-        "drift": [round(float(each), 5) for each in match.drift],
         "consistency": _consistency(weighted, number, volume, scale),
         "section_weights": [round(float(each), 3) for each in _section_weights(weighted, number)],
     }

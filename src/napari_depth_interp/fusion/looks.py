@@ -38,9 +38,9 @@ def on_volume(request: FusionRequest, result: FusionResult, number: int) -> Volu
     if number >= len(result.motions):
         raise RequestError("how the stacks were registered is not known of a reopened result; fuse again")
     view, record = request.views[number].moved(result.motions[number]), result.stacks[number]
-    drift = np.asarray(record["drift"], np.float32)[:, None, None] * record["gain"]
+    gains, offsets = (np.asarray(record[name])[:, None, None] for name in ("gains", "offsets"))
     low = record["zero"]
-    values, reached = upsampled(view.with_voxels((view.voxels - low - record["offset"]) / drift + low), request.lattice)
+    values, reached = upsampled(view.with_voxels((view.voxels - low - offsets) / gains + low), request.lattice)
     values = np.where(reached, values, np.nan).astype(np.float32)
     found: NDArray[np.float32] = as_world(values, request.lattice, request.unit, "stack").voxels[0, 0]
     return found

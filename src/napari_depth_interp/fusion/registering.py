@@ -18,14 +18,23 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from ..progress import Progress, Report, part, silent
 from .configs import LeastSquaresConfig
 from .least_squares import solve
-from .motion import simple_itk
+from .motion import displacement, simple_itk
 from .problem import Problem, average
 from .views import Affine, Lattice, Profile, View, Volume
 
 Registration = Literal["none", "rigid", "affine"]
 _LEVELS = (4.0, 2.0, 1.0, 0.5)
 """Standard deviations of the blur from level to level, in pixels."""
+_WIDE = 12.0
+"""Standard deviation in pixels of what is taken off before images are compared."""
 _SIGMA = {"box": 1 / math.sqrt(12), "gaussian": 1 / 2.3548}
+_JUDGED = 1.0
+"""The level at which motions are compared: one that fits worse than what it began with is not taken."""
+_SAME = 1e-3
+_LARGEST_TURN = 30.0
+"""Degrees from where the files say beyond which nothing is believed."""
+_OVERLAP, _PROBES = 0.5, 12
+"""Share of the smaller image that must stay within the other one; places along each axis at which that is looked at."""
 _STEPS = 150
 _QUICK = LeastSquaresConfig(rounds=1, steps=10)
 _SMALLEST = 1e-4
@@ -70,13 +79,24 @@ def register(
     seen_by_fixed = [(np.asarray(np.linalg.solve(turn, n), np.float64), p) for n, p in moving.profiles]
     seen_by_moving = [(turn @ n, p) for n, p in fixed.profiles]
     alike = [_blurred(fixed, seen_by_fixed), _blurred(moving, seen_by_moving)]
-    used = _LEVELS[-levels:]
+    used, pixel = _LEVELS[-levels:], min(fixed_pixel(fixed), fixed_pixel(moving))
+    lattices = _lattice_of(fixed), _lattice_of(moving)
+    judge = _Judge(itk, *(_itk_image(itk, one, _JUDGED, pixel) for one in alike), lattices, motion, threads)
+    best = judge.badness(motion, centre)
     for number, sigma in enumerate(used):
         report(Progress(number / len(used), "registering"))
-        images = [_itk_image(itk, one, sigma, min(fixed_pixel(fixed), fixed_pixel(moving))) for one in alike]
-        motion = _optimised(itk, images[0], images[1], motion, centre, kind, sigma, threads)
+        images = [_itk_image(itk, one, sigma, pixel) for one in alike]
+        found = _optimised(itk, images[0], images[1], motion, centre, kind, sigma, threads)
+        value = judge.badness(found, centre)
+        if value < best or (number == len(used) - 1 and value < best + _SAME):
+            motion, best = found, value
     report(Progress(1.0))
     return motion
+
+
+def _lattice_of(image: Image) -> Lattice:
+    z, y, x = image.voxels.shape
+    return Lattice((z, y, x), image.affine)
 
 
 def fixed_pixel(image: Image) -> float:
@@ -112,6 +132,7 @@ def _itk_image(itk: Any, image: Image, sigma: float, pixel: float) -> Any:
     """Return an image of ITK, blurred by so many pixels and thinned where it is smooth."""
     sizes = np.linalg.norm(image.affine[:3, :3], axis=0)
     voxels = gaussian_filter(image.voxels, sigma * pixel / sizes, mode="nearest")
+    voxels = voxels - gaussian_filter(image.voxels, _WIDE * pixel / sizes, mode="nearest")  # brightness may drift
     steps = [
         max(1, min(int(sigma * pixel / size), count // 8)) for size, count in zip(sizes, voxels.shape, strict=True)
     ]
@@ -131,12 +152,7 @@ def _optimised(
 ) -> Affine:  # fmt: skip
     """Return the motion at which two images of ITK correlate best, near the one to start with."""
     transform = _itk_transform(itk, start, centre, kind)
-    method = itk.ImageRegistrationMethod()
-    method.SetNumberOfThreads(threads)
-    method.SetMetricAsCorrelation()
-    method.SetMetricSamplingStrategy(method.NONE)
-    method.SetInterpolator(itk.sitkLinear)
-    method.SetInitialTransform(transform, True)
+    method = _comparing(itk, transform, threads)
     method.SetOptimizerAsRegularStepGradientDescent(
         learningRate=max(0.25, sigma), minStep=_SMALLEST * 10, numberOfIterations=_STEPS, relaxationFactor=0.6,
         gradientMagnitudeTolerance=1e-9,
@@ -147,6 +163,54 @@ def _optimised(
     except RuntimeError:  # nothing overlaps: what is said about it is said by whoever looks at the overlap
         return start
     return _motion_of(transform)
+
+
+def _comparing(itk: Any, transform: Any, threads: int) -> Any:
+    method = itk.ImageRegistrationMethod()
+    method.SetNumberOfThreads(threads)
+    method.SetMetricAsCorrelation()
+    method.SetMetricSamplingStrategy(method.NONE)
+    method.SetInterpolator(itk.sitkLinear)
+    method.SetInitialTransform(transform, True)
+    return method
+
+
+@dataclass(frozen=True, eq=False)
+class _Judge:
+    """Compares motions: how badly two images of ITK correlate, and whether they still lie over each other."""
+
+    itk: Any
+    fixed: Any
+    moving: Any
+    affines: tuple[Lattice, Lattice]
+    start: Affine
+    threads: int
+
+    def badness(self, motion: Affine, centre: NDArray[np.float64]) -> float:
+        """Return what registering makes small, at one motion; infinite where too little overlaps."""
+        turned = displacement(motion @ np.linalg.inv(self.start), centre).angle
+        if self.overlap(motion) < _OVERLAP or turned > _LARGEST_TURN:
+            return math.inf
+        transform = _itk_transform(self.itk, motion, centre, "affine")
+        try:
+            return float(_comparing(self.itk, transform, self.threads).MetricEvaluate(self.fixed, self.moving))
+        except RuntimeError:
+            return math.inf
+
+    def overlap(self, motion: Affine) -> float:
+        """Return the share of the smaller image that the other one reaches."""
+        fixed, moving = self.affines
+        return max(_share_within(fixed, moving, motion), _share_within(moving, fixed, np.linalg.inv(motion)))
+
+
+def _share_within(one: Lattice, other: Lattice, motion: Affine) -> float:
+    """Return the share of an image that lies within another one."""
+    along = [np.linspace(0, size - 1, _PROBES) for size in one.shape]
+    grid = np.stack(np.meshgrid(*along, indexing="ij")).reshape(3, -1)
+    to_other = np.linalg.inv(other.affine) @ motion @ one.affine
+    places = to_other[:3, :3] @ grid + to_other[:3, 3:]
+    inside = (places >= -0.5) & (places <= np.array(other.shape)[:, None] - 0.5)
+    return float(inside.all(axis=0).mean())
 
 
 def _itk_transform(itk: Any, motion: Affine, centre: NDArray[np.float64], kind: Registration) -> Any:
