@@ -136,7 +136,8 @@ class Pair:
     @property
     def correlation(self) -> float:
         """How both go together, slow changes of the brightness aside."""
-        return float(np.corrcoef(*(self.fine(each)[self.there] for each in (self.ours, self.theirs)))[0, 1])
+        ours, theirs = (self.fine(each)[self.there] for each in (self.ours, self.theirs))
+        return float(np.corrcoef(ours, theirs)[0, 1])
 
     def fine(self, values: Volume) -> Volume:
         """Return values without their slow changes across a section."""

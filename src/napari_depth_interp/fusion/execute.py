@@ -132,8 +132,7 @@ def solve_placed(
     candidates = request.solver.candidates(request.config, request.runtime)
     trial = None
     if not request.settings.unchecked and request.solver.name != "average":
-        tried = candidates if request.solver.name == "least_squares" else candidates[:1]
-        trial = run_trial(problem, [_volume_of(each) for each in tried], part(report, *_SHARES["trial"]))
+        trial = run_trial(problem, [_volume_of(each) for each in candidates], part(report, *_SHARES["trial"]))
     chosen = candidates[trial.chosen if trial else 0]
     plain = average(problem)
     volume, weighted = chosen(problem, plain, part(report, *_SHARES["solve"]))

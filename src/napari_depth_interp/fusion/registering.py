@@ -81,7 +81,8 @@ def register(
     alike = [_blurred(fixed, seen_by_fixed), _blurred(moving, seen_by_moving)]
     used, pixel = _LEVELS[-levels:], min(fixed_pixel(fixed), fixed_pixel(moving))
     lattices = _lattice_of(fixed), _lattice_of(moving)
-    judge = _Judge(itk, *(_itk_image(itk, one, _JUDGED, pixel) for one in alike), lattices, motion, threads)
+    first, second = (_itk_image(itk, one, _JUDGED, pixel) for one in alike)
+    judge = _Judge(itk, first, second, lattices, motion, threads)
     best = judge.badness(motion, centre)
     for number, sigma in enumerate(used):
         report(Progress(number / len(used), "registering"))
@@ -200,7 +201,10 @@ class _Judge:
     def overlap(self, motion: Affine) -> float:
         """Return the share of the smaller image that the other one reaches."""
         fixed, moving = self.affines
-        return max(_share_within(fixed, moving, motion), _share_within(moving, fixed, np.linalg.inv(motion)))
+        return max(
+            _share_within(fixed, moving, motion),
+            _share_within(moving, fixed, np.asarray(np.linalg.inv(motion), np.float64)),
+        )
 
 
 def _share_within(one: Lattice, other: Lattice, motion: Affine) -> float:

@@ -62,17 +62,15 @@ def _smoother_and_sharper(config: LeastSquaresConfig) -> list[Any]:
 
 def _in_plane(config: InPlaneConfig, runtime: Runtime) -> list[Solution]:
     parameters = {"training_steps": config.training_steps, "flips": False}
-    made: dict[int, Volume] = {}
+    made: list[tuple[Problem, Volume]] = []
 
     def of(chosen: InPlaneConfig) -> Solution:
         def run(problem: Problem, _plain: Volume, report: Report) -> tuple[Volume, Problem]:
             from .in_plane import dense_mean
 
-            key = id(problem)
-            if key not in made:
-                made.clear()
-                made[key] = dense_mean(problem, parameters, runtime, part(report, 0.0, _LEARNING))
-            volume = made[key]
+            if not made or made[0][0] is not problem:
+                made[:] = [(problem, dense_mean(problem, parameters, runtime, part(report, 0.0, _LEARNING)))]
+            volume = made[0][1]
             prior = Prior(volume, chosen.weight)
             return solve(problem, chosen, volume, prior=prior, report=part(report, _LEARNING, 1.0))
 
