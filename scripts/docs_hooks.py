@@ -30,6 +30,7 @@ SECTIONS = {
             "labels",
             "align",
             "repair",
+            "fuse",
             "python",
             "uneven-and-projections",
             "channels-and-colours",

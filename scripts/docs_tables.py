@@ -19,6 +19,8 @@ import napari_depth_interp
 from napari_depth_interp.cli.app import app
 from napari_depth_interp.damage.kinds import KINDS
 from napari_depth_interp.damage.settings import RepairSettings
+from napari_depth_interp.fusion.configs import CONFIGS as FUSE_CONFIGS
+from napari_depth_interp.fusion.settings import FuseSettings
 from napari_depth_interp.labels.methods import registry as label_registry
 from napari_depth_interp.labels.settings import LabelSettings
 from napari_depth_interp.method import MethodConfig, MethodSpec
@@ -213,6 +215,17 @@ def label_settings() -> str:
 def repair_settings() -> str:
     """Return the settings of a repair: one table for options, ``examine`` and ``repair``."""
     return _fields(RepairSettings)
+
+
+def fuse_settings() -> str:
+    """Return the settings of a fusion: one table for options and ``fuse``."""
+    return _fields(FuseSettings)
+
+
+def fuse_methods() -> str:
+    """Return the parameters of the ways to fuse."""
+    parts = [(name, kind) for name, kind in FUSE_CONFIGS.items() if kind.model_fields]
+    return "\n\n".join(text for name, kind in parts for text in (f"Parameters of `{name}`:", config_table(kind)))
 
 
 def damage_kinds() -> str:

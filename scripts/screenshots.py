@@ -91,6 +91,8 @@ def take(theme: str) -> None:
     viewer.layers.clear()
     repair(viewer, theme)
     viewer.layers.clear()
+    fuse(viewer, theme)
+    viewer.layers.clear()
     batch(viewer, theme)
     train(viewer, theme)
     viewer.close()
@@ -162,6 +164,38 @@ def repair(viewer: Any, theme: str) -> None:
     viewer.reset_view()
     viewer.dims.set_point(0, 17.0)
     save(viewer, f"repair-{theme}")
+    viewer.window.remove_dock_widget(widget)
+
+
+def fuse(viewer: Any, theme: str) -> None:
+    """Fuse two thick stacks of an organoid, one of them displaced, and look at a chessboard."""
+    import nibabel
+    import numpy as np
+    from scipy.ndimage import shift
+
+    from napari_depth_interp.simulate import simulate
+
+    truth = simulate("organoid", shape=(96, 96, 96), voxel_size=(1.0, 1.0, 1.0)).truth.voxels[0, 0].astype(float)
+    axial = truth.reshape(24, 4, 96, 96).mean(axis=1)
+    coronal = shift(truth, (1.5, -2.0, 2.5), order=1, mode="nearest").reshape(96, 24, 4, 96).mean(axis=2)
+    sizes = {"axial": (axial, (1.0, 1.0, 4.0)), "coronal": (coronal, (1.0, 4.0, 1.0))}
+    _, widget = viewer.window.add_plugin_dock_widget("napari-depth-interp", "Fuse stacks")
+    with tempfile.TemporaryDirectory(prefix="fuse-") as name:
+        for title, (voxels, size) in sizes.items():
+            affine = np.diag([*size, 1.0])
+            affine[:3, 3] = (np.array(size) - 1) / 2
+            image = nibabel.Nifti1Image(np.rint(voxels).astype(np.int16).T, affine)
+            image.header.set_xyzt_units("mm")
+            nibabel.save(image, Path(name, f"{title}.nii.gz"))
+            viewer.open(Path(name, f"{title}.nii.gz"), plugin="napari-depth-interp")
+        widget.run()
+        wait_until(lambda: widget.job is None)
+    widget.show_chessboard(1)
+    viewer.dims.order = (1, 0, 2)
+    viewer.dims.set_point(1, 48.0)
+    viewer.reset_view()
+    save(viewer, f"fuse-{theme}")
+    viewer.dims.order = (0, 1, 2)
     viewer.window.remove_dock_widget(widget)
 
 

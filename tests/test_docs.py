@@ -10,6 +10,8 @@ from pydantic import Field
 import docs_tables as tables
 from napari_depth_interp.damage.kinds import KINDS
 from napari_depth_interp.damage.settings import RepairSettings
+from napari_depth_interp.fusion.configs import CONFIGS
+from napari_depth_interp.fusion.settings import FuseSettings
 from napari_depth_interp.labels.methods import registry as label_registry
 from napari_depth_interp.labels.settings import LabelSettings
 from napari_depth_interp.method import MethodConfig, MethodSpec
@@ -97,6 +99,8 @@ class TestReference:
         assert all(f"| `{name}` |" in tables.settings() for name in Settings.model_fields)
         assert all(f"| `{name}` |" in tables.label_settings() for name in LabelSettings.model_fields)
         assert all(f"| `{name}` |" in tables.repair_settings() for name in RepairSettings.model_fields)
+        assert all(f"| `{name}` |" in tables.fuse_settings() for name in FuseSettings.model_fields)
+        assert all(f"| `{name}` |" in tables.fuse_methods() for kind in CONFIGS.values() for name in kind.model_fields)
         assert all(f"| `{name}` |" in tables.damage_kinds() for name in KINDS)
         assert all(f"| `{name}` |" in tables.label_methods() for name in label_registry.SPECS)
         assert all(f"| `{name}` |" in tables.metrics() for name in CATALOGUE)

@@ -18,9 +18,11 @@ __version__ = "0.1.0.dev0"
 if TYPE_CHECKING:
     from .api import evaluate, interpolate, prepare
     from .api.align import align, check_jitter
+    from .api.fuse import fuse
     from .api.labels import evaluate_labels, interpolate_labels
     from .api.repair import examine, repair
     from .damage.result import RepairResult
+    from .fusion.result import FusionResult
     from .io import read, write
     from .labels.result import LabelResult
     from .registration import Transforms
@@ -29,17 +31,17 @@ if TYPE_CHECKING:
     from .stack import Dataset
 
 _HOMES = {
-    "Dataset": "stack", "LabelResult": "labels.result", "Prepared": "run.prepared",
-    "RepairResult": "damage.result", "Result": "run.result",
-    "Transforms": "registration", "align": "api.align", "check_jitter": "api.align", "evaluate": "api",
-    "evaluate_labels": "api.labels", "examine": "api.repair", "interpolate": "api",
-    "interpolate_labels": "api.labels", "prepare": "api", "read": "io", "repair": "api.repair", "write": "io",
+    "Dataset": "stack", "FusionResult": "fusion.result", "LabelResult": "labels.result", "Prepared": "run.prepared",
+    "RepairResult": "damage.result", "Result": "run.result", "Transforms": "registration", "align": "api.align",
+    "check_jitter": "api.align", "evaluate": "api", "evaluate_labels": "api.labels", "examine": "api.repair",
+    "fuse": "api.fuse", "interpolate": "api", "interpolate_labels": "api.labels", "prepare": "api", "read": "io",
+    "repair": "api.repair", "write": "io",
 }  # fmt: skip
 
 __all__ = [
-    "Dataset", "LabelResult", "Prepared", "RepairResult", "Result", "Transforms", "__version__", "align",
-    "check_jitter", "evaluate", "evaluate_labels", "examine", "interpolate", "interpolate_labels", "prepare", "read",
-    "repair", "write",
+    "Dataset", "FusionResult", "LabelResult", "Prepared", "RepairResult", "Result", "Transforms", "__version__",
+    "align", "check_jitter", "evaluate", "evaluate_labels", "examine", "fuse", "interpolate", "interpolate_labels",
+    "prepare", "read", "repair", "write",
 ]  # fmt: skip
 
 

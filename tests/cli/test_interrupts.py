@@ -10,6 +10,7 @@ import pytest
 
 from batches import fill, tree
 from command_line import ENVIRONMENT, MODULE, files, run_json
+from thick_stacks import write_stacks
 
 
 def interrupt(arguments, log, heard, *, times=1):
@@ -112,3 +113,11 @@ def test_train(source, tmp_path, log):
     words += ["-p", "levels=2", "--threads", 1]
     check(interrupt(words, log, "train msdsr"))
     assert not (tmp_path / "model" / "model.safetensors").exists()
+
+
+def test_fuse(tmp_path, log):
+    stacks = tmp_path / "stacks"
+    stacks.mkdir()
+    words = ["fuse", *write_stacks(stacks, 2), tmp_path / "fused.nii.gz", "--registration", "none"]
+    check(interrupt([*words, "-p", "rounds=20", "-p", "steps=500"], log, "holding sections out"))
+    assert files(tmp_path) == {"stacks", "log.txt"}

@@ -34,6 +34,7 @@ TITLES = (
     "Batch folder",
     "Interpolate labels",
     "Repair sections",
+    "Fuse stacks",
 )
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 

@@ -13,6 +13,7 @@ TITLES = (
     "Batch folder",
     "Interpolate labels",
     "Repair sections",
+    "Fuse stacks",
 )
 FIELDS = (QAbstractItemView, QAbstractSpinBox, QComboBox, QLineEdit, QTextEdit)
 

@@ -52,11 +52,12 @@ def test_what_is_contributed(manifest):
     found = manifest.contributions
     assert [widget.display_name for widget in found.widgets] == [
         "Depth interpolation", "Compare methods", "Train a model", "Batch folder", "Interpolate labels",
-        "Repair sections",
+        "Repair sections", "Fuse stacks",
     ]  # fmt: skip
     assert [item.command for item in found.menus["napari/file/io_utilities"]] == ["napari-depth-interp.batch"]
     assert [item.command for item in found.menus["napari/layers/transform"]] == [
-        "napari-depth-interp.interpolate", "napari-depth-interp.repair", "napari-depth-interp.train",
+        "napari-depth-interp.interpolate", "napari-depth-interp.repair", "napari-depth-interp.fuse",
+        "napari-depth-interp.train",
     ]  # fmt: skip
     assert [item.command for item in found.menus["napari/layers/measure"]] == ["napari-depth-interp.compare"]
     patterns = {pattern for reader in found.readers for pattern in reader.filename_patterns}

@@ -21,6 +21,7 @@ from .align import align
 from .batch import batch
 from .doctor import doctor
 from .files import check_outputs
+from .fuse import fuse
 from .label_scoring import LabelQuestion, evaluate_label_files, label_settings, labels_are_meant
 from .labels import labels
 from .models import app as models_app
@@ -346,6 +347,7 @@ app.command()(prepare)
 app.command()(align)
 app.command()(labels)
 app.command()(repair)
+app.command()(fuse)
 app.command()(batch)
 app.command()(train)
 app.command()(doctor)

@@ -291,6 +291,31 @@ def offset(dataset: Dataset, other: Dataset, factor: float = 1.0) -> NDArray[np.
     return nifti_offset(dataset.source.header, other.source.header, factor)
 
 
+def affine(dataset: Dataset) -> NDArray[np.float64] | None:
+    """Return the affine (4, 4) from voxel indices (z, y, x) to the world (to the right, front and up).
+
+    None where the file is of a format without orientation, or does not give all voxel sizes.
+    """
+    if section_axis(dataset) is None:
+        return None
+    from .nifti.placement import affine_of
+
+    assert dataset.source is not None
+    return affine_of(dataset.source.header)
+
+
+def on_affine(
+    voxels: NDArray[Any], affine: NDArray[np.float64], unit: str | None = None, *, title: str = "volume"
+) -> Dataset:
+    """Return voxels (z, y, x) that lie in the world as an affine says; every format writes them, NIfTI with the affine.
+
+    Sections are turned so that depth increases, as those of a NIfTI file are.
+    """
+    from .nifti.placed import placed_volume
+
+    return placed_volume(voxels, affine, unit, title)
+
+
 def kind_at(path: str | PathLike[str]) -> str | None:
     """Return the key of the format of a file or folder that is there, looking into it where its name says nothing."""
     path, _ = split_series(path)

@@ -90,6 +90,15 @@ def place(
     return replace(found, notes=(*found.notes, *notes))
 
 
+def placed_volume(voxels: NDArray[Any], affine: NDArray[np.float64], unit: str | None, title: str) -> Dataset:
+    """Return voxels (z, y, x) with the affine from these indices to the world as a dataset."""
+    stored = voxels.transpose(2, 1, 0)[..., None, None]
+    thickness = float(np.linalg.norm(affine[:3, 0]))
+    return place(
+        Path(title), title, stored, affine[:, [2, 1, 0, 3]], axis="auto", unit=unit, along=2, thickness=thickness
+    )
+
+
 def _header(
     stored: NDArray[Any], affine: NDArray[np.float64], unit: str | None, along: int | None, record: Mapping[str, Any]
 ) -> Header:

@@ -40,3 +40,11 @@ def offset(origin: NiftiOrigin, other: NiftiOrigin, factor: float = 1.0) -> NDAr
         )
     along = np.linalg.solve(directions[1], factor * ours[:3, 3] - theirs[:3, 3])
     return np.asarray(along[list(other.order)], np.float64)
+
+
+def affine_of(origin: NiftiOrigin) -> NDArray[np.float64] | None:
+    """Return the affine from voxel indices (section, row, column) to the world; None if a voxel size is not known."""
+    if origin.missing.any():
+        return None
+    found = origin.canonical[:, [*origin.order, 3]]
+    return np.asarray(found, np.float64)

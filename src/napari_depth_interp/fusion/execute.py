@@ -1,0 +1,276 @@
+"""The only door to a fusion: command line, library and window come through here."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import RequestError
+from ..progress import Progress, Report, part, silent
+from ..run.history import input_record, versions
+from ..run.result import RECORD_KEY
+from ..stack.scaling import Scaling
+from ..system.devices import limited_threads
+from ..system.memory import PeakMemory
+from .contrast import Match, agreement, matched
+from .motion import displacement
+from .problem import Problem, average, simulated, upsampled
+from .registering import refined, register_all
+from .request import FusionRequest, as_world
+from .result import WITHIN, FusionResult
+from .solvers import Solution
+from .trial import Solve, Trial, expected_error, mixture, predict_stack, run_trial
+from .views import View, Volume
+
+_REFINED = 2
+"""Rounds of registering each stack to what the others show."""
+_SHARES = {"register": (0.0, 0.35), "trial": (0.35, 0.65), "solve": (0.65, 0.9), "score": (0.9, 1.0)}
+_LITTLE = 0.05
+"""Share of a stack that must meet the volume."""
+
+
+def execute_fusion(request: FusionRequest, report: Report = silent, *, score: bool = False) -> FusionResult:
+    """Run a request.
+
+    Parameters
+    ----------
+    request : FusionRequest
+        From :func:`napari_depth_interp.fusion.request.resolve_fusion`.
+    report : callable
+        Gets a :class:`Progress` now and then; cancels by raising ``Cancelled``.
+    score : bool
+        Also leave each stack out as a whole and predict it.
+
+    Raises
+    ------
+    RequestError
+        If stacks do not overlap, or do not show the same thing in the same contrast.
+    """
+    start = time.perf_counter()
+    with PeakMemory() as memory, limited_threads(request.runtime.threads):
+        placed = place_stacks(request, part(report, *_SHARES["register"]))
+        found = solve_placed(request, placed, report, score=score)
+    return replace(found, seconds=time.perf_counter() - start, peak_memory_mb=memory.peak_mb)
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """Stacks brought onto each other, with grey values that mean the same.
+
+    Attributes
+    ----------
+    problem : Problem
+    scaling : Scaling
+        From the grey values of the first stack to those of the problem.
+    matches : tuple of Match
+    before, after : tuple of float
+        Correlation of each stack with the others before and after the registration.
+    """
+
+    problem: Problem
+    scaling: Scaling
+    matches: tuple[Match, ...]
+    before: tuple[float, ...]
+    after: tuple[float, ...]
+
+
+def place_stacks(request: FusionRequest, report: Report = silent) -> Placed:
+    """Register the stacks and match their grey values.
+
+    Raises
+    ------
+    RequestError
+        As :func:`execute_fusion`.
+    """
+    scaling = Scaling.of(np.nan_to_num(request.views[0].voxels))
+    views = [view.with_voxels(scaling.apply(view.voxels)) for view in request.views]
+    lattice, kind = request.lattice, request.settings.registration
+    report(Progress(0.0, "comparing the stacks"))
+    before = tuple(agreement(views, k, lattice) for k in range(len(views)))
+    if not request.given:
+        threads = request.runtime.threads
+        numbers = [view.with_voxels(np.nan_to_num(view.voxels)) for view in views]
+        moved = register_all(numbers, kind, threads=threads, report=part(report, 0.1, 0.6))
+        for turn in range(_REFINED):
+            comparable, _ = matched(moved, lattice)
+            inner = part(report, 0.6 + 0.15 * turn, 0.75 + 0.15 * turn)
+            better = refined(comparable, lattice, kind, threads=threads, report=inner)
+            moved = [view.moved(each.motion) for view, each in zip(moved, better, strict=True)]
+        views = [view.moved(each.motion) for view, each in zip(views, moved, strict=True)]
+    comparable, matches = matched(views, lattice)
+    after = tuple(agreement(comparable, k, lattice) for k in range(len(views)))
+    problem = Problem.of(comparable, lattice)
+    _check_seen(problem)
+    report(Progress(1.0))
+    return Placed(problem, scaling, tuple(matches), before, after)
+
+
+def _check_seen(problem: Problem) -> None:
+    for view in problem.views:
+        _, reached = upsampled(view, problem.lattice)
+        if reached.mean() < _LITTLE:
+            raise RequestError(
+                f"'{view.name}' meets only {reached.mean():.1%} of the result; check that it shows the same specimen, "
+                "or leave it out"
+            )
+
+
+def solve_placed(
+    request: FusionRequest, placed: Placed, report: Report = silent, *, score: bool = False
+) -> FusionResult:
+    """Make the volume of stacks that :func:`place_stacks` has brought onto each other, as :func:`execute_fusion` does.
+
+    The method of the request may be another one than it was there.
+    """
+    problem = placed.problem
+    candidates = request.solver.candidates(request.config, request.runtime)
+    trial = None
+    if not request.settings.unchecked and request.solver.name != "average":
+        trial = run_trial(problem, [_volume_of(each) for each in candidates], part(report, *_SHARES["trial"]))
+    chosen = candidates[trial.chosen if trial else 0]
+    plain = average(problem)
+    volume, weighted = chosen(problem, plain, part(report, *_SHARES["solve"]))
+    share = trial.share if trial else 1.0
+    volume = mixture(volume, plain, share)
+    left = _left_out(problem, chosen, part(report, *_SHARES["score"])) if score else {}
+    stacks = [
+        _stack_record(request, placed, weighted, trial, k, volume, left.get(k)) for k in range(len(problem.views))
+    ]
+    return _result(request, placed, volume, plain, trial, stacks, share)
+
+
+def _volume_of(solution: Solution) -> Solve:
+    return lambda problem, plain, report: solution(problem, plain, report)[0]
+
+
+def _left_out(problem: Problem, chosen: Solution, report: Report) -> dict[int, tuple[float, float]]:
+    count = len(problem.views)
+    return {
+        k: predict_stack(problem, k, _volume_of(chosen), part(report, k / count, (k + 1) / count, "leaving stacks out"))
+        for k in range(count)
+    }
+
+
+def _stack_record(
+    request: FusionRequest, placed: Placed, weighted: Problem, trial: Trial | None, number: int, volume: Volume,
+    left: tuple[float, float] | None,
+) -> dict[str, Any]:  # fmt: skip
+    """Return all that is told about one stack, in the grey values of the first one."""
+    view, scale = placed.problem.views[number], placed.scaling.scale
+    match = placed.matches[number]
+    record: dict[str, Any] = {
+        "name": view.name,
+        "input": input_record(request.datasets[number]),
+        "affine": view.affine.tolist(),
+        "motion": view.motion.tolist(),
+        "registration": _registration(view) if number else None,
+        "profile": view.profile.kind,
+        "thickness": view.profile.thickness,
+        "correlation_before": placed.before[number],
+        "correlation": placed.after[number],
+        "gains": [round(float(each), 5) for each in match.gains],
+        "offsets": [float(each) * scale for each in match.offsets],
+        "zero": placed.scaling.offset,
+        "consistency": _consistency(weighted, number, volume, scale),
+        "section_weights": [round(float(each), 3) for each in _section_weights(weighted, number)],
+    }
+    held = next((each for each in trial.scores if each.name == view.name), None) if trial else None
+    if held:
+        record["held_out"] = {
+            "sections": held.sections, "rmse": held.rmse * scale, "average_rmse": held.average_rmse * scale,
+            "gain_db": held.gain_db,
+        }  # fmt: skip
+    if left and all(math.isfinite(each) for each in left):
+        gain = 20 * math.log10(left[1] / left[0])
+        record["left_out"] = {"rmse": left[0] * scale, "average_rmse": left[1] * scale, "gain_db": gain}
+    return record
+
+
+def _registration(view: View) -> dict[str, float]:
+    centre = (view.affine @ [*((np.array(view.voxels.shape) - 1) / 2), 1])[:3]
+    found = displacement(view.motion, centre)
+    return {"shift": found.shift, "angle": found.angle, "stretch": found.stretch}
+
+
+def _consistency(problem: Problem, number: int, volume: Volume, scale: float) -> dict[str, float]:
+    """Return how far what is seen of the volume differs from the sections, over voxels as they counted."""
+    seen, count = simulated(problem, number, volume), problem.counts[number]
+    used = np.isfinite(seen) & (count > 0)
+    squares = np.square(problem.views[number].voxels - np.nan_to_num(seen))[used] * count[used]
+    difference = math.sqrt(float(squares.sum()) / max(float(count[used].sum()), 1e-9))
+    noise = problem.noise[number]
+    return {"difference": difference * scale, "noise": noise * scale, "ratio": difference / noise}
+
+
+def _section_weights(problem: Problem, number: int) -> NDArray[np.float32]:
+    """Return (Z,) how far the sections counted: 1, less for outliers."""
+    found: NDArray[np.float32] = problem.counts[number].mean(axis=(1, 2))
+    return found
+
+
+def _result(
+    request: FusionRequest, placed: Placed, volume: Volume, plain: Volume, trial: Trial | None,
+    stacks: list[dict[str, Any]], share: float,
+) -> FusionResult:  # fmt: skip
+    coverage = np.zeros(volume.shape, np.uint8)
+    for number, view in enumerate(placed.problem.views):
+        coverage |= upsampled(view, request.lattice)[1].astype(np.uint8) << number
+    title = "fused"
+    dataset = as_world(_stored(placed.scaling.undo(volume), request.dtype), request.lattice, request.unit, title)
+    uncertainty = None
+    if trial is not None:
+        expected = expected_error(volume, plain, trial.errors) * np.float32(placed.scaling.scale)
+        expected = np.where(coverage > 0, expected, np.nan).astype(np.float32)
+        uncertainty = as_world(expected, request.lattice, request.unit, title).voxels
+    warnings = [*request.notes, *_warnings(stacks, share)]
+    record = {
+        "versions": versions(),
+        "method": request.solver.name,
+        "config": request.config.model_dump(mode="json"),
+        "settings": request.settings.model_dump(mode="json", exclude_defaults=True),
+        "dtype": "float32" if request.dtype.kind == "f" else "keep",
+        "seed": request.runtime.seed,
+        "depths": dataset.stack().grid.mirrored(dataset.stack().depths).tolist(),
+        "unit": dataset.grid.unit,
+        "observed": [],
+        "share": share,
+        "smoother": None if trial is None else trial.chosen,
+        "stacks": stacks,
+        "warnings": warnings,
+    }
+    covered = as_world(coverage, request.lattice, request.unit, title).voxels
+    motions = tuple(view.motion for view in placed.problem.views)
+    return FusionResult(
+        replace(dataset, record={RECORD_KEY: record}, notes=()), uncertainty, tuple(warnings), coverage=covered,
+        motions=motions,
+    )  # fmt: skip
+
+
+def _stored(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    if dtype.kind == "f":
+        return values.astype(np.float32)
+    limits = np.iinfo(dtype)
+    return np.clip(np.rint(values.astype(np.float64)), limits.min, limits.max).astype(dtype)
+
+
+def _warnings(stacks: Sequence[dict[str, Any]], share: float) -> list[str]:
+    found = []
+    if share < 1:
+        found.append(
+            f"held-out sections are predicted best with {1 - share:.0%} of the plain average in the result, and so "
+            "it was mixed in"
+        )
+    for stack in stacks:
+        if stack["consistency"]["ratio"] > WITHIN:
+            found.append(
+                f"'{stack['name']}' differs from what is seen of the result by {stack['consistency']['ratio']:.1f} "
+                "times its noise; its registration or its slice profile may be wrong, or there is more detail than "
+                "voxels"
+            )
+    return found

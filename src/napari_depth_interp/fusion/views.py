@@ -1,0 +1,154 @@
+"""Where the stacks and the volume lie, and what one voxel of a stack is the mean of.
+
+Affines lead from voxel indices (z, y, x) to the world (x to the right, y to the front, z up), in one unit for all.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Affine = NDArray[np.float64]
+Volume = NDArray[np.float32]
+ProfileKind = Literal["box", "gaussian"]
+
+_FWHM = 2 * math.sqrt(2 * math.log(2))
+_REACH = 2.5
+"""Standard deviations at which a Gaussian profile is cut off."""
+_FINE = 0.5
+"""Distance of the samples of a profile, in voxels of the volume."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How a section collects what lies above and below its centre.
+
+    Attributes
+    ----------
+    kind : {"box", "gaussian"}
+    thickness : float
+        Width of the box, or full width at half maximum of the Gaussian, in the unit of the affines.
+    """
+
+    kind: ProfileKind
+    thickness: float
+
+    def samples(self, voxel: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return distances from the centre and their weights, which sum to 1, for voxels of this size."""
+        sigma = self.thickness / _FWHM
+        width = self.thickness if self.kind == "box" else 2 * _REACH * sigma
+        count = max(1, math.ceil(width / (_FINE * voxel)))
+        at = ((np.arange(count) + 0.5) / count - 0.5) * width
+        weights = np.ones(count) if self.kind == "box" else np.exp(-0.5 * (at / sigma) ** 2)
+        return at, weights / weights.sum()
+
+    @property
+    def reach(self) -> float:
+        """Distance from the centre beyond which nothing is seen."""
+        return self.thickness / 2 if self.kind == "box" else _REACH * self.thickness / _FWHM
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Voxels of the volume.
+
+    Attributes
+    ----------
+    shape : (z, y, x)
+    affine : (4, 4) array
+        From voxel indices (z, y, x) to the world.
+    """
+
+    shape: tuple[int, int, int]
+    affine: Affine
+
+    @property
+    def sizes(self) -> NDArray[np.float64]:
+        """Voxel sizes along z, y and x."""
+        return np.asarray(np.linalg.norm(self.affine[:3, :3], axis=0), np.float64)
+
+    @property
+    def voxel(self) -> float:
+        """The smallest voxel size."""
+        return float(self.sizes.min())
+
+    def part(self, corner: tuple[int, int, int], shape: tuple[int, int, int]) -> Lattice:
+        """Return the lattice of a block that begins at a corner."""
+        moved = np.eye(4)
+        moved[:3, 3] = corner
+        return Lattice(shape, self.affine @ moved)
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One stack: its sections, and how they see the specimen.
+
+    Attributes
+    ----------
+    voxels : (Z, Y, X) float32 array
+    affine : (4, 4) array
+        From voxel indices (z, y, x) to the world of the file.
+    profile : Profile
+    name : str
+    motion : (4, 4) array
+        From the world of the file to that of the first stack.
+    """
+
+    voxels: Volume
+    affine: Affine
+    profile: Profile
+    name: str = ""
+    motion: Affine = field(default_factory=lambda: np.eye(4))
+
+    @property
+    def to_world(self) -> Affine:
+        """From voxel indices to the world of the first stack."""
+        return np.asarray(self.motion @ self.affine)
+
+    @property
+    def lattice(self) -> Lattice:
+        """The stack's own voxels where they lie in the world of the first stack."""
+        z, y, x = self.voxels.shape
+        return Lattice((z, y, x), self.to_world)
+
+    @property
+    def sizes(self) -> NDArray[np.float64]:
+        """Distance of the sections, and voxel sizes along y and x, in the world of the file."""
+        return np.asarray(np.linalg.norm(self.affine[:3, :3], axis=0), np.float64)
+
+    @property
+    def offsets(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Samples of the profile in sections, for voxels as large as the pixels, and their weights."""
+        at, weights = self.profile.samples(float(self.sizes[1:].min()))
+        return at / self.sizes[0], weights
+
+    def moved(self, motion: Affine) -> View:
+        """Return the stack with another motion."""
+        return replace(self, motion=np.asarray(motion, np.float64))
+
+    def with_voxels(self, voxels: NDArray[Any]) -> View:
+        """Return the stack with other grey values."""
+        return replace(self, voxels=np.asarray(voxels, np.float32))
+
+
+def isotropic(view: View, spacing: float | None = None) -> Lattice:
+    """Return a lattice of cubic voxels over the field of view of a stack, the outer edges aligned.
+
+    Parameters
+    ----------
+    view : View
+    spacing : float, optional
+        Voxel size; default: the smaller one of the stack's pixels.
+    """
+    sizes = view.sizes
+    voxel = float(sizes[1:].min()) if spacing is None else spacing
+    lengths = sizes * view.voxels.shape
+    z, y, x = (max(1, round(length / voxel)) for length in lengths)
+    steps = np.array([voxel / size for size in sizes])
+    inner = np.diag([*steps, 1.0])
+    inner[:3, 3] = (np.array(view.voxels.shape) - 1) / 2 - steps * (np.array([z, y, x]) - 1) / 2
+    return Lattice((z, y, x), view.to_world @ inner)

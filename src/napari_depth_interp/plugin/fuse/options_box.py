@@ -1,0 +1,92 @@
+"""How stacks are fused: forms made from the settings and from the parameters of the method."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QComboBox, QGroupBox, QLabel, QVBoxLayout, QWidget
+
+from ...errors import RequestError
+from ...fusion.configs import CONFIGS
+from ...fusion.settings import FuseSettings
+from ...run.settings import explain_validation
+from ..boxes.config_form import ConfigForm, Editor
+from ..folding import Fold
+from ..preferences import preference
+
+_FIRST = ("method", "registration", "profile", "thickness", "spacing")
+_MORE = ("unchecked", "dtype", "threads", "seed")
+_TITLES = {
+    "least_squares": "Least squares", "in_plane": "Least squares, in-plane prior", "field": "Continuous field",
+    "average": "Average",
+}  # fmt: skip
+
+
+class OptionsBox(QGroupBox):
+    """Edits the settings of a fusion; ``changed`` when one has changed."""
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("How", parent)
+        self._method = QComboBox()
+        for name in CONFIGS:
+            self._method.addItem(_TITLES[name], name)
+        editor = Editor(self._method, self._method.currentData, self._choose, self._method.currentIndexChanged)
+        self._first = ConfigForm(FuseSettings(), fields=_FIRST, editors={"method": editor})
+        self._parameters = QVBoxLayout()
+        holder = QWidget()
+        holder.setLayout(self._parameters)
+        self._parameters.setContentsMargins(0, 0, 0, 0)
+        self._forms: dict[str, ConfigForm] = {}
+        self._none = QLabel("The average has no parameters.")
+        self._parameters.addWidget(self._none)
+        for name, kind in CONFIGS.items():
+            if kind.model_fields:
+                self._forms[name] = ConfigForm(kind())
+                self._parameters.addWidget(self._forms[name])
+                self._forms[name].changed.connect(self._edited)
+        self._score = QCheckBox("Also leave out whole &stacks")
+        self._score.setToolTip("<qt>Predict each stack from the others and say how well; takes longer.</qt>")
+        self._more = ConfigForm(FuseSettings(), fields=_MORE)
+        layout = QVBoxLayout(self)
+        for part in (self._first, self._score, Fold("Parameters", holder), Fold("More settings", self._more)):
+            layout.addWidget(part)
+        for form in (self._first, self._more):
+            form.changed.connect(self._edited)
+        self._edited()
+
+    def _choose(self, name: str) -> None:
+        self._method.setCurrentIndex(self._method.findData(name))
+
+    @property
+    def scores(self) -> bool:
+        """Whether whole stacks are left out, too."""
+        return self._score.isChecked()
+
+    def values(self) -> dict[str, Any]:
+        """Return the settings that this box edits.
+
+        Raises
+        ------
+        RequestError
+            If a value does not fit.
+        """
+        try:
+            first, more = self._first.config(), self._more.config()
+        except ValidationError as error:
+            raise RequestError(f"the settings do not fit: {explain_validation(error)}") from error
+        shown = {name: getattr(first, name) for name in _FIRST} | {name: getattr(more, name) for name in _MORE}
+        method = str(shown["method"])
+        form = self._forms.get(method)
+        parameters = form.changes(CONFIGS[method](), method) if form else {}
+        return {**shown, "parameters": parameters, "device": preference("device")}
+
+    def _edited(self, *_: Any) -> None:
+        chosen = self._method.currentData()
+        for name, form in self._forms.items():
+            form.setVisible(name == chosen)
+        self._none.setVisible(chosen not in self._forms)
+        self.changed.emit()

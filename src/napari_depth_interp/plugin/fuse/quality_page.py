@@ -1,0 +1,87 @@
+"""How well each stack fits: figures, and buttons that show it in the viewer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QTableWidgetItem, QVBoxLayout, QWidget
+
+from ...fusion.result import described
+from ..qt_helpers import list_of_rows
+
+_HEADINGS = ("Stack", "Moved", "Turned", "Correlation", "Fit / noise", "Held out", "Left out")
+_TIPS = (
+    "The reference comes first.",
+    "How far the middle of the stack was moved.",
+    "By how many degrees it was turned.",
+    "With the mean of the other stacks, before and after the registration.",
+    "Difference of what is seen of the result from the sections, over their noise: 1 is as good as can be.",
+    "Held-out sections: by how many dB they are predicted better than by the average.",
+    "The whole stack left out: by how many dB it is predicted better than by the average of the others.",
+)
+
+
+class QualityPage(QWidget):
+    """A row for each stack; ``overlay_clicked`` and ``chessboard_clicked`` carry the number of the chosen one."""
+
+    overlay_clicked = Signal(int)
+    chessboard_clicked = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._table = list_of_rows(_HEADINGS)
+        self._table.setAccessibleName("Quality of the stacks")
+        for column, tip in enumerate(_TIPS):
+            self._table.horizontalHeaderItem(column).setToolTip(f"<qt>{tip}</qt>")
+        self._words = QLabel("Fuse the stacks; how well each of them fits is shown here.")
+        self._words.setObjectName("quality")
+        self._words.setWordWrap(True)
+        self._overlay, self._board = QPushButton("&Overlay"), QPushButton("Chess&board")
+        self._overlay.setToolTip(
+            "<qt>Show the chosen stack in magenta over the fused volume in green: what fits is white.</qt>"
+        )
+        self._board.setToolTip(
+            "<qt>Show fields of the chosen stack and of the fused volume by turns: edges go on across the fields where "
+            "the stack is well registered.</qt>"
+        )
+        buttons = QHBoxLayout()
+        buttons.addWidget(self._overlay)
+        buttons.addWidget(self._board)
+        layout = QVBoxLayout(self)
+        layout.addWidget(self._table)
+        layout.addLayout(buttons)
+        layout.addWidget(self._words)
+        layout.addStretch(1)
+        self._overlay.clicked.connect(lambda *_: self.overlay_clicked.emit(self._row()))
+        self._board.clicked.connect(lambda *_: self.chessboard_clicked.emit(self._row()))
+        self._set_ready(False)
+
+    def show_stacks(self, stacks: Sequence[dict[str, Any]], unit: str | None) -> None:
+        """Show what is known of each stack."""
+        self._table.setRowCount(len(stacks))
+        for row, stack in enumerate(stacks):
+            for column, text in enumerate(_cells(stack, unit or "")):
+                self._table.setItem(row, column, QTableWidgetItem(text))
+        self._table.selectRow(min(1, len(stacks) - 1))
+        self._table.resizeColumnsToContents()
+        self._words.setText("\n".join(described(stacks, unit)))
+        self._set_ready(bool(stacks))
+
+    def _row(self) -> int:
+        return max(0, int(self._table.currentRow()))
+
+    def _set_ready(self, ready: bool) -> None:
+        for button in (self._overlay, self._board):
+            button.setEnabled(ready)
+
+
+def _cells(stack: dict[str, Any], unit: str) -> list[str]:
+    move = stack["registration"]
+    moved = ["reference", "-"] if move is None else [f"{move['shift']:.2f} {unit}".strip(), f"{move['angle']:.2f}°"]
+    before, after = stack["correlation_before"], stack["correlation"]
+    then = "-" if math.isnan(before) else f"{before:.2f}"
+    gains = [f"{stack[name]['gain_db']:+.1f} dB" if name in stack else "-" for name in ("held_out", "left_out")]
+    return [stack["name"], *moved, f"{then} → {after:.2f}", f"{stack['consistency']['ratio']:.2f}", *gains]

@@ -1,0 +1,94 @@
+"""The dock "Fuse stacks" as a user drives it: tick, fuse, look, save, copy."""
+
+import shlex
+
+import nibabel
+import numpy as np
+import pytest
+from controls import column_texts, enter, find, pick, press, read
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
+
+from thick_stacks import specimen, thick, write_stacks
+
+PLUGIN = "napari-depth-interp"
+
+
+@pytest.fixture
+def dock(viewer):
+    _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, "Fuse stacks")
+    pick(dock.options, "Registration", "none")
+    pick(dock.options, "Slice profile", "box")
+    return dock
+
+
+def finish(qtbot, dock):
+    qtbot.waitUntil(lambda: dock.job is None, timeout=60_000)
+
+
+def tick_stack(dock, name):
+    """Tick a stack in the list with the space bar."""
+    names = find(dock.stacks, "Stacks to fuse")
+    (item,) = names.findItems(name, Qt.MatchFlag.MatchExactly)
+    names.setCurrentItem(item)
+    QTest.keyClick(names, Qt.Key.Key_Space)
+
+
+def test_fuses_files_shows_how_they_fit_and_saves(qtbot, viewer, dock, tmp_path):
+    assert not find(dock.bar, "run").isEnabled()
+    assert "tick two or more" in read(dock.stacks, "stacks summary")
+    paths = write_stacks(tmp_path, 2)
+    viewer.open(paths, plugin=PLUGIN)  # each is ticked: its file says how it lies
+    assert read(dock.stacks, "stacks summary") == "2 stacks become 32 x 32 x 32 voxels of 1 mm"
+    press(dock.bar, "run")
+    finish(qtbot, dock)
+    fused = viewer.layers.selection.active
+    assert fused.name == "axial fused"
+    assert np.corrcoef(fused.data.ravel(), specimen().ravel())[0, 1] > 0.97
+    assert [layer.name for layer in viewer.layers if layer.visible] == ["axial fused"]
+    assert {"axial fused coverage", "axial fused uncertainty"} <= {layer.name for layer in viewer.layers}
+    assert "2 stacks fused" in read(dock.bar, "message")
+    table = find(dock.quality, "Quality of the stacks")
+    assert column_texts(table, 0) == ["axial", "coronal"]
+    assert column_texts(table, 1) == ["reference", "0.00 mm"]
+    assert "held-out sections" in read(dock.quality, "quality")
+    press(dock.quality, "Overlay")
+    over = viewer.layers["axial fused with coronal"]
+    assert over.data.shape == fused.data.shape
+    assert over.colormap.name == "magenta"
+    press(dock.quality, "Chessboard")
+    assert np.allclose(viewer.layers["axial fused and coronal by turns"].scale, fused.scale)
+    assert len(dock.stacks.layers) == 2  # what the dock made is no stack
+    dock.save_result(tmp_path / "out.nii.gz")
+    finish(qtbot, dock)
+    assert np.array_equal(np.asarray(nibabel.load(tmp_path / "out.nii.gz").dataobj).T, fused.data)
+    assert (tmp_path / "out-uncertainty.nii.gz").exists()
+    assert list((tmp_path / "out-transforms").iterdir())
+    press(dock, "Copy command")
+    words = shlex.split(QApplication.clipboard().text())
+    assert words[:2] == ["depth-interp", "fuse"]
+    assert words[2:4] == [str(path) for path in paths]
+    assert words[-4:] == ["--registration", "none", "--profile", "box"]
+
+
+def test_takes_layers_where_they_lie_in_the_viewer_and_stops(qtbot, viewer, dock):
+    """Arrays without a file: two stacks from the same side, one half a section higher."""
+    between = specimen()[2:30].reshape(7, 4, 32, 32).mean(axis=1)
+    how = {"scale": (4, 1, 1), "units": ("mm",) * 3}
+    viewer.add_image(thick(2), name="top", translate=(1.5, 0, 0), **how)
+    viewer.add_image(between, name="side", translate=(3.5, 0, 0), **how)
+    for name in ("top", "side"):
+        tick_stack(dock, name)
+    assert read(dock.stacks, "stacks summary") == "2 stacks become 32 x 32 x 32 voxels of 1 mm"
+    enter(dock.options, "Voxel size", "2mm")
+    assert read(dock.stacks, "stacks summary") == "2 stacks become 16 x 16 x 16 voxels of 2 mm"
+    enter(dock.options, "Thickness", "thick")
+    assert "is not a length" in read(dock.stacks, "stacks summary")
+    assert not find(dock.bar, "run").isEnabled()
+    enter(dock.options, "Thickness", "4mm")
+    press(dock.bar, "run")
+    press(dock.bar, "run")  # it says Cancel now
+    finish(qtbot, dock)
+    assert {layer.name for layer in viewer.layers} == {"top", "side"}
+    assert "cancelled" in read(dock.bar, "message")
