@@ -181,16 +181,6 @@ def linear(folder: Path, side: int) -> list[str]:
     voxels = ((SECTIONS - 1) * FACTOR + 1) * side * side
     costs = {n: in_fresh_process(run, source, output, n, settings) for n in (1, 2)}
     rows = [_row(f"{n} worker{'s' * (n > 1)}", cost, voxels) for n, cost in costs.items()]
-    header = (
-        "linear",
-        "wall s",
-        "CPU s",
-        "Mvoxel/CPU s",
-        "worker MB by quarters",
-        "client MB",
-        "files",
-        "written/kept",
-    )
     wall, cpu = costs[1].wall / (2 * costs[2].wall), costs[1].cpu / costs[2].cpu
     differing = _differing(source, output, settings, side)
     shutil.rmtree(output)
@@ -266,16 +256,6 @@ def auto(folder: Path, side: int) -> list[str]:
     apart = np.abs(divided.astype(np.float32) - whole)[new]
     near = _near_borders(divided.shape, size)[new]
     rows = [(f"{n} worker{'s' * (n > 1)}", *_row("", cost, divided.size)[1:]) for n, cost in costs.items()]
-    header = (
-        "auto fast",
-        "wall s",
-        "CPU s",
-        "Mvoxel/CPU s",
-        "worker MB by quarters",
-        "client MB",
-        "files",
-        "written/kept",
-    )
     along, elsewhere = float(apart[near].mean()), float(apart[~near].mean())
     return [
         f"auto fast, {divided.size / 1e9:.3f} Gvoxel of result, blocks of {' x '.join(map(str, size))}:", "",
@@ -429,7 +409,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", default=["linear", "auto", "graph", "kills"])
     parser.add_argument("--folder", type=Path, help="for the volumes; removed afterwards if it is not given")
     parser.add_argument("--side", type=int, default=4096, help="rows and columns of the volume of linear")
-    parser.add_argument("--auto-side", type=int, default=1600, help="the same of auto")
+    parser.add_argument("--auto-side", type=int, default=576, help="the same of auto")
     parser.add_argument("--blocks", type=int, default=10**5, help="of the graph, of the finest resolution")
     parser.add_argument("--kills", type=int, default=20)
     given = parser.parse_args()
