@@ -1,12 +1,20 @@
 """A run of the window on worker processes: the same file as the command makes, and words where it cannot be."""
 
+import dask
 import numpy as np
+import pytest
 from controls import press, read
 from drive import opened, run
 
 from blockwise import files_of
 from napari_depth_interp import interpolate
 from napari_depth_interp.run.result import Result
+
+
+@pytest.fixture(autouse=True)
+def _dask_computes_where_it_is_called():
+    with dask.config.set(scheduler="synchronous"):
+        yield
 
 
 def test_workers_make_what_the_layer_shows(qtbot, widget, tmp_path):
