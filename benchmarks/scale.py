@@ -35,9 +35,9 @@ LINEAR_GB, AUTO_GB, TILED_DB, ESTIMATED = 2.0, 6.0, 0.05, 2.0
 GROWTH = ((16, 512, 512), (16, 1024, 1024), (32, 1024, 1024), (32, 2048, 2048), (64, 2048, 2048), (64, 4096, 4096))
 LIMITED: dict[str, tuple[str, tuple[tuple[int, int, int], ...]]] = {
     "linear": ("600MB", ((16, 256, 256), (16, 1024, 1024), (64, 2048, 2048))),
-    "auto": ("1.4GB", ((8, 256, 256), (16, 512, 512), (32, 1024, 1024))),
+    "auto": ("1.4GB", ((8, 256, 256), (32, 256, 256), (32, 512, 512))),
 }
-"""Limits of the memory, and volumes: each 16, or 8, times as large as the one before."""
+"""Limits of the memory, and volumes: each 16, or 4, times as large as the one before."""
 FLAT = 1.25
 HEADER = ("run", "voxels in", "voxels out", "time s", "estimated s", "peak MB", "estimated MB", "result MB")
 Shape = tuple[int, int, int]
