@@ -34,10 +34,10 @@ FACTOR = 4
 LINEAR_GB, AUTO_GB, TILED_DB, ESTIMATED = 2.0, 6.0, 0.05, 2.0
 GROWTH = ((16, 512, 512), (16, 1024, 1024), (32, 1024, 1024), (32, 2048, 2048), (64, 2048, 2048), (64, 4096, 4096))
 LIMITED: dict[str, tuple[str, tuple[tuple[int, int, int], ...]]] = {
-    "linear": ("700MB", ((16, 512, 512), (64, 1024, 1024), (64, 4096, 4096))),
-    "auto": ("2GB", ((32, 512, 512), (32, 1024, 1024), (128, 1024, 1024))),
+    "linear": ("600MB", ((16, 256, 256), (16, 1024, 1024), (64, 2048, 2048))),
+    "auto": ("1.4GB", ((8, 256, 256), (32, 256, 256), (32, 512, 512))),
 }
-"""Limits of the memory, and volumes: each 16 times, or 4 times, as large as the one before."""
+"""Limits of the memory, and volumes: each 16, or 4, times as large as the one before."""
 FLAT = 1.25
 HEADER = ("run", "voxels in", "voxels out", "time s", "estimated s", "peak MB", "estimated MB", "result MB")
 Shape = tuple[int, int, int]

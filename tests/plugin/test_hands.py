@@ -328,9 +328,11 @@ def test_headings_of_folds_say_what_is_set(viewer, tmp_path):
     widget.stack.open_files([tmp_path / "a.tif"])
     find(widget.stack, "Z spacing").setText("3um")
     find(widget.compute, "Device").setCurrentText("cpu")
+    find(widget.compute, "Memory").setText("8GB")
+    assert widget.settings().memory == "8GB"
     headings = [each.text() for each in widget.findChildren(QPushButton) if each.text()[:1] in "▸▾"]
     assert "▸  Spacing, depths, acquisition, part: z spacing 3um" in headings
-    assert "▸  Device, memory and data range: cpu" in headings
+    assert "▸  Device, memory and data range: cpu, 8GB" in headings
 
 
 def test_methods_stand_in_groups_with_a_line_each(viewer):

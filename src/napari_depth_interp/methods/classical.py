@@ -143,7 +143,7 @@ def _reach(config: MethodConfig, acquisition: Acquisition) -> int:
 
 _SHARED: dict[str, Any] = {
     "training": None,
-    "tiling": Tiling(halo=0, z_reach=_reach, parallel=True, lazy=True),
+    "tiling": Tiling(halo=0, z_reach=_reach, parallel=True, lazy=True, floats=2.5),
     "cost": "seconds, even for large stacks",
 }
 

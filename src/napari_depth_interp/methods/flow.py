@@ -286,6 +286,6 @@ FLOW = MethodSpec(
     cost="seconds for small images, minutes for stacks of thousands of pixels per side",
     acquisitions=frozenset({"slice"}),
     training=None,
-    tiling=Tiling(halo=_MARGIN, z_reach=_reach, lazy=True),
+    tiling=Tiling(halo=_MARGIN, z_reach=_reach, lazy=True, floats=8.0),
     shares_fit=True,
 )

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..io.zarr import ZarrSink, resolutions_of
 from ..progress import Progress, Report, silent
@@ -17,8 +16,9 @@ from ..stack.lazy import read_part
 from .blocks import BLOCK, Block, Blocks, LevelShape
 from .making import Run, make_tiles
 from .memory import Memory, memory_of
-from .outputs import MemoryOutput, Outputs, Place
+from .outputs import MemoryOutput, Outputs
 from .preparing import Learned
+from .rendering import PartOutput
 from .request import Request
 from .sharing import groups_of
 from .tiling import Region, needed_region, tile_voxels
@@ -71,25 +71,10 @@ def shared_memory(request: Request, known: Memory) -> Memory:
     return replace(known, tiles=known.tiles * (request.runtime.threads if request.spec.tiling.parallel else 1))
 
 
-class _BlockOutput:
-    """Holds one block of the result while its tiles are made."""
-
-    chunk_grid: tuple[int, int, int] | None = None
-
-    def __init__(self, block: Block, dtype: np.dtype[Any]) -> None:
-        self._block = block
-        self.voxels: NDArray[Any] = np.zeros((len(block.channels), *block.shape), dtype)
-
-    def block(self, place: Place) -> NDArray[Any]:
-        """Return the place in the array itself."""
-        own = self._block
-        pairs = zip((place.sections, place.rows, place.columns), (own.sections, own.rows, own.columns), strict=True)
-        z, y, x = (slice(each.start - whole.start, each.stop - whole.start) for each, whole in pairs)
-        view: NDArray[Any] = self.voxels[own.channels.index(place.channel), z, y, x]
-        return view
-
-    def store(self, place: Place, block: NDArray[Any]) -> None:
-        """Do nothing: the voxels are there already."""
+def region_of(block: Block, factor: int) -> Region:
+    """Return the sections of a block, and the rows and columns of the input, so many times enlarged, that it has."""
+    rows, columns = (slice(each.start // factor, each.stop // factor) for each in (block.rows, block.columns))
+    return block.sections, rows, columns
 
 
 def state_file(folder: Path, block: Block) -> Path:
@@ -151,15 +136,15 @@ class Maker:
             report(Progress(1.0))
             return
         assert ready is not None
-        made = [_BlockOutput(block, sink.dtype) for sink in self._sinks]
-        factor = ready.runs[0].request.spec.enlarges
-        rows, columns = (slice(each.start // factor, each.stop // factor) for each in place[1:])
-        within = block.sections, rows, columns
-        outputs = Outputs(made[0], made[1] if len(made) > 1 else None)
+        group, factor = self.groups[block.channels], ready.runs[0].request.spec.enlarges
+        within = region_of(block, factor)
+        made = [np.zeros((len(block.channels), *block.shape), sink.dtype) for sink in self._sinks]
+        parts = [PartOutput(voxels, group, within, factor) for voxels in made]
+        outputs = Outputs(parts[0], parts[1] if len(parts) > 1 else None)
         runs = [replace(each, outputs=outputs) for each in _read_for(ready, within)]
         make_tiles(runs, ready.learned, self.memory, report, within)
-        for sink, output in zip(self._sinks, made, strict=True):
-            for c, voxels in zip(block.channels, output.voxels, strict=True):
+        for sink, channels in zip(self._sinks, made, strict=True):
+            for c, voxels in zip(block.channels, channels, strict=True):
                 sink.write(block.time, c, *place, voxels)
 
     def describe(self, record: dict[str, Any]) -> None:

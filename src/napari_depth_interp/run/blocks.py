@@ -184,7 +184,7 @@ class Pending:
         self._done = bytearray(len(blocks))
         for number in done:
             self._done[number] = 1
-        self.count = sum(self._done)
+        self.count, self.total = sum(self._done), len(blocks)
         finest = blocks.count(0)
         self._ready = deque(n for n in range(finest, len(blocks)) if not self._done[n] and self._is_ready(n))
         self._next = iter([n for n in range(finest) if not self._done[n]])
@@ -204,7 +204,7 @@ class Pending:
     @property
     def all_done(self) -> bool:
         """Whether every block is there."""
-        return self.count == len(self._done)
+        return self.count == self.total
 
     def _is_ready(self, number: int) -> bool:
         return all(self._done[each] for each in self._blocks.finer(number))

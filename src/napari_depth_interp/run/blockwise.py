@@ -25,6 +25,7 @@ from .block_making import (
     blocks_of,
     memory_for_blocks,
     of_one_tile,
+    region_of,
     shared_memory,
     state_file,
 )
@@ -216,9 +217,7 @@ def _memory(request: Request, journal: Journal) -> Memory:
     path = journal.folder / MEMORY
     block = blocks_of(request)[0]
     memory = memory_for_blocks(request, block_bytes(request, block, len(journal.images)))
-    factor = request.spec.enlarges
-    rows, columns = (slice(each.start // factor, each.stop // factor) for each in (block.rows, block.columns))
-    check_memory(request, memory, None, (block.sections, rows, columns))
+    check_memory(request, memory, None, region_of(block, request.spec.enlarges))
     if journal.done and path.exists():
         known = Memory(**json.loads(path.read_text(encoding="utf-8")))
         return shared_memory(request, known)

@@ -28,7 +28,7 @@ from ..system.amounts import duration, size_in_words
 from ..system.memory import free_memory, resident_memory
 from .aligning import seconds_of_aligning
 from .execute import execute
-from .memory import WRITING_BYTES, input_bytes, memory_of
+from .memory import WRITING_BYTES, Memory, input_bytes, memory_of
 from .outputs import Target, result_bytes
 from .request import Request
 from .tiling import largest_tile, share_of_margins
@@ -140,15 +140,21 @@ def memory_needed(request: Request, target: Target | None = None) -> int:
     if request.enhance is not None:  # its result is held while the other method works
         alone = memory_needed(replace(request, enhance=None), target)
         return max(memory_needed(request.enhance), result_bytes(request.enhance) + alone)
-    size, cost = _size(request), request.spec.training_cost
+    cost = request.spec.training_cost
     memory = memory_of(request, 0 if target else result_bytes(request))
     chunk_grid = None if target is None else io.chunks_of(target.path)
     tiles = largest_tile(request, chunk_grid, voxels=memory.tiles) * memory.bytes_per_voxel
     together = request.dataset.voxels.shape[1] if request.shares_fit else 1
-    seen = size if size <= memory.learned_from or not request.spec.takes_lazy(request.config) else memory.drawn
-    prepared = 0.0 if cost is None else together * seen * 4 * cost.floats
+    prepared = 0.0 if cost is None else together * _learned_from(request, memory) * 4 * cost.floats
     needed = max(tiles, prepared) + (cost.megabytes * 1e6 if cost is not None else 0) + input_bytes(request)
     return int(needed + (result_bytes(request) if target is None else WRITING_BYTES))
+
+
+def _learned_from(request: Request, memory: Memory) -> int:
+    """Return how many voxels of a stack are learned from."""
+    size = _size(request)
+    whole = size <= memory.learned_from or not request.spec.takes_lazy(request.config)
+    return size if whole else min(size, memory.drawn)
 
 
 @dataclass
@@ -238,7 +244,8 @@ def _extrapolated(
     extra = work(trained.steps, trained.seen) - work(again.steps, again.seen)
     per_work = _slope(trained.prepare - again.prepare, extra)
     untrained, more = (each.prepare - per_work * work(each.steps, each.seen) for each in (small, large))
-    looked_at = seen if cost is None or cost.looked_at is None else min(seen, cost.looked_at)
+    learned_from = _learned_from(request, memory_of(request))
+    looked_at = learned_from if cost is None or cost.looked_at is None else min(learned_from, cost.looked_at)
     per_seen = _slope(more - untrained, large.seen - small.seen)
     per_made = small.rest / small.made if small.cut else _slope(large.rest - small.rest, large.made - small.made)
     times, channels = request.dataset.voxels.shape[:2]
@@ -348,8 +355,9 @@ def _crop_size(request: Request, voxels: int, *, chunked: bool) -> tuple[int, in
         count = min(most, max(_FEW_SECTIONS, voxels // (high * wide)))
         columns = min(wide, max(24, round(math.sqrt(voxels / count))))
         return count, min(height, max(24, voxels // (count * columns))), columns
-    columns = width if request.spec.takes_lazy(request.config) else min(width, _COLUMNS)
+    streams = request.spec.takes_lazy(request.config) and request.tile_halo == 0
+    columns = width if streams else min(width, _COLUMNS)
     rows = min(height, max(24, voxels // (most * columns)))
-    if chunked and request.spec.takes_lazy(request.config) and voxels > _SMALL:
+    if chunked and streams and voxels > _SMALL:
         rows = min(height, -(-rows // _COLUMNS) * _COLUMNS)  # whole chunks, as in the real run
     return most, rows, columns

@@ -14,7 +14,7 @@ from ..progress import Report, silent
 from ..system.amounts import duration, size_in_words
 from ..system.cluster import count_workers
 from ..system.devices import default_threads
-from .block_making import block_bytes, blocks_of, memory_for_blocks
+from .block_making import block_bytes, blocks_of, memory_for_blocks, region_of
 from .blocks import Block, Blocks
 from .estimate import Estimate, estimate_run
 from .outputs import Target
@@ -139,19 +139,13 @@ def _read_bytes(request: Request, blocks: Blocks) -> int:
 
 def _seen(request: Request, block: Block) -> int:
     """Return how many voxels of the input, of one channel, a block is made of."""
-    region = needed_region(request, request.dataset.stack(), _within(request, block))
+    region = needed_region(request, request.dataset.stack(), region_of(block, request.spec.enlarges))
     return math.prod(each.stop - each.start for each in region)
-
-
-def _within(request: Request, block: Block) -> tuple[slice, slice, slice]:
-    factor = request.spec.enlarges
-    rows, columns = (slice(each.start // factor, each.stop // factor) for each in (block.rows, block.columns))
-    return block.sections, rows, columns
 
 
 def _worker_bytes(request: Request, block: Block, images: int) -> int:
     channels, stored = len(block.channels), request.dataset.voxels.dtype.itemsize
     held = block_bytes(request, block, images) + _seen(request, block) * channels * stored
     memory = memory_for_blocks(request, held)
-    largest = largest_tile(request, None, _within(request, block), memory.tiles)
+    largest = largest_tile(request, None, region_of(block, request.spec.enlarges), memory.tiles)
     return int(memory.held + largest * memory.bytes_per_voxel)

@@ -25,14 +25,14 @@ DRAWN = 2**25
 """Voxels of these blocks together."""
 WRITING_BYTES = 150 * 10**6
 """What writing takes beside the tiles: chunks on their way through the compressor."""
-_PLAIN_BYTES, _TORCH_BYTES = 250 * 10**6, 650 * 10**6
-"""What a process takes with the libraries of a method that trains nothing, and of one that does."""
+_PLAIN_BYTES, _TORCH_BYTES = 250 * 10**6, 900 * 10**6
+"""What a process takes with the libraries of a method that trains nothing; of one that does, with its network, too."""
 _STEP = 2**28
 """Bytes in which the memory that a process has already is counted: sizes of tiles shall not vary with every run."""
 _FREE = 0.9
 """Share of the free memory that is used where no limit is given."""
-_LEARNING_FLOATS = 4.0
-"""Floats for each voxel that is learned from, where the method does not say."""
+_LEARNING_FLOATS = 6.0
+"""Floats for each voxel that is learned from: copies while the images are scaled and their noise is measured."""
 _FEWEST_LEARNED = 2**20
 _MOST = 4
 """How many times larger than usual tiles become at most where more memory is given: the margins cost little then."""

@@ -83,6 +83,9 @@ def learn(
         sharing = Sharing.of(guide, images, images_of(blocks))
     whole = blocks[0] if len(blocks) == 1 else channels[0]
     plain, warnings = _plain_method(request, whole.voxels)
+    if len(blocks) > 1 and request.spec.trains_on_stack:
+        size = " x ".join(map(str, blocks[0].voxels.shape))
+        warnings = (*warnings, f"the stack is large, so {len(blocks)} blocks of {size} voxels were learned from")
     method = _new_method(request, plain)
     again = isinstance(known, Refits) and type(known) is type(method)
     if known is not None and again:

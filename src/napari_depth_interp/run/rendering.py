@@ -79,8 +79,8 @@ class Renderer:
             np.zeros(shape, request.output_dtype),
             np.zeros(shape, np.float32) if request.gives_uncertainty else None,
         )
-        uncertainty = None if made.uncertainty is None else _Part(made.uncertainty, group, region, factor)
-        outputs = Outputs(_Part(made.voxels, group, region, factor), uncertainty)
+        uncertainty = None if made.uncertainty is None else PartOutput(made.uncertainty, group, region, factor)
+        outputs = Outputs(PartOutput(made.voxels, group, region, factor), uncertainty)
         runs = [Run.of(request, outputs, time, channel) for channel in group.channels]
         with limited_threads(blas_threads(self._request)):
             memory = memory_of(
@@ -98,7 +98,7 @@ class Renderer:
         return self._known[key]
 
 
-class _Part:
+class PartOutput:
     """Takes the blocks of a part of the result."""
 
     chunk_grid: tuple[int, int, int] | None = None

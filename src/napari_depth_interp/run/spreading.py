@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .. import __version__
 from ..errors import DepthInterpError, RequestError
@@ -18,6 +19,7 @@ from ..io.files import replacing
 from ..stack.lazy import is_lazy
 from ..system.cluster import Ended, Event, Tasks, client_of, count_threads, quiet
 from ..system.devices import default_threads
+from .blocks import Pending
 from .outputs import Spread
 from .prepared import check_keeps
 from .request import Request
@@ -73,7 +75,7 @@ def spread(work: Work, orders: Spread, mark: str, share: Share) -> None:
     with quiet(), client_of(processes, threads, "run") as client:
         tasks = Tasks(client, f"depth-interp-{secrets.token_hex(6)}")
         try:
-            _Out(work, tasks, client, share).run()
+            Distribution(_Orders(work, share), tasks, client, share.say).run()
         finally:
             tasks.drop()
 
@@ -97,16 +99,40 @@ def _write_order(work: Work, orders: Spread, mark: str, threads: int | None) -> 
         temporary.write_text(json.dumps(order), encoding="utf-8")
 
 
-class _Out:
-    """The blocks that are being made."""
+class Distribution:
+    """Blocks on their way to workers, a bounded number of them at a time.
 
-    def __init__(self, work: Work, tasks: Tasks, client: Client, share: Share) -> None:
-        self._work, self._tasks, self._client, self._share = work, tasks, client, share
+    Parameters
+    ----------
+    work : Distributed
+        What is to be done, and who hears what is.
+    tasks : Tasks
+    client : Client
+    say : callable (words, how far blocks are that are being made)
+    function : callable
+        What a worker does for a block; for measurements of all else.
+    """
+
+    def __init__(
+        self,
+        work: Distributed,
+        tasks: Tasks,
+        client: Client,
+        say: Callable[[str, Mapping[int, float]], None],
+        function: Callable[..., Mapping[str, Any]] = make_block,
+    ) -> None:
+        self._work, self._tasks, self._client, self._say, self._function = work, tasks, client, say, function
         self._far: dict[int, float] = {}
-        self._workers: dict[str, float] = {}
         self._threads, self._counted = 1, 0.0
 
     def run(self) -> None:
+        """Return when all blocks are there.
+
+        Raises
+        ------
+        DepthInterpError
+            If the scheduler is lost, or a block cannot be made.
+        """
         pending = self._work.pending
         while not pending.all_done:
             self._send()
@@ -115,7 +141,7 @@ class _Out:
                 self._far[heard.number] = heard.progress.fraction
             elif isinstance(heard, Ended):
                 self._ended(heard)
-            self._share.say(f"{pending.count} of {len(self._work.maker.blocks)} blocks", self._far)
+            self._say(f"{pending.count} of {pending.total} blocks", self._far)
 
     def _send(self) -> None:
         """Send blocks as long as workers may want some."""
@@ -126,12 +152,8 @@ class _Out:
             number = self._work.pending.take()
             if number is None:
                 return
-            block = self._work.maker.blocks[number]
-            if not block.level:
-                self._work.made_ready_for(block, self._share)
-            folder = str(self._work.journal.folder)
-            arguments = folder, self._work.journal.token, number, self._tasks.topic, __version__
-            self._tasks.submit(number, make_block, *arguments, priority=block.level)
+            level, arguments = self._work.before(number)
+            self._tasks.submit(number, self._function, *arguments, number, self._tasks.topic, priority=level)
 
     def _ended(self, ended: Ended) -> None:
         self._far.pop(ended.number, None)
@@ -141,6 +163,39 @@ class _Out:
             raise ended.error
         if ended.error is not None:
             raise DepthInterpError(f"{ended.reason('block')}; what is done is kept: add --resume to go on")
-        made: dict[str, Any] = ended.result
-        self._work.finished(ended.number, made["device"])
-        self._share.made(ended.number)
+        self._work.finished(ended.number, ended.result["device"])
+
+
+class Distributed(Protocol):
+    """What :class:`Distribution` has to know of a run."""
+
+    @property
+    def pending(self) -> Pending: ...
+    def before(self, number: int) -> tuple[int, tuple[Any, ...]]:
+        """Prepare what a block needs; return its resolution, and what a worker has to be told beside its number."""
+
+    def finished(self, number: int, device: str) -> None:
+        """Hear that a block is on the disk."""
+
+
+class _Orders:
+    """A run that is spread: what is prepared here before a block can be made elsewhere."""
+
+    def __init__(self, work: Work, share: Share) -> None:
+        self._work, self._share = work, share
+        journal = work.journal
+        self._arguments = __version__, str(journal.folder), journal.token
+
+    @property
+    def pending(self) -> Pending:
+        return self._work.pending
+
+    def before(self, number: int) -> tuple[int, tuple[Any, ...]]:
+        block = self._work.maker.blocks[number]
+        if not block.level:
+            self._work.made_ready_for(block, self._share)
+        return block.level, self._arguments
+
+    def finished(self, number: int, device: str) -> None:
+        self._work.finished(number, device)
+        self._share.made(number)

@@ -86,19 +86,19 @@ def _engine_of(folder: Path, token: str, worker: Any) -> _Engine:
         return _engine
 
 
-def make_block(folder: str, token: str, number: int, topic: str, version: str) -> dict[str, Any]:
+def make_block(version: str, folder: str, token: str, number: int, topic: str) -> dict[str, Any]:
     """Make one block and write it; called on a worker.
 
     Parameters
     ----------
-    folder : str
-        The hidden one of the run; ``token`` is its name there.
+    version : str
+        Of the software that sent it.
+    folder, token : str
+        The hidden folder of the run, and its name there.
     number : int
         Of the block.
     topic : str
         Under which is told how far it is.
-    version : str
-        Of the software that sent it.
 
     Returns
     -------

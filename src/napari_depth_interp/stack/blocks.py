@@ -16,8 +16,8 @@ SIZE = (32, 256, 256)
 """Sections, rows and columns of a block: enough to leave sections out, and to hide rows far apart."""
 MOST, FEWEST = 16, 2
 """Blocks that are drawn at most, and at least."""
-_LOOKED_AT = 4
-"""So many times as many places are looked at as are drawn."""
+_LOOKED_AT = 64
+"""Places that are looked at, to draw some of them."""
 _MEAN = 4
 """Pixels over which an image is averaged before its contrast is taken: noise is none."""
 _EVERYWHERE = 0.05
@@ -46,7 +46,7 @@ def regions_of(stack: Stack, voxels: int, seed: int) -> list[Region]:
     counts = [whole // part for whole, part in zip(stack.voxels.shape, size, strict=True)]
     wanted = min(math.prod(counts), max(FEWEST, min(MOST, voxels // math.prod(size))))
     rng = np.random.default_rng((seed, *stack.voxels.shape))
-    places = np.sort(rng.choice(math.prod(counts), min(math.prod(counts), _LOOKED_AT * wanted), replace=False))
+    places = np.sort(rng.choice(math.prod(counts), min(math.prod(counts), max(_LOOKED_AT, wanted)), replace=False))
     corners = np.stack(np.unravel_index(places, counts), axis=1) * size
     regions = [_region(corner, size) for corner in corners]
     contrasts = np.array([_contrast(stack, each) for each in regions])

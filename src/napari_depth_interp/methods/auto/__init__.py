@@ -144,7 +144,7 @@ AUTO = MethodSpec(
     cost="15 s (fast), 35 s (balanced) or 6 min (best) for 192 x 192 x 31 sections on two quiet cores",
     presets={"fast": {"effort": "fast"}, "balanced": {}, "best": {"effort": "best", "candidates": BOTH_SIZES}},
     training=TrainingSpec(TrainingCost(AutoConfig.most_steps, AutoConfig.limited, looked_at=_LOOKED_AT)),
-    tiling=Tiling(halo=_halo, z_reach=_z_reach, lazy=_takes_lazy, floats=7.0),
+    tiling=Tiling(halo=_halo, z_reach=_z_reach, lazy=_takes_lazy, floats=9.0),
     gives_uncertainty=True,
     shares_fit=_can_share,
     devices=("cpu", "cuda", "mps"),

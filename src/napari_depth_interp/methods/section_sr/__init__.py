@@ -136,7 +136,7 @@ SECTION_SR = MethodSpec(
         "best": {"training_steps": 6000, "channels": 48, "blocks": 6},
     },
     training=TrainingSpec(TrainingCost(steps_without_model, limit_training_steps, looked_at=LOOKED_AT)),
-    tiling=Tiling(halo=reach, z_reach=_z_reach, lazy=True),
+    tiling=Tiling(halo=reach, z_reach=_z_reach, lazy=True, floats=3.5),
     shares_fit=True,
     devices=("cpu", "cuda", "mps"),
 )

@@ -6,12 +6,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QLineEdit, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
 
 from ...errors import DepthInterpError
 from ...method import MethodSpec
 from ...progress import Report
 from ...run.settings import Settings, describe
+from ...system.cluster import Processes
 from ...system.devices import available_devices, resolve_device
 from ..folding import Fold
 from ..jobs import Job, import_torch
@@ -28,17 +39,19 @@ class Scoring:
 
 
 class ComputeBox(QWidget):
-    """Edits the device, the limit of the memory, and how the run is scored.
+    """Edits the device, the limit of the memory, among which processes a run is divided, and how it is scored.
 
     Parameters
     ----------
     scoring : bool
         Whether there is anything to score.
+    spread : bool
+        Whether one run can be divided among processes.
     """
 
     changed = Signal()
 
-    def __init__(self, parent: QWidget | None = None, *, scoring: bool = True) -> None:
+    def __init__(self, parent: QWidget | None = None, *, scoring: bool = True, spread: bool = False) -> None:
         super().__init__(parent)
         self._can_score = scoring
         self._search: Job[list[str]] | None = None
@@ -75,6 +88,9 @@ class ComputeBox(QWidget):
         form.addRow("Device", self._device)
         form.addRow(self._device_note)
         form.addRow("Memory", self._memory)
+        self._workers, self._scheduler = QSpinBox(), QLineEdit()
+        if spread:
+            self._add_processes(form)
         self._range_label = QLabel("Data range")
         form.addRow(self._range_label, self._range)
         self._range_label.setBuddy(self._range)
@@ -88,6 +104,32 @@ class ComputeBox(QWidget):
         for signal in (*texts, self._every.valueChanged):
             signal.connect(self._changed)
         self._changed()
+
+    def _add_processes(self, form: QFormLayout) -> None:
+        self._workers.setObjectName("workers")
+        self._workers.setRange(0, 999)
+        self._workers.setSpecialValueText("this process")
+        self._workers.setToolTip(
+            "<qt>Divide the run among so many processes of this machine. The image has to be a file, and the result is "
+            "streamed to OME-Zarr. A run that was killed goes on where it was when you press Run again.</qt>"
+        )
+        self._scheduler.setObjectName("scheduler")
+        self._scheduler.setPlaceholderText("none, or an address such as tcp://node7:8786")
+        self._scheduler.setToolTip("<qt>Use the workers of a running Dask scheduler, which see the same files.</qt>")
+        form.addRow("Workers", self._workers)
+        form.addRow("Scheduler", self._scheduler)
+        self._workers.valueChanged.connect(self._changed)
+        self._scheduler.textChanged.connect(self._changed)
+
+    def processes(self) -> Processes:
+        """Return among which processes a run is divided.
+
+        Raises
+        ------
+        RequestError
+            If workers and a scheduler are given.
+        """
+        return Processes(self._workers.value(), self._scheduler.text().strip() or None)
 
     def values(self) -> dict[str, Any]:
         """Return the settings that this box edits."""
@@ -179,6 +221,8 @@ class ComputeBox(QWidget):
         device = self._device.currentText()
         words = [device] if device != "auto" else []
         words += [self._memory.text().strip()] if self._memory.text().strip() else []
+        words += [f"{self._workers.value()} workers"] if self._workers.value() else []
+        words += [self._scheduler.text().strip()] if self._scheduler.text().strip() else []
         words += [f"range {self._range.text().strip()}"] if scored and self._range.text().strip() else []
         self._fold.say(", ".join(words))
 

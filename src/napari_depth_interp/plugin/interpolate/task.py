@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ... import io
 from ...evaluation.evaluate import MethodScores, Scores, evaluate
 from ...evaluation.holdout import Protocol, Trial
 from ...methods import registry
@@ -97,6 +98,9 @@ def run_task(
     -------
     Outcome
     """
+    if target is not None and target.spread is not None:  # what workers read, this process reads, too
+        settings = target.spread.settings
+        dataset = io.open_stack(target.spread.source, axis=settings.axis)
     request = resolve(dataset, settings)  # fails before the scoring is paid for
     if target is not None and request.spec.gives_uncertainty:
         target = replace(target, uncertainty=beside(target.path))

@@ -41,6 +41,7 @@ from .output_box import OutputBox
 from .results import Run, add_result
 from .runs_panel import RunsPanel
 from .save import save_order, save_task
+from .spread import spread_target
 from .task import Outcome, View, estimate_task, preview_task, run_task
 
 
@@ -83,7 +84,7 @@ class DepthInterpolation(SettingsWidget):
         self.target = TargetBox()
         self.enhance = EnhanceBox()
         self.method = MethodBox()
-        self.compute = ComputeBox()
+        self.compute = ComputeBox(spread=True)
         self.output = OutputBox()
         self.bar = RunBar("Make the dense stack. The window stays usable meanwhile.", saves=True)
         self.runs = RunsPanel(napari_viewer)
@@ -136,7 +137,7 @@ class DepthInterpolation(SettingsWidget):
             if self.output.needs_file and not self.output.ask():
                 self.bar.say("the result is to be streamed to a file; choose one to run", problem=True)
                 return
-            target = self.output.target()
+            target = spread_target(self.output.target(), self.compute.processes(), layers, dataset, settings)
         except DepthInterpError as error:
             self._failed(error)
             return

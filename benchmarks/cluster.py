@@ -1,0 +1,431 @@
+"""One volume over several processes: how much faster, how much memory, whether seams are seen, what 10 TB would take.
+
+- ``linear``: a simulated OME-Zarr of 8 bits made four times denser by one worker and by two. Efficiency is the time of
+  one over twice the time of two; beside the wall clock it is given in CPU seconds, which other people's work on the
+  machine does not change. The memory of every worker is watched; a part across the borders of blocks is compared with
+  a run in memory.
+- ``auto``: fast, on a smaller volume whose truth is known, by two workers and undivided in memory: PSNR of both, and
+  their difference along the borders of blocks and elsewhere.
+- ``graph``: 10^5 blocks of a result of 10 TB in which nothing is computed: seconds for each, memory of the process that
+  gives them out (with the scheduler in it).
+- ``kills``: a small run in which a worker, or the client, is killed at so many random moments.
+
+Run: python benchmarks/cluster.py [linear auto graph kills] [--folder DIR] [--side N] [--auto-side N] [--blocks N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from _tools import in_fresh_process, machine, markdown_table, verdict
+from napari_depth_interp import io
+from napari_depth_interp.progress import silent
+from napari_depth_interp.run.blocks import BLOCK, Blocks, LevelShape, Pending
+from napari_depth_interp.run.execute import execute
+from napari_depth_interp.run.journal import leftover
+from napari_depth_interp.run.outputs import Spread, Target
+from napari_depth_interp.run.request import resolve
+from napari_depth_interp.run.settings import make_settings
+from napari_depth_interp.run.spreading import Distribution
+from napari_depth_interp.stack import Dataset, Grid
+from napari_depth_interp.system.cluster import Processes, Tasks, client_of, quiet
+from scale import dense_section, texture
+
+FACTOR = 4
+EFFICIENCY, SEAMS_DB, FLAT = 0.85, 0.02, 1.15
+SECTIONS = 65
+"""Of the sparse volume of ``linear``: 257 dense ones."""
+AUTO_SECTIONS = 25
+HEADER = ("wall s", "CPU s", "Mvoxel/CPU s", "worker MB by quarters", "client MB", "files", "written/kept")
+TEN_TB = (20_000, 20_000, 25_000)
+"""Sections, rows and columns of 8 bits."""
+
+
+def byte_section(seed: NDArray[np.float32], z: int, side: int) -> NDArray[np.uint8]:
+    """Return a section of the simulated tissue in 8 bits; beyond 1024 pixels it repeats, noise and all."""
+    one = dense_section(seed, z, (min(side, 1024), min(side, 1024))).astype(np.float32)
+    scaled = np.clip((one - 700) / 6, 0, 255).astype(np.uint8)
+    times = -(-side // len(scaled))
+    return np.asarray(np.tile(scaled, (times, times))[:side, :side])
+
+
+def make_input(path: Path, sections: int, side: int) -> Path:
+    """Write every fourth section as OME-Zarr, block by block."""
+    if path.exists():
+        return path
+    seed, shape = texture(), (1, 1, sections, side, side)
+    empty = np.broadcast_to(np.zeros((), np.uint8), shape)
+    dataset = Dataset(empty, Grid(4.0 * np.arange(sections, dtype=np.float64), (1.0, 1.0), "um"))
+    with io.creating(path, dataset, shape, np.dtype(np.uint8)) as sink:
+        for start in range(0, sections, 8):
+            stop = min(start + 8, sections)
+            block = np.stack([byte_section(seed, z * FACTOR, side) for z in range(start, stop)])
+            sink.write(0, 0, slice(start, stop), slice(0, side), slice(0, side), block)
+        sink.finish({})
+    return path
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run took.
+
+    Attributes
+    ----------
+    wall, cpu : float
+        Seconds; those of all processes together.
+    quarters : list of float
+        Largest memory of a worker in each quarter of the run, in MB.
+    client : float
+        Largest memory of the process that gives out the blocks, in MB.
+    written, kept, read : float
+        Bytes that the workers have written, that the result has on the disk, and that they have read.
+    files : int
+    """
+
+    wall: float
+    cpu: float
+    quarters: list[float]
+    client: float
+    written: float
+    kept: float
+    read: float
+    files: int
+
+
+@dataclass
+class Watch:
+    """Looks at the processes below this one now and then."""
+
+    samples: list[tuple[float, float]] = field(default_factory=list)
+    bytes_of: dict[int, tuple[int, int]] = field(default_factory=lambda: defaultdict(lambda: (0, 0)))
+    client: float = 0.0
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    def look(self) -> None:
+        """Take the memory and the bytes of all workers, until the run is over."""
+        own = psutil.Process()
+        while not self._over.wait(0.25):
+            self.client = max(self.client, own.memory_info().rss / 1e6)
+            for each in own.children(recursive=True):
+                try:
+                    self.samples.append((time.perf_counter(), each.memory_info().rss / 1e6))
+                    counted = each.io_counters()
+                    self.bytes_of[each.pid] = counted.write_chars, counted.read_chars
+                except psutil.Error:
+                    continue
+
+    def quarters(self, start: float, stop: float) -> list[float]:
+        """Return the largest memory of a worker in each quarter."""
+        ends = np.linspace(start, stop, 5)
+        return [max((mb for at, mb in self.samples if a <= at <= b), default=0.0) for a, b in pairwise(ends)]
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Look while the block runs."""
+        thread = threading.Thread(target=self.look, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            thread.join()
+
+
+def run(source: Path, output: Path, workers: int, settings: Mapping[str, Any]) -> Cost:
+    """Run once by so many workers, in a process of its own."""
+    shutil.rmtree(output, ignore_errors=True)
+    chosen = make_settings(**settings, threads=1)
+    request = resolve(io.read(source, lazy=True), chosen)
+    watch, start, before = Watch(), time.perf_counter(), _cpu()
+    with watch.looking():
+        execute(request, silent, Target(output, spread=Spread(Processes(workers), source, chosen)))
+    stop = time.perf_counter()
+    files = [each for each in output.rglob("*") if each.is_file()]
+    written, read = (sum(each[n] for each in watch.bytes_of.values()) for n in (0, 1))
+    kept = sum(each.stat().st_size for each in files)
+    quarters = watch.quarters(start, stop)
+    return Cost(stop - start, _cpu() - before, quarters, watch.client, written, kept, read, len(files))
+
+
+def _cpu() -> float:
+    """Return the CPU seconds of this process and of those below it that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
+
+
+def linear(folder: Path, side: int) -> list[str]:
+    """Measure linear interpolation by one worker and by two."""
+    source = make_input(folder / f"sparse-{side}.ome.zarr", SECTIONS, side)
+    output = folder / "dense.ome.zarr"
+    settings = {"method": "linear", "factor": FACTOR}
+    voxels = ((SECTIONS - 1) * FACTOR + 1) * side * side
+    costs = {n: in_fresh_process(run, source, output, n, settings) for n in (1, 2)}
+    rows = [_row(f"{n} worker{'s' * (n > 1)}", cost, voxels) for n, cost in costs.items()]
+    wall, cpu = costs[1].wall / (2 * costs[2].wall), costs[1].cpu / costs[2].cpu
+    differing = _differing(source, output, settings, side)
+    shutil.rmtree(output)
+    flat = max(costs[2].quarters[1:]) / max(costs[2].quarters[1], 1)
+    return [
+        f"linear, {voxels / 1e9:.2f} Gvoxel of result (uint8), load of the machine {os.getloadavg()[0]:.1f}:", "",
+        markdown_table(("linear", *HEADER), rows), "",
+        verdict(wall >= EFFICIENCY, f"efficiency of two workers {EFFICIENCY}: {wall:.2f} by the wall clock"),
+        verdict(cpu >= EFFICIENCY, f"the same by CPU seconds: {cpu:.2f}"),
+        verdict(differing == 0, f"across borders of blocks as in memory: {differing} voxels differ"),
+        verdict(flat <= FLAT, f"memory of a worker flat: at most {flat:.2f} times that of the second quarter"), "",
+        *ten_terabytes(costs[2], voxels),
+    ]  # fmt: skip
+
+
+def _row(name: str, cost: Cost, voxels: int) -> tuple[str, ...]:
+    quarters = " ".join(f"{each:.0f}" for each in cost.quarters)
+    rate, twice = voxels / cost.cpu / 1e6, cost.written / cost.kept
+    return (
+        name, f"{cost.wall:.0f}", f"{cost.cpu:.0f}", f"{rate:.1f}", quarters, f"{cost.client:.0f}", f"{cost.files}",
+        f"{twice:.2f}",
+    )  # fmt: skip
+
+
+def _differing(source: Path, output: Path, settings: Mapping[str, Any], side: int) -> int:
+    """Return how many voxels differ from a run in memory, in a part across the borders of blocks."""
+    middle = min(1024, side // 2)
+    part = f"{middle - 60}:{middle + 60}"
+    request = resolve(io.read(source, lazy=True), make_settings(**settings, crop=f"{part},{part}"))
+    expected = execute(request).dataset.voxels
+    near = slice(middle - 60, middle + 60)
+    found = np.asarray(io.read(output, lazy=True).voxels[:, :, :, near, near])
+    return int((found != expected).sum())
+
+
+def ten_terabytes(cost: Cost, voxels: int) -> list[str]:
+    """Reason from a measured run to a result of 10 TB in 8 bits."""
+    large = float(np.prod(TEN_TB, dtype=float))
+    times = large / voxels
+    blocks = Blocks(1, [(0,)], [LevelShape(TEN_TB)], BLOCK, whole=False)
+    hours = cost.cpu * times / 3600
+    files = int(len(blocks) * 1.15)
+    rows = [
+        ("CPU hours (linear)", f"{hours:.0f}"),
+        ("hours with 16, 64 and 256 workers", ", ".join(f"{hours / n:.1f}" for n in (16, 64, 256))),
+        ("blocks, with coarser resolutions", f"{len(blocks)}, about {files}"),
+        ("files", f"about {files}"),
+        ("bytes kept (compressed as here)", f"{cost.kept * times / 1e12:.1f} TB"),
+        ("bytes written for each that is kept", f"{cost.written / cost.kept:.2f}"),
+        ("bytes read by workers", f"{cost.read * times / 1e12:.1f} TB"),
+        ("GB/s of the disk with 64 workers", f"{(cost.read + cost.written) * times / (hours / 64 * 3600) / 1e9:.2f}"),
+    ]
+    return ["10 TB (uint8), from the run by two workers, in proportion:", "", markdown_table(("", "10 TB"), rows)]
+
+
+def auto(folder: Path, side: int) -> list[str]:
+    """Compare a divided run of a method that learns with an undivided one, and both with the truth."""
+    source = make_input(folder / f"sparse-auto-{side}.ome.zarr", AUTO_SECTIONS, side)
+    size = (32, 192, 192)
+    settings = {"method": "auto", "preset": "fast", "factor": FACTOR, "device": "cpu"}
+    shard = {"shard": ",".join(map(str, size))}
+    outputs = {n: folder / f"auto-{n}.ome.zarr" for n in (1, 2)}
+    costs = {n: in_fresh_process(run, source, path, n, settings | shard) for n, path in outputs.items()}
+    whole = in_fresh_process(_in_memory, source, settings)
+    divided = np.asarray(io.read(outputs[2]).voxels[0, 0])
+    same = bool((np.asarray(io.read(outputs[1]).voxels[0, 0]) == divided).all())
+    for path in outputs.values():
+        shutil.rmtree(path)
+    seed = texture()
+    truth = np.stack([byte_section(seed, z, side) for z in range(len(divided))])
+    new = np.arange(len(divided)) % FACTOR != 0
+    scores = [_psnr(each[new], truth[new]) for each in (divided, whole)]
+    apart = np.abs(divided.astype(np.float32) - whole)[new]
+    near = _near_borders(divided.shape, size)[new]
+    rows = [(f"{n} worker{'s' * (n > 1)}", *_row("", cost, divided.size)[1:]) for n, cost in costs.items()]
+    along, elsewhere = float(apart[near].mean()), float(apart[~near].mean())
+    return [
+        f"auto fast, {divided.size / 1e9:.3f} Gvoxel of result, blocks of {' x '.join(map(str, size))}:", "",
+        markdown_table(("auto fast", *HEADER), rows), "",
+        verdict(same, "one worker and two give the same bits"),
+        verdict(
+            abs(scores[0] - scores[1]) <= SEAMS_DB,
+            f"divided within {SEAMS_DB} dB of undivided: {scores[0]:.3f} and {scores[1]:.3f} dB to the truth",
+        ),
+        verdict(
+            along <= 1.1 * elsewhere + 0.002,
+            f"no seams: |difference| {along:.4f} grey values along the borders, {elsewhere:.4f} elsewhere",
+        ), "",
+    ]  # fmt: skip
+
+
+def _in_memory(source: Path, settings: Mapping[str, Any]) -> NDArray[Any]:
+    request = resolve(io.read(source), make_settings(**settings, threads=2))
+    return np.asarray(execute(request).dataset.voxels[0, 0])
+
+
+def _psnr(found: NDArray[Any], truth: NDArray[Any]) -> float:
+    return float(10 * np.log10(255**2 / np.mean((found.astype(np.float64) - truth) ** 2)))
+
+
+def _near_borders(shape: tuple[int, ...], size: tuple[int, int, int]) -> NDArray[np.bool_]:
+    """Return which voxels lie within two of a border between blocks."""
+    near = np.zeros(shape, bool)
+    for axis, step in enumerate(size):
+        places = np.arange(shape[axis])
+        beside = np.minimum(places % step, step - 1 - places % step) < 2
+        inner = beside & (places >= step - 2) & (places < shape[axis] // step * step + 2)
+        near |= inner.reshape([-1 if n == axis else 1 for n in range(3)])
+    return near
+
+
+def nothing(number: int, _topic: str) -> dict[str, str]:
+    """Make no block."""
+    return {"device": "cpu"}
+
+
+class Idle:
+    """A run of which nothing is computed."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self.pending, self._blocks = Pending(blocks), blocks
+        self.memory: list[float] = []
+
+    def before(self, number: int) -> tuple[int, tuple[Any, ...]]:
+        return self._blocks[number].level, ()
+
+    def finished(self, number: int, device: str) -> None:
+        self.pending.finished(number)
+        if self.pending.count % 1000 == 0:
+            self.memory.append(psutil.Process().memory_info().rss / 1e6)
+
+
+def graph(count: int) -> list[str]:
+    """Give out the blocks of a result of 10 TB, and compute nothing."""
+    lines: list[str] = in_fresh_process(_graph, count)
+    return lines
+
+
+def _graph(count: int) -> list[str]:
+    deep = max(1, round(TEN_TB[0] * count / len(Blocks(1, [(0,)], [LevelShape(TEN_TB)], BLOCK, whole=False))))
+    levels = [LevelShape((deep, *TEN_TB[1:]))]
+    while max(levels[-1].shape[1:]) > 512:
+        z, y, x = levels[-1].shape
+        levels.append(LevelShape((-(-z // 2), -(-y // 2), -(-x // 2)), (2, 2, 2)))
+    start = time.perf_counter()
+    idle = Idle(Blocks(1, [(0,)], levels, BLOCK, whole=False))
+    planned = time.perf_counter() - start
+    with quiet(), client_of(Processes(2), 1, "run") as client:
+        tasks = Tasks(client, "depth-interp-idle")
+        start, cpu = time.perf_counter(), time.process_time()
+        Distribution(idle, tasks, client, lambda _words, _far: None, nothing).run()
+        wall, used = time.perf_counter() - start, time.process_time() - cpu
+    total, memory = idle.pending.total, idle.memory
+    early = float(np.mean(memory[: max(1, len(memory) // 10)]))
+    late = float(np.mean(memory[-max(1, len(memory) // 10) :]))
+    rows = [
+        ("blocks of all resolutions", f"{total}"),
+        ("planning", f"{planned:.2f} s"),
+        ("scheduler and client, each block", f"{1e3 * wall / total:.2f} ms ({1e3 * used / total:.2f} ms of CPU)"),
+        ("memory of both, first and last tenth", f"{early:.0f} MB, {late:.0f} MB"),
+    ]
+    return ["The graph alone, two workers that do nothing:", "", markdown_table(("", ""), rows), ""]
+
+
+def kills(folder: Path, count: int) -> list[str]:
+    """Kill workers and clients of small runs at random moments, and compare what comes out."""
+    rng = random.Random(0)
+    source = make_input(folder / "sparse-kills.ome.zarr", 17, 640)
+    options = ["--method", "linear", "--factor", "4", "--shard", "8,64,64", "--workers", "2"]
+    words = [sys.executable, "-m", "napari_depth_interp", "run", str(source)]
+    whole, output = folder / "whole.ome.zarr", folder / "killed.ome.zarr"
+    subprocess.run([*words, str(whole), *options[:-2]], check=True, capture_output=True)
+    done = 0
+    victims: dict[str, int] = defaultdict(int)
+    while done < count:
+        client = subprocess.Popen([*words, str(output), *options, "--resume"], stderr=subprocess.DEVNULL)
+        done += _disturb(client, output, rng, victims, count - done)
+        client.wait()
+    subprocess.run([*words, str(output), *options, "--resume"], check=True, capture_output=True)
+    same = _contents(output) == _contents(whole)
+    told = ", ".join(f"{number} of a {who}" for who, number in sorted(victims.items()))
+    for path in (whole, output):
+        shutil.rmtree(path)
+    return [verdict(same, f"{count} kills at random moments ({told}): the same bytes as an undisturbed run"), ""]
+
+
+def _disturb(
+    client: subprocess.Popen[bytes], output: Path, rng: random.Random, victims: dict[str, int], left: int
+) -> int:
+    """Kill workers at random moments, at last the client; return how many kills there were."""
+    made = 0
+    while client.poll() is None and made < left:
+        if leftover(output) is None:
+            time.sleep(0.02)
+            continue
+        time.sleep(rng.expovariate(0.6))
+        workers = [each for each in _children(client.pid) if "spawn_main" in " ".join(each.cmdline())]
+        if client.poll() is not None or output.exists():
+            shutil.rmtree(output, ignore_errors=True)
+            break
+        if not workers or rng.random() < 0.3:
+            client.kill()
+            victims["client"] += 1
+            for each in workers:
+                each.wait(30)
+            return made + 1
+        rng.choice(workers).kill()
+        victims["worker"] += 1
+        made += 1
+    return made
+
+
+def _children(pid: int) -> list[psutil.Process]:
+    try:
+        found: list[psutil.Process] = psutil.Process(pid).children(recursive=True)
+        return found
+    except psutil.Error:
+        return []
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {each.relative_to(folder).as_posix(): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", default=["linear", "auto", "graph", "kills"])
+    parser.add_argument("--folder", type=Path, help="for the volumes; removed afterwards if it is not given")
+    parser.add_argument("--side", type=int, default=4096, help="rows and columns of the volume of linear")
+    parser.add_argument("--auto-side", type=int, default=576, help="the same of auto")
+    parser.add_argument("--blocks", type=int, default=10**5, help="of the graph, of the finest resolution")
+    parser.add_argument("--kills", type=int, default=20)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=given.folder, prefix="cluster-") as name:
+        folder = Path(name)
+        print(machine(), "\n", flush=True)
+        parts = {
+            "linear": lambda: linear(folder, given.side),
+            "auto": lambda: auto(folder, given.auto_side),
+            "graph": lambda: graph(given.blocks),
+            "kills": lambda: kills(folder, given.kills),
+        }
+        for part in given.parts:
+            print("\n".join(parts[part]()), flush=True)
+
+
+if __name__ == "__main__":
+    main()
