@@ -28,6 +28,9 @@ Network = TypeVar("Network", bound=nn.Module)
 Loss = Callable[[nn.Module, np.random.Generator], Tensor]
 """What a step makes small, from the network and the step's random numbers (torch is seeded from them too)."""
 
+READ_EVERY = 50
+"""Steps after which losses are read from a GPU: it would stand still while each one is waited for."""
+
 
 @dataclass(frozen=True, eq=False)
 class Step:
@@ -160,8 +163,9 @@ def train(
     loss : callable
     plan : Plan
     report : callable
-        Gets a :class:`Progress` with a :class:`TrainingPoint` after each step. It may wait (a pause), raise ``Stopped``
-        (the training ends and keeps the best weights) or anything else (the checkpoint holds every step done).
+        Gets a :class:`Progress` after each step, with a :class:`TrainingPoint`; on a GPU only at the first step and
+        every 50th, when losses are read. It may wait (a pause), raise ``Stopped`` (the training ends and keeps the best
+        weights) or anything else (the checkpoint holds every step done).
     checkpoint : Checkpoint, optional
         Where to save now and then, and to go on from if something is there.
     validation : Validation, optional
@@ -212,7 +216,7 @@ def train_alternating(
     for number in range(len(run.history.losses), plan.steps):
         if run.is_over():
             break
-        run.history.losses.append(run.step(number))
+        run.step(number)
         run.update_average()
         point = run.validate(number + 1)
         if checkpoint is not None and checkpoint.is_due(number + 1, plan.steps):
@@ -248,7 +252,9 @@ class _Run(Generic[Network]):
         self.average.eval()
         self._averaged: list[Tensor] = list(self.average.module.parameters())
         self._parameters: list[Tensor] = list(network.parameters())
+        self._buffers = list(zip(self.average.module.buffers(), network.buffers(), strict=True))
         self._device = self._parameters[0].device
+        self._unread: list[list[Tensor]] = []
         plain = [each for part in optimizer_steps for each in part.optimisers]
         self._full = {id(each): [group["lr"] for group in each.param_groups] for each in plain}
         self.history, self._best = History(), None
@@ -263,30 +269,31 @@ class _Run(Generic[Network]):
             self._moving = [accelerator.prepare(each) for each in self._moving]
             self._optimisers = {id(each): accelerator.prepare(each) for each in plain}
 
-    def step(self, number: int) -> float:
-        """Let every network move once; return the last one's loss."""
+    def step(self, number: int) -> None:
+        """Let every network move once."""
         several = self._accelerator
         process = 0 if several is None else several.process_index
         rng = np.random.default_rng((self._plan.seed, number, process))
         _seed(int(rng.integers(2**62)), self._device)
         step = Step(number, rng, process, 1 if several is None else several.num_processes)
-        loss = math.nan
+        self._unread.append([])
         for part in self._optimizer_steps:
-            loss = self._take(part, step)
-        return loss
+            self._take(part, step)
+        self.history.losses.append(math.nan)
+        is_asked = self._validation is not None and self._validation.is_due(number + 1, self._plan.steps)
+        if self._device.type == "cpu" or is_asked or number == 0 or (number + 1) % READ_EVERY == 0:
+            self.read()
 
-    def _take(self, part: OptimizerStep, step: Step) -> float:
+    def _take(self, part: OptimizerStep, step: Step) -> None:
         optimisers = [self._optimisers[id(each)] for each in part.optimisers]
         for each, plain in zip(optimisers, part.optimisers, strict=True):
             each.zero_grad(set_to_none=True)  # another network's loss may have gone through this network
             for group, rate in zip(each.param_groups, self._full[id(plain)], strict=True):
                 group["lr"] = rate * (part.rate or self._plan.rate)(step.number)
         loss = part.loss(self._moving, step)
-        if not bool(torch.isfinite(loss.detach())):
-            raise RequestError(
-                f"the training has gone astray: the loss of step {step.number + 1} is {float(loss.detach()):g}; "
-                "train with a smaller learning rate (the last checkpoint is kept)"
-            )
+        self._unread[-1].append(loss.detach())
+        if self._device.type == "cpu":
+            _check(step.number, float(loss.detach()))
         if self._accelerator is None:
             loss.backward()  # type: ignore[no-untyped-call]
         else:
@@ -296,19 +303,35 @@ class _Run(Generic[Network]):
         for each in optimisers:
             each.step()
             each.zero_grad(set_to_none=True)
-        return float(loss.detach())
+
+    def read(self) -> None:
+        """Read the losses of the steps since the last time, and look whether they are numbers."""
+        if not self._unread:
+            return
+        parts = len(self._optimizer_steps)
+        values = torch.stack([each for step in self._unread for each in step]).cpu().numpy().reshape(-1, parts)
+        first = len(self.history.losses) - len(values)
+        self._unread = []
+        for number, losses in enumerate(values, start=first):
+            for each in losses:
+                _check(number, float(each))
+            self.history.losses[number] = float(losses[-1])
 
     def update_average(self) -> None:
         """Bring the running average of the weights up to date: as its own method does, with the lists made once."""
-        if not self.average.n_averaged or any(True for _ in self._network.buffers()):
+        if not self.average.n_averaged:
             self.average.update_parameters(self._network)
             return
         with torch.no_grad():
             torch._foreach_lerp_(self._averaged, self._parameters, 1 - self._plan.average)
+            for averaged, own in self._buffers:
+                averaged.copy_(own)
             self.average.n_averaged += 1
 
-    def validate(self, done: int) -> TrainingPoint:
-        """Validate if it is time to, and return what the step has shown."""
+    def validate(self, done: int) -> TrainingPoint | None:
+        """Validate if it is time to, and return what the step has shown; None where its loss was not read."""
+        if self._unread:
+            return None
         validated = self._validation is not None
         point = TrainingPoint(done, self._plan.steps, self.history.losses[-1], is_validated=validated)
         if self._validation is None or not self._validation.is_due(done, self._plan.steps):
@@ -332,6 +355,7 @@ class _Run(Generic[Network]):
 
     def save(self) -> None:
         """Save a checkpoint of this step, once."""
+        self.read()
         done = len(self.history.losses)
         if self._checkpoint is None or not self._is_main_process or self._saved == done:
             return
@@ -339,15 +363,29 @@ class _Run(Generic[Network]):
         self._saved = done
 
     def result(self) -> Trained[Network]:
+        self.read()
         trained: Network = self.average.module  # type: ignore[assignment]
         if self._best is not None:
             trained.load_state_dict(self._best)
         return Trained(trained.eval(), self.history)
 
 
+def _check(number: int, loss: float) -> None:
+    """Raise an error if the loss of a step is no finite number."""
+    if not math.isfinite(loss):
+        raise RequestError(
+            f"the training has gone astray: the loss of step {number + 1} is {loss:g}; train with a smaller learning "
+            "rate (the last checkpoint is kept)"
+        )
+
+
 def _seed(number: int, device: torch.device) -> None:
-    """Seed torch for a step; for every kind of device only if need be, which takes a millisecond."""
+    """Seed torch for a step: the CPU and the device at work; all kinds of devices would take a millisecond."""
+    torch.default_generator.manual_seed(number)
     if device.type == "cpu":
-        torch.default_generator.manual_seed(number)
+        return
+    module = torch.get_device_module(device)
+    if getattr(module, "default_generators", ()):
+        module.default_generators[device.index or 0].manual_seed(number)
     else:
-        torch.manual_seed(number)
+        module.manual_seed(number)

@@ -10,6 +10,9 @@ import torch
 
 from ..method import Runtime
 
+_WITH_UNITS = 7, 0
+"""CUDA's compute capability from which on there are tensor cores for float16."""
+
 
 @contextmanager
 def torch_on(runtime: Runtime) -> Iterator[torch.device]:
@@ -32,9 +35,22 @@ def allow_compiling() -> None:
 
 
 def half_precision(device: torch.device) -> torch.autocast:
-    """Return a context that computes convolutions in bfloat16 where the hardware does so natively."""
+    """Return a context that computes convolutions in the half precision that the hardware has.
+
+    That is bfloat16, else float16 where a GPU has units for it and no gradients are taken: they would be lost in its
+    narrow range. Without either it is a context that changes nothing.
+    """
+    number = _half(device)
+    return torch.autocast(device.type, number or torch.bfloat16, enabled=number is not None)
+
+
+def _half(device: torch.device) -> torch.dtype | None:
     if device.type == "cpu":
-        native = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    else:
-        native = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.autocast(device.type, torch.bfloat16, enabled=native)
+        return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else None
+    module = torch.get_device_module(device)
+    if not hasattr(module, "is_bf16_supported"):  # Apple's
+        return None
+    if module.is_bf16_supported(including_emulation=False):
+        return torch.bfloat16
+    has_units = module.get_device_capability(device) >= _WITH_UNITS
+    return torch.float16 if has_units and not torch.is_grad_enabled() else None

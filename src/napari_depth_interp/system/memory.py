@@ -79,12 +79,18 @@ def resident_memory() -> int:
 
 
 def free_memory(device: str = "cpu") -> int:
-    """Return the free memory of a device in bytes."""
-    if device.startswith("cuda"):
-        import torch
+    """Return the free memory of a device in bytes, with what torch holds there in reserve."""
+    if device == "cpu":
+        return _free_memory()
+    import torch
 
-        return int(torch.cuda.mem_get_info(torch.device(device))[0])
-    return _free_memory()
+    module = torch.get_device_module(device)
+    if not hasattr(module, "mem_get_info"):  # Apple's, which shares the memory of the machine
+        return _free_memory() // 2
+    free = int(module.mem_get_info(torch.device(device))[0])
+    if hasattr(module, "memory_reserved"):
+        free += int(module.memory_reserved(device)) - int(module.memory_allocated(device))
+    return free
 
 
 def _free_memory() -> int:

@@ -138,7 +138,7 @@ class TestFields:
 def test_the_field_can_be_had_by_others():
     method = prepared(features=2, training_steps=10)
     module, scaling = method.field()
-    found = scaling.undo(module(torch.tensor([4.0])).detach().numpy())
+    found = scaling.undo(module(torch.from_numpy(module.places(np.array([4.0])))).detach().numpy())
     np.testing.assert_allclose(found.mean(), DENSE[4].mean(), rtol=0.2)
 
 

@@ -72,8 +72,8 @@ def test_sections_are_read_by_the_printed_weights():
     weights /= weights.sum()
     at = np.array([8.5]) + k - 3.5
     with torch.no_grad():
-        sections = whole.field.sections(whole._normal(torch.from_numpy(at))).double().numpy()
-        found = whole(torch.tensor([8.5], dtype=torch.float64)).numpy()
+        sections = whole.field.sections(torch.from_numpy(whole._normal(at))).double().numpy()
+        found = whole(torch.from_numpy(whole.places(np.array([8.5])))).numpy()
     np.testing.assert_allclose(found[0], np.tensordot(weights, sections, 1), atol=1e-5)
 
 

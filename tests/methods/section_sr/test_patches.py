@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_depth_interp.methods.section_sr.patches import Patches, rows_at
+from napari_depth_interp.methods.section_sr.patches import Patches
+from napari_depth_interp.numerics.rows import rows_at
 
 SIZE = 90
 

@@ -71,8 +71,7 @@ def fit(
         with nullcontext() if config.precision == "float32" else half_precision(batch.seen.device):
             made = networks[0](batch.seen)
         error = (made - batch.wanted).square()
-        residual: Tensor = error if batch.count is None else error[batch.count]
-        return residual.mean()
+        return error.mean() if batch.count is None else _mean_where(batch.count, error)
 
     part = OptimizerStep(0, [optimiser], loss, (lambda _: 1.0) if config.schedule == "constant" else None)
     plan = Plan(steps, average=config.weight_average, clip=config.clip or math.inf, seed=seed)
@@ -80,6 +79,13 @@ def fit(
         network, (), [part], plan, report=report, checkpoint=checkpoint, validation=validation,
         accelerator=accelerator,
     )  # fmt: skip
+
+
+def _mean_where(mask: Tensor, values: Tensor) -> Tensor:
+    """Return the mean of the values where the mask is set; a GPU would have to wait for how many these are."""
+    if values.device.type == "cpu":
+        return values[mask].mean()
+    return torch.where(mask, values, 0).sum() / mask.sum()
 
 
 def validation_images(held_back: Sequence[Pair], config: EnhanceConfig) -> list[Pair]:

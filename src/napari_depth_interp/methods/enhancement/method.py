@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...method import Findings, Runtime, Sections, working_dtype
@@ -20,6 +21,7 @@ from ...preparation import State, images_of
 from ...progress import Progress, Report, part, silent
 from ...stack import Stack
 from ...stack.scaling import Scaling
+from ...system.transfer import fetched, on_its_way
 from .config import EnhanceConfig
 from .fit import fit
 from .networks import EnhancingNetwork
@@ -93,21 +95,24 @@ class Enhancer:
     def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report = silent) -> Sections:
         """Return the sections nearest to the depths ``z``, enhanced, within the stack's range."""
         values = np.empty((len(z), *stack.voxels.shape[1:]), working_dtype(stack.voxels.dtype))
+        sections = [stack.voxels[int(np.abs(stack.depths - depth).argmin())] for depth in z]
         with torch_on(self._runtime) as device:
-            for number, depth in enumerate(z):
-                section = stack.voxels[int(np.abs(stack.depths - depth).argmin())]
-                values[number] = section if self._network is None else self._enhanced(section, device)
+            for number, made in self._enhanced(sections, device):
+                values[number] = made
                 report(Progress((number + 1) / len(z)))
         return Sections(values)
 
-    def _enhanced(self, section: Any, device: torch.device) -> Any:
-        assert self._network is not None
-        with torch.no_grad():
-            seen = torch.from_numpy(self._scaling.apply(section)).to(device)
-            made: Tensor = self._network(seen[None, None])[0, 0]
-        values = self._scaling.undo(made.cpu().numpy().astype(np.float64))
-        self._bounds.clip(values, section)
-        return values
+    def _enhanced(self, sections: Sequence[NDArray[Any]], device: torch.device) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Yield the number of each section, and what becomes of it."""
+        network = self._network
+        if network is None:
+            yield from enumerate(sections)
+            return
+        there = (on_its_way(torch.from_numpy(self._scaling.apply(each)), device) for each in sections)
+        for number, made in fetched(enumerate(map(network.enhanced, there))):
+            values = self._scaling.undo(made.astype(np.float64))
+            self._bounds.clip(values, sections[number])
+            yield number, values
 
     def _fit(self, blocks: Sequence[Stack], training_steps: int, report: Report) -> None:
         voxels = images_of(blocks)

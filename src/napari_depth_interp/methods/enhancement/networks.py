@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...nn.chunks import in_chunks
+
 SINCE = {"normalisation": "range", "edges": "continued"}
 """What is true of models that were trained before these parameters were there."""
 _PADDING: Mapping[str, Literal["replicate", "zeros"]] = {"continued": "replicate", "zero": "zeros"}
@@ -40,6 +42,26 @@ class EnhancingNetwork(nn.Module):
 
     mean: Tensor
     std: Tensor
+    whole = 1
+    """Pixels of which strips of an image have to be a multiple, so that each is enhanced as in the whole image."""
+    reach = 0
+    """Rows on each side that a row depends on."""
+
+    @torch.no_grad()
+    def enhanced(self, image: Tensor) -> Tensor:
+        """Return an image (Y, X) enhanced: at once, or in strips where the memory does not suffice for that."""
+        height, whole = len(image), self.whole
+        beyond = -(-self.reach // whole) * whole
+
+        def strip(some: slice) -> Tensor:
+            first, last = some.start * whole, min(height, some.stop * whole)
+            top = max(0, first - beyond)
+            made: Tensor = self(image[None, None, top : last + beyond])[0, 0]
+            return made[first - top : last - top]
+
+        count = -(-height // whole)
+        strips = [made for _, made in in_chunks(count, count, strip)]
+        return strips[0] if len(strips) == 1 else torch.cat(strips)
 
     def begin_at(self, mean: float) -> None:
         """Let an untrained network give about the mean of the images."""
@@ -82,6 +104,8 @@ class Srcnn(EnhancingNetwork):
     edges : {"continued", "zero"}
         What is seen beyond the image.
     """
+
+    reach = 6
 
     def __init__(self, filters: int, mapped: int, output: str, normalisation: str, edges: str) -> None:
         super().__init__(normalisation)
@@ -130,6 +154,8 @@ class Cae(EnhancingNetwork):
     def __init__(self, filters: int, levels: int, code: int, tied: bool, normalisation: str, edges: str) -> None:
         super().__init__(normalisation)
         self._levels, self._edges, self._tied = levels, edges, tied
+        self.whole = 2**levels
+        self.reach = 3 * self.whole
         widths = [1, *(filters * 2**level for level in range(levels))]
         self.down = nn.ModuleList(
             nn.Conv2d(few, many, 3, stride=2, padding=1, padding_mode=_PADDING[edges]) for few, many in pairwise(widths)

@@ -7,17 +7,23 @@ way, cut into patches of 41 with a stride of 14.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...nn.windows import Window, Windows
+from ...system.transfer import sent
 from .config import EnhanceConfig
 from .pairs import Pair
 
 VARIANTS = 5
+_TURNS: tuple[tuple[tuple[int, int], tuple[int, ...]], ...] = (
+    ((0, 1), ()), ((0, 1), (1,)), ((0, 1), (0,)), ((1, 0), (0,)), ((1, 0), (1,)),
+)  # fmt: skip
+"""The variants of :func:`turned` as windows: along which axes they run, and which of theirs are mirrored."""
 _BLIND_SHARE = 0.03
 """Share of the pixels of a patch that are hidden, without those around them (Krull et al., CVPR 2019: about 0.02)."""
 
@@ -47,25 +53,26 @@ class Patches:
     def __init__(self, pairs: Sequence[Pair], config: EnhanceConfig, seed: int, *, hide: int | None) -> None:
         self._pairs, self._config, self._hide = pairs, config, hide
         self._seed = seed
+        self._windows = Windows([image for pair in pairs for image in (pair.seen, pair.wanted)])
 
     def draw(self, rng: np.random.Generator) -> Batch:
         """Return one batch; patches are smaller where images are."""
         images = rng.integers(len(self._pairs), size=self._config.batch)
         smallest = min(min(self._pairs[i].seen.shape) for i in images)
         size = min(self._config.patch, smallest, self._config.crop)
-        patches = [self._patch(int(i), size, rng) for i in images]
-        seen = torch.stack([each.seen for each in patches])[:, None].float()
-        wanted = torch.stack([each.wanted for each in patches])[:, None].float()
-        return Batch(seen, wanted) if self._hide is None else hidden(seen, self._hide, rng)
+        seen = [self._place_of(int(i), size, rng) for i in images]
+        wanted = [replace(each, source=each.source + 1) for each in seen]
+        both = self._windows.cut([*seen, *wanted], (size, size))[:, None].float()
+        images_seen, images_wanted = both[: len(seen)], both[len(seen) :]
+        return Batch(images_seen, images_wanted) if self._hide is None else hidden(images_seen, self._hide, rng)
 
-    def _patch(self, image: int, size: int, rng: np.random.Generator) -> Pair:
-        pair = self._pairs[image]
+    def _place_of(self, image: int, size: int, rng: np.random.Generator) -> Window:
+        """Return where a patch of what is seen lies, and how it is turned."""
         top, left, height, width = self._crop(image, rng)
         top += self._place(height - size, rng)
         left += self._place(width - size, rng)
-        variant = int(rng.integers(VARIANTS))
-        rows, columns = slice(top, top + size), slice(left, left + size)
-        return Pair(turned(pair.seen[rows, columns], variant), turned(pair.wanted[rows, columns], variant))
+        axes, flips = _TURNS[int(rng.integers(VARIANTS))]
+        return Window(2 * image, (top, left), axes, flips)
 
     def _crop(self, image: int, rng: np.random.Generator) -> tuple[int, int, int, int]:
         """Return one of the image's crops: its first row and column, its height and width."""
@@ -96,11 +103,12 @@ def hidden(images: Tensor, radius: int, rng: np.random.Generator) -> Batch:
     count, _, height, width = images.shape
     radius = max(0, min(radius, (min(height, width) - 5) // 4))  # what replaces them must lie in the image
     share = _BLIND_SHARE / (2 * radius + 1)
-    middle = torch.from_numpy(rng.random((count, 1, height, width)) < share).to(images.device)
-    middle[:, :, height // 2, width // 2] = True  # every patch counts
+    drawn = rng.random((count, 1, height, width)) < share
+    drawn[:, :, height // 2, width // 2] = True  # every patch counts
+    middle, rows, columns = sent(images.device, drawn, *_elsewhere(images.shape, radius, rng))
     covered = torch.nn.functional.max_pool2d(middle.float(), 2 * radius + 1, 1, radius) > 0
-    rows, columns = _elsewhere(images.shape, radius, rng)
-    other = images[torch.arange(count)[:, None, None], 0, rows, columns][:, None]
+    of = torch.arange(count, device=images.device)[:, None, None]
+    other = images[of, 0, rows, columns][:, None]
     return Batch(torch.where(covered, other, images), images, middle)
 
 

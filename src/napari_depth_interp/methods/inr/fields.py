@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...nn.chunks import Chunks
+from ...system.transfer import sent
+
 if TYPE_CHECKING:
     from . import InrConfig
 
@@ -68,19 +71,30 @@ class Factorised(FieldModule):
         """Return (K, Y, X) at depths z (K,)."""
         at = _lerp(self.cells, z)
         rows, columns = (torch.einsum("kc,c...->k...", at, plane) for plane in (self.yz, self.zx))
-        return torch.stack(
-            [_product(self.xy, row[None], column[None]) for row, column in zip(rows, columns, strict=True)]
-        )
+        height = len(self.xy)
+        chunks, sections = Chunks(height), []
+        for row, column in zip(rows, columns, strict=True):
+
+            def some_rows(some: slice, row: Tensor = row, column: Tensor = column) -> Tensor:
+                return _product(self.xy[some], row[None, some], column[None])
+
+            sections.append(_joined([found for _, found in chunks.of(height, some_rows)]))
+        return torch.stack(sections)
 
     def loss(self, images: Tensor, fine: Tensor, rng: np.random.Generator) -> Tensor:
         """Return the error over some images, and the roughness along z."""
-        some = torch.from_numpy(rng.permutation(len(images))[:_IMAGES]).to(images.device)
+        chosen = rng.permutation(len(images))[:_IMAGES]
+        [some] = sent(images.device, chosen)
         at = _lerp(self.cells, fine[some].flatten()).view(len(some), fine.shape[1], -1)
         error = images.new_zeros(())
-        for number, image in enumerate(some.tolist()):
+        for number, image in enumerate(chosen.tolist()):
             rows, columns = (torch.einsum("kc,c...->k...", at[number], plane) for plane in (self.yz, self.zx))
             error = error + (_product(self.xy, rows, columns) / len(rows) - images[image]).square().mean()
         return _LOSS * (error / len(some) + self._smoothness * (_rough(self.yz) + _rough(self.zx)))
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 def _product(xy: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
@@ -130,25 +144,33 @@ class PointField(FieldModule):
     def __init__(self, shape: tuple[int, int], rays: int) -> None:
         super().__init__()
         self._shape, self._rays = shape, rays
+        self._axes: dict[str, tuple[Tensor, ...]] = {}
+
+    def _across(self, device: torch.device) -> tuple[Tensor, ...]:
+        """Return the places of the rows and of the columns, from -1 to 1; they are kept on the device."""
+        if str(device) not in self._axes:
+            self._axes[str(device)] = sent(device, *map(_places, self._shape))
+        return self._axes[str(device)]
 
     def sections(self, z: Tensor) -> Tensor:
         """Return (K, Y, X) at depths z (K,)."""
         height, width = self._shape
-        y, x = (torch.from_numpy(_places(size)).to(z.device) for size in (height, width))
-        rows = max(1, _COORDINATES // width)
-        found = []
+        y, x = self._across(z.device)
+        chunks, sections = Chunks(_COORDINATES // width), []
         for depth in z:
-            parts = [self(torch.cartesian_prod(depth[None], some, x)) for some in torch.split(y, rows)]
-            found.append(torch.cat(parts).view(height, width))
-        return torch.stack(found)
+
+            def some_rows(some: slice, depth: Tensor = depth) -> Tensor:
+                found: Tensor = self(torch.cartesian_prod(depth[None], y[some], x))
+                return found
+
+            sections.append(torch.cat([found for _, found in chunks.of(height, some_rows)]).view(height, width))
+        return torch.stack(sections)
 
     def loss(self, images: Tensor, fine: Tensor, rng: np.random.Generator) -> Tensor:
         """Return the error over random pixels of the images."""
         count, height, width = images.shape
-        i, y, x = (
-            torch.from_numpy(rng.integers(size, size=self._rays)).to(images.device) for size in (count, height, width)
-        )
-        across = [torch.from_numpy(_places(size)).to(images.device)[at] for size, at in ((height, y), (width, x))]
+        i, y, x = sent(images.device, *(rng.integers(size, size=self._rays) for size in (count, height, width)))
+        across = [along[at] for along, at in zip(self._across(images.device), (y, x), strict=True)]
         depths = fine[i]
         coordinates = torch.stack([depths, *(each[:, None].expand_as(depths) for each in across)], -1)
         return _LOSS * functional.mse_loss(self(coordinates).mean(1), images[i, y, x])

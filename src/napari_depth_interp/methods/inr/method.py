@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...method import Runtime, Sections, working_dtype
+from ...nn.chunks import in_chunks
 from ...nn.kept import arrays_of, filled
 from ...nn.loop import Plan, train
 from ...nn.runtime import torch_on
@@ -21,6 +22,7 @@ from ...progress import Progress, Report, part, silent
 from ...stack import Stack
 from ...stack.lazy import signature
 from ...stack.scaling import Scaling
+from ...system.transfer import fetched, sent
 from .fields import Factorised, FieldModule, FourierMlp
 from .hash_grid import HashGrid
 from .siren import Siren
@@ -61,7 +63,7 @@ class Inr:
             self._fitted, self._stack = _Fitted(stack, self._config, self._runtime.seed, device), stack
             filled(self._fitted.field, state.arrays, device)
 
-    def field(self) -> tuple[nn.Module, Scaling]:
+    def field(self) -> tuple[_Fitted, Scaling]:
         """Return the field, which others may train further, and how its values of about 0 to 1 are scaled."""
         assert self._fitted is not None
         return self._fitted, self._fitted.scaling
@@ -90,11 +92,11 @@ class Inr:
     def _read(self, fitted: _Fitted, z: NDArray[np.float64], stack: Stack, report: Report) -> NDArray[Any]:
         values = np.empty((len(z), *stack.voxels.shape[1:]), working_dtype(stack.voxels.dtype))
         with torch_on(self._runtime) as device, torch.no_grad():
-            for start in range(0, len(z), _AT_ONCE):
-                some = slice(start, start + _AT_ONCE)
-                found = fitted(torch.from_numpy(z[some]).to(device))
-                values[some] = fitted.scaling.undo(found.double().cpu().numpy())
-                report(Progress(min(1.0, (start + _AT_ONCE) / len(z))))
+            [places] = sent(device, fitted.places(z))
+            sections = in_chunks(len(z), _AT_ONCE, lambda some: fitted(places[some]))
+            for some, found in fetched(sections):
+                values[some] = fitted.scaling.undo(found.astype(np.float64))
+                report(Progress(some.stop / len(z)))
         return values
 
     def _fit(self, stack: Stack, report: Report) -> _Fitted:
@@ -118,7 +120,8 @@ class Inr:
 class _Fitted(nn.Module):
     """A field and what it was fitted on.
 
-    Called with depths (K,) in the unit of the stack it gives sections (K, Y, X) at about 0 to 1, neighbours averaged.
+    Called with what :meth:`places` makes of depths (K,) it gives sections (K, Y, X) at about 0 to 1, with neighbours
+    averaged.
     """
 
     def __init__(self, stack: Stack, config: InrConfig, seed: int, device: torch.device) -> None:
@@ -128,34 +131,37 @@ class _Fitted(nn.Module):
         n, gap = stack.acquisition.n, stack.grid.spacing or 1.0
         fine = stack.fine_depths()
         self._low, self._high = float(fine.min()), float(fine.max())
-        self.fine = self._normal(torch.from_numpy(fine).to(device))
+        [self.fine] = sent(device, self._normal(fine))
         if n > 1 and config.averaging != "none":
-            self._offsets = (np.arange(n) - (n - 1) / 2) / n * gap
-            self._weights = neighbour_weights(config.averaging, n)
+            weights = neighbour_weights(config.averaging, n)
+            self._offsets = ((np.arange(n) - (n - 1) / 2) / n * gap)[weights > 0]
+            self._weights = weights[weights > 0]
         else:
             self._offsets, self._weights = np.zeros(1), np.ones(1)
         if config.field == "factorised":
             cells = fine.ravel() if n > 1 else _between(stack.depths)
-            places = self._normal(torch.from_numpy(cells).to(device))
-            centres = self._normal(torch.from_numpy(stack.depths.copy()).to(device))
+            places, centres = sent(device, self._normal(cells), self._normal(stack.depths))
             self.field: FieldModule = Factorised(self.images, centres, places, config)
         else:
             self.field = _network(self.images, config, seed).to(device)
 
-    def forward(self, z: Tensor) -> Tensor:
-        """Return (K, Y, X) at depths z (K,)."""
+    def places(self, z: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return where depths (..., K) and the neighbours that are averaged lie: (..., K, neighbours), from -1 to 1."""
+        return self._normal(z[..., None] + self._offsets)
+
+    def forward(self, places: Tensor) -> Tensor:
+        """Return (K, Y, X) at places (K, neighbours)."""
         total: Tensor | None = None
-        for offset, weight in zip(self._offsets.tolist(), self._weights.tolist(), strict=True):
-            if weight > 0:
-                found = weight * self.field.sections(self._normal(z + offset))
-                total = found if total is None else total + found
+        for each, weight in zip(places.unbind(-1), self._weights.tolist(), strict=True):
+            found = weight * self.field.sections(each)
+            total = found if total is None else total + found
         assert total is not None
         return total
 
-    def _normal(self, z: Tensor) -> Tensor:
-        """Return depths from -1 to 1; beyond them the ends are held."""
+    def _normal(self, z: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return depths from -1 to 1; beyond them the ends are held. In double precision, so on the host."""
         span = max(self._high - self._low, 1e-12)
-        return ((z.clamp(self._low, self._high) - self._low) / span * 2 - 1).float()
+        return np.asarray((np.clip(z, self._low, self._high) - self._low) / span * 2 - 1, np.float32)
 
 
 def _network(images: Tensor, config: InrConfig, seed: int) -> FieldModule:

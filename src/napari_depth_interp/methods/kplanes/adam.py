@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...system.transfer import sent
 from .als import Observed
 from .field import Decoder, Planes, add_up
 
@@ -74,7 +75,7 @@ def _misfit(planes: Planes, decoder: Decoder, one: Observed, rng: np.random.Gene
     rows = min(height, max(1, _PIXELS // width))
     top = int(rng.integers(height - rows + 1))
     part = slice(top, top + rows)
-    chosen = torch.from_numpy(rng.choice(count, min(_SECTIONS, count), replace=False)).to(one.images.device)
+    [chosen] = sent(one.images.device, rng.choice(count, min(_SECTIONS, count), replace=False))
     image = one.at.images(planes)[part]
     yz, zx = one.at.rows(planes)[chosen][:, part], one.at.columns(planes)[chosen]
     if decoder is add_up:
@@ -86,7 +87,7 @@ def _misfit(planes: Planes, decoder: Decoder, one: Observed, rng: np.random.Gene
 
 def _misfit_at_pixels(planes: Planes, decoder: Decoder, one: Observed, rng: np.random.Generator, count: int) -> Tensor:
     """Return the mean squared error at random pixels of random sections, as Ohashi 2025 draws them."""
-    k, y, x = (torch.from_numpy(rng.integers(size, size=count)).to(one.images.device) for size in one.images.shape)
+    k, y, x = sent(one.images.device, *(rng.integers(size, size=count) for size in one.images.shape))
     features = one.at.images(planes)[y, x] * one.at.rows(planes)[k, y] * one.at.columns(planes)[k, x]
     return (decoder(features) - one.images[k, y, x]).square().mean()
 

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...nn.chunks import Chunks, chunk_bytes, in_chunks
 from .field import Planes, Sampling
 
 _CHUNK = 2**24
 """Features that are multiplied at once: 64 MB."""
 _STEPS = 12
 """Conjugate-gradient steps for a plane, from its last values."""
+_EXACT, _TINY = 1e-20, 1e-37
+"""Share of the squared right side that is no error any more; what nothing is divided by less than."""
 _STAY = 1e-6
 """Pull towards the last values, as a share of the mean curvature: what the data do not fix stays."""
 _RIDGE = 1e-5
@@ -108,12 +111,15 @@ def _normal(image: Tensor, lines: Tensor, values: Tensor) -> tuple[Tensor, Tenso
     count, (height, width, features) = len(lines), image.shape
     curvature = image.new_empty(count, height, features, features)
     pull = image.new_empty(count, height, features)
-    step = max(1, _CHUNK // (width * features))
+    chunks = Chunks(chunk_bytes(image.device, 4 * _CHUNK) // (4 * width * features))
     for k in range(count):
-        for a in range(0, height, step):
-            part = image[a : a + step] * lines[k]
-            curvature[k, a : a + step] = part.transpose(1, 2) @ part
-            pull[k, a : a + step] = (part.transpose(1, 2) @ values[k, a : a + step, :, None])[..., 0]
+
+        def sums(some: slice, k: int = k) -> tuple[Tensor, Tensor]:
+            part = image[some] * lines[k]
+            return part.transpose(1, 2) @ part, (part.transpose(1, 2) @ values[k, some, :, None])[..., 0]
+
+        for some, (squares, products) in chunks.of(height, sums):
+            curvature[k, some], pull[k, some] = squares, products
     return curvature, pull
 
 
@@ -141,15 +147,18 @@ def _pixel_by_pixel(planes: Planes, one: Observed) -> Tensor:
     count, features = len(rows), planes.xy.shape[-1]
     solved = torch.empty_like(planes.xy)
     identity = torch.eye(count, device=rows.device)
-    step = max(1, _CHUNK // (count * planes.xy.shape[1] * features))
-    for y in range(0, len(solved), step):
-        part = (rows[:, y : y + step, None] * columns[:, None]).permute(1, 2, 0, 3)
-        last = planes.xy[y : y + step]
-        residual = one.images[:, y : y + step].permute(1, 2, 0)[..., None] - part @ last[..., None]
+
+    def solution(some: slice) -> Tensor:
+        part = (rows[:, some, None] * columns[:, None]).permute(1, 2, 0, 3)
+        last = planes.xy[some]
+        residual = one.images[:, some].permute(1, 2, 0)[..., None] - part @ last[..., None]
         squares = part @ part.transpose(-1, -2)
         ridge = _RIDGE * squares.diagonal(dim1=-2, dim2=-1).mean().clamp_min(1e-12)
-        dual = torch.linalg.solve(squares + ridge * identity, residual)
-        solved[y : y + step] = last + (part.transpose(-1, -2) @ dual)[..., 0]
+        dual: Tensor = torch.linalg.solve_ex(squares + ridge * identity, residual)[0]  # which is not singular
+        return last + (part.transpose(-1, -2) @ dual)[..., 0]
+
+    for some, found in in_chunks(len(solved), _CHUNK // (count * planes.xy.shape[1] * features), solution):
+        solved[some] = found
     return solved
 
 
@@ -187,15 +196,16 @@ def conjugate_gradients(product: Callable[[Tensor], Tensor], wanted: Tensor, sta
     rest = wanted - product(found)
     direction = rest.clone()
     size = rest.square().sum()
+    on_cpu = wanted.device.type == "cpu"  # a GPU would be waited for; it takes all steps, which change nothing more
     for _ in range(_STEPS):
-        if float(size) <= 1e-20 * float(wanted.square().sum()):
+        if on_cpu and float(size) <= _EXACT * float(wanted.square().sum()):
             break
         mapped = product(direction)
-        length = size / (direction * mapped).sum()
+        length = size / (direction * mapped).sum().clamp_min(_TINY)
         found = found + length * direction
         rest = rest - length * mapped
         size, last = rest.square().sum(), size
-        direction = rest + size / last * direction
+        direction = rest + size / last.clamp_min(_TINY) * direction
     return found
 
 

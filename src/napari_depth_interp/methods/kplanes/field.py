@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from ...nn.chunks import Chunks, chunk_bytes
+from ...system.transfer import sent
 
 _CHUNK = 2**22
 """Features that are multiplied at once: 16 MB each."""
@@ -26,14 +29,18 @@ class Lerp:
     @classmethod
     def of(cls, positions: NDArray[np.float64], knots: NDArray[np.float64], device: torch.device) -> Lerp:
         """Locate positions between ascending knots; beyond them the end is held."""
-        inside = np.clip(positions, knots[0], knots[-1])
-        first = np.clip(np.searchsorted(knots, inside, side="right") - 1, 0, max(0, len(knots) - 2))
-        width = knots[np.minimum(first + 1, len(knots) - 1)] - knots[first]
-        share = np.where(width > 0, (inside - knots[first]) / np.where(width > 0, width, 1.0), 0.0)
-        same = len(positions) == len(knots) and np.allclose(positions, knots, rtol=0, atol=1e-9)
-        return cls(
-            torch.from_numpy(first).to(device), torch.from_numpy(share).float().to(device), len(knots), bool(same)
-        )
+        [made] = cls.all_of([(positions, knots)], device)
+        return made
+
+    @classmethod
+    def all_of(
+        cls, axes: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], device: torch.device
+    ) -> list[Lerp]:
+        """Locate positions between knots along several axes; one copy to the device for all of them."""
+        places = [_located(*each) for each in axes]
+        there = sent(device, *(table for first, share, _ in places for table in (first, share)))
+        pairs = zip(axes, places, there[::2], there[1::2], strict=True)
+        return [cls(first, share, len(knots), same) for (_, knots), (_, _, same), first, share in pairs]
 
     def __call__(self, cells: Tensor, dim: int) -> Tensor:
         """Return the values at the positions, along one axis of ``cells``."""
@@ -58,6 +65,18 @@ class Lerp:
         shape = [1] * values.ndim
         shape[dim] = -1
         return self.share.view(shape)
+
+
+def _located(
+    positions: NDArray[np.float64], knots: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float32], bool]:
+    """Return the cell before each position, the share of the way to the next, and whether positions are the knots."""
+    inside = np.clip(positions, knots[0], knots[-1])
+    first = np.clip(np.searchsorted(knots, inside, side="right") - 1, 0, max(0, len(knots) - 2))
+    width = knots[np.minimum(first + 1, len(knots) - 1)] - knots[first]
+    share = np.where(width > 0, (inside - knots[first]) / np.where(width > 0, width, 1.0), 0.0)
+    same = len(positions) == len(knots) and np.allclose(positions, knots, rtol=0, atol=1e-9)
+    return first.astype(np.int64), share.astype(np.float32), bool(same)
 
 
 @dataclass(eq=False)
@@ -126,13 +145,14 @@ def render(planes: Planes, sampling: Sampling, decoder: Decoder) -> Tensor:
     """Return the field (K, Y, X) at the positions, a few rows at a time."""
     image, rows, columns = sampling.images(planes), sampling.rows(planes), sampling.columns(planes)
     height, width, features = image.shape
-    step = max(1, _CHUNK // (width * features))
+    chunks = Chunks(chunk_bytes(image.device, 4 * _CHUNK) // (4 * width * features))
     values = image.new_empty(len(rows), height, width)
     for k in range(len(rows)):
-        for y in range(0, height, step):
-            part = image[y : y + step] * columns[k][None]
-            if decoder is add_up:
-                values[k, y : y + step] = (part @ rows[k, y : y + step, :, None])[..., 0]
-            else:
-                values[k, y : y + step] = decoder(part * rows[k, y : y + step, None])
+
+        def some_rows(some: slice, k: int = k) -> Tensor:
+            part = image[some] * columns[k][None]
+            return (part @ rows[k, some, :, None])[..., 0] if decoder is add_up else decoder(part * rows[k, some, None])
+
+        for some, found in chunks.of(height, some_rows):
+            values[k, some] = found
     return values

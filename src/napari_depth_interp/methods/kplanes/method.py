@@ -18,6 +18,7 @@ from ...preparation import State, check_same_stack
 from ...progress import Progress, Report, part, silent
 from ...stack import Stack
 from ...stack.lazy import signature
+from ...system.transfer import fetched
 from .adam import Steps, polish, random_planes
 from .als import Observed, Penalties, split_sections, sweep
 from .field import Decoder, Lerp, Mlp, Planes, Sampling, add_up, render
@@ -53,7 +54,8 @@ class Field:
         """Return sections (K, Y, X) at depths z on the finest pixels."""
         sampling = _sampling(self.knots, (z, *map(np.arange, shape)), self.planes.xy.device)
         values = render(self.planes, sampling, self.decoder).mul_(self.scale).add_(self.offset)
-        return np.asarray(values.cpu().numpy(), np.float32)
+        [(_, found)] = fetched([(None, values)])
+        return np.asarray(found, np.float32)
 
 
 class KPlanes:
@@ -118,6 +120,7 @@ class KPlanes:
                 some = slice(start, start + _AT_ONCE)
                 values[some] = field.at(wanted[some], stack.voxels.shape[1:])
                 if self._config.correct:
+                    residual.look_at(wanted[some])
                     for k in range(start, min(start + _AT_ONCE, len(wanted))):
                         values[k] += residual.at(float(wanted[k]))
                 report(Progress(0.8 + 0.2 * min(1.0, (start + _AT_ONCE) / len(wanted))))
@@ -139,29 +142,39 @@ class KPlanes:
 
 
 class _Residual:
-    """What the field misses at the sections, linearly interpolated; the last two sections are kept."""
+    """What the field misses at the sections, linearly interpolated; those around the last depths are kept."""
 
     def __init__(self, field: Field, stack: Stack) -> None:
         self._field, self._stack = field, stack
         self._kept: dict[int, NDArray[Any]] = {}
 
+    def look_at(self, z: NDArray[np.float64]) -> None:
+        """Find out what is missing around depths: at all sections at once, by one copy from the device."""
+        needed = sorted({number for each in z for number in self._around(float(each))})
+        self._kept = {number: each for number, each in self._kept.items() if number in needed}
+        new = [number for number in needed if number not in self._kept]
+        if not new:
+            return
+        found = self._field.at(self._stack.depths[new], self._stack.voxels.shape[1:])
+        for number, each in zip(new, found, strict=True):
+            self._kept[number] = self._stack.voxels[number].astype(working_dtype(self._stack.voxels.dtype)) - each
+
     def at(self, z: float) -> NDArray[Any]:
-        """Return (Y, X) at a depth."""
+        """Return (Y, X) at a depth that was looked at."""
+        depths = self._stack.depths
+        below, above = self._around(z)
+        if below == above:
+            return self._kept[below]
+        share = (z - depths[below]) / (depths[above] - depths[below])
+        return np.asarray((1 - share) * self._kept[below] + share * self._kept[above])
+
+    def _around(self, z: float) -> tuple[int, int]:
+        """Return the numbers of the sections below and above a depth."""
         depths = self._stack.depths
         if len(depths) == 1:
-            return self._section(0)
+            return 0, 0
         below = int(np.clip(np.searchsorted(depths, z, side="right") - 1, 0, len(depths) - 2))
-        share = (z - depths[below]) / (depths[below + 1] - depths[below])
-        self._kept = {n: each for n, each in self._kept.items() if n in (below, below + 1)}
-        first, second = self._section(below), self._section(below + 1)
-        return np.asarray((1 - share) * first + share * second)
-
-    def _section(self, number: int) -> NDArray[Any]:
-        if number not in self._kept:
-            seen = self._stack.voxels[number].astype(working_dtype(self._stack.voxels.dtype))
-            [found] = self._field.at(self._stack.depths[number : number + 1], seen.shape)
-            self._kept[number] = seen - found
-        return self._kept[number]
+        return below, below + 1
 
 
 def fit(images: Sequence[Images], config: KPlanesConfig, runtime: Runtime, report: Report = silent) -> Field:
@@ -254,8 +267,8 @@ def _knots(
 def _sampling(
     knots: tuple[NDArray[np.float64], ...], positions: tuple[NDArray[Any], ...], device: torch.device
 ) -> Sampling:
-    z, y, x = (Lerp.of(np.asarray(where, float), cells, device) for where, cells in zip(positions, knots, strict=True))
-    return Sampling(z, y, x)
+    axes = [(np.asarray(where, float), cells) for where, cells in zip(positions, knots, strict=True)]
+    return Sampling(*Lerp.all_of(axes, device))
 
 
 def _at_every_pixel(one: Images, size: tuple[int, ...]) -> Images:

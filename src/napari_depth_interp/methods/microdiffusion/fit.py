@@ -14,6 +14,7 @@ from ...nn.loop import Plan, train
 from ...nn.noise_schedule import STEPS, sampler
 from ...nn.runtime import half_precision
 from ...progress import Report
+from ...system.transfer import sent
 from .examples import TrainingExample, batched
 from .network import SectionNet
 
@@ -68,15 +69,15 @@ def seen_by(seen: Tensor, prior: Tensor | None, config: MicroDiffusionConfig) ->
 
 @dataclass(frozen=True, eq=False)
 class Live:
-    """A prior that is trained on: from depths (n,) in the unit of the stack to sections at 0 to 1, and those depths."""
+    """A prior that is trained on: a field, and the places of the sections of each recorded image as it takes them."""
 
     field: nn.Module
-    fine: Tensor
+    places: Tensor
     noised: str
 
     def put(self, example: TrainingExample, field: nn.Module) -> TrainingExample:
         """Return an example with the prior as it is now; gradients flow."""
-        prior = 2 * field(self.fine[example.index]) - 1
+        prior = 2 * field(self.places[example.index]) - 1
         return replace(example, prior=prior, clean=example.clean if self.noised == "projection" else prior.detach())
 
 
@@ -186,7 +187,8 @@ def loss_of(
     state, seen = torch.cat(states), torch.cat(seens)
     prior = None if priors[0] is None else torch.cat([each for each in priors if each is not None])
     device = state.device
-    share, told = torch.tensor(steps, device=device) / STEPS, torch.tensor(known, device=device)
+    taken, told = sent(device, np.array(steps), np.array(known, np.float32))
+    share = taken / STEPS
     place = torch.cat([example.place for example in examples])
     with half_precision(device):
         found = network(blended(state, prior, config), share, seen_by(seen, prior, config), place, told)

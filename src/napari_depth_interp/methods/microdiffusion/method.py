@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from ...numerics.interpolation import at_places
 from ...progress import Progress, Report, fractions, part, silent
 from ...stack import Stack
 from ...stack.scaling import Scaling
+from ...system.transfer import fetched, on_its_way, sent
 from ..inr.method import Inr
 from .examples import Places, TrainingExample, coarser, means
 from .fit import Live, fit, trust_in
@@ -81,8 +82,9 @@ class MicroDiffusion:
             return
         live = None
         if self._config.prior_training != "frozen" and isinstance(self._prior, Inr):
-            fine = torch.from_numpy(stack.fine_depths()).to(device)
-            live = Live(self._prior.field()[0].to(device), fine, self._config.noised)
+            field = self._prior.field()[0].to(device)
+            [places] = sent(device, field.places(stack.fine_depths()))
+            live = Live(field, places, self._config.noised)
         network = SectionNet(self._config, self._runtime.seed).to(device)
         fit(network, examples, self._config, self._runtime.seed, report, live)
         self._network, self._trust = network, 1.0
@@ -160,22 +162,32 @@ class MicroDiffusion:
         if self._drawn is None or not stack.equals(self._drawn[0]):
             with torch_on(self._runtime) as device:
                 scene = self._scene(stack, grid, device)
-                total, squares = (scene.images.new_zeros((), dtype=torch.float64) for _ in range(2))
-                count = self._config.samples
-                for number in range(count):
-                    inner = part(report, number / count, (number + 1) / count, "drawing the sections")
-                    assert self._network is not None
-                    found = draw(self._network, self._config, scene, fractions(inner))
-                    total, squares = total + found.double(), squares + found.double().square()
-                mean = total / count
-                std = ((squares / count - mean.square()).clamp_min(0) * (count / max(1, count - 1))).sqrt()
-                if count == 1:
-                    std = torch.full_like(std, torch.nan)
-                if scene.prior is not None and count > 1:
-                    mean = scene.prior + self._trust * (mean - scene.prior)
-                values = self._scaling.undo(((mean + 1) / 2).cpu().numpy())
-                self._drawn = stack, values, (std / 2 * self._scaling.scale).float().cpu().numpy()
+                self._drawn = stack, *self._moments(scene, report)
         return grid.z, self._drawn[1], self._drawn[2]
+
+    def _moments(self, scene: Scene, report: Report) -> tuple[NDArray[Any], NDArray[np.float32]]:
+        """Return mean and standard deviation of the samples in the units of the input; added up on the host."""
+        count = self._config.samples
+        network = self._network
+        assert network is not None
+
+        def samples() -> Iterator[tuple[int, Tensor]]:
+            for number in range(count):
+                inner = part(report, number / count, (number + 1) / count, "drawing the sections")
+                yield number, draw(network, self._config, scene, fractions(inner))
+
+        total, squares = np.zeros((), np.float64), np.zeros((), np.float64)
+        for _, sample in fetched(samples()):
+            found = sample.astype(np.float64)
+            total, squares = total + found, squares + np.square(found)
+        mean = total / count
+        std = np.sqrt(np.maximum(squares / count - np.square(mean), 0) * (count / max(1, count - 1)))
+        if count == 1:
+            std = np.full_like(std, np.nan)
+        if scene.prior is not None and count > 1:
+            [(_, prior)] = fetched([("prior", scene.prior)])
+            mean = prior + self._trust * (mean - prior)
+        return self._scaling.undo((mean + 1) / 2), (std / 2 * self._scaling.scale).astype(np.float32)
 
     def _scene(self, stack: Stack, grid: _Grid, device: torch.device) -> Scene:
         images = self._scaled(stack.voxels, device)
@@ -186,14 +198,14 @@ class MicroDiffusion:
             grid.members,
             grid.closest,
             None if prior is None else self._scaled(prior, device),
-            place.to(device),
+            on_its_way(place, device),
             stack.depths,
             grid.z,
             Floor(float(2 * self._scaling.apply(np.array(Floor.of(stack).value)) - 1)),
         )
 
     def _scaled(self, voxels: NDArray[Any], device: torch.device) -> Tensor:
-        return 2 * torch.from_numpy(self._scaling.apply(voxels)).to(device) - 1
+        return 2 * on_its_way(torch.from_numpy(self._scaling.apply(voxels)), device) - 1
 
 
 class _Grid:

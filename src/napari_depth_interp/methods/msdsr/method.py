@@ -23,6 +23,7 @@ from ...preparation import State
 from ...progress import Progress, Report, fractions, part, silent
 from ...stack import Stack
 from ...stack.scaling import Scaling
+from ...system.transfer import fetched, on_its_way
 from .fit import fit
 from .network import PlaneNet
 from .one_pass import one_pass_of
@@ -139,8 +140,9 @@ class Msdsr:
         found = torch.stack(samples)
         alone = len(samples) == 1
         std = torch.full_like(found[0], torch.nan) if alone else found.std(0) / 2
-        mean = self._scaling.undo(((found.mean(0) + 1) / 2).cpu().numpy())
-        self._drawn = stack, np.asarray(mean, np.float32), std.cpu().numpy() * np.float32(self._scaling.scale)
+        (_, mean), (_, spread) = fetched([("mean", (found.mean(0) + 1) / 2), ("std", std)])
+        values = np.asarray(self._scaling.undo(mean), np.float32)
+        self._drawn = stack, values, spread * np.float32(self._scaling.scale)
         return self._drawn[1:]
 
     def _samples(self, known: Tensor, mask: Tensor, report: Report) -> list[Tensor]:
@@ -166,7 +168,7 @@ class Msdsr:
         return known, mask
 
     def _scaled(self, stack: Stack, device: torch.device) -> Tensor:
-        return 2 * torch.from_numpy(self._scaling.apply(stack.voxels)).to(device) - 1
+        return 2 * on_its_way(torch.from_numpy(self._scaling.apply(stack.voxels)), device) - 1
 
 
 def _gaps(stack: Stack) -> tuple[float, float]:

@@ -26,7 +26,7 @@ class PlaneNet(nn.Module):
         from diffusers import UNet2DModel
 
         super().__init__()
-        self.factor = 2 ** (levels - 1)
+        self.factor, self.channels = 2 ** (levels - 1), channels
         widths = tuple(channels * min(4, 2**level) for level in range(levels))
         self.unet: Any = UNet2DModel(  # type: ignore[no-untyped-call]
             in_channels=2 if guide == "none" else 3,

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from ...numerics.rows import rows_at
+from ...nn.windows import Window, Windows
+from ...numerics.rows import all_rows_at
+from ...system.transfer import sent
 
 if TYPE_CHECKING:
     from . import MsdsrConfig
@@ -44,20 +46,26 @@ class FromImages:
     columns: int
     most_rows: int
 
+    @cached_property
+    def _windows(self) -> Windows:
+        return Windows([self.images])
+
     def draw(self, rng: np.random.Generator) -> Tensor:
         """Return pieces along both image axes, flipped at random."""
         turned = rng.random() < 0.5
-        images, step = (self.images.transpose(1, 2), self.steps[1]) if turned else (self.images, self.steps[0])
-        step = min(step, images.shape[1] - 1.0)
-        rows = max(2, min(self.most_rows, int((images.shape[1] - 1) / step) + 1))
-        length, columns = int(np.ceil((rows - 1) * step)) + 1, min(self.columns, images.shape[2])
-        windows = []
+        count, *size = self.images.shape
+        height, width = size[::-1] if turned else size
+        step = min(self.steps[1] if turned else self.steps[0], height - 1.0)
+        rows = max(2, min(self.most_rows, int((height - 1) / step) + 1))
+        length, columns = min(height, int(np.ceil((rows - 1) * step)) + 1), min(self.columns, width)
+        places = []
         for _ in range(self.batch):
-            top = int(rng.integers(max(1, images.shape[1] - length + 1)))
-            left = int(rng.integers(images.shape[2] - columns + 1))
-            window = images[int(rng.integers(len(images))), top : top + length, left : left + columns]
-            windows.append(_flipped(window, rng))
-        return rows_at(torch.stack(windows), np.arange(rows) * step)
+            top, left = int(rng.integers(height - length + 1)), int(rng.integers(width - columns + 1))
+            number = int(rng.integers(count))
+            corner = (number, left, top) if turned else (number, top, left)
+            places.append(Window(0, corner, (2, 1) if turned else (1, 2), _mirrored(rng)))
+        [found], _ = all_rows_at(self._windows.cut(places, (length, columns)), [np.arange(rows) * step])
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,24 +77,28 @@ class FromStacks:
     columns: int
     most_rows: int
 
+    @cached_property
+    def _windows(self) -> Windows:
+        return Windows(self.stacks)
+
     def draw(self, rng: np.random.Generator) -> Tensor:
         """Return pieces of planes of one stack, mirrored left to right at random."""
-        stack = self.stacks[int(rng.integers(len(self.stacks)))]
+        stack = int(rng.integers(len(self.stacks)))
         axis = int(rng.integers(1, 3))
-        planes = stack.movedim(axis, 0)
-        rows, columns = min(self.most_rows, planes.shape[1]), min(self.columns, planes.shape[2])
-        windows = []
+        shape = self.stacks[stack].shape
+        height, width, count = shape[0], shape[3 - axis], shape[axis]
+        rows, columns = min(self.most_rows, height), min(self.columns, width)
+        places = []
         for _ in range(self.batch):
-            top = int(rng.integers(planes.shape[1] - rows + 1))
-            left = int(rng.integers(planes.shape[2] - columns + 1))
-            window = planes[int(rng.integers(len(planes))), top : top + rows, left : left + columns]
-            windows.append(window.flip(1) if rng.random() < 0.5 else window)
-        return torch.stack(windows)
+            top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
+            number = int(rng.integers(count))
+            corner = (top, number, left) if axis == 1 else (top, left, number)
+            places.append(Window(stack, corner, (0, 3 - axis), (1,) if rng.random() < 0.5 else ()))
+        return self._windows.cut(places, (rows, columns))
 
 
-def _flipped(window: Tensor, rng: np.random.Generator) -> Tensor:
-    flips = [axis for axis in (0, 1) if rng.random() < 0.5]
-    return window.flip(flips) if flips else window
+def _mirrored(rng: np.random.Generator) -> tuple[int, ...]:
+    return tuple(axis for axis in (0, 1) if rng.random() < 0.5)
 
 
 def masked(planes: Tensor, config: MsdsrConfig, gap: int, rng: np.random.Generator) -> Pieces:
@@ -100,4 +112,4 @@ def masked(planes: Tensor, config: MsdsrConfig, gap: int, rng: np.random.Generat
             each[int(rng.integers(min(gap, rows))) :: gap] = 1
         else:
             each[rng.choice(rows, int(rng.integers(fewest, most + 1)), replace=False)] = 1
-    return Pieces(planes, torch.from_numpy(mask).to(planes.device))
+    return Pieces(planes, *sent(planes.device, mask))

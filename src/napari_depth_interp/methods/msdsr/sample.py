@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ...nn.chunks import Chunks, chunk_bytes
 from ...nn.runtime import half_precision
 from .diffusion import Diffusion
 from .network import PlaneNet, between
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from . import MsdsrConfig
 
 _PIXELS = 2**17
-"""Pixels of the planes that go through the network at once."""
+"""Pixels of the planes that go through the network at once; on a GPU as many as its memory allows."""
 
 
 @torch.no_grad()
@@ -47,19 +48,27 @@ def draw(
     linear = between(known.movedim(0, 1), mask.expand(known.shape[1], -1)).movedim(1, 0)
     known = network.scaled(known, linear)
     first = int(diffusion.sampler.timesteps[0])
+    chunks = {axis: Chunks(_at_once(network, known, axis)) for axis in axes}
     states = {axis: _noise(diffusion, known, axis, first, shared=config.shared_noise) for axis in axes}
     for number, step in enumerate(diffusion.sampler.timesteps.tolist()):
         clean = {}
         for place, axis in enumerate(axes):
             states[axis] = torch.where(observed, known, states[axis])
             inner = _part(each, (number + place / len(axes)) / config.steps, 1 / config.steps / len(axes))
-            clean[axis] = _predicted(network, diffusion, states[axis], mask, linear, step, axis, inner)
+            clean[axis] = _predicted(network, diffusion, states[axis], mask, linear, step, axis, chunks[axis], inner)
         if config.coupled:
             mean = torch.stack(list(clean.values())).mean(0)
             clean = dict.fromkeys(axes, mean)
         for axis in axes:
             states[axis] = diffusion.sampler.step(clean[axis], step, states[axis], eta=config.eta).prev_sample
     return network.restored(torch.where(observed, known, torch.stack(list(states.values())).mean(0)), linear)
+
+
+def _at_once(network: PlaneNet, known: Tensor, axis: int) -> int:
+    """Return how many planes across an axis go through the network at once."""
+    pixels = known.numel() // known.shape[axis]
+    per_pixel = 4 * network.channels
+    return chunk_bytes(known.device, per_pixel * _PIXELS) // (per_pixel * pixels)
 
 
 def _noise(diffusion: Diffusion, like: Tensor, axis: int, step: int, *, shared: bool) -> Tensor:
@@ -79,19 +88,23 @@ def _predicted(
     linear: Tensor,
     step: int,
     axis: int,
+    chunks: Chunks,
     each: Callable[[float], None],
 ) -> Tensor:
     """Return the clean volume that the network sees behind the noise in the planes across one axis."""
     planes, lines = volume.movedim(axis, 0), linear.movedim(axis, 0)
     found = torch.empty_like(planes)
-    size = max(1, _PIXELS // (planes.shape[1] * planes.shape[2]))
-    for start in range(0, len(planes), size):
-        some = planes[start : start + size]
-        steps = torch.full((len(some),), step, device=volume.device)
+
+    def seen_behind(some: slice) -> Tensor:
+        noisy = planes[some]
+        steps = torch.full((len(noisy),), step, device=volume.device)
         with half_precision(volume.device):
-            predicted = network(some, mask.expand(len(some), -1), lines[start : start + size], steps)
-        found[start : start + size] = diffusion.clean(some, predicted, steps)
-        each(min(1.0, (start + size) / len(planes)))
+            predicted = network(noisy, mask.expand(len(noisy), -1), lines[some], steps)
+        return diffusion.clean(noisy, predicted, steps)
+
+    for some, clean in chunks.of(len(planes), seen_behind):
+        found[some] = clean
+        each(some.stop / len(planes))
     return found.movedim(0, axis)
 
 

@@ -21,6 +21,7 @@ from ...numerics.interpolation import at_places
 from ...progress import Progress, Report, silent
 from ...stack import Stack
 from ...system.memory import free_memory
+from ...system.transfer import on_its_way
 from .forward import lattice_of, precision
 from .generator import ADDED_LATER, LEARNED, Generator
 from .lattice import Lattice
@@ -175,20 +176,20 @@ class RrdbGan:
     def _members(self, tile: Tensor) -> Tensor:
         """Return the mean of all models and flips, and their standard deviation if there are several."""
         device = torch.device(self._runtime.device)
-        seen = tile.to(device)
-        total, squares, count = torch.zeros(()), torch.zeros(()), 0
+        seen = on_its_way(tile, device)
+        total, squares, count = torch.zeros((), device=device), torch.zeros((), device=device), 0
         for network in self._networks:
             for view in views(self._lattice, self._config.flips):
                 with precision(self._config, device):
                     blocks = view.undo(network(view.do(seen)))
                 if self._config.back_projection:
                     blocks = self._lattice.consistent(blocks)
-                total, squares, count = total.to(device) + blocks, squares.to(device) + blocks.square(), count + 1
+                total, squares, count = total + blocks, squares + blocks.square(), count + 1
         mean = total / count
         if count == 1:
-            return mean[0].cpu()
+            return mean[0]
         std = ((squares / count - mean.square()).clamp_min(0) * count / (count - 1)).sqrt()
-        return torch.cat([mean[0], std[0]]).cpu()
+        return torch.cat([mean[0], std[0]])
 
 
 def _counter(tiles: int, report: Report) -> Callable[[], None]:

@@ -13,6 +13,9 @@ from torch import Tensor
 
 from ...errors import RequestError
 from ...nn.loop import Step
+from ...nn.windows import Window, Windows, cut_together
+from ...system.memory import free_memory
+from ...system.transfer import on_its_way
 from .lattice import Lattice
 
 if TYPE_CHECKING:
@@ -20,8 +23,8 @@ if TYPE_CHECKING:
 
 _SMALLEST = 4
 """Coarse voxels along each axis under which nothing can be learned."""
-_SHARE = 0.5
-"""Of a GPU's free memory, that volumes may take."""
+_SHARE = 0.4
+"""Of a GPU's free memory, that volumes may take: they are there twice while they are put one after the other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +141,12 @@ class Patches:
     ) -> None:  # fmt: skip
         self.patch = patch_of(volumes, config)
         self._lattice, self._config, self._seed, self._device = lattice, config, seed, device
-        self._volumes = [_kept(each, device) for each in volumes] if _fits(volumes, device) else list(volumes)
+        self._volumes = volumes
+        there = device if _fits(volumes, device) else torch.device("cpu")
+        self._coarse, self._fine = (
+            Windows([each.to(there) for each in kind])
+            for kind in ([volume.coarse for volume in volumes], [volume.fine for volume in volumes])
+        )
         rng = np.random.default_rng((seed, 1))
         count = len(volumes) * config.patches_per_volume
         self._cut = [self._position(rng, i % len(volumes)) for i in range(count)]
@@ -151,12 +159,18 @@ class Patches:
     def draw(self, step: Step) -> Batch:
         """Return the batch of a step, on the device."""
         places = self._fresh(step) if self._config.fresh_patches else self._of_epoch(step)
-        pairs = [self._pair(each) for each in places]
-        coarse, fine = (torch.stack(each)[:, None] for each in zip(*pairs, strict=True))
+        fine_size = self._lattice.fine_size(self.patch)
+        at_fine = [self._finer(each) for each in places]
+        of_kinds = np.array([self._volumes[place[0]].kind for place in places])
+        (coarse, fine), (kinds,) = cut_together(
+            [(self._coarse, _windows_at(places), self.patch), (self._fine, _windows_at(at_fine), fine_size)], of_kinds
+        )
+        coarse, fine = coarse[:, None], fine[:, None]
         if self._config.augment:
             coarse, fine = _turned(coarse, fine, step.rng)
-        kinds = torch.tensor([self._volumes[place[0]].kind for place in places])
-        return Batch(*(each.to(self._device, non_blocking=True) for each in (coarse, fine, kinds)))
+        if self._coarse.device.type == "cpu":
+            coarse, fine, kinds = (on_its_way(each, self._device) for each in (coarse, fine, kinds))
+        return Batch(coarse, fine, kinds)
 
     def _of_epoch(self, step: Step) -> list[tuple[int, ...]]:
         """Return the next patches in the order of this epoch; the first ones again where there are too few."""
@@ -169,15 +183,13 @@ class Patches:
         chosen = step.rng.integers(len(self._volumes), size=self._config.batch)
         return [self._position(step.rng, int(each)) for each in chosen]
 
-    def _pair(self, place: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    def _finer(self, place: tuple[int, ...]) -> tuple[int, ...]:
         volume, *corner = place
-        fine_size = self._lattice.fine_size(self.patch)
-        coarse = tuple(slice(a, a + size) for a, size in zip(corner, self.patch, strict=True))
-        fine = tuple(
-            slice(a * factor, a * factor + size)
-            for a, factor, size in zip(corner, self._lattice.factors, fine_size, strict=True)
-        )
-        return self._volumes[volume].coarse[coarse], self._volumes[volume].fine[fine]
+        return volume, *(a * factor for a, factor in zip(corner, self._lattice.factors, strict=True))
+
+
+def _windows_at(places: Sequence[tuple[int, ...]]) -> list[Window]:
+    return [Window(volume, tuple(corner), (0, 1, 2)) for volume, *corner in places]
 
 
 def _turned(coarse: Tensor, fine: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -190,11 +202,7 @@ def _turned(coarse: Tensor, fine: Tensor, rng: np.random.Generator) -> tuple[Ten
 
 
 def _fits(volumes: Sequence[Volume], device: torch.device) -> bool:
-    if device.type != "cuda":
+    if device.type == "cpu":
         return True
     size = sum(each.numel() * each.element_size() for volume in volumes for each in (volume.coarse, volume.fine))
-    return size < _SHARE * torch.cuda.mem_get_info(device)[0]
-
-
-def _kept(volume: Volume, device: torch.device) -> Volume:
-    return Volume(volume.coarse.to(device), volume.fine.to(device), volume.kind)
+    return size < _SHARE * free_memory(str(device))

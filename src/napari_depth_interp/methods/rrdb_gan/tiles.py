@@ -6,7 +6,7 @@ Tiles are cut and blended at coarse voxels. Where each tile coarsens to zero, so
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,15 +15,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...nn.chunks import is_out_of_memory, release
+from ...system.transfer import fetched
+
 OVERLAP = 8
 """Coarse voxels that a tile sees beyond its own on each side; see the seams in docs/reference/methods/rrdb_gan.md."""
 _SMALLEST = 4
 _LARGEST = 64
-_MEMORY_WORDS = ("can't allocate memory", "not enough memory")  # a CPU's
 _SLABS = 2
 
 Tiled = Callable[[Tensor], Tensor]
-"""From (1, 1, Z, Y, X) coarse voxels to (C, kZ, kY, kX) blocks of fine ones, on the CPU."""
+"""From (1, 1, Z, Y, X) coarse voxels on the CPU to (C, kZ, kY, kX) blocks of fine ones, on any device."""
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,9 @@ class TiledVolume:
             try:
                 return self._sections(start, stop, each_tile)
             except (torch.OutOfMemoryError, RuntimeError) as error:
-                if not _is_memory(error) or max(self.core) <= _SMALLEST:
+                if not is_out_of_memory(error) or max(self.core) <= _SMALLEST:
                     raise
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+            release()
             z, y, x = (max(_SMALLEST, each // 2) for each in self.core)
             self.core = z, y, x
             self._plan()
@@ -129,25 +130,27 @@ class TiledVolume:
         if number in self._slabs:
             return self._slabs[number]
         deep, slab = self._spans[0][number], None
-        for high in self._spans[1]:
-            for wide in self._spans[2]:
-                each_tile()
-                blocks = self._tile(deep, high, wide)
-                _, ky, kx = self._factors
-                if slab is None:
-                    _, rows_in, columns_in = self._coarse.shape
-                    slab = np.zeros((*blocks.shape[:2], ky * rows_in, kx * columns_in), np.float32)
-                target = slab[:, :, _finer(high.used, ky), _finer(wide.used, kx)]
-                rows = np.repeat(high.weights(), ky)
-                columns = np.repeat(wide.weights(), kx)
-                target += blocks * rows[:, None] * columns
+        _, ky, kx = self._factors
+
+        def blocks_of_tiles() -> Iterator[tuple[tuple[Span, Span], Tensor]]:
+            for high in self._spans[1]:
+                for wide in self._spans[2]:
+                    each_tile()
+                    yield (high, wide), self._tile(deep, high, wide)
+
+        for (high, wide), blocks in fetched(blocks_of_tiles()):
+            if slab is None:
+                _, rows_in, columns_in = self._coarse.shape
+                slab = np.zeros((*blocks.shape[:2], ky * rows_in, kx * columns_in), np.float32)
+            target = slab[:, :, _finer(high.used, ky), _finer(wide.used, kx)]
+            target += blocks * np.repeat(high.weights(), ky)[:, None] * np.repeat(wide.weights(), kx)
         assert slab is not None
         self._slabs[number] = slab
         while len(self._slabs) > _SLABS:
             self._slabs.popitem(last=False)
         return slab
 
-    def _tile(self, *axes: Span) -> NDArray[np.float32]:
+    def _tile(self, *axes: Span) -> Tensor:
         """Return the used part of one tile's blocks."""
         tile = torch.from_numpy(np.ascontiguousarray(self._coarse[tuple(each.read for each in axes)]))
         blocks = self._network(tile[None, None])
@@ -155,7 +158,7 @@ class TiledVolume:
             slice((each.used.start - each.read.start) * k, (each.used.stop - each.read.start) * k)
             for each, k in zip(axes, self._factors, strict=True)
         )
-        return np.ascontiguousarray(blocks[(slice(None), *used)].numpy())
+        return blocks[(slice(None), *used)].contiguous()
 
 
 def _finer(part: slice, factor: int) -> slice:
@@ -180,7 +183,3 @@ def core_for(
     section = 4 * channels * np.prod(factors, dtype=float) * np.prod(shape[1:], dtype=float)
     deep = int(free / 2 / (_SLABS + 1) / section) - OVERLAP
     return max(_SMALLEST, min(core, deep)), core, core
-
-
-def _is_memory(error: BaseException) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _MEMORY_WORDS)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+Told = tuple[Tensor, Tensor]
+"""Weights and bias of a block's first convolution, which is told the gap."""
 
 BASES = 5
 """Images per gap from which a row at any share of the gap is mixed (Chebyshev polynomials of the share)."""
@@ -52,7 +56,12 @@ class RowNet(nn.Module):
         """Return what the network is made with, beside its size."""
         return {"mean": self._mean, "std": self._std, "exact": self.exact}
 
-    def forward(self, rows: Tensor, gap: float) -> Tensor:
+    def told(self, gap: float) -> list[Told]:
+        """Return the weights and biases of the blocks for a gap; whoever asks often for the same gap keeps them."""
+        told = torch.full((1, 1), math.log(gap / _USUAL_GAP), device=self.head.weight.device)
+        return [block.told(told) for block in self.blocks if isinstance(block, _Block)]
+
+    def forward(self, rows: Tensor, gap: float, told: Sequence[Told] | None = None) -> Tensor:
         """Return what the corrections of each gap are mixed from.
 
         Parameters
@@ -60,15 +69,16 @@ class RowNet(nn.Module):
         rows : (B, 1, N, X) tensor, the observed rows.
         gap : float
             Distance of the observed rows in pixels.
+        told : list, optional
+            What :meth:`told` gives for that gap.
 
         Returns
         -------
         (B, BASES, N-1, X) tensor
         """
-        told = torch.full((1, 1), math.log(gap / _USUAL_GAP), device=rows.device)
         features = self.entry((rows - self._mean) / self._std)
-        for block in self.blocks:
-            features = block(features, told)
+        for block, weights in zip(self.blocks, told or self.told(gap), strict=True):
+            features = block(features, weights)
         bases: Tensor = self.head(functional.relu_(features))
         return bases
 
@@ -114,11 +124,14 @@ class _Block(nn.Module):
         nn.init.zeros_(last.bias)
         self.gate = nn.Sequential(nn.Linear(1, 16), nn.SiLU(), last)
 
-    def forward(self, features: Tensor, told: Tensor) -> Tensor:
-        scale, shift = self.gate(told)[0].chunk(2)
+    def told(self, gap: Tensor) -> Told:
+        """Return weights and bias of the first convolution for a gap (1, 1)."""
+        scale, shift = self.gate(gap)[0].chunk(2)
         first = self.first * (1 + scale)[:, None]  # scales what the convolution gives, at no cost
-        bias = self.biases[0] * (1 + scale) + shift
-        inner = _widely(functional.relu(features), first.view(self._shape), bias, self._dilation).relu_()
+        return first.view(self._shape), self.biases[0] * (1 + scale) + shift
+
+    def forward(self, features: Tensor, told: Told) -> Tensor:
+        inner = _widely(functional.relu(features), *told, self._dilation).relu_()
         # in place, as what follows: memory is slower than arithmetic here
         return functional.conv2d(inner, self.second.view(self._shape), self.biases[1], padding=1).add_(features)
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from ...numerics.rows import rows_at
+from ...nn.windows import Window, Windows
+from ...numerics.rows import all_rows_at
 
 _ROWS = 14
 """Observed rows of a patch, where the images are high enough."""
@@ -51,6 +52,7 @@ class Patches:
 
     def __init__(self, images: Tensor, batch: int, blur: float = 0.0, n: int = 1) -> None:
         self._images, self._n = images, n
+        self._windows = Windows([images])
         self._batch = batch
         self._kernel = _gaussian(blur).to(images.device) if blur > 0 else None
 
@@ -64,33 +66,34 @@ class Patches:
         gap = self._rounded(min(gap, widest_gap(height, self._n)))
         count = max(2, min(_ROWS, int((height - 1) / gap) + 1 - margin))
         length = min(height, math.ceil((count - 1 + margin) * gap) + 1)
-        windows = torch.stack(
-            [self._window(transposed, length, min(_COLUMNS, width), rng) for _ in range(self._batch)]
-        ).float()
+        size = (length, min(_COLUMNS, width))
+        windows = self._windows.cut([self._window(transposed, size, rng) for _ in range(self._batch)], size).float()
         if self._kernel is not None:
             windows = _blur_rows(windows, self._kernel)
         positions = np.arange(count) * gap + margin * (gap - 1) / 2
         shares = _shares(gap, rng) if self._n == 1 else _shares_of_means(self._n, rng)
         thickness = gap if self._n > 1 else 0.0
-        rows = _means_at(windows, positions, thickness, self._n)
-        hidden = [_means_at(windows, positions[:-1] + share * gap, thickness / self._n, 1) for share in shares]
-        told = torch.tensor(shares, dtype=torch.float32, device=rows.device)
-        return Batch(rows[:, None], torch.stack(hidden, 1), gap, told)
+        groups = [_offset(positions, thickness, self._n)]
+        groups += [_offset(positions[:-1] + share * gap, thickness / self._n, 1) for share in shares]
+        found, (told,) = all_rows_at(
+            windows, [each for group in groups for each in group], np.asarray(shares, np.float32)
+        )
+        means = [torch.stack([found.pop(0) for _ in group]).mean(0) for group in groups]
+        return Batch(means[0][:, None], torch.stack(means[1:], 1), gap, told)
 
     def _rounded(self, gap: float) -> float:
         """Return the gap as a whole number of pixels, for each section of a mean, if it is near one."""
         whole = self._n * round(gap / self._n)
         return float(whole) if whole >= 2 and abs(whole / gap - 1) < _ROUNDED else gap
 
-    def _window(self, transposed: bool, length: int, columns: int, rng: np.random.Generator) -> Tensor:
-        image = self._images[int(rng.integers(len(self._images)))]
-        if transposed:
-            image = image.T
-        top = int(rng.integers(image.shape[0] - length + 1))
-        left = int(rng.integers(image.shape[1] - columns + 1))
-        window = image[top : top + length, left : left + columns]
-        flips = [axis for axis in (0, 1) if rng.random() < 0.5]
-        return window.flip(flips) if flips else window
+    def _window(self, transposed: bool, size: tuple[int, int], rng: np.random.Generator) -> Window:
+        number = int(rng.integers(len(self._images)))
+        height, width = self._images.shape[1:][:: -1 if transposed else 1]
+        top = int(rng.integers(height - size[0] + 1))
+        left = int(rng.integers(width - size[1] + 1))
+        flips = tuple(axis for axis in (0, 1) if rng.random() < 0.5)
+        corner = (number, left, top) if transposed else (number, top, left)
+        return Window(0, corner, (2, 1) if transposed else (1, 2), flips)
 
 
 def widest_gap(height: int, n: int, rows: int = 3) -> float:
@@ -98,11 +101,11 @@ def widest_gap(height: int, n: int, rows: int = 3) -> float:
     return (height - 1) / (rows - 1 if n == 1 else rows)
 
 
-def _means_at(images: Tensor, positions: NDArray[Any], thickness: float, n: int) -> Tensor:
-    """Return (B, len(positions), X): means over ``thickness`` pixels, of ``n`` sections; 0: the rows themselves."""
+def _offset(positions: NDArray[Any], thickness: float, n: int) -> list[NDArray[Any]]:
+    """Return the positions of the rows whose mean is one ``thickness`` pixels thick, of ``n`` sections; 0: itself."""
     count = n * max(1, round(thickness / n))
     offsets = (np.arange(count) - (count - 1) / 2) / count * thickness
-    return torch.stack([rows_at(images, positions + offset) for offset in offsets]).mean(0)
+    return [positions + offset for offset in offsets]
 
 
 def _shares_of_means(n: int, rng: np.random.Generator) -> list[float]:

@@ -10,12 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...nn.chunks import chunk_bytes, in_chunks
 from ...nn.runtime import half_precision
-from .network import RowNet, mixing, unflip
+from ...system.transfer import fetched, sent
+from .network import RowNet, Told, mixing, unflip
 
 _CHUNK_BYTES = 12 * 2**20
 """Memory of the features of the planes that are computed at once, roughly; more falls out of a CPU's caches."""
-_GPU_CHUNK_BYTES = 48 * 2**20
 _FLIPS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))
 _GAP_CLASS = 0.25
 """Gaps whose logarithms differ by less are treated alike."""
@@ -77,42 +78,60 @@ def corrections(
     slice, (p, K, X) array
         For the K targets.
     """
-    mix = mixing(torch.from_numpy(targets.share).float(), exact=network.exact).to(planes.device)
-    mine = torch.from_numpy(targets.gap_of).to(planes.device)
-    channels = network.entry.out_channels
-    most = _CHUNK_BYTES if planes.device.type == "cpu" else _GPU_CHUNK_BYTES
-    size = max(1, most // (4 * channels * planes.shape[1] * planes.shape[2]))
-    for start in range(0, len(planes), size):
-        chunk = planes[start : start + size]
-        bases = _bases(network, chunk[:, None], targets, flips)
-        wanted = torch.einsum("kj,pjkx->pkx", mix, bases[:, :, mine])
-        yield slice(start, start + len(chunk)), wanted.cpu().numpy()
-        each_chunk((start + len(chunk)) / len(planes))
+    device = planes.device
+    gap_of, share = sent(device, targets.gap_of.astype(np.int64), targets.share.astype(np.float32))
+    mix = mixing(share, exact=network.exact)
+    classes = _gap_classes(network, targets, device)
+    per_plane = 4 * network.entry.out_channels * planes.shape[1] * planes.shape[2]
+
+    def wanted(some: slice) -> Tensor:
+        bases = _bases(network, planes[some, None], classes, flips)
+        return torch.einsum("kj,pjkx->pkx", mix, bases[:, :, gap_of])
+
+    size = max(1, chunk_bytes(device, _CHUNK_BYTES) // per_plane)
+    for some, found in fetched(in_chunks(len(planes), size, wanted)):
+        yield some, found
+        each_chunk(some.stop / len(planes))
 
 
-def _bases(network: RowNet, rows: Tensor, targets: Targets, flips: int) -> Tensor:
-    """Return (P, bases, N-1, X). Where gaps differ, the network runs once for each class of gaps."""
+@dataclass(frozen=True, eq=False)
+class _GapClass:
+    """Gaps that are treated alike: the gap that the network is told, its weights for it, and which these are."""
+
+    gap: float
+    told: list[Told]
+    members: Tensor
+
+
+def _gap_classes(network: RowNet, targets: Targets, device: torch.device) -> list[_GapClass]:
     classes, all_classes = (np.round(np.log(each) / _GAP_CLASS).astype(int) for each in (targets.gaps, targets.alike))
     used = np.unique(classes[np.unique(targets.gap_of)])
+    members = [np.flatnonzero(classes == one) for one in used]
+    gaps = [float(np.exp(np.log(targets.alike[all_classes == one]).mean())) for one in used]
+    with torch.no_grad(), half_precision(device):
+        told = [network.told(gap) for gap in gaps]
+    return [_GapClass(*each) for each in zip(gaps, told, sent(device, *members), strict=True)]
+
+
+def _bases(network: RowNet, rows: Tensor, classes: Sequence[_GapClass], flips: int) -> Tensor:
+    """Return (P, bases, N-1, X). Where gaps differ, the network runs once for each class of gaps."""
     bases = None
-    for one in used:
-        members = np.flatnonzero(classes == one)
-        gap = float(np.exp(np.log(targets.alike[all_classes == one]).mean()))
-        found = _averaged(network, rows, gap, _FLIPS[:flips])
+    for one in classes:
+        found = _averaged(network, rows, one, _FLIPS[:flips])
         if bases is None:
             bases = found
         else:
-            bases[:, :, members] = found[:, :, members]
+            bases[:, :, one.members] = found[:, :, one.members]
     assert bases is not None
     return bases
 
 
-def _averaged(network: RowNet, rows: Tensor, gap: float, flips: Sequence[tuple[int, ...]]) -> Tensor:
+def _averaged(network: RowNet, rows: Tensor, at: _GapClass, flips: Sequence[tuple[int, ...]]) -> Tensor:
     total: Tensor | None = None
     for each in flips:
         turned = rows.flip(each) if each else rows
         with torch.no_grad(), half_precision(rows.device):
-            found = network(turned.contiguous(memory_format=torch.channels_last), gap)
+            found = network(turned.contiguous(memory_format=torch.channels_last), at.gap, at.told)
         found = unflip(found.float(), each) if each else found.float()
         total = found if total is None else total + found
     assert total is not None
