@@ -19,6 +19,7 @@ from ..system.amounts import elapsed, size_in_words
 from ..system.logs import LEVELS, logging_to
 from .align import align
 from .batch import batch
+from .bids import bids
 from .doctor import doctor
 from .files import check_outputs
 from .label_scoring import LabelQuestion, evaluate_label_files, label_settings, labels_are_meant
@@ -289,6 +290,7 @@ app.command()(align)
 app.command()(labels)
 app.command()(repair)
 app.command()(batch)
+app.command()(bids)
 app.command()(train)
 app.command()(doctor)
 app.add_typer(models_app, name="models")
