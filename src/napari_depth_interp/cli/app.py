@@ -19,6 +19,7 @@ from ..system.amounts import elapsed, size_in_words
 from ..system.logs import LEVELS, logging_to
 from .align import align
 from .batch import batch
+from .bids import bids
 from .doctor import doctor
 from .files import check_outputs
 from .fuse import fuse
@@ -349,6 +350,7 @@ app.command()(labels)
 app.command()(repair)
 app.command()(fuse)
 app.command()(batch)
+app.command()(bids)
 app.command()(train)
 app.command()(doctor)
 app.add_typer(models_app, name="models")
