@@ -70,35 +70,50 @@ def results(name: str) -> dict[str, Any]:
 def page() -> str:
     """Return the whole page."""
     peers, downstream = results("peers"), results("downstream")
+    return f"{_benefit(peers, downstream)}\n{_how(peers, downstream)}"
+
+
+def _benefit(peers: Mapping[str, Any], downstream: Mapping[str, Any]) -> str:
     count = max(each["volumes"] for each in peers["summary"])
     return f"""# What it is worth
 
-*Written by `scripts/worth_page.py` from `benchmarks/results`; no figure was typed. Both benchmarks run on crops, on a processor, with the preset fast.*
+*Written by `scripts/worth_page.py` from `benchmarks/results`; no figure was typed. Both benchmarks run on crops and one
+core, this program with the preset fast.*
 
 ## Is the image better?
 
-Every {peers["every"]}th section kept, the others hidden; {count} real volumes (light microscopy, EM, MRI, CT); mean change against linear interpolation.
-Programs that train were given the seconds named, and one volume: far less than their default, so that they say nothing of what they reach with it.
+Every {peers["every"]}th section kept, the others hidden; {count} real volumes (light microscopy, EM, MRI, CT); mean
+change against linear interpolation. Programs that train were given the seconds named, on one volume: far less than
+their default, so this says nothing of what they reach with it.
 
 {peer_table(peers["summary"])}
 
 ## Is the segmentation better?
 
-{images(downstream["summary"])} images with labels that experts drew. F1: objects whose overlap (IoU) with a drawn one is above 0.5. In brackets the difference to
-the *sparse stack itself*: segmented without filling, its labels brought to all sections afterwards.
+{images(downstream["summary"])} images with labels that experts drew. F1: objects whose overlap (IoU) with a drawn one
+is above 0.5. In brackets the difference to the *sparse stack itself*: segmented without filling, its labels brought to
+all sections afterwards.
 
 {f1_table(downstream["summary"])}
 
+![The same against the number of sections left out](../images/worth-f1.png)
+
 ## So: fill, or not?
 
-`{OURS}` against the sparse stack itself. Clear: the 95 % interval over images does not hold 0, and the mean is {_CLEAR} or more.
+`{OURS}` against the sparse stack itself, difference and 95 % interval over images; of counts and volumes that of the
+sizes of the errors, of outlines in pixels, so that below 0 is better. *Fill* and *do not*: the interval does not hold
+0 and the mean is beyond {_CLEAR}.
 
 {verdicts(downstream["summary"])}
 
 With so few images an interval is wide, and other tissue may say otherwise. Ask your own labels:
-`depth-interp evaluate stack.tif --labels labels.tif --keep-every 4` ([how](evaluation.md#what-comes-after-segmentations)).
+`depth-interp evaluate stack.tif --labels labels.tif --keep-every 4`
+([how](evaluation.md#what-comes-after-segmentations)); [recipes](../how-to/segment.md).
+"""
 
-## Reproduce it
+
+def _how(peers: Mapping[str, Any], downstream: Mapping[str, Any]) -> str:
+    return f"""## Reproduce it
 
 ```
 python benchmarks/make_peers.py
@@ -107,8 +122,9 @@ python benchmarks/downstream.py --pairs pairs.json --out results
 python scripts/worth_page.py --peers results/peers.json --downstream results/downstream.json
 ```
 
-Peers: {peers["machine"]}; version {peers["version"]}; crops of {_sizes(peers)}. Segmentations: {downstream["machine"]};
-version {downstream["version"]}; crops of {_sizes(downstream)}. All scores and questions: `benchmarks/results/downstream.json`.
+Peers: {peers["machine"]}; version {peers["version"]}; crops of {_sizes(peers)}.
+Segmentations: {downstream["machine"]}; version {downstream["version"]}; crops of {_sizes(downstream)}.
+All scores: `benchmarks/results`.
 """
 
 
