@@ -79,7 +79,9 @@ class Question:
     def of(cls, one: Volume, every: int) -> Question:
         """Hide all but every k-th section; the range is that of percentiles 0.1 to 99.9."""
         [trial] = make_trials(one.dataset, Protocol("keep_every", every=every))
-        return cls(one, every, trial, Truth.of(one.dataset, None))
+        voxels = one.dataset.voxels
+        hounsfield = voxels.dtype.kind == "i" and voxels.min() <= -500
+        return cls(one, every, trial, Truth.of(one.dataset, HOUNSFIELD if hounsfield else None))
 
     def ours(self, method: str) -> Filled:
         """Return what a method of this program makes, and its processor seconds."""
@@ -99,7 +101,7 @@ class Question:
 
     def scores(self, filled: Filled, lpips: Lpips | None) -> dict[str, float | None]:
         """Return PSNR (pooled), SSIM, LPIPS (means), gradient ratio and processor seconds on hidden sections."""
-        dataset = replace(self.trial.visible, voxels=filled.voxels[None, None])
+        dataset = replace(self.volume.dataset, voxels=filled.voxels[None, None])
         result: Any = SimpleNamespace(dataset=dataset, uncertainty=None)
         pooled, restored = Pooled(), Restored(self.truth)
         ssim, perceptual = [], []

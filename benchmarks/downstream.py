@@ -3,7 +3,7 @@
     python benchmarks/downstream.py --pairs FILE [--every 2 4 8] [--out DIR]
 
 FILE is JSON: a list of {"name", "image", "labels", "dark": true where objects are darker than what is around them,
-"crops": how many parts of the image to take}, paths relative to it. Without it simulated organoids are segmented. Every
+"crops": how many parts of the image to take}, paths relative to it. Without it simulated nuclei are segmented. Every
 k-th section is kept. What is segmented: what each method and installed peer made of them, the sparse stack as it is
 (its labels brought to all sections afterwards), and the recorded dense stack. By whom: a threshold, a watershed, a
 network trained on simulated tissue, and commands of the user's (``--segment NAME="CMD {in} {out}"``: Cellpose,
@@ -32,7 +32,7 @@ from napari_depth_interp.evaluation.segmenters import Segmenter, command_segment
 from napari_depth_interp.metrics import VolumePair, correlation
 from napari_depth_interp.metrics.objects import OBJECT_METRICS, object_scores
 from napari_depth_interp.metrics.statistics import paired
-from napari_depth_interp.simulate import simulate
+from napari_depth_interp.simulate import nuclei
 from napari_depth_interp.stack import Dataset
 from peers import FOLDER, Job, PeerError, installed, run
 
@@ -51,7 +51,7 @@ QUESTIONS = {
     "surface": "Are outlines right? (surface distance, pixels)",
     "resolution_z": "How fine is it along z? (Fourier ring correlation, pixels)",
 }
-_SIMULATED, _SHAPE, _VOXEL = (100, 101, 102, 103), (65, 96, 96), (0.5, 0.5, 0.5)
+_SIMULATED, _SHAPE, _VOXEL = (100, 101, 102, 103), (65, 80, 80), (0.5, 0.5, 0.5)
 _DRAWS = 2000
 
 
@@ -65,11 +65,11 @@ class Labelled(Volume):
 
 
 def simulated() -> Iterator[Labelled]:
-    """Yield organoids that the network has not learned from, with their nuclei."""
+    """Yield nuclei that the network has not learned from."""
     for seed in _SIMULATED:
-        made = simulate("organoid", shape=_SHAPE, voxel_size=_VOXEL, seed=seed)
-        name = f"organoid {seed} (simulated)"
-        yield Labelled(name, made.observed, _network.objects_of(made.labels), name, real=False)
+        made, objects = nuclei(shape=_SHAPE, voxel_size=_VOXEL, seed=seed)
+        name = f"nuclei {seed} (simulated)"
+        yield Labelled(name, made.observed, objects, name, real=False)
 
 
 def from_pairs(file: Path, crop: Sequence[int], every: int) -> Iterator[Labelled]:

@@ -33,6 +33,8 @@ SECTIONS = {
             "fuse",
             "python",
             "uneven-and-projections",
+            "segment",
+            "after-filling",
             "channels-and-colours",
             "train-a-model",
             "batch",
@@ -40,7 +42,7 @@ SECTIONS = {
         ],
     ),
     "Methods": (METHODS, ["index"]),
-    "Explanation": ("explanation", ["evaluation", "uncertainty", "design", "benchmarks"]),
+    "Explanation": ("explanation", ["what-it-is-worth", "evaluation", "uncertainty", "design", "benchmarks"]),
     "Reference": (
         "reference",
         ["words", "window", "cli", "settings", "api", "formats", "report", "metrics", "manifest"],

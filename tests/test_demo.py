@@ -36,7 +36,8 @@ def test_files(done):
     out, _, _ = done
     kinds = ["sparse", *METHODS]
     expected = {f"mri_{kind}.nii.gz" for kind in kinds} | {f"organoid_{kind}.tif" for kind in kinds}
-    assert files(out) == expected | {"scores.csv", "figure.png"}
+    expected |= {"nuclei_sparse.tif", "nuclei_linear.tif", "figure.png", "segmentation.png", "report.html"}
+    assert files(out) == expected | {"scores.csv", "summary.csv", "scores.json", "segmentations.csv"}
 
 
 def test_table(done):
@@ -54,8 +55,8 @@ def test_json(done):
     out, scores, _ = done
     assert list(scores) == ["out", "stacks"]
     assert scores["out"] == str(out)
-    assert list(scores["stacks"]) == ["mri", "organoid"]
-    for stack in scores["stacks"].values():
+    assert list(scores["stacks"]) == ["mri", "organoid", "nuclei"]
+    for stack in (scores["stacks"][name] for name in ("mri", "organoid")):
         psnr = {each["method"]: each["mean"]["psnr"] for each in stack["methods"]}
         assert list(psnr) == METHODS
         assert psnr["linear"] > psnr["nearest"] > 10
@@ -76,10 +77,25 @@ def test_csv_holds_the_same_numbers(done):
     assert rows == texts
 
 
-def test_figure_is_drawn(done):
+def test_nuclei_are_segmented_and_compared(done):
+    out, scores, text = done
+    found = scores["stacks"]["nuclei"]["downstream"]
+    rows = {row["method"]: row for row in found["rows"] if (row["segmenter"], row["grid"]) == ("watershed", "dense")}
+    assert list(rows) == ["linear", "sparse stack", "recorded dense stack"]
+    assert rows["recorded dense stack"]["f1"] > 0.9
+    assert rows["linear"]["drawn"] == found["objects"] > 100
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "What it is worth: segmentations against labels" in page
+    assert "Look through the sections" in page
+    assert len(page) < 8e6
+    assert "Segmenting (watershed): filling" in text
+
+
+@pytest.mark.parametrize("name", ["figure.png", "segmentation.png"])
+def test_figures_are_drawn(done, name):
     from matplotlib.image import imread
 
-    image = imread(done[0] / "figure.png")
+    image = imread(done[0] / name)
     assert image.shape[0] > 500
     assert image.shape[1] > 500
     grey = image[..., :3].mean(axis=2)
@@ -119,7 +135,7 @@ def test_lpips_is_part_of_the_table_when_it_is_asked_for(tmp_path):
     (tmp_path / "w.pth").write_text("no weights")
     options = ["--methods", "linear", "--lpips", "alex", "--lpips-weights", tmp_path / "w.pth"]
     done = succeed("demo", "--out", tmp_path / "out", *options)
-    assert done.stdout.count("LPIPS: n/a, the weights of the network alex cannot be had") == 2, "below each table"
+    assert done.stdout.count("LPIPS: n/a, the weights of the network alex cannot be had") == 3, "below each table"
     [warning] = done.stderr.splitlines()
     assert f"LPIPS is n/a: '{tmp_path / 'w.pth'}' holds something other than" in warning
     with (tmp_path / "out" / "scores.csv").open(newline="", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""The demonstration: hide sections of a real MRI and of simulated tissue, fill them, score them."""
+"""The demonstration: hide sections of a real MRI and of simulated tissue, fill them, score and segment them."""
 
 from __future__ import annotations
 
@@ -9,35 +9,56 @@ from pathlib import Path
 
 from . import io
 from .errors import OutputError
-from .evaluation.evaluate import LpipsChoice, Scores, evaluate
+from .evaluation.downstream import RECORDED, SPARSE
+from .evaluation.evaluate import BASELINE, ExpertLabels, LpipsChoice, Scores, evaluate
 from .evaluation.holdout import Protocol, Trial
 from .methods import registry
 from .progress import Report, part, silent
-from .report import Montage, save_montages, write_csv
+from .report import Montage, save_montages
+from .report.page import Chapter, write_report
 from .report.pictures import Pictures
+from .report.segmentation_figure import SegmentationPlanes
 from .run.result import Result
 from .run.settings import Settings
-from .simulate import simulate
+from .simulate import nuclei, simulate
 from .stack import Dataset
 from .system.optional import need
+
+_SEGMENTED = ("linear", "cubic", "flow", "auto")
+"""Methods that fill the stack that is segmented, too: those that many would compare, so that it takes seconds."""
+_SEGMENTER = "watershed"
+_NUCLEI = (41, 80, 80)
+"""Sections, rows and columns of the stack that is segmented."""
 
 
 @dataclass(frozen=True, eq=False)
 class DemoStack:
-    """A dense stack with known truth, how it is thinned out, and the suffix its results are saved with."""
+    """A dense stack with known truth, how it is thinned out, and the suffix its results are saved with.
+
+    ``labels``: of its objects, where it is to be segmented, too.
+    """
 
     name: str
     title: str
     dataset: Dataset
     keep_every: int
     suffix: str
+    labels: Dataset | None = None
+
+    def chosen(self, methods: Sequence[str]) -> list[str]:
+        """Return which of the methods fill this stack."""
+        few = [name for name in methods if name in _SEGMENTED]
+        return few if self.labels is not None and few else list(methods)
 
 
 def demo_stacks() -> list[DemoStack]:
-    """Return the MRI that nibabel carries (first volume) and a simulated organoid."""
+    """Return the MRI that nibabel carries (first volume), a simulated organoid, and simulated nuclei with labels."""
+    made, objects = nuclei(shape=_NUCLEI)
+    labels = Dataset(objects[None, None], made.observed.grid)
     return [
         DemoStack("mri", "MRI of a head (carried by nibabel)", example_mri(), 2, ".nii.gz"),
         DemoStack("organoid", "Simulated organoid", simulate("organoid").observed, 4, ".tif"),
+        DemoStack("nuclei", "Simulated nuclei", made.observed, 4, ".tif", labels),
     ]
 
 
@@ -62,7 +83,10 @@ def run_demo(
     *,
     lpips: LpipsChoice | None = None,
 ) -> list[tuple[DemoStack, Scores]]:
-    """Write sparse and dense stacks, ``scores.csv`` and ``figure.png`` to the folder ``out``.
+    """Write sparse and dense stacks, two figures, and a report with all scores to the folder ``out``.
+
+    ``report.html`` is the page; ``figure.png`` shows a hidden section of each stack, ``segmentation.png`` what a
+    segmenter finds in the stack that has labels: filled, as sparse as it was, and as it was recorded.
 
     Parameters
     ----------
@@ -86,16 +110,16 @@ def run_demo(
         registry.get(name)  # an unknown one: before anything is made
     _make_folder(out)
     stacks = demo_stacks()
-    done: list[tuple[DemoStack, Scores]] = []
-    montages = []
+    chapters, montages = [], []
     for i, stack in enumerate(stacks):
         inner = part(report, i / len(stacks), (i + 1) / len(stacks), stack.name)
-        scores, montage = _run_stack(stack, out, methods, settings or Settings(preset="fast"), lpips, inner)
-        done.append((stack, scores))
+        chosen = stack.chosen(methods)
+        chapter, montage = _run_stack(stack, out, chosen, settings or Settings(preset="fast"), lpips, inner)
+        chapters.append(chapter)
         montages.append(montage)
-    write_csv(out / "scores.csv", [(stack.name, scores) for stack, scores in done], overwrite=True)
     save_montages(out / "figure.png", montages, overwrite=True)
-    return done
+    write_report(out, chapters, "depth-interp demo", overwrite=True)
+    return [(stack, chapter.scores) for stack, chapter in zip(stacks, chapters, strict=True)]
 
 
 def _run_stack(
@@ -105,9 +129,10 @@ def _run_stack(
     settings: Settings,
     lpips: LpipsChoice | None,
     report: Report,
-) -> tuple[Scores, Montage]:
+) -> tuple[Chapter, Montage]:
     truth = stack.dataset
-    pictures = Pictures(truth, settings)
+    pictures, planes = Pictures(truth, settings), SegmentationPlanes(_SEGMENTER)
+    labels = None if stack.labels is None else ExpertLabels(stack.labels, on_segmented=planes.keep)
 
     def keep(method: str, trial: Trial, result: Result) -> None:
         pictures.keep(method, trial, result)
@@ -117,10 +142,16 @@ def _run_stack(
         io.write(out / f"{stack.name}_sparse{stack.suffix}", sparse, overwrite=True)
 
     protocol = Protocol("keep_every", every=stack.keep_every)
-    scores = evaluate(truth, methods, protocol, settings, lpips=lpips, report=report, on_result=keep)
+    scores = evaluate(truth, methods, protocol, settings, lpips=lpips, labels=labels, report=report, on_result=keep)
+    if stack.labels is not None and scores.downstream is not None:
+        shown = [SPARSE, BASELINE, *(name for name in methods[-1:] if name != BASELINE), RECORDED]
+        size = truth.grid.spacing or 1.0, (truth.grid.pixel_size or (1.0, 1.0))[1]
+        drawn = stack.labels.voxels[0, 0]
+        planes.save(out / "segmentation.png", drawn, scores.downstream, size[0] / size[1], shown, overwrite=True)
     sections = pictures.montages(scores.data_range[0])[:-1]
     middle = sections[len(sections) // 2]
-    return scores, replace(middle, title=f"{stack.title}: section {middle.index}, {scores.protocol.describe()}")
+    title = f"{stack.title}: section {middle.index}, {scores.protocol.describe()}"
+    return Chapter(stack.name, scores, pictures), replace(middle, title=title)
 
 
 def _make_folder(out: Path) -> None:

@@ -297,7 +297,7 @@ def demo(
     debug: Debug = False,
     json: Json = False,
 ) -> None:
-    """Hide sections of a real MRI and a simulated organoid, fill them, score them."""
+    """Hide sections of a real MRI and of simulated tissue, fill them, score and segment them."""
     from ..demo import run_demo
     from .scoring import announce_lpips, lpips_choice, warn_without_lpips
 
@@ -314,7 +314,9 @@ def demo(
         print_json({"out": str(out), "stacks": {stack.name: scores.as_json() for stack, scores in done}})
     else:
         print_scores([(stack.title, scores) for stack, scores in done])
-        typer.echo(f"Dense stacks, scores.csv and figure.png are in {out}")
+        typer.echo(
+            f"Look at {out / 'report.html'} and segmentation.png beside it; dense stacks and scores.csv are there, too"
+        )
     if view:
         view_demo(out, [stack for stack, _ in done])
 

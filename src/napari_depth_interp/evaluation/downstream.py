@@ -32,7 +32,8 @@ BROUGHT_BY = "shape"
 """Method for labels that brings those of the sparse stack to the dense grid."""
 _PROTOCOLS = ("keep_every", "hold_out", "reference")
 
-Plan = Callable[[str], Settings]
+OnSegmented = Callable[[str, str, NDArray[Any], NDArray[Any]], None]
+"""Called with (contender, segmenter, stack (n, Y, X) as segmented, labels found (Z, Y, X)) after each segmentation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,11 +47,15 @@ class ExpertLabels:
     command : str or None
         Of the user's segmenter, as :func:`napari_depth_interp.evaluation.segmenters.command_segmenter` takes it.
         Default: Otsu and watershed.
+    segmenters : mapping of name -> Segmenter
+        Of the caller's, instead.
+    on_segmented : callable, optional
     """
 
     dataset: Dataset
     command: str | None = None
     segmenters: Mapping[str, Segmenter] = field(default_factory=dict)
+    on_segmented: OnSegmented | None = None
 
     def all_segmenters(self, drawn: NDArray[Any], truth: Dataset) -> Mapping[str, Segmenter]:
         """Return the segmenters by name; ``drawn`` are the labels (Z, Y, X) of the dense stack ``truth``."""
@@ -134,16 +139,18 @@ class DownstreamRuns:
 
     def _score(self, name: str, stack: Dataset) -> None:
         for segmenter, segment in self._segmenters.items():
-            self._compare(name, segmenter, segment(stack))
+            self._compare(name, segmenter, stack, segment(stack))
 
     def _score_sparse(self) -> None:
         visible = self._trial.visible
         sparse = replace(visible, voxels=visible.voxels[:1, :1])
         for segmenter, segment in self._segmenters.items():
             labels = segment(sparse)
-            self._compare(SPARSE, segmenter, bring_labels(labels, sparse, self._depths))
+            self._compare(SPARSE, segmenter, sparse, bring_labels(labels, sparse, self._depths))
 
-    def _compare(self, name: str, segmenter: str, found: NDArray[Any]) -> None:
+    def _compare(self, name: str, segmenter: str, stack: Dataset, found: NDArray[Any]) -> None:
+        if self._labels.on_segmented is not None:
+            self._labels.on_segmented(name, segmenter, stack.voxels[0, 0], found)
         grid = self._trial.visible.grid
         pixel = grid.pixel_size or (1.0, 1.0)
         about = {"method": name, "segmenter": segmenter}

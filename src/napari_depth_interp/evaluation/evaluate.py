@@ -102,9 +102,7 @@ def evaluate(
     if not methods:
         raise RequestError("no methods to evaluate; name some, such as --methods linear,cubic")
     dataset = prepare_dataset(dataset, settings).without_alpha()
-    reference = None if reference is None else reference.without_alpha()
-    if reference is not None and settings.channel is not None and reference.voxels.shape[1] > 1:
-        reference = reference.select_channel(settings.channel)
+    reference = None if reference is None else _channel_of(reference, settings)
     used = used_sections(dataset, settings)
     check_voxels(without_excluded(dataset, settings), fill_nan=settings.nan == "fill")
     trials = make_trials(dataset, protocol, reference, used)
@@ -122,10 +120,8 @@ def evaluate(
         done.append(score_method(name, plan, trials, truth, network, inner, passing))
         if on_scores is not None:
             on_scores(done[-1][0])
-    segmented = None
-    if runs is not None:
-        names = [scores.method for scores, _ in done]
-        segmented = runs.finish(names, plan_of(BASELINE, settings), part(whole, _RUNNING, 1.0, "segmenting"))
+    names, linear = [scores.method for scores, _ in done], plan_of(BASELINE, settings)
+    segmented = None if runs is None else runs.finish(names, linear, part(whole, _RUNNING, 1.0, "segmenting"))
     baseline = next((scores for scores, _ in done if scores.method == BASELINE), None)
     scores = [each if baseline in (None, each) else against(baseline, each) for each, _ in done]
     source = dataset.source.name if dataset.source else None
@@ -141,6 +137,13 @@ def evaluate(
         lpips=how,
         downstream=segmented,
     )
+
+
+def _channel_of(reference: Dataset, settings: Settings) -> Dataset:
+    reference = reference.without_alpha()
+    if settings.channel is not None and reference.voxels.shape[1] > 1:
+        return reference.select_channel(settings.channel)
+    return reference
 
 
 def _all_of(*callbacks: OnResult | None) -> OnResult | None:

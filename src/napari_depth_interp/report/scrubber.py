@@ -50,10 +50,12 @@ class Sections:
     step: int = 1
     methods: dict[str, NDArray[Any]] = field(default_factory=dict)
     hidden: set[int] = field(default_factory=set)
+    asked: int = 0
 
     def begin(self, truth: NDArray[Any], wanted: NDArray[np.intp]) -> None:
         """Choose sections among those that methods are asked for, and copy their truth (Z, Y, X) or (Z, Y, X, 3)."""
         self.step = -(-max(truth.shape[1:3]) // LARGEST)
+        self.asked = len(wanted)
         self.numbers = wanted[_spread(len(wanted), MOST)]
         self.truth = np.array(truth[self.numbers, :: self.step, :: self.step])
 
@@ -132,7 +134,7 @@ def _made(
     start = next((i for i in range(len(numbers) // 2, len(numbers)) if numbers[i] in kept.hidden), 0)
     whole = kept.step * step
     parts = [f"one row and column in {whole}"] if whole > 1 else []
-    parts += [f"{len(numbers)} of the sections"] if len(numbers) < len(depths) else []
+    parts += [f"{len(numbers)} of {kept.asked} sections"] if len(numbers) < kept.asked else []
     remark = f" Shown: {' and '.join(parts)}." if parts else ""
     return Scrub(data, tuple(name for name in pictures if name != TRUTH), start, *shown, remark)
 

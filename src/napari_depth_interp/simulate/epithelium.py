@@ -130,7 +130,7 @@ def _draw_nuclei(canvas: Canvas, wall: Wall, rng: np.random.Generator) -> None:
     for i in range(len(places)):
         if free[i]:
             free[tree.query_ball_point(places[i], SPACING)] = False
-            _draw_nucleus(canvas, places[i], normals[i], half, rng)
+            draw_nucleus(canvas, places[i], normals[i], half, rng)
 
 
 def _candidates(wall: Wall, rng: np.random.Generator) -> tuple[Vectors, Vectors]:
@@ -146,7 +146,7 @@ def _candidates(wall: Wall, rng: np.random.Generator) -> tuple[Vectors, Vectors]
     return places.T, normal.T
 
 
-def _draw_nucleus(canvas: Canvas, centre: Vectors, normal: Vectors, half: Vectors, rng: np.random.Generator) -> None:
+def draw_nucleus(canvas: Canvas, centre: Vectors, normal: Vectors, half: Vectors, rng: np.random.Generator) -> None:
     """An ellipsoid with clumps of chromatin and one or two dark nucleoli."""
     half = half * rng.uniform(0.85, 1.1, 3)
     side = np.cross(normal, rng.standard_normal(3))
