@@ -41,7 +41,8 @@ class StackScore:
 
     Attributes
     ----------
-    name : str
+    number : int
+        Of the stack, from 0.
     sections : int
         How many were held out.
     rmse, average_rmse : float
@@ -49,7 +50,7 @@ class StackScore:
         noise of the sections themselves.
     """
 
-    name: str
+    number: int
     sections: int
     rmse: float
     average_rmse: float
@@ -195,7 +196,7 @@ class _Comparison:
                 math.sqrt(max(float(np.square(values - self._seen(matrix, each)).mean()) - noise, 0.01 * noise))
                 for each in (volume, plain)
             ]
-            found.append(StackScore(self._problem.views[number].name, int(count), errors[0], errors[1]))
+            found.append(StackScore(number, int(count), errors[0], errors[1]))
         return tuple(found)
 
     def error_model(self, volume: Volume, plain: Volume) -> NDArray[np.float64]:
