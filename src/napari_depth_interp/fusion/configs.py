@@ -21,7 +21,7 @@ class LeastSquaresConfig(MethodConfig):
         "less noise, less detail.",
     )
     edges: float = Field(
-        1.0,
+        2.0,
         ge=0.0,
         le=100.0,
         title="Edges",

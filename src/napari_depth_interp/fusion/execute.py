@@ -180,7 +180,7 @@ def _stack_record(
         "consistency": _consistency(weighted, number, volume, scale),
         "section_weights": [round(float(each), 3) for each in _section_weights(weighted, number)],
     }
-    held = next((each for each in trial.scores if each.name == view.name), None) if trial else None
+    held = next((each for each in trial.scores if each.number == number), None) if trial else None
     if held:
         record["held_out"] = {
             "sections": held.sections, "rmse": held.rmse * scale, "average_rmse": held.average_rmse * scale,

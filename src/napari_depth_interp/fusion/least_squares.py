@@ -26,7 +26,7 @@ class Prior:
     weight: float
 
 
-_ROUGH = 0.06
+_ROUGH = 0.15
 """Scale of the weight of the roughness."""
 _TINY = 1e-12
 

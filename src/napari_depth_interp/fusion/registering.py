@@ -36,7 +36,7 @@ _LARGEST_TURN = 30.0
 _OVERLAP, _PROBES = 0.5, 12
 """Share of the smaller image that must stay within the other one; places along each axis at which that is looked at."""
 _STEPS = 150
-_QUICK = LeastSquaresConfig(rounds=1, steps=10)
+_QUICK = LeastSquaresConfig(smoothness=0.4, rounds=1, steps=10)
 _SMALLEST = 1e-4
 _LPS = np.diag([-1.0, -1.0, 1.0])
 

@@ -25,8 +25,9 @@ _SIDE = 72
 """Voxels of the middle of the volume along each axis, in which sections are held out."""
 _FEWEST = 4
 """Sections that a stack must have for one to be held out."""
-_SURE = 0.95
-"""Share of the volume in a mixture with the average from which it stands alone."""
+_CLEARLY = 0.94
+"""Part of the squared error of a candidate under which that of a later one must be to be taken for better: around
+sections that are held out there are fewer others than in the whole stack, and so they speak for less smoothing."""
 _SMOOTH = 1.5
 _TINY = 1e-12
 
@@ -40,7 +41,8 @@ class StackScore:
 
     Attributes
     ----------
-    name : str
+    number : int
+        Of the stack, from 0.
     sections : int
         How many were held out.
     rmse, average_rmse : float
@@ -48,7 +50,7 @@ class StackScore:
         noise of the sections themselves.
     """
 
-    name: str
+    number: int
     sections: int
     rmse: float
     average_rmse: float
@@ -126,7 +128,7 @@ def run_trial(problem: Problem, candidates: Sequence[Solve], report: Report = si
         inner = part(report, number / len(candidates), (number + 1) / len(candidates), "holding sections out")
         volume = candidate(left, plain, inner)
         error = comparison.error(volume)
-        if best is None or error < best[0]:
+        if best is None or error < _CLEARLY * best[0]:
             best = error, number, volume
     assert best is not None
     share = comparison.best_share(best[2], plain)
@@ -174,15 +176,16 @@ class _Comparison:
         return float(np.concatenate(squares).mean())
 
     def best_share(self, volume: Volume, plain: Volume) -> float:
-        """Return the share of the volume in the mixture with the least squared error."""
+        """Return 1 where the volume predicts better than the average, else its share in the best mixture."""
+        if self.error(volume) <= self.error(plain):
+            return 1.0
         above = below = 0.0
         for _, matrix, values, _ in self._rows:
             start = self._seen(matrix, plain)
             step = self._seen(matrix, volume) - start
             above += float(np.vdot(values - start, step))
             below += float(np.vdot(step, step))
-        share = float(np.clip(above / max(below, _TINY), 0.0, 1.0))
-        return 1.0 if share > _SURE else share
+        return float(np.clip(above / max(below, _TINY), 0.0, 1.0))
 
     def scores(self, volume: Volume, plain: Volume) -> tuple[StackScore, ...]:
         """Return how well each stack is predicted."""
@@ -193,7 +196,7 @@ class _Comparison:
                 math.sqrt(max(float(np.square(values - self._seen(matrix, each)).mean()) - noise, 0.01 * noise))
                 for each in (volume, plain)
             ]
-            found.append(StackScore(self._problem.views[number].name, int(count), errors[0], errors[1]))
+            found.append(StackScore(number, int(count), errors[0], errors[1]))
         return tuple(found)
 
     def error_model(self, volume: Volume, plain: Volume) -> NDArray[np.float64]:

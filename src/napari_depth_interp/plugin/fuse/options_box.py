@@ -15,6 +15,7 @@ from ...run.settings import explain_validation
 from ..boxes.config_form import ConfigForm, Editor
 from ..folding import Fold
 from ..preferences import preference
+from ..qt_helpers import let_shrink
 
 _FIRST = ("method", "registration", "profile", "thickness", "spacing")
 _MORE = ("unchecked", "dtype", "threads", "seed")
@@ -34,6 +35,7 @@ class OptionsBox(QGroupBox):
         self._method = QComboBox()
         for name in CONFIGS:
             self._method.addItem(_TITLES[name], name)
+        let_shrink(self._method, 8)
         editor = Editor(self._method, self._method.currentData, self._choose, self._method.currentIndexChanged)
         self._first = ConfigForm(FuseSettings(), fields=_FIRST, editors={"method": editor})
         self._parameters = QVBoxLayout()
@@ -48,8 +50,10 @@ class OptionsBox(QGroupBox):
                 self._forms[name] = ConfigForm(kind())
                 self._parameters.addWidget(self._forms[name])
                 self._forms[name].changed.connect(self._edited)
-        self._score = QCheckBox("Also leave out whole &stacks")
-        self._score.setToolTip("<qt>Predict each stack from the others and say how well; takes longer.</qt>")
+        self._score = QCheckBox("Score whole &stacks")
+        self._score.setToolTip(
+            "<qt>Leave each stack out, predict it from the others and say how well; takes longer.</qt>"
+        )
         self._more = ConfigForm(FuseSettings(), fields=_MORE)
         layout = QVBoxLayout(self)
         for part in (self._first, self._score, Fold("Parameters", holder), Fold("More settings", self._more)):
