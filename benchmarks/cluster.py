@@ -220,7 +220,7 @@ def ten_terabytes(cost: Cost, voxels: int) -> list[str]:
     """Reason from a measured run to a result of 10 TB in 8 bits."""
     large = float(np.prod(TEN_TB, dtype=float))
     times = large / voxels
-    blocks = Blocks(1, [(0,)], [LevelShape(TEN_TB)], BLOCK, whole=False)
+    blocks = Blocks(1, [(0,)], [LevelShape(TEN_TB)], BLOCK)
     hours = cost.cpu * times / 3600
     files = int(len(blocks) * 1.15)
     rows = [
@@ -320,13 +320,13 @@ def graph(count: int) -> list[str]:
 
 
 def _graph(count: int) -> list[str]:
-    deep = max(1, round(TEN_TB[0] * count / len(Blocks(1, [(0,)], [LevelShape(TEN_TB)], BLOCK, whole=False))))
+    deep = max(1, round(TEN_TB[0] * count / len(Blocks(1, [(0,)], [LevelShape(TEN_TB)], BLOCK))))
     levels = [LevelShape((deep, *TEN_TB[1:]))]
     while max(levels[-1].shape[1:]) > 512:
         z, y, x = levels[-1].shape
         levels.append(LevelShape((-(-z // 2), -(-y // 2), -(-x // 2)), (2, 2, 2)))
     start = time.perf_counter()
-    idle = Idle(Blocks(1, [(0,)], levels, BLOCK, whole=False))
+    idle = Idle(Blocks(1, [(0,)], levels, BLOCK))
     planned = time.perf_counter() - start
     with quiet(), client_of(Processes(2), 1, "run") as client:
         tasks = Tasks(client, "depth-interp-idle")
