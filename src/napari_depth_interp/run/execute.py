@@ -46,6 +46,9 @@ class States(Protocol):
     def check_fits(self, request: Request) -> None:
         """Raise a ``RequestError`` if it was prepared for other data, another method or other parameters."""
 
+    def about(self, request: Request) -> dict[str, Any]:
+        """Return what belongs into the history of the request."""
+
 
 def execute(
     request: Request, report: Report = silent, target: Target | None = None, prepared: States | None = None
@@ -80,6 +83,7 @@ def execute(
     """
     if prepared is not None:
         prepared.check_fits(request)
+        request = replace(request, learned_elsewhere=prepared.about(request))
     if request.align is not None:
         request = aligned(request, part(report, 0.0, SHARE_OF_ALIGNING))
         report = part(report, SHARE_OF_ALIGNING, 1.0)
