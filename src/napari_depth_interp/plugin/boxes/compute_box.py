@@ -78,7 +78,7 @@ class ComputeBox(QWidget):
         self._range_label = QLabel("Data range")
         form.addRow(self._range_label, self._range)
         self._range_label.setBuddy(self._range)
-        self._fold = Fold("Device, memory and data range" if scoring else "Device and memory", folded)
+        self._fold = Fold("Device, memory, range" if scoring else "Device and memory", folded)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(row)
