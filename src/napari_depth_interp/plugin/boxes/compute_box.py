@@ -67,7 +67,7 @@ class ComputeBox(QWidget):
         self._device_note = QLabel()
         self._device_note.setObjectName("device note")
         self._device_note.setWordWrap(True)
-        self._score = QCheckBox("Score: keep one section in")
+        self._score = QCheckBox("Score: keep 1 section in")
         self._score.setObjectName("score")
         self._score.setToolTip(
             "<qt>Hide sections of this stack, fill them from the kept ones and compare with the truth. "
@@ -77,7 +77,7 @@ class ComputeBox(QWidget):
         self._every = QSpinBox()
         self._every.setRange(2, 100)
         self._every.setToolTip("2: every second section is kept, the others are hidden and compared.")
-        self._every.setAccessibleName("Score: keep one section in")
+        self._every.setAccessibleName("Score: keep 1 section in")
         self._range = DataRangeEdit()
         row = QHBoxLayout()
         row.addWidget(self._score)
@@ -94,7 +94,7 @@ class ComputeBox(QWidget):
         self._range_label = QLabel("Data range")
         form.addRow(self._range_label, self._range)
         self._range_label.setBuddy(self._range)
-        self._fold = Fold("Device, memory and data range" if scoring else "Device and memory", folded)
+        self._fold = Fold("Device, memory, range" if scoring else "Device and memory", folded)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(row)
