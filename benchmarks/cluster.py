@@ -48,7 +48,7 @@ from napari_depth_interp.run.request import resolve
 from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.run.spreading import Distribution
 from napari_depth_interp.stack import Dataset, Grid
-from napari_depth_interp.system.cluster import Processes, Tasks, client_of, quiet
+from napari_depth_interp.system.cluster import Processes, Tasks, client_of, quiet, tell_result
 from scale import dense_section, texture
 
 FACTOR = 4
@@ -292,8 +292,11 @@ def _near_borders(shape: tuple[int, ...], size: tuple[int, int, int]) -> NDArray
     return near
 
 
-def nothing(number: int, _topic: str) -> dict[str, str]:
-    """Make no block."""
+def nothing(number: int, topic: str) -> dict[str, str]:
+    """Make no block, and tell so as a worker does."""
+    from distributed import get_worker
+
+    tell_result(get_worker(), topic, number, {"device": "cpu"})
     return {"device": "cpu"}
 
 
