@@ -231,7 +231,8 @@ def _row(name: str, cost: Cost, voxels: int) -> tuple[str, ...]:
     quarters = " ".join(f"{each:.0f}" for each in cost.quarters)
     rate, twice = voxels / cost.blocks_cpu / 1e6, cost.written / cost.kept
     return (
-        name, f"{cost.wall:.0f}", f"{cost.cpu:.0f}", f"{cost.blocks_wall:.1f}", f"{cost.blocks_cpu:.1f}", f"{rate:.1f}", quarters, f"{cost.client:.0f}", f"{cost.files}",
+        name, f"{cost.wall:.0f}", f"{cost.cpu:.0f}", f"{cost.blocks_wall:.1f}", f"{cost.blocks_cpu:.1f}",
+        f"{rate:.1f}", quarters, f"{cost.client:.0f}", f"{cost.files}",
         f"{twice:.2f}",
     )  # fmt: skip
 
