@@ -1,8 +1,9 @@
 """One volume over several processes: how much faster, how much memory, whether seams are seen, what 10 TB would take.
 
 - ``linear``: a simulated OME-Zarr of 8 bits made four times denser by one worker and by two. Efficiency is the time of
-  one over twice the time of two; beside the wall clock it is given in CPU seconds, which other people's work on the
-  machine does not change. The memory of every worker is watched; a part across the borders of blocks is compared with
+  one over twice the time of two, from the first block that is there to the last (without the start of the processes);
+  beside the wall clock it is given in CPU seconds of the workers, which other people's work on the machine changes
+  less. The memory of every worker is watched; a part across the borders of blocks is compared with
   a run in memory.
 - ``auto``: fast, on a smaller volume whose truth is known, by two workers and undivided in memory: PSNR of both, and
   their difference along the borders of blocks and elsewhere.
@@ -39,7 +40,7 @@ from numpy.typing import NDArray
 
 from _tools import in_fresh_process, machine, markdown_table, verdict
 from napari_depth_interp import io
-from napari_depth_interp.progress import silent
+from napari_depth_interp.progress import Progress
 from napari_depth_interp.run.blocks import BLOCK, Blocks, LevelShape, Pending
 from napari_depth_interp.run.execute import execute
 from napari_depth_interp.run.journal import leftover
@@ -48,7 +49,7 @@ from napari_depth_interp.run.request import resolve
 from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.run.spreading import Distribution
 from napari_depth_interp.stack import Dataset, Grid
-from napari_depth_interp.system.cluster import Processes, Tasks, client_of, quiet
+from napari_depth_interp.system.cluster import Processes, Tasks, client_of, quiet, tell_result
 from scale import dense_section, texture
 
 FACTOR = 4
@@ -56,7 +57,17 @@ EFFICIENCY, SEAMS_DB, FLAT = 0.85, 0.02, 1.15
 SECTIONS = 65
 """Of the sparse volume of ``linear``: 257 dense ones."""
 AUTO_SECTIONS = 25
-HEADER = ("wall s", "CPU s", "Mvoxel/CPU s", "worker MB by quarters", "client MB", "files", "written/kept")
+HEADER = (
+    "wall s",
+    "CPU s",
+    "blocks: wall s",
+    "CPU s",
+    "Mvoxel/CPU s",
+    "worker MB by quarters",
+    "client MB",
+    "files",
+    "written/kept",
+)
 TEN_TB = (20_000, 20_000, 25_000)
 """Sections, rows and columns of 8 bits."""
 
@@ -92,7 +103,9 @@ class Cost:
     Attributes
     ----------
     wall, cpu : float
-        Seconds; those of all processes together.
+        Seconds of all, with the start of the processes; CPU seconds of all processes together.
+    blocks_wall, blocks_cpu : float
+        Seconds from the first block that was there to the last; CPU seconds of the workers in this time.
     quarters : list of float
         Largest memory of a worker in each quarter of the run, in MB.
     client : float
@@ -104,6 +117,8 @@ class Cost:
 
     wall: float
     cpu: float
+    blocks_wall: float
+    blocks_cpu: float
     quarters: list[float]
     client: float
     written: float
@@ -118,6 +133,7 @@ class Watch:
 
     samples: list[tuple[float, float]] = field(default_factory=list)
     bytes_of: dict[int, tuple[int, int]] = field(default_factory=lambda: defaultdict(lambda: (0, 0)))
+    cpu: list[tuple[float, float]] = field(default_factory=list)
     client: float = 0.0
     _over: threading.Event = field(default_factory=threading.Event)
 
@@ -126,13 +142,21 @@ class Watch:
         own = psutil.Process()
         while not self._over.wait(0.25):
             self.client = max(self.client, own.memory_info().rss / 1e6)
+            used = 0.0
             for each in own.children(recursive=True):
                 try:
                     self.samples.append((time.perf_counter(), each.memory_info().rss / 1e6))
+                    used += sum(each.cpu_times()[:2])
                     counted = each.io_counters()
                     self.bytes_of[each.pid] = counted.write_chars, counted.read_chars
                 except psutil.Error:
                     continue
+            self.cpu.append((time.perf_counter(), used))
+
+    def cpu_between(self, start: float, stop: float) -> float:
+        """Return the CPU seconds of the workers in a time."""
+        times, used = np.array(self.cpu).T
+        return float(np.interp(stop, times, used) - np.interp(start, times, used))
 
     def quarters(self, start: float, stop: float) -> list[float]:
         """Return the largest memory of a worker in each quarter."""
@@ -157,14 +181,20 @@ def run(source: Path, output: Path, workers: int, settings: Mapping[str, Any]) -
     chosen = make_settings(**settings, threads=1)
     request = resolve(io.read(source, lazy=True), chosen)
     watch, start, before = Watch(), time.perf_counter(), _cpu()
+    marks: list[float] = []
+
+    def report(progress: Progress) -> None:
+        if 0.0 < progress.fraction < 0.999:
+            marks.append(time.perf_counter())
+
     with watch.looking():
-        execute(request, silent, Target(output, spread=Spread(Processes(workers), source, chosen)))
-    stop = time.perf_counter()
+        execute(request, report, Target(output, spread=Spread(Processes(workers), source, chosen)))
+    stop, first, last = time.perf_counter(), marks[0], marks[-1]
     files = [each for each in output.rglob("*") if each.is_file()]
     written, read = (sum(each[n] for each in watch.bytes_of.values()) for n in (0, 1))
     kept = sum(each.stat().st_size for each in files)
-    quarters = watch.quarters(start, stop)
-    return Cost(stop - start, _cpu() - before, quarters, watch.client, written, kept, read, len(files))
+    times = stop - start, _cpu() - before, last - first, watch.cpu_between(first, last)
+    return Cost(*times, watch.quarters(first, last), watch.client, written, kept, read, len(files))
 
 
 def _cpu() -> float:
@@ -181,7 +211,8 @@ def linear(folder: Path, side: int) -> list[str]:
     voxels = ((SECTIONS - 1) * FACTOR + 1) * side * side
     costs = {n: in_fresh_process(run, source, output, n, settings) for n in (1, 2)}
     rows = [_row(f"{n} worker{'s' * (n > 1)}", cost, voxels) for n, cost in costs.items()]
-    wall, cpu = costs[1].wall / (2 * costs[2].wall), costs[1].cpu / costs[2].cpu
+    one, two = costs[1], costs[2]
+    wall, cpu = one.blocks_wall / (2 * two.blocks_wall), one.blocks_cpu / two.blocks_cpu
     differing = _differing(source, output, settings, side)
     shutil.rmtree(output)
     flat = max(costs[2].quarters[1:]) / max(costs[2].quarters[1], 1)
@@ -198,9 +229,10 @@ def linear(folder: Path, side: int) -> list[str]:
 
 def _row(name: str, cost: Cost, voxels: int) -> tuple[str, ...]:
     quarters = " ".join(f"{each:.0f}" for each in cost.quarters)
-    rate, twice = voxels / cost.cpu / 1e6, cost.written / cost.kept
+    rate, twice = voxels / cost.blocks_cpu / 1e6, cost.written / cost.kept
     return (
-        name, f"{cost.wall:.0f}", f"{cost.cpu:.0f}", f"{rate:.1f}", quarters, f"{cost.client:.0f}", f"{cost.files}",
+        name, f"{cost.wall:.0f}", f"{cost.cpu:.0f}", f"{cost.blocks_wall:.1f}", f"{cost.blocks_cpu:.1f}",
+        f"{rate:.1f}", quarters, f"{cost.client:.0f}", f"{cost.files}",
         f"{twice:.2f}",
     )  # fmt: skip
 
@@ -220,8 +252,8 @@ def ten_terabytes(cost: Cost, voxels: int) -> list[str]:
     """Reason from a measured run to a result of 10 TB in 8 bits."""
     large = float(np.prod(TEN_TB, dtype=float))
     times = large / voxels
-    blocks = Blocks(1, [(0,)], [LevelShape(TEN_TB)], BLOCK, whole=False)
-    hours = cost.cpu * times / 3600
+    blocks = Blocks(1, [(0,)], [LevelShape(TEN_TB)], BLOCK)
+    hours = cost.blocks_cpu * times / 3600
     files = int(len(blocks) * 1.15)
     rows = [
         ("CPU hours (linear)", f"{hours:.0f}"),
@@ -292,8 +324,11 @@ def _near_borders(shape: tuple[int, ...], size: tuple[int, int, int]) -> NDArray
     return near
 
 
-def nothing(number: int, _topic: str) -> dict[str, str]:
-    """Make no block."""
+def nothing(number: int, topic: str) -> dict[str, str]:
+    """Make no block, and tell so as a worker does."""
+    from distributed import get_worker
+
+    tell_result(get_worker(), topic, number, {"device": "cpu"})
     return {"device": "cpu"}
 
 
@@ -320,13 +355,13 @@ def graph(count: int) -> list[str]:
 
 
 def _graph(count: int) -> list[str]:
-    deep = max(1, round(TEN_TB[0] * count / len(Blocks(1, [(0,)], [LevelShape(TEN_TB)], BLOCK, whole=False))))
+    deep = max(1, round(TEN_TB[0] * count / len(Blocks(1, [(0,)], [LevelShape(TEN_TB)], BLOCK))))
     levels = [LevelShape((deep, *TEN_TB[1:]))]
     while max(levels[-1].shape[1:]) > 512:
         z, y, x = levels[-1].shape
         levels.append(LevelShape((-(-z // 2), -(-y // 2), -(-x // 2)), (2, 2, 2)))
     start = time.perf_counter()
-    idle = Idle(Blocks(1, [(0,)], levels, BLOCK, whole=False))
+    idle = Idle(Blocks(1, [(0,)], levels, BLOCK))
     planned = time.perf_counter() - start
     with quiet(), client_of(Processes(2), 1, "run") as client:
         tasks = Tasks(client, "depth-interp-idle")

@@ -21,7 +21,7 @@ import docs_tables as tables
 
 METHODS = "reference/methods"
 SECTIONS = {
-    "Tutorials": ("tutorials", ["first-stack", "choose-a-method", "train"]),
+    "Tutorials": ("tutorials", ["first-stack", "choose-a-method", "train", "large-volume"]),
     "How-to": (
         "how-to",
         [

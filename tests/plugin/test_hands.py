@@ -332,7 +332,7 @@ def test_headings_of_folds_say_what_is_set(viewer, tmp_path):
     assert widget.settings().memory == "8GB"
     headings = [each.text() for each in widget.findChildren(QPushButton) if each.text()[:1] in "▸▾"]
     assert "▸  Spacing, depths, acquisition, part: z spacing 3um" in headings
-    assert "▸  Device, memory and data range: cpu, 8GB" in headings
+    assert "▸  Device, memory, range: cpu, 8GB" in headings
 
 
 def test_methods_stand_in_groups_with_a_line_each(viewer):

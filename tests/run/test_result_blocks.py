@@ -13,9 +13,9 @@ LEVELS = [
 ]
 
 
-@pytest.mark.parametrize("whole", [False, True])
-def test_they_cover_every_resolution_once(whole):
-    blocks = Blocks(2, [(0, 1), (2,)], LEVELS, (8, 32, 32), whole=whole)
+@pytest.mark.parametrize("finest", [None, (16, 32, 32), (8, 130, 70)])
+def test_they_cover_every_resolution_once(finest):
+    blocks = Blocks(2, [(0, 1), (2,)], LEVELS, (8, 32, 32), finest)
     seen = [np.zeros((2, 3, *level.shape), int) for level in LEVELS]
     for number in range(len(blocks)):
         block = blocks[number]
@@ -27,7 +27,7 @@ def test_they_cover_every_resolution_once(whole):
 
 
 def test_coarser_and_finer_are_the_same_relation():
-    blocks = Blocks(1, [(0,)], LEVELS, (8, 32, 32), whole=True)
+    blocks = Blocks(1, [(0,)], LEVELS, (8, 32, 32), (16, 130, 70))
     up = {(n, m) for n in range(len(blocks)) for m in blocks.coarser(n)}
     down = {(m, n) for n in range(len(blocks)) for m in blocks.finer(n)}
     assert up == down
@@ -36,7 +36,7 @@ def test_coarser_and_finer_are_the_same_relation():
 
 @pytest.mark.parametrize("done", [0, 40, 50])
 def test_a_block_is_given_out_once_and_after_what_it_is_made_of(done):
-    blocks = Blocks(1, [(0,)], LEVELS, (8, 32, 32), whole=False)
+    blocks = Blocks(1, [(0,)], LEVELS, (8, 32, 32))
     rng = np.random.default_rng(done)
     there = set(range(done))
     pending, out = Pending(blocks, there), []
@@ -54,7 +54,7 @@ def test_a_block_is_given_out_once_and_after_what_it_is_made_of(done):
 def test_ten_terabytes_are_a_hundred_thousand_files():
     shape = (1, 1, 20_000, 20_000, 25_000)  # 10^13 voxels of 8 bits
     assert shard_shape(None, shape) == BLOCK
-    blocks = Blocks(1, [(0,)], [LevelShape(shape[2:])], BLOCK, whole=False)
+    blocks = Blocks(1, [(0,)], [LevelShape(shape[2:])], BLOCK)
     assert 10**5 < len(blocks) < 2 * 10**5
     assert shard_shape(None, (1, 1, 64, 1024, 1024)) is None
 

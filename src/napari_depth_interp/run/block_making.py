@@ -26,6 +26,8 @@ from .tiling import Region, needed_region, tile_voxels
 _AT_ONCE = 4
 """Tiles that together take the memory that tiles take usually, whatever the number of threads."""
 _COPIES = 3
+_DEEP = 4
+"""Files along z that are a block of methods that need margins."""
 MEMORY = "memory.json"
 """Name of the file, in the hidden folder of a run, that says how the memory is divided."""
 
@@ -34,10 +36,12 @@ def blocks_of(request: Request) -> Blocks:
     """Divide a result into blocks of whole files; they are the same for all processes."""
     resolutions = resolutions_of(request.dense_template(), request.output_shape)
     size, factor = request.file_shape or BLOCK, request.spec.enlarges
-    whole = request.tile_halo is None or bool(size[1] % factor or size[2] % factor)
+    finest = (_DEEP * size[0], *size[1:]) if request.tile_halo else size  # margins along z are then a smaller part
+    if request.tile_halo is None or size[1] % factor or size[2] % factor:
+        finest = size[0], request.output_shape[3], request.output_shape[4]
     levels = [LevelShape(each.stack_shape, (each.step["z"], each.step["y"], each.step["x"])) for each in resolutions]
     channels = [group.channels for group in groups_of(request)]
-    return Blocks(request.output_shape[0], channels, levels, size, whole=whole)
+    return Blocks(request.output_shape[0], channels, levels, size, finest)
 
 
 def block_bytes(request: Request, block: Block, images: int) -> int:

@@ -96,16 +96,20 @@ class Blocks:
         From the finest to the coarsest.
     size : (z, y, x)
         Of a block; at the edges they are smaller.
-    whole : bool
-        Blocks of the finest resolution are of whole sections.
+    finest : (z, y, x), optional
+        Of a block of the finest resolution, multiples of ``size``, or all there is. Default: ``size``.
     """
 
     def __init__(
-        self, times: int, groups: Sequence[tuple[int, ...]], levels: Sequence[LevelShape], size: Shape, *, whole: bool
+        self,
+        times: int,
+        groups: Sequence[tuple[int, ...]],
+        levels: Sequence[LevelShape],
+        size: Shape,
+        finest: Shape | None = None,
     ) -> None:
         self._times, self._groups, self._levels = times, tuple(groups), tuple(levels)
-        finest = (size[0], *levels[0].shape[1:]) if whole else size
-        self._sizes: list[Shape] = [finest, *[size] * (len(levels) - 1)]
+        self._sizes: list[Shape] = [finest or size, *[size] * (len(levels) - 1)]
         counts = [
             [math.ceil(n / each) for n, each in zip(level.shape, own, strict=True)]
             for level, own in zip(levels, self._sizes, strict=True)

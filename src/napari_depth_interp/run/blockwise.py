@@ -66,6 +66,7 @@ def execute_blockwise(request: Request, report: Report, target: Target, prepared
         check_spreadable(request)
     about = identity(request)
     extras = {"uncertainty": target.uncertainty is not None, "history": target.history}
+    extras["prepared"] = dict(request.learned_elsewhere)
     keep = target.resume or target.spread is not None
     kept = keeping(outputs, about | extras, resume=target.resume, overwrite=target.overwrite, keep=keep)
     with PeakMemory() as memory, limited_threads(blas_threads(request)), kept as journal:

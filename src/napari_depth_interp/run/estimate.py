@@ -358,6 +358,8 @@ def _crop_size(request: Request, voxels: int, *, chunked: bool) -> tuple[int, in
     streams = request.spec.takes_lazy(request.config) and request.tile_halo == 0
     columns = width if streams else min(width, _COLUMNS)
     rows = min(height, max(24, voxels // (most * columns)))
+    if rows == height:
+        columns = min(width, max(columns, voxels // (most * rows)))
     if chunked and streams and voxels > _SMALL:
         rows = min(height, -(-rows // _COLUMNS) * _COLUMNS)  # whole chunks, as in the real run
     return most, rows, columns

@@ -68,6 +68,7 @@ def execute(
     """
     if prepared is not None:
         prepared.check_fits(request)
+        request = replace(request, learned_elsewhere=prepared.about(request))
     if request.align is not None:
         request = aligned(request, part(report, 0.0, SHARE_OF_ALIGNING))
         report = part(report, SHARE_OF_ALIGNING, 1.0)

@@ -24,6 +24,9 @@ class States(Protocol):
     def check_fits(self, request: Request) -> None:
         """Raise a ``RequestError`` if it was prepared for other data, another method or other parameters."""
 
+    def about(self, request: Request) -> dict[str, Any]:
+        """Return what belongs into the history of the request."""
+
 
 @dataclass(frozen=True)
 class Told:

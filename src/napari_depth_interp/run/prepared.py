@@ -144,6 +144,12 @@ class Prepared:
             )
         return self.states[name]
 
+    def about(self, request: Request) -> dict[str, Any]:
+        """Return what belongs into the history of a run: nothing if this is the request that it was prepared for."""
+        if self.request == fingerprint(request):
+            return {}
+        return {"prepared": {"request": self.request, "versions": dict(self.made_with)}}
+
     def check_fits(self, request: Request) -> None:
         """Raise a :class:`RequestError` if it was prepared for other data, another method or other parameters."""
         check_fits(self, request)

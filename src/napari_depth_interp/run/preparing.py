@@ -124,6 +124,8 @@ def blocks_of(request: Request, channels: Sequence[Stack], memory: Memory) -> li
     if first.voxels.size <= memory.learned_from or not request.spec.takes_lazy(request.config):
         return [[each.in_memory()] for each in channels]
     regions = regions_of(first, memory.drawn, request.runtime.seed)
+    if len(regions) == 1:  # a single block stands for the whole everywhere
+        return [[each.in_memory()] for each in channels]
     return [[each.crop(*region).in_memory() for region in regions] for each in channels]
 
 

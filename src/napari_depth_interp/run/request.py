@@ -87,6 +87,8 @@ class Request:
         Sections of the input that the dataset is without.
     notes : tuple of str
         What the user should know about how the request was understood.
+    learned_elsewhere : mapping
+        What the history says of a preparation on another stack; empty: there was none.
     """
 
     dataset: Dataset
@@ -109,6 +111,7 @@ class Request:
     part: Mapping[str, str] = field(default_factory=dict)
     excluded: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    learned_elsewhere: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def grid(self) -> Grid:
@@ -191,6 +194,7 @@ class Request:
             "versions": versions(),
             "method": self.spec.name,
             "config": self.config.model_dump(mode="json"),
+            **self.learned_elsewhere,
             **({"enhance": _enhancement_record(self.enhance)} if self.enhance else {}),
             **aligned,
             "acquisition": str(self.dataset.acquisition),

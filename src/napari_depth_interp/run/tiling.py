@@ -18,8 +18,8 @@ WHOLE_BYTES = 512 * 2**20
 """The same for methods that need whole sections, or margins around tiles: they compute much anew in every tile."""
 PORTION = 64
 """Target sections of one tile, for methods that need only some observed sections for them and no margins."""
-_ANEW = 1.3
-"""How many times more may be computed than kept in margins along y and x, before margins along z are made wider."""
+_ANEW, _WORTH = 1.3, 1.5
+"""How many times more may be computed than kept in margins along y and x, and what more work that is worth."""
 _ASKED = 16
 """Tiles along z whose margins are looked at, about."""
 _OF_Z = 0.5
@@ -65,10 +65,9 @@ class _Sizes:
     along_z: float = 1.0
 
     @property
-    def rank(self) -> tuple[float, float, int]:
-        """The smaller, the better."""
-        cost = self.in_plane * (1 + _OF_Z * (self.along_z - 1))
-        return max(self.in_plane, _ANEW), cost, -self.deep
+    def cost(self) -> float:
+        """Work over that without margins, roughly."""
+        return self.in_plane * (1 + _OF_Z * (self.along_z - 1))
 
 
 def tiles(
@@ -142,7 +141,9 @@ def _with_margins(request: Request, stack: Stack, region: Region, budget: int, c
         sizes = _in_plane(max(1, budget // largest), request.tile_halo, region, chunk_grid)
         found.append(_Sizes(deep, sizes.rows, sizes.columns, sizes.in_plane, _anew_along_z(request, stack, spans)))
     fitting = [each for each in found if _fits(request, stack, region, each, budget)] or found[-1:]
-    return min(fitting, key=lambda each: each.rank)
+    least = min(each.cost for each in fitting)
+    wanted = [each for each in fitting if each.in_plane <= _ANEW and each.cost <= _WORTH * least]
+    return min(wanted or fitting, key=lambda each: each.cost)
 
 
 def _depths_to_try(whole: int, step: int) -> list[int]:

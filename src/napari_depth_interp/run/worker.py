@@ -13,7 +13,7 @@ from ..errors import DepthInterpError, OutputError
 from ..io.files import explain_os_error
 from ..progress import Progress
 from ..registration import Transforms
-from ..system.cluster import check_version, share_of_threads, telling
+from ..system.cluster import check_version, share_of_threads, tell_result, telling
 from ..system.devices import limited_threads
 from .aligning import moved
 from .block_making import MEMORY, Maker, Ready, shared_memory, state_file
@@ -124,4 +124,6 @@ def make_block(version: str, folder: str, token: str, number: int, topic: str) -
             engine.maker.make(block, ready, tell)
     except OSError as error:
         raise OutputError(explain_os_error(Path(folder), error)) from error
-    return {"device": engine.request.runtime.device}
+    made = {"device": engine.request.runtime.device}
+    tell_result(worker, topic, number, made)
+    return made

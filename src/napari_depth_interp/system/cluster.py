@@ -88,6 +88,11 @@ def telling(worker: Any, topic: str, number: int) -> Report:
     return tell
 
 
+def tell_result(worker: Any, topic: str, number: int, result: Mapping[str, Any]) -> None:
+    """Send a small result before the task ends: to fetch it afterwards would take another way there and back."""
+    worker.log_event(topic, {"number": number, "result": dict(result)})
+
+
 @dataclass(frozen=True)
 class Event:
     """How far a worker is with a task."""
@@ -127,6 +132,8 @@ class Tasks:
         self._client, self.topic = client, topic
         self._messages: SimpleQueue[Any] = SimpleQueue()
         self._out: dict[Any, tuple[int, Future[Any]]] = {}
+        self._numbers: set[int] = set()
+        self._results: dict[int, Any] = {}
         client.subscribe_topic(topic, lambda event: self._messages.put(event[1]))
 
     def __len__(self) -> int:
@@ -137,6 +144,7 @@ class Tasks:
         key = f"{self.topic}-{number}"
         future = self._client.submit(function, *arguments, key=key, pure=False, priority=priority)
         self._out[future.key] = number, future
+        self._numbers.add(number)
         future.add_done_callback(self._messages.put)
 
     def heard(self, timeout: float) -> Event | Ended | None:
@@ -148,16 +156,21 @@ class Tasks:
         return self._event(message) if isinstance(message, Mapping) else self._ended(message)
 
     def _event(self, told: Mapping[str, Any]) -> Event | None:
-        if told["number"] not in (number for number, _ in self._out.values()):
+        if told["number"] not in self._numbers:
             return None  # of a worker that was given up
+        if "result" in told:
+            self._results[told["number"]] = told["result"]
+            return None
         return Event(told["number"], Progress(told["fraction"], told["message"]), told["worker"])
 
     def _ended(self, future: Future[Any]) -> Ended | None:
         number, _ = self._out.pop(future.key, (None, None))
         if number is None:
             return None
+        self._numbers.discard(number)
+        told = self._results.pop(number, None)
         if future.status == "finished":
-            return Ended(number, future.result())
+            return Ended(number, future.result() if told is None else told)
         if future.status == "error":
             return Ended(number, error=future.exception())
         return Ended(number, lost=True)

@@ -44,7 +44,7 @@ class ComputeBox(QWidget):
     Parameters
     ----------
     scoring : bool
-        Whether there is anything to score.
+        Whether there is a run, which can be scored and has a limit of the memory; otherwise a training.
     spread : bool
         Whether one run can be divided among processes.
     """
@@ -87,14 +87,15 @@ class ComputeBox(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Device", self._device)
         form.addRow(self._device_note)
-        form.addRow("Memory", self._memory)
+        if scoring:
+            form.addRow("Memory", self._memory)
         self._workers, self._scheduler = QSpinBox(), QLineEdit()
         if spread:
             self._add_processes(form)
         self._range_label = QLabel("Data range")
         form.addRow(self._range_label, self._range)
         self._range_label.setBuddy(self._range)
-        self._fold = Fold("Device, memory and data range" if scoring else "Device and memory", folded)
+        self._fold = Fold("Device, memory, range" if scoring else "Device", folded)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(row)
@@ -133,7 +134,8 @@ class ComputeBox(QWidget):
 
     def values(self) -> dict[str, Any]:
         """Return the settings that this box edits."""
-        return {"device": self._device.currentText(), "memory": self._memory.text().strip() or None}
+        device = {"device": self._device.currentText()}
+        return device | ({"memory": self._memory.text().strip() or None} if self._can_score else {})
 
     def set_values(self, settings: Settings) -> None:
         """Show these settings."""
