@@ -32,18 +32,9 @@ _INDEXING = {
     aten._unsafe_index.Tensor,
 }  # fmt: skip
 _VIEWS = (
-    "view",
-    "alias",
-    "detach",
-    "slice",
-    "select",
-    "expand",
-    "permute",
-    "transpose",
-    "as_strided",
-    "unbind",
-    "split",
-)
+    "view", "alias", "detach", "slice", "select", "expand", "permute", "transpose", "as_strided", "unbind", "split",
+)  # fmt: skip
+"""How the names of operations begin that take no memory."""
 
 
 @dataclass

@@ -10,6 +10,7 @@ from counting_device import COUNTS, counting
 
 from napari_depth_interp.method import Runtime
 from napari_depth_interp.methods import registry
+from napari_depth_interp.nn import loop
 from napari_depth_interp.nn.contract import TrainingData
 from napari_depth_interp.simulate import simulate
 from quick import QUICK, TINY
@@ -95,5 +96,6 @@ def _work(name, device, folder):
 def work_of(name, device, folder):
     """Let a method prepare and render on a device in full precision, as the one that counts computes."""
     with pytest.MonkeyPatch.context() as patch, counting():
+        patch.setattr(loop, "READ_AFTER", 1e6)  # however slow this machine is
         patch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
         return _work(name, device, folder)

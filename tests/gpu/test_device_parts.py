@@ -182,6 +182,7 @@ class TestLoop:
         """Read losses more often, so that few steps show it."""
         assert loop.READ_EVERY == 50
         monkeypatch.setattr(loop, "READ_EVERY", 10)
+        monkeypatch.setattr(loop, "READ_AFTER", 1e6)
 
     def train(self, device, steps=25, *, spoiled=None, stop=None, checkpoint=None):
         torch.manual_seed(0)
@@ -206,8 +207,8 @@ class TestLoop:
         (here, _), (there, seen) = (self.train(device) for device in (CPU, DEVICE))
         np.testing.assert_allclose(there.history.losses, here.history.losses, rtol=1e-6)
         read = [number for number, (_, progress) in enumerate(seen, 1) if progress.training is not None]
-        assert read == [1, 10, 20]
-        assert seen[-1][0].to_host == 3
+        assert read == [1, 10, 20, 25]
+        assert seen[-1][0].to_host == 4
         for one, other in zip(here.network.parameters(), there.network.parameters(), strict=True):
             torch.testing.assert_close(one, other.cpu())
 
@@ -217,6 +218,12 @@ class TestLoop:
             self.train(DEVICE, spoiled=13, checkpoint=checkpoint)
         resumed, _ = self.train(DEVICE, checkpoint=checkpoint)
         assert np.isfinite(resumed.history.losses).all()
+
+    def test_slow_steps_are_looked_at_one_by_one(self, monkeypatch):
+        """So that a pause or a stop, which wait for a look, come soon."""
+        monkeypatch.setattr(loop, "READ_AFTER", -1.0)
+        _, seen = self.train(DEVICE, steps=4)
+        assert all(progress.training is not None for _, progress in seen)
 
     def test_a_stop_between_two_looks_keeps_every_loss(self):
         trained, _ = self.train(DEVICE, stop=7)

@@ -7,6 +7,7 @@ never stopped.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -28,8 +29,8 @@ Network = TypeVar("Network", bound=nn.Module)
 Loss = Callable[[nn.Module, np.random.Generator], Tensor]
 """What a step makes small, from the network and the step's random numbers (torch is seeded from them too)."""
 
-READ_EVERY = 50
-"""Steps after which losses are read from a GPU: it would stand still while each one is waited for."""
+READ_EVERY, READ_AFTER = 50, 2.0
+"""Steps and seconds after which losses are read from a GPU: it would stand still while each one is waited for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,9 +164,9 @@ def train(
     loss : callable
     plan : Plan
     report : callable
-        Gets a :class:`Progress` after each step, with a :class:`TrainingPoint`; on a GPU only at the first step and
-        every 50th, when losses are read. It may wait (a pause), raise ``Stopped`` (the training ends and keeps the best
-        weights) or anything else (the checkpoint holds every step done).
+        Gets a :class:`Progress` after each step, with a :class:`TrainingPoint`; on a GPU only where losses are read: at
+        the first step, the last and every 50th, and after 2 seconds. It may wait (a pause), raise ``Stopped`` (the
+        training ends and keeps the best weights) or anything else (the checkpoint holds every step done).
     checkpoint : Checkpoint, optional
         Where to save now and then, and to go on from if something is there.
     validation : Validation, optional
@@ -255,6 +256,7 @@ class _Run(Generic[Network]):
         self._buffers = list(zip(self.average.module.buffers(), network.buffers(), strict=True))
         self._device = self._parameters[0].device
         self._unread: list[list[Tensor]] = []
+        self._read_at = time.monotonic()
         plain = [each for part in optimizer_steps for each in part.optimisers]
         self._full = {id(each): [group["lr"] for group in each.param_groups] for each in plain}
         self.history, self._best = History(), None
@@ -280,9 +282,15 @@ class _Run(Generic[Network]):
         for part in self._optimizer_steps:
             self._take(part, step)
         self.history.losses.append(math.nan)
-        is_asked = self._validation is not None and self._validation.is_due(number + 1, self._plan.steps)
-        if self._device.type == "cpu" or is_asked or number == 0 or (number + 1) % READ_EVERY == 0:
+        if self._device.type == "cpu" or self._is_asked_for(number + 1):
             self.read()
+
+    def _is_asked_for(self, done: int) -> bool:
+        """Return whether somebody wants to know the loss after so many steps."""
+        steps, validation = self._plan.steps, self._validation
+        is_due = validation is not None and validation.is_due(done, steps)
+        is_late = time.monotonic() - self._read_at > READ_AFTER
+        return is_due or is_late or done in (1, steps) or done % READ_EVERY == 0
 
     def _take(self, part: OptimizerStep, step: Step) -> None:
         optimisers = [self._optimisers[id(each)] for each in part.optimisers]
@@ -311,7 +319,7 @@ class _Run(Generic[Network]):
         parts = len(self._optimizer_steps)
         values = torch.stack([each for step in self._unread for each in step]).cpu().numpy().reshape(-1, parts)
         first = len(self.history.losses) - len(values)
-        self._unread = []
+        self._unread, self._read_at = [], time.monotonic()
         for number, losses in enumerate(values, start=first):
             for each in losses:
                 _check(number, float(each))

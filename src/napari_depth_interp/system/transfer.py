@@ -14,8 +14,8 @@ Part = TypeVar("Part")
 
 _ALIGNED = 8
 """Bytes: where each array of a packed copy begins, so that it can be seen as any type of numbers."""
-_FREE_OF_DOUBT = ("cuda",)
-"""Devices whose copies from pinned memory go on while the host does."""
+_PINNED = 64 * 2**20
+"""Bytes up to which values are first copied to pinned memory, from where the rest of the copy needs no host."""
 
 
 def sent(device: torch.device, *arrays: NDArray[Any]) -> tuple[Tensor, ...]:
@@ -47,8 +47,8 @@ def on_its_way(values: Tensor, device: torch.device) -> Tensor:
     """Return values of the host on a device; the copy may not have arrived, which only the host has to know."""
     if device.type == "cpu":
         return values
-    pinned = values.pin_memory() if device.type in _FREE_OF_DOUBT else values
-    return pinned.to(device, non_blocking=device.type != "mps")
+    pins = device.type == "cuda" and values.nbytes <= _PINNED
+    return (values.pin_memory() if pins else values).to(device, non_blocking=device.type != "mps")
 
 
 def fetched(results: Iterable[tuple[Part, Tensor]]) -> Iterator[tuple[Part, NDArray[Any]]]:
