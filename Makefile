@@ -8,7 +8,7 @@ BIN := .venv/bin
 endif
 export PYTHON
 
-.PHONY: help demo test lint format docs docs-assets dist benchmarks screenshots clean
+.PHONY: help demo test lint format docs docs-assets dist benchmarks screenshots napari-versions lowest release clean
 
 help:
 	@echo "make demo        fill in hidden sections of a real MRI and of simulated tissue, into demo-output/"
@@ -17,6 +17,9 @@ help:
 	@echo "make docs        the documentation into site/, and a check of every page in headless Chromium"
 	@echo "make docs-assets all pictures of README and docs, from the real window and the real command line"
 	@echo "make dist        wheel and sdist into dist/, checked by twine"
+	@echo "make release     VERSION=0.2.0: checks, builds twice, lists contents, commits, tags; sends nothing"
+	@echo "make napari-versions  a walk through the docks with the last three minor versions of napari"
+	@echo "make lowest      tests with the oldest dependencies that pyproject.toml allows"
 	@echo "make benchmarks  start-up times, speed beside scipy, quality on simulated tissue, delay of the window"
 	@echo "make screenshots only the pictures of the window"
 	@echo "make clean       remove .venv and what the tools left"
@@ -74,9 +77,21 @@ dist:
 	$(BIN)/python -m build --no-isolation
 	$(BIN)/python -m twine check --strict dist/*
 
+napari-versions:
+	@scripts/bootstrap.sh test
+	scripts/napari_versions.sh
+
+lowest:
+	@scripts/bootstrap.sh test
+	scripts/lowest.sh
+
+release:
+	@scripts/bootstrap.sh release
+	$(BIN)/python scripts/release.py $(VERSION)
+
 screenshots:
 	@scripts/bootstrap.sh test
 	scripts/with-display.sh $(BIN)/python scripts/screenshots.py
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output site dist
+	rm -rf .venv .venv-lowest .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output site dist dist-about

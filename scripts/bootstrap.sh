@@ -3,6 +3,7 @@
 #   scripts/bootstrap.sh demo   what running needs
 #   scripts/bootstrap.sh test   also the test tools, the system libraries of Qt, a virtual screen, and Chromium
 #   scripts/bootstrap.sh docs   also what builds and checks the documentation
+#   scripts/bootstrap.sh release   also what lists the contents of a release
 # Python packages are installed by uv where it can be had, by pip otherwise. A machine without a GPU gets torch's build for
 # the CPU where PyTorch's own index can be reached, and otherwise the registry's build without what only a GPU uses;
 # TORCH=cpu or TORCH=cuda says so for a machine whose GPU cannot be seen, or is not wanted.
@@ -19,7 +20,8 @@ case $level in
     demo) extras=all ;;
     test) extras=all,test ;;
     docs) extras=all,test,docs ;;
-    *) fail "there is no level '$level'; give demo, test or docs" ;;
+    release) extras=all,test,release ;;
+    *) fail "there is no level '$level'; give demo, test, docs or release" ;;
 esac
 case $(uname -s) in
     MINGW* | MSYS* | CYGWIN*) bin=.venv/Scripts ;;
@@ -113,7 +115,7 @@ install_project() {
 wanted=$(cat pyproject.toml scripts/only-for-gpus.txt <("$python" --version) | cksum)
 stamp=.venv/.installed
 installed=no
-for known in docs test demo; do
+for known in release docs test demo; do
     [ "$(cat $stamp-$known 2>/dev/null)" = "$wanted" ] && [ -x "$bin/python" ] && installed=yes
     [ "$known" != "$level" ] || break
 done

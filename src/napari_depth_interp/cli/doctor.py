@@ -25,7 +25,7 @@ _ROOM = f"{__package__.partition('.')[0]}"
 _WIDTH, _INDENT = 80, 12
 _LONGEST = 120.0
 """Seconds that torch, Qt or the small run may take on a slow disk."""
-_FOR_DEVELOPMENT = ("dev", "docs", "test")
+_FOR_DEVELOPMENT = ("dev", "docs", "release", "test")
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,11 @@ _STACK_SPECIFIC = {"z_spacing", "depths", "channel", "axis", "acquisition", "cro
 
 def preference(name: str) -> Any:
     """Return one value of the Preferences page: ``device``, ``preset`` or a colour."""
-    from napari.settings import get_plugin_settings
+    from napari import settings
 
-    return getattr(get_plugin_settings(PLUGIN).defaults, name) if _may_differ() else _default(name)
+    if not hasattr(settings, "get_plugin_settings") or not _may_differ():  # before napari 0.9 plugins have no page
+        return _default(name)
+    return getattr(settings.get_plugin_settings(PLUGIN).defaults, name)
 
 
 def colour(name: str) -> str:

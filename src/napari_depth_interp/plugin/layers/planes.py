@@ -6,6 +6,8 @@ from typing import Any
 
 import napari
 
+from .viewer_parts import camera_of, grid_of
+
 XY, XZ, YZ, SPACE = "XY", "XZ", "YZ", "3-D"
 _ORDERS = {XY: (0, 1, 2), XZ: (1, 0, 2), YZ: (2, 1, 0), SPACE: (0, 1, 2)}
 """The axes z, y, x in the order in which napari shows them, the last two (in 3-D: all) on the canvas."""
@@ -43,7 +45,7 @@ class Planes:
         if dims.ndim < 3 or plane == before:
             return
         self._turned = True
-        center = self._viewer.scene.camera.center
+        center = camera_of(self._viewer).center
         self._cameras[self._key(before)] = self._camera()
         first = dims.ndim - 3
         if before == XY and plane in _HIDDEN:
@@ -55,7 +57,7 @@ class Planes:
         )
         dims.ndisplay = 3 if plane == SPACE else 2
         for name, value in self._cameras.get(self._key(plane), {}).items():
-            setattr(self._viewer.scene.camera, name, value)
+            setattr(camera_of(self._viewer), name, value)
 
     def leave(self) -> None:
         """Look along z again, if the view was turned here."""
@@ -63,9 +65,9 @@ class Planes:
             self.show(XY)
 
     def _camera(self) -> dict[str, Any]:
-        camera = self._viewer.scene.camera
+        camera = camera_of(self._viewer)
         return {"center": tuple(camera.center), "zoom": camera.zoom, "angles": tuple(camera.angles)}
 
     def _key(self, plane: str | None) -> tuple[str | None, bool]:
         """Return what a camera belongs to: cells are smaller than the canvas."""
-        return plane, bool(self._viewer.canvas.grid.enabled)
+        return plane, bool(grid_of(self._viewer).enabled)

@@ -9,6 +9,8 @@ import napari
 import numpy as np
 from napari.layers import Layer
 
+from .viewer_parts import camera_of, fit_to_view, grid_of, size_of
+
 
 class Visibility:
     """Which layers were visible."""
@@ -41,7 +43,7 @@ class SideBySide:
 
     def show(self, layers: Sequence[Layer], together: int = 1) -> None:
         """Show these layers only, each in a cell of its own; or ``together`` channels in a cell, if they lie so."""
-        grid, camera = self._viewer.canvas.grid, self._viewer.scene.camera
+        grid, camera = grid_of(self._viewer), camera_of(self._viewer)
         if self._before is None:
             state = {name: getattr(grid, name) for name in ("enabled", "stride", "shape", "spacing")}
             self._before = (
@@ -65,20 +67,20 @@ class SideBySide:
 
     def _arrange(self, _event: Any = None) -> None:
         """Choose as many columns as make the images largest, as they are looked at now."""
-        grid, layers = self._viewer.canvas.grid, [layer for layer in self._layers if layer in self._viewer.layers]
+        grid, layers = grid_of(self._viewer), [layer for layer in self._layers if layer in self._viewer.layers]
         if not layers:
             return
         cells = -(-len(layers) // grid.stride)
         low, high = np.asarray(self._viewer.layers.extent.world)[:, list(self._viewer.dims.displayed[-2:])]
         height, width = np.maximum(high - low, 1e-12)
-        canvas_height, canvas_width = self._viewer.canvas.size
+        canvas_height, canvas_width = size_of(self._viewer)
 
         def zoom(columns: int) -> float:
             rows = -(-cells // columns)
             return float(min(canvas_width / columns / width, canvas_height / rows / height))
 
         grid.shape = (-1, max(range(1, cells + 1), key=zoom))
-        self._viewer.fit_to_view(layers=layers)
+        fit_to_view(self._viewer, layers)
 
     def stop(self, own: Sequence[Layer] = ()) -> None:
         """Bring back the grid, the camera and the layers in view; ``own`` layers may be newer than that."""
@@ -92,12 +94,12 @@ class SideBySide:
         self._unname()
         visibility.restore(own)
         for name, value in grid.items():
-            setattr(self._viewer.canvas.grid, name, value)
+            setattr(grid_of(self._viewer), name, value)
         if looked != self._looks():
-            self._viewer.fit_to_view()
+            fit_to_view(self._viewer)
             return
         for name, value in camera.items():
-            setattr(self._viewer.scene.camera, name, value)
+            setattr(camera_of(self._viewer), name, value)
 
     def _turned(self) -> tuple[Any, ...]:
         return self._viewer.dims.events.order, self._viewer.dims.events.ndisplay

@@ -1,0 +1,44 @@
+"""Recipes of other places say what pyproject.toml says."""
+
+import re
+import tomllib
+from pathlib import Path
+from xml.etree import ElementTree
+
+import yaml
+
+from command_line import depth_interp
+
+ROOT = Path(__file__).parent.parent
+PACKAGING = ROOT / "packaging"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ON_CONDA = {"huggingface-hub": "huggingface_hub", "opencv-python-headless": "py-opencv", "torch": "pytorch"}
+
+
+def test_the_conda_recipe_asks_for_the_same_packages():
+    recipe = yaml.safe_load((PACKAGING / "conda-forge" / "recipe.yaml").read_text(encoding="utf-8"))
+    asked = [re.fullmatch(r"([\w-]+)(>=.*)", line).groups() for line in PROJECT["dependencies"]]
+    python, *run = recipe["requirements"]["run"]
+    assert run == [f"{ON_CONDA.get(name, name)} {bound}" for name, bound in asked]
+    assert PROJECT["requires-python"] == f">={recipe['context']['python_min']}"
+    assert python == "python >=${{ python_min }}"
+
+
+def test_the_galaxy_tool_uses_options_and_methods_that_there_are():
+    tool = ElementTree.parse(PACKAGING / "galaxy" / "depth_interp.xml").getroot()
+    command = tool.findtext("command")
+    help_text = depth_interp("run", "--help").stdout
+    assert all(option in help_text for option in re.findall(r"--[a-z-]+", command))
+    methods = {option.get("value") for option in tool.find("./inputs/param[@name='method']")}
+    assert methods <= set(re.findall(r"^(\w+):", depth_interp("methods").stdout, re.MULTILINE))
+
+
+def test_the_workflows_use_options_that_there_are():
+    help_text = depth_interp("run", "--help").stdout + depth_interp("evaluate", "--help").stdout
+    for name in ("snakemake/Snakefile", "nextflow/main.nf"):
+        text = (PACKAGING / name).read_text(encoding="utf-8")
+        used = re.findall(
+            r"--[a-z-]+", "".join(re.findall(r'(?:"|^ +|    )(depth-interp[\s\S]*?)(?:"""|2>|\n\n)', text))
+        )
+        assert used, name
+        assert set(used) <= set(re.findall(r"--[a-z-]+", help_text)), name
