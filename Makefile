@@ -27,7 +27,7 @@ demo:
 
 # With compiled modules kept: otherwise each of the processes that tests start compiles them anew.
 test: lint
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadfile
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint:
 	@scripts/bootstrap.sh test
