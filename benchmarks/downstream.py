@@ -17,6 +17,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +262,16 @@ def figures(found: Sequence[Mapping[str, Any]], folder: Path) -> None:
         figure.savefig(folder / f"{name}.png", dpi=110)
 
 
+class _Unfinished(Exception):
+    """Nothing was left by an earlier run."""
+
+
+def _asked(volume: Labelled, every: int, setting: Setting, finished: bool) -> list[dict[str, Any]]:
+    if finished:
+        raise _Unfinished
+    return score(volume, every, setting)
+
+
 def main() -> None:
     """Print the tables; write figures and JSON."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -269,6 +280,7 @@ def main() -> None:
     parser.add_argument("--crop", type=int, nargs=3, default=(65, 112, 112), metavar=("Z", "Y", "X"))
     parser.add_argument("--folder", type=Path, default=FOLDER, help="environments of the peers")
     parser.add_argument("--segment", nargs="+", default=[], metavar="NAME=CMD", help="segmenters of your own")
+    parser.add_argument("--finished", action="store_true", help="only tables and figures of what is in --out")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="figures, JSON and what is finished")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -284,7 +296,10 @@ def main() -> None:
         for every in args.every:
             about = {"volume": volume.name, "every": every, "shape": volume.dataset.voxels.shape, "commands": commands,
                      "peers": [*setting.peers, *setting.labellers], "version": __version__}  # fmt: skip
-            rows += remembered(args.out, about, lambda volume=volume, every=every: score(volume, every, setting))  # type: ignore[misc]
+            try:
+                rows += remembered(args.out, about, partial(_asked, volume, every, setting, args.finished))
+            except _Unfinished:
+                print(f"left out, not finished: {volume.name}, every {every}", file=sys.stderr)
     found = summary(rows)
     print(machine())
     for real, every, segmenter in dict.fromkeys((row["real"], row["every"], row["segmenter"]) for row in found):

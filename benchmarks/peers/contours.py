@@ -18,6 +18,10 @@ REQUIRES = ("itk-morphologicalcontourinterpolation",)
 def fill_labels(labels: NDArray[Any], job: Job) -> NDArray[Any]:
     """Return labels of all sections."""
     itk: Any = import_module("itk")
+    itk.MultiThreaderBase.SetGlobalMaximumNumberOfThreads(1)  # with several it may crash
     known = np.zeros((job.count(len(labels)), *labels.shape[1:]), np.uint16)
     known[:: job.factor] = labels
-    return np.asarray(itk.array_from_image(itk.morphological_contour_interpolator(itk.image_from_array(known))))
+    interpolator = itk.MorphologicalContourInterpolator.New(itk.image_from_array(known))
+    interpolator.SetAxis(2)
+    interpolator.Update()
+    return np.array(itk.array_from_image(interpolator.GetOutput()))

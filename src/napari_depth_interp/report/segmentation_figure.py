@@ -13,6 +13,8 @@ from ..evaluation.downstream import Downstream
 from ..io.files import replacing
 from .labels.outlines import ADDED, MISSED, enlarged, grey, outlines
 
+_COLUMNS = 2
+
 
 class SegmentationPlanes:
     """Keeps the middle XZ plane of every stack that was segmented by one segmenter.
@@ -59,13 +61,15 @@ class SegmentationPlanes:
 
         names = [name for name in shown if name in self.planes]
         truth = drawn[:, drawn.shape[1] // 2]
-        figure = Figure(figsize=(7.0, 0.5 + 2.6 * len(names)), layout="constrained")
-        axes = figure.subplots(len(names), 1, squeeze=False)[:, 0]
+        lines = -(-len(names) // _COLUMNS)
+        figure = Figure(figsize=(4.6 * _COLUMNS, 0.4 + 4.0 * lines), layout="constrained")
+        axes = figure.subplots(lines, _COLUMNS, squeeze=False).ravel()
+        for axis in axes:
+            axis.set_axis_off()
         rows = {row["method"]: row for row in scores.of(self.segmenter)}
-        for axis, name in zip(axes, names, strict=True):
+        for axis, name in zip(axes, names, strict=False):
             axis.imshow(_drawn(*self.planes[name], truth), aspect=aspect)
             axis.set_title(_title(name, rows[name]), fontsize=9, loc="left")
-            axis.set_axis_off()
         figure.suptitle("Planes along z. Orange: what was found; blue: what was drawn.", fontsize=9)
         with replacing(path, overwrite=overwrite) as temporary:
             figure.savefig(temporary, dpi=110, format=path.suffix[1:].lower())
@@ -80,6 +84,6 @@ def _drawn(image: NDArray[Any], found: NDArray[Any], truth: NDArray[Any]) -> NDA
 
 def _title(name: str, row: Mapping[str, Any]) -> str:
     return (
-        f"{name}: {row['found']} objects of {row['drawn']}, F1 {row['f1']:.2f} (at IoU 0.7: {row['f1_70']:.2f}), "
+        f"{name}: {row['found']} objects of {row['drawn']}\nF1 {row['f1']:.2f} (at IoU 0.7: {row['f1_70']:.2f}), "
         f"volume {100 * row['volume_bias']:+.0f} %"
     )
