@@ -20,7 +20,7 @@ import argparse
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,10 @@ from napari_depth_interp.stack import Dataset
 Volume = NDArray[np.float32]
 CHOSEN_ON = ("mri_t1_studyforrest", "em_fibsem_fib25_train1", "lsfm_mesospim_cortex")
 """Volumes that the constants were chosen on."""
+ALONE = ("auto", "section_sr")
+"""Methods that make the first stack denser by itself, in the third case of each volume."""
 CASES = ((2, "box"), (2, "gaussian"), (3, "box"), (3, "gaussian"))
+_ALONE_IN = 2
 _MARGIN = 20
 """Voxels of the truth beyond the field of view of the stacks, both sides together: they are moved and turned."""
 _SCORED = 6
@@ -171,7 +174,14 @@ def errors_of(
     return float(np.linalg.norm((motion @ middle - true @ middle)[:3])), angle
 
 
-def run_case(case: Case, kind: str, thickness: int, methods: Sequence[str], *, alone: bool) -> dict[str, Any]:
+def run_alone(case: Case, kind: str, thickness: int) -> dict[str, tuple[float, float]]:
+    """Return the scores of the first stack alone, made denser."""
+    lattice = isotropic(View(case.stacks[0], case.affines[0], Profile(kind, float(thickness)), ""))  # type: ignore[arg-type]
+    truth = _on(case.truth, lattice)
+    return {f"{name}, first stack": score(_denser(case.stacks[0], name, thickness), truth) for name in ALONE}
+
+
+def run_case(case: Case, kind: str, thickness: int, methods: Sequence[str]) -> dict[str, Any]:
     """Fuse the stacks with each method; return scores, registration errors and seconds."""
     profile = Profile(kind, float(thickness))  # type: ignore[arg-type]
     views = [View(*each, profile, "") for each in zip(case.stacks, case.affines, strict=True)]
@@ -180,9 +190,6 @@ def run_case(case: Case, kind: str, thickness: int, methods: Sequence[str], *, a
     found: dict[str, Any] = {"scores": {}, "seconds": {}, "gains": {}}
     placed = [view.moved(motion) for view, motion in zip(views, case.motions, strict=True)]
     found["scores"]["cubic, best stack"] = max(score(upsampled(each, lattice, 3)[0], truth) for each in placed)
-    if alone:
-        for name in ("auto", "section_sr"):
-            found["scores"][f"{name}, first stack"] = score(_denser(case.stacks[0], name, thickness), truth)
     datasets = [Dataset.from_array(stack) for stack in case.stacks]
     centre = (np.array(case.truth.shape) - 1) / 2
     placed_by_us = None
@@ -333,19 +340,22 @@ def main() -> int:
         for number, (count, kind) in enumerate(CASES):
             if given.quick and number in (0, 3):
                 continue
-            alone = number == 2 and not given.quick
-            about = {
-                "volume": name, "side": given.side, "count": count, "kind": kind, "thickness": given.thickness,
-                "methods": methods, "alone": alone,
-            }  # fmt: skip
+            about = {"volume": name, "side": given.side, "count": count, "kind": kind, "thickness": given.thickness}
 
-            def made(
-                truth: Volume = truth, count: int = count, kind: str = kind, seed: int = number, alone: bool = alone
-            ) -> dict[str, Any]:
-                case = make_case(truth, count, kind, given.thickness, seed)
-                return run_case(case, kind, given.thickness, methods, alone=alone)
+            def case(truth: Volume = truth, count: int = count, kind: str = kind, seed: int = number) -> Case:
+                return make_case(truth, count, kind, given.thickness, seed)
 
-            rows.append((name, count, kind, remembered(given.out, about, made)))
+            def fused(case: Callable[[], Case] = case, kind: str = kind) -> dict[str, Any]:
+                return run_case(case(), kind, given.thickness, methods)
+
+            def alone(case: Callable[[], Case] = case, kind: str = kind) -> dict[str, tuple[float, float]]:
+                return run_alone(case(), kind, given.thickness)
+
+            found = remembered(given.out, {**about, "methods": methods}, fused)
+            if number == _ALONE_IN and not given.quick:
+                scores = remembered(given.out, {**about, "alone": ALONE}, alone)
+                found["scores"] = {**scores, **found["scores"]}
+            rows.append((name, count, kind, found))
             print(rows[-1], file=sys.stderr, flush=True)
     print(f"{machine()}\n\n{report(rows, methods)}")
     return 0

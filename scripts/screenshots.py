@@ -173,11 +173,14 @@ def fuse(viewer: Any, theme: str) -> None:
     import numpy as np
     from scipy.ndimage import shift
 
+    from napari_depth_interp.fusion.settings import make_fuse_settings
     from napari_depth_interp.simulate import simulate
 
-    truth = simulate("organoid", shape=(96, 96, 96), voxel_size=(1.0, 1.0, 1.0)).truth.voxels[0, 0].astype(float)
-    axial = truth.reshape(24, 4, 96, 96).mean(axis=1)
-    coronal = shift(truth, (1.5, -2.0, 2.5), order=1, mode="nearest").reshape(96, 24, 4, 96).mean(axis=2)
+    truth = simulate("organoid", shape=(64, 64, 64), voxel_size=(1.0, 1.0, 1.0)).truth.voxels[0, 0].astype(float)
+    axial = truth.reshape(16, 4, 64, 64).mean(axis=1)
+    coronal = shift(truth, (1.5, -2.0, 2.5), order=1, mode="nearest").reshape(64, 16, 4, 64).mean(axis=2)
+    noise = np.random.default_rng(0)
+    axial, coronal = (each + noise.normal(0, 30, each.shape) for each in (axial, coronal))
     sizes = {"axial": (axial, (1.0, 1.0, 4.0)), "coronal": (coronal, (1.0, 4.0, 1.0))}
     _, widget = viewer.window.add_plugin_dock_widget("napari-depth-interp", "Fuse stacks")
     with tempfile.TemporaryDirectory(prefix="fuse-") as name:
@@ -188,12 +191,16 @@ def fuse(viewer: Any, theme: str) -> None:
             image.header.set_xyzt_units("mm")
             nibabel.save(image, Path(name, f"{title}.nii.gz"))
             viewer.open(Path(name, f"{title}.nii.gz"), plugin="napari-depth-interp")
+        widget.options.set_values(make_fuse_settings(profile="box"))
         widget.run()
         wait_until(lambda: widget.job is None)
     widget.show_chessboard(1)
     viewer.dims.order = (1, 0, 2)
-    viewer.dims.set_point(1, 48.0)
+    viewer.dims.set_point(1, 32.0)
+    viewer.layers["axial fused"].contrast_limits = (0, 3000)
+    viewer.layers.selection.active.contrast_limits = (0, 3000)
     viewer.reset_view()
+    viewer.scene.camera.zoom *= 1.25
     save(viewer, f"fuse-{theme}")
     viewer.dims.order = (0, 1, 2)
     viewer.window.remove_dock_widget(widget)

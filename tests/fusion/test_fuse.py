@@ -92,7 +92,7 @@ class TestRegistration:
         assert off.max() < (0.5 if kind == "rigid" else 1.2)  # voxels; they were off by 3
         entry = found.stacks[1]
         assert entry["correlation"] > entry["correlation_before"]
-        assert np.mean(entry["gains"]) == pytest.approx(1.2, rel=0.08)
+        assert np.mean(entry["gains"]) == pytest.approx(1.2, rel=0.15)
         assert entry["registration"]["angle"] == pytest.approx(3.9, abs=0.6)
         (written,) = found.save_transforms(tmp_path / "moves")
         assert written.read_text().startswith("#Insight Transform File")

@@ -61,7 +61,7 @@ class InPlaneConfig(LeastSquaresConfig):
     """Parameters of least squares with the prior of the sharp sections."""
 
     weight: float = Field(
-        0.05,
+        0.02,
         ge=0.0,
         le=100.0,
         title="Weight of the prior",

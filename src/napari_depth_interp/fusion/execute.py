@@ -21,15 +21,15 @@ from ..system.memory import PeakMemory
 from .contrast import Match, agreement, matched
 from .motion import displacement
 from .problem import Problem, average, simulated, upsampled
-from .registering import refined, register_all
+from .registering import largest_shift, refined, register_all
 from .request import FusionRequest, as_world
 from .result import WITHIN, FusionResult
 from .solvers import Solution
 from .trial import Solve, Trial, expected_error, mixture, predict_stack, run_trial
 from .views import View, Volume
 
-_REFINED = 2
-"""Rounds of registering each stack to what the others show."""
+_REFINED, _SETTLED = 5, 0.05
+"""Rounds of registering each stack to what the others show, at most; change in voxels under which none follows."""
 _SHARES = {"register": (0.0, 0.35), "trial": (0.35, 0.65), "solve": (0.65, 0.9), "score": (0.9, 1.0)}
 _LITTLE = 0.05
 """Share of a stack that must meet the volume."""
@@ -96,12 +96,15 @@ def place_stacks(request: FusionRequest, report: Report = silent) -> Placed:
     if not request.given:
         threads = request.runtime.threads
         numbers = [view.with_voxels(np.nan_to_num(view.voxels)) for view in views]
-        moved = register_all(numbers, kind, threads=threads, report=part(report, 0.1, 0.6))
+        moved = register_all(numbers, kind, threads=threads, report=part(report, 0.1, 0.5))
         for turn in range(_REFINED):
             comparable, _ = matched(moved, lattice)
-            inner = part(report, 0.6 + 0.15 * turn, 0.75 + 0.15 * turn)
+            inner = part(report, 0.5 + 0.1 * turn, 0.6 + 0.1 * turn)
             better = refined(comparable, lattice, kind, threads=threads, report=inner)
-            moved = [view.moved(each.motion) for view, each in zip(moved, better, strict=True)]
+            pairs = list(zip(moved, better, strict=True))
+            moved = [view.moved(each.motion) for view, each in pairs]
+            if max(largest_shift(view, each) for view, each in pairs) < _SETTLED * lattice.voxel:
+                break
         views = [view.moved(each.motion) for view, each in zip(views, moved, strict=True)]
     comparable, matches = matched(views, lattice)
     after = tuple(agreement(comparable, k, lattice) for k in range(len(views)))

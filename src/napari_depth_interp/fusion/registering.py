@@ -253,6 +253,14 @@ def register_all(views: Sequence[View], kind: Registration, *, threads: int = 1,
     return found
 
 
+def largest_shift(view: View, other: View) -> float:
+    """Return how far the corners of a stack are apart under two motions."""
+    z, y, x = view.voxels.shape
+    corners = np.array([[a, b, c, 1.0] for a in (0, z - 1) for b in (0, y - 1) for c in (0, x - 1)]).T
+    apart = (view.to_world - other.to_world) @ corners
+    return float(np.linalg.norm(apart[:3], axis=0).max())
+
+
 def refined(
     views: Sequence[View], lattice: Lattice, kind: Registration, *, threads: int = 1, report: Report = silent
 ) -> list[View]:

@@ -87,6 +87,8 @@ def middle(problem: Problem) -> Problem:
     """Return the problem for the middle of a large volume."""
     shape = problem.lattice.shape
     z, y, x = (min(_SIDE, size) for size in shape)
+    if (z, y, x) == shape:
+        return problem
     corner = ((shape[0] - z) // 2, (shape[1] - y) // 2, (shape[2] - x) // 2)
     return problem.on(problem.lattice.part(corner, (z, y, x)))
 

@@ -70,6 +70,11 @@ class OptionsBox(QGroupBox):
         """Whether whole stacks are left out, too."""
         return self._score.isChecked()
 
+    def set_values(self, settings: FuseSettings) -> None:
+        """Show these settings; parameters of the method stay."""
+        self._first.set_config(settings)
+        self._more.set_config(settings)
+
     def values(self) -> dict[str, Any]:
         """Return the settings that this box edits.
 

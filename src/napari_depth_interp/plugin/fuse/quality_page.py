@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QTableWidgetItem, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QTableWidgetItem, QVBoxLayout, QWidget
 
 from ...fusion.result import described
 from ..qt_helpers import list_of_rows
 
-_HEADINGS = ("Stack", "Moved", "Turned", "Correlation", "Fit / noise", "Held out", "Left out")
+_HEADINGS = ("Stack", "Moved", "Turned", "Correlation", "Fit", "Held out")
 _TIPS = (
     "The reference comes first.",
     "How far the middle of the stack was moved.",
@@ -20,8 +20,11 @@ _TIPS = (
     "With the mean of the other stacks, before and after the registration.",
     "Difference of what is seen of the result from the sections, over their noise: 1 is as good as can be.",
     "Held-out sections: by how many dB they are predicted better than by the average.",
-    "The whole stack left out: by how many dB it is predicted better than by the average of the others.",
 )
+
+
+_FRAME = 24
+"""Pixels of the table beside its rows: frame and the bar that scrolls it sideways."""
 
 
 class QualityPage(QWidget):
@@ -34,6 +37,7 @@ class QualityPage(QWidget):
         super().__init__(parent)
         self._table = list_of_rows(_HEADINGS)
         self._table.setAccessibleName("Quality of the stacks")
+        self._table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         for column, tip in enumerate(_TIPS):
             self._table.horizontalHeaderItem(column).setToolTip(f"<qt>{tip}</qt>")
         self._words = QLabel("Fuse the stacks; how well each of them fits is shown here.")
@@ -67,6 +71,8 @@ class QualityPage(QWidget):
                 self._table.setItem(row, column, QTableWidgetItem(text))
         self._table.selectRow(min(1, len(stacks) - 1))
         self._table.resizeColumnsToContents()
+        rows = sum(self._table.rowHeight(row) for row in range(len(stacks)))
+        self._table.setFixedHeight(rows + self._table.horizontalHeader().height() + _FRAME)
         self._words.setText("\n".join(described(stacks, unit)))
         self._set_ready(bool(stacks))
 
@@ -83,5 +89,5 @@ def _cells(stack: dict[str, Any], unit: str) -> list[str]:
     moved = ["reference", "-"] if move is None else [f"{move['shift']:.2f} {unit}".strip(), f"{move['angle']:.2f}°"]
     before, after = stack["correlation_before"], stack["correlation"]
     then = "-" if math.isnan(before) else f"{before:.2f}"
-    gains = [f"{stack[name]['gain_db']:+.1f} dB" if name in stack else "-" for name in ("held_out", "left_out")]
-    return [stack["name"], *moved, f"{then} → {after:.2f}", f"{stack['consistency']['ratio']:.2f}", *gains]
+    gain = f"{stack['held_out']['gain_db']:+.1f} dB" if "held_out" in stack else "-"
+    return [stack["name"], *moved, f"{then} → {after:.2f}", f"{stack['consistency']['ratio']:.2f}", gain]
