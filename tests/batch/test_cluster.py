@@ -191,7 +191,7 @@ class TestScheduler:
         assert len(tree(target)) == 3
 
     def test_none_there(self, source, target, monkeypatch):
-        from napari_depth_interp.batch import cluster
+        from napari_depth_interp.system import cluster
 
         monkeypatch.setattr(cluster, "_CONNECT", 1)
         for address in ("tcp://127.0.0.1:9", "nonsense://x"):

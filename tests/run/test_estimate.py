@@ -167,7 +167,7 @@ def test_what_a_method_enlarges_counts():
     asked = resolve(stack((6, 80, 100)), make_settings(method="enlarge", threads=1))
     out = 24 * 320 * 400
     parts = [_Times(seen=size, made=16 * 4 * size, steps=0, prepare=0.0, rest=1e-6 * 64 * size) for size in (100, 1000)]
-    assert _extrapolated(asked, 0, (parts[0], parts[1]), (parts[0], parts[0])) == pytest.approx(1e-6 * out)
+    assert sum(_extrapolated(asked, 0, (parts[0], parts[1]), (parts[0], parts[0]))) == pytest.approx(1e-6 * out)
     assert largest_tile(asked) == 6 * 80 * 100 + out
 
 

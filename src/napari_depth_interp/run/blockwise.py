@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -45,8 +44,6 @@ from .spreading import check_spreadable, spread
 _SHARE_OF_COARSER = 0.1
 """Share of the time that a block of a coarser resolution takes of one of the next finer, roughly."""
 _TOLD = "told.json"
-
-_log = logging.getLogger(__name__)
 
 
 def is_blockwise(target: Target) -> bool:

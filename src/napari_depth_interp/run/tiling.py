@@ -111,7 +111,7 @@ def _portions(
         return
     for span in _spans(region[0], _depth_of_portions(request, stack, region, budget, chunk_grid)):
         pixels = max(1, budget // _depth_of(request, stack, span))
-        found = _in_plane(pixels, halo, region, chunk_grid)
+        found = _in_plane(pixels, halo, region, stack.voxels.shape, chunk_grid)
         yield span, found.rows, found.columns
 
 
@@ -138,7 +138,7 @@ def _with_margins(request: Request, stack: Stack, region: Region, budget: int, c
     for deep in _depths_to_try(whole, step):
         spans = _spans(region[0], deep)
         largest = _largest_depth(request, stack, spans)
-        sizes = _in_plane(max(1, budget // largest), request.tile_halo, region, chunk_grid)
+        sizes = _in_plane(max(1, budget // largest), request.tile_halo, region, stack.voxels.shape, chunk_grid)
         found.append(_Sizes(deep, sizes.rows, sizes.columns, sizes.in_plane, _anew_along_z(request, stack, spans)))
     fitting = [each for each in found if _fits(request, stack, region, each, budget)] or found[-1:]
     least = min(each.cost for each in fitting)
@@ -158,9 +158,9 @@ def _depths_to_try(whole: int, step: int) -> list[int]:
 def _fits(request: Request, stack: Stack, region: Region, sizes: _Sizes, budget: int) -> bool:
     halo = request.tile_halo or 0
     _, height, width = stack.voxels.shape
-    rows, columns = min(height, sizes.rows + 2 * halo), min(width, sizes.columns + 2 * halo)
+    rows, columns = _wider(sizes.rows, sizes.columns, halo)
     deep = _largest_depth(request, stack, _spans(region[0], sizes.deep))
-    return bool(rows * columns * deep <= budget)
+    return bool(min(height, rows) * min(width, columns) * deep <= budget)
 
 
 def _anew_along_z(request: Request, stack: Stack, spans: list[slice]) -> float:
@@ -174,10 +174,13 @@ def _anew_along_z(request: Request, stack: Stack, spans: list[slice]) -> float:
     return float(sum(each.stop - each.start for each in seen) / used)
 
 
-def _in_plane(pixels: int, halo: int | None, region: Region, chunk_grid: Chunks | None) -> _Sizes:
+def _in_plane(
+    pixels: int, halo: int | None, region: Region, shape: tuple[int, ...], chunk_grid: Chunks | None
+) -> _Sizes:
     """Return rows and columns of tiles that have at most ``pixels`` pixels, margins included (if that can be)."""
     height, width = (each.stop - each.start for each in region[1:])
-    if halo is None or pixels >= (height + _outside(halo, region[1])) * (width + _outside(halo, region[2])):
+    highest, widest = (min(*each) for each in zip(shape[1:], _wider(height, width, halo), strict=True))
+    if halo is None or pixels >= highest * widest:
         return _Sizes(0, height, width)
     _, high, wide = chunk_grid or (0, 1, 1)
     if not halo:
@@ -187,8 +190,8 @@ def _in_plane(pixels: int, halo: int | None, region: Region, chunk_grid: Chunks 
     for parts in range(1, height + 1):
         rows = -(-height // parts)
         rows = min(height, -(-rows // high) * high)
-        left = pixels // min(height, rows + 2 * halo)
-        columns = width if left >= width else max(0, left - 2 * halo) // wide * wide
+        left = pixels // min(highest, rows + 2 * halo)
+        columns = width if left >= widest else max(0, left - 2 * halo) // wide * wide
         if columns >= max(1, min(wide, width)):
             anew = _anew(rows, height, halo) * _anew(columns, width, halo)
             found.append(_Sizes(0, rows, columns, anew))
@@ -198,8 +201,9 @@ def _in_plane(pixels: int, halo: int | None, region: Region, chunk_grid: Chunks 
     return min(found, key=lambda each: each.in_plane) if found else _Sizes(0, *smallest, 9.0)
 
 
-def _outside(halo: int, part: slice) -> int:
-    return 0 if part.start == 0 else 2 * halo
+def _wider(height: int, width: int, halo: int | None) -> tuple[int, int]:
+    """Return rows and columns with margins on both sides."""
+    return height + 2 * (halo or 0), width + 2 * (halo or 0)
 
 
 def _without_margins(pixels: int, width: int, chunk_grid: Chunks | None) -> tuple[int, int]:
