@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +43,18 @@ def stack(dtype: str = "uint16") -> np.ndarray:
     z, y, x = np.indices(SHAPE)
     values = (np.sin(y / 3) + np.cos(x / 4) + 2) * 40 + 7 * z
     return values.astype(dtype)
+
+
+@cache
+def gzipped_zeros() -> bytes:
+    """Return 256 MB of zeros as gzip members, one after the other: quickly made, and read like a single one."""
+    return gzip.compress(bytes(2**22), mtime=0) * 64
+
+
+@cache
+def deflated_zeros() -> bytes:
+    """Return 200 MB of zeros as one zlib stream."""
+    return zlib.compress(bytes(200 * 2**20), 1)
 
 
 class Folder:

@@ -15,7 +15,7 @@ import imagecodecs
 import nibabel
 import numpy as np
 import pydicom
-from cases import SHAPE, Folder, stack
+from cases import SHAPE, Folder, deflated_zeros, gzipped_zeros, stack
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless
 
@@ -133,7 +133,7 @@ def _flipped(folder: Folder, name: str, data: bytes) -> None:
 
 
 def _lies(folder: Folder) -> None:
-    zeros = gzip.compress(bytes(2**28), 1)
+    zeros = gzipped_zeros()
     huge = "100000 100000 1000"
     for name, data in (
         ("NRRD sizes 10^13", nrrd(huge)), ("NRRD negative sizes", nrrd("-20 24 4")),
@@ -154,7 +154,7 @@ def _lies(folder: Folder) -> None:
         ("MetaImage, spacing 0", mha(ElementSpacing="0 0 0")), ("MetaImage, no end", b"ObjectType = Image\n" * 90_000),
     ):  # fmt: skip
         folder.add("other formats, lying sizes", name, "in.mha", data)
-    folder.add("bombs", "MetaImage, 256 MB after the voxels", "in.mha", mha(zlib.compress(bytes(2**28), 1)), "either")
+    folder.add("bombs", "MetaImage, 200 MB after the voxels", "in.mha", mha(deflated_zeros()), "either")
     head = bytearray(gzip.decompress(mgz()))
     for name, values in (
         ("10^9 frames", (20, 24, 4, 10**9)),
@@ -248,7 +248,7 @@ def _folders(folder: Folder) -> None:
         "N5 and sequences",
         "N5, a bomb",
         "in.n5",
-        lambda path: _n5(path, {}, head + gzip.compress(bytes(2**28), 1)),
+        lambda path: _n5(path, {}, head + gzipped_zeros()),
         "either",
     )
     for name, write in (

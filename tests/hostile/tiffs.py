@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 import os
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 import tifffile
-from cases import SHAPE, Folder, stack
+from cases import SHAPE, Folder, deflated_zeros, stack
 
 _IMAGEJ = {"axes": "ZYX", "spacing": 2.0, "unit": "um"}
 _OME = {"axes": "ZYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 2.0}
@@ -227,7 +226,7 @@ def _flips(folder: Folder) -> None:
 
 def _bombs(folder: Folder) -> None:
     """Strips that expand to far more than they should."""
-    bomb = zlib.compress(bytes(200 * 2**20), 9)
+    bomb = deflated_zeros()
     for name, options in {"strip": {"rowsperstrip": 24}, "tile": {"tile": (32, 32)}}.items():
         data = ome(compression="zlib", **options)
         with tifffile.TiffFile(io.BytesIO(data)) as tif:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
-from cases import Folder, stack
+from cases import Folder, deflated_zeros, stack
 
 from napari_depth_interp import io
 from napari_depth_interp.stack import Dataset
@@ -181,7 +180,7 @@ def _chunks(folder: Folder) -> None:
         file.write_bytes(bytes(data))
 
     folder.add(kind, "blosc of 2 GB", "in.zarr", _spoiled(lying))
-    bomb = zlib.compress(bytes(200 * 2**20), 9)
+    bomb = deflated_zeros()
     folder.add("bombs", "OME-Zarr chunk of 200 MB (zlib)", "in.zarr", _bomb_v2("zlib", bomb))
     zstd = zarr.codecs.ZstdCodec(level=1)
 
@@ -191,7 +190,7 @@ def _chunks(folder: Folder) -> None:
         write(path)
         shutil.rmtree(path / "0")
         zarr.create_array(store=str(path / "0"), data=stack(), compressors=zstd, zarr_format=3, chunks=(2, 24, 20))
-        chunks(path)[0].write_bytes(Zstd(19).encode(bytes(200 * 2**20)))
+        chunks(path)[0].write_bytes(Zstd(3).encode(bytes(200 * 2**20)))
 
     folder.add("bombs", "OME-Zarr chunk of 200 MB (zstd)", "in.zarr", zstd_bomb)
 

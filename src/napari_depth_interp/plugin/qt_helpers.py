@@ -43,8 +43,9 @@ def with_key(tip: str, does: str) -> str:
 
 
 def growing_form(parent: QWidget | None = None) -> QFormLayout:
-    """Return a form whose fields take the width that there is, on all systems."""
+    """Return a form whose fields take the width that there is, and stand below their labels where it is too little."""
     form = QFormLayout(parent)
+    form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
     form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     return form
 
@@ -60,7 +61,7 @@ class GroupedChoice(QComboBox):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        let_shrink(self, 12)
+        let_shrink(self, 8)
         self.view().setItemDelegate(_OneLine(self))
         self.view().setMinimumWidth(560)
         self.view().setTextElideMode(Qt.TextElideMode.ElideRight)

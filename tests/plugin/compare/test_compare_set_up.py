@@ -194,7 +194,7 @@ class TestLpips:
     def test_the_label_says_what_is_loaded(self, widget, offline, tmp_path, monkeypatch):
         box = widget.methods
         box.refresh()
-        assert "loads 244 MB from the internet, once" in read(box, "lpips")
+        assert "downloads 244 MB once" in read(box, "lpips")
         assert box.lpips() is None
         tick(box, "lpips")
         pick(box, "Network of LPIPS", "squeeze")

@@ -221,8 +221,8 @@ class TestRepairing:
         viewer.dims.set_point(0, 2.0 * (MISSING + 1))
         press(found.suspects, "add section")
         assert rows(found)[:2] == [f"{MISSING}: missing\nleft as it is", f"{MISSING + 1}: named\nleft as it is"]
-        assert "'Also two or more neighbouring sections' makes both anew" in table(found).item(0, 0).toolTip()
-        tick(found.suspects, "Also two or more neighbouring sections")
+        assert "'Also several in a row' makes both anew" in table(found).item(0, 0).toolTip()
+        tick(found.suspects, "Also several in a row")
         assert rows(found)[0] == f"{MISSING}: missing\nmade anew from its neighbours"
         new = repair(qtbot, found)
         assert new.metadata[RECORD_KEY]["repaired"] == sorted([*ALL, MISSING + 1])

@@ -37,7 +37,7 @@ class ChannelChoice(QWidget):
         self._kind = QComboBox()
         self._kind.setAccessibleName("Channels")
         self._kind.setToolTip(f"<qt>{_TIPS[ALL]}</qt>")
-        let_shrink(self._kind, 12)
+        let_shrink(self._kind, 8)
         for kind, tip in _TIPS.items():
             add_choice(self._kind, "", kind, f"<qt>{tip}</qt>")
         row = QHBoxLayout(self)

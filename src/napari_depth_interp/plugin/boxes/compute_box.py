@@ -50,7 +50,7 @@ class ComputeBox(QWidget):
         self._device_note = QLabel()
         self._device_note.setObjectName("device note")
         self._device_note.setWordWrap(True)
-        self._score = QCheckBox("Score: keep one section in")
+        self._score = QCheckBox("Score: keep 1 section in")
         self._score.setObjectName("score")
         self._score.setToolTip(
             "<qt>Hide sections of this stack, fill them from the kept ones and compare with the truth. "
@@ -60,7 +60,7 @@ class ComputeBox(QWidget):
         self._every = QSpinBox()
         self._every.setRange(2, 100)
         self._every.setToolTip("2: every second section is kept, the others are hidden and compared.")
-        self._every.setAccessibleName("Score: keep one section in")
+        self._every.setAccessibleName("Score: keep 1 section in")
         self._range = DataRangeEdit()
         row = QHBoxLayout()
         row.addWidget(self._score)

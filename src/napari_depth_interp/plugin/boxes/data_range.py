@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QLineEdit, QWidget
 
 from ...errors import RequestError
@@ -12,8 +13,13 @@ class DataRangeEdit(QLineEdit):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setPlaceholderText("automatic: percentiles 0.1 to 99.9")
+        self.setPlaceholderText("auto: percentiles 0.1 to 99.9")
         self.setToolTip("<qt>Full range of intensities for PSNR and SSIM, such as -1000 1000 for CT.</qt>")
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Ask for the width of what stands for empty, so that a form puts the field below its label if need be."""
+        hint = super().minimumSizeHint()
+        return QSize(self.fontMetrics().horizontalAdvance(self.placeholderText()) + hint.height(), hint.height())
 
     def value(self) -> tuple[float, float] | None:
         """Return low and high, or None.

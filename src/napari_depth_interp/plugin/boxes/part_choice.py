@@ -58,7 +58,7 @@ class PartChoice(QWidget):
         self.times.setToolTip(f"<qt>{describe('times')}</qt>")
         self.times.setPlaceholderText("all; for example 0:3")
         self._exclude.setToolTip(f"<qt>{describe('exclude')}</qt>")
-        self._exclude.setPlaceholderText("none; for example 12,40-41")
+        self._exclude.setPlaceholderText("none; or 12,40-41")
         form.addRow("Part", self._kind)
         form.addRow("Rows and columns", self._typed)
         form.addRow("Time points", self.times)

@@ -28,7 +28,7 @@ class SeriesChoice(QWidget):
         self._names = QComboBox()
         self._names.setAccessibleName("Series")
         self._names.setToolTip(_TIP)
-        let_shrink(self._names, 12)
+        let_shrink(self._names, 8)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(QLabel("Series"))

@@ -186,7 +186,7 @@ class StackBox(QGroupBox):
         self._layers = QComboBox()
         self._layers.setToolTip("The image layer whose sections are the input.")
         self._layers.setAccessibleName("Layer")
-        let_shrink(self._layers, 12)
+        let_shrink(self._layers, 8)
         self._layers.currentIndexChanged.connect(self._layer_chosen)
         self._pin = QPushButton("Pin")
         self._pin.setCheckable(True)

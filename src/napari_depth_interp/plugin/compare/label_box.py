@@ -28,7 +28,7 @@ class LabelMethodsBox(QGroupBox):
         self._methods: dict[str, QCheckBox] = {}
         self._images = QComboBox()
         self._images.setToolTip("<qt>The image that the labels were drawn on. Some methods look at it.</qt>")
-        let_shrink(self._images, 12)
+        let_shrink(self._images, 8)
         form = growing_form(self)
         for spec in registry.SPECS.values():
             box = QCheckBox(spec.title)

@@ -44,10 +44,10 @@ class MethodRow(QWidget):
         self._methods = QComboBox()
         for spec in (each for each in registry.specs() if not each.enhances):
             add_choice(self._methods, spec.title, spec.name, f"<qt>{spec.summary} Time: {spec.cost}.</qt>")
-        let_shrink(self._methods, 10)
+        let_shrink(self._methods, 7)
         self._presets = QComboBox()
         self._presets.setToolTip(f"<qt>{describe('preset')}</qt>")
-        let_shrink(self._presets, 8)
+        let_shrink(self._presets, 6)
         policy = self._presets.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         self._presets.setSizePolicy(policy)
@@ -157,7 +157,7 @@ class MethodsBox(QGroupBox):
         elif download.stored.is_file():
             where = "weights are on this machine"
         else:
-            where = f"loads {size_in_words(download.size)} from the internet, once"
+            where = f"downloads {size_in_words(download.size)} once"
         self._lpips.setText(f"LPIPS ({where})")
         self._lpips.setToolTip(
             f"<qt>Perceptual distance, from a network trained on photographs. Its weights come from {download.url}, "

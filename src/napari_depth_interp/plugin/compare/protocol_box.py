@@ -62,6 +62,7 @@ class ProtocolBox(QGroupBox):
         self._kind = QComboBox()
         for kind, (title, _) in _KINDS.items():
             self._kind.addItem(title, kind)
+        let_shrink(self._kind, 16)
         self._kind.setToolTip("<qt>How sections whose truth is known are hidden from the methods.</qt>")
         self._kind.setAccessibleName("Protocol")
         self._every = QSpinBox()
@@ -70,7 +71,7 @@ class ProtocolBox(QGroupBox):
         self._sections = QLineEdit()
         self._sections.setPlaceholderText("for example 3, 7, 9")
         self._reference = QComboBox()
-        let_shrink(self._reference, 12)
+        let_shrink(self._reference, 8)
         self._words = QLabel()
         self._words.setObjectName("summary")
         self._words.setWordWrap(True)

@@ -30,7 +30,7 @@ _FIELDS = {
     "resume": "'go on'",
     "overwrite": "'make all anew'",
     "uncertainty": "'Also write the uncertainty'",
-    "gaps": "'Also two or more neighbouring sections'",
+    "gaps": "'Also several in a row'",
     "sections": "the list of 'Suspected sections'",
     "remove": "'Leave a gap'",
     "methods": "the list of methods",

@@ -77,7 +77,7 @@ class LayersBox(QGroupBox):
         row.addWidget(self._pin)
         row.addWidget(self._open)
         for box in (self._layers, self._images):
-            let_shrink(box, 12)
+            let_shrink(box, 8)
         form = growing_form()
         form.addRow("Image", self._images)
         layout = QVBoxLayout(self)

@@ -26,7 +26,7 @@ class LabelMethodBox(QGroupBox):
         super().__init__("Method", parent)
         self._form: ConfigForm | None = None
         self._methods = QComboBox()
-        let_shrink(self._methods, 12)
+        let_shrink(self._methods, 8)
         for spec in registry.SPECS.values():
             add_choice(self._methods, spec.title, spec.name, f"<qt>{spec.summary}</qt>")
         self._methods.setCurrentIndex(max(0, self._methods.findData(LabelSettings.model_fields["method"].default)))

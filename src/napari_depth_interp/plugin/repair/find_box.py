@@ -8,7 +8,6 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QDoubleSpinBox,
-    QGridLayout,
     QGroupBox,
     QLabel,
     QPushButton,
@@ -51,13 +50,11 @@ class FindBox(QGroupBox):
         inner = QWidget()
         column = QVBoxLayout(inner)
         column.setContentsMargins(0, 0, 0, 0)
-        grid = QGridLayout()
-        for place, (name, box) in enumerate(self._kinds.items()):
+        for name, box in self._kinds.items():
             box.setChecked(True)
             box.setToolTip(f"<qt>Score: {KINDS[name].score}.</qt>")
             box.toggled.connect(self._edited)
-            grid.addWidget(box, place // 2, place % 2)
-        column.addLayout(grid)
+            column.addWidget(box)
         form = growing_form()
         self._sensitivity.setRange(0.1, 10.0)
         self._sensitivity.setSingleStep(0.25)

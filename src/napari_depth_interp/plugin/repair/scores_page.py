@@ -38,7 +38,7 @@ class ScoresPage(QWidget):
         self._kinds = QComboBox()
         self._kinds.setAccessibleName("Kind of damage")
         self._kinds.setToolTip("<qt>Which kind of damage is drawn.</qt>")
-        let_shrink(self._kinds, 12)
+        let_shrink(self._kinds, 8)
         self._words = QLabel("Press Find damaged sections, in Set up.")
         self._words.setObjectName("summary")
         self._words.setWordWrap(True)

@@ -86,7 +86,7 @@ class SuspectsBox(QGroupBox):
         self._add = QPushButton("Add the section in view")
         self._add.setObjectName("add section")
         self._add.setToolTip("<qt>List a section that was not found: it is then made anew.</qt>")
-        self._gaps = QCheckBox("Also two or more neighbouring sections")
+        self._gaps = QCheckBox("Also several in a row")
         self._gaps.setToolTip(f"<qt>{describe('gaps', RepairSettings)}</qt>")
         self._align = QComboBox()
         for text, kind in (("no", "none"), ("sideways", "translation"), ("sideways and turned", "rigid")):

@@ -146,7 +146,7 @@ class DataBox(QGroupBox):
         self._info.setObjectName("summary")
         self._info.setWordWrap(True)
         self._spacing = QLineEdit()
-        self._spacing.setPlaceholderText("where a stack does not say it")
+        self._spacing.setPlaceholderText("where a file has none")
         self._spacing.setToolTip(f"<qt>{describe('z_spacing')} Used only for stacks that have none.</qt>")
         form = growing_form()
         form.addRow("From", self._kind)
