@@ -29,7 +29,15 @@ assert sys.argv[2] == qtpy.API_NAME
 assert OTHER not in sys.modules
 platformdirs.user_config_dir = lambda *args, **kwargs: sys.argv[1]
 failures = []
-sys.excepthook = lambda *error: failures.append(error)
+
+
+def failed(*error):
+    """Keep what fails in an event, which ends nothing by itself, and say it."""
+    failures.append(error)
+    sys.__excepthook__(*error)
+
+
+sys.excepthook = failed
 
 
 def wait_until(true, seconds=20):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from napari.utils.notifications import notification_manager, show_warning
+from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QSize, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
@@ -147,6 +148,8 @@ class JobWidget(QWidget):
 
     def _join_docks(self) -> None:
         """Lie over our other dock at this side, with tabs: one above the other would leave room for neither."""
+        if not isalive(self):  # closed before the window came to it
+            return
         mine, window = self.parent(), self.window()
         if not isinstance(mine, QDockWidget) or not isinstance(window, QMainWindow) or mine.isFloating():
             return
