@@ -24,6 +24,8 @@ Rows = Sequence[Mapping[str, Any]]
 OURS, SPARSE, RECORDED, BASELINE = "auto:fast", "sparse", "recorded", "linear"
 _CLEAR = 0.02
 """F1, or share of a count or volume, by which two contenders differ at least to be told apart."""
+_ENOUGH = 6
+"""Images under which no signed-rank test can reach p < 0.05, however they differ."""
 _SHOWN = (
     SPARSE,
     "sparse, nearest",
