@@ -125,7 +125,7 @@ def as_type(voxels: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     if dtype.kind not in "iu":
         return voxels.astype(dtype)
     limits = np.iinfo(dtype)
-    return np.rint(voxels).clip(limits.min, limits.max).astype(dtype)
+    return np.asarray(np.rint(voxels).clip(limits.min, limits.max), dtype)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

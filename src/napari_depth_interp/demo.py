@@ -26,7 +26,7 @@ from .stack import Dataset
 _SEGMENTED = ("linear", "cubic", "flow", "auto")
 """Methods that fill the stack that is segmented, too: those that many would compare, so that it takes seconds."""
 _SEGMENTER = "watershed"
-_NUCLEI = (41, 80, 80)
+_NUCLEI = (29, 64, 64)
 """Sections, rows and columns of the stack that is segmented."""
 
 
