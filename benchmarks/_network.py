@@ -119,8 +119,9 @@ def _patch(
     for axis in range(3):
         if random.random() < 0.5:
             seen, truth = np.flip(seen, axis), np.flip(truth, axis)
-    seen = np.clip(seen, 0, None) ** random.uniform(0.7, 1.4) + random.normal(0, random.uniform(0, 0.1), seen.shape)
-    return np.ascontiguousarray(seen, np.float32), np.ascontiguousarray(truth)
+    noise = random.normal(0, random.uniform(0, 0.1), seen.shape)
+    made = np.clip(seen, 0, None) ** random.uniform(0.7, 1.4) + noise
+    return np.ascontiguousarray(made, np.float32), np.ascontiguousarray(truth)
 
 
 def scaled(voxels: NDArray[Any]) -> NDArray[np.float32]:

@@ -56,7 +56,7 @@ def cropped(dataset: Dataset, crop: Sequence[int], every: int) -> Dataset:
     """Return the centre of the first channel and time point; CT is clipped to -1000..1000."""
     voxels = dataset.voxels[0, 0]
     if voxels.dtype.kind == "i" and voxels.min() <= -500:
-        voxels = voxels.clip(*HOUNSFIELD)
+        voxels = voxels.clip(int(HOUNSFIELD[0]), int(HOUNSFIELD[1]))
     sizes = [min(size, wanted) for size, wanted in zip(voxels.shape, crop, strict=True)]
     sizes[0] = (sizes[0] - 1) // every * every + 1
     start = [(size - wanted) // 2 for size, wanted in zip(voxels.shape, sizes, strict=True)]
@@ -125,7 +125,7 @@ def as_type(voxels: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     if dtype.kind not in "iu":
         return voxels.astype(dtype)
     limits = np.iinfo(dtype)
-    return np.rint(voxels).clip(limits.min, limits.max).astype(dtype)
+    return np.asarray(np.rint(voxels).clip(limits.min, limits.max), dtype)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -156,7 +156,7 @@ def _sparse(question: Question, labels: NDArray[Any], setting: Setting) -> Itera
 def _row(volume: Labelled, found: NDArray[Any], contender: str, segmenter: str) -> dict[str, Any]:
     """Return scores on all sections; lengths in pixels of a section."""
     assert volume.labels is not None
-    depths = np.arange(len(found)) * _step(volume.dataset)
+    depths = np.arange(len(found), dtype=np.float64) * _step(volume.dataset)
     return {"contender": contender, "segmenter": segmenter} | object_scores(volume.labels, found, depths, (1.0, 1.0))
 
 

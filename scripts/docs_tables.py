@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 import napari_depth_interp
+import worth_page
 from napari_depth_interp.cli.app import app
 from napari_depth_interp.damage.kinds import KINDS
 from napari_depth_interp.damage.settings import RepairSettings
@@ -272,6 +273,11 @@ def label_metrics() -> str:
             unit = "unit of the voxel size" if metric.unit == "length" else metric.unit
             rows.append((f"`{name}`", metric.heading, place, unit, _BEST[metric.better], metric.help))
     return table(["name", "in tables", "in", "unit", "best", "meaning"], rows)
+
+
+def segmentation_verdicts() -> str:
+    """Return whether filling helped segmenters in the benchmark of experts' labels."""
+    return worth_page.verdicts(worth_page.results("downstream")["summary"])
 
 
 def object_metrics() -> str:

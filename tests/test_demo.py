@@ -83,7 +83,7 @@ def test_nuclei_are_segmented_and_compared(done):
     rows = {row["method"]: row for row in found["rows"] if (row["segmenter"], row["grid"]) == ("watershed", "dense")}
     assert list(rows) == ["linear", "sparse stack", "recorded dense stack"]
     assert rows["recorded dense stack"]["f1"] > 0.9
-    assert rows["linear"]["drawn"] == found["objects"] > 100
+    assert rows["linear"]["drawn"] == found["objects"] > 40
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "What it is worth: segmentations against labels" in page
     assert "Look through the sections" in page

@@ -22,6 +22,9 @@ _LEVELS, _ITERATIONS, _SIGMA = (4, 2, 1), 20, 1.5
 _INSIDE = 0.99
 """Of a pixel that is read from inside the image; others stay where they are."""
 
+_INSIDE = 0.99
+"""Share of a pixel that has to be read from inside the image; others stay where they are."""
+
 
 def fill(stack: NDArray[Any], job: Job) -> NDArray[Any]:
     """Return the dense stack."""
@@ -58,9 +61,8 @@ def _field(sitk: Any, fixed: Any, moving: Any) -> Any:
 def _warped(sitk: Any, image: Any, field: Any, share: float) -> NDArray[Any]:
     scaled = sitk.GetImageFromArray(share * sitk.GetArrayFromImage(field), isVector=True)
     scaled.CopyInformation(field)
-    moved = sitk.Warp(
-        image, sitk.Cast(scaled, sitk.sitkVectorFloat64), sitk.sitkLinear, image.GetSize(), edgePaddingValue=0.0
+    moved, inside = (
+        sitk.GetArrayFromImage(sitk.Warp(each, scaled, sitk.sitkLinear, image.GetSize(), edgePaddingValue=0.0))
+        for each in (image, image * 0 + 1)
     )
-    inside = sitk.Warp(image * 0 + 1, scaled, sitk.sitkLinear, image.GetSize(), edgePaddingValue=0.0)
-    values, known = sitk.GetArrayFromImage(moved), sitk.GetArrayFromImage(inside) > 0.99
-    return np.where(known, values, sitk.GetArrayFromImage(image))
+    return np.asarray(np.where(inside > _INSIDE, moved, sitk.GetArrayFromImage(image)))

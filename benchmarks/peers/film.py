@@ -36,11 +36,12 @@ def fill(stack: NDArray[Any], job: Job) -> NDArray[Any]:
     places = np.arange(job.count(depth)) * 2**halvings / job.factor
     below = np.minimum(places.astype(int), len(frames) - 2)
     share = (places - below)[:, None, None]
-    made, array = np.asarray(frames), job.high - job.low
-    return job.low + array * ((1 - share) * made[below] + share * made[below + 1])[:, :height, :width]
+    made = np.asarray(frames)
+    dense = ((1 - share) * made[below] + share * made[below + 1])[:, :height, :width]
+    return np.asarray(job.low + dense * (job.high - job.low))
 
 
 def _middle(model: Any, below: NDArray[Any], above: NDArray[Any]) -> NDArray[Any]:
     colours = [np.repeat(each[None, ..., None], 3, axis=-1) for each in (below, above)]
     found = model({"x0": colours[0], "x1": colours[1], "time": np.full((1, 1), 0.5, np.float32)})
-    return np.asarray(found["image"])[0].mean(-1)
+    return np.asarray(found["image"][0]).mean(-1, dtype=np.float32).astype(np.float32)

@@ -27,7 +27,7 @@ from .system.optional import need
 _SEGMENTED = ("linear", "cubic", "flow", "auto")
 """Methods that fill the stack that is segmented, too: those that many would compare, so that it takes seconds."""
 _SEGMENTER = "watershed"
-_NUCLEI = (41, 80, 80)
+_NUCLEI = (29, 64, 64)
 """Sections, rows and columns of the stack that is segmented."""
 
 

@@ -104,7 +104,7 @@ def _spread(count: int, most: int) -> NDArray[np.intp]:
 def _grey(sections: NDArray[Any], data_range: tuple[float, float]) -> NDArray[np.uint8]:
     low, high = data_range
     shades = np.nan_to_num((sections.astype(np.float32) - low) / (high - low), nan=1.0)
-    return (np.clip(shades, 0, 1) * _GREY).round().astype(np.uint8)
+    return np.asarray((np.clip(shades, 0, 1) * _GREY).round(), np.uint8)
 
 
 def _made(
