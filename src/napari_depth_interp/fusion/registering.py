@@ -268,15 +268,14 @@ def refined(
 
     The volume that the others make has no thick direction left, where two stacks alone have one each.
     """
-    problem = Problem.of(views, lattice)
-    found = [views[0]]
+    found = list(views)
     for number, view in enumerate(views[1:], 1):
         report(Progress((number - 1) / (len(views) - 1), f"refining {view.name}"))
-        others = problem.without_view(number)
+        others = Problem.of([each for k, each in enumerate(found) if k != number], lattice)
         volume, _ = solve(others, _QUICK, average(others, 1))
         image = volume_image(volume, lattice)
         motion = register(as_image(view), image, view.motion, kind, levels=1, threads=threads)
-        found.append(view.moved(motion))
+        found[number] = view.moved(motion)
     return found
 
 
