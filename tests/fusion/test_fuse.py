@@ -83,12 +83,13 @@ class TestRegistration:
         there = np.eye(4)  # from voxels (z, y, x) of the moved specimen to those of the first
         there[:3, :3], there[:3, 3] = turn, centre - turn @ centre + [1.5, -1.0, 0.7]
         moved = thick(1, motion=there) * 1.2
-        affines = [affine_along(2), affine_along(1)]
+        size = np.diag([0.02, 0.02, 0.02, 1.0]) if kind == "rigid" else np.eye(4)  # voxels of any size
+        affines = [size @ affine_along(2), size @ affine_along(1)]
         found = ndi.fuse(thick(2), moved, affines=affines, registration=kind, profile="box", threads=1, unchecked=True)
         swap = np.eye(4)[[2, 1, 0, 3]]
-        wanted = swap @ there @ swap
+        wanted = size @ swap @ there @ swap @ np.linalg.inv(size)
         corners = np.array([[x, y, z, 1.0] for x in (0, 31) for y in (0, 31) for z in (0, 31)]).T
-        off = np.linalg.norm((found.motions[1] @ corners - wanted @ corners)[:3], axis=0)
+        off = np.linalg.norm((np.linalg.inv(size) @ (found.motions[1] - wanted) @ size @ corners)[:3], axis=0)
         assert off.max() < (0.5 if kind == "rigid" else 1.2)  # voxels; they were off by 3
         entry = found.stacks[1]
         assert entry["correlation"] > entry["correlation_before"]

@@ -28,7 +28,7 @@ from .solvers import Solution
 from .trial import Solve, Trial, expected_error, mixture, predict_stack, run_trial
 from .views import View, Volume
 
-_REFINED, _SETTLED = 5, 0.05
+_REFINED, _SETTLED = 5, 0.03
 """Rounds of registering each stack to what the others show, at most; change in voxels under which none follows."""
 _SHARES = {"register": (0.0, 0.35), "trial": (0.35, 0.65), "solve": (0.65, 0.9), "score": (0.9, 1.0)}
 _LITTLE = 0.05

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, OutputError, RequestError
 from ..io.files import replacing
+from ..stack.units import convert
 from .views import Affine
 
 _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -76,8 +77,10 @@ def file_names(names: Sequence[str]) -> list[str]:
     return [f"{number}_{stem[0] or stem[2] or 'stack'}.tfm" for number, stem in enumerate(stems)][1:]
 
 
-def save(folder: Path, names: Sequence[str], motions: Sequence[Affine], *, overwrite: bool = False) -> list[Path]:
-    """Write the motions of all stacks but the first as text files of ITK (``.tfm``), lengths in mm.
+def save(
+    folder: Path, names: Sequence[str], motions: Sequence[Affine], unit: str | None, *, overwrite: bool = False
+) -> list[Path]:
+    """Write the motions of all stacks but the first, lengths in ``unit``, as text files of ITK (``.tfm``) in mm.
 
     ``SimpleITK.Resample(stack, first, transform)`` brings a stack onto the first one with it.
 
@@ -95,7 +98,7 @@ def save(folder: Path, names: Sequence[str], motions: Sequence[Affine], *, overw
         inverse = _LPS @ np.linalg.inv(motion) @ _LPS
         transform = itk.AffineTransform(3)
         transform.SetMatrix(inverse[:3, :3].ravel().tolist())
-        transform.SetTranslation(inverse[:3, 3].tolist())
+        transform.SetTranslation((inverse[:3, 3] * _in_mm(unit)).tolist())
         with replacing(folder / name, overwrite=overwrite) as temporary:
             text = temporary.with_suffix(".tfm")  # ITK goes by the suffix
             itk.WriteTransform(transform, str(text))
@@ -104,18 +107,23 @@ def save(folder: Path, names: Sequence[str], motions: Sequence[Affine], *, overw
     return written
 
 
-def load(folder: Path, names: Sequence[str]) -> list[Affine]:
-    """Read the motions of all stacks; that of the first is none.
+def _in_mm(unit: str | None) -> float:
+    """Return how many mm a length is, as ITK reads files; 1 where nobody knows."""
+    return convert(1.0, unit, "mm") if unit else 1.0
+
+
+def load(folder: Path, names: Sequence[str], unit: str | None) -> list[Affine]:
+    """Read the motions of all stacks, lengths in ``unit``; that of the first is none.
 
     Raises
     ------
     InputError
         If a file is missing, no transform or no linear one.
     """
-    return [np.eye(4), *(_motion_in(folder / name) for name in file_names(names))]
+    return [np.eye(4), *(_motion_in(folder / name, _in_mm(unit)) for name in file_names(names))]
 
 
-def _motion_in(path: Path) -> Affine:
+def _motion_in(path: Path, in_mm: float) -> Affine:
     itk = simple_itk()
     if not path.is_file():
         raise InputError(f"the transform '{path}' is missing; --transforms takes a folder that --save-transforms wrote")
@@ -131,4 +139,5 @@ def _motion_in(path: Path) -> Affine:
     missed = np.array(transform.TransformPoint(tuple(probe))) - (found[:3, :3] @ probe + first)
     if np.abs(missed).max() > _LINEAR * 1e3 or abs(np.linalg.det(found[:3, :3])) < _LINEAR:
         raise InputError(f"'{path}' is no rigid or affine transform; give one that moves, turns and stretches only")
+    found[:3, 3] /= in_mm
     return np.asarray(_LPS @ np.linalg.inv(found) @ _LPS, np.float64)

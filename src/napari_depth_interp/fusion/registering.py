@@ -37,7 +37,8 @@ _OVERLAP, _PROBES = 0.5, 12
 """Share of the smaller image that must stay within the other one; places along each axis at which that is looked at."""
 _STEPS = 150
 _QUICK = LeastSquaresConfig(smoothness=0.4, rounds=1, steps=10)
-_SMALLEST = 1e-4
+_LONGEST, _SHORTEST = 0.25, 1e-3
+"""Pixels of the first step, at least, and of the last one."""
 _LPS = np.diag([-1.0, -1.0, 1.0])
 
 
@@ -87,7 +88,7 @@ def register(
     for number, sigma in enumerate(used):
         report(Progress(number / len(used), "registering"))
         images = [_itk_image(itk, one, sigma, pixel) for one in alike]
-        found = _optimised(itk, images[0], images[1], motion, centre, kind, sigma, threads)
+        found = _optimised(itk, images[0], images[1], motion, centre, kind, (sigma, pixel), threads)
         value = judge.badness(found, centre)
         if value < best or (number == len(used) - 1 and value < best + _SAME):
             motion, best = found, value
@@ -148,15 +149,16 @@ def _itk_image(itk: Any, image: Image, sigma: float, pixel: float) -> Any:
 
 
 def _optimised(
-    itk: Any, fixed: Any, moving: Any, start: Affine, centre: NDArray[np.float64], kind: Registration, sigma: float,
-    threads: int,
+    itk: Any, fixed: Any, moving: Any, start: Affine, centre: NDArray[np.float64], kind: Registration,
+    blur: tuple[float, float], threads: int,
 ) -> Affine:  # fmt: skip
-    """Return the motion at which two images of ITK correlate best, near the one to start with."""
+    """Return the motion at which two images of ITK correlate best; they are blurred by so many pixels of that size."""
+    sigma, pixel = blur
     transform = _itk_transform(itk, start, centre, kind)
     method = _comparing(itk, transform, threads)
     method.SetOptimizerAsRegularStepGradientDescent(
-        learningRate=max(0.25, sigma), minStep=_SMALLEST * 10, numberOfIterations=_STEPS, relaxationFactor=0.6,
-        gradientMagnitudeTolerance=1e-9,
+        learningRate=max(_LONGEST, sigma) * pixel, minStep=_SHORTEST * pixel, numberOfIterations=_STEPS,
+        relaxationFactor=0.6, gradientMagnitudeTolerance=1e-9,
     )  # fmt: skip
     method.SetOptimizerScalesFromPhysicalShift()
     try:
@@ -268,15 +270,14 @@ def refined(
 
     The volume that the others make has no thick direction left, where two stacks alone have one each.
     """
-    problem = Problem.of(views, lattice)
-    found = [views[0]]
+    found = list(views)
     for number, view in enumerate(views[1:], 1):
         report(Progress((number - 1) / (len(views) - 1), f"refining {view.name}"))
-        others = problem.without_view(number)
+        others = Problem.of([each for k, each in enumerate(found) if k != number], lattice)
         volume, _ = solve(others, _QUICK, average(others, 1))
         image = volume_image(volume, lattice)
         motion = register(as_image(view), image, view.motion, kind, levels=1, threads=threads)
-        found.append(view.moved(motion))
+        found[number] = view.moved(motion)
     return found
 
 

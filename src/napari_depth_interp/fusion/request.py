@@ -111,7 +111,7 @@ def resolve_fusion(
     unit, factors, notes = _units(datasets, called)
     views = _views(datasets, called, places, factors, settings, unit)
     if transforms is not None:
-        views = [view.moved(motion) for view, motion in zip(views, load(Path(transforms), called), strict=True)]
+        views = [view.moved(motion) for view, motion in zip(views, load(Path(transforms), called, unit), strict=True)]
     lattice = _lattice(views, settings, unit) if like is None else _lattice_like(like, unit)
     _check_overlap(views, lattice)
     _check_memory(views, lattice)

@@ -72,7 +72,7 @@ class FusionResult(Result):
         """
         if not self.motions:
             raise InputError("a reopened result has no transforms; fuse again")
-        return save(Path(folder), self.names, self.motions, overwrite=overwrite)
+        return save(Path(folder), self.names, self.motions, self.unit, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> FusionResult:
