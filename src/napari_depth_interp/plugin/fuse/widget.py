@@ -192,6 +192,6 @@ class FuseStacks(JobWidget):
                 problem = for_window(error)
         if problem:
             self.stacks.say(problem, problem=len(layers) >= _FEWEST)
-        self.bar.set_input(f"{len(layers)} stacks" if layers else "")
+        self.bar.set_input(f"{len(layers)} stacks" if len(layers) >= _FEWEST else "")
         self.bar.forget_problem()
         self.bar.set_ready(not problem, problem)
