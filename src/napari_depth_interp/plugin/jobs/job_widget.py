@@ -148,7 +148,7 @@ class JobWidget(QWidget):
 
     def _join_docks(self) -> None:
         """Lie over our other dock at this side, with tabs: one above the other would leave room for neither."""
-        if not isalive(self):  # type: ignore[no-untyped-call]  # closed before the window came to it
+        if not isalive(self):  # type: ignore[no-untyped-call,unused-ignore]  # closed before the window came to it
             return
         mine, window = self.parent(), self.window()
         if not isinstance(mine, QDockWidget) or not isinstance(window, QMainWindow) or mine.isFloating():
