@@ -123,7 +123,7 @@ python benchmarks/downstream.py --pairs pairs.json --out results
 python scripts/worth_page.py --peers results/peers.json --downstream results/downstream.json
 ```
 
-Peers: {peers["machine"]}; version {peers["version"]}; crops of {_sizes(peers)}.
+Peers: {peers["machine"]}; version {peers["version"]}; {_versions(peers)}; crops of {_sizes(peers)}.
 Segmentations: {downstream["machine"]}; version {downstream["version"]}; crops of {_sizes(downstream)}.
 All scores: `benchmarks/results`.
 """
@@ -133,6 +133,11 @@ def _figure(downstream: Mapping[str, Any]) -> str:
     """Return the figure, which is of use where several gaps were tried."""
     several = len({row["every"] for row in downstream["summary"]}) > 1
     return "![F1 against the gap](../images/worth-f1.png)\n\n" if several else ""
+
+
+def _versions(peers: Mapping[str, Any]) -> str:
+    found = dict.fromkeys(row["version"] for row in peers["summary"])
+    return ", ".join(each for each in found if each != "this program")
 
 
 def _sizes(found: Mapping[str, Any]) -> str:

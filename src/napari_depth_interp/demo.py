@@ -144,7 +144,8 @@ def _run_stack(
     protocol = Protocol("keep_every", every=stack.keep_every)
     scores = evaluate(truth, methods, protocol, settings, lpips=lpips, labels=labels, report=report, on_result=keep)
     if stack.labels is not None and scores.downstream is not None:
-        shown = [SPARSE, BASELINE, *(name for name in methods[-1:] if name != BASELINE), RECORDED]
+        best = next((name for name in ("auto", *methods[::-1]) if name in methods), BASELINE)
+        shown = list(dict.fromkeys([SPARSE, BASELINE, best, RECORDED]))
         size = truth.grid.spacing or 1.0, (truth.grid.pixel_size or (1.0, 1.0))[1]
         drawn = stack.labels.voxels[0, 0]
         planes.save(out / "segmentation.png", drawn, scores.downstream, size[0] / size[1], shown, overwrite=True)
