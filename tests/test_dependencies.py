@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-OWN = {path.stem for path in (ROOT / "tests").rglob("*.py")} | {path.stem for path in (ROOT / "scripts").glob("*.py")}
+OWN = {path.stem for folder in ("tests", "scripts", "benchmarks") for path in (ROOT / folder).rglob("*.py")} | {"peers"}
 BROUGHT_BY_NAPARI = {"napari", "app_model", "dask", "vispy"}
 BROUGHT_ALONG = {"numcodecs", "ome_zarr_models", "pydantic_core"}  # by zarr, ome-zarr and pydantic
 GIVEN_BY_THE_CALLER = {"dask", "xarray"}

@@ -18,10 +18,11 @@ def test_the_dependencies_are_those_of_the_package():
 
 def test_the_extras_hold_what_they_add():
     found = inventory.extras(leave_out=["dev"])
-    parts = {"cluster", "report", "microscopes", "scanners", "remote", "formats"}
+    parts = {"cluster", "report", "microscopes", "scanners", "remote", "formats", "fusion"}
     assert {"all", "bioimageio", "test", "docs", "release"} | parts == set(found)
     named = {name: {each.name.lower() for each in packages} for name, packages in found.items()}
-    assert named["all"] - {"napari", "pyqt6"} == named["cluster"] | named["report"] | named["formats"]
+    held = named["cluster"] | named["report"] | named["formats"] | named["fusion"]
+    assert named["all"] - {"napari", "pyqt6"} == held
     assert "numpy" not in {each.name for each in found["test"]}
 
 
