@@ -16,9 +16,9 @@ import pytest
 
 import napari_depth_interp as ndi
 from blockwise import OPTIONS, SETTINGS, dense, files_of, sparse
-from command_line import ENVIRONMENT, MODULE, fail, run_json, succeed
+from command_line import ENVIRONMENT, MODULE, run_json
 from napari_depth_interp import io
-from napari_depth_interp.errors import DepthInterpError, RequestError
+from napari_depth_interp.errors import DepthInterpError, OutputError, RequestError
 from napari_depth_interp.run.journal import hidden, leftover
 from napari_depth_interp.run.outputs import Spread
 from napari_depth_interp.run.settings import make_settings
@@ -98,7 +98,7 @@ class TestKilled:
 
         def kill():
             rng = random.Random(0)
-            for at in (5, 60):
+            for at in (5, 50):
                 wait_for(lambda at=at: blocks_done(output) >= at or output.exists())
                 victims = wait_for(lambda: cluster.workers)
                 victim = rng.choice(victims)
@@ -122,8 +122,8 @@ class TestKilled:
         client.kill()
         client.wait()
         assert not output.exists()
-        printed = succeed("run", source, output, *OPTIONS, "--scheduler", cluster.address, "--resume")
-        assert f"of {BLOCKS} blocks were there" in printed.stderr
+        result = on_cluster(source, output, cluster.address, resume=True)
+        assert result.warnings[0].endswith(f"of {BLOCKS} blocks were there")
         assert files_of(output) == undisturbed
 
     def test_the_scheduler(self, source, undisturbed, tmp_path):
@@ -164,8 +164,9 @@ def test_a_full_disk(tmp_path):
     assert "disk full" in done.stderr
     assert blocks_done(tmp_path / "out.ome.zarr") > 0
     assert not list(hidden(tmp_path / "out.ome.zarr").rglob("*.partial"))
-    succeed(*words[len(MODULE) :])
-    succeed("run", source, tmp_path / "whole.ome.zarr", *OPTIONS[:-1], "8,256,256")
+    wider = {**SETTINGS, "shard": "8,256,256"}
+    ndi.interpolate(source, out=tmp_path / "out.ome.zarr", resume=True, **wider)
+    ndi.interpolate(source, out=tmp_path / "whole.ome.zarr", **wider)
     assert files_of(tmp_path / "out.ome.zarr") == files_of(tmp_path / "whole.ome.zarr")
 
 
@@ -183,31 +184,26 @@ def test_learned_once_and_loaded_by_workers(tmp_path, cluster):
     assert spread.record == alone.record
 
 
-class TestCommand:
-    def test_a_worker_of_its_own(self, source, undisturbed, tmp_path):
-        told = run_json("run", source, tmp_path / "out.ome.zarr", *OPTIONS, "--workers", "1")
-        assert told["shape"] == [1, 2, 25, 600, 40]
-        assert files_of(tmp_path / "out.ome.zarr") == undisturbed
+def test_dry_run(source, tmp_path, cluster):
+    words = ("run", source, tmp_path / "out.ome.zarr", *OPTIONS)
+    plan = run_json(*words, "--dry-run", "--scheduler", cluster.address)
+    assert (plan["blocks"], plan["finest"], plan["files"], plan["workers"]) == (BLOCKS, 80, 103, 2)
+    assert plan["written_bytes"] == 2 * 2 * (25 * 600 * 40 + 13 * 300 * 20)
+    assert [each.name for each in tmp_path.iterdir()] == []
 
-    def test_dry_run(self, source, tmp_path, cluster):
-        words = ("run", source, tmp_path / "out.ome.zarr", *OPTIONS)
-        plan = run_json(*words, "--dry-run", "--scheduler", cluster.address)
-        assert (plan["blocks"], plan["finest"], plan["files"], plan["workers"]) == (BLOCKS, 80, 103, 2)
-        assert plan["written_bytes"] == 2 * 2 * (25 * 600 * 40 + 13 * 300 * 20)
-        lines = succeed(*words, "--dry-run").stdout.splitlines()
-        assert lines[0] == "100 blocks, 80 of them of the finest resolution, 8 x 64 x 40 voxels (z, y, x) or less"
-        assert lines[1].startswith("103 files, ")
-        assert "with one process, " in lines[2]
-        assert [each.name for each in tmp_path.iterdir()] == []
 
-    def test_refused_in_one_line(self, source, tmp_path):
-        out = tmp_path / "out.ome.zarr"
-        both = ("--workers", 2, "--scheduler", "tcp://a:1")
-        assert "exclude each other" in fail(2, "run", source, out, *OPTIONS, *both)
-        message = fail(1, "run", source, tmp_path / "out.tif", *OPTIONS, "--workers", 2)
-        assert message == "several workers make results of blocks, and 'out.tif' is none; write .ome.zarr instead"
-        with pytest.raises(RequestError, match="workers read the image themselves, and got ndarray; give the path"):
-            ndi.interpolate(np.zeros((3, 4, 4)), z_spacing="1um", factor=2, out=out, workers=2)
+def test_refused_in_one_line(source, tmp_path):
+    both = {"workers": 2, "scheduler": "tcp://a:1", "out": tmp_path / "out.ome.zarr"}
+    with pytest.raises(RequestError, match="exclude each other"):
+        ndi.interpolate(source, **SETTINGS, **both)
+    with pytest.raises(
+        OutputError, match=r"several workers make results of blocks, and 'out\.tif' is none; write"
+    ):
+        ndi.interpolate(source, **SETTINGS, workers=2, out=tmp_path / "out.tif")
+    with pytest.raises(OutputError, match=r"--resume needs results of blocks, and 'out\.tif' is none"):
+        ndi.interpolate(source, **SETTINGS, resume=True, out=tmp_path / "out.tif")
+    with pytest.raises(RequestError, match="workers read the image themselves, and got ndarray; give the path"):
+        ndi.interpolate(np.zeros((3, 4, 4)), z_spacing="1um", factor=2, out=tmp_path / "out.ome.zarr", workers=2)
 
 
 def test_nothing_is_left():

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..io.zarr import ZarrSink, resolutions_of
+from ..io.zarr import CHUNK_GRID, ZarrSink, resolutions_of
 from ..progress import Progress, Report, silent
 from ..stack import Stack
 from ..stack.lazy import read_part
-from .blocks import BLOCK, Block, Blocks, LevelShape
+from .blocks import BLOCK, Block, Blocks, LevelShape, Shape
 from .making import Run, make_tiles
 from .memory import Memory, memory_of
 from .outputs import MemoryOutput, Outputs
@@ -25,9 +26,11 @@ from .tiling import Region, needed_region, tile_voxels
 
 _AT_ONCE = 4
 """Tiles that together take the memory that tiles take usually, whatever the number of threads."""
-_COPIES = 3
+_COPIES = 2
 _DEEP = 4
-"""Files along z that are a block of methods that need margins."""
+"""Files along z that are a block of a method that needs margins, if the memory allows it."""
+_SHARE = 0.15
+"""Share of the limit of the memory that the voxels of a block may take."""
 MEMORY = "memory.json"
 """Name of the file, in the hidden folder of a run, that says how the memory is divided."""
 
@@ -35,8 +38,8 @@ MEMORY = "memory.json"
 def blocks_of(request: Request) -> Blocks:
     """Divide a result into blocks of whole files; they are the same for all processes."""
     resolutions = resolutions_of(request.dense_template(), request.output_shape)
-    size, factor = request.file_shape or BLOCK, request.spec.enlarges
-    finest = (_DEEP * size[0], *size[1:]) if request.tile_halo else size  # margins along z are then a smaller part
+    size, factor = _size(request), request.spec.enlarges
+    finest = (_deep(request, size) * size[0], *size[1:]) if request.tile_halo else size
     if request.tile_halo is None or size[1] % factor or size[2] % factor:
         finest = size[0], request.output_shape[3], request.output_shape[4]
     levels = [LevelShape(each.stack_shape, (each.step["z"], each.step["y"], each.step["x"])) for each in resolutions]
@@ -44,10 +47,37 @@ def blocks_of(request: Request) -> Blocks:
     return Blocks(request.output_shape[0], channels, levels, size, finest)
 
 
+def _size(request: Request) -> Shape:
+    """Return the size of a block: that of a file; where chunks are files, as many as the limit of the memory allows."""
+    if request.file_shape is not None or request.memory is None:
+        return request.file_shape or BLOCK
+    counts = [whole // chunk for whole, chunk in zip(BLOCK, CHUNK_GRID, strict=True)]
+    chunk = math.prod(CHUNK_GRID) * _bytes_each(request)
+    while max(counts) > 1 and math.prod(counts) * chunk > request.memory * _SHARE:
+        counts[counts.index(max(counts))] //= 2
+    z, y, x = (count * each for count, each in zip(counts, CHUNK_GRID, strict=True))
+    return z, y, x
+
+
+def _deep(request: Request, size: Shape) -> int:
+    """Return how many files along z are a block of a method that needs margins, which are then a smaller part."""
+    one = math.prod(size) * _bytes_each(request)
+    fitting = [n for n in (_DEEP, _DEEP // 2) if request.memory is None or n * one <= request.memory * _SHARE]
+    return fitting[0] if fitting else 1
+
+
+def _bytes_each(request: Request) -> int:
+    """Return the bytes of the result for each place in a block: channels that are made together, uncertainty."""
+    together = request.dataset.voxels.shape[1] if request.shares_fit else 1
+    return together * (request.output_dtype.itemsize + (4 if request.gives_uncertainty else 0))
+
+
 def block_bytes(request: Request, block: Block, images: int) -> int:
-    """Return what a block takes until it is written: its voxels, its chunks as bytes, the file."""
+    """Return what a block takes until it is written: its voxels; one layer of files as chunks and as they are."""
     each = request.output_dtype.itemsize + (4 if images > 1 else 0)
-    return _COPIES * math.prod(block.shape) * len(block.channels) * each
+    deep, high, wide = block.shape
+    layer = min(deep, _size(request)[0]) * high * wide * request.output_dtype.itemsize
+    return math.prod(block.shape) * len(block.channels) * each + _COPIES * layer
 
 
 def memory_for_blocks(request: Request, held: int) -> Memory:
@@ -149,12 +179,20 @@ class Maker:
         make_tiles(runs, ready.learned, self.memory, report, within)
         for sink, channels in zip(self._sinks, made, strict=True):
             for c, voxels in zip(block.channels, channels, strict=True):
-                sink.write(block.time, c, *place, voxels)
+                _write(sink, block, c, voxels)
 
     def describe(self, record: dict[str, Any]) -> None:
         """Write the metadata, which make the folders images."""
         for sink in self._sinks:
             sink.describe(record)
+
+
+def _write(sink: ZarrSink, block: Block, channel: int, voxels: NDArray[Any]) -> None:
+    """Write a block file by file along z: each is held as chunks and as bytes while it is written."""
+    first, last, step = block.sections.start, block.sections.stop, sink.chunk_grid[0]
+    for start in range(first, last, step):
+        part = slice(start, min(start + step, last))
+        sink.write(block.time, channel, part, block.rows, block.columns, voxels[start - first : part.stop - first])
 
 
 def _read_for(ready: Ready, within: Region) -> list[Run]:

@@ -120,6 +120,11 @@ class Blocks:
     def __len__(self) -> int:
         return int(self._starts[-1])
 
+    @property
+    def finest(self) -> Shape:
+        """Sections, rows and columns of a block of the finest resolution."""
+        return self._sizes[0]
+
     def count(self, level: int) -> int:
         """Return how many blocks a resolution has."""
         return int(self._starts[level + 1] - self._starts[level])

@@ -62,8 +62,8 @@ def execute_blockwise(request: Request, report: Report, target: Target, prepared
     if target.spread is not None:
         check_spreadable(request)
     about = identity(request)
-    extras = {"uncertainty": target.uncertainty is not None, "history": target.history}
-    extras["prepared"] = dict(request.learned_elsewhere)
+    extras: dict[str, Any] = {"uncertainty": target.uncertainty is not None, "history": target.history}
+    extras |= {"prepared": dict(request.learned_elsewhere), "blocks of": list(blocks_of(request).finest)}
     keep = target.resume or target.spread is not None
     kept = keeping(outputs, about | extras, resume=target.resume, overwrite=target.overwrite, keep=keep)
     with PeakMemory() as memory, limited_threads(blas_threads(request)), kept as journal:
