@@ -89,10 +89,10 @@ def memory_for_blocks(request: Request, held: int) -> Memory:
     held : int
         Bytes that a block takes beside its tiles.
     """
-    threads = request.runtime.threads if request.spec.tiling.parallel else 1
-    memory = memory_of(request, held)
-    usual = tile_voxels(request) // (_AT_ONCE if request.spec.tiling.parallel else 1)
-    return replace(memory, tiles=threads * max(1, min(usual, memory.tiles // threads)))
+    memory, threads = memory_of(request, held), request.runtime.threads
+    if not request.spec.tiling.parallel:
+        return memory
+    return replace(memory, tiles=threads * max(1, min(tile_voxels(request) // _AT_ONCE, memory.tiles // threads)))
 
 
 def of_one_tile(request: Request, memory: Memory) -> int:
