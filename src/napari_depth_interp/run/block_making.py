@@ -29,7 +29,7 @@ _AT_ONCE = 4
 _COPIES = 2
 _DEEP = 4
 """Files along z that are a block of a method that needs margins, if the memory allows it."""
-_SHARE = 0.15
+_SHARE = 0.07
 """Share of the limit of the memory that the voxels of a block may take."""
 MEMORY = "memory.json"
 """Name of the file, in the hidden folder of a run, that says how the memory is divided."""
@@ -67,9 +67,9 @@ def _deep(request: Request, size: Shape) -> int:
 
 
 def _bytes_each(request: Request) -> int:
-    """Return the bytes of the result for each place in a block: channels that are made together, uncertainty."""
+    """Return the bytes of the result for each place in a block: of the channels that are made together."""
     together = request.dataset.voxels.shape[1] if request.shares_fit else 1
-    return together * (request.output_dtype.itemsize + (4 if request.gives_uncertainty else 0))
+    return int(together * request.output_dtype.itemsize)
 
 
 def block_bytes(request: Request, block: Block, images: int) -> int:
@@ -89,10 +89,10 @@ def memory_for_blocks(request: Request, held: int) -> Memory:
     held : int
         Bytes that a block takes beside its tiles.
     """
-    threads = request.runtime.threads if request.spec.tiling.parallel else 1
-    memory = memory_of(request, held)
-    usual = tile_voxels(request) // (_AT_ONCE if request.spec.tiling.parallel else 1)
-    return replace(memory, tiles=threads * max(1, min(usual, memory.tiles // threads)))
+    memory, threads = memory_of(request, held), request.runtime.threads
+    if not request.spec.tiling.parallel:
+        return memory
+    return replace(memory, tiles=threads * max(1, min(tile_voxels(request) // _AT_ONCE, memory.tiles // threads)))
 
 
 def of_one_tile(request: Request, memory: Memory) -> int:
