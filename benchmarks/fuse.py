@@ -10,8 +10,8 @@ nor noise is told; the profile and the thickness are. PSNR (range 0.1 to 99.9 pe
 middle of the volume, after one factor that all get alike, because nobody knows how bright the first stack should be.
 
 Beside ours: the first stack alone, made denser by ``auto`` (fast) and by ``section_sr`` (fast), the best of all stacks
-made denser by cubic interpolation in its true place, and the average of the registered stacks. The constants of the
-method were chosen on the volumes named in CHOSEN_ON; the table tells these from the others.
+made denser by cubic interpolation in its true place, and the average of the registered stacks. How smooth the volume is
+to be was chosen on the volumes named in CHOSEN_ON; the table tells these from the others.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from napari_depth_interp.stack import Dataset
 
 Volume = NDArray[np.float32]
 CHOSEN_ON = ("mri_t1_studyforrest", "em_fibsem_fib25_train1", "lsfm_mesospim_cortex")
-"""Volumes that the constants were chosen on."""
+"""Volumes that the constants of the solver were chosen on."""
 ALONE = ("auto", "section_sr")
 """Methods that make the first stack denser by itself, in the third case of each volume."""
 CASES = ((2, "box"), (2, "gaussian"), (3, "box"), (3, "gaussian"))
