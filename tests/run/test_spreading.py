@@ -196,9 +196,7 @@ def test_refused_in_one_line(source, tmp_path):
     both = {"workers": 2, "scheduler": "tcp://a:1", "out": tmp_path / "out.ome.zarr"}
     with pytest.raises(RequestError, match="exclude each other"):
         ndi.interpolate(source, **SETTINGS, **both)
-    with pytest.raises(
-        OutputError, match=r"several workers make results of blocks, and 'out\.tif' is none; write"
-    ):
+    with pytest.raises(OutputError, match=r"several workers make results of blocks, and 'out\.tif' is none; write"):
         ndi.interpolate(source, **SETTINGS, workers=2, out=tmp_path / "out.tif")
     with pytest.raises(OutputError, match=r"--resume needs results of blocks, and 'out\.tif' is none"):
         ndi.interpolate(source, **SETTINGS, resume=True, out=tmp_path / "out.tif")
