@@ -16,7 +16,7 @@ from thick_stacks import write_stacks
 def interrupt(arguments, log, heard, *, times=1):
     """Send SIGINT when the log says that the work is going on; return (status, output, errors)."""
     words = ["--log-level", "debug", "--log-file", log, *arguments, "--json"]
-    environment = ENVIRONMENT | {"PYTHONPATH": os.environ["PYTHONPATH"]}
+    environment = ENVIRONMENT | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
     with subprocess.Popen(
         [*MODULE, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
@@ -94,7 +94,7 @@ class TestSlowMethods:
 
     def test_sigterm_as_schedulers_send_it(self, source, tmp_path, log):
         words = ["--log-file", log, "batch", source, tmp_path / "out", *SLOW, "-p", "victim=1001"]
-        environment = ENVIRONMENT | {"PYTHONPATH": os.environ["PYTHONPATH"]}
+        environment = ENVIRONMENT | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
         with subprocess.Popen([*MODULE, *map(str, words)], stdout=subprocess.DEVNULL, env=environment) as process:
             deadline = time.monotonic() + 60
             while not (log.exists() and "b.tif: begun" in log.read_text()) and time.monotonic() < deadline:

@@ -45,7 +45,8 @@ def test_the_command_names_the_line(tmp_path, without, words, package, extra):
 
 
 def test_the_kind_of_error_is_that_of_the_caller(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for name in ("matplotlib", "matplotlib.figure"):
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingPackageError, match=r"^a report needs the package matplotlib"):
         need("matplotlib", "report", "a report")
     with pytest.raises(OutputError, match="is drawn with the package matplotlib"):

@@ -10,6 +10,7 @@ from napari_depth_interp.methods.microdiffusion import MicroDiffusionConfig, sam
 from napari_depth_interp.methods.microdiffusion.examples import TrainingExample, batched, coarser, means
 from napari_depth_interp.methods.microdiffusion.fit import Noise, blended, loss_of, trust_in
 from napari_depth_interp.methods.microdiffusion.network import SectionNet
+from napari_depth_interp.nn.chunks import Chunks
 from napari_depth_interp.numerics.back_projection import Floor
 from napari_depth_interp.stack import Acquisition, Grid, Stack
 
@@ -89,9 +90,9 @@ class TestTiles:
         net, scene = network(), scene_of(size=(72, 40))
         state = torch.randn(len(scene.z), 72, 40)
         options = config()
-        whole = sample.predicted(net, options, scene, state, 500, lambda _: None)
+        whole = sample.predicted(net, options, scene, state, 500, Chunks(16), lambda _: None)
         monkeypatch.setattr(sample, "_TILE", 16)
-        tiled = sample.predicted(net, options, scene, state, 500, lambda _: None)
+        tiled = sample.predicted(net, options, scene, state, 500, Chunks(16), lambda _: None)
         torch.testing.assert_close(tiled, whole, atol=2e-2, rtol=0)  # bfloat16 where the processor has it
 
 
@@ -153,7 +154,7 @@ class TestScene:
         state = torch.randn(12, 16, 18)
 
         def ask(weight, known=None):
-            return sample.predicted(net, config(guidance=weight), scene, state, 500, lambda _: None)
+            return sample.predicted(net, config(guidance=weight), scene, state, 500, Chunks(16), lambda _: None)
 
         plain, once, twice = ask(0.0), ask(1.0), ask(2.0)
         torch.testing.assert_close(twice - plain, 2 * (once - plain), atol=5e-2, rtol=0)
