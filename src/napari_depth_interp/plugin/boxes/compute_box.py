@@ -60,7 +60,8 @@ class ComputeBox(QWidget):
         self._device = QComboBox()
         self._device.addItems(["auto", "cpu"])
         self._device.setToolTip(f"<qt>{describe('device')}</qt>")
-        self._memory = QLineEdit()
+        self._memory = QLineEdit(self)
+        self._memory.setVisible(scoring)
         self._memory.setObjectName("memory")
         self._memory.setPlaceholderText("what is free, or a size such as 8GB")
         self._memory.setToolTip(f"<qt>{describe('memory')}</qt>")
@@ -89,7 +90,9 @@ class ComputeBox(QWidget):
         form.addRow(self._device_note)
         if scoring:
             form.addRow("Memory", self._memory)
-        self._workers, self._scheduler = QSpinBox(), QLineEdit()
+        self._workers, self._scheduler = QSpinBox(self), QLineEdit(self)
+        for each in (self._workers, self._scheduler):
+            each.setVisible(spread)
         if spread:
             self._add_processes(form)
         self._range_label = QLabel("Data range")

@@ -139,12 +139,7 @@ class JobWidget(QWidget):
         else:
             QTimer.singleShot(0, self._join_docks)
             if self.draws and "pyqtgraph" not in sys.modules:
-                QTimer.singleShot(_SETTLED, self._prepare_plots)
-
-    def _prepare_plots(self) -> None:
-        """Import what draws while nobody waits for it, so that the first plot is there at once."""
-        job: Job[None] = Job(_import_plots)
-        job.start()
+                QTimer.singleShot(_SETTLED, _prepare_plots)  # not of this widget, which may be closed by then
 
     def _join_docks(self) -> None:
         """Lie over our other dock at this side, with tabs: one above the other would leave room for neither."""
@@ -164,6 +159,12 @@ class JobWidget(QWidget):
             window.tabifyDockWidget(others[0], mine)
             mine.show()
             QTimer.singleShot(50, mine.raise_)  # once the window has laid out its tabs
+
+
+def _prepare_plots() -> None:
+    """Import what draws while nobody waits for it, so that the first plot is there at once."""
+    job: Job[None] = Job(_import_plots)
+    job.start()
 
 
 def _import_plots(_report: Report) -> None:
