@@ -225,24 +225,22 @@ class _Module:
         return [torch.bfloat16, torch.float16]
 
 
-_kept = []
-
-
-def install():
-    """Make the device known to torch, once in a process; nobody can take it back."""
-    if _kept:
-        return
+def _install():
+    """Make the device known to torch; nobody can take it back."""
     backend_registration._setup_privateuseone_for_python_backend(NAME, backend_module=_Module())
     library = torch.library.Library("_", "IMPL")
     library.fallback(compute, "PrivateUse1")
     library.fallback(torch.library.fallthrough_kernel, "AutocastPrivateUse1")
-    _kept.append(library)
+    return library
+
+
+_LIBRARY = _install()
+"""Made known when tests are collected: autograd counts the devices once, at the first backward pass of the process."""
 
 
 @contextmanager
 def counting():
     """Yield the counts of the device, from 0; outside nothing can be put on it by ``torch.tensor``."""
-    install()
     COUNTS.__init__()
     torch._C._set_only_lift_cpu_tensors(True)
     try:

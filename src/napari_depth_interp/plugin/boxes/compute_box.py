@@ -61,7 +61,6 @@ class ComputeBox(QWidget):
         self._device.addItems(["auto", "cpu"])
         self._device.setToolTip(f"<qt>{describe('device')}</qt>")
         self._memory = QLineEdit(self)
-        self._memory.setVisible(scoring)
         self._memory.setObjectName("memory")
         self._memory.setPlaceholderText("what is free, or a size such as 8GB")
         self._memory.setToolTip(f"<qt>{describe('memory')}</qt>")
@@ -91,8 +90,9 @@ class ComputeBox(QWidget):
         if scoring:
             form.addRow("Memory", self._memory)
         self._workers, self._scheduler = QSpinBox(self), QLineEdit(self)
-        for each in (self._workers, self._scheduler):
-            each.setVisible(spread)
+        for name, field in (("Workers", self._workers), ("Scheduler", self._scheduler), ("Memory", self._memory)):
+            field.setAccessibleName(name)
+            field.setVisible(scoring if name == "Memory" else spread)
         if spread:
             self._add_processes(form)
         self._range_label = QLabel("Data range")
