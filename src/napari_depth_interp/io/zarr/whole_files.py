@@ -10,6 +10,8 @@ from typing import Any
 
 from zarr.storage import LocalStore
 
+_UNFINISHED = ".partial"
+
 
 class WholeFiles(LocalStore):
     """Gives a file its name only when it is whole and on the disk, and makes no folder where the image is gone.
@@ -46,7 +48,7 @@ def put(root: Path, key: str, data: Any) -> None:
     """
     path = root / key
     _make_folders(root, path.parent)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{_UNFINISHED}")
     try:
         with temporary.open("xb") as file:
             file.write(data)
@@ -57,6 +59,12 @@ def put(root: Path, key: str, data: Any) -> None:
         temporary.unlink(missing_ok=True)
         raise
     flush_folder(path.parent)
+
+
+def remove_unfinished(root: Path) -> None:
+    """Remove what processes that were killed have left of files they were at; all files have their names by now."""
+    for path in root.rglob(f".*{_UNFINISHED}"):
+        path.unlink(missing_ok=True)
 
 
 def flush_folder(folder: Path) -> None:
