@@ -12,7 +12,6 @@ from napari_depth_interp.errors import OutputError, RequestError, WeightsError
 from napari_depth_interp.methods import registry
 from napari_depth_interp.run.execute import execute
 from napari_depth_interp.run.prepared import load, prepare, save, settings_with
-from napari_depth_interp.run.rendering import Renderer
 from napari_depth_interp.run.request import resolve
 from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.stack import Dataset
@@ -87,16 +86,6 @@ def test_colours_that_share_a_motion(small):
     known = prepare(asked)
     assert list(known.states) == ["0:0,1,2"]
     np.testing.assert_array_equal(execute(asked, prepared=known).dataset.voxels, execute(asked).dataset.voxels)
-
-
-def test_any_part_can_be_made_by_itself(mixed):
-    asked, whole, known = mixed
-    renderer = Renderer(asked, known)
-    region = slice(5, 17), slice(8, 22), slice(0, 20)
-    made = renderer.make(0, renderer.groups[0], region)
-    place = (slice(0, 1), *region)
-    np.testing.assert_allclose(made.voxels, whole.dataset.voxels[0][place], rtol=1e-5)
-    np.testing.assert_allclose(made.uncertainty, whole.uncertainty[0][place], rtol=1e-4, atol=1e-3)
 
 
 def test_another_stack_of_its_kind_and_another_factor(small, flow_file):

@@ -17,11 +17,10 @@ from ..stack.lazy import read_part
 from .blocks import BLOCK, Block, Blocks, LevelShape, Shape
 from .making import Run, make_tiles
 from .memory import Memory, memory_of
-from .outputs import MemoryOutput, Outputs
+from .outputs import MemoryOutput, Outputs, Place
 from .preparing import Learned
-from .rendering import PartOutput
 from .request import Request
-from .sharing import groups_of
+from .sharing import Group, groups_of
 from .tiling import Region, needed_region, tile_voxels
 
 _AT_ONCE = 4
@@ -203,3 +202,23 @@ def _read_for(ready: Ready, within: Region) -> list[Run]:
         return replace(stack, voxels=read_part(stack.voxels, region))
 
     return [replace(each, observed=read(each.observed)) for each in ready.runs]
+
+
+class PartOutput:
+    """Takes the blocks of a part of the result."""
+
+    chunk_grid: tuple[int, int, int] | None = None
+
+    def __init__(self, voxels: NDArray[Any], group: Group, region: Region, factor: int) -> None:
+        self._voxels, self._channels = voxels, group.channels
+        self._corner = region[0].start, region[1].start * factor, region[2].start * factor
+
+    def block(self, place: Place) -> NDArray[Any]:
+        """Return the place in the array itself."""
+        wanted = (place.sections, place.rows, place.columns)
+        z, y, x = (slice(a.start - start, a.stop - start) for a, start in zip(wanted, self._corner, strict=True))
+        view: NDArray[Any] = self._voxels[self._channels.index(place.channel), z, y, x]
+        return view
+
+    def store(self, place: Place, block: NDArray[Any]) -> None:
+        """Do nothing: the voxels are there already."""
