@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import yaml
 
 from command_line import depth_interp
+from napari_depth_interp import io
 
 ROOT = Path(__file__).parent.parent
 PACKAGING = ROOT / "packaging"
@@ -26,6 +27,8 @@ def test_the_conda_recipe_asks_for_the_same_packages():
 
 def test_the_galaxy_tool_uses_options_and_methods_that_there_are():
     tool = ElementTree.parse(PACKAGING / "galaxy" / "depth_interp.xml").getroot()
+    [stack] = tool.findall("tests/test/param[@name='stack']")
+    assert io.read(PACKAGING / "galaxy" / "test-data" / stack.get("value")).voxels.shape == (1, 1, 9, 40, 36)
     command = tool.findtext("command")
     help_text = depth_interp("run", "--help").stdout
     assert all(option in help_text for option in re.findall(r"--[a-z-]+", command))
