@@ -130,6 +130,7 @@ def test_killed_while_the_result_got_its_name(source, undisturbed, tmp_path):
     finished = tmp_path / "other.ome.zarr"
     dense(source, finished)
     finished.rename(output)
+    (output / "0" / "c" / ".0.0123abcd.partial").write_bytes(b"what a killed worker was at")
     for image in folder.glob("image-*"):
         image.rename(tmp_path / "gone")
     (folder / "run.json").write_text(json.dumps(about | {"ending": True}))

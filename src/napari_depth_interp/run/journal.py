@@ -125,11 +125,15 @@ class Journal:
 
     def publish(self, *, overwrite: bool) -> None:
         """Give the outputs their names: those beside the result first, so that it is there when all are."""
+        from ..io.zarr.whole_files import remove_unfinished
+
         self.ending = True
         self.announce()
         for image, path in reversed(list(zip(self.images, self.outputs, strict=True))):
+            path = path.resolve() if path.is_symlink() else path
             if image.is_dir():  # else an earlier run was killed just after this
-                put_in_place(image, path.resolve() if path.is_symlink() else path, overwrite=overwrite)
+                put_in_place(image, path, overwrite=overwrite)
+            remove_unfinished(path)  # from now on a worker that comes late finds no folder to begin another one in
 
 
 def hidden(path: Path) -> Path:

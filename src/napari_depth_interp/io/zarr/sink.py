@@ -126,7 +126,7 @@ class ZarrSink:
         sizes = dict(zip("tczyx", shape, strict=True))
         present = {axis for axis in "tczyx" if axis.upper() in dataset.axes or sizes[axis] > 1} | set("zyx")
         self._axes = "".join(axis for axis in "tczyx" if axis in present)
-        self._path, self._dataset, self._sizes = path, dataset, sizes
+        self._dataset, self._sizes = dataset, sizes
         self._shard = None if shard is None else {"t": 1, "c": 1, **dict(zip("zyx", shard, strict=True))}
         self.dtype = written_dtype(dtype)
         self.resolutions = resolutions_of(dataset, shape)
@@ -191,9 +191,6 @@ class ZarrSink:
 
     def describe(self, record: Mapping[str, Any]) -> None:
         """Write the metadata of an image whose voxels are all there: from then on it can be opened."""
-        from .whole_files import remove_unfinished
-
-        remove_unfinished(self._path)
         dataset = replace(self._dataset, record=record)
         factors = [each.factor for each in self.resolutions]
         self._group.attrs.update(attributes_for(dataset, self._axes, factors, self._windows()))
