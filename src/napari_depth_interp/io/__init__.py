@@ -30,7 +30,7 @@ __all__ = [
 SectionAxis = Literal["auto", "x", "y", "z"]
 STREAMED = ("zarr", "tiff")
 """Formats that are read and written without being held in memory."""
-LAZY = (*STREAMED, "companion", "ims", "hdf5", "n5", "sequence")
+LAZY = (*STREAMED, "companion", "ndtiff", "ims", "hdf5", "n5", "sequence")
 """Formats whose voxels may stay in their file."""
 STREAMED_SUFFIXES = (".ome.zarr", ".zarr", ".ome.tif", ".ome.tiff", ".tif", ".tiff", ".btf")
 LARGE_BYTES = 2**28
@@ -331,7 +331,10 @@ def _looked_into(path: Path) -> str | None:
         if folder_holds_dicom(path):
             return "dicom"
         from .sequence import holds_images
+        from .tiff.ndtiff import index_of
 
+        if index_of(path) is not None:
+            return "ndtiff"
         return "sequence" if holds_images(path) else None
     if path.suffix.lower() == ".img" and path.with_suffix(".hdr").is_file():
         return "pair"

@@ -45,6 +45,7 @@ class Format:
 FORMATS = (
     Format("tiff", "TIFF", "tiff", (".tif", ".tiff", ".btf"), written=True, series=True),
     Format("companion", "OME companion", "tiff", (".companion.ome",), series=True),
+    Format("ndtiff", "Micro-Manager NDTiff", "tiff.folder", (), series=True),
     Format("nifti", "NIfTI", "nifti", (".nii", ".nii.gz"), written=True, placed=True),
     Format("zarr", "OME-Zarr", "zarr", (".ome.zarr", ".zarr"), written=True),
     Format("pair", "NIfTI pair", "nifti", (".hdr",), result=".nii.gz", placed=True),
