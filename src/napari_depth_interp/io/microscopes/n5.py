@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -209,12 +209,12 @@ class _Blocks:
         packed = self._array.packed
         if packed in ("raw", "gzip", "bzip2"):
             return read_bytes(data, size, packed, self._path)
-        decode = {
+        unpack: dict[str, Callable[..., Any]] = {
             "zstd": imagecodecs.zstd_decode, "lz4": _lz4_decode, "blosc": imagecodecs.blosc_decode,
             "xz": imagecodecs.lzma_decode,
-        }[packed]  # fmt: skip
+        }  # fmt: skip
         try:
-            found = np.frombuffer(decode(data.read(), out=size), np.uint8)
+            found = np.frombuffer(unpack[packed](data.read(), out=size), np.uint8)
         except Exception as error:  # the codecs raise nearly anything
             raise damaged(self._path, f"a block of it cannot be unpacked ({str(error)[:100]})") from error
         if len(found) != size:
