@@ -66,6 +66,10 @@ FORMATS = (
 )
 BY_KEY = {each.key: each for each in FORMATS}
 SUFFIXES = {suffix: each.key for each in FORMATS for suffix in each.suffixes}
+WRITTEN = tuple(
+    suffix for each in FORMATS if each.written for suffix in each.suffixes if suffix not in (".nhdr", ".mhd")
+)
+"""Suffixes of results; of a format with a head and a file of voxels, the one that holds both."""
 FOLDERS = ("zarr", "n5")
 """Formats whose image is a folder with a suffix."""
 
