@@ -329,7 +329,7 @@ def test_age_is_an_option_of_the_organoid_only():
 def test_a_wide_field_holds_several_organoids():
     from scipy.ndimage import label
 
-    result = organoid(shape=(8, 150, 300), voxel_size=(4, 4, 4), seed=1)
+    result = organoid(shape=(6, 120, 160), voxel_size=(4, 4, 4), seed=1)
     _, count = label(result.labels > 0)
     assert count >= 3
 

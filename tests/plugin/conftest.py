@@ -2,11 +2,13 @@
 
 import threading
 import time
+from types import FunctionType
 
 import napari.settings
 import numpy as np
 import platformdirs
 import pytest
+from napari.utils.events import EventEmitter
 from napari.utils.notifications import notification_manager
 from pydantic import Field
 from qtpy.QtCore import QThreadPool
@@ -45,6 +47,25 @@ def _napari_settings(tmp_path_factory):
         patch.setattr(napari.settings, "_CFG_PATH", str(folder / "settings.yaml"))
         patch.setattr(napari.settings, "_SETTINGS", None)
         napari.settings.get_settings(None)  # written to no file: each dock that opens would take a while for that
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _callbacks_are_looked_at_once():
+    """Look once for each function at what it takes, not at each of the thousands of connections of a layer."""
+    look, known = EventEmitter._check_signature, {}
+
+    def remembered(function):
+        plain = getattr(function, "__func__", function)
+        if not isinstance(plain, FunctionType) or plain.__dict__:  # what is wrapped has the code of its wrapper
+            return look(function)
+        key = plain.__code__, plain.__defaults__ is None, plain is function
+        if key not in known:
+            known[key] = look(function)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EventEmitter, "_check_signature", staticmethod(remembered))
         yield
 
 

@@ -1,4 +1,4 @@
-"""One napari viewer for many tests: opening and closing one takes longer than most tests do.
+"""Napari viewers for many tests: opening and closing one takes longer than most tests do.
 
 It is what pytest's fixture of napari makes, with a wider scope. After each test the docks are closed, the layers
 removed and the view put back, and what a dock has left behind is an error.
@@ -18,7 +18,7 @@ from napari.settings import get_settings
 from napari.utils._proxies import PublicOnlyProxy
 from qtpy.QtCore import QCoreApplication, QEvent
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QApplication, QWidget
 
 _DELETED = int(getattr(QEvent.Type.DeferredDelete, "value", QEvent.Type.DeferredDelete))
 _CALLBACKS = ("mouse_move_callbacks", "mouse_drag_callbacks", "mouse_wheel_callbacks", "mouse_double_click_callbacks")
@@ -38,19 +38,30 @@ def _console(*_):
 
 
 class SharedViewer:
-    """The viewer, opened when it is first asked for."""
+    """The viewers, one that is never shown and one on the screen, each opened when it is first asked for.
+
+    The one that is not in use is set aside: opening another one with each change takes seconds.
+    """
 
     def __init__(self):
-        self._viewer, self._shown, self._patches, self._state = None, False, ExitStack(), {}
-        self._own, self._settings, self._kept = {}, {}, {}
+        self._viewers, self._shown, self._patches = {}, False, ExitStack()
+        self._own, self._state, self._settings, self._kept = {}, {}, {}, {}
+
+    @property
+    def _viewer(self):
+        return self._viewers.get(self._shown)
 
     def get(self, *, show=False):
         """Return the viewer as a plugin sees it, on the screen or not."""
-        if self._viewer is None or self._shown != show:
-            self.close()
-            self._open(show)
-        elif self._kept:
+        if self._kept:
             self.tidy()
+        if self._shown != show:
+            self._set_aside()
+            self._shown = show
+        if self._viewer is None:
+            self._open(show)
+        else:
+            self._take_up()
         return PublicOnlyProxy(self._viewer)
 
     def keep(self, key, make):
@@ -65,6 +76,36 @@ class SharedViewer:
         return self._kept[key]
 
     def _open(self, show):
+        if not self._viewers:
+            self._begin()
+        self._viewers[show] = viewer = napari.Viewer(show=show, show_welcome_screen=False)
+        if show:
+            QTest.qWaitForWindowExposed(viewer.window._qt_window)
+            viewer.window.resize(900, 650)  # drawn by software, each pixel costs time
+        else:  # it looks at each event of Qt's, for a menu that shows when the mouse comes near
+            QApplication.instance().removeEventFilter(viewer.window._qt_window)
+        gc.collect()
+        gc.freeze()  # napari collects garbage whenever a layer is removed; what stays need not be looked through
+        self._own[show] = self._callbacks()
+        self._state[show] = {"theme": viewer.theme, "title": viewer.title}
+
+    def _set_aside(self):
+        if self._viewer is not None and self._shown:
+            self._viewer.window._qt_window.hide()
+            QApplication.instance().removeEventFilter(self._viewer.window._qt_window)
+
+    def _take_up(self):
+        """Let it be the current viewer, and on the screen if it was."""
+        window = self._viewer.window._qt_window
+        windows = type(window)._instances
+        windows.append(windows.pop(windows.index(window)))
+        if self._shown and not window.isVisible():
+            QApplication.instance().installEventFilter(window)
+            self._viewer.window.show()
+            QTest.qWaitForWindowExposed(window)
+
+    def _begin(self):
+        """Prepare napari for the first viewer."""
         app = NapariApplication("test_app")
         app.injection_store.namespace = _napari_names
         self._patches.callback(self._forget_application)
@@ -78,14 +119,6 @@ class SharedViewer:
         init_qactions.cache_clear()
         get_settings().reset()
         self._settings = _settings()
-        self._viewer, self._shown = napari.Viewer(show=show, show_welcome_screen=False), show
-        if show:
-            QTest.qWaitForWindowExposed(self._viewer.window._qt_window)
-            self._viewer.window.resize(900, 650)  # drawn by software, each pixel costs time
-        gc.collect()
-        gc.freeze()  # napari collects garbage whenever a layer is removed; what stays need not be looked through
-        self._own = self._callbacks()
-        self._state = {"theme": self._viewer.theme, "title": self._viewer.title}
 
     @staticmethod
     def _forget_application():
@@ -104,24 +137,25 @@ class SharedViewer:
         viewer.window.remove_dock_widget("all")
         viewer.layers.clear()
         viewer.dims.ndisplay = 2
-        for name, value in self._state.items():
+        for name, value in self._state[self._shown].items():
             setattr(viewer, name, value)
         if _settings() != self._settings:  # resetting takes longer
             get_settings().reset()
         QCoreApplication.sendPostedEvents(None, _DELETED)
-        left = {name: found for name, found in self._callbacks().items() if found != self._own[name]}
+        left = {name: found for name, found in self._callbacks().items() if found != self._own[self._shown][name]}
         overlay = viewer.canvas.overlays.text
         left |= {"text overlay": overlay.text} if overlay.visible else {}
         assert not left, f"a dock has left behind {left}"
         gc.freeze()  # what has been imported since
 
     def close(self):
-        """Close the viewer; the next test gets a new one."""
-        if self._viewer is None:
+        """Close the viewers; the next test gets a new one."""
+        if not self._viewers:
             return
-        with patch.object(self._viewer.window._qt_window, "_save_current_window_settings"):
-            self._viewer.close()
-        self._viewer, self._kept = None, {}
+        for viewer in self._viewers.values():
+            with patch.object(viewer.window._qt_window, "_save_current_window_settings"):
+                viewer.close()
+        self._viewers, self._kept = {}, {}
         self._patches.close()
         gc.unfreeze()
         gc.collect()

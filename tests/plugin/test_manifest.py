@@ -80,8 +80,7 @@ def test_what_is_contributed(manifest):
         ("Annotate", "Interpolate labels"),
     ],
 )
-def test_the_widgets_open_from_the_layers_menu(make_napari_viewer, entry, widget):
-    viewer = make_napari_viewer()
+def test_the_widgets_open_from_the_layers_menu(viewer, entry, widget):
     menu = viewer.window.layers_menu
     inner = next(action.menu() for action in menu.actions() if action.text().replace("&", "") == entry)
     titles = [action.text() for action in inner.actions()]

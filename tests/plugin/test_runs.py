@@ -272,10 +272,9 @@ class TestPreview:
         finish(qtbot, widget)
         np.testing.assert_array_equal(viewer.layers["film linear preview"].data[0], voxels[2, 0])
 
-    def test_takes_what_is_in_view_of_a_coarser_level(self, make_napari_viewer):
-        viewer = make_napari_viewer()
+    def test_takes_what_is_in_view_of_a_coarser_level(self, viewer):
         levels = [np.zeros((4, 200, 160), np.uint8), np.zeros((4, 100, 80), np.uint8)]
-        layer = viewer.add_image(levels, multiscale=True)
+        layer = viewer.__wrapped__.add_image(levels, multiscale=True)
         layer._data_level = 1
         layer.corner_pixels = np.array([[0, 10, 20], [0, 49, 39]])
         assert visible_part(layer) == (slice(20, 100), slice(40, 80))

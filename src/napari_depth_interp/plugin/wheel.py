@@ -5,10 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, Qt
-from qtpy.QtWidgets import QAbstractSlider, QAbstractSpinBox, QApplication, QComboBox, QScrollBar, QTabBar, QWidget
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QScrollBar,
+    QTabBar,
+    QWidget,
+)
 
 _EDITED = (QAbstractSpinBox, QComboBox, QAbstractSlider, QTabBar)
 """What Qt lets the wheel change, with or without the focus."""
+_LEAVES = (QAbstractButton, QLabel, QLineEdit)
+"""What takes neither the wheel nor anything to hold: each event of what is watched costs time."""
 
 
 class WheelGuard(QObject):
@@ -17,7 +30,8 @@ class WheelGuard(QObject):
     def watch(self, widget: QWidget) -> None:
         """Guard a widget and what is in it."""
         for each in (widget, *widget.findChildren(QWidget)):
-            each.installEventFilter(self)
+            if not isinstance(each, _LEAVES):
+                each.installEventFilter(self)
             _focus_by_click(each)
 
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802

@@ -182,9 +182,8 @@ def test_two_jobs_leave_the_warnings_as_they_were(qtbot):
     assert warnings.showwarning is before
 
 
-def test_napari_knows_of_the_job_and_keeps_none_of_its_data(qtbot, make_napari_viewer):
-    viewer = make_napari_viewer()
-    manager = viewer.window._task_status_manager
+def test_napari_knows_of_the_job_and_keeps_none_of_its_data(qtbot, viewer):
+    manager = viewer.__wrapped__.window._task_status_manager
 
     class Voxels:
         def __call__(self, report):
@@ -205,9 +204,7 @@ def test_napari_knows_of_the_job_and_keeps_none_of_its_data(qtbot, make_napari_v
     assert alive() is None
 
 
-def test_an_error_of_a_job_that_napari_knows_is_not_raised_in_the_gui(qtbot, make_napari_viewer):
-    make_napari_viewer()
-
+def test_an_error_of_a_job_that_napari_knows_is_not_raised_in_the_gui(qtbot, viewer):
     def work(report):
         raise ValueError("only a signal")  # pytest-qt fails the test if a slot raises it again
 

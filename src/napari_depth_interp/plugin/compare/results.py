@@ -17,6 +17,7 @@ from ...stack import Dataset
 from ..layers import REAL_KEY, to_layers
 from ..layers.appearance import appearance_of, error_appearance, error_limits, turn_like, unique_name
 from ..layers.command_input import CommandInput
+from ..layers.viewer_parts import set_visible
 from .command import command_of
 from .methods_box import label
 from .task import Question, Restored, Scored
@@ -160,7 +161,7 @@ class ResultLayers:
             self.ensure(name, part)
         for key, layer in self._layers.items():
             if layer in self._viewer.layers:
-                layer.visible = key in wanted
+                set_visible(layer, key in wanted)
         first = self.get(names[0], "restored") if names else None
         if first is not None:
             self._viewer.layers.selection.active = first
@@ -174,7 +175,7 @@ class ResultLayers:
     def hide(self) -> None:
         """Hide all layers of the comparison."""
         for layer in self.own():
-            layer.visible = False
+            set_visible(layer, False)
 
     def _make(self, name: str, part: str) -> tuple[str, str, Dataset, dict[str, Any]] | None:
         comparison = self._comparison

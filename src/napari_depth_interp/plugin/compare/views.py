@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from ..layers.overlay import CanvasWords
 from ..layers.side_by_side import Visibility
+from ..layers.viewer_parts import set_visible
 
 FLICKER_INTERVAL = 500
 """Milliseconds that truth or result stay in view."""
@@ -40,7 +41,7 @@ class Flicker(QObject):
         if self._before is None:
             self._before = Visibility(self._viewer)
         for layer in self._viewer.layers:
-            layer.visible = False
+            set_visible(layer, layer == truth)
         self._layers, self._turn = (truth, result), 0
         self._show_turn()
         self._timer.start()
@@ -64,7 +65,7 @@ class Flicker(QObject):
     def _show_turn(self) -> None:
         assert self._layers is not None
         for i, layer in enumerate(self._layers):
-            layer.visible = i == self._turn
+            set_visible(layer, i == self._turn)
         self._words.write(self._layers[self._turn].name)
 
 
@@ -89,7 +90,7 @@ class Blend:
         first = min(int(place), len(layers) - 2)
         pair, share = layers[first : first + 2], place - first
         for layer in self._viewer.layers:
-            layer.visible = layer in pair
+            set_visible(layer, layer in pair)
         one, other = pair
         one_is_above = self._viewer.layers.index(one) > self._viewer.layers.index(other)
         above, below, shown = (one, other, 1 - share) if one_is_above else (other, one, share)

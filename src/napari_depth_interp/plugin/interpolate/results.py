@@ -24,6 +24,7 @@ from ...system.amounts import duration
 from ..layers import REAL_KEY, to_layers
 from ..layers.appearance import appearance_of, error_appearance, error_limits, turn_like, unique_name, unwrapped
 from ..layers.command_input import CommandInput
+from ..layers.viewer_parts import set_visible
 from .task import Outcome
 
 UNCERTAINTY, TRUTH, RESTORED, ERROR = "uncertainty", "truth", "restored", "absolute error"
@@ -129,7 +130,7 @@ def _cover_below(layers: Sequence[Layer]) -> None:
 def cover(run: Run, on: bool = True) -> None:
     """Hide the layers that would be added to the light of the result, or show them again."""
     for layer in run.covered:
-        layer.visible = not on
+        set_visible(layer, not on)
 
 
 def show_part(viewer: napari.Viewer, run: Run, part: str) -> list[Layer]:
@@ -140,7 +141,7 @@ def show_part(viewer: napari.Viewer, run: Run, part: str) -> list[Layer]:
         if run.layers[0] in viewer.layers:
             turn_like(run.layers[0], layers)
     for layer in layers:
-        layer.visible = True
+        set_visible(layer, True)
     return layers
 
 

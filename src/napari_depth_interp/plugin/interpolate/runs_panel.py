@@ -28,6 +28,7 @@ from ..boxes.plane_bar import PlaneBar
 from ..layers import hidden
 from ..layers.overlay import CanvasWords
 from ..layers.side_by_side import SideBySide
+from ..layers.viewer_parts import set_visible
 from ..plots import BASELINE_COLOUR, COLOURS, SectionPlot, mean_along_z
 from ..preferences import colour
 from ..qt_helpers import PROBLEM_COLOUR, list_of_rows
@@ -227,7 +228,7 @@ class RunsPanel(QWidget):
                 hidden.go_to_nearest(self._viewer, [row["z"] for row in run.scores.sections])
         else:
             for layer in run.more.get(part, ()):
-                layer.visible = False
+                set_visible(layer, False)
         self._update_actions()
         self._section_changed()
 
@@ -275,7 +276,7 @@ class RunsPanel(QWidget):
             return
         for other in self.runs:
             for layer in self._in_viewer(other.every_layer()):
-                layer.visible = layer in run.layers or (layer.visible and other is run)
+                set_visible(layer, layer in run.layers or (layer.visible and other is run))
         if run.outcome.held_out is not None:
             scores = run.outcome.held_out.scores
             words = [f"{scores.protocol.describe()}; data range {describe_range(scores)}", *verdicts(scores)]

@@ -9,7 +9,7 @@ import napari
 import numpy as np
 from napari.layers import Layer
 
-from .viewer_parts import camera_of, fit_to_view, grid_of, size_of
+from .viewer_parts import camera_of, fit_to_view, grid_of, set_visible, size_of
 
 
 class Visibility:
@@ -22,10 +22,10 @@ class Visibility:
     def restore(self, made_since: Sequence[Layer]) -> None:
         """Show and hide the layers that are still there as they were; hide our own that are newer."""
         for layer in made_since:
-            layer.visible = False
+            set_visible(layer, False)
         for layer, visible in self._was:
             if layer in self._viewer.layers:
-                layer.visible = visible
+                set_visible(layer, visible)
 
 
 class SideBySide:
@@ -56,18 +56,31 @@ class SideBySide:
                 event.connect(self._arrange)
         self._unname()
         for layer in self._viewer.layers:
-            layer.visible = layer in layers
+            set_visible(layer, layer in layers)
         for layer in layers:
             self._named.append((layer, layer.name_overlay.visible))
             layer.name_overlay.visible = True
         grid.stride = together if self._fit(layers, together) else 1
-        grid.spacing, grid.enabled = 2, True
+        grid.spacing = 2
         self._layers = list(layers)
-        self._arrange()
+        self._choose_columns()
+        grid.enabled = True
+        self._fit_cells()
+
+    def _there(self) -> list[Layer]:
+        return [layer for layer in self._layers if layer in self._viewer.layers]
 
     def _arrange(self, _event: Any = None) -> None:
+        self._choose_columns()
+        self._fit_cells()
+
+    def _fit_cells(self) -> None:
+        if layers := self._there():
+            fit_to_view(self._viewer, layers)
+
+    def _choose_columns(self) -> None:
         """Choose as many columns as make the images largest, as they are looked at now."""
-        grid, layers = grid_of(self._viewer), [layer for layer in self._layers if layer in self._viewer.layers]
+        grid, layers = grid_of(self._viewer), self._there()
         if not layers:
             return
         cells = -(-len(layers) // grid.stride)
@@ -80,7 +93,6 @@ class SideBySide:
             return float(min(canvas_width / columns / width, canvas_height / rows / height))
 
         grid.shape = (-1, max(range(1, cells + 1), key=zoom))
-        fit_to_view(self._viewer, layers)
 
     def stop(self, own: Sequence[Layer] = ()) -> None:
         """Bring back the grid, the camera and the layers in view; ``own`` layers may be newer than that."""
@@ -92,9 +104,9 @@ class SideBySide:
         for event in self._turned():
             event.disconnect(self._arrange)
         self._unname()
-        visibility.restore(own)
-        for name, value in grid.items():
+        for name, value in grid.items():  # first whether there are cells at all: each change would arrange them anew
             setattr(grid_of(self._viewer), name, value)
+        visibility.restore(own)
         if looked != self._looks():
             fit_to_view(self._viewer)
             return

@@ -33,6 +33,12 @@ def size_of(viewer: napari.Viewer) -> tuple[float, float]:
     return float(height), float(width)
 
 
+def set_visible(layer: Layer, on: bool) -> None:
+    """Show or hide a layer; napari arranges the canvas anew even for one that is so already."""
+    if layer.visible != on:
+        layer.visible = on
+
+
 def fit_to_view(viewer: napari.Viewer, layers: Sequence[Layer] | None = None) -> None:
     """Let all layers, or these, fill the canvas."""
     if layers is None or not hasattr(viewer, "canvas"):  # before: all that are visible
