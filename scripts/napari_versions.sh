@@ -2,14 +2,22 @@
 # A walk through the docks (tests/plugin/walk.py) with several releases of napari, each in an environment of its own:
 #   scripts/napari_versions.sh                  the last of each of the last three minor versions, the oldest first
 #   scripts/napari_versions.sh 0.7.0 0.9.2      these
+# Which these are, pip asks the index.
 # PYTHON=python3.12 takes another Python. Needs uv, which `make test` puts into .venv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
 uv=$(PATH=$PWD/.venv/bin:$PWD/.venv/Scripts:$PATH command -v uv) || { echo "uv is missing: pip install uv" >&2; exit 1; }
+last_of_three_minors() {
+    "${PYTHON:-python3}" -m pip index versions napari --disable-pip-version-check 2>/dev/null |
+        sed -n 's/^Available versions: //p' | tr -d ' ' | tr ',' '\n' |
+        awk -F. '$1 "." $2 != minor { minor = $1 "." $2; if (++minors <= 3) print }' | sort -V
+}
+mapfile -t versions < <([ $# -gt 0 ] && printf '%s\n' "$@" || last_of_three_minors)
+[ ${#versions[@]} -gt 0 ] || { echo "pip cannot ask the index; name versions of napari" >&2; exit 1; }
 failed=0
-for version in ${*:-0.7.1 0.8.0 0.9.2}; do
+for version in "${versions[@]}"; do
     place=$home/$version
     "$uv" venv --quiet --python "${PYTHON:-python3}" "$place"
     "$uv" pip install --quiet --python "$place" --excludes scripts/only-for-gpus.txt . "napari==$version" PyQt6 pyqtgraph

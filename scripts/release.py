@@ -125,7 +125,9 @@ def build(target: Path) -> None:
             raise Refused(f"two builds differ: {made} and {again}")
         run(sys.executable, "-m", "twine", "check", "--strict", *map(str, Path(first).iterdir()))
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(first, target)
+        target.mkdir(parents=True)
+        for path in Path(first).iterdir():
+            shutil.copy2(path, target)
     sums = "".join(f"{value}  {name}\n" for name, value in made.items())
     beside = target.parent / f"{target.name}-about"
     beside.mkdir(exist_ok=True)
@@ -142,7 +144,10 @@ def list_contents(wheel: Path, target: Path) -> None:
     with tempfile.TemporaryDirectory() as place:
         run(uv, "venv", "--quiet", "--python", sys.executable, place)
         python = next(path for path in (Path(place, "bin/python"), Path(place, "Scripts/python.exe")) if path.exists())
-        run(uv, "pip", "install", "--quiet", "--python", str(python), str(wheel))
+        # by name, not by path: the path would be in the SBOM, and on each machine it is another
+        name, version = wheel.name.split("-")[:2]
+        found = ["--find-links", str(wheel.parent)]
+        run(uv, "pip", "install", "--quiet", "--python", str(python), *found, f"{name}=={version}")
         sbom = [
             "environment",
             "--output-reproducible",

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import weakref
+from contextlib import suppress
 
 import pydantic.type_adapter  # noqa: F401
 import scipy.interpolate
@@ -20,7 +21,7 @@ import scipy.ndimage  # noqa: F401
 import skimage.metrics  # noqa: F401
 import threadpoolctl  # noqa: F401
 import torch  # noqa: F401
-import typer._adapters  # noqa: F401
+import typer  # noqa: F401
 
 import napari_depth_interp.evaluation.evaluate
 import napari_depth_interp.io.nifti
@@ -35,6 +36,8 @@ from napari_depth_interp.methods import registry
 
 def preload():
     """Import methods and commands; none computes anything, so that no thread is lost by the fork."""
+    with suppress(ImportError):  # older releases have no such module
+        importlib.import_module("typer._adapters")
     registry.specs()
     commands()
     registry._third_party.cache_clear()  # what is installed is told by the environment of each order

@@ -40,7 +40,7 @@ def failed(*error):
 sys.excepthook = failed
 
 
-def wait_until(true, seconds=20):
+def wait_until(true, seconds=120):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, read(widget.bar, "message")

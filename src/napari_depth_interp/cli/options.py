@@ -163,7 +163,7 @@ def collect_settings(
 
 def _read(name: str, value: Any) -> Any:
     """Return the value of a setting from what stands on the command line."""
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return parse_parameters(value)
     return _read_depths(value) if name == "depths" else value
 
