@@ -16,17 +16,19 @@ from scipy.linalg import expm
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from .problem import Problem
-from .views import Affine, Lattice, View, Volume
+from .views import Affine, View, Volume
 
 Registration = Literal["none", "rigid", "affine"]
 Array = NDArray[np.float64]
-WIDE = 6.0
-"""Standard deviation in pixels of what is taken off before images are compared closely: brightness drifts."""
+_WIDE = 9.0
+"""Standard deviation in pixels of what is taken off before images are compared: brightness drifts."""
 _MOST = 40_000
 """Voxels of a stack that are compared, at most."""
 _STEPS, _SMALL, _LONGEST = 6, 0.005, 2.0
 """Steps at most; pixels of a step after which none follows, and of the longest one."""
 _HUBER = 1.5
+_KNOTS = 96
+"""Places along the sections of all stacks together, at most, between which brightness and contrast change evenly."""
 _DAMPING = 1e-3
 """Share of the usual curvature that is added: what the images do not tell, as how a ball is turned, stays as it is."""
 _PARTS = 4
@@ -62,7 +64,7 @@ def refine(view: View, others: Problem, volume: Volume, kind: Registration) -> F
     volume : (Z, Y, X) float32 array
     kind : {"rigid", "affine"}
     """
-    comparison = _Comparison(view, volume, others.lattice)
+    comparison = _Comparison(view, others, volume)
     motion, uncertainty = view.motion, math.inf
     for _ in range(_STEPS):
         found = comparison.step(motion, kind)
@@ -79,10 +81,10 @@ def refine(view: View, others: Problem, volume: Volume, kind: Registration) -> F
 class _Comparison:
     """A stack beside what is seen of a volume where the stack would be under a motion."""
 
-    def __init__(self, view: View, volume: Volume, lattice: Lattice) -> None:
-        sizes = view.sizes
+    def __init__(self, view: View, others: Problem, volume: Volume) -> None:
+        sizes, lattice = view.sizes, others.lattice
         self._pixel = float(sizes.min())
-        self._view, self._lattice = view, lattice
+        self._view, self._others, self._lattice = view, others.views, lattice
         fine = _fine(volume, lattice.sizes, self._pixel)
         self._images = [fine, *(np.gradient(fine, axis=axis) for axis in range(3))]
         chosen = np.arange(view.voxels.size)
@@ -102,14 +104,25 @@ class _Comparison:
         if inside.sum() < _FEWEST:
             return None
         wanted, part = self._wanted[inside], self._part[inside]
-        gain = float(wanted @ seen) / max(float(seen @ seen), _TINY)
-        rest, slopes = wanted - gain * seen, slopes * gain
+        found = _without(self._drifts(motion, seen, inside), np.vstack([wanted, slopes]))
+        rest, slopes = found[0], found[1:]
         usual = max(1.4826 * float(np.median(np.abs(rest))), _TINY)
         weights = np.minimum(1, _HUBER * usual / np.maximum(np.abs(rest), _TINY))
         normal = (slopes * weights) @ slopes.T
         pulls = np.stack([np.bincount(part, weights * rest * each, minlength=_PARTS**3) for each in slopes])
         inverse = np.linalg.inv(normal + (_DAMPING * np.trace(normal) / len(normal) + _TINY) * np.eye(len(normal)))
         return inverse @ pulls.sum(axis=1), self._pixel * _spread(inverse, pulls[:, np.unique(part)])
+
+    def _drifts(self, motion: Affine, seen: Array, inside: NDArray[np.bool_]) -> Array:
+        """Return (N, K) what brightness and contrast do that change slowly along the sections of any of the stacks."""
+        world = motion @ self._view.affine @ np.vstack([self._indices[:, inside], np.ones(len(seen))])
+        views, found = (self._view.moved(motion), *self._others), []
+        for view in views:
+            knots = min(len(view.voxels), _KNOTS // len(views))
+            section = (np.linalg.inv(view.to_world) @ world)[0] / (len(view.voxels) - 1)
+            slow = np.maximum(0, 1 - np.abs(section * (knots - 1) - np.arange(knots)[:, None]))
+            found += [slow, slow * seen]
+        return np.concatenate(found).T
 
     def _seen(self, motion: Affine, kind: Registration) -> tuple[Array, Array, NDArray[np.bool_]]:
         """Return what is seen, its slope for each parameter, and of which voxels of the stack."""
@@ -139,8 +152,15 @@ class _Comparison:
         return np.asarray(small @ motion)
 
 
+def _without(drifts: Array, images: Array) -> Array:
+    """Return what of each image (K, N) is no mixture of the drifts (N, L)."""
+    normal = drifts.T @ drifts
+    normal += (_TINY + 1e-6 * np.trace(normal) / len(normal)) * np.eye(len(normal))
+    return np.asarray(images - (drifts @ np.linalg.solve(normal, drifts.T @ images.T)).T)
+
+
 def _fine(voxels: Volume, sizes: Array, pixel: float) -> Volume:
-    return np.asarray(voxels - gaussian_filter(voxels, WIDE * pixel / sizes, mode="nearest"), np.float32)
+    return np.asarray(voxels - gaussian_filter(voxels, _WIDE * pixel / sizes, mode="nearest"), np.float32)
 
 
 def _cross(vector: Array) -> Array:

@@ -19,13 +19,13 @@ from scipy.spatial.transform import Rotation
 
 from ..progress import Progress, Report, part, silent
 from .motion import displacement, simple_itk
-from .refining import WIDE, Registration
+from .refining import Registration
 from .views import Affine, Lattice, Profile, View, Volume
 
 _LEVELS = (4.0, 2.0, 1.0)
 """Standard deviations of the blur from level to level, in pixels."""
-_WIDER = 3.0
-"""Structures that are larger than so many of these are taken off, but none that are small."""
+_WIDE, _WIDER = 6.0, 3.0
+"""Standard deviation of what is taken off before images are compared: in pixels, and in those of the blur."""
 _SIGMA = {"box": 1 / math.sqrt(12), "gaussian": 1 / 2.3548}
 _JUDGED = 1.0
 """The level at which motions are compared: one that fits worse than what it began with is not taken."""
@@ -148,7 +148,7 @@ def _itk_image(itk: Any, image: Image, sigma: float, pixel: float) -> Any:
     """Return an image of ITK, blurred by so many pixels and thinned where it is smooth."""
     sizes = np.linalg.norm(image.affine[:3, :3], axis=0)
     voxels = gaussian_filter(image.voxels, sigma * pixel / sizes, mode="nearest")
-    wide = max(WIDE, _WIDER * sigma) * pixel
+    wide = max(_WIDE, _WIDER * sigma) * pixel
     voxels = voxels - gaussian_filter(image.voxels, wide / sizes, mode="nearest")  # brightness may drift
     steps = [
         max(1, min(int(sigma * pixel / size), count // 8)) for size, count in zip(sizes, voxels.shape, strict=True)
