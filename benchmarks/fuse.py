@@ -1,6 +1,6 @@
 """Two and three orthogonal thick stacks of known volumes: how well they are registered and fused.
 
-    python benchmarks/fuse.py [DIR] [--only NAME ...] [--methods A,B] [--out DIR] [--quick]
+    python benchmarks/fuse.py [DIR] [--part usual|wrong|place] [--only NAME ...] [--methods A,B] [--out DIR]
 
 DIR holds dense volumes (TIFF or NIfTI) with nearly cubic voxels; without it volumes are simulated. The middle of each
 is the truth. Stacks are made of it by cubic splines along a finely sampled box or Gaussian profile: their sections lie
@@ -9,9 +9,11 @@ along z, y and x; all but the first are shifted by 2 to 5 voxels and turned by 2
 nor noise is told; the profile and the thickness are. PSNR (range 0.1 to 99.9 percent of the truth) and SSIM are of the
 middle of the volume, after one factor that all get alike, because nobody knows how bright the first stack should be.
 
-Beside ours: the first stack alone, made denser by ``auto`` (fast) and by ``section_sr`` (fast), the best of all stacks
-made denser by cubic interpolation in its true place, and the average of the registered stacks. How smooth the volume is
-to be was chosen on the volumes named in CHOSEN_ON; the table tells these from the others.
+Beside ours: the first stack alone, made denser by ``auto`` (fast), the best of all stacks made denser by cubic
+interpolation in its true place, and the average of the registered stacks. How smooth the volume is to be and how stacks
+are registered was chosen on the volumes named in CHOSEN_ON; the table tells these from the others.
+
+``--part wrong`` tells the wrong profile or thickness, or registers nothing. ``--part place`` only registers.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ import argparse
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,24 +34,62 @@ from scipy.ndimage import gaussian_filter1d, map_coordinates, spline_filter
 from scipy.spatial.transform import Rotation
 from skimage.metrics import structural_similarity
 
-from _tools import machine, markdown_table, remembered, verdict
+from _fuse_tables import Row, report, report_places
+from _tools import machine, peak_memory_mb, remembered
 from napari_depth_interp import io
 from napari_depth_interp.api import interpolate
-from napari_depth_interp.fusion.execute import place_stacks, solve_placed
+from napari_depth_interp.fusion.execute import solve_placed
+from napari_depth_interp.fusion.placing import Placed, place_stacks
 from napari_depth_interp.fusion.problem import upsampled
-from napari_depth_interp.fusion.request import resolve_fusion
+from napari_depth_interp.fusion.refining import distance
+from napari_depth_interp.fusion.request import FusionRequest, resolve_fusion
 from napari_depth_interp.fusion.settings import make_fuse_settings
 from napari_depth_interp.fusion.views import Lattice, Profile, View, isotropic
 from napari_depth_interp.simulate import SPECIMENS, simulate
 from napari_depth_interp.stack import Dataset
 
 Volume = NDArray[np.float32]
-CHOSEN_ON = ("mri_t1_studyforrest", "em_fibsem_fib25_train1", "lsfm_mesospim_cortex")
-"""Volumes that the constants of the solver were chosen on."""
-ALONE = ("auto", "section_sr")
-"""Methods that make the first stack denser by itself, in the third case of each volume."""
-CASES = ((2, "box"), (2, "gaussian"), (3, "box"), (3, "gaussian"))
-_ALONE_IN = 2
+ALONE = "auto"
+"""Method that makes the first stack denser by itself, where three stacks see along a box."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How stacks are made and what is told of them.
+
+    Attributes
+    ----------
+    count : int
+        Of the stacks.
+    kind : str
+        Their profile.
+    words : str
+        What is told wrongly.
+    told : str
+        The profile that is told; empty: the true one.
+    thicker : float
+        Thickness that is told, over the true one.
+    registration : str
+    """
+
+    count: int
+    kind: str
+    words: str = ""
+    told: str = ""
+    thicker: float = 1.0
+    registration: str = "rigid"
+
+
+PARTS = {
+    "usual": tuple(Setup(count, kind) for count in (2, 3) for kind in ("box", "gaussian")),
+    "wrong": (
+        Setup(2, "gaussian", "told: box", told="box"),
+        Setup(2, "gaussian", "told: 1.5 times as thick", thicker=1.5),
+        Setup(2, "gaussian", "told: 1.5 times as thin", thicker=1 / 1.5),
+        Setup(3, "box", "not registered", registration="none"),
+    ),
+    "place": tuple(Setup(count, kind) for count in (2, 3) for kind in ("box", "gaussian")),
+}
 _MARGIN = 20
 """Voxels of the truth beyond the field of view of the stacks, both sides together: they are moved and turned."""
 _SCORED = 6
@@ -174,42 +215,70 @@ def errors_of(
     return float(np.linalg.norm((motion @ middle - true @ middle)[:3])), angle
 
 
-def run_alone(case: Case, kind: str, thickness: int) -> dict[str, tuple[float, float]]:
+def run_alone(case: Case, setup: Setup, thickness: int) -> tuple[float, float]:
     """Return the scores of the first stack alone, made denser."""
-    lattice = isotropic(View(case.stacks[0], case.affines[0], Profile(kind, float(thickness)), ""))  # type: ignore[arg-type]
-    truth = _on(case.truth, lattice)
-    return {f"{name}, first stack": score(_denser(case.stacks[0], name, thickness), truth) for name in ALONE}
+    lattice = _lattice_of(case, setup, thickness)
+    return score(_denser(case.stacks[0], ALONE, thickness), _on(case.truth, lattice))
 
 
-def run_case(case: Case, kind: str, thickness: int, methods: Sequence[str]) -> dict[str, Any]:
-    """Fuse the stacks with each method; return scores, registration errors and seconds."""
-    profile = Profile(kind, float(thickness))  # type: ignore[arg-type]
-    views = [View(*each, profile, "") for each in zip(case.stacks, case.affines, strict=True)]
-    lattice = isotropic(views[0])
-    truth = _on(case.truth, lattice)
-    found: dict[str, Any] = {"scores": {}, "seconds": {}, "gains": {}}
-    placed = [view.moved(motion) for view, motion in zip(views, case.motions, strict=True)]
-    found["scores"]["cubic, best stack"] = max(score(upsampled(each, lattice, 3)[0], truth) for each in placed)
-    datasets = [Dataset.from_array(stack) for stack in case.stacks]
+def _lattice_of(case: Case, setup: Setup, thickness: int) -> Lattice:
+    return isotropic(_views(case, setup, thickness)[0])
+
+
+def _views(case: Case, setup: Setup, thickness: int) -> list[View]:
+    profile = Profile(setup.kind, float(thickness))  # type: ignore[arg-type]
+    return [View(*each, profile, "") for each in zip(case.stacks, case.affines, strict=True)]
+
+
+def _request(case: Case, setup: Setup, thickness: int, method: str = "average") -> FusionRequest:
+    settings = make_fuse_settings(
+        method=method, profile=setup.told or setup.kind, thickness=str(thickness * setup.thicker), spacing="1",
+        registration=setup.registration, threads=1,
+    )  # fmt: skip
+    return resolve_fusion([Dataset.from_array(stack) for stack in case.stacks], settings, affines=case.affines)
+
+
+def place_case(case: Case, setup: Setup, thickness: int) -> dict[str, Any]:
+    """Only register the stacks; return how far off they are, and what is told of that."""
+    begun = time.perf_counter()
+    placed = place_stacks(_request(case, setup, thickness))
+    return {**_placement(case, placed), "seconds": time.perf_counter() - begun}
+
+
+def _placement(case: Case, placed: Placed) -> dict[str, Any]:
     centre = (np.array(case.truth.shape) - 1) / 2
-    placed_by_us = None
+    pairs = list(zip(placed.problem.views[1:], case.motions[1:], strict=True))
+    return {
+        "registration": [errors_of(view.motion, true, centre) for view, true in pairs],
+        "distances": [distance(view, view.motion, true) for view, true in pairs],
+        "told": list(placed.uncertainties[1:]),
+        "notes": list(placed.notes),
+    }
+
+
+def run_case(case: Case, setup: Setup, thickness: int, methods: Sequence[str]) -> dict[str, Any]:
+    """Fuse the stacks with each method; return scores, registration errors, seconds and memory."""
+    views, lattice = _views(case, setup, thickness), _lattice_of(case, setup, thickness)
+    truth = _on(case.truth, lattice)
+    there = [view.moved(motion) for view, motion in zip(views, case.motions, strict=True)]
+    cubic = max(score(upsampled(each, lattice, 3)[0], truth) for each in there)
+    begun = time.perf_counter()
+    placed = place_stacks(_request(case, setup, thickness))
+    found: dict[str, Any] = {**_placement(case, placed), "scores": {"cubic, best stack": cubic}}
+    found["seconds"] = {"registration": time.perf_counter() - begun}
     for method in ("average", *methods):
-        settings = make_fuse_settings(method=method, profile=kind, thickness=str(thickness), spacing="1", threads=1)
-        request = resolve_fusion(datasets, settings, affines=case.affines)
         begun = time.perf_counter()
-        placed_by_us = placed_by_us or place_stacks(request)
-        result = solve_placed(request, placed_by_us)
+        result = solve_placed(_request(case, setup, thickness, method), placed)
         found["seconds"][method] = time.perf_counter() - begun
-        values = _as_lattice(result.dataset, lattice)
-        found["scores"][method] = score(values, truth)
-        if method == "average":
-            pairs = zip(result.motions[1:], case.motions[1:], strict=True)
-            found["registration"] = [errors_of(*pair, centre) for pair in pairs]
-        else:
-            found["gains"][method] = [each.get("held_out", {}).get("gain_db") for each in result.stacks]
+        found["scores"][method] = score(_as_lattice(result.dataset, lattice), truth)
+        if method != "average":
+            found.setdefault("gains", {})[method] = [each.get("held_out", {}).get("gain_db") for each in result.stacks]
+            found.setdefault("averaged", {})[method] = result.record["averaged"]
+            found.setdefault("warnings", {})[method] = list(result.warnings)
+        if method == methods[0]:
             found["consistency"] = [each["consistency"]["ratio"] for each in result.stacks]
-            found["share"] = result.record["share"]
             found["calibration"] = _calibration(result, truth, lattice)
+    found["peak_mb"] = peak_memory_mb()
     return found
 
 
@@ -252,113 +321,48 @@ def _denser(stack: Volume, method: str, thickness: int) -> Volume:
     return dense[:: max(1, len(dense) // (count * thickness))][: count * thickness]
 
 
-def report(rows: Sequence[tuple[str, int, str, dict[str, Any]]], methods: Sequence[str]) -> str:
-    """Return the tables."""
-    names = list(dict.fromkeys(name for row in rows for name in row[3]["scores"]))
-    head = ["volume", "stacks", "profile", *names, "voxels", "degrees"]
-    body = []
-    for name, count, kind, found in rows:
-        scores = ["{:.2f} / {:.3f}".format(*found["scores"][each]) if each in found["scores"] else "" for each in names]
-        worst = [max(each[k] for each in found["registration"]) for k in (0, 1)]
-        mark = " *" if name in CHOSEN_ON else ""
-        body.append([name + mark, str(count), kind, *scores, f"{worst[0]:.2f}", f"{worst[1]:.2f}"])
-    parts = [markdown_table(head, body), *_summaries(rows, methods)]
-    return "\n\n".join(parts)
-
-
-def _summaries(rows: Sequence[tuple[str, int, str, dict[str, Any]]], methods: Sequence[str]) -> Iterator[str]:
-    singles = [name for row in rows for name in row[3]["scores"] if name.endswith("stack")]
-    groups = {
-        "all": rows,
-        "volumes that constants were chosen on (*)": [row for row in rows if row[0] in CHOSEN_ON],
-        "other volumes": [row for row in rows if row[0] not in CHOSEN_ON],
-    }
-    body = []
-    for method in methods:
-        for title, some in groups.items():
-            over = [_over(row, method, ["average"]) for row in some]
-            beyond = [_over(row, method, singles) for row in some]
-            if over:
-                body.append(
-                    [
-                        method,
-                        title,
-                        str(len(over)),
-                        *(f"{f(each):+.2f}" for each in (over, beyond) for f in (_mean, min)),
-                    ]
-                )
-    yield markdown_table(
-        ["method", "cases", "number", "over average, mean dB", "worst", "over best single, mean dB", "worst"], body
-    )  # fmt: skip
-    shifts, angles = ([max(each[k] for each in row[3]["registration"]) for row in rows] for k in (0, 1))
-    yield (
-        f"Registration: worst {max(shifts):.2f} voxel, {max(angles):.2f} degrees; mean of the worst stack of each case "
-        f"{_mean(shifts):.2f} voxel, {_mean(angles):.2f} degrees."
-    )
-    ratios = [ratio for row in rows for ratio in row[3].get("consistency", [])]
-    calibrations = [row[3]["calibration"] for row in rows if "calibration" in row[3]]
-    if ratios:
-        yield (
-            f"Difference between the stacks and what is seen of the result over the noise: mean {_mean(ratios):.2f}, "
-            f"largest {max(ratios):.2f}. Mean error over mean expected error: {min(calibrations):.2f} to "
-            f"{max(calibrations):.2f}."
-        )
-    best = methods[0]
-    over, beyond = [_over(row, best, ["average"]) for row in rows], [_over(row, best, singles) for row in rows]
-    yield "\n".join(
-        [
-            verdict(_mean(over) >= 1.5, "1.5 dB above the average, in the mean"),
-            verdict(_mean(beyond) >= 2, "2 dB above the best single stack, in the mean"),
-            verdict(min(over) >= 0, "never worse than the average"),
-            verdict(max(*shifts, *angles) <= 0.3, "registered within 0.3 voxel and 0.3 degree in each case"),
-        ]
-    )
-
-
-def _over(row: tuple[str, int, str, dict[str, Any]], method: str, others: Sequence[str]) -> float:
-    scores = row[3]["scores"]
-    return float(scores[method][0] - max(scores[other][0] for other in others if other in scores))
-
-
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values))
-
-
 def main() -> int:
     """Run and print."""
+    given = _arguments()
+    rows: list[Row] = []
+    for name, truth in volumes(given.folder, given.only, given.side):
+        for number, setup in enumerate(PARTS[given.part]):
+            for turn in range(given.turns):
+                rows.append(Row(name, setup, _row(given, name, truth, setup, number + len(PARTS["usual"]) * turn)))
+                print(rows[-1], file=sys.stderr, flush=True)
+    tables = report_places(rows) if given.part == "place" else report(rows, given.methods.split(","))
+    print(f"{machine()}\n\n{tables}")
+    return 0
+
+
+def _row(given: argparse.Namespace, name: str, truth: Volume, setup: Setup, seed: int) -> dict[str, Any]:
+    """Return what is found in one case; what is kept of an earlier run is read."""
+    about = {"volume": name, "side": given.side, "thickness": given.thickness, "seed": seed, **asdict(setup)}
+    case = partial(make_case, truth, setup.count, setup.kind, given.thickness, seed)
+    if given.part == "place":
+        return remembered(given.out, {**about, "part": "place"}, lambda: place_case(case(), setup, given.thickness))
+    methods = given.methods.split(",")
+    found = remembered(
+        given.out, {**about, "methods": methods}, lambda: run_case(case(), setup, given.thickness, methods)
+    )
+    if given.alone and setup == Setup(3, "box"):
+        alone = remembered(given.out, {**about, "alone": ALONE}, lambda: run_alone(case(), setup, given.thickness))
+        found["scores"] = {f"{ALONE}, first stack": alone, **found["scores"]}
+    return found
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, metavar="DIR")
+    parser.add_argument("--part", choices=PARTS, default="usual")
     parser.add_argument("--only", nargs="*", default=[], metavar="NAME")
-    parser.add_argument("--side", type=int, default=88, help="voxels of the truth along each axis")
+    parser.add_argument("--side", type=int, default=72, help="voxels of the truth along each axis")
     parser.add_argument("--thickness", type=int, default=4, help="voxels that a section is thick")
     parser.add_argument("--methods", default="least_squares", metavar="A,B")
-    parser.add_argument("--quick", action="store_true", help="two cases of each volume, no network alone")
+    parser.add_argument("--turns", type=int, default=1, help="how often each case is made, with another motion")
+    parser.add_argument("--alone", action="store_true", help="also make single stacks denser by auto")
     parser.add_argument("--out", type=Path, help="folder in which finished cases are kept")
-    given = parser.parse_args()
-    methods, rows = given.methods.split(","), []
-    for name, truth in volumes(given.folder, given.only, given.side):
-        for number, (count, kind) in enumerate(CASES):
-            if given.quick and number in (0, 3):
-                continue
-            about = {"volume": name, "side": given.side, "count": count, "kind": kind, "thickness": given.thickness}
-
-            def case(truth: Volume = truth, count: int = count, kind: str = kind, seed: int = number) -> Case:
-                return make_case(truth, count, kind, given.thickness, seed)
-
-            def fused(case: Callable[[], Case] = case, kind: str = kind) -> dict[str, Any]:
-                return run_case(case(), kind, given.thickness, methods)
-
-            def alone(case: Callable[[], Case] = case, kind: str = kind) -> dict[str, tuple[float, float]]:
-                return run_alone(case(), kind, given.thickness)
-
-            found = remembered(given.out, {**about, "methods": methods}, fused)
-            if number == _ALONE_IN and not given.quick:
-                scores = remembered(given.out, {**about, "alone": ALONE}, alone)
-                found["scores"] = {**scores, **found["scores"]}
-            rows.append((name, count, kind, found))
-            print(rows[-1], file=sys.stderr, flush=True)
-    print(f"{machine()}\n\n{report(rows, methods)}")
-    return 0
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ class TestVolume:
             assert stack["held_out"]["gain_db"] > 3
             assert stack["left_out"]["gain_db"] > 2
             assert stack["consistency"]["ratio"] < 1.25  # what is seen of it are the sections, within the noise
-        assert fused.record["share"] == 1
+        assert not fused.record["averaged"]
         assert not fused.warnings
 
     def test_knows_how_wrong_it_is(self, fused):
@@ -51,6 +51,24 @@ class TestVolume:
         both = ndi.fuse(*arrays, affines=affines, **STILL)
         average = ndi.fuse(*arrays, affines=affines, method="average", **STILL)
         assert rms(both) < 0.8 * rms(average)
+
+    def test_is_the_average_where_that_predicts_better(self):
+        """The files lie by two voxels, and nothing is registered."""
+        away = np.eye(4)
+        away[0, 3] = 2
+        arrays, affines = [thick(2), thick(1, motion=away)], [affine_along(2), affine_along(1)]
+        found = ndi.fuse(*arrays, affines=affines, **STILL)
+        average = ndi.fuse(*arrays, affines=affines, method="average", **STILL)
+        assert np.array_equal(np.asarray(found), np.asarray(average))
+        assert found.record["averaged"]
+        assert "the result is the average" in found.warnings[0]
+
+    @pytest.mark.parametrize("told", [{"profile": "gaussian"}, {"thickness": 6}])
+    def test_is_better_than_the_average_even_where_it_is_told_wrongly(self, told):
+        arrays, affines = stacks(2)
+        found = ndi.fuse(*arrays, affines=affines, **{**STILL, **told})
+        average = ndi.fuse(*arrays, affines=affines, method="average", **{**STILL, **told})
+        assert rms(found) < rms(average)
 
     def test_says_which_stack_reaches_where(self):
         arrays, affines = stacks(2)
@@ -95,6 +113,7 @@ class TestRegistration:
         assert entry["correlation"] > entry["correlation_before"]
         assert np.mean(entry["gains"]) == pytest.approx(1.2, rel=0.15)
         assert entry["registration"]["angle"] == pytest.approx(3.9, abs=0.6)
+        assert 0.2 < entry["registration"]["uncertainty"] / np.sqrt(np.mean(off**2)) / size[0, 0] < 5
         (written,) = found.save_transforms(tmp_path / "moves")
         assert written.read_text().startswith("#Insight Transform File")
         again = ndi.fuse(
@@ -102,6 +121,31 @@ class TestRegistration:
         )
         assert np.allclose(again.motions[1], found.motions[1], atol=1e-9)
         assert np.array_equal(np.asarray(again), np.asarray(found))
+
+    def test_what_nothing_tells_stays_as_it_is(self):
+        """How a ball is turned cannot be seen, and where it is can."""
+        away = np.square(np.indices((32, 32, 32)) - 15.5).sum(axis=0)
+        ball = 1000 * np.exp(-away / 72).astype(np.float32)
+        shift = np.eye(4)
+        shift[:3, 3] = 2, -1, 1
+        affines = [affine_along(2), affine_along(1)]
+        arrays = thick(2, volume=ball), thick(1, volume=ball, motion=shift)
+        found = ndi.fuse(*arrays, affines=affines, profile="box", threads=1, unchecked=True)
+        move = found.stacks[1]["registration"]
+        assert move["shift"] == pytest.approx(6**0.5, abs=0.3)
+        assert move["angle"] < 5
+        assert not found.warnings
+
+    def test_leaves_a_stack_where_its_file_says_if_nothing_tells_better(self):
+        affines, noisy = [affine_along(2), affine_along(1)], {"noise": 400.0}
+        found = ndi.fuse(
+            thick(2, **noisy), thick(1, **noisy), affines=affines, profile="box", threads=1, unchecked=True
+        )
+        assert np.array_equal(found.motions[1], np.eye(4))
+        assert found.stacks[1]["registration"]["uncertainty"] is None
+        (said,) = (each for each in found.warnings if "could not be registered" in each)
+        assert "was left where its file says that it lies" in said
+        assert "\n" not in said
 
     def test_itk_brings_the_stack_on_with_the_file(self, tmp_path):
         """A transform means in ITK what it means here."""

@@ -1,5 +1,6 @@
 """What cannot be fused is refused in one line that says why."""
 
+import nibabel
 import numpy as np
 import pytest
 import tifffile
@@ -27,6 +28,9 @@ def test_what_is_no_pair_of_stacks(tmp_path):
     path = tmp_path / "plain.tif"
     tifffile.imwrite(path, arrays[0])
     assert "does not say how it lies in space" in refusal(*write_stacks(tmp_path, 1), path)
+    nowhere = nibabel.Nifti1Image(arrays[0].transpose(2, 1, 0), None)  # its header has neither form
+    nibabel.save(nowhere, tmp_path / "nowhere.nii")
+    assert "does not say how it lies in space" in refusal(*write_stacks(tmp_path, 1), tmp_path / "nowhere.nii")
     assert "invertible" in refusal(*arrays, affines=[affines[0], np.zeros((4, 4))])
     assert "infinite" in refusal(arrays[0], np.where(arrays[1] > 400, np.inf, arrays[1]), affines=affines)
 
@@ -42,8 +46,6 @@ def test_stacks_of_different_things(tmp_path):
     assert "another contrast" in refusal(arrays[0], negative, affines=affines)
     whole = affine_along(2)
     labels = write_nifti(tmp_path / "labels.nii.gz", arrays[0] > 400, whole)
-    import nibabel
-
     image = nibabel.load(labels)
     image.header.set_intent("label")
     nibabel.save(image, labels)

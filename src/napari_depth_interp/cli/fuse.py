@@ -145,7 +145,7 @@ def _summary(stacks: Sequence[Path], output: Path, result: FusionResult) -> dict
         "shape": list(result.shape),
         "spacing": result.spacing,
         "unit": result.unit,
-        "share": record["share"],
+        "averaged": record["averaged"],
         "stacks": result.stacks,
         "seed": record["seed"],
         "seconds": result.seconds,

@@ -72,14 +72,17 @@ def matched(views: Sequence[View], lattice: Lattice) -> tuple[list[View], list[M
     """
     thinned, coarse = [_thin(view) for view in views], _coarse(lattice)
     total = [Match.none(len(view.voxels)) for view in views]
-    for number in range(_ROUNDS):
+    first: list[Pair] = []
+    for _ in range(_ROUNDS):
         for find in (_as_first, _without_drift):
             current = _applied(thinned, total)
             pairs = [_compared(*each, coarse) for each in _partners(current, find is _as_first)]
-            if number == 0 and find is _as_first:
-                for view, pair in zip(current[1:], pairs[1:], strict=True):
-                    _check(pair, view.name, views[0].name)
+            for view, pair in zip(current[1:], pairs[1:], strict=True):
+                _check_overlap(pair, view.name, views[0].name)
+            first = first or pairs
             total = [before.then(find(pair, k)) for k, (before, pair) in enumerate(zip(total, pairs, strict=True))]
+    for before, (view, others) in zip(first[1:], _partners(_applied(thinned, total), True)[1:], strict=True):
+        _check_contrast(before, _compared(view, others, coarse), view.name, views[0].name)
     return _applied(views, total), total
 
 
@@ -193,24 +196,28 @@ def _blurred(values: Volume, there: NDArray[np.bool_], blur: NDArray[np.float64]
     return np.asarray(known[0] / np.maximum(known[1], 1e-3), np.float32)
 
 
-def _check(pair: Pair, name: str, other: str) -> None:
-    """Refuse what does not overlap, and what cannot be matched by a gain and an offset."""
+def _check_overlap(pair: Pair, name: str, other: str) -> None:
     if pair.there.sum() < _FEWEST:
         raise RequestError(
             f"'{name}' and '{other}' do not overlap; check their positions, or whether both show the same specimen"
         )
-    correlation = pair.correlation
+
+
+def _check_contrast(before: Pair, after: Pair, name: str, other: str) -> None:
+    """Refuse what gains and offsets have not made alike; what it is, is told from how it was before."""
+    correlation = after.correlation
     if correlation >= _ALIKE:
         return
-    ours, theirs = pair.ours[pair.there], pair.theirs[pair.there]
+    ours, theirs = before.ours[before.there], before.theirs[before.there]
     if max(_explained(ours, theirs), _explained(theirs, ours)) >= _RELATED:
         raise RequestError(
             f"'{name}' shows another contrast than '{other}' (their grey values correlate by {correlation:.2f}); only "
-            "stacks of one contrast can be fused, such as two T2-weighted ones"
+            "stacks of one contrast can be fused, such as two T2-weighted ones, and if they are, then they do not lie "
+            "over each other: give --transforms"
         )
     raise RequestError(
         f"'{name}' does not show what '{other}' shows (their grey values correlate by {correlation:.2f}); check that "
-        "both are of the same specimen and lie over each other, or give --transforms"
+        "both are of one specimen in one contrast and lie over each other, or give --transforms"
     )
 
 

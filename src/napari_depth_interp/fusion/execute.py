@@ -5,34 +5,27 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import RequestError
-from ..progress import Progress, Report, part, silent
+from ..progress import Report, part, silent
 from ..run.history import input_record, versions
 from ..run.result import RECORD_KEY
-from ..stack.scaling import Scaling
 from ..system.devices import limited_threads
 from ..system.memory import PeakMemory
-from .contrast import Match, agreement, matched
 from .motion import displacement
+from .placing import Placed, place_stacks
 from .problem import Problem, average, simulated, upsampled
-from .registering import largest_shift, refined, register_all
 from .request import FusionRequest, as_world
 from .result import WITHIN, FusionResult
 from .solvers import Solution
-from .trial import Solve, Trial, expected_error, mixture, predict_stack, run_trial
+from .trial import Solve, Trial, expected_error, predict_stack, run_trial
 from .views import View, Volume
 
-_REFINED, _SETTLED = 5, 0.03
-"""Rounds of registering each stack to what the others show, at most; change in voxels under which none follows."""
 _SHARES = {"register": (0.0, 0.35), "trial": (0.35, 0.65), "solve": (0.65, 0.9), "score": (0.9, 1.0)}
-_LITTLE = 0.05
-"""Share of a stack that must meet the volume."""
 
 
 def execute_fusion(request: FusionRequest, report: Report = silent, *, score: bool = False) -> FusionResult:
@@ -59,71 +52,6 @@ def execute_fusion(request: FusionRequest, report: Report = silent, *, score: bo
     return replace(found, seconds=time.perf_counter() - start, peak_memory_mb=memory.peak_mb)
 
 
-@dataclass(frozen=True, eq=False)
-class Placed:
-    """Stacks brought onto each other, with grey values that mean the same.
-
-    Attributes
-    ----------
-    problem : Problem
-    scaling : Scaling
-        From the grey values of the first stack to those of the problem.
-    matches : tuple of Match
-    before, after : tuple of float
-        Correlation of each stack with the others before and after the registration.
-    """
-
-    problem: Problem
-    scaling: Scaling
-    matches: tuple[Match, ...]
-    before: tuple[float, ...]
-    after: tuple[float, ...]
-
-
-def place_stacks(request: FusionRequest, report: Report = silent) -> Placed:
-    """Register the stacks and match their grey values.
-
-    Raises
-    ------
-    RequestError
-        As :func:`execute_fusion`.
-    """
-    scaling = Scaling.of(np.nan_to_num(request.views[0].voxels))
-    views = [view.with_voxels(scaling.apply(view.voxels)) for view in request.views]
-    lattice, kind = request.lattice, request.settings.registration
-    report(Progress(0.0, "comparing the stacks"))
-    before = tuple(agreement(views, k, lattice) for k in range(len(views)))
-    if not request.given:
-        threads = request.runtime.threads
-        numbers = [view.with_voxels(np.nan_to_num(view.voxels)) for view in views]
-        moved = register_all(numbers, kind, threads=threads, report=part(report, 0.1, 0.5))
-        for turn in range(_REFINED):
-            comparable, _ = matched(moved, lattice)
-            inner = part(report, 0.5 + 0.1 * turn, 0.6 + 0.1 * turn)
-            better = refined(comparable, lattice, kind, threads=threads, report=inner)
-            pairs = list(zip(moved, better, strict=True))
-            moved = [view.moved(each.motion) for view, each in pairs]
-            if max(largest_shift(view, each) for view, each in pairs) < _SETTLED * lattice.voxel:
-                break
-        views = [view.moved(each.motion) for view, each in zip(views, moved, strict=True)]
-    comparable, matches = matched(views, lattice)
-    after = tuple(agreement(comparable, k, lattice) for k in range(len(views)))
-    problem = Problem.of(comparable, lattice)
-    _check_seen(problem)
-    report(Progress(1.0))
-    return Placed(problem, scaling, tuple(matches), before, after)
-
-
-def _check_seen(problem: Problem) -> None:
-    for view in problem.views:
-        _, reached = upsampled(view, problem.lattice)
-        if reached.mean() < _LITTLE:
-            raise RequestError(
-                f"'{view.name}' meets only {reached.mean():.1%} of the result; check that it shows the same specimen, "
-                "or leave it out"
-            )
-
-
 def solve_placed(
     request: FusionRequest, placed: Placed, report: Report = silent, *, score: bool = False
 ) -> FusionResult:
@@ -138,14 +66,13 @@ def solve_placed(
         trial = run_trial(problem, [_volume_of(each) for each in candidates], part(report, *_SHARES["trial"]))
     chosen = candidates[trial.chosen if trial else 0]
     plain = average(problem)
-    volume, weighted = chosen(problem, plain, part(report, *_SHARES["solve"]))
-    share = trial.share if trial else 1.0
-    volume = mixture(volume, plain, share)
+    averaged = trial is not None and not trial.better
+    volume, weighted = (plain, problem) if averaged else chosen(problem, plain, part(report, *_SHARES["solve"]))
     left = _left_out(problem, chosen, part(report, *_SHARES["score"])) if score else {}
     stacks = [
         _stack_record(request, placed, weighted, trial, k, volume, left.get(k)) for k in range(len(problem.views))
     ]
-    return _result(request, placed, volume, plain, trial, stacks, share)
+    return _result(request, placed, volume, plain, trial, stacks, averaged)
 
 
 def _volume_of(solution: Solution) -> Solve:
@@ -172,7 +99,7 @@ def _stack_record(
         "input": input_record(request.datasets[number]),
         "affine": view.affine.tolist(),
         "motion": view.motion.tolist(),
-        "registration": _registration(view) if number else None,
+        "registration": _registration(view, placed.uncertainties[number]) if number else None,
         "profile": view.profile.kind,
         "thickness": view.profile.thickness,
         "correlation_before": placed.before[number],
@@ -195,10 +122,11 @@ def _stack_record(
     return record
 
 
-def _registration(view: View) -> dict[str, float]:
+def _registration(view: View, uncertainty: float) -> dict[str, float | None]:
     centre = (view.affine @ [*((np.array(view.voxels.shape) - 1) / 2), 1])[:3]
     found = displacement(view.motion, centre)
-    return {"shift": found.shift, "angle": found.angle, "stretch": found.stretch}
+    known = uncertainty if math.isfinite(uncertainty) else None
+    return {"shift": found.shift, "angle": found.angle, "stretch": found.stretch, "uncertainty": known}
 
 
 def _consistency(problem: Problem, number: int, volume: Volume, scale: float) -> dict[str, float]:
@@ -219,7 +147,7 @@ def _section_weights(problem: Problem, number: int) -> NDArray[np.float32]:
 
 def _result(
     request: FusionRequest, placed: Placed, volume: Volume, plain: Volume, trial: Trial | None,
-    stacks: list[dict[str, Any]], share: float,
+    stacks: list[dict[str, Any]], averaged: bool,
 ) -> FusionResult:  # fmt: skip
     coverage = np.zeros(volume.shape, np.uint8)
     for number, view in enumerate(placed.problem.views):
@@ -231,7 +159,7 @@ def _result(
         expected = expected_error(volume, plain, trial.errors) * np.float32(placed.scaling.scale)
         expected = np.where(coverage > 0, expected, np.nan).astype(np.float32)
         uncertainty = as_world(expected, request.lattice, request.unit, title).voxels
-    warnings = [*request.notes, *_warnings(stacks, share)]
+    warnings = [*request.notes, *placed.notes, *_warnings(stacks, averaged)]
     record = {
         "versions": versions(),
         "method": request.solver.name,
@@ -242,7 +170,7 @@ def _result(
         "depths": dataset.stack().grid.mirrored(dataset.stack().depths).tolist(),
         "unit": dataset.grid.unit,
         "observed": [],
-        "share": share,
+        "averaged": averaged,
         "smoother": None if trial is None else trial.chosen,
         "stacks": stacks,
         "warnings": warnings,
@@ -262,12 +190,12 @@ def _stored(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     return np.clip(np.rint(values.astype(np.float64)), limits.min, limits.max).astype(dtype)
 
 
-def _warnings(stacks: Sequence[dict[str, Any]], share: float) -> list[str]:
+def _warnings(stacks: Sequence[dict[str, Any]], averaged: bool) -> list[str]:
     found = []
-    if share < 1:
+    if averaged:
         found.append(
-            f"held-out sections are predicted best with {1 - share:.0%} of the plain average in the result, and so "
-            "it was mixed in"
+            "the plain average predicts held-out sections best, and so the result is the average: the stacks may be of "
+            "different specimens, or badly registered, or their thickness or profile is not as was told"
         )
     for stack in stacks:
         if stack["consistency"]["ratio"] > WITHIN:

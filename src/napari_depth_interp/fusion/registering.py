@@ -1,4 +1,4 @@
-"""Registering each stack to the first one by what both see: SimpleITK, correlation, from coarse to fine.
+"""Registering each stack to the first one by what both see: SimpleITK, correlation, several starts, coarse to fine.
 
 A thick stack is blurred along its sections and sharp across them. Before two are compared, each is blurred as the
 other one is; then the best match is where they really coincide.
@@ -8,35 +8,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
+from scipy.spatial.transform import Rotation
 
 from ..progress import Progress, Report, part, silent
-from .configs import LeastSquaresConfig
-from .least_squares import solve
 from .motion import displacement, simple_itk
-from .problem import Problem, average
+from .refining import Registration
 from .views import Affine, Lattice, Profile, View, Volume
 
-Registration = Literal["none", "rigid", "affine"]
-_LEVELS = (4.0, 2.0, 1.0, 0.5)
+_LEVELS = (4.0, 2.0, 1.0)
 """Standard deviations of the blur from level to level, in pixels."""
-_WIDE = 12.0
-"""Standard deviation in pixels of what is taken off before images are compared."""
+_WIDE, _WIDER = 6.0, 3.0
+"""Standard deviation of what is taken off before images are compared: in pixels, and in those of the blur."""
 _SIGMA = {"box": 1 / math.sqrt(12), "gaussian": 1 / 2.3548}
 _JUDGED = 1.0
 """The level at which motions are compared: one that fits worse than what it began with is not taken."""
-_SAME = 1e-3
-_LARGEST_TURN = 30.0
-"""Degrees from where the files say beyond which nothing is believed."""
+_LARGEST_TURN, _LARGEST_SHIFT = 12.0, 0.25
+"""Degrees from where the files say, and share of the smaller image's shortest side, beyond which nothing is sought."""
+_STARTS, _FURTHER = 3, 1.0
+"""How many of the places around are starts, and how far away they are, in standard deviations of the coarsest blur."""
 _OVERLAP, _PROBES = 0.5, 12
 """Share of the smaller image that must stay within the other one; places along each axis at which that is looked at."""
 _STEPS = 150
-_QUICK = LeastSquaresConfig(smoothness=0.4, rounds=1, steps=10)
 _LONGEST, _SHORTEST = 0.25, 1e-3
 """Pixels of the first step, at least, and of the last one."""
 _LPS = np.diag([-1.0, -1.0, 1.0])
@@ -57,19 +56,18 @@ def as_image(view: View) -> Image:
 
 
 def register(
-    fixed: Image, moving: Image, start: Affine, kind: Registration, *, levels: int = 4, threads: int = 1,
-    report: Report = silent,
-) -> Affine:  # fmt: skip
+    fixed: Image, moving: Image, start: Affine, kind: Registration, *, threads: int = 1, report: Report = silent
+) -> Affine:
     """Return the motion from the world of the fixed image to that of the moving one.
+
+    On the coarsest level the search begins at ``start`` and at the best of places around it.
 
     Parameters
     ----------
     fixed, moving : Image
     start : (4, 4) array
-        The motion to begin with.
+        Where the files say that they lie.
     kind : {"rigid", "affine"}
-    levels : int
-        How many of the levels from coarse to fine are used, counted from the finest.
     threads : int
     report : callable
     """
@@ -80,20 +78,36 @@ def register(
     seen_by_fixed = [(np.asarray(np.linalg.solve(turn, n), np.float64), p) for n, p in moving.profiles]
     seen_by_moving = [(turn @ n, p) for n, p in fixed.profiles]
     alike = [_blurred(fixed, seen_by_fixed), _blurred(moving, seen_by_moving)]
-    used, pixel = _LEVELS[-levels:], min(fixed_pixel(fixed), fixed_pixel(moving))
+    pixel = min(fixed_pixel(fixed), fixed_pixel(moving))
     lattices = _lattice_of(fixed), _lattice_of(moving)
     first, second = (_itk_image(itk, one, _JUDGED, pixel) for one in alike)
-    judge = _Judge(itk, first, second, lattices, motion, threads)
-    best = judge.badness(motion, centre)
-    for number, sigma in enumerate(used):
-        report(Progress(number / len(used), "registering"))
+    judge = _Judge(itk, first, second, lattices, motion, centre, threads)
+    best = judge.badness(motion)
+    for number, sigma in enumerate(_LEVELS):
+        report(Progress(number / len(_LEVELS), "registering"))
         images = [_itk_image(itk, one, sigma, pixel) for one in alike]
-        found = _optimised(itk, images[0], images[1], motion, centre, kind, (sigma, pixel), threads)
-        value = judge.badness(found, centre)
-        if value < best or (number == len(used) - 1 and value < best + _SAME):
-            motion, best = found, value
+        coarse = replace(judge, fixed=images[0], moving=images[1])
+        for begin in [motion] if number else [motion, *_promising(coarse, sigma * pixel)]:
+            found = _optimised(itk, images[0], images[1], begin, centre, kind, (sigma, pixel), threads)
+            value = judge.badness(found)
+            if value < best:
+                motion, best = found, value
     report(Progress(1.0))
     return motion
+
+
+def _promising(judge: _Judge, blur: float) -> list[Affine]:
+    """Return the best of the places around the start, moved by the blur and turned until the rim moves as far."""
+    radius = float(np.linalg.norm(judge.affines[0].sizes * judge.affines[0].shape)) / 4
+    steps = np.vstack([np.zeros(3), np.eye(3), -np.eye(3)])
+    around = []
+    for shift, turn in product(steps * blur, steps * min(blur / radius, math.radians(_LARGEST_TURN) / 2)):
+        near = np.eye(4)
+        near[:3, :3] = Rotation.from_rotvec(turn).as_matrix()
+        middle = judge.start[:3, :3] @ judge.centre + judge.start[:3, 3]
+        near[:3, 3] = middle - near[:3, :3] @ middle + shift
+        around.append(np.asarray(near @ judge.start))
+    return sorted(around[1:], key=judge.badness)[:_STARTS]
 
 
 def _lattice_of(image: Image) -> Lattice:
@@ -134,7 +148,8 @@ def _itk_image(itk: Any, image: Image, sigma: float, pixel: float) -> Any:
     """Return an image of ITK, blurred by so many pixels and thinned where it is smooth."""
     sizes = np.linalg.norm(image.affine[:3, :3], axis=0)
     voxels = gaussian_filter(image.voxels, sigma * pixel / sizes, mode="nearest")
-    voxels = voxels - gaussian_filter(image.voxels, _WIDE * pixel / sizes, mode="nearest")  # brightness may drift
+    wide = max(_WIDE, _WIDER * sigma) * pixel
+    voxels = voxels - gaussian_filter(image.voxels, wide / sizes, mode="nearest")  # brightness may drift
     steps = [
         max(1, min(int(sigma * pixel / size), count // 8)) for size, count in zip(sizes, voxels.shape, strict=True)
     ]
@@ -187,14 +202,14 @@ class _Judge:
     moving: Any
     affines: tuple[Lattice, Lattice]
     start: Affine
+    centre: NDArray[np.float64]
     threads: int
 
-    def badness(self, motion: Affine, centre: NDArray[np.float64]) -> float:
-        """Return what registering makes small, at one motion; infinite where too little overlaps."""
-        turned = displacement(motion @ np.linalg.inv(self.start), centre).angle
-        if self.overlap(motion) < _OVERLAP or turned > _LARGEST_TURN:
+    def badness(self, motion: Affine) -> float:
+        """Return what registering makes small, at one motion; infinite where too little overlaps, or too far away."""
+        if not within_range(*self.affines, motion, self.start) or self.overlap(motion) < _OVERLAP:
             return math.inf
-        transform = _itk_transform(self.itk, motion, centre, "affine")
+        transform = _itk_transform(self.itk, motion, self.centre, "affine")
         try:
             return float(_comparing(self.itk, transform, self.threads).MetricEvaluate(self.fixed, self.moving))
         except RuntimeError:
@@ -207,6 +222,14 @@ class _Judge:
             _share_within(fixed, moving, motion),
             _share_within(moving, fixed, np.asarray(np.linalg.inv(motion), np.float64)),
         )
+
+
+def within_range(fixed: Lattice, moving: Lattice, motion: Affine, start: Affine) -> bool:
+    """Return whether a motion is so near to where the files say that it was sought there."""
+    shortest = min(float((each.sizes * each.shape).min()) for each in (fixed, moving))
+    middle = (np.append((np.array(fixed.shape) - 1) / 2, 1.0) @ (start @ fixed.affine).T)[:3]
+    moved = displacement(motion @ np.linalg.inv(start), middle)
+    return moved.angle <= _LARGEST_TURN and moved.shift <= _LARGEST_SHIFT * shortest
 
 
 def _share_within(one: Lattice, other: Lattice, motion: Affine) -> float:
@@ -253,34 +276,3 @@ def register_all(views: Sequence[View], kind: Registration, *, threads: int = 1,
         motion = register(as_image(view), as_image(views[0]), view.motion, kind, threads=threads, report=inner)
         found.append(view.moved(motion))
     return found
-
-
-def largest_shift(view: View, other: View) -> float:
-    """Return how far the corners of a stack are apart under two motions."""
-    z, y, x = view.voxels.shape
-    corners = np.array([[a, b, c, 1.0] for a in (0, z - 1) for b in (0, y - 1) for c in (0, x - 1)]).T
-    apart = (view.to_world - other.to_world) @ corners
-    return float(np.linalg.norm(apart[:3], axis=0).max())
-
-
-def refined(
-    views: Sequence[View], lattice: Lattice, kind: Registration, *, threads: int = 1, report: Report = silent
-) -> list[View]:
-    """Return stacks that were brought onto the first one, brought onto what all others together show of the specimen.
-
-    The volume that the others make has no thick direction left, where two stacks alone have one each.
-    """
-    found = list(views)
-    for number, view in enumerate(views[1:], 1):
-        report(Progress((number - 1) / (len(views) - 1), f"refining {view.name}"))
-        others = Problem.of([each for k, each in enumerate(found) if k != number], lattice)
-        volume, _ = solve(others, _QUICK, average(others, 1))
-        image = volume_image(volume, lattice)
-        motion = register(as_image(view), image, view.motion, kind, levels=1, threads=threads)
-        found[number] = view.moved(motion)
-    return found
-
-
-def volume_image(volume: Volume, lattice: Lattice) -> Image:
-    """Return a volume that is sharp along all axes as an image to register to."""
-    return Image(volume, lattice.affine, ())

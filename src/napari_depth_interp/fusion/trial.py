@@ -67,17 +67,17 @@ class Trial:
 
     Attributes
     ----------
-    share : float
-        Of the volume in a mixture with the average that predicts best, 0 to 1.
+    better : bool
+        Whether the best candidate predicts better than the average.
     scores : tuple of StackScore
-        Of that mixture.
+        Of the better one.
     errors : (4,) array
         How squared errors go with the features of :func:`features`.
     chosen : int
         Which candidate predicts best.
     """
 
-    share: float
+    better: bool
     scores: tuple[StackScore, ...]
     errors: NDArray[np.float64]
     chosen: int
@@ -133,15 +133,10 @@ def run_trial(problem: Problem, candidates: Sequence[Solve], report: Report = si
         if best is None or error < _CLEARLY * best[0]:
             best = error, number, volume
     assert best is not None
-    share = comparison.best_share(best[2], plain)
+    better = best[0] <= comparison.error(plain)
     report(Progress(1.0))
-    mixed = mixture(best[2], plain, share)
-    return Trial(share, comparison.scores(mixed, plain), comparison.error_model(mixed, plain), best[1])
-
-
-def mixture(volume: Volume, plain: Volume, share: float) -> Volume:
-    """Return so much of the volume, and the rest of the average."""
-    return volume if share == 1 else np.asarray(share * volume + (1 - share) * plain, np.float32)
+    taken = best[2] if better else plain
+    return Trial(better, comparison.scores(taken, plain), comparison.error_model(taken, plain), best[1])
 
 
 def features(volume: Volume, plain: Volume) -> list[Volume]:
@@ -176,18 +171,6 @@ class _Comparison:
         """Return the mean squared error over all stacks."""
         squares = [np.square(values - self._seen(matrix, volume)) for _, matrix, values, _ in self._rows]
         return float(np.concatenate(squares).mean())
-
-    def best_share(self, volume: Volume, plain: Volume) -> float:
-        """Return 1 where the volume predicts better than the average, else its share in the best mixture."""
-        if self.error(volume) <= self.error(plain):
-            return 1.0
-        above = below = 0.0
-        for _, matrix, values, _ in self._rows:
-            start = self._seen(matrix, plain)
-            step = self._seen(matrix, volume) - start
-            above += float(np.vdot(values - start, step))
-            below += float(np.vdot(step, step))
-        return float(np.clip(above / max(below, _TINY), 0.0, 1.0))
 
     def scores(self, volume: Volume, plain: Volume) -> tuple[StackScore, ...]:
         """Return how well each stack is predicted."""

@@ -294,7 +294,7 @@ def offset(dataset: Dataset, other: Dataset, factor: float = 1.0) -> NDArray[np.
 def affine(dataset: Dataset) -> NDArray[np.float64] | None:
     """Return the affine (4, 4) from voxel indices (z, y, x) to the world (to the right, front and up).
 
-    None where the file is of a format without orientation, or does not give all voxel sizes.
+    None where the file is of a format without orientation, does not say how it lies, or does not give all voxel sizes.
     """
     if section_axis(dataset) is None:
         return None

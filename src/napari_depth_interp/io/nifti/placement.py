@@ -43,8 +43,8 @@ def offset(origin: NiftiOrigin, other: NiftiOrigin, factor: float = 1.0) -> NDAr
 
 
 def affine_of(origin: NiftiOrigin) -> NDArray[np.float64] | None:
-    """Return the affine from voxel indices (section, row, column) to the world; None if a voxel size is not known."""
-    if origin.missing.any():
+    """Return the affine from voxel indices (section, row, column) to the world; None if the file does not give it."""
+    if origin.missing.any() or not (origin.header["sform_code"] or origin.header["qform_code"]):
         return None
     found = origin.canonical[:, [*origin.order, 3]]
     return np.asarray(found, np.float64)
