@@ -38,9 +38,10 @@ from napari_depth_interp.fusion.execute import place_stacks, solve_placed
 from napari_depth_interp.fusion.problem import upsampled
 from napari_depth_interp.fusion.request import resolve_fusion
 from napari_depth_interp.fusion.settings import make_fuse_settings
-from napari_depth_interp.fusion.views import Lattice, Profile, View, isotropic
+from napari_depth_interp.fusion.views import Lattice, View, isotropic
 from napari_depth_interp.simulate import SPECIMENS, simulate
 from napari_depth_interp.stack import Dataset
+from napari_depth_interp.stack.profile import Profile
 
 Volume = NDArray[np.float32]
 CHOSEN_ON = ("mri_t1_studyforrest", "em_fibsem_fib25_train1", "lsfm_mesospim_cortex")

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from ..progress import Progress, Report, part, silent
+from ..stack.profile import Profile
 from .configs import LeastSquaresConfig
 from .least_squares import solve
 from .motion import displacement, simple_itk
 from .problem import Problem, average
-from .views import Affine, Lattice, Profile, View, Volume
+from .views import Affine, Lattice, View, Volume
 
 Registration = Literal["none", "rigid", "affine"]
 _LEVELS = (4.0, 2.0, 1.0, 0.5)
