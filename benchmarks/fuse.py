@@ -44,9 +44,10 @@ from napari_depth_interp.fusion.problem import upsampled
 from napari_depth_interp.fusion.refining import distance
 from napari_depth_interp.fusion.request import FusionRequest, resolve_fusion
 from napari_depth_interp.fusion.settings import make_fuse_settings
-from napari_depth_interp.fusion.views import Lattice, Profile, View, isotropic
+from napari_depth_interp.fusion.views import Lattice, View, isotropic
 from napari_depth_interp.simulate import SPECIMENS, simulate
 from napari_depth_interp.stack import Dataset
+from napari_depth_interp.stack.profile import Profile
 
 Volume = NDArray[np.float32]
 ALONE = "auto"

@@ -86,11 +86,18 @@ def training_of(spec: MethodSpec) -> str:
     return f"the stack itself{optional}" if spec.trains_on_stack else f"none{optional}"
 
 
+def images_of(spec: MethodSpec) -> str:
+    """Return in words what one image may be."""
+    words = {"projection": "projections", "slice": "slices", "thick": "thick slices"}
+    *first, last = (words[kind] for kind in sorted(spec.acquisitions))
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def facts(specs: Sequence[MethodSpec]) -> str:
     """Return what methods need and can."""
     named: list[tuple[str, Any]] = [
         ("makes", made_by),
-        ("images", lambda spec: " and ".join(sorted(f"{kind}s" for kind in spec.acquisitions))),
+        ("images", images_of),
         ("training data", training_of),
         ("observed sections", lambda spec: "come back unchanged" if spec.keeps_observed else "are changed, too"),
         ("uncertainty", lambda spec: "yes" if spec.gives_uncertainty else "no"),

@@ -288,7 +288,9 @@ class MethodSpec:
     tiling : Tiling
         What it needs to make a part of the result.
     presets : mapping of preset -> config values
-    acquisitions : set of {"slice", "projection"}
+    acquisitions : set of {"slice", "projection", "thick"}
+        What one image of its stacks may be. A thick slice is a slice, too: without "thick" the method takes it to be
+        thin; with it, what the method makes is as thick as what was observed.
     suits : {"any stack", "projections"}
         What it is made for, which may be less than what it accepts; lists of methods are ordered by it.
     sampled : bool

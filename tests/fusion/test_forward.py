@@ -8,7 +8,8 @@ from napari_depth_interp.fusion.configs import LeastSquaresConfig
 from napari_depth_interp.fusion.forward import operator
 from napari_depth_interp.fusion.least_squares import solve
 from napari_depth_interp.fusion.problem import Problem, average, blocks, simulated
-from napari_depth_interp.fusion.views import Lattice, Profile, View, isotropic
+from napari_depth_interp.fusion.views import Lattice, View, isotropic
+from napari_depth_interp.stack.profile import Profile
 from thick_stacks import affine_along, specimen, thick
 
 

@@ -58,7 +58,7 @@ class TestConfig:
         assert spec.summary.endswith(".")
         assert "\n" not in spec.summary
         assert spec.cost
-        assert spec.acquisitions <= {"slice", "projection"}
+        assert spec.acquisitions <= {"slice", "projection", "thick"}
         assert "cpu" in spec.devices
 
 

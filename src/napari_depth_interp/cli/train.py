@@ -17,7 +17,7 @@ from .signals import reporting
 
 OF_A_RUN = {
     "method", "enhance", "enhance_parameters", "factor", "spacing", "isotropic", "acquisition", "depths", "dtype",
-    "nan", "crop", "times", "exclude", "align", "memory", "shard",
+    "nan", "crop", "times", "exclude", "align", "memory", "shard", "thickness", "profile",
 }  # fmt: skip
 """Settings that a training does not take: the method has a place of its own, the others are of results."""
 

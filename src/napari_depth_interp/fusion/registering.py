@@ -18,9 +18,10 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
 from ..progress import Progress, Report, part, silent
+from ..stack.profile import Profile
 from .motion import displacement, simple_itk
 from .refining import Registration
-from .views import Affine, Lattice, Profile, View, Volume
+from .views import Affine, Lattice, View, Volume
 
 _LEVELS = (4.0, 2.0, 1.0)
 """Standard deviations of the blur from level to level, in pixels."""

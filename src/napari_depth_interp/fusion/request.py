@@ -18,13 +18,14 @@ from ..errors import InputError, RequestError
 from ..method import MethodConfig, Runtime
 from ..run.request import check_voxels
 from ..stack import Dataset
+from ..stack.profile import Profile
 from ..stack.units import convert, parse_length
 from ..system.devices import default_threads, resolve_device
 from ..system.memory import check_fits
 from .motion import load
 from .settings import FuseSettings
 from .solvers import Solver, resolve_solver
-from .views import Affine, Lattice, Profile, View, isotropic
+from .views import Affine, Lattice, View, isotropic
 
 MOST = 8
 """Stacks at most: which of them has seen a voxel is a bit of one byte."""

@@ -5,51 +5,16 @@ Affines lead from voxel indices (z, y, x) to the world (x to the right, y to the
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..stack.profile import Profile
+
 Affine = NDArray[np.float64]
 Volume = NDArray[np.float32]
-ProfileKind = Literal["box", "gaussian"]
-
-_FWHM = 2 * math.sqrt(2 * math.log(2))
-_REACH = 2.5
-"""Standard deviations at which a Gaussian profile is cut off."""
-_FINE = 0.5
-"""Distance of the samples of a profile, in voxels of the volume."""
-
-
-@dataclass(frozen=True)
-class Profile:
-    """How a section collects what lies above and below its centre.
-
-    Attributes
-    ----------
-    kind : {"box", "gaussian"}
-    thickness : float
-        Width of the box, or full width at half maximum of the Gaussian, in the unit of the affines.
-    """
-
-    kind: ProfileKind
-    thickness: float
-
-    def samples(self, voxel: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return distances from the centre and their weights, which sum to 1, for voxels of this size."""
-        sigma = self.thickness / _FWHM
-        width = self.thickness if self.kind == "box" else 2 * _REACH * sigma
-        count = max(1, math.ceil(width / (_FINE * voxel)))
-        at = ((np.arange(count) + 0.5) / count - 0.5) * width
-        weights = np.ones(count) if self.kind == "box" else np.exp(-0.5 * (at / sigma) ** 2)
-        return at, weights / weights.sum()
-
-    @property
-    def reach(self) -> float:
-        """Distance from the centre beyond which nothing is seen."""
-        return self.thickness / 2 if self.kind == "box" else _REACH * self.thickness / _FWHM
 
 
 @dataclass(frozen=True)

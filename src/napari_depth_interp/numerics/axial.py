@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, gaussian_filter1d
+from scipy.ndimage import correlate1d, gaussian_filter, gaussian_filter1d
+from scipy.optimize import brentq
 
-FWHM = 2 * math.sqrt(2 * math.log(2))
-"""Full width at half maximum of a Gaussian of standard deviation 1."""
+from ..stack.profile import FWHM, Profile, ProfileKind
+
+__all__ = ["FWHM", "matching_blur", "matching_thickness", "rows_as_sections"]
+
 _SHARES = (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0, 1.3, 1.8, 2.5, 3.5)
 """Blurs that are tried: full widths at half maximum over the distance of sections."""
 _FEWEST, _IMAGES = 4, 12
@@ -18,6 +21,8 @@ _FEWEST, _IMAGES = 4, 12
 _LEVELS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.96, 1.0)
 """Quantiles of the intensities between which the noise is measured."""
 _LOCAL = 1.5
+_EXACT = 0.01
+"""Error of a thickness that is found, as a share of the gap."""
 _TINY = 1e-12
 
 Images = NDArray[np.float32]
@@ -51,6 +56,45 @@ def matching_blur(voxels: NDArray[Any], gap: float) -> float:
     ratios = [_ratio_of_rows(images, share * gap / FWHM, lag, noise) for share in _SHARES]
     found = float(np.interp(-along, -np.minimum.accumulate(ratios), _SHARES))
     return found if found >= _SHARES[1] else 0.0
+
+
+def matching_thickness(voxels: NDArray[Any], gap: float, kind: ProfileKind) -> float:
+    """Return how thick sections are, if their rows are as thin as they look; 0 if no thickness is needed.
+
+    As :func:`matching_blur`, but sections are compared along z and along rows after all of them were blurred along
+    their rows: only then are the same structures compared, as thick along z as along rows. Where nothing but the
+    thickness tells z from XY that finds it (the blur of the microscope counts, too). Noise is not taken off, because
+    the blur takes most of it.
+
+    Parameters
+    ----------
+    voxels : (Z, Y, X) array, sections one gap apart
+    gap : float
+        Distance of the sections in pixels.
+    kind : {"box", "gaussian"}
+
+    Returns
+    -------
+    float
+        Thickness over the gap, 0 to 3.5; less than 0.15 counts as none. 0 where :func:`matching_blur` is.
+    """
+    lag = max(1, round(gap))
+    if len(voxels) < _FEWEST or 2 * lag >= min(voxels.shape[1:]):
+        return 0.0
+    sections = voxels.astype(np.float32)
+
+    def too_sharp(share: float) -> float:
+        """Return how much faster rows of that thickness change than sections."""
+        kernel = Profile(kind, share * gap).kernel(1.0)
+        blurred = [correlate1d(sections, kernel, axis=axis) for axis in (1, 2)]
+        rows = [sum(_change(each, axis, n * lag, 0.0) for axis, each in enumerate(blurred, 1)) for n in (1, 2)]
+        along = [sum(_change(each, 0, n, 0.0) for each in blurred) for n in (1, 2)]
+        return math.log(rows[0] / rows[1]) - math.log(along[0] / along[1])
+
+    low, high = _SHARES[1], _SHARES[-1]
+    if too_sharp(low) <= 0:
+        return 0.0
+    return high if too_sharp(high) > 0 else float(brentq(too_sharp, low, high, xtol=_EXACT))
 
 
 def rows_as_sections(images: Images, axis: int, sigma: float) -> Images:

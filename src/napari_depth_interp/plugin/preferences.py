@@ -12,7 +12,9 @@ from ..run.settings import Settings, load_settings, make_settings, save_settings
 
 PLUGIN = "napari-depth-interp"
 _FOLDER = "last-folder.txt"
-_STACK_SPECIFIC = {"z_spacing", "depths", "channel", "axis", "acquisition", "crop", "times", "exclude"}
+_STACK_SPECIFIC = {
+    "z_spacing", "depths", "channel", "axis", "acquisition", "thickness", "profile", "crop", "times", "exclude",
+}  # fmt: skip
 
 
 def preference(name: str) -> Any:

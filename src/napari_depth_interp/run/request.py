@@ -38,6 +38,7 @@ from .targets import (
     match_observed,
     target_depths,
 )
+from .thickness import estimated, thickness_notes, with_thickness
 
 PART = ("crop", "times")
 """Settings that choose a part of the image."""
@@ -256,6 +257,8 @@ def resolve(
     dataset = without_excluded(whole, settings)
     if not trusted:
         check_voxels(dataset, fill_nan=settings.nan == "fill", alone=spec.enhances)
+    if "thick" in spec.acquisitions:
+        dataset = estimated(dataset, settings)
     _check_acquisition(spec, dataset.acquisition)
     _check_model(spec, config)
     shard_shape(settings.shard, dataset.voxels.shape)
@@ -294,6 +297,7 @@ def resolve(
             *dataset.notes,
             *grid_notes,
             *end_notes(whole, excluded),
+            *thickness_notes(dataset, settings, spec),
             *_sharing_notes(dataset, settings, spec, config),
             *warnings,
             *(() if trusted else _label_notes(dataset, spec)),
@@ -315,13 +319,16 @@ def _enhancement(dataset: Dataset, settings: Settings) -> Request | None:
 
 
 def prepare_dataset(dataset: Dataset, settings: Settings) -> Dataset:
-    """Apply what the settings say about the input (:data:`APPLIED`): channel, part, spacing or depths, acquisition."""
+    """Apply what the settings say about the input: channel, part, spacing or depths, acquisition, thickness.
+
+    All but the thickness are for the result as if they had not been given (:data:`APPLIED`).
+    """
     if settings.channel is not None:
         dataset = dataset.select_channel(settings.channel)
     dataset = placed(cut(dataset, settings), settings)
     if settings.acquisition is not None:
         dataset = replace(dataset, acquisition=Acquisition.parse(settings.acquisition))
-    return dataset
+    return with_thickness(dataset, settings)
 
 
 def placed(dataset: Dataset, settings: StackSettings) -> Dataset:

@@ -13,9 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ..errors import RequestError
 from ..method import Preset
+from ..stack.profile import ProfileKind
+from ..stack.units import parse_length
 from ..system.amounts import parse_size
 
 DEFAULT_METHOD = "auto"
+NO_THICKNESS, ESTIMATE = "none", "estimate"
+"""The setting ``thickness`` of sections that are taken to be thin, and of those whose images are to tell."""
 ShareFit = Literal["auto", "yes", "no"]
 
 
@@ -109,6 +113,19 @@ class Settings(StackSettings):
         description="What one image is: one section (slice, the default), or the mean of N neighbouring ones (a "
         "projection).",
     )
+    thickness: Annotated[str | None, Option("LENGTH|estimate|none")] = Field(
+        None,
+        description="How thick one section is, such as 3mm, below, equal to or above the distance of the sections: "
+        "section_sr and auto then learn from rows as thick, and make sections as thick as those observed. estimate: as "
+        "the images tell, from how sections and rows change with their distance. none: sections are thin, whatever the "
+        "file says. Default: as the file says; thin if it says nothing.",
+    )
+    profile: ProfileKind | None = Field(
+        None,
+        title="Slice profile",
+        description="How a thick section collects what lies above and below its centre: evenly over its thickness "
+        "(box), or as a Gaussian whose full width at half maximum is the thickness (gaussian, the default).",
+    )
     channel: str | None = Field(None, description="One channel by name or index from 0. Default: all channels.")
     crop: Annotated[str | None, Option("ROWS,COLUMNS")] = Field(
         None,
@@ -150,6 +167,13 @@ class Settings(StackSettings):
         "as that needs. Default: what is free, and no more than helps.",
     )
     device: str = Field("auto", description="Where to compute: auto, cpu, cuda, cuda:N or mps.")
+
+    @field_validator("thickness")
+    @classmethod
+    def _length(cls, value: str | None) -> str | None:
+        if value not in (None, NO_THICKNESS, ESTIMATE):
+            parse_length(value)
+        return value
 
     @field_validator("memory")
     @classmethod

@@ -46,7 +46,7 @@ def denser_depths(dataset: Dataset, settings: StackSettings) -> tuple[NDArray[np
     _one_of(settings)
     grid = dataset.grid
     if settings.spacing is not None:
-        return _regular(dataset, _in_unit(settings.spacing, grid.unit))
+        return _regular(dataset, in_unit(settings.spacing, grid.unit))
     if settings.isotropic:
         if grid.pixel_size is None:
             raise RequestError("no pixel size is known, so isotropic has no meaning; use --factor or --spacing")
@@ -148,7 +148,8 @@ def _check_count(count: float) -> None:
         raise RequestError(f"that makes {count:.3g} sections, more than {MAX_SECTIONS}; ask for fewer")
 
 
-def _in_unit(length: str, unit: str | None) -> float:
+def in_unit(length: str, unit: str | None) -> float:
+    """Return a length such as ``2um`` in a unit; one without a unit is in it already."""
     value, given = parse_length(length)
     if given is None or given == unit:
         return value

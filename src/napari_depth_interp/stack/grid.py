@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, MissingSpacingError, RequestError
+from .profile import Profile
 from .units import convert, normalise_unit
 
 UNKNOWN_GAP = 4.0
@@ -24,13 +25,23 @@ SPACING_RTOL = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Acquisition:
-    """What one observed image is: a slice, or the mean of ``n`` neighbouring sections."""
+    """What one observed image is: a slice, or the mean of ``n`` neighbouring sections.
+
+    Attributes
+    ----------
+    n : int
+    profile : Profile or None
+        Of a slice, how it collects what lies above and below it, where it is known to be thick; None: it is thin.
+    """
 
     n: int = 1
+    profile: Profile | None = None
 
     def __post_init__(self) -> None:
         if self.n < 1:
             raise RequestError(f"a projection averages 2 or more sections, not {self.n}; write projection:6")
+        if self.n > 1 and self.profile is not None:
+            raise RequestError("a projection is as thick as its sections together; give no thickness beside it")
 
     @classmethod
     def parse(cls, text: str) -> Acquisition:
@@ -44,7 +55,13 @@ class Acquisition:
     def is_projection(self) -> bool:
         return self.n > 1
 
+    @property
+    def is_thick(self) -> bool:
+        return self.profile is not None
+
     def __str__(self) -> str:
+        if self.is_thick:
+            return f"slice, {self.profile}"
         return f"projection:{self.n}" if self.is_projection else "slice"
 
 

@@ -145,6 +145,7 @@ AUTO = MethodSpec(
     presets={"fast": {"effort": "fast"}, "balanced": {}, "best": {"effort": "best", "candidates": BOTH_SIZES}},
     training=TrainingSpec(TrainingCost(AutoConfig.most_steps, AutoConfig.limited, looked_at=_LOOKED_AT)),
     tiling=Tiling(halo=_halo, z_reach=_z_reach, lazy=_takes_lazy, floats=9.0),
+    acquisitions=frozenset({"slice", "projection", "thick"}),
     gives_uncertainty=True,
     shares_fit=_can_share,
     devices=("cpu", "cuda", "mps"),

@@ -26,10 +26,10 @@ from ...stack.thinning import spread_over, thinned
 from .. import registry
 from . import LOOKED_AT, ready, rows_beyond
 from .axial import FWHM, matching_blur
-from .fit import Plan, fit
+from .fit import Plan, fit, noise_share
 from .fusion import shares_of_xz
 from .network import RowNet
-from .patches import Patches, widest_gap
+from .patches import Patches, gaussian, widest_gap
 from .render import Targets, corrections
 
 if TYPE_CHECKING:
@@ -178,7 +178,14 @@ class SectionSR:
         return network.to(memory_format=torch.channels_last)
 
     def _patches(self, images: Tensor, blur: float, stack: Stack) -> Patches:
-        return Patches(images, self._config.batch, blur / FWHM / self._pixel, stack.acquisition.n)
+        """Return patches whose rows are blurred as sections are: by their profile where it is known, or a Gaussian."""
+        profile = stack.acquisition.profile if self._config.axial_blur is None else None
+        if profile is None:
+            kernel = gaussian(blur / FWHM / self._pixel) if blur > 0 else None
+        else:
+            kernel = torch.from_numpy(profile.kernel(self._pixel)).float() if profile.thickness > self._pixel else None
+        n = stack.acquisition.n
+        return Patches(images, self._config.batch, kernel, n, around=profile is not None)
 
     def _can_leave_out(self, stack: Stack) -> bool:
         return len(stack.depths) >= _FEWEST and not stack.acquisition.is_projection
@@ -186,7 +193,8 @@ class SectionSR:
     def _matching_blur(self, blocks: Sequence[Stack], gap: float) -> float:
         """Return the axial blur that the stack seems to have, in the unit of its depths; 0 where it is given."""
         stack = blocks[0]
-        if self._config.axial_blur is not None or stack.grid.pixel_size is None or not self._can_leave_out(stack):
+        given = self._config.axial_blur is not None or stack.acquisition.is_thick
+        if given or stack.grid.pixel_size is None or not self._can_leave_out(stack):
             return 0.0
         seen = [self._scaling.apply(each.voxels) for each in _middles(blocks, _CHANGES_IN)]
         axes = self._usable_axes(stack)
@@ -366,7 +374,7 @@ class SectionSR:
     def _is_squared(self, images: Tensor, gap: float) -> bool:
         if self._config.loss != "auto":
             return self._config.loss == "l2"
-        return _noise_share(images, gap) > _NOISY
+        return noise_share(images, gap) > _NOISY
 
 
 def _with_ends(stack: Stack, scaled: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
@@ -395,20 +403,3 @@ def _middle(stack: Stack, most: int) -> Stack:
     rows, columns = (max(_NARROW, round(size * share)) for size in (height, width))
     top, left = max(0, (height - rows) // 2), max(0, (width - columns) // 2)
     return stack.crop(slice(None), slice(top, top + rows), slice(left, left + columns))
-
-
-def _noise_share(images: Tensor, gap: float) -> float:
-    """Return how much of what linear interpolation between rows misses is noise, 0 to about 1.
-
-    The noise is estimated from a mask that straight edges do not pass (Immerkaer, CVIU 1996).
-    """
-    height = images.shape[1]
-    step = max(1, min(round(gap / 2), (height - 1) // 2))
-    if height < 3 or images.shape[2] < 3:
-        return 0.0
-    residual = (images[:, : -2 * step] + images[:, 2 * step :]) / 2 - images[:, step:-step]
-    rows = images[:, :-2] - 2 * images[:, 1:-1] + images[:, 2:]
-    mask = rows[:, :, :-2] - 2 * rows[:, :, 1:-1] + rows[:, :, 2:]
-    few = mask.abs().flatten()[:: max(1, mask.numel() // 1_000_000)]
-    noise = 1.4826 * float(few.median()) / 6
-    return noise * math.sqrt(1.5) / max(float(residual.std()), 1e-9)

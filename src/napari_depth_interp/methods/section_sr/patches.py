@@ -44,17 +44,22 @@ class Patches:
     images : (Z, Y, X) tensor, about 0 to 1.
     batch : int
         Patches per batch.
-    blur : float
-        Standard deviation in pixels by which rows are blurred, as the axial point spread function blurs sections.
+    kernel : (odd,) tensor, optional
+        Weights by which rows are blurred, as sections are along z.
     n : int
         Sections that an observed image is the mean of: observed rows are means of rows, as wide as the gap.
+    around : bool
+        Look at rows beyond those of a patch where the images have them, so that its outermost rows are blurred rightly.
     """
 
-    def __init__(self, images: Tensor, batch: int, blur: float = 0.0, n: int = 1) -> None:
+    def __init__(
+        self, images: Tensor, batch: int, kernel: Tensor | None = None, n: int = 1, *, around: bool = False
+    ) -> None:
         self._images, self._n = images, n
         self._windows = Windows([images])
         self._batch = batch
-        self._kernel = _gaussian(blur).to(images.device) if blur > 0 else None
+        self._kernel = None if kernel is None else kernel.to(images.device)
+        self._around = len(kernel) // 2 if around and kernel is not None else 0
 
     def draw(self, gap: float, rng: np.random.Generator) -> Batch:
         """Return one batch whose observed rows are about ``gap`` pixels apart, less where images are low."""
@@ -66,10 +71,11 @@ class Patches:
         gap = self._rounded(min(gap, widest_gap(height, self._n)))
         count = max(2, min(_ROWS, int((height - 1) / gap) + 1 - margin))
         length = min(height, math.ceil((count - 1 + margin) * gap) + 1)
-        size = (length, min(_COLUMNS, width))
+        beyond = min(self._around, (height - length) // 2)
+        size = (length + 2 * beyond, min(_COLUMNS, width))
         windows = self._windows.cut([self._window(transposed, size, rng) for _ in range(self._batch)], size).float()
         if self._kernel is not None:
-            windows = _blur_rows(windows, self._kernel)
+            windows = _blur_rows(windows, self._kernel)[:, beyond : beyond + length]
         positions = np.arange(count) * gap + margin * (gap - 1) / 2
         shares = _shares(gap, rng) if self._n == 1 else _shares_of_means(self._n, rng)
         thickness = gap if self._n > 1 else 0.0
@@ -124,7 +130,8 @@ def _shares(gap: float, rng: np.random.Generator) -> list[float]:
     return [float(step / gap) for step in steps]
 
 
-def _gaussian(sigma: float) -> Tensor:
+def gaussian(sigma: float) -> Tensor:
+    """Return the weights of a Gaussian of a standard deviation in pixels."""
     reach = max(1, math.ceil(3 * sigma))
     weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
     return weights / weights.sum()
