@@ -23,7 +23,9 @@ from napari_depth_interp.metrics.intensity import psnr_of
 from napari_depth_interp.numerics.motion import single_threaded
 from napari_depth_interp.progress import silent
 from napari_depth_interp.registration import AlignConfig, Kind, check_jitter, estimate
-from napari_depth_interp.registration.estimation import corrections, measured, section_depths
+from napari_depth_interp.registration.chain import chain_of
+from napari_depth_interp.registration.estimation import corrections, motions_of, section_depths
+from napari_depth_interp.registration.jumps import off_line
 from napari_depth_interp.registration.pairs import motion_between, prepared
 from napari_depth_interp.run.execute import execute
 from napari_depth_interp.run.request import resolve
@@ -151,9 +153,12 @@ def chain_errors(volume: Volume, seed: int) -> dict[str, Any]:
     for kind, degrees in kinds:
         moves = single_moves(count, rng, degrees=degrees)
         transforms = estimate(with_sections(dataset, moves), kind, smallest=0.0)
-        chain = measured(dataset, 0, kind, silent)
+        motions = motions_of(dataset, 0, kind, silent)
+        chain = chain_of(motions, count, max(dataset.voxels.shape[-2:]) / 4)
         before, _ = corrections(chain, section_depths(dataset), "keep", AlignConfig().period)
-        ks = list(moves)
+        ks = [k for k in moves if dataset.voxels[0, 0, k].std() > 0]
+        line = off_line(motions, section_depths(dataset))[:, :2]
+        before = np.where(np.isfinite(line), line, before)
         shifts = transforms.shifts[0, ks] - np.array([moves[k][0] for k in ks])
         turns = np.degrees(transforms.angles[0, ks]) - np.array([moves[k][1] for k in ks])
         found[kind] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,8 +15,10 @@ from ..run.request import resolve
 from ..run.settings import Settings
 from ..stack import Acquisition, Dataset
 from ..stack.lazy import some_sections
+from .cases import case_of, difference, section_of
 from .detect import Place
 from .plan import runs
+from .rehearsal import WHOLE, best_share
 from .settings import RepairSettings
 
 _TRIALS = 4
@@ -78,8 +81,16 @@ def made_anew(
     request = resolve(_part(dataset, place, kept), _run_settings(dataset, settings), depths=depths)
     result = execute(request, report)
     made = {k: result.dataset.voxels[0, :, row] for row, k in enumerate(targets)}
-    errors = {width: _error(dataset, place, made, found) for width, found in trials.items() if found}
-    return Anew({k: made[k] for k in wanted}, errors, widths, result.warnings)
+    drawn = {k: _drawn(dataset, place, k, made[k], {*damaged, *hidden, k}) for k in targets}
+    shares = {width: _share(dataset, place, drawn, found) for width, found in trials.items()}
+    blended = {k: drawn[k].at(shares[widths[k]]) for k in wanted}
+    errors = {
+        width: _error(dataset, place, {k: drawn[k].at(shares[width]) for run in found for k in run}, found)
+        for width, found in trials.items()
+        if found
+    }
+    notes = [_note(settings.method, share) for share in set(shares.values()) if share < 1]
+    return Anew(blended, errors, widths, (*result.warnings, *notes))
 
 
 def _depths(dataset: Dataset) -> NDArray[np.float64]:
@@ -136,25 +147,53 @@ def _spread(count: int) -> list[int]:
     return list(dict.fromkeys(int(each) for each in np.rint(np.concatenate(steps)) if 0 <= each < count))
 
 
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """A section (C, Y, X) as a method and as linear interpolation make it."""
+
+    made: NDArray[Any]
+    plain: NDArray[Any]
+
+    def at(self, share: float) -> NDArray[Any]:
+        """Return what is that share of the way from linear interpolation to the method's."""
+        if share >= 1:
+            return self.made
+        between = self.plain + share * (self.made - self.plain)
+        return np.where(np.isfinite(between), between, self.made)
+
+
+def _drawn(dataset: Dataset, place: Place, k: int, made: NDArray[Any], unused: set[int]) -> _Drawn:
+    plain = [case_of(dataset, (place.time, channel, k), unused).plain for channel in place.channels]
+    return _Drawn(np.asarray(made, np.float32), np.stack(plain))
+
+
+def _share(dataset: Dataset, place: Place, drawn: Mapping[int, _Drawn], trials: list[list[int]]) -> float:
+    """Return how much of the way to the method's sections is taken: what serves all hidden sound sections; 1: none."""
+    shares = []
+    for run in trials:
+        for k in run:
+            truth = np.stack([section_of(dataset, (place.time, channel, k)) for channel in place.channels])
+            shares.append(best_share(drawn[k].plain, drawn[k].made, truth))
+    share = min(shares, default=1.0)
+    return 1.0 if share >= WHOLE else share
+
+
+def _note(method: str, share: float) -> str:
+    if share == 0:
+        return f"hidden sound sections are no better by {method} than by linear interpolation, which was used"
+    return (
+        f"sections made anew by {method} were drawn {100 * (1 - share):.0f} % of the way to linear interpolation, as "
+        "hidden sound sections ask for"
+    )
+
+
 def _error(dataset: Dataset, place: Place, made: dict[int, NDArray[Any]], trials: list[list[int]]) -> float:
     """Return the error of trials over the difference of the sections around them; 0 if these are all equal."""
     errors, changes = [], []
     for channel, row in zip(place.channels, range(len(place.channels)), strict=True):
         for run in trials:
-            below, above = (section(dataset, place.time, channel, k) for k in (run[0] - 1, run[-1] + 1))
+            below, above = (section_of(dataset, (place.time, channel, k)) for k in (run[0] - 1, run[-1] + 1))
             changes.append(difference(below, above))
-            errors += [difference(made[k][row], section(dataset, place.time, channel, k)) for k in run]
+            errors += [difference(made[k][row], section_of(dataset, (place.time, channel, k))) for k in run]
     change = float(np.sqrt(np.mean(np.square(changes))))
     return float(np.sqrt(np.mean(np.square(errors)))) / change if change > 0 else 0.0
-
-
-def section(dataset: Dataset, time: int, channel: int, index: int) -> NDArray[np.float32]:
-    """Return a section as real numbers."""
-    return np.asarray(dataset.voxels[time, channel, index], np.float32)
-
-
-def difference(first: NDArray[Any], second: NDArray[Any]) -> float:
-    """Return the root of the mean square difference, where both are numbers."""
-    squares = (np.asarray(first, np.float64) - np.asarray(second, np.float64)) ** 2
-    known = squares[np.isfinite(squares)]
-    return float(np.sqrt(known.mean())) if known.size else 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from .examination import Examination
 from .kinds import KINDS, Damage
 from .measures import FAR as NEAR
 from .settings import RepairSettings
-from .survey import Survey, measured_again, survey
+from .survey import Survey, measured_again, shift_again, survey
 from .views import Views
 
 _SOUND = 0.8
@@ -27,8 +27,13 @@ _OVER: Mapping[str, float] = {"shift": 3.5, "partial": 3.0, "stripes": 2.5, "bri
 """Thresholds over what all but that share of the sections reach; other kinds have a threshold of their own."""
 _LIKE_BLUR = ("stripes", "brightness")
 """Kinds that a strong blur looks like, too: they explain a section unless its blur is further above the threshold."""
-_ENDS = 2.0
-"""The threshold of a section with neighbours on one side, over what one side sees in nearly all sections."""
+_LIKE_SHIFT = ("partial", "stripes", "blur")
+"""Kinds that a shift may be taken for: what comes in at the edges is black, and moving between pixels blurs."""
+_FURTHER = 1.5
+"""Scores of a section are divided by this where a neighbour is damaged, and it was compared with the next one."""
+_ENDS, _AT_LEAST = 2.0, 3.0
+"""The threshold of a section with neighbours on one side, over what one side sees in nearly all sections, and over that
+of others: an object that ends there is no damage."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,7 @@ class _Judged:
     survey: Survey
     limits: Mapping[str, NDArray[np.float64]]
     views: Views
+    shifts: dict[tuple[int, frozenset[int]], float] = field(default_factory=dict)
 
     def found(self, settings: RepairSettings) -> Iterator[Damage]:
         """Yield the damage of each section: the first kind above its threshold, which explains the others.
@@ -123,9 +129,7 @@ class _Judged:
 
     def _kind(self, found: Survey, k: int, row: int) -> str | None:
         """Return the kind of damage in a row of a survey, which is section ``k`` of the stack."""
-        over = {name: found.scores[name][row] / self.limits[name][k] for name in KINDS}
-        chosen = next((name for name in KINDS if over[name] >= 1), None)
-        return max(chosen, "blur", key=lambda name: over[name]) if chosen in _LIKE_BLUR else chosen
+        return first_kind({name: float(found.scores[name][row] / self.limits[name][k]) for name in KINDS})
 
     def _rank(self, k: int) -> tuple[int, float]:
         """Return the place of a suspected section's kind among all kinds, and less than 0 how severe it is."""
@@ -136,17 +140,46 @@ class _Judged:
     def _again(self, k: int, damaged: Collection[int]) -> tuple[str | None, Survey]:
         others = [each for each in damaged if each != k and abs(each - k) <= NEAR]
         if not others:
-            return self._kind(self.survey, k, k), self.survey
+            return self._exactly(k, others, self._kind(self.survey, k, k), self.survey)
         found = measured_again(self.views, self.survey, k, others)
+        if any(abs(each - k) == 1 for each in others):  # what lies further away differs more
+            for name in _OVER:
+                found.scores[name] /= _FURTHER
         if found.is_end[0] and not self.survey.is_end[k]:
             return None, self.survey  # too little is left around it to tell
-        return self._kind(found, k, 0), found
+        return self._exactly(k, others, self._kind(found, k, 0), found)
+
+    def _exactly(self, k: int, damaged: Collection[int], kind: str | None, found: Survey) -> tuple[str | None, Survey]:
+        """Ask more exactly whether a section is shifted that seems to be something else that a shift looks like."""
+        if kind not in _LIKE_SHIFT:
+            return kind, found
+        asked = k, frozenset(damaged)
+        if asked not in self.shifts:
+            self.shifts[asked] = shift_again(self.views, k, damaged)
+        score = self.shifts[asked]
+        if score < self.limits["shift"][k]:
+            return kind, found
+        row = k if found is self.survey else 0
+        found.scores["shift"][row] = score
+        return "shift", found
 
     def _correct(self, k: int, again: Survey) -> None:
         """Take over the scores of a section that was judged once more."""
         if again is not self.survey:
             for name, values in again.scores.items():
                 self.survey.scores[name][k] = values[0]
+
+
+def first_kind(over: Mapping[str, float]) -> str | None:
+    """Return the first kind whose score is over its threshold, as it explains the others; None: no score is.
+
+    Parameters
+    ----------
+    over : mapping of kind -> float
+        How many times over its threshold each score is; NaN where nothing can be said.
+    """
+    chosen = next((name for name in KINDS if over[name] >= 1), None)
+    return max(chosen, "blur", key=lambda name: over[name]) if chosen in _LIKE_BLUR else chosen
 
 
 def limits(found: Survey, settings: RepairSettings) -> dict[str, NDArray[np.float64]]:
@@ -159,8 +192,8 @@ def limits(found: Survey, settings: RepairSettings) -> dict[str, NDArray[np.floa
         if name in _OVER and values.size:
             limit = max(limit, _OVER[name] * float(np.quantile(values, _SOUND)))
         at_end, seen = limit, found.beside[name][np.isfinite(found.beside[name])]
-        if name in _OVER and seen.size:
-            at_end = max(limit, _ENDS * float(np.quantile(seen, 0.95)))
+        if name in _OVER:
+            at_end = max(_AT_LEAST * limit, _ENDS * float(np.quantile(seen, 0.95)) if seen.size else 0.0)
         chosen[name] = np.where(found.is_end, at_end, limit) / settings.sensitivity
     return chosen
 

@@ -26,7 +26,7 @@ def evidence(views: Views, k: int, kind: str, damaged: Collection[int] = ()) -> 
     """Return what there is to say about a section that was found to be of this kind."""
     view = views[k]
     if view.is_flat:
-        return Evidence(f"all pixels are {view.values.flat[0]:g}")
+        return Evidence(f"all pixels are {float(view.values.flat[0]) / view.scale:g}")
     around = between_of(views, k, damaged)
     if not around:
         return Evidence("")
@@ -48,11 +48,14 @@ def _saturated(around: list[Between]) -> Evidence:
     each = max(around, key=saturation)
     highest = each.view.values.max()
     part = each.view.values >= highest
-    return Evidence(f"{100 * part.mean():.0f} % of the pixels are {highest:g}", part)
+    return Evidence(f"{100 * part.mean():.0f} % of the pixels are {float(highest) / each.view.scale:g}", part)
 
 
 def _shift(around: list[Between]) -> Evidence:
-    rows, columns = max((shifted(each) for each in around), key=lambda shift: float(np.linalg.norm(shift)))
+    rows, columns = max(
+        (shifted(each, exactly) for each in around for exactly in (True, False)),
+        key=lambda shift: float(np.linalg.norm(shift)),
+    )
     return Evidence(f"shifted by {rows:+.1f} rows and {columns:+.1f} columns")
 
 
@@ -65,12 +68,12 @@ def _partial(around: list[Between]) -> Evidence:
 
 
 def _stripes(around: list[Between]) -> Evidence:
-    return Evidence(f"stripes {max(map(striped, around)):.3g} high")
+    return Evidence(f"stripes {max(striped(each) / each.view.scale for each in around):.3g} high")
 
 
 def _brightness(around: list[Between]) -> Evidence:
     gain, offset = max((brightened(each) for each in around), key=lambda both: abs(both[0]))
-    return Evidence(f"contrast x {np.exp(gain):.2f}, brightness {offset:+.3g}")
+    return Evidence(f"contrast x {np.exp(gain):.2f}, brightness {offset / around[0].view.scale:+.3g}")
 
 
 def _blur(around: list[Between]) -> Evidence:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,24 +21,22 @@ from ..run.aligning import notes_on
 from ..run.outputs import MemoryOutput, Outputs, Target, opened
 from ..run.outputs import Place as Block
 from ..run.result import IN_FILE, RECORD_KEY
-from ..stack import Dataset
-from ..stack.lazy import LazyVoxels, as_array
+from ..stack.lazy import LazyVoxels, as_array, is_lazy
 from ..system.memory import PeakMemory
-from .anew import Anew, difference, made_anew, section
-from .detect import Place, places
-from .plan import LOST, Step
-from .remedies import REMEDIES, Case, renewed
+from .detect import places
+from .mending import Mending
+from .plan import CHANGES, Step
 from .request import RepairRequest
 from .result import RepairResult
 from .voxels import Mended, RepairedVoxels
 
 _SHARE_OF_MAKING, _SHARE_OF_ALIGNING, _SHARE_OF_COPYING = 0.6, 0.8, 0.95
 """Shares of the time, roughly: making sections anew, finding how all are displaced, all but finishing the file."""
-_UNLIKE = 2**0.5
-"""A corrected section that is so many times further from the one made anew than that is from the truth is worse."""
 
 
-def execute_repair(request: RepairRequest, report: Report = silent, *, target: Target | None = None) -> RepairResult:
+def execute_repair(
+    request: RepairRequest, report: Report = silent, *, target: Target | None = None, in_file: bool = False
+) -> RepairResult:
     """Run a request.
 
     Parameters
@@ -49,6 +48,9 @@ def execute_repair(request: RepairRequest, report: Report = silent, *, target: T
     target : Target, optional
         File to stream the result to instead of holding it in memory. It appears when the repair has ended; one that
         fails or is cancelled leaves nothing.
+    in_file : bool
+        Leave sections that are not repaired in the file that the input is read from: only repaired ones are held in
+        memory. The result lasts as long as that file. Nothing else where the input is in memory.
 
     Returns
     -------
@@ -62,17 +64,20 @@ def execute_repair(request: RepairRequest, report: Report = silent, *, target: T
     """
     start = time.perf_counter()
     work = _Work(request)
-    with PeakMemory() as memory, opened(request, target) as outputs:
+    stays = in_file and target is None and is_lazy(request.dataset.voxels)
+    with PeakMemory() as memory, nullcontext() if stays else opened(request, target) as outputs:
         work.run(part(report, 0.0, _SHARE_OF_MAKING))
         work.align(part(report, _SHARE_OF_MAKING, _SHARE_OF_ALIGNING))
-        work.write(outputs, part(report, _SHARE_OF_ALIGNING, _SHARE_OF_COPYING))
         record = request.record() | work.record()
-        if target is not None:
+        if outputs is not None:
+            work.write(outputs, part(report, _SHARE_OF_ALIGNING, _SHARE_OF_COPYING))
+        if outputs is not None and target is not None:
             record |= target.history or {}
             outputs.finish({RECORD_KEY: record | {IN_FILE: record["observed"]}}, part(report, _SHARE_OF_COPYING, 1.0))
     report(Progress(1.0))
+    voxels = work.in_file if outputs is None else _voxels(outputs, target)
     return RepairResult(
-        replace(request.dense_template(), voxels=_voxels(outputs, target), record={RECORD_KEY: record}),
+        replace(request.dense_template(), voxels=voxels, record={RECORD_KEY: record}),
         warnings=tuple(record["warnings"]),
         seconds=time.perf_counter() - start,
         peak_memory_mb=memory.peak_mb,
@@ -102,46 +107,25 @@ class _Work:
         """The sections of the result, before any is moved."""
         return RepairedVoxels(self.request.dataset.voxels, self.mended, self.request.kept)
 
+    @property
+    def in_file(self) -> NDArray[Any]:
+        """The sections of the result as they are asked for: repaired ones from memory, others from the input's file."""
+        dataset = replace(self.request.dense_template(), voxels=as_array(LazyVoxels(self.repaired)))
+        return (dataset if self.transforms is None else self.transforms.apply(dataset)).voxels
+
     def run(self, report: Report) -> None:
         """Repair all sections, place by place."""
         chosen = places(self.request.dataset)
         self.warnings += [*self.request.dataset.notes, *self.request.examination.notes]
         for number, place in enumerate(chosen):
             steps = [step for step in self.request.steps if step.place == place]
-            self._repair(place, steps, part(report, number / len(chosen), (number + 1) / len(chosen)))
+            mending = Mending(self.request.dataset, place, self.request.settings)
+            self.done += mending.run(steps, part(report, number / len(chosen), (number + 1) / len(chosen)))
+            self.mended |= mending.mended
+            self.warnings += mending.warnings
         self.done.sort(key=lambda step: (step.index, step.place.time, step.place.channels))
         self.warnings = list(dict.fromkeys([*self.warnings, *_left(self.done)]))
         report(Progress(1.0))
-
-    def _repair(self, place: Place, steps: list[Step], report: Report) -> None:
-        wanted = {step.index for step in steps if step.action not in ("leave", "remove")}
-        if not wanted:
-            self.done += steps
-            return
-        damaged = {step.index for step in steps}
-        anew = made_anew(self.request.dataset, place, damaged, wanted, self.request.settings, report)
-        self.warnings += anew.warnings
-        for step in steps:
-            self.done.append(self._mended(step, anew, damaged) if step.index in wanted else step)
-
-    def _mended(self, step: Step, anew: Anew, damaged: set[int]) -> Step:
-        """Repair one section in all channels of its place; return what was done."""
-        made = [
-            _case(self.request.dataset, (step.place.time, channel, step.index), anew.sections[step.index][row], damaged)
-            for row, channel in enumerate(step.place.channels)
-        ]
-        errors = [anew.error(step.index, difference(case.below, case.above)) for case in made]
-        values = [_remedy(replace(case, part=step.damage.part), step) for case in made]
-        own = step.action == "correct" or (step.action == "fill" and step.damage.kind == "saturated")
-        if own and not all(map(_is_better, values, made, errors)):
-            why = "a correction would be further from the truth than a section made anew, and so it was made anew"
-            step = replace(step, action="interpolate", reason=f"{step.reason}; {why}")
-            values = [renewed(case) for case in made]
-        for channel, mended in zip(step.place.channels, values, strict=True):
-            place = step.place.time, channel, step.index
-            self.mended[place] = _stored(mended, self.request.dataset, place, step)
-        known = [each for each in errors if each is not None]
-        return replace(step, error=float(np.mean(known)) if known and step.action in LOST else None)
 
     def align(self, report: Report) -> None:
         """Find how the sections are displaced, repaired ones among them, if the request says so."""
@@ -170,10 +154,18 @@ class _Work:
 
     def record(self) -> dict[str, Any]:
         """Return it as a part of the history; a section that was moved is no longer an observed one."""
-        found: dict[str, Any] = {"sections": summary(self.done), "warnings": self.warnings}
+        changed = {step.index for step in self.done if step.action in CHANGES}
+        rows = list(enumerate(self.request.kept))
+        recorded = [row for row, k in rows if k not in changed]
+        found: dict[str, Any] = {
+            "sections": summary(self.done),
+            "warnings": self.warnings,
+            "observed": recorded,
+            "repaired": [row for row, k in rows if k in changed],
+        }
         if self.transforms is None:
             return found
-        moved, recorded = self.transforms.moved_ever, self.request.record()["observed"]
+        moved = self.transforms.moved_ever
         return found | {
             "align": self.transforms.as_json(),
             "observed": [row for row in recorded if not moved[row]],
@@ -196,42 +188,3 @@ def _left(steps: list[Step]) -> Iterator[str]:
     for step in steps:
         if step.action == "leave":
             yield f"section {step.index} was left as it is: {step.reason}"
-
-
-def _case(dataset: Dataset, place: tuple[int, int, int], made: NDArray[Any], damaged: set[int]) -> Case:
-    """Return a damaged section with the nearest sound ones."""
-    time_point, channel, index = place
-    sound = [k for k in range(dataset.voxels.shape[2]) if k not in damaged]
-    below, above = max(k for k in sound if k < index), min(k for k in sound if k > index)
-    depths = dataset.stack(time_point, channel).depths
-
-    share = float((depths[index] - depths[below]) / (depths[above] - depths[below]))
-    own, first, second = (section(dataset, time_point, channel, k) for k in (index, below, above))
-    return Case(own, np.asarray(made, np.float32), first, second, share)
-
-
-def _remedy(case: Case, step: Step) -> NDArray[np.float32]:
-    return renewed(case) if step.action == "interpolate" else REMEDIES[step.damage.kind](case)
-
-
-def _is_better(values: NDArray[np.float32], case: Case, error: float | None) -> bool:
-    """Whether a corrected section is nearer to the truth than the one made anew, as far as can be told.
-
-    Their errors do not depend on each other: the square of their difference is the sum of the squares of the errors.
-    """
-    before, after = (difference(each, case.anew) for each in (case.section, values))
-    return after < before and (error is None or after < _UNLIKE * error)
-
-
-def _stored(values: NDArray[np.float32], dataset: Dataset, place: tuple[int, int, int], step: Step) -> NDArray[Any]:
-    """Return a repaired section in the type of the stack; where only a part was filled, the rest bit by bit."""
-    dtype = dataset.voxels.dtype
-    if dtype.kind in "iu":
-        limits = np.iinfo(dtype)
-        rounded = np.clip(np.rint(values.astype(np.float64)), limits.min, limits.max)
-        section = np.where(rounded >= float(limits.max), limits.max, rounded.astype(dtype)).astype(dtype)
-    else:
-        section = values.astype(dtype)
-    if step.action == "fill" and step.damage.kind == "partial" and step.damage.part is not None:
-        section = np.where(step.damage.part, section, np.asarray(dataset.voxels[place]))
-    return np.asarray(section, dtype)

@@ -43,7 +43,7 @@ _ALL = (
     Kind("saturated", "saturated", "share of pixels at the highest value, beyond that of the neighbours", "fill", 0.06),
     Kind("shift", "shifted sideways", "distance from both neighbours in pixels", "correct", 1.0),
     Kind("partial", "partly black or torn", "share of the area that is lost", "fill", 0.015),
-    Kind("stripes", "stripe noise", "height of stripes in shares of the stack's contrast", "correct", 0.08),
+    Kind("stripes", "stripe noise", "height of stripes in shares of the stack's contrast", "correct", 0.06),
     Kind("brightness", "brightness or contrast jump", "change in shares of the contrast", "correct", 0.15),
     Kind("blur", "blurred", "fine detail that is lacking, in octaves (1 is half of it)", "correct", 0.3),
 )  # fmt: skip

@@ -6,15 +6,15 @@ each measure is what the two sides agree on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .pairs import Pair, compare, fit
-from .regions import WHOLE, lost_part
+from .pairs import Pair, compare, correlation, fit
+from .regions import OFTEN_EVEN, WHOLE, lost_part
 from .stripes import stripe_height, stripe_noise
 from .views import Remembered, View, Views, reduced, smoothed
 
@@ -22,16 +22,26 @@ _SAME_LIGHT = 0.2
 """Change of brightness and contrast, in shares of the contrast, that goes with a section of which a part is lost."""
 _SAME_ROWS = 0.12
 """Height of stripes, in shares of the contrast, that the rest may have."""
+_MEAN_ROWS = 0.15
+"""Height of stripes in means over rows, in shares of the contrast, at least."""
 _SAME_DETAIL = 0.4
 """Octaves of fine detail that the rest of such a section may lack."""
 _ABRUPT = 0.8
 """Contrast of the section beside an end over that of the next one, from which no object fades out."""
 _EXPLAINED = 0.8
 """Share of the unlikeness that undoing a shift leaves, at most."""
+_FARTHEST = 0.25
+"""Share of the rows or columns, beyond which a shift is none: too little is left to compare."""
 _UNLIKE = 0.5
 """Share of the likeness that a part which is lost may take away."""
 _UNLIKE_NEIGHBOURS = 0.3
 """Correlation of the sections on both sides below which dark parts of the one between them may well be real."""
+_AGREED = 0.35
+"""Change between both neighbours in a lost part, in shares of what is lacking there, at most."""
+_ALIKE_THERE = 0.5
+"""Correlation of both neighbours in a lost part, at least."""
+_ONE_VALUE = 0.3
+"""Share of a lost part that has one value, at least: its edges have others."""
 _UNRELATED = 0.4
 """Correlation of the sections on both sides below which likeness says nothing."""
 FAR = 3
@@ -46,10 +56,16 @@ class Sections:
     def __init__(self, views: Views, damaged: Collection[int] = ()) -> None:
         self.views, self._damaged = views, frozenset(damaged)
         self._pairs = Remembered(lambda first, second: compare(views[first], views[second]))
+        self._exact = Remembered(lambda first, second: compare(views[first], views[second], exactly=True))
 
     def pair(self, reference: int, index: int) -> Pair:
         """Return how a section differs from another one."""
         found: Pair = self._pairs(reference, index)
+        return found
+
+    def exact(self, reference: int, index: int) -> Pair:
+        """Return it with the shift by ECC."""
+        found: Pair = self._exact(reference, index)
         return found
 
     def usable(self, index: int, step: int) -> list[int]:
@@ -95,6 +111,11 @@ class Between:
         """Whether contrast falls towards the section, the first reference being the nearer one."""
         first, second = self.references
         return first.contrast < _ABRUPT * second.contrast
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the two lie on both sides of it."""
+        return (self.first < self.index) != (self.second < self.index)
 
     @property
     def pairs(self) -> tuple[Pair, Pair]:
@@ -147,15 +168,38 @@ def brightened(around: Between) -> tuple[float, float]:
     return gain, agreed(first.light.offset, second.light.offset)
 
 
-def shifted(around: Between) -> NDArray[np.float64]:
-    """Return the shift (rows, columns) that both sides see; zero if they differ, or it explains nothing."""
-    first, second = (pair.shift for pair in around.pairs)
+def shifted(around: Between, exactly: bool = False) -> NDArray[np.float64]:
+    """Return the shift (rows, columns) that both sides see; zero if they differ, or it explains nothing.
+
+    Parameters
+    ----------
+    around : Between
+    exactly : bool
+        Ask for it by ECC, which takes longer and is not misled by what came in at the edges.
+    """
+    pairs = (
+        [around.sections.exact(each, around.index) for each in (around.first, around.second)]
+        if exactly
+        else around.pairs
+    )
+    first, second = (pair.shift for pair in pairs)
     shift = (first + second) / 2
-    if float(np.linalg.norm(first - second)) > float(np.linalg.norm(shift)) or around.likeness < _UNRELATED / 2:
+    far, apart = float(np.linalg.norm(shift)), float(np.linalg.norm(first - second))
+    if far == 0 or apart > far or around.likeness < _UNRELATED / 2 or far > _FARTHEST * min(around.view.values.shape):
         return np.zeros(2)
-    if any(1 - pair.alike_moved > _EXPLAINED * (1 - pair.alike) for pair in around.pairs):
+    if any(1 - pair.alike_moved > _EXPLAINED * (1 - pair.alike) for pair in pairs):
         return np.zeros(2)
-    return np.asarray(shift)
+    return np.zeros(2) if _rest_stays(around, pairs) else np.asarray(shift)
+
+
+def _rest_stays(around: Between, pairs: Sequence[Pair]) -> bool:
+    """Whether a part is lost, and the rest is as like the neighbours where it lies as it is moved."""
+    part = lost_part(around.view, *around.references)
+    if part is None:
+        return False
+    kept = ~reduced(part.astype(np.float32), around.view.factor).astype(bool)
+    alike = [correlation(each.smooth[kept], around.view.smooth[kept]) for each in around.references]
+    return all(rest >= pair.alike_moved for rest, pair in zip(alike, pairs, strict=True))
 
 
 def saturation(around: Between) -> float:
@@ -167,13 +211,33 @@ def saturation(around: Between) -> float:
 
 
 def lost_share(around: Between) -> float:
-    """Return the share of the area that is lost; 0 where the two are so unlike that nothing can be told."""
-    if around.likeness < _UNLIKE_NEIGHBOURS and around.view.lost is None:
-        return 0.0
+    """Return the share of the area that is lost."""
     found = lost_part(around.view, *around.references)
-    if found is None or (around.view.lost is None and not rest_is_sound(around, found)):
+    if found is None:
+        return 0.0
+    if around.view.lost is None and not (_no_hole(around, found) and rest_is_sound(around, found)):
         return 0.0
     return float(found.mean())
+
+
+def _no_hole(around: Between, part: NDArray[np.bool_]) -> bool:
+    """Whether a part is lost and no hole in the specimen: of one value, or both neighbours agree on what was there.
+
+    Beside the first and the last section both neighbours lie on one side, and an object that ends has one value, too;
+    so has what is empty, in stacks without noise whose sections are unlike.
+    """
+    small = reduced(part.astype(np.float32), around.view.factor) > 0.5
+    if not small.any():
+        return False
+    first, second = (each.smooth[small] for each in around.references)
+    lacking = float(np.sqrt(np.mean(((first + second) / 2 - around.view.smooth[small]) ** 2)))
+    change, alike = float(np.sqrt(np.mean((first - second) ** 2))), around.likeness >= _UNLIKE_NEIGHBOURS
+    if alike and change < _AGREED * lacking and correlation(first, second) > _ALIKE_THERE:
+        return True
+    if not around.is_inside or not (alike or max(each.is_even.mean() for each in around.references) < OFTEN_EVEN):
+        return False
+    values = around.view.values[part]
+    return float((values == np.median(values)).mean()) > _ONE_VALUE
 
 
 def rest_is_sound(around: Between, part: NDArray[np.bool_]) -> bool:
@@ -193,17 +257,18 @@ def rest_is_sound(around: Between, part: NDArray[np.bool_]) -> bool:
         fine = np.abs(each.small - smoothed(each.small, 1.0))[kept].mean()
         octaves.append(float(np.log2(max(fine, 1e-12) / max(own, 1e-12))) + gains[-1] / np.log(2))
     change = np.hypot(agreed(*gains), agreed(*offsets))
-    stripes = stripe_height(*(np.where(kept, around.view.small - each.small, 0) for each in around.references))
+    below, above = (around.view.small - each.small for each in around.references)
+    below, above = (np.where(kept, each - each[kept].mean(), 0) for each in (below, above))
+    stripes = stripe_height(below, above, _MEAN_ROWS * around.contrast)
     return bool(change < _SAME_LIGHT and min(octaves) < _SAME_DETAIL and stripes < _SAME_ROWS * around.contrast)
 
 
 def striped(around: Between) -> float:
-    """Return the height of stripes, in voxel values; 0 where the two are so unlike that nothing can be told."""
-    if around.likeness < _UNLIKE_NEIGHBOURS:
-        return 0.0
+    """Return the height of stripes, in voxel values."""
     undone = [pair.light.undone(around.view.small) for pair in around.pairs]
     residuals = [own - each.small for own, each in zip(undone, around.references, strict=True)]
-    height, noise = stripe_height(*residuals), stripe_noise(around.view.small - around.view.smooth)
+    height = stripe_height(residuals[0], residuals[1], _MEAN_ROWS * around.contrast)
+    noise = stripe_noise(around.view.small - around.view.smooth)
     return float(np.sqrt(max(0.0, height**2 - noise**2)))
 
 

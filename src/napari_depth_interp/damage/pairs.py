@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..numerics.motion import single_threaded
+from ..registration.pairs import motion_between, prepared
 from .views import Image, View, spectrum_of
 
 _INLIERS = 0.8
@@ -64,9 +66,9 @@ class Pair:
     difference: float
 
 
-def compare(first: View, second: View) -> Pair:
-    """Return how the second section differs from the first."""
-    shift = displacement(first, second)
+def compare(first: View, second: View, *, exactly: bool = False) -> Pair:
+    """Return how the second section differs from the first; ``exactly`` with the shift by ECC."""
+    shift = by_ecc(first.small, second.small) if exactly else displacement(first, second)
     moved = correlation(*overlap(first.smooth, second.smooth, shift))
     return Pair(
         shift * first.factor,
@@ -90,7 +92,7 @@ def fit(first: Image, second: Image) -> Light:
 
 def _ratio(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     spread = x.std()
-    return float(y.std() / spread) if spread > _LEAST_CONTRAST * max(1.0, abs(x.mean())) else 1.0
+    return float(y.std() / spread) if spread > _LEAST_CONTRAST * abs(x.mean()) else 1.0
 
 
 def displacement(first: View, second: View, upsampled: int = _UPSAMPLED) -> NDArray[np.float64]:
@@ -109,11 +111,19 @@ def displacement(first: View, second: View, upsampled: int = _UPSAMPLED) -> NDAr
     return whole + _by_phase(first_part, second_part, upsampled)
 
 
+def by_ecc(first: Image, second: Image) -> NDArray[np.float64]:
+    """Return how far (rows, columns) the second image lies from the first, by ECC from several starts; 0: unknown."""
+    with single_threaded():
+        found = motion_between(prepared(first), prepared(second), "translation")
+    return np.array(found.shift, np.float64)
+
+
 def _by_phase(first: NDArray[Any], second: NDArray[Any], upsampled: int) -> NDArray[np.float64]:
     from skimage.registration import phase_cross_correlation
 
     if not (first.any() and second.any()):
         return np.zeros(2)
+    first, second = (each / np.abs(each).max() for each in (first, second))  # squares of large values overflow
     found = phase_cross_correlation(first, second, space="fourier", upsample_factor=upsampled, normalization=None)
     return -np.asarray(found[0], np.float64)
 

@@ -20,6 +20,8 @@ from .settings import RepairSettings
 Action = Literal["interpolate", "correct", "fill", "leave", "remove"]
 LOST = ("interpolate", "fill")
 """Actions that take voxels from other sections."""
+CHANGES = (*LOST, "correct")
+"""Actions after which a section is not what was recorded."""
 _MOST = 0.6
 """A section that has lost a larger share is made anew as a whole."""
 _SOUND = 2

@@ -16,12 +16,14 @@ _FLAT = 0.35
 """A lost part has at most this share of the local contrast of its neighbours."""
 _CONSTANT = 0.05
 """The first figure where the part is one value."""
-_OFTEN_EVEN = 0.02
+OFTEN_EVEN = 0.02
 """Share of the area where neighbouring pixels are equal in sound sections, above which that says nothing."""
 _NOISE = 0.01
 """Local contrast, in shares of the contrast, of neighbours that are not of one value themselves."""
 _SMALLEST = 0.002
 """Parts with a smaller share of the area are specks."""
+_JOINED = 2
+"""Pixels of the reduced section by which pieces grow into one."""
 WHOLE = 0.9
 """A lost part with a larger share is a change of the whole section."""
 _MARGIN = 2
@@ -50,7 +52,7 @@ def _core(section: View, first: View, second: View) -> Mask:
     local = np.minimum(first.local_contrast, second.local_contrast)
     flat = section.local_contrast < _FLAT * local
     found = flat & (outside > _BEYOND * contrast)
-    if max(first.is_even.mean(), second.is_even.mean()) > _OFTEN_EVEN:
+    if max(first.is_even.mean(), second.is_even.mean()) > OFTEN_EVEN:
         return np.asarray(found | (section.is_even & (outside > _EVEN_BEYOND * contrast)), bool)
     constant = section.is_even & ~first.is_even & ~second.is_even
     limits = [float(value) for each in (first, second) for value in (each.values.min(), each.values.max())]
@@ -62,13 +64,14 @@ def _core(section: View, first: View, second: View) -> Mask:
 def _large(mask: Mask, least: float, section: View, others: tuple[View, View]) -> Mask:
     """Return the connected parts of a mask that have at least so many pixels, and no structure of their neighbours.
 
-    What is blurred or fainter keeps the large structures, and is not lost.
+    What is blurred or fainter keeps the large structures, and is not lost. A thin slanting tear comes in pieces.
     """
-    from scipy.ndimage import label
+    from scipy.ndimage import binary_dilation, label
 
     if not mask.any():
         return mask
-    parts, count = label(mask, np.ones((3, 3)))
+    parts, count = label(binary_dilation(mask, np.ones((3, 3)), iterations=_JOINED), np.ones((3, 3)))
+    parts[~mask] = 0
     own, first, second = (_contrasts(each.small, parts, count) for each in (section, *others))
     kept = (np.bincount(parts.ravel()) >= least) & (own <= _FLAT * np.minimum(first, second))
     kept[0] = False

@@ -3,82 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .pairs import Light, displacement, fit
-from .stripes import profile_of
+from .cases import Case
+from .pairs import Light, by_ecc, displacement, fit
+from .stripes import profile_of, stands_above
 from .views import SMOOTH, Image, View, smoothed
 
 _FADE = 4.0
 """Pixels over which what is filled in is fitted to what stands around it."""
 _CLIPPED = 0.002
 """If a larger share of the pixels has the highest or lowest value, these were clipped."""
+_LEAST_USABLE = 0.02
+"""Share of the pixels that brightness and contrast can be told from."""
 _SIGMAS = np.geomspace(0.5, 8.0, 25)
 """Widths of the blur that are tried, in pixels."""
 _WHOLE_PIXEL = 0.1
 """A shift that is so close to whole pixels is one: undoing it then loses nothing."""
-_UPSAMPLED = 20
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """One damaged section and what there is to repair it with.
-
-    Attributes
-    ----------
-    section, anew : (Y, X) float32 array
-        As recorded, and as made anew from the sound sections.
-    below, above : (Y, X) float32 array
-        The nearest sound sections.
-    share : float
-        How near the section is to the one above: 0 to 1.
-    part : (Y, X) bool array or None
-        What is lost of it.
-    """
-
-    section: Image
-    anew: Image
-    below: Image
-    above: Image
-    share: float
-    part: NDArray[np.bool_] | None = None
+_EDGE = 2
+"""Pixels at the edges of what was recorded that moving between pixels mixes with what came in beside it."""
+_LEAST_GAIN = 0.1
+"""Rows with a smaller gain hold nothing that could be brought back."""
+_DARK = 0.002
+"""Quantile of the neighbours that stands for their faintest values."""
+_BELOW_FAINTEST = (0.0, 0.15, 0.3, 0.6, 1.0)
+"""How far below these the value of no signal is looked for, in shares of their distance from the median."""
+_BETTER_FIT = 0.95
+"""Stripes are gains where these leave at most so much of what added stripes leave."""
 
 
 def relit(case: Case) -> Image:
     """Return the section in the brightness and contrast of its neighbours; clipped voxels are made anew."""
-    clipped = _clipped(case.section)
-    values = _undone(case, ~clipped)
+    clipped = clipped_in(case.section)
+    lights = lights_of(case)
+    if lights is None:
+        return case.section if not clipped.any() else case.anew
+    below, above = (light.undone(case.section) for light in lights)
+    values = np.asarray((1 - case.share) * below + case.share * above, np.float32)
     if not clipped.any():
         return values
-    highest = case.section == case.section.max()
-    anew = np.where(highest & clipped, np.maximum(case.anew, values), case.anew)  # it was at least as bright
+    anew = np.maximum(case.anew, values)  # it was at least as bright
     return _blended(values, anew.astype(np.float32), clipped)
 
 
-def _clipped(section: Image) -> NDArray[np.bool_]:
+def clipped_in(section: Image) -> NDArray[np.bool_]:
     """Return where voxels have the highest value, if so many have it that it stands for higher ones."""
     highest = section == section.max()
     return highest if highest.mean() > _CLIPPED else np.zeros(section.shape, bool)
 
 
-def _undone(case: Case, usable: NDArray[np.bool_]) -> Image:
-    """Return the section with the mean of the brightness and contrast that it would have in both neighbours."""
+def lights_of(case: Case) -> tuple[Light, Light] | None:
+    """Return brightness and contrast over both neighbours, from what is not clipped; None: too little is left."""
+    usable = ~clipped_in(case.section)
     own = smoothed(case.section, SMOOTH)
-    if usable.mean() < 1:  # smoothing has carried clipped values into those around
+    if not usable.all():  # smoothing has carried clipped values into those around
         usable = smoothed(usable.astype(np.float32), SMOOTH) > 0.98
-    if usable.mean() < 0.02:
-        return case.section
-    lights = [_light(smoothed(each, SMOOTH), own, usable) for each in (case.below, case.above)]
-    below, above = (light.undone(case.section) for light in lights)
-    return np.asarray((1 - case.share) * below + case.share * above, np.float32)
-
-
-def _light(reference: Image, own: Image, usable: NDArray[np.bool_]) -> Light:
-    return fit(reference[usable][None], own[usable][None])
+    if usable.mean() < _LEAST_USABLE:
+        return None
+    below, above = (fit(smoothed(each, SMOOTH)[usable][None], own[usable][None]) for each in (case.below, case.above))
+    return below, above
 
 
 def desaturated(case: Case) -> Image:
@@ -90,29 +76,35 @@ def moved_back(case: Case) -> Image:
     """Return the section where its neighbours are; what was moved out of the image is made anew."""
     from scipy.ndimage import shift as moved
 
-    by = _measured_shift(case)
+    by = measured_shift(case)
     order = 1 if np.array_equal(by, np.rint(by)) else 3
     values = np.asarray(moved(case.section, -by, order=order, mode="nearest"), np.float32)
     outside = np.zeros(values.shape, bool)
     for axis, far in enumerate(by):
-        width = int(np.ceil(abs(far))) + (0 if order == 1 else 1)
-        edge = [slice(None), slice(None)]
-        edge[axis] = slice(values.shape[axis] - width, None) if far > 0 else slice(0, width)
-        if width and abs(far) > _WHOLE_PIXEL:
-            outside[tuple(edge)] = True
+        if abs(far) > _WHOLE_PIXEL:
+            wide, own = int(np.ceil(abs(far))), _EDGE if order == 3 else 0
+            rows = np.moveaxis(outside, axis, 0)
+            first, last = (own, wide + own) if far > 0 else (wide + own, own)
+            rows[:first], rows[len(rows) - last :] = True, True
     return _blended(values, case.anew, outside)
 
 
-def _measured_shift(case: Case) -> NDArray[np.float64]:
+def measured_shift(case: Case) -> NDArray[np.float64]:
     """Return how far (rows, columns) the section lies from the middle between its neighbours."""
-    below, above, own = (View.of(each, 1) for each in (case.below, case.above, case.section))
-    found = (1 - case.share) * displacement(below, own, _UPSAMPLED) + case.share * displacement(above, own, _UPSAMPLED)
+    below, above = (_displaced(each, case.section) for each in (case.below, case.above))
+    found = (1 - case.share) * below + case.share * above
     whole = np.rint(found)
     return np.where(np.abs(found - whole) <= _WHOLE_PIXEL, whole, found)
 
 
+def _displaced(reference: Image, section: Image) -> NDArray[np.float64]:
+    """Return how far a section lies from another one: by ECC, or where that finds nothing by their correlation."""
+    found = by_ecc(reference, section)
+    return found if found.any() else displacement(View.of(reference, 1), View.of(section, 1))
+
+
 def unstriped(case: Case) -> Image:
-    """Return the section without its stripes.
+    """Return the section without its stripes, which were added to it or are rows of another gain.
 
     Fine ones are told from the section made anew; of wide ones only what differs from both neighbours alike.
     """
@@ -120,14 +112,50 @@ def unstriped(case: Case) -> Image:
     heights = [_rms(profile_of(values - case.anew, axis)) for axis in (0, 1)]
     for axis in (0, 1):
         if heights[axis] >= 0.5 * max(heights):
-            values = values - np.expand_dims(_stripes(case, axis), 1 - axis)
+            values = _without_stripes(case, values, axis)
     return np.asarray(values, np.float32)
 
 
-def _stripes(case: Case, axis: int) -> Image:
+def _without_stripes(case: Case, values: Image, axis: int) -> Image:
+    """Return values without the stripes along an axis: of those that were added and of gains what fits better."""
+    added = values - np.expand_dims(_stripes(case, values, axis), 1 - axis)
+    faintest, middle = (float(np.quantile(np.stack([case.below, case.above]), each)) for each in (_DARK, 0.5))
+    tried = [faintest - step * (middle - faintest) for step in _BELOW_FAINTEST]
+    found = min((_scaled(case, values, axis, dark) for dark in tried), key=lambda each: _left(case, each))
+    return np.asarray(found if _left(case, found) < _BETTER_FIT * _left(case, added) else added, np.float32)
+
+
+def _scaled(case: Case, values: Image, axis: int, dark: float) -> Image:
+    """Return values without gains of rows (axis 0) or columns (1), where ``dark`` is the value of no signal."""
+    gains = np.maximum(np.expand_dims(_gains(case, values, axis, dark), 1 - axis), _LEAST_GAIN)
+    return np.asarray(dark + (values - dark) / gains, np.float32)
+
+
+def _left(case: Case, values: Image) -> float:
+    return float(np.mean(np.abs(values - case.anew)))
+
+
+def _gains(case: Case, values: Image, axis: int, dark: float) -> NDArray[np.float64]:
+    """Return how many times brighter each row (axis 0) or column (1) is than it should be, seen from ``dark``."""
+    fine, wide = _gain_parts(case.anew - dark, values - dark, axis)
+    below, above = (_gain_parts(each - dark, values - dark, axis)[1] for each in (case.below, case.above))
+    return 1 + fine + np.where(below * above > 0, wide, 0.0)
+
+
+def _gain_parts(reference: Image, values: Image, axis: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return gains less 1, from the bright half of each row, as what stands above those beside it, and the rest."""
+    half = np.median(reference, axis=1 - axis, keepdims=True)
+    weights = np.where(reference >= np.maximum(half, 0.05 * reference.std()), reference, 0).astype(np.float64)
+    total = (weights * reference).sum(1 - axis)
+    gains = np.where(total > 0, (weights * values).sum(1 - axis) / np.where(total > 0, total, 1), 1) - 1
+    fine = stands_above(gains)
+    return fine, gains - fine
+
+
+def _stripes(case: Case, values: Image, axis: int) -> Image:
     """Return the height of the stripes along an axis."""
-    fine, wide = _parts(case.section - case.anew, axis)
-    below, above = (_parts(case.section - each, axis)[1] for each in (case.below, case.above))
+    fine, wide = _parts(values - case.anew, axis)
+    below, above = (_parts(values - each, axis)[1] for each in (case.below, case.above))
     return np.asarray(fine + np.where(below * above > 0, wide, 0.0), np.float32)
 
 
@@ -138,7 +166,7 @@ def _parts(difference: Image, axis: int) -> tuple[NDArray[np.float64], NDArray[n
 
 
 def _rms(values: NDArray[Any]) -> float:
-    return float(np.sqrt(np.mean(np.square(values))))
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64))))
 
 
 def sharpened(case: Case) -> Image:
@@ -146,9 +174,13 @@ def sharpened(case: Case) -> Image:
 
     What a blur has taken away from the section is what the same blur takes away from the one made anew, about.
     """
+    return np.asarray(case.section + case.anew - smoothed(case.anew, blur_of(case)), np.float32)
+
+
+def blur_of(case: Case) -> float:
+    """Return the standard deviation, in pixels, of the blur after which the section made anew is most like this one."""
     losses = [_rms(smoothed(case.anew, float(sigma)) - case.section) for sigma in _SIGMAS]
-    sigma = float(_SIGMAS[int(np.argmin(losses))])
-    return np.asarray(case.section + case.anew - smoothed(case.anew, sigma), np.float32)
+    return float(_SIGMAS[int(np.argmin(losses))])
 
 
 def filled(case: Case) -> Image:

@@ -19,7 +19,7 @@ from ..run.request import placed
 from ..stack import Dataset
 from .detect import examine
 from .examination import Examination
-from .plan import Step, plan
+from .plan import CHANGES, Step, plan
 from .settings import RepairSettings
 
 
@@ -71,7 +71,7 @@ class RepairRequest:
     @property
     def touched(self) -> list[int]:
         """The sections that the repair changes, by their number in the input."""
-        return sorted({step.index for step in self.steps if step.action in ("interpolate", "correct", "fill")})
+        return sorted({step.index for step in self.steps if step.action in CHANGES})
 
     def dense_template(self) -> Dataset:
         """Return the dataset that the result will be, without its voxels and its history."""

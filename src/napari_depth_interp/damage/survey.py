@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..progress import Progress, Report
 from .kinds import KINDS
-from .measures import Between, Sections, all_of
+from .measures import Between, Sections, all_of, shifted
 from .views import Views
 
 FAINT = 0.15
@@ -107,6 +107,13 @@ def measured_again(views: Views, found: Survey, k: int, damaged: Collection[int]
     for name in ("duplicate", *(("missing",) if found.flat[k] else ())):
         own.scores[name][0] = found.scores[name][k]
     return own
+
+
+def shift_again(views: Views, k: int, damaged: Collection[int]) -> float:
+    """Return how far a section is shifted, asked more exactly, without those that are damaged beside it."""
+    return max(
+        (float(np.linalg.norm(shifted(each, exactly=True))) for each in between_of(views, k, damaged)), default=0.0
+    )
 
 
 def _relate(found: Survey, nearby: NDArray[np.float64]) -> None:

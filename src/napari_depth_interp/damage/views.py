@@ -42,23 +42,27 @@ class View:
         Where voxels are no number.
     factor : int
         How many pixels of the section are one of the reduced section.
+    scale : float
+        What recorded values were multiplied with, so that their squares fit into float32.
     """
 
     raw: NDArray[Any]
     values: Image
     lost: NDArray[np.bool_] | None
     factor: int
+    scale: float = 1.0
 
     @classmethod
-    def of(cls, raw: NDArray[Any], factor: int | None = None) -> View:
+    def of(cls, raw: NDArray[Any], factor: int | None = None, scale: float = 1.0) -> View:
         """Make the view of a section; the factor is chosen by its size unless it is given."""
         factor = factor or max(1, -(-int(max(raw.shape)) // LARGEST))
-        values = np.asarray(raw, np.float32)
+        with np.errstate(over="ignore"):
+            values = np.asarray(raw if scale == 1 else raw.astype(np.float64) * scale, np.float32)
         good = np.isfinite(values)
         if good.all():
-            return cls(raw, values, None, factor)
+            return cls(raw, values, None, factor, scale)
         mean = np.float32(values[good].mean()) if good.any() else np.float32(0)
-        return cls(raw, np.where(good, values, mean), ~good, factor)
+        return cls(raw, np.where(good, values, mean), ~good, factor, scale)
 
     @cached_property
     def is_flat(self) -> bool:
@@ -127,6 +131,7 @@ class Views:
 
     def __init__(self, voxels: Any) -> None:
         self._voxels = voxels
+        self._scale: float | None = None
         self._kept: OrderedDict[int, View] = OrderedDict()
 
     def __len__(self) -> int:
@@ -134,11 +139,26 @@ class Views:
 
     def __getitem__(self, index: int) -> View:
         if index not in self._kept:
-            self._kept[index] = View.of(np.asarray(self._voxels[index]))
+            raw = np.asarray(self._voxels[index])
+            self._scale = self._scale or _scale_of(raw)
+            self._kept[index] = View.of(raw, scale=self._scale or 1.0)
             if len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(index)
         return self._kept[index]
+
+
+def _scale_of(section: NDArray[Any]) -> float | None:
+    """Return a power of 2 that brings values of a section to a range that can be squared; None: it holds none."""
+    high = max((abs(float(each)) for each in _extremes(section)), default=0.0)
+    if high == 0:
+        return None
+    return 1.0 if 2.0**-20 < high < 2.0**40 else float(2.0 ** (16 - np.floor(np.log2(high))))
+
+
+def _extremes(section: NDArray[Any]) -> list[Any]:
+    known = section[np.isfinite(section)] if section.dtype.kind == "f" else section
+    return [known.min(), known.max()] if known.size else []
 
 
 class Remembered:

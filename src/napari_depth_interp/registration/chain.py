@@ -40,6 +40,10 @@ class Chain:
         False where a section has nothing in common with its neighbours, or their motions contradict each other.
     contradiction : float
         Pixels by which the motions of three neighbouring sections do not add up, typically.
+    size : float
+        Pixels that a radian is worth.
+    motions : mapping (i, j), i < j -> Motion
+        What it was made of.
     """
 
     shifts: Values
@@ -47,6 +51,7 @@ class Chain:
     judged: NDArray[np.bool_]
     contradiction: float
     size: float
+    motions: Mapping[tuple[int, int], Motion]
 
 
 def chain_of(motions: Mapping[tuple[int, int], Motion], count: int, size: float) -> Chain:
@@ -72,7 +77,8 @@ def chain_of(motions: Mapping[tuple[int, int], Motion], count: int, size: float)
     shifts = np.stack([turned(angle) @ shift for angle, shift in zip(angles, shifts, strict=True)])
     known = errors[weights > 0]
     usual = float(np.median(known)) if known.size else 0.0
-    return Chain(shifts, angles, _judged(pairs, weights, errors, count, usual), usual, size)
+    judged = _judged(pairs, weights, errors, count, usual)
+    return Chain(shifts, angles, judged, usual, size, motions)
 
 
 def _places(pairs: NDArray[np.intp], measured: Values, weights: Values, count: int) -> tuple[Values, Values]:

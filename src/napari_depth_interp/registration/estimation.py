@@ -15,6 +15,7 @@ from ..stack import Dataset
 from ..stack.colours import luminance
 from .chain import REACH, Chain, chain_of, slow_part
 from .config import AlignConfig, Drift, Kind, make_config
+from .jumps import jumps_of
 from .pairs import Motion, Prepared, motion_between, prepared, turned
 from .proof import helps
 from .transforms import Transforms
@@ -85,6 +86,12 @@ def section_depths(dataset: Dataset) -> NDArray[np.float64]:
 
 def measured(dataset: Dataset, time: int, kind: Kind, report: Report) -> Chain:
     """Return where the sections of one time point lie, from comparing each with those before it."""
+    motions = motions_of(dataset, time, kind, report)
+    return chain_of(motions, dataset.voxels.shape[2], max(dataset.voxels.shape[-2:]) / 4)
+
+
+def motions_of(dataset: Dataset, time: int, kind: Kind, report: Report) -> dict[tuple[int, int], Motion]:
+    """Return where the content of sections lies in those that follow, by their numbers."""
     count = dataset.voxels.shape[2]
     before: deque[Prepared] = deque(maxlen=REACH)
     motions: dict[tuple[int, int], Motion] = {}
@@ -95,7 +102,7 @@ def measured(dataset: Dataset, time: int, kind: Kind, report: Report) -> Chain:
                 motions[k - distance, k] = motion_between(other, image, kind)
             before.append(image)
             report(Progress((k + 1) / count, "comparing sections"))
-    return chain_of(motions, count, max(dataset.voxels.shape[-2:]) / 4)
+    return motions
 
 
 def _guide(dataset: Dataset, time: int, section: int) -> NDArray[Any]:
@@ -135,4 +142,8 @@ def corrections(
     wanted = np.stack([turned(a) @ s for a, s in zip(turns, slow[:, :2], strict=True)])
     shifts = np.stack([s - turned(a) @ w for s, a, w in zip(chain.shifts, angles, wanted, strict=True)])
     shifts[~judged], angles[~judged] = 0.0, 0.0
+    if drift == "keep":
+        jumps = jumps_of(chain.motions, depths, chain.size)
+        alone = judged & np.isfinite(jumps).all(axis=1)
+        shifts[alone], angles[alone] = jumps[alone, :2], jumps[alone, 2]
     return shifts, angles

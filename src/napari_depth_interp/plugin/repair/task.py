@@ -65,7 +65,7 @@ def repair_task(order: Order, report: Report) -> RepairResult:
     share = _EXAMINING if order.examination is None else 0.0
     looking = part(report, 0.0, share, "looking for damage")
     request = resolve_repair(order.dataset, order.settings, examination=order.examination, report=looking)
-    return execute_repair(request, part(report, share, 1.0, "repairing"))
+    return execute_repair(request, part(report, share, 1.0, "repairing"), in_file=True)
 
 
 def save_task(path: Path, dataset: Dataset, report: Report) -> Path:

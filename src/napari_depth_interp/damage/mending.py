@@ -1,0 +1,144 @@
+"""The damaged sections of one place are made anew, corrected or filled, as far as sound sections vouch for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..progress import Report, part
+from ..stack import Dataset
+from ..stack.lazy import LazyVoxels, as_array
+from .anew import Anew, made_anew
+from .cases import Case, Spot, case_of
+from .detect import Place
+from .plan import LOST, Step
+from .rehearsal import verdict
+from .remedies import REMEDIES
+from .settings import RepairSettings
+from .voxels import Mended, RepairedVoxels
+
+_LEAST = 0.1
+"""A correction that deserves less of the way than this is none."""
+
+
+@dataclass(eq=False)
+class Mending:
+    """The repair of one place.
+
+    Attributes
+    ----------
+    dataset : Dataset
+        With depths.
+    place : Place
+    settings : RepairSettings
+    mended : mapping of (time, channel, section) -> (Y, X) array
+        What has been repaired, in the type of the stack.
+    warnings : list of str
+    """
+
+    dataset: Dataset
+    place: Place
+    settings: RepairSettings
+    mended: Mended = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def run(self, steps: Sequence[Step], report: Report) -> list[Step]:
+        """Mend what the steps say; return what was done.
+
+        What is made anew beside corrected sections is made once more from these, which are nearer than others.
+        """
+        damaged = {step.index for step in steps}
+        todo = {step.index: step for step in steps if step.action not in ("leave", "remove")}
+        own = {k for k, step in todo.items() if step.action == "correct"}
+        late = {k for k, step in todo.items() if step.action in LOST and {k - 1, k + 1} & own}
+        first = [step for k, step in todo.items() if k not in late]
+        share = 0.5 if late else 1.0
+        done = self._mend(self.dataset, first, damaged, part(report, 0.0, share))
+        kept = {k for k, step in done.items() if step.action in ("correct", "leave")}
+        late |= {k for k, step in done.items() if step.action == "interpolate" and {k - 1, k + 1} & kept}
+        done |= self._mend(
+            self._with_mended(), [todo[k] for k in sorted(late)], damaged - kept, part(report, share, 1.0)
+        )
+        return [done.get(step.index, step) for step in steps]
+
+    def _with_mended(self) -> Dataset:
+        voxels = RepairedVoxels(self.dataset.voxels, self.mended, range(self.dataset.voxels.shape[2]))
+        return replace(self.dataset, voxels=as_array(LazyVoxels(voxels)))
+
+    def _mend(self, dataset: Dataset, steps: Sequence[Step], damaged: set[int], report: Report) -> dict[int, Step]:
+        """Mend some sections from those of a dataset that are not damaged; return what was done, by section."""
+        wanted = {step.index for step in steps}
+        if not wanted:
+            return {}
+        anew = made_anew(dataset, self.place, damaged, wanted, self.settings, report)
+        self.warnings += [each for each in anew.warnings if each not in self.warnings]
+        return {step.index: self._mended(dataset, step, anew, damaged) for step in steps}
+
+    def _mended(self, dataset: Dataset, step: Step, anew: Anew, damaged: set[int]) -> Step:
+        """Repair one section in all channels of its place; return what was done."""
+        spots = [(self.place.time, channel, step.index) for channel in self.place.channels]
+        made = [
+            replace(case_of(dataset, spot, damaged, anew.sections[step.index][row]), part=step.damage.part)
+            for row, spot in enumerate(spots)
+        ]
+        errors = [anew.error(step.index, case.change) for case in made]
+        if step.action == "interpolate":
+            values = [case.anew for case in made]
+        else:
+            values = [_remedied(case, step.damage.kind) for case in made]
+        if step.action == "correct" or (step.action == "fill" and step.damage.kind == "saturated"):
+            values, step = self._judged(dataset, step, made, values, damaged)
+        for spot, mended in zip(spots, values, strict=step.action != "leave"):
+            self.mended[spot] = stored(mended, dataset, spot, step)
+        known = [each for each in errors if each is not None]
+        return replace(step, error=float(np.mean(known)) if known and step.action in LOST else None)
+
+    def _judged(
+        self, dataset: Dataset, step: Step, made: Sequence[Case], values: list[NDArray[Any]], damaged: set[int]
+    ) -> tuple[list[NDArray[Any]], Step]:
+        """Return corrected sections as far as they are better than those made anew, and the step with what was done."""
+        told = [
+            verdict(dataset, (self.place.time, channel, step.index), step.damage.kind, damaged, case, repaired)
+            for channel, case, repaired in zip(self.place.channels, made, values, strict=True)
+        ]
+        share = min(each.share for each in told)
+        if share >= 1:
+            return values, step
+        if share < _LEAST and step.damage.kind != "blur" and all(each.lies_well for each in told):
+            why = "but it lies no further from its neighbours than sound sections do, and a correction would do harm"
+            return [], replace(step, action="leave", reason=f"{step.reason}; {why}")
+        if share < _LEAST:
+            why = "a correction would be further from the truth than a section made anew, and so it was made anew"
+            step = replace(step, action="interpolate", reason=f"{step.reason}; {why}")
+            return [case.anew for case in made], step
+        why = f"drawn {100 * (1 - share):.0f} % of the way to a section made anew, as sound sections nearby ask for"
+        blended = [
+            np.where(np.isfinite(each), case.anew + share * (each - case.anew), case.anew)
+            for case, each in zip(made, values, strict=True)
+        ]
+        return blended, replace(step, reason=f"{step.reason}; {why}")
+
+
+def _remedied(case: Case, kind: str) -> NDArray[np.float32]:
+    """Return a section after the remedy of its kind; what is no number in all sections stays so."""
+    values = REMEDIES[kind](case.whole())
+    unknown = ~np.isfinite(case.section) & ~np.isfinite(case.anew)
+    return np.where(unknown, case.anew, values) if unknown.any() else values
+
+
+def stored(values: NDArray[Any], dataset: Dataset, spot: Spot, step: Step) -> NDArray[Any]:
+    """Return a repaired section in the type of the stack; where only a part was filled, the rest bit by bit."""
+    dtype = dataset.voxels.dtype
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        rounded = np.clip(np.rint(values.astype(np.float64)), limits.min, limits.max)
+        section = np.where(rounded >= float(limits.max), limits.max, rounded.astype(dtype)).astype(dtype)
+    else:
+        section = values.astype(dtype)
+    if step.action == "fill" and step.damage.kind == "partial" and step.damage.part is not None:
+        section = np.where(step.damage.part, section, np.asarray(dataset.voxels[spot]))
+    return np.asarray(section, dtype)

@@ -1,0 +1,184 @@
+"""How a repair does on sound sections nearby, with the same damage put into them: told by their truth.
+
+Nobody knows what a damaged section looked like. But what a repair is worth beside plain linear interpolation can be
+measured where everything is known. So each repair is drawn towards the section made anew as far as that asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..stack import Dataset
+from .cases import Case, Spot, around, case_of, difference
+from .remedies import REMEDIES, blur_of, clipped_in, lights_of, measured_shift, unstriped
+from .views import Image, smoothed
+
+_TRIED = 4
+"""Sound sections that a repair is tried on, at most."""
+_FARTHEST = 30
+"""Sections further away say little."""
+_LARGEST = 512
+"""Pixels a side of the part, in the middle, that it is tried on."""
+WHOLE = 0.9
+"""A repair that deserves at least so much of the way is taken as it is."""
+_IN_LINE = 0.3
+"""Share of the height of stripes that is not explained by rows or columns, at most."""
+_SLACK, _BEYOND_BELIEF = 1.5, 3.0
+"""How many times the square of its distance from the section made anew may be what is expected, for it to be taken as
+it is, and at most: then this is another damage than the one that was told."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a repair is worth.
+
+    Attributes
+    ----------
+    share : float
+        How much of the way from the section made anew to the repaired one is taken: 0 to 1.
+    anew, own : float or None
+        Expected errors (root mean square) of the section made anew and of the repaired one; None: not known.
+    lies_well : bool
+        Whether the section as recorded is no further from the one made anew than sound ones are.
+    """
+
+    share: float
+    anew: float | None = None
+    own: float | None = None
+    lies_well: bool = False
+
+
+def verdict(dataset: Dataset, spot: Spot, kind: str, damaged: Collection[int], case: Case, repaired: Image) -> Verdict:
+    """Judge the repair of a section.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    spot : (time, channel, section)
+    kind : str
+        Kind of damage with a remedy of its own.
+    damaged : collection of int
+        Sections that are not sound, this one among them.
+    case : Case
+    repaired : (Y, X) array
+        What the remedy makes of it.
+    """
+    window = _window(case.section.shape)
+    inflict = INJURIES[kind](case.whole())
+    shares, anew, own = [], [], []
+    for index in _nearby(spot[2], dataset.voxels.shape[2], damaged):
+        sound = case_of(dataset, (*spot[:2], index), {*damaged, index}).whole()
+        truth, plain = sound.section, sound.plain
+        tried = replace(sound, section=inflict(truth), part=case.part).cut(*window)
+        made, truth, plain = REMEDIES[kind](tried), truth[window], plain[window]
+        shares.append(best_share(plain, made, truth))
+        change = max(tried.change, float(np.finfo(np.float32).tiny))
+        anew.append(difference(plain, truth) / change)
+        own.append(difference(made, truth) / change)
+    moved, before = difference(repaired, case.anew), difference(case.section, case.anew)
+    if not shares:
+        return Verdict(1.0 if moved < before else 0.0)
+    expected, error = float(np.median(anew)) * case.change, max(own) * case.change
+    share = min(shares)
+    share *= _plausible(moved**2 / max(expected**2 + error**2, np.finfo(np.float64).tiny))
+    if moved >= before:
+        share = 0.0
+    return Verdict(1.0 if share >= WHOLE else share, expected, error, before**2 <= _SLACK * expected**2)
+
+
+def _plausible(ratio: float) -> float:
+    """Return how far a repair is believed that lies away from the section made anew by so much more than expected.
+
+    If both err independently, the square of their distance is the sum of the squares of their errors.
+    """
+    if ratio > _BEYOND_BELIEF:
+        return 0.0
+    return min(1.0, _SLACK / ratio) if ratio > 0 else 1.0
+
+
+def best_share(plain: Image, made: Image, truth: Image) -> float:
+    """Return how much of the way from one image to another is nearest to the truth: 0 to 1."""
+    way, whole = (np.asarray(each, np.float64) - plain for each in (made, truth))
+    known = np.isfinite(way) & np.isfinite(whole)
+    size = float(np.square(way[known]).sum())
+    return float(np.clip((way[known] * whole[known]).sum() / size, 0, 1)) if size > 0 else 1.0
+
+
+def _window(shape: Sequence[int]) -> tuple[slice, slice]:
+    starts = [max(0, (size - _LARGEST) // 2) for size in shape]
+    return slice(starts[0], starts[0] + _LARGEST), slice(starts[1], starts[1] + _LARGEST)
+
+
+def _nearby(index: int, count: int, damaged: Collection[int]) -> list[int]:
+    """Return the nearest sound sections between sound ones that lie as those of ``index`` do."""
+    below, above = around(index, count, damaged)
+    assert below is not None
+    assert above is not None
+    steps = (0, below - index, above - index)
+    places = sorted(range(max(0, index - _FARTHEST), min(count, index + _FARTHEST + 1)), key=lambda k: abs(k - index))
+    fits = (k for k in places if all(0 <= k + step < count and k + step not in damaged for step in steps))
+    return list(islice((k for k in fits if around(k, count, {*damaged, k}) == (k + steps[1], k + steps[2])), _TRIED))
+
+
+Injury = Callable[[Image], Image]
+
+
+def _light(case: Case) -> Injury:
+    """Another brightness and contrast, clipped where this section is."""
+    lights, highest = lights_of(case), float(case.section.max())
+    clips = bool(clipped_in(case.section).any())
+
+    def inflict(values: Image) -> Image:
+        if lights is None:
+            return np.full_like(values, highest)
+        below, above = (light.level + light.offset + light.gain * (values - light.level) for light in lights)
+        lit = (1 - case.share) * below + case.share * above
+        return np.asarray(np.minimum(lit, highest) if clips else lit, np.float32)
+
+    return inflict
+
+
+def _shift(case: Case) -> Injury:
+    from scipy.ndimage import shift as moved
+
+    by = measured_shift(case)
+
+    def inflict(values: Image) -> Image:  # the harder case: resampled once, black where nothing was recorded
+        return np.asarray(moved(values, by, order=1, mode="constant", cval=float(values.min())), np.float32)
+
+    return inflict
+
+
+def _stripes(case: Case) -> Injury:
+    """Rows or columns of other brightness and gain, as far as these say what was taken off; else what was taken off."""
+    clean = unstriped(case)
+    heights = case.section - clean
+    lines = [_line(clean, heights, axis) for axis in (0, 1)]
+    offset, slope = min(lines, key=lambda line: difference(line[0] + line[1] * clean, heights))
+    if difference(offset + slope * clean, heights) > _IN_LINE * difference(heights, np.zeros(1)):
+        return lambda values: np.asarray(values + heights, np.float32)
+    return lambda values: np.asarray(values + offset + slope * values, np.float32)
+
+
+def _line(clean: Image, heights: Image, axis: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return offset and slope, row by row (axis 0) or column by column (1), of heights over what they were added to."""
+    mean, level = (each.mean(1 - axis, keepdims=True, dtype=np.float64) for each in (clean, heights))
+    spread = np.mean((clean - mean) ** 2, axis=1 - axis, keepdims=True)
+    slope = np.mean((clean - mean) * (heights - level), axis=1 - axis, keepdims=True) / np.where(spread > 0, spread, 1)
+    return level - slope * mean, slope
+
+
+def _blur(case: Case) -> Injury:
+    sigma = blur_of(case)
+    return lambda values: smoothed(values, sigma)
+
+
+INJURIES: Mapping[str, Callable[[Case], Injury]] = {
+    "brightness": _light, "saturated": _light, "shift": _shift, "stripes": _stripes, "blur": _blur,
+}  # fmt: skip
+"""By kind of damage: what puts damage such as that of a section into others."""

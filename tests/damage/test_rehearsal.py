@@ -1,0 +1,99 @@
+"""Repairs are judged on sound sections: what is no better than linear interpolation gives way to it."""
+
+import numpy as np
+import pytest
+
+from damaged_stacks import asked, damaged, rms, tissue
+from napari_depth_interp import io
+from napari_depth_interp.damage.execute import execute_repair
+from napari_depth_interp.damage.rehearsal import best_share
+from napari_depth_interp.errors import InputError
+from napari_depth_interp.stack import Dataset
+from napari_depth_interp.stack.lazy import is_lazy
+
+SOUND = tissue()
+
+
+def repaired(stack, /, **settings):
+    return execute_repair(asked(stack, **settings))
+
+
+def plain_of(stack, k):
+    return (stack[k - 1].astype(float) + stack[k + 1]) / 2
+
+
+@pytest.mark.parametrize(("made", "share"), [(1.0, 1.0), (2.0, 0.5), (-1.0, 0.0), (0.5, 1.0)])
+def test_the_way_to_the_truth(made, share):
+    plain, truth = np.zeros((4, 4)), np.ones((4, 4))
+    assert best_share(plain, plain + made, truth) == pytest.approx(share)
+
+
+def test_the_way_where_nothing_is_known():
+    assert best_share(np.zeros(3), np.full(3, np.nan), np.ones(3)) == 1.0
+
+
+def test_a_method_that_is_worse_than_linear_gives_way_to_it():
+    stack, sound, _ = damaged("missing")
+    result = repaired(stack, method="nearest")
+    assert rms(result[5], sound[5]) <= 1.012 * rms(plain_of(sound, 5), sound[5])
+    assert any("nearest" in warning and "linear interpolation" in warning for warning in result.warnings)
+
+
+def test_a_lost_section_is_made_from_a_corrected_one_beside_it():
+    stack, far = SOUND.copy(), SOUND.copy()
+    stack[8], stack[9] = 0, np.clip(SOUND[9] * 1.5 + 100, 0, 65535)
+    result = repaired(stack)
+    assert [(each["index"], each["action"]) for each in result.sections] == [(8, "interpolate"), (9, "correct")]
+    far[8] = (2 * SOUND[7].astype(float) + SOUND[10]) / 3
+    assert rms(result[8], SOUND[8]) < 0.97 * rms(far[8], SOUND[8])
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_rows_of_another_gain(axis):
+    stack = SOUND.copy()
+    gains = 1 + np.expand_dims(np.random.default_rng(3).normal(0, 0.1, 72), 1 - axis)
+    stack[8] = np.clip((SOUND[8] - 800.0) * gains + 800, 0, 65535)
+    result = repaired(stack)
+    assert [(each["index"], each["kind"], each["action"]) for each in result.sections] == [(8, "stripes", "correct")]
+    assert rms(result[8], SOUND[8]) < 0.85 * rms(plain_of(SOUND, 8), SOUND[8])
+
+
+def test_what_is_not_repaired_stays_in_its_file(tmp_path):
+    stack, _, _ = damaged("missing", "shift")
+    stack[14] = np.roll(stack[14], (3, -4), (0, 1))
+    io.write(tmp_path / "in.ome.zarr", Dataset.from_array(stack, z_spacing=2.0, unit="um"))
+    request = asked(io.read(tmp_path / "in.ome.zarr", lazy=True), kinds="missing", align="translation")
+    left, whole = execute_repair(request, in_file=True), execute_repair(request)
+    assert is_lazy(left.dataset.voxels)
+    assert not is_lazy(whole.dataset.voxels)
+    assert (np.asarray(left) == np.asarray(whole)).all()
+    assert left.sections == whole.sections
+
+
+class TestValues:
+    @pytest.mark.parametrize("scale", [2.0**45, 1e30, 1e-9])
+    def test_large_and_small(self, scale):
+        stack = SOUND.astype("float64")
+        stack[7], stack[12] = stack[7] * 1.5, 0
+        result = repaired(stack * scale)
+        assert [(each["index"], each["kind"]) for each in result.sections] == [(7, "brightness"), (12, "missing")]
+        assert rms(result[7] / scale, SOUND[7]) < 0.5 * rms(plain_of(SOUND, 7), SOUND[7])
+
+    def test_beyond_float32(self):
+        stack = SOUND.astype("float64") * 1e60
+        stack[7] = 0
+        with pytest.raises(InputError, match="divide the image"):
+            repaired(stack)
+
+    def test_no_numbers_at_the_edge_of_all_sections(self):
+        stack = SOUND.astype("float32")
+        stack[7] *= 1.5
+        stack[:, :4] = np.nan
+        result = repaired(stack)
+        assert [(each["index"], each["action"]) for each in result.sections] == [(7, "correct")]
+        assert np.isnan(result[7, :4]).all()
+        assert np.isfinite(result[7, 4:]).all()
+
+    def test_one_row(self):
+        stack = tissue(12, 40)[:, :1]
+        assert repaired(stack, sections="4").sections[0]["action"] == "interpolate"
