@@ -44,7 +44,7 @@ class JobWidget(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        drawing.switch_arrays_off()
+        drawing.keep_from_crashing()
         self.job: Job[Any] | None = None
         self._wheel = WheelGuard(self)
         self.setAcceptDrops(True)
