@@ -9,7 +9,8 @@ from scipy.ndimage import correlate1d, gaussian_filter
 from napari_depth_interp import io
 from napari_depth_interp.errors import RequestError
 from napari_depth_interp.run.execute import execute
-from napari_depth_interp.run.request import prepare_dataset, resolve
+from napari_depth_interp.run.inputs import prepare_dataset
+from napari_depth_interp.run.request import resolve
 from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.stack import Acquisition, Dataset
 from napari_depth_interp.stack.profile import Profile

@@ -18,11 +18,12 @@ from ..evaluation.evaluate import evaluate as _evaluate
 from ..evaluation.holdout import Protocol
 from ..progress import Report, silent
 from ..run.execute import execute
+from ..run.inputs import part_in_words, placed, whole_image
 from ..run.outputs import Spread, Target, choose_target
 from ..run.prepared import Prepared, settings_with, with_any_target
 from ..run.prepared import prepare as _prepare
 from ..run.prepared_file import load, save
-from ..run.request import Request, part_in_words, placed, resolve, whole_image
+from ..run.request import Request, resolve
 from ..run.result import Result
 from ..run.settings import Settings, make_settings
 from ..stack import Dataset, to_tczyx

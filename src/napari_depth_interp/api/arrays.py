@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..run.request import Request, part_in_words
+from ..run.inputs import part_in_words
+from ..run.request import Request
 from ..run.result import RECORD_KEY, Result
 from ..run.settings import Settings
 from ..stack import SPACING_RTOL, Dataset, Grid

@@ -64,7 +64,7 @@ def align(
     """Bring sections that lie displaced against their neighbours back, by translation or rigid transforms."""
     from .. import io
     from ..run.aligning import Aligned
-    from ..run.request import placed
+    from ..run.inputs import placed
 
     chosen = {"kind": kind, "drift": drift, "period": period, "smallest": smallest}
     given = {name: value for name, value in chosen.items() if value is not None}

@@ -12,7 +12,7 @@ from ..errors import RequestError
 from ..evaluation.evaluate import ExpertLabels, LpipsChoice, Scores, evaluate
 from ..evaluation.holdout import Protocol
 from ..progress import Report, part
-from ..run.request import cut
+from ..run.inputs import cut
 from ..run.settings import Settings
 from .output import print_json, print_scores, warn
 from .signals import reporting

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..progress import Report, part, silent
-from ..run.request import placed
+from ..run.inputs import placed
 from ..stack import Dataset
 from ..stack.colours import luminance
 from .evidence import evidence

@@ -15,7 +15,7 @@ from ..errors import RequestError
 from ..methods import registry
 from ..progress import Report, silent
 from ..run.history import input_record, versions
-from ..run.request import placed
+from ..run.inputs import placed
 from ..stack import Dataset
 from .detect import examine
 from .examination import Examination

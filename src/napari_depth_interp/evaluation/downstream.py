@@ -17,7 +17,8 @@ from ..errors import RequestError
 from ..metrics.objects import object_scores
 from ..progress import Progress, Report
 from ..run.execute import execute
-from ..run.request import cut, resolve
+from ..run.inputs import cut
+from ..run.request import resolve
 from ..run.result import Result
 from ..run.settings import Settings
 from ..stack import Dataset

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import RequestError, WeightsError
 from ..progress import Progress, Report, part, silent
 from ..run.exclusion import used_sections, without_excluded
-from ..run.request import APPLIED, check_voxels, part_in_words, prepare_dataset, resolve
+from ..run.inputs import APPLIED, check_voxels, part_in_words, prepare_dataset
+from ..run.request import resolve
 from ..run.result import Result
 from ..run.settings import Settings, make_settings
 from ..stack import Dataset

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from .. import io
 from ..errors import InputError, RequestError
 from ..method import MethodConfig, Runtime
-from ..run.request import check_voxels
+from ..run.inputs import check_voxels
 from ..stack import Dataset
 from ..stack.profile import Profile
 from ..stack.units import convert, parse_length

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from ..errors import RequestError
 from ..progress import Report, silent
 from ..run.execute import execute
+from ..run.inputs import check_voxels
 from ..run.nan import filled, has_nan
 from ..run.outputs import STREAMED_BYTES, Target, result_bytes
-from ..run.request import Request, check_voxels, resolve
+from ..run.request import Request, resolve
 from ..run.result import RECORD_KEY, Result
 from ..run.settings import make_settings
 from ..run.sharing import guide_of

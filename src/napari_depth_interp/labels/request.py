@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..method import MethodConfig, Runtime
 from ..run.history import input_record, versions
-from ..run.request import placed
+from ..run.inputs import placed
 from ..run.result import RECORD_KEY
 from ..run.targets import match_observed
 from ..stack import Dataset, Grid

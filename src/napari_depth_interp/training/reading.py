@@ -15,7 +15,7 @@ from ..io.dicom import advice, folder_holds_dicom
 from ..method import MethodSpec
 from ..nn.contract import TrainingData
 from ..nn.data import signed
-from ..run.request import prepare_dataset
+from ..run.inputs import prepare_dataset
 from ..run.settings import Settings
 from ..stack import Dataset, Stack
 from ..stack.lazy import signature

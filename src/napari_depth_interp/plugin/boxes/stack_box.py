@@ -28,7 +28,7 @@ from qtpy.QtWidgets import (
 from ... import io
 from ...errors import DepthInterpError
 from ...run.exclusion import used_sections
-from ...run.request import prepare_dataset
+from ...run.inputs import prepare_dataset
 from ...run.settings import Settings, describe
 from ...stack import Acquisition, Dataset, without_voxels
 from ..folding import Fold

@@ -15,7 +15,7 @@ from ...evaluation.holdout import Protocol, Trial, make_trials
 from ...methods import registry
 from ...progress import Progress, Report
 from ...run.exclusion import used_sections
-from ...run.request import prepare_dataset
+from ...run.inputs import prepare_dataset
 from ...run.result import Result
 from ...run.settings import Settings
 from ...stack import Dataset, without_voxels

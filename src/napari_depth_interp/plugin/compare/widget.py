@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QWidget
 
 from ...errors import DepthInterpError
 from ...evaluation.evaluate import Scores
-from ...run.request import prepare_dataset, whole_image
+from ...run.inputs import prepare_dataset, whole_image
 from ...run.settings import Settings, make_settings
 from ...system.amounts import duration
 from ..boxes.stack_box import StackBox

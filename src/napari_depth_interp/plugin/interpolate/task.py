@@ -16,8 +16,9 @@ from ...report import BASELINE
 from ...run.estimate import Estimate, estimate_run
 from ...run.exclusion import excluded_sections, without_excluded
 from ...run.execute import execute
+from ...run.inputs import APPLIED, prepare_dataset, whole_image
 from ...run.outputs import Target
-from ...run.request import APPLIED, Request, prepare_dataset, resolve, whole_image
+from ...run.request import Request, resolve
 from ...run.result import Result
 from ...run.settings import Settings
 from ...run.targets import match_observed, target_depths

@@ -17,7 +17,8 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 from ...errors import DepthInterpError
 from ...report import BASELINE
 from ...run.estimate import Estimate
-from ...run.request import prepare_dataset, resolve_method, whole_image
+from ...run.inputs import prepare_dataset, whole_image
+from ...run.request import resolve_method
 from ...run.settings import Settings
 from ...stack import Dataset
 from ...system.amounts import duration
