@@ -40,7 +40,7 @@ demo-output/scores.txt: $(SOURCES)
 	@mv $@.part $@
 
 test: lint
-	$(KEEP_COMPILED) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(KEEP_COMPILED) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 lint:
 	@scripts/bootstrap.sh test

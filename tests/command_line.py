@@ -3,8 +3,10 @@
 import atexit
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 from functools import cache
 from pathlib import Path
 from select import select
@@ -12,8 +14,8 @@ from tempfile import TemporaryDirectory
 from threading import Lock
 
 import numpy as np
-import psutil
 import tifffile
+from filelock import FileLock
 
 MODULE = (sys.executable, "-m", "napari_depth_interp")
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("PYTHONWARNINGS", "FORCE_COLOR")} | {
@@ -23,6 +25,8 @@ ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in 
 }
 
 
+SHARED = "DEPTH_INTERP_TEST_FORKS"
+"""The variable with the folder where all processes of the suite find the one that forks the command line."""
 _LONGEST = 120
 """Seconds that a command may take."""
 
@@ -41,14 +45,22 @@ def depth_interp(*arguments, command=MODULE, cwd=None, environment=None):
 
 
 class _Forks:
-    """Processes of the command line, forked from one that has imported everything."""
+    """Processes of the command line, forked from one that has imported everything and serves the whole suite."""
 
     def __init__(self):
         self._lock, self._folder = Lock(), TemporaryDirectory(prefix="forks-")
-        self._server = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("forking.py")],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT,
-        )  # fmt: skip
+        path = Path(os.environ.get(SHARED, self._folder.name)) / "socket"
+        with FileLock(f"{path}.lock"):  # the first one that needs it starts it
+            self._connection = _connected(path)
+            if self._connection is None:
+                path.unlink(missing_ok=True)
+                command = [sys.executable, Path(__file__).with_name("forking.py"), path]
+                server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
+                while (connection := _connected(path)) is None:
+                    assert server.poll() is None, "the process that forks the command line has ended"
+                    time.sleep(0.02)
+                self._connection, self._server = connection, server
+        self._answers = self._connection.makefile("rb")
         atexit.register(self.close)
 
     def run(self, commands, folder, environments):
@@ -59,23 +71,31 @@ class _Forks:
             for number, (arguments, environment) in enumerate(zip(commands, environments, strict=True))
         ]
         with self._lock:
-            self._server.stdin.write(json.dumps(orders) + "\n")
-            self._server.stdin.flush()
-            if not select([self._server.stdout], [], [], _LONGEST)[0]:
+            self._connection.sendall(json.dumps(orders).encode() + b"\n")
+            if not select([self._connection], [], [], _LONGEST)[0]:
                 self.close()
                 raise subprocess.TimeoutExpired(commands[0], _LONGEST)
-            statuses = json.loads(self._server.stdout.readline())
+            statuses = json.loads(self._answers.readline())
             texts = [[Path(order[name]).read_text("utf-8") for name in ("stdout", "stderr")] for order in orders]
         done = zip(commands, statuses, texts, strict=True)
         return [subprocess.CompletedProcess(arguments, status, *printed) for arguments, status, printed in done]
 
     def close(self):
-        """End the process and its children."""
+        """Leave the server, which then ends what still runs for this process, and itself after the last one."""
         _forks.cache_clear()
-        for each in [*psutil.Process(self._server.pid).children(recursive=True), self._server]:
-            each.kill()
-        self._server.communicate()
+        self._answers.close()
+        self._connection.close()
         self._folder.cleanup()
+
+
+def _connected(path):
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(str(path))
+    except OSError:
+        connection.close()
+        return None
+    return connection
 
 
 @cache

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from batches import install_trouble
+from command_line import SHARED
 from napari_depth_interp.methods import registry
 from napari_depth_interp.simulate import simulate
 from napari_depth_interp.stack import Dataset
@@ -16,6 +17,16 @@ from napari_depth_interp.stack import Dataset
 os.environ["DEPTH_INTERP_MODELS"] = f"{tempfile.gettempdir()}/no-models-{os.getpid()}"  # not the user's own
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait must not take the other tests' cores
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # nor do small networks gain from more, unless a test asks for it
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    """Give all processes of the suite one place; where there are several, this is the one that starts them."""
+    if SHARED not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="suite-")
+        os.environ[SHARED] = folder.name
+        config.add_cleanup(folder.cleanup)
+        config.add_cleanup(lambda: os.environ.pop(SHARED))
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +61,14 @@ def trouble(tmp_path_factory, monkeypatch):
     yield folder
     registry._third_party.cache_clear()
     sys.modules.pop("trouble_plugin", None)
+
+
+LONG = ("test_demo.py", "test_pyside6.py", "test_bioimageio.py", "test_contract.py", "test_section_sr.py")
+"""Files that take long, some of them in one test: last, they would leave all processes but one idle."""
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.hookimpl(wrapper=True)

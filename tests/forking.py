@@ -1,8 +1,9 @@
 """A process that has imported everything and forks the real command line on request: starting it takes longest.
 
-One JSON list per line, of processes that run at the same time: ``arguments``, ``folder``, ``environment``, and the
-files ``stdout`` and ``stderr`` that take what is printed. The answer is the list of the exit statuses, or minus the
-signal that ended a process.
+It listens on the socket SOCKET, serves all processes of the suite at once, and ends with the last of them. A request is
+one line, a JSON list of processes that run at the same time: ``arguments``, ``folder``, ``environment``, and the files
+``stdout`` and ``stderr`` that take what is printed. The answer is the list of the exit statuses, or minus the signal
+that ended a process.
 """
 
 import atexit
@@ -10,10 +11,14 @@ import gc
 import importlib
 import json
 import os
+import selectors
 import signal
+import socket
 import sys
 import weakref
 from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import pydantic.type_adapter  # noqa: F401
 import scipy.interpolate
@@ -78,6 +83,8 @@ def preload_for(arguments):
 
 
 def child(order):
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -99,20 +106,96 @@ def child(order):
     os._exit(status)
 
 
-def serve():
-    preload()
-    keep_children_small()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    for line in sys.stdin:
-        pids = []
-        for order in json.loads(line):
-            preload_for(order["arguments"])
-            pids.append(os.fork())
-            if pids[-1] == 0:
-                child(order)
-        statuses = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
-        print(json.dumps(statuses), flush=True)
+@dataclass
+class Client:
+    """A process of the suite, what it has sent of its next request, and how the processes of the last one ended."""
+
+    connection: socket.socket
+    line: bytes = b""
+    statuses: dict[int, int | None] = field(default_factory=dict)
+
+    def receive(self):
+        """Take what was sent; return False if the other end is closed."""
+        sent = self.connection.recv(1 << 16)
+        self.line += sent
+        if self.line.endswith(b"\n"):
+            orders, self.line = json.loads(self.line), b""
+            self.statuses = dict.fromkeys(map(fork, orders))
+        return bool(sent)
+
+    def ended(self, pid, status):
+        """Note that a process has ended, and answer if it was the last."""
+        self.statuses[pid] = status
+        if None not in self.statuses.values():
+            with suppress(OSError):
+                self.connection.sendall(json.dumps(list(self.statuses.values())).encode() + b"\n")
+
+    def close(self):
+        """End what still runs for it."""
+        for pid, status in self.statuses.items():
+            if status is None:
+                os.kill(pid, signal.SIGKILL)
+        self.connection.close()
+
+
+def fork(order):
+    preload_for(order["arguments"])
+    pid = os.fork()
+    if pid == 0:
+        child(order)
+    return pid
+
+
+def ended_children():
+    """Yield the children that have ended, and how."""
+    with suppress(ChildProcessError):
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            yield found[0], os.waitstatus_to_exitcode(found[1])
+
+
+class Server:
+    """Takes requests from all clients, and answers each when the last of its processes has ended."""
+
+    def __init__(self, path):
+        self._path, self._clients, self._selector = path, {}, selectors.DefaultSelector()
+        self._ended = False
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(path)
+        self._listening.listen()
+        self._woken, self._wake = socket.socketpair()  # a child that ends wakes the selector
+        self._wake.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wake.fileno())
+        for each in (self._listening, self._woken):
+            self._selector.register(each, selectors.EVENT_READ)
+
+    def serve(self):
+        """Serve until the last client has gone."""
+        while not self._ended:
+            for key, _ in self._selector.select():
+                self._react(key.fileobj)
+            for pid, status in ended_children():
+                for client in self._clients.values():
+                    if pid in client.statuses:
+                        client.ended(pid, status)
+
+    def _react(self, source):
+        if source is self._listening:
+            connection, _ = source.accept()
+            self._clients[connection] = Client(connection)
+            self._selector.register(connection, selectors.EVENT_READ)
+        elif source is self._woken:
+            source.recv(1 << 16)
+        elif not self._clients[source].receive():
+            self._selector.unregister(source)
+            self._clients.pop(source).close()
+            self._ended = not self._clients
+            if self._ended:
+                Path(self._path).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
-    serve()
+    preload()
+    keep_children_small()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    Server(sys.argv[1]).serve()

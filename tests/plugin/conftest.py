@@ -57,9 +57,12 @@ def _callbacks_are_looked_at_once():
 
     def remembered(function):
         plain = getattr(function, "__func__", function)
-        if not isinstance(plain, FunctionType) or plain.__dict__:  # what is wrapped has the code of its wrapper
+        if isinstance(function, EventEmitter):
+            key = type(function)
+        elif isinstance(plain, FunctionType) and not plain.__dict__:  # what is wrapped has the code of its wrapper
+            key = plain.__code__, plain.__defaults__ is None, plain is function
+        else:
             return look(function)
-        key = plain.__code__, plain.__defaults__ is None, plain is function
         if key not in known:
             known[key] = look(function)
         return known[key]

@@ -119,5 +119,6 @@ assert QThreadPool.globalInstance().waitForDone(5000)
 end = time.monotonic() + 0.3
 while time.monotonic() < end:
     QApplication.processEvents()
+    time.sleep(0.01)
 assert not failures, failures
 print("all is well")

@@ -80,7 +80,7 @@ class Windows:
         for axis, length in zip(window.axes, size, strict=True):
             place[axis] = slice(place[axis], place[axis] + length)
         found = self._sources[window.source][tuple(place)]
-        order = np.argsort(np.argsort(window.axes)).tolist()
+        order = [sum(other < axis for other in window.axes) for axis in window.axes]
         found = found if order == sorted(order) else found.permute(order)
         return found.flip(window.flips) if window.flips else found
 

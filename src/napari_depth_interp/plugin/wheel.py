@@ -27,8 +27,17 @@ _LEAVES = (QAbstractButton, QLabel, QLineEdit)
 class WheelGuard(QObject):
     """Watches a widget and all that is in it, also what is put in later."""
 
+    _waits = False
+
     def watch(self, widget: QWidget) -> None:
-        """Guard a widget and what is in it."""
+        """Guard a widget and what is in it from when it is shown: until then thousands of other events come."""
+        if widget.isVisible():
+            self._watch_all(widget)
+        else:
+            self._waits = True
+            widget.installEventFilter(self)
+
+    def _watch_all(self, widget: QWidget) -> None:
         for each in (widget, *widget.findChildren(QWidget)):
             if not isinstance(each, _LEAVES):
                 each.installEventFilter(self)
@@ -37,8 +46,12 @@ class WheelGuard(QObject):
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
         """Hand the wheel on to what the control lies in, unless the control has the focus."""
         kind = event.type()
-        if kind == QEvent.Type.ChildAdded and isinstance(event.child(), QWidget):
-            self.watch(event.child())
+        if self._waits:
+            if kind == QEvent.Type.Show:
+                self._waits = False
+                self._watch_all(watched)
+        elif kind == QEvent.Type.ChildAdded and isinstance(event.child(), QWidget):
+            self._watch_all(event.child())
         elif kind == QEvent.Type.Polish and isinstance(watched, QWidget):
             _focus_by_click(watched)  # it may have been made only in part when it was added
         elif kind == QEvent.Type.Wheel and _is_edited(watched) and not _has_focus(watched):
