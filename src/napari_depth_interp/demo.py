@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from .run.result import Result
 from .run.settings import Settings
 from .simulate import nuclei, simulate
 from .stack import Dataset
+from .system.devices import available_devices, default_threads
+from .system.helper import one_by_one, with_helper
 from .system.optional import need
 
 _SEGMENTED = ("linear", "cubic", "flow", "auto")
@@ -29,6 +32,8 @@ _SEGMENTED = ("linear", "cubic", "flow", "auto")
 _SEGMENTER = "watershed"
 _NUCLEI = (29, 64, 64)
 """Sections, rows and columns of the stack that is segmented."""
+_ORGANOID = (53, 112, 112)
+"""Large enough to show its cells; of every fourth section kept, none is left over."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +62,7 @@ def demo_stacks() -> list[DemoStack]:
     labels = Dataset(objects[None, None], made.observed.grid)
     return [
         DemoStack("mri", "MRI of a head (carried by nibabel)", example_mri(), 2, ".nii.gz"),
-        DemoStack("organoid", "Simulated organoid", simulate("organoid").observed, 4, ".tif"),
+        DemoStack("organoid", "Simulated organoid", simulate("organoid", shape=_ORGANOID).observed, 4, ".tif"),
         DemoStack("nuclei", "Simulated nuclei", made.observed, 4, ".tif", labels),
     ]
 
@@ -86,7 +91,8 @@ def run_demo(
     """Write sparse and dense stacks, two figures, and a report with all scores to the folder ``out``.
 
     ``report.html`` is the page; ``figure.png`` shows a hidden section of each stack, ``segmentation.png`` what a
-    segmenter finds in the stack that has labels: filled, as sparse as it was, and as it was recorded.
+    segmenter finds in the stack that has labels: filled, as sparse as it was, and as it was recorded. Where methods
+    train on the CPU and may use two threads, two processes share the stacks.
 
     Parameters
     ----------
@@ -109,28 +115,30 @@ def run_demo(
     for name in methods:
         registry.get(name)  # an unknown one: before anything is made
     _make_folder(out)
-    stacks = demo_stacks()
-    chapters, montages = [], []
-    for i, stack in enumerate(stacks):
-        inner = part(report, i / len(stacks), (i + 1) / len(stacks), stack.name)
-        chosen = stack.chosen(methods)
-        chapter, montage = _run_stack(stack, out, chosen, settings or Settings(preset="fast"), lpips, inner)
-        chapters.append(chapter)
-        montages.append(montage)
-    save_montages(out / "figure.png", montages, overwrite=True)
+    stacks, settings = demo_stacks(), settings or Settings(preset="fast")
+    threads = settings.threads or default_threads()
+    takes_long = any(registry.get(name).trains_on_stack for name in methods)
+    share = with_helper if takes_long and threads > 1 and _on_cpu(settings) else one_by_one
+    if share is with_helper:  # small networks hardly gain from a second thread
+        settings = settings.model_copy(update={"threads": threads // 2})
+    made = share(partial(_run_stack, out=out, methods=methods, settings=settings, lpips=lpips), stacks, report)
+    chapters = [chapter for chapter, _ in made]
+    save_montages(out / "figure.png", [montage for _, montage in made], overwrite=True)
     write_report(out, chapters, "depth-interp demo", overwrite=True)
     return [(stack, chapter.scores) for stack, chapter in zip(stacks, chapters, strict=True)]
 
 
 def _run_stack(
     stack: DemoStack,
+    report: Report,
+    *,
     out: Path,
     methods: Sequence[str],
     settings: Settings,
     lpips: LpipsChoice | None,
-    report: Report,
 ) -> tuple[Chapter, Montage]:
-    truth = stack.dataset
+    report = part(report, 0.0, 1.0, stack.name)
+    methods, truth = stack.chosen(methods), stack.dataset
     pictures, planes = Pictures(truth, settings), SegmentationPlanes(_SEGMENTER)
     labels = None if stack.labels is None else ExpertLabels(stack.labels, on_segmented=planes.keep)
 
@@ -153,6 +161,10 @@ def _run_stack(
     middle = sections[len(sections) // 2]
     title = f"{stack.title}: section {middle.index}, {scores.protocol.describe()}"
     return Chapter(stack.name, scores, pictures), replace(middle, title=title)
+
+
+def _on_cpu(settings: Settings) -> bool:
+    return settings.device == "cpu" or (settings.device == "auto" and available_devices() == ["cpu"])
 
 
 def _make_folder(out: Path) -> None:
