@@ -327,7 +327,7 @@ def main() -> int:
     given = _arguments()
     rows: list[Row] = []
     for name, truth in volumes(given.folder, given.only, given.side):
-        for number, setup in enumerate(PARTS[given.part]):
+        for number, setup in enumerate(PARTS[given.part][: given.cases]):
             for turn in range(given.turns):
                 rows.append(Row(name, setup, _row(given, name, truth, setup, number + len(PARTS["usual"]) * turn)))
                 print(rows[-1], file=sys.stderr, flush=True)
@@ -360,6 +360,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--side", type=int, default=72, help="voxels of the truth along each axis")
     parser.add_argument("--thickness", type=int, default=4, help="voxels that a section is thick")
     parser.add_argument("--methods", default="least_squares", metavar="A,B")
+    parser.add_argument("--cases", type=int, help="only so many of the cases of each volume")
     parser.add_argument("--turns", type=int, default=1, help="how often each case is made, with another motion")
     parser.add_argument("--alone", action="store_true", help="also make single stacks denser by auto")
     parser.add_argument("--out", type=Path, help="folder in which finished cases are kept")

@@ -32,8 +32,8 @@ _JUDGED = 1.0
 """The level at which motions are compared: one that fits worse than what it began with is not taken."""
 _LARGEST_TURN, _LARGEST_SHIFT = 12.0, 0.25
 """Degrees from where the files say, and share of the smaller image's shortest side, beyond which nothing is sought."""
-_STARTS, _FURTHER = 3, 1.0
-"""How many of the places around are starts, and how far away they are, in standard deviations of the coarsest blur."""
+_STARTS = 3
+"""How many of the places around where the files say are starts, too."""
 _OVERLAP, _PROBES = 0.5, 12
 """Share of the smaller image that must stay within the other one; places along each axis at which that is looked at."""
 _STEPS = 150

@@ -46,8 +46,8 @@ class FuseSettings(StackSettings):
     unchecked: bool = Field(
         False,
         title="Hold no sections out",
-        description="Leave out the check on held-out sections, which chooses how smooth the result is, mixes it with "
-        "the average of the stacks where that predicts better, and learns the uncertainty. Takes half the time.",
+        description="Leave out the check on held-out sections, which chooses how smooth the result is, takes the "
+        "average of the stacks instead where that predicts better, and learns the uncertainty. Takes half the time.",
     )
     dtype: Literal["keep", "float32"] = Field(
         "keep", description="Type of the result: that of the first stack (rounded and clipped), or float32."
