@@ -157,7 +157,11 @@ OPTIONS = {
     "dtype": (["--factor", "2", "--dtype", "int4"], 2, ["dtype", "got 'int4'"]),
     "nan": (["--factor", "2", "--nan", "zero"], 2, ["nan", "'refuse' or 'fill'"]),
     "method": (["--factor", "2", "--method", "magic"], 2, ["no method 'magic'", "nearest, linear, cubic"]),
-    "preset": (["--factor", "2", "--preset", "slow"], 2, ["preset", "'fast', 'balanced', 'best' or 'published'"]),
+    "preset": (
+        ["--factor", "2", "--preset", "slow"],
+        2,
+        ["preset", "'fast', 'balanced', 'best', 'sharp' or 'published'"],
+    ),
     "parameter": (["--factor", "2", "-p", "power=9"], 2, ["'power' is not known", "match_projections"]),
     "parameter value": (
         ["--factor", "2", "--method", "cubic", "-p", "kind=x"],

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr
 from .progress import Report, part
 from .stack import Acquisition, Stack
 
-Preset = Literal["fast", "balanced", "best", "published"]
+Preset = Literal["fast", "balanced", "best", "sharp", "published"]
 
 
 class MethodConfig(BaseModel):

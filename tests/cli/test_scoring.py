@@ -95,7 +95,7 @@ def test_usage(stacks, tmp_path):
         ([a, "--leave-one-out", "--lpips", "resnet"], "LPIPS knows the networks alex, vgg, squeeze, not 'resnet'"),
         (
             [a, "--leave-one-out", "--methods", "cubic:fst"],
-            "preset: input should be 'fast', 'balanced', 'best' or 'published'",
+            "preset: input should be 'fast', 'balanced', 'best', 'sharp' or 'published'",
         ),
         ([a, "--leave-one-out", "--methods", "cubic:kind=x"], "cubic: kind: input should be"),
         ([a, "--protocol", "sr4"], "at least 2n sections"),

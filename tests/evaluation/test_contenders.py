@@ -52,7 +52,7 @@ def test_what_concerns_the_input_or_the_target_is_not_applied_again():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("cubic:fst", "preset: input should be 'fast', 'balanced', 'best' or 'published', got 'fst'"),
+        ("cubic:fst", "preset: input should be 'fast', 'balanced', 'best', 'sharp' or 'published', got 'fst'"),
         ("cubic:", "preset: input should be .*, got ''"),
         ("cubic:kind=round", "cubic: kind: input should be .*, got 'round'"),
         ("cubic:shape=3", "cubic: 'shape' is not known; its parameters are: .*kind"),

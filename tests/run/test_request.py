@@ -62,6 +62,7 @@ def test_spacing_depths_channel_and_acquisition_of_the_settings_are_applied():
             {"factor": 2, "method": "auto", "preset": "published"},
             "auto has no preset 'published': no paper has it; choose",
         ),
+        ({"factor": 2, "method": "auto", "preset": "sharp"}, "auto has no preset 'sharp'; choose fast, balanced, best"),
         ({"factor": 2, "method": "lanczos"}, "no method 'lanczos'; choose one of auto, nearest, linear, cubic"),
         (
             {"factor": 2, "method": "linear", "parameters": {"sharpness": 3}},

@@ -89,7 +89,10 @@ def test_saving_replaces_a_file_or_leaves_it_whole(path, tmp_path):
         ({"a\nb": 4}, r"'a\\nb' is not known"),
         ({"factor": "many"}, "factor: input should be a valid integer.*got 'many'"),
         ({"factor": 2.5}, "factor: .*got 2.5"),
-        ({"preset": "turbo"}, "preset: input should be 'fast', 'balanced', 'best' or 'published', got 'turbo'"),
+        (
+            {"preset": "turbo"},
+            "preset: input should be 'fast', 'balanced', 'best', 'sharp' or 'published', got 'turbo'",
+        ),
         ({"axis": "w"}, "axis: .*got 'w'"),
         ({"dtype": "int8"}, "dtype: .*got 'int8'"),
         ({"nan": "maybe"}, "nan: .*got 'maybe'"),

@@ -38,6 +38,9 @@ from .targets import (
 )
 from .thickness import estimated, thickness_notes
 
+_SELDOM = ("sharp", "published")
+"""Presets that mean something of their own, so that a method that has others has to have these, too."""
+
 
 @dataclass(frozen=True, eq=False)
 class Request:
@@ -313,14 +316,15 @@ def resolve_method(name: str, preset: Preset, parameters: Mapping[str, Any]) -> 
     Raises
     ------
     RequestError
-        For an unknown method or parameter, a value that does not fit, or the preset ``published`` of a method that has
-        presets, but not this one.
+        For an unknown method or parameter, a value that does not fit, or the preset ``sharp`` or ``published`` of a
+        method that has presets, but not this one.
     WeightsError
         If how a model is to be used does not fit.
     """
     spec = registry.get(name)
-    if preset == "published" and spec.presets and preset not in spec.presets:
-        raise RequestError(f"{name} has no preset 'published': no paper has it; choose {', '.join(spec.presets)}")
+    if preset in _SELDOM and spec.presets and preset not in spec.presets:
+        why = {"published": ": no paper has it", "sharp": ""}[preset]
+        raise RequestError(f"{name} has no preset '{preset}'{why}; choose {', '.join(spec.presets)}")
     try:
         config = spec.config(**{**spec.presets.get(preset, {}), **parameters})
     except ValidationError as error:

@@ -6,7 +6,7 @@ import torch
 from blobs import blobs
 
 from napari_depth_interp.method import Runtime
-from napari_depth_interp.methods.section_sr.fit import Plan, fit
+from napari_depth_interp.methods.section_sr.fit import Plan, contrast_error, fit
 from napari_depth_interp.methods.section_sr.network import RowNet, interpolate
 from napari_depth_interp.methods.section_sr.patches import Patches
 from napari_depth_interp.nn.runtime import torch_on
@@ -75,3 +75,13 @@ def test_every_weight_takes_part():
     fresh = dict(RowNet(8, (1,), float(IMAGES.mean()), float(IMAGES.std())).named_parameters())
     for name, weights in trained(40).named_parameters():
         assert not torch.equal(weights, fresh[name]), name
+
+
+def test_contrast_counts_wherever_it_lies():
+    """Rows that are moved a little have it, and smoothed ones, which are nearer to the truth, do not."""
+    truth = torch.rand(2, 3, 4, 64, generator=torch.Generator().manual_seed(0))
+    moved = truth.roll(2, -1)
+    smooth = torch.nn.functional.avg_pool1d(truth.flatten(0, 2), 5, 1, 2).view_as(truth)
+    assert (smooth - truth).abs().mean() < (moved - truth).abs().mean()
+    assert contrast_error(moved, truth) < 0.5 * contrast_error(smooth, truth)
+    assert contrast_error(truth, truth) == 0

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_depth_interp.methods.section_sr.patches import Patches
+from napari_depth_interp.methods.section_sr.patches import Patches, gaussian
 from napari_depth_interp.numerics.rows import rows_at
 
 SIZE = 90
@@ -26,7 +26,9 @@ def coded(size=SIZE):
     return torch.from_numpy(image[None]), read
 
 
-def patches(images, seed=0, **options):
+def patches(images, seed=0, *, blur=0.0, **options):
+    if blur:
+        options["kernel"] = gaussian(blur)
     source, rng = Patches(images, options.pop("batch", 6), **options), np.random.default_rng(seed)
     return SimpleNamespace(draw=lambda gap: source.draw(gap, rng))
 
@@ -165,11 +167,18 @@ class TestBlur:
         below = batch.rows[:, 0, 2:-3].flatten()
         assert float(torch.corrcoef(torch.stack([middle, below]))[0, 1]) > 0.8
 
-    def test_brightness_is_kept_and_no_blur_changes_nothing(self):
+    def test_brightness_is_kept(self):
         flat = patches(torch.full((1, 40, 40), 5.0), blur=2.0).draw(3.0)
         torch.testing.assert_close(flat.hidden, torch.full_like(flat.hidden, 5.0))
-        sharp, plain = (patches(self.noise, **options).draw(3.0) for options in ({"blur": 0.0}, {}))
-        assert torch.equal(sharp.rows, plain.rows)
+
+    @pytest.mark.parametrize("around", [False, True])
+    def test_the_outermost_rows_are_blurred_from_rows_beyond_them(self, around):
+        """A ramp stays a ramp where there are rows beyond; elsewhere its ends are continued."""
+        ramp = torch.arange(120.0)[:, None].expand(120, 120)[None].clone()
+        steps = patches(ramp, blur=3.0, around=around).draw(4.0).rows[:, 0].diff(dim=1)
+        level = steps[(steps[:, 5].abs() - 4).abs().amax(dim=1) < 1e-3]  # patches whose rows go down the ramp
+        assert len(level)
+        assert bool((level.abs() - 4).abs().max() < 1e-3) == around
 
 
 class TestMeans:

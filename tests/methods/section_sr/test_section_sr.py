@@ -232,7 +232,15 @@ def plain(sparse):
 class TestParameters:
     @pytest.mark.parametrize(
         "parameters",
-        [{"training_steps": 20}, {"batch": 2}, {"channels": 8}, {"blocks": 2}, {"flips": False}, {"axial_blur": 6.0}],
+        [
+            {"training_steps": 20},
+            {"batch": 2},
+            {"channels": 8},
+            {"blocks": 2},
+            {"flips": False},
+            {"axial_blur": 6.0},
+            {"sharpness": 5.0},
+        ],
     )
     def test_each_changes_the_result(self, sparse, plain, parameters):
         changed = sections(sparse, [6.0], scale=1.0, **{**TINY, **parameters})

@@ -64,6 +64,14 @@ class SectionSRConfig(MethodConfig):
         description="What training makes small. l1: the absolute error, sharper; l2: the squared error, steadier on "
         "noise and on sparse bright structure; auto: l2 where noise makes up most of the change between rows.",
     )
+    sharpness: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=100.0,
+        title="Sharpness",
+        description="Weight, beside the error, of the difference in local contrast: new sections then look as sharp as "
+        "those observed, with details that may lie wrong. 0: errors as small as can be; the preset sharp has 2.",
+    )
     scale: float | None = Field(
         default=None,
         ge=0.25,
@@ -134,6 +142,7 @@ SECTION_SR = MethodSpec(
         "fast": {"training_steps": 300, "flips": False},
         "balanced": {},
         "best": {"training_steps": 6000, "channels": 48, "blocks": 6},
+        "sharp": {"sharpness": 2.0},
     },
     training=TrainingSpec(TrainingCost(steps_without_model, limit_training_steps, looked_at=LOOKED_AT)),
     tiling=Tiling(halo=reach, z_reach=_z_reach, lazy=True, floats=3.5),

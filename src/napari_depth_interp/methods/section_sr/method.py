@@ -128,7 +128,8 @@ class SectionSR:
         with torch_on(self._runtime) as device:
             images = torch.from_numpy(self._scaling.apply(voxels)).to(device)
             network = self._network or self._new_network(float(images.mean()), float(images.std()), exact=exact)
-            plan = Plan(training_steps, self._config.batch, gap, self._is_squared(images, gap))
+            squared, sharpness = self._is_squared(images, gap), self._config.sharpness
+            plan = Plan(training_steps, self._config.batch, gap, squared, sharpness=sharpness)
             if self._starts_ready(exact=exact):
                 plan = replace(plan, rate=ready.RATE, span=ready.SPAN)
             patches = self._patches(images, self.axial_blur, whole)
