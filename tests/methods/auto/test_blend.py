@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from napari_depth_interp.methods.auto.blend import PROVEN, Evidence, bounded, fit, proven
+from napari_depth_interp.methods.auto.blend import PROVEN, Evidence, added_along_z, bounded, fit, proven
 from napari_depth_interp.methods.auto.trials import Answer
 
 RNG = np.random.default_rng(0)
@@ -130,6 +130,30 @@ class TestBounded:
         weights, fits, harms = np.array([0.8, 0.1]), evidence([0.8, 0.1]), evidence([-0.8, 0.0])
         easy = Evidence(harms.gram / 100, harms.gain / 100, harms.error / 100)
         np.testing.assert_allclose(bounded(weights, fits, easy), weights)
+
+    def test_without_rows_sections_farther_apart_are_asked_as_well(self):
+        weights, fits, harms, half = np.array([0.8, 0.1]), *(evidence([x * 0.8, x * 0.1]) for x in (1, -1, 0.3))
+        np.testing.assert_allclose(bounded(weights, fits, None, wider=fits), weights)
+        np.testing.assert_allclose(bounded(weights, fits, None, wider=half), 0.5 * weights, rtol=1e-6)
+        np.testing.assert_allclose(bounded(weights, fits, None, wider=harms), 0.15 * weights)
+        assert (bounded(weights, harms, None, wider=fits) == 0).all()
+        np.testing.assert_allclose(bounded(weights, fits, fits, wider=harms), weights)
+
+    def test_where_noise_is_all_that_is_missed_at_the_real_gap_nothing_is_added(self):
+        """What fits elsewhere does not tell then."""
+        weights, fits = np.array([0.8, 0.1]), evidence([0.8, 0.1])
+        shares = [bounded(weights, fits, fits, added=added)[0] / 0.8 for added in (0.0, 0.25, 0.325, 0.4, 2.0)]
+        np.testing.assert_allclose(shares, [0, 0, 0.5, 1, 1], atol=1e-9)
+
+    def test_what_is_left_of_what_is_added_is_known_without_the_truth(self):
+        known = evidence([0.5, 0.5])
+        left = [Evidence(known.gram * part, known.gain * np.nan, known.error * np.nan) for part in (1.0, 0.2)]
+        rows = known, Evidence(known.gram * 2, known.gain, known.error)
+        weights = np.array([0.3, 0.6])
+        assert added_along_z(weights, known, rows, left[0]) == pytest.approx(2)
+        assert added_along_z(weights, known, rows, left[1]) == pytest.approx(0.4)
+        assert added_along_z(np.zeros(2), known, rows, left[0]) == 1
+        assert added_along_z(weights, known, None, left[0]) == 1
 
     def test_more_that_fits_is_never_less_that_is_added(self):
         weights = np.array([0.8, 0.4])

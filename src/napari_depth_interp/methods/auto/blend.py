@@ -21,6 +21,9 @@ _FITS_LEAST, _FITS_ROWS = 0.2, 0.6
 """Shares of it that must fit hidden rows at the real gap for more than the least, and for all of it, to be added."""
 _LEAST = 0.15
 """Share that is added where only hidden rows are against it: they know z less well than left-out sections do."""
+_ADDED_LEAST, _ADDED = 0.25, 0.4
+"""How much of what is added must be left at the real gap, as a part of what is left on hidden rows, for nothing and for
+all of it to be added: where nearly nothing is left, noise is all that there is, and rows do not tell of it."""
 _SMOOTHER = 0.08
 """Share of linear's error on left-out sections that its error on hidden rows must reach: across half the gap it does
 not fall below a sixteenth, so that rows on which it is smaller are smoother than sections and say nothing of them."""
@@ -112,7 +115,15 @@ def fit(evidence: Evidence, prior: Vector, caution: float) -> Vector:
     return np.asarray(np.clip(np.asarray(found.x, float), 0.0, 1.0))
 
 
-def bounded(weights: Vector, left_out: Evidence, rows: Evidence | None, exact: float = _TINY) -> Vector:
+def bounded(
+    weights: Vector,
+    left_out: Evidence,
+    rows: Evidence | None,
+    exact: float = _TINY,
+    *,
+    wider: Evidence | None = None,
+    added: float = 1.0,
+) -> Vector:
     """Return the weights, smaller where little of what the mixture adds fits: down to linear interpolation.
 
     The smaller of two shares is taken. Across the doubled gap, of left-out sections, even a good mixture adds a
@@ -127,6 +138,10 @@ def bounded(weights: Vector, left_out: Evidence, rows: Evidence | None, exact: f
         From rows hidden at the real gap, blurred as sections are; None where images are too small.
     exact : float
         Mean square up to which linear interpolation misses no more than rounding; then nothing is added.
+    wider : Evidence or None
+        From sections left out at four times the gap: asked as well where there are no rows.
+    added : float
+        See :func:`added_along_z`.
     """
     if left_out.error.mean() <= exact:
         return np.zeros_like(weights)
@@ -134,7 +149,33 @@ def bounded(weights: Vector, left_out: Evidence, rows: Evidence | None, exact: f
     if rows is not None and rows_are_like(left_out, rows):
         alike = (_share_that_fits(rows, weights) - _FITS_LEAST) / (_FITS_ROWS - _FITS_LEAST)
         share = min(share, max(_LEAST, alike))
+    elif rows is None and wider is not None:
+        share = min(share, max(_LEAST, _share_that_fits(wider, weights) / _FITS))
+    share = min(share, (added - _ADDED_LEAST) / (_ADDED - _ADDED_LEAST))
     return np.asarray(weights * np.clip(share, 0, 1))
+
+
+def added_along_z(weights: Vector, left_out: Evidence, rows: tuple[Evidence, Evidence] | None, here: Evidence) -> float:
+    """Return how much of what a mixture adds at the doubled gap is left at the real one, relative to hidden rows.
+
+    What it adds there is known without the truth. 1 where there are no rows, or nothing is added.
+
+    Parameters
+    ----------
+    weights : (C,) array
+    left_out : Evidence
+        From left-out sections, at the doubled gap.
+    rows : pair of Evidence or None
+        From rows hidden at the real and at the doubled gap.
+    here : Evidence
+        From real gaps; only its ``gram`` is known.
+    """
+    if rows is None:
+        return 1.0
+    far, near, rows_near, rows_far = (
+        max(float(weights @ each.gram.mean(axis=0) @ weights), _TINY) for each in (left_out, here, *rows)
+    )
+    return near / far / (rows_near / rows_far)
 
 
 def rows_are_like(left_out: Evidence, rows: Evidence) -> bool:
