@@ -18,9 +18,10 @@ _TINY = 1e-12
 _FITS = 0.6
 """Share of what a mixture adds that must fit left-out sections; below, it is made smaller in proportion."""
 _FITS_LEAST, _FITS_ROWS = 0.2, 0.6
-"""Shares of it that must fit hidden rows at the real gap for more than the least, and for all of it, to be added."""
+"""Shares of it that must fit hidden rows at the real gap (without rows: sections at four times the gap) for more than
+the least, and for all of it, to be added."""
 _LEAST = 0.15
-"""Share that is added where only hidden rows are against it: they know z less well than left-out sections do."""
+"""Share that is added where only these are against it: they know z at this gap less well than left-out sections do."""
 _ADDED_LEAST, _ADDED = 0.25, 0.4
 """How much of what is added must be left at the real gap, as a part of what is left on hidden rows, for nothing and for
 all of it to be added: where nearly nothing is left, noise is all that there is, and rows do not tell of it."""
@@ -81,6 +82,10 @@ class Evidence:
         return len(self.error)
 
 
+Rows = tuple[Evidence, Evidence]
+"""From rows hidden at the real and at the doubled gap."""
+
+
 def _decibels(before: float, after: float) -> float:
     return float(10 * np.log10(max(before, _TINY) / max(after, _TINY)))
 
@@ -118,7 +123,7 @@ def fit(evidence: Evidence, prior: Vector, caution: float) -> Vector:
 def bounded(
     weights: Vector,
     left_out: Evidence,
-    rows: Evidence | None,
+    rows: Rows | None,
     exact: float = _TINY,
     *,
     wider: Evidence | None = None,
@@ -127,15 +132,16 @@ def bounded(
     """Return the weights, smaller where little of what the mixture adds fits: down to linear interpolation.
 
     The smaller of two shares is taken. Across the doubled gap, of left-out sections, even a good mixture adds a
-    little too much; hidden rows say whether it would at the real gap, where structure blurred along z is smooth.
+    little too much, and more so where rows say that the gap is why; hidden rows say whether it would at the real gap,
+    where structure blurred along z is smooth.
 
     Parameters
     ----------
     weights : (C,) array
     left_out : Evidence
         From left-out sections, at the doubled gap.
-    rows : Evidence or None
-        From rows hidden at the real gap, blurred as sections are; None where images are too small.
+    rows : pair of Evidence or None
+        From rows hidden at the real and at the doubled gap, blurred as sections are; None where images are too small.
     exact : float
         Mean square up to which linear interpolation misses no more than rounding; then nothing is added.
     wider : Evidence or None
@@ -145,13 +151,15 @@ def bounded(
     """
     if left_out.error.mean() <= exact:
         return np.zeros_like(weights)
-    share = _share_that_fits(left_out, weights) / _FITS
-    if rows is not None and rows_are_like(left_out, rows):
-        alike = (_share_that_fits(rows, weights) - _FITS_LEAST) / (_FITS_ROWS - _FITS_LEAST)
-        share = min(share, max(_LEAST, alike))
-    elif rows is None and wider is not None:
-        share = min(share, max(_LEAST, _share_that_fits(wider, weights) / _FITS))
-    share = min(share, (added - _ADDED_LEAST) / (_ADDED - _ADDED_LEAST))
+    share = _share_that_fits(left_out, weights)
+    other = None if wider is None else _share_that_fits(wider, weights)
+    if rows is not None:
+        near, far = (_share_that_fits(each, weights) for each in rows)
+        share += max(0.0, near - far)
+        other = near if rows_are_like(left_out, rows[0]) else None
+    share = min(share / _FITS, (added - _ADDED_LEAST) / (_ADDED - _ADDED_LEAST))
+    if other is not None:
+        share = min(share, max(_LEAST, (other - _FITS_LEAST) / (_FITS_ROWS - _FITS_LEAST)))
     return np.asarray(weights * np.clip(share, 0, 1))
 
 

@@ -38,9 +38,8 @@ def decide(known: Known, names: Sequence[str], caution: float, scale: float, exa
     """
     doubled = Evidence.of(known.doubled, scale)
     rows = None if known.rows is None else (Evidence.of(known.rows[0], scale), Evidence.of(known.rows[1], scale))
-    real = None if rows is None else rows[0]
     wider = Evidence.of(known.wider, scale) if known.wider else None
-    fitted = fit(doubled if real is None else doubled.with_rows(real), proven(names), caution)
+    fitted = fit(doubled if rows is None else doubled.with_rows(rows[0]), proven(names), caution)
     added = added_along_z(fitted, doubled, rows, Evidence.of(known.here, scale)) if known.middles else 1.0
-    weights = bounded(fitted, doubled, real, exact, wider=wider, added=added)
+    weights = bounded(fitted, doubled, rows, exact, wider=wider, added=added)
     return Decision(weights, expect(doubled, rows, weights), ErrorModel.of(known, weights))

@@ -17,7 +17,7 @@ _MORE = 1.2
 _ALONG_Z, _UNLIKE_GAIN = 0.25, (-1.5, 3.0)
 """Part of the gain that left-out sections have more than rows hidden at the same doubled gap, which is added, and
 bounds of that difference, dB."""
-_OFF, _APART, _LARGE = 0.2, 0.17, 0.13
+_OFF, _APART, _LARGE = 0.15, 0.15, 0.2
 """Standard deviation of the true gain about the expected one: dB; of it for each dB by which left-out sections and
 rows hidden at the same gap differ; and for each dB expected."""
 _TINY = 1e-12
