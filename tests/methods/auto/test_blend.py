@@ -123,7 +123,7 @@ class TestBounded:
     def test_what_does_not_fit_hidden_rows_is_not_believed_at_the_doubled_gap_alone(self):
         weights, fits, harms = np.array([0.8, 0.1]), evidence([0.8, 0.1]), evidence([-0.8, 0.0])
         np.testing.assert_allclose(bounded(weights, fits, None), weights)
-        np.testing.assert_allclose(bounded(weights, fits, (harms, harms)), 0.15 * weights)
+        np.testing.assert_allclose(bounded(weights, fits, (harms, harms)), 0.1 * weights)
         assert (bounded(weights, harms, (fits, fits)) == 0).all()
 
     def test_rows_that_are_smoother_than_sections_say_nothing(self):
@@ -132,10 +132,10 @@ class TestBounded:
         np.testing.assert_allclose(bounded(weights, fits, (easy, easy)), weights)
 
     def test_without_rows_sections_farther_apart_are_asked_as_well(self):
-        weights, fits, harms, half = np.array([0.8, 0.1]), *(evidence([x * 0.8, x * 0.1]) for x in (1, -1, 0.4))
+        weights, fits, harms, half = np.array([0.8, 0.1]), *(evidence([x * 0.8, x * 0.1]) for x in (1, -1, 0.65))
         np.testing.assert_allclose(bounded(weights, fits, None, wider=fits), weights)
         np.testing.assert_allclose(bounded(weights, fits, None, wider=half), 0.5 * weights, rtol=1e-6)
-        np.testing.assert_allclose(bounded(weights, fits, None, wider=harms), 0.15 * weights)
+        np.testing.assert_allclose(bounded(weights, fits, None, wider=harms), 0.1 * weights)
         assert (bounded(weights, harms, None, wider=fits) == 0).all()
         np.testing.assert_allclose(bounded(weights, fits, (fits, fits), wider=harms), weights)
 
@@ -144,12 +144,12 @@ class TestBounded:
         weights = np.array([0.8, 0.1])
         fits, little, nothing = (evidence([x * 0.8, x * 0.1]) for x in (1, 0.1, 0))
         np.testing.assert_allclose(bounded(weights, little, (fits, nothing)), weights)
-        np.testing.assert_allclose(bounded(weights, little, (fits, fits)), weights / 6, rtol=1e-6)
+        np.testing.assert_allclose(bounded(weights, little, (fits, fits)), weights / 10, rtol=1e-6)
 
     def test_where_noise_is_all_that_is_missed_at_the_real_gap_nothing_is_added(self):
         """What fits elsewhere does not tell then."""
         weights, fits = np.array([0.8, 0.1]), evidence([0.8, 0.1])
-        shares = [bounded(weights, fits, (fits, fits), added=added)[0] / 0.8 for added in (0.0, 0.25, 0.325, 0.4, 2.0)]
+        shares = [bounded(weights, fits, (fits, fits), added=added)[0] / 0.8 for added in (0.0, 0.3, 0.4, 0.5, 2.0)]
         np.testing.assert_allclose(shares, [0, 0, 0.5, 1, 1], atol=1e-9)
 
     def test_what_is_left_of_what_is_added_is_known_without_the_truth(self):
