@@ -23,6 +23,9 @@ _LEAST = 0.1
 _ADDED_LITTLE, _ADDED_MOST = 0.3, 0.5
 """How much of what is added must be left at the real gap, as a part of what is left on hidden rows, for nothing and for
 all of it to be added: where nearly nothing is left, noise is all that there is, and rows do not tell of it."""
+_FALLS, _STAYS = 0.5, 0.75
+"""To how much linear's error must fall on hidden rows, from the doubled to the real gap, for the gap to be why a
+mixture fits badly, and from how much on it is not: noise does not fall."""
 _SMOOTHER = 0.08
 """Share of linear's error on left-out sections that its error on hidden rows must reach: across half the gap it does
 not fall below a sixteenth, so that rows on which it is smaller are smoother than sections and say nothing of them."""
@@ -154,7 +157,7 @@ def bounded(
     other = None if wider is None else _share_that_fits(wider, weights)
     if rows is not None:
         near, far = (_share_that_fits(each, weights) for each in rows)
-        share += max(0.0, near - far)
+        share += _gap_is_why(rows) * max(0.0, near - far)
         other = near if rows_are_like(left_out, rows[0]) else None
     share = min(share, (added - _ADDED_LITTLE) / (_ADDED_MOST - _ADDED_LITTLE))
     if other is not None:
@@ -183,6 +186,12 @@ def added_along_z(weights: Vector, left_out: Evidence, rows: tuple[Evidence, Evi
         max(float(weights @ each.gram.mean(axis=0) @ weights), _TINY) for each in (left_out, here, *rows)
     )
     return near / far / (rows_near / rows_far)
+
+
+def _gap_is_why(rows: Rows) -> float:
+    """Return from 0 to 1 how sure it is that structure, not noise, is what linear interpolation misses."""
+    falls = rows[0].error.mean() / max(float(rows[1].error.mean()), _TINY)
+    return float(np.clip((_STAYS - falls) / (_STAYS - _FALLS), 0, 1))
 
 
 def rows_are_like(left_out: Evidence, rows: Evidence) -> bool:
