@@ -64,9 +64,21 @@ def all_cases(folder: Path) -> list[Case]:
             sections = shape["zyx".index(variant[0])] // (2 if "half" in variant else 1)
             enough = [every for every in EVERY if sections >= _FEWEST[every]]
             found += [Case(_GROUPS.get(name, name), name, variant, every) for every in enough]
-    order = np.random.default_rng(0).permutation(len(found))
-    kinds = [[found[i] for i in order if ("deep" in found[i].variant) == deep] for deep in (True, False)]
-    return [case for pair in zip_longest(*kinds) for case in pair if case is not None]
+    return _mixed(found)
+
+
+def _mixed(cases: list[Case]) -> list[Case]:
+    """Return the cases in an order whose beginnings hold gaps, blur and groups in the shares of the whole."""
+    order = np.random.default_rng(0).permutation(len(cases))
+    parts: dict[tuple[int, bool, bool], dict[str, list[Case]]] = {}
+    for case in (cases[i] for i in order):
+        kind = case.every, "deep" in case.variant, case.group.startswith("simulated")
+        parts.setdefault(kind, {}).setdefault(case.group, []).append(case)
+    placed = []
+    for groups in parts.values():
+        turns = [case for turn in zip_longest(*groups.values()) for case in turn if case is not None]
+        placed += [((number + 0.5) / len(turns), case) for number, case in enumerate(turns)]
+    return [case for _, case in sorted(placed, key=lambda pair: pair[0])]
 
 
 def _files(folder: Path) -> Iterator[Path]:

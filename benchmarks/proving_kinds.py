@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_depth_interp.numerics.axial import rows_as_sections
 from napari_depth_interp.simulate.optics import Optics, expose, record
 
 Floats = NDArray[np.float32]
@@ -111,10 +112,13 @@ def drifted(volume: Floats, rng: np.random.Generator) -> Floats:
 
 
 def spoilt(volume: Floats, how: str, rng: np.random.Generator) -> Floats:
-    """Return a volume (0 to 1) blurred along z, noisier, dimmer with depth, drifting, or as it is."""
+    """Return a volume (0 to 1) blurred along z, noisier, dimmer with depth, drifting, or as it is.
+
+    Microscopes blur before they record, so that a blurred volume has the noise that it had.
+    """
     if how in ("blurred", "deep"):
         sigma = rng.uniform(0.8, 2.5) if how == "blurred" else rng.uniform(1.5, 5.0)
-        return np.asarray(ndimage.gaussian_filter1d(volume, sigma, axis=0), np.float32)
+        return rows_as_sections(np.asarray(volume, np.float32), 0, sigma)
     if how == "noisy":
         return np.asarray(volume + rng.uniform(0.01, 0.06) * rng.standard_normal(volume.shape), np.float32)
     if how == "dimmed":

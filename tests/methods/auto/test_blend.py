@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from napari_depth_interp.methods.auto.blend import PROVEN, Evidence, bounded, fit, proven
+from napari_depth_interp.methods.auto.blend import PROVEN, Evidence, added_along_z, bounded, fit, proven
 from napari_depth_interp.methods.auto.trials import Answer
 
 RNG = np.random.default_rng(0)
@@ -117,19 +117,52 @@ class TestBounded:
     @pytest.mark.parametrize("mixture", [[-1.0, 0.0], [-0.2, -0.2]])
     def test_a_mixture_that_only_harms_gives_way_to_linear(self, mixture):
         known = evidence(mixture, noise=1.0)
-        for rows in (None, known):
+        for rows in (None, (known, known)):
             assert (bounded(np.array([0.6, 0.3]), known, rows) == 0).all()
 
     def test_what_does_not_fit_hidden_rows_is_not_believed_at_the_doubled_gap_alone(self):
         weights, fits, harms = np.array([0.8, 0.1]), evidence([0.8, 0.1]), evidence([-0.8, 0.0])
         np.testing.assert_allclose(bounded(weights, fits, None), weights)
-        np.testing.assert_allclose(bounded(weights, fits, harms), 0.15 * weights)
-        assert (bounded(weights, harms, fits) == 0).all()
+        np.testing.assert_allclose(bounded(weights, fits, (harms, harms)), 0.1 * weights)
+        assert (bounded(weights, harms, (fits, fits)) == 0).all()
 
     def test_rows_that_are_smoother_than_sections_say_nothing(self):
         weights, fits, harms = np.array([0.8, 0.1]), evidence([0.8, 0.1]), evidence([-0.8, 0.0])
         easy = Evidence(harms.gram / 100, harms.gain / 100, harms.error / 100)
-        np.testing.assert_allclose(bounded(weights, fits, easy), weights)
+        np.testing.assert_allclose(bounded(weights, fits, (easy, easy)), weights)
+
+    def test_without_rows_sections_farther_apart_are_asked_as_well(self):
+        weights, fits, harms, half = np.array([0.8, 0.1]), *(evidence([x * 0.8, x * 0.1]) for x in (1, -1, 0.65))
+        np.testing.assert_allclose(bounded(weights, fits, None, wider=fits), weights)
+        np.testing.assert_allclose(bounded(weights, fits, None, wider=half), 0.5 * weights, rtol=1e-6)
+        np.testing.assert_allclose(bounded(weights, fits, None, wider=harms), 0.1 * weights)
+        assert (bounded(weights, harms, None, wider=fits) == 0).all()
+        np.testing.assert_allclose(bounded(weights, fits, (fits, fits), wider=harms), weights)
+
+    def test_a_mixture_that_fits_the_doubled_gap_badly_on_rows_too_may_fit_the_real_one(self):
+        """On rows the share rises from 0 to 1 with the smaller gap: it may on sections, if errors fall as well."""
+        weights = np.array([0.8, 0.1])
+        fits, little, nothing = (evidence([x * 0.8, x * 0.1]) for x in (1, 0.1, 0))
+        for before, share in ((4.0, 1.0), (2.0, 1.0), (1.6, 0.1 + 0.5 * 0.9 + 0.01), (1.3, 0.1), (1.0, 0.1)):
+            farther = Evidence(nothing.gram, nothing.gain, fits.error * before)
+            found = bounded(weights, little, (fits, farther))[0] / weights[0]
+            assert found == pytest.approx(share, abs=0.04), before
+
+    def test_where_noise_is_all_that_is_missed_at_the_real_gap_nothing_is_added(self):
+        """What fits elsewhere does not tell then."""
+        weights, fits = np.array([0.8, 0.1]), evidence([0.8, 0.1])
+        shares = [bounded(weights, fits, (fits, fits), added=added)[0] / 0.8 for added in (0.0, 0.3, 0.4, 0.5, 2.0)]
+        np.testing.assert_allclose(shares, [0, 0, 0.5, 1, 1], atol=1e-9)
+
+    def test_what_is_left_of_what_is_added_is_known_without_the_truth(self):
+        known = evidence([0.5, 0.5])
+        left = [Evidence(known.gram * part, known.gain * np.nan, known.error * np.nan) for part in (1.0, 0.2)]
+        rows = known, Evidence(known.gram * 2, known.gain, known.error)
+        weights = np.array([0.3, 0.6])
+        assert added_along_z(weights, known, rows, left[0]) == pytest.approx(2)
+        assert added_along_z(weights, known, rows, left[1]) == pytest.approx(0.4)
+        assert added_along_z(np.zeros(2), known, rows, left[0]) == 1
+        assert added_along_z(weights, known, None, left[0]) == 1
 
     def test_more_that_fits_is_never_less_that_is_added(self):
         weights = np.array([0.8, 0.4])

@@ -400,8 +400,8 @@ class TestAxialBlur:
         assert not none.findings().chosen
         assert gain(unsmearing, stack, HIDDEN, smeared[HIDDEN]) > gain(none, stack, HIDDEN, smeared[HIDDEN])
 
-    def test_rows_in_xy_are_put_back_without_it(self, unsmearing):
-        assert unsmearing.in_plane()._network is unsmearing._unblurred is not unsmearing._network
+    def test_rows_that_are_blurred_alike_are_put_back_by_what_puts_sections_back(self, unsmearing):
+        assert unsmearing.in_plane()._network is unsmearing._network
 
     def test_a_value_is_used_as_it_is(self, smeared):
         assert prepared(stack_of(smeared[::4]), axial_blur=3.0, **TINY).axial_blur == 3.0

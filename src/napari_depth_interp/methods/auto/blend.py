@@ -15,12 +15,17 @@ PROVEN: Mapping[str, float] = {"section_sr": 0.92, "flow": 0.08}
 """A mixture that was near the best on ten real volumes at three gaps (benchmarks/quality.py)."""
 
 _TINY = 1e-12
-_FITS = 0.6
-"""Share of what a mixture adds that must fit left-out sections; below, it is made smaller in proportion."""
-_FITS_LEAST, _FITS_ROWS = 0.2, 0.6
-"""Shares of it that must fit hidden rows at the real gap for more than the least, and for all of it, to be added."""
-_LEAST = 0.15
-"""Share that is added where only hidden rows are against it: they know z less well than left-out sections do."""
+_LITTLE, _MOST = 0.3, 1.0
+"""Shares of what a mixture adds that must fit hidden rows at the real gap (without rows: sections at four times the
+gap) for nothing and for all of it to be added."""
+_LEAST = 0.1
+"""Share that is added where only these are against it: they know z at this gap less well than left-out sections do."""
+_ADDED_LITTLE, _ADDED_MOST = 0.3, 0.5
+"""How much of what is added must be left at the real gap, as a part of what is left on hidden rows, for nothing and for
+all of it to be added: where nearly nothing is left, noise is all that there is, and rows do not tell of it."""
+_FALLS, _STAYS = 0.5, 0.75
+"""To how much linear's error must fall on hidden rows, from the doubled to the real gap, for the gap to be why a
+mixture fits badly, and from how much on it is not: noise does not fall."""
 _SMOOTHER = 0.08
 """Share of linear's error on left-out sections that its error on hidden rows must reach: across half the gap it does
 not fall below a sixteenth, so that rows on which it is smaller are smoother than sections and say nothing of them."""
@@ -78,6 +83,10 @@ class Evidence:
         return len(self.error)
 
 
+Rows = tuple[Evidence, Evidence]
+"""From rows hidden at the real and at the doubled gap."""
+
+
 def _decibels(before: float, after: float) -> float:
     return float(10 * np.log10(max(before, _TINY) / max(after, _TINY)))
 
@@ -112,29 +121,77 @@ def fit(evidence: Evidence, prior: Vector, caution: float) -> Vector:
     return np.asarray(np.clip(np.asarray(found.x, float), 0.0, 1.0))
 
 
-def bounded(weights: Vector, left_out: Evidence, rows: Evidence | None, exact: float = _TINY) -> Vector:
+def bounded(
+    weights: Vector,
+    left_out: Evidence,
+    rows: Rows | None,
+    exact: float = _TINY,
+    *,
+    wider: Evidence | None = None,
+    added: float = 1.0,
+) -> Vector:
     """Return the weights, smaller where little of what the mixture adds fits: down to linear interpolation.
 
-    The smaller of two shares is taken. Across the doubled gap, of left-out sections, even a good mixture adds a
-    little too much; hidden rows say whether it would at the real gap, where structure blurred along z is smooth.
+    The smallest of the shares that fit is taken: of left-out sections, across the doubled gap, where rows may say that
+    the gap is why it is small; of hidden rows at the real gap, where structure blurred along z is smooth; and none
+    where noise is all that is missed. Constants: the most cautious that cost at most 0.02 dB on stacks of other kinds
+    (benchmarks/proving_ground.py).
 
     Parameters
     ----------
     weights : (C,) array
     left_out : Evidence
         From left-out sections, at the doubled gap.
-    rows : Evidence or None
-        From rows hidden at the real gap, blurred as sections are; None where images are too small.
+    rows : pair of Evidence or None
+        From rows hidden at the real and at the doubled gap, blurred as sections are; None where images are too small.
     exact : float
         Mean square up to which linear interpolation misses no more than rounding; then nothing is added.
+    wider : Evidence or None
+        From sections left out at four times the gap: asked as well where there are no rows.
+    added : float
+        See :func:`added_along_z`.
     """
     if left_out.error.mean() <= exact:
         return np.zeros_like(weights)
-    share = _share_that_fits(left_out, weights) / _FITS
-    if rows is not None and rows_are_like(left_out, rows):
-        alike = (_share_that_fits(rows, weights) - _FITS_LEAST) / (_FITS_ROWS - _FITS_LEAST)
-        share = min(share, max(_LEAST, alike))
+    share = _share_that_fits(left_out, weights)
+    other = None if wider is None else _share_that_fits(wider, weights)
+    if rows is not None:
+        near, far = (_share_that_fits(each, weights) for each in rows)
+        share += _gap_is_why(rows) * max(0.0, near - far)
+        other = near if rows_are_like(left_out, rows[0]) else None
+    share = min(share, (added - _ADDED_LITTLE) / (_ADDED_MOST - _ADDED_LITTLE))
+    if other is not None:
+        share = min(share, max(_LEAST, (other - _LITTLE) / (_MOST - _LITTLE)))
     return np.asarray(weights * np.clip(share, 0, 1))
+
+
+def added_along_z(weights: Vector, left_out: Evidence, rows: tuple[Evidence, Evidence] | None, here: Evidence) -> float:
+    """Return how much of what a mixture adds at the doubled gap is left at the real one, relative to hidden rows.
+
+    What it adds there is known without the truth. 1 where there are no rows, or nothing is added.
+
+    Parameters
+    ----------
+    weights : (C,) array
+    left_out : Evidence
+        From left-out sections, at the doubled gap.
+    rows : pair of Evidence or None
+        From rows hidden at the real and at the doubled gap.
+    here : Evidence
+        From real gaps; only its ``gram`` is known.
+    """
+    if rows is None:
+        return 1.0
+    far, near, rows_near, rows_far = (
+        max(float(weights @ each.gram.mean(axis=0) @ weights), _TINY) for each in (left_out, here, *rows)
+    )
+    return near / far / (rows_near / rows_far)
+
+
+def _gap_is_why(rows: Rows) -> float:
+    """Return from 0 to 1 how sure it is that structure, not noise, is what linear interpolation misses."""
+    falls = rows[0].error.mean() / max(float(rows[1].error.mean()), _TINY)
+    return float(np.clip((_STAYS - falls) / (_STAYS - _FALLS), 0, 1))
 
 
 def rows_are_like(left_out: Evidence, rows: Evidence) -> bool:

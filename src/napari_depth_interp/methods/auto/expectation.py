@@ -14,9 +14,12 @@ from .blend import Evidence, rows_are_like
 
 _MORE = 1.2
 """Gain along z over that on hidden rows blurred as sections are, at the same gap."""
-_OFF, _APART, _LARGE = 0.25, 0.2, 0.3
+_ALONG_Z, _UNLIKE_GAIN = 0.25, (-1.5, 3.0)
+"""Part of the gain that left-out sections have more than rows hidden at the same doubled gap, which is added, and
+bounds of that difference, dB."""
+_OFF, _APART, _LARGE = 0.15, 0.15, 0.2
 """Standard deviation of the true gain about the expected one: dB; of it for each dB by which left-out sections and
-hidden rows differ; and for each dB expected."""
+rows hidden at the same gap differ; and for each dB expected."""
 _TINY = 1e-12
 _UNLIKE = 2.0
 """Sections that change this many times more or less than rows at the same distance are unlike XY."""
@@ -35,8 +38,8 @@ class Expectation:
 def expect(left_out: Evidence, rows: tuple[Evidence, Evidence] | None, weights: NDArray[np.float64]) -> Expectation:
     """Return the gain to expect at the real gap.
 
-    Hidden rows, blurred as sections are, tell it at the real gap; left-out sections, at the doubled one, tell how sure
-    that is. Constants: benchmarks/proving_ground.py, on stacks left out.
+    Hidden rows, blurred as sections are, tell it at the real gap; left-out sections beside rows hidden at the same
+    doubled gap tell by how much z differs from XY, and how sure that is. Constants: benchmarks/proving_ground.py.
 
     Parameters
     ----------
@@ -48,12 +51,14 @@ def expect(left_out: Evidence, rows: tuple[Evidence, Evidence] | None, weights: 
         The mixture.
     """
     doubled = left_out.gain_db(weights)
-    gain = doubled if rows is None else _MORE * rows[0].gain_db(weights)
-    if rows is not None and not rows_are_like(left_out, rows[0]):
-        gain = max(gain, doubled)
+    if rows is None:
+        gain, apart = doubled, 0.5 * abs(doubled)
+    else:
+        more = doubled - rows[1].gain_db(weights)
+        gain, apart = _MORE * rows[0].gain_db(weights) + _ALONG_Z * float(np.clip(more, *_UNLIKE_GAIN)), abs(more)
+        gain = gain if rows_are_like(left_out, rows[0]) else max(gain, doubled)
     errors = left_out.errors(weights) / max(float(left_out.error.mean()), _TINY)
     scatter = 4.34 * float(errors.std()) / max(float(errors.mean()), _TINY) / np.sqrt(left_out.sections)
-    apart = 0.5 * abs(gain) if rows is None else abs(gain / _MORE - doubled)
     return Expectation(gain, float(np.hypot(scatter, _OFF + _APART * apart + _LARGE * max(gain, 0.0))))
 
 

@@ -19,10 +19,10 @@ from ...stack import Stack
 from ...stack.scaling import Scaling
 from ...stack.thinning import spread_over
 from . import candidate_config, names_in, spec_of
-from .blend import Evidence, bounded, fit, proven
-from .expectation import expect, mismatch
-from .trials import Answer, answers, change_between, gaps_of, hidden_rows, left_out, looked_at
-from .uncertainty import ErrorModel, Tried, features
+from .decision import decide
+from .expectation import mismatch
+from .trials import Answer, Known, Question, answers, change_between, gaps_of, hidden_rows, left_out, looked_at
+from .uncertainty import ErrorModel, mixed, peaks_of
 
 if TYPE_CHECKING:
     from . import AutoConfig
@@ -39,8 +39,6 @@ _LARGEST_ROUNDING = 1e-4
 """The same for stacks of few grey levels, as mean square of the range: more than that is structure."""
 _BLOCKS = 4
 """Blocks of a large stack on which the methods are tried."""
-_VOXELS = 200_000
-"""Voxels of known sections on which the uncertainty is fitted."""
 
 
 class Auto:
@@ -138,31 +136,30 @@ class Auto:
 
     def _judge(self, blocks: Sequence[Stack], seconds: dict[str, float], report: Report) -> None:
         """Fit the weights, the expected gain and the uncertainty."""
-        names = list(self._candidates)
-        scaling = Scaling.of(images_of(blocks))
-        known = list(self._left_out(blocks, 2, part(report, 0.0, 0.4)))
-        evidence = Evidence.of(known, scaling.scale)
-        prior = proven(names)
-        hidden = self._hidden_rows(blocks, part(report, 0.4, 0.7))
-        rows = (
-            None if hidden is None else (Evidence.of(hidden[0], scaling.scale), Evidence.of(hidden[1], scaling.scale))
-        )
-        real = None if rows is None else rows[0]
-        both = evidence if real is None else evidence.with_rows(real)
-        self._weights = bounded(fit(both, prior, self._config.caution), evidence, real, _exact(blocks[0], scaling))
-        expectation = expect(evidence, rows, self._weights)
-        self._errors = self._fit_errors(blocks, known, hidden, part(report, 0.7, 1.0))
-        shares = {name: float(weight) for name, weight in zip(names, self._weights, strict=True)}
+        names, scaling = list(self._candidates), Scaling.of(images_of(blocks))
+        exact = _exact(blocks[0], scaling)
+        decided = decide(self.ask(blocks, report), names, self._config.caution, scaling.scale, exact)
+        self._weights, self._errors = decided.weights, decided.errors
+        shares = {name: float(weight) for name, weight in zip(names, decided.weights, strict=True)}
         inner = [method.findings() for method in self._candidates.values() if isinstance(method, Explains)]
         warnings = dict.fromkeys(line for each in inner for line in each.warnings)  # two candidates may say the same
         self._findings = Findings(
-            expectation.gain_db,
-            expectation.std_db,
+            decided.gain.gain_db,
+            decided.gain.std_db,
             {"linear": max(0.0, 1.0 - sum(shares.values()))} | shares,
             seconds,
             (*warnings, *mismatch(blocks)),
             {name: value for each in inner for name, value in each.chosen.items()},
         )
+
+    def ask(self, blocks: Sequence[Stack], report: Report = silent) -> Known:
+        """Return what the candidates make of known sections: all that the mixture and what is said of it rest on."""
+        doubled = list(self._left_out(blocks, 2, part(report, 0.0, 0.4)))
+        rows = self._hidden_rows(blocks, part(report, 0.4, 0.7))
+        wider = list(self._left_out(blocks, 4, part(report, 0.7, 0.9)))
+        here = [answer for each in blocks for answer in self._in_gaps(each, len(blocks))]
+        report(Progress(1.0))
+        return Known(doubled, wider, rows, here, middles=not blocks[0].acquisition.is_projection)
 
     def _drafts(self) -> dict[str, Method]:
         """Return the candidates as they are tried: how they compare needs no more."""
@@ -202,66 +199,21 @@ class Auto:
         reach = (stack.grid.spacing or 0.0) / 2 if stack.acquisition.is_projection else 0.0
         for k, share in enumerate(shares.tolist()):
             each = np.stack([found[k] for found in others])
-            values[k], found = self._features(values[k], each, change_between(stack, int(below[k])), share)
+            change = change_between(stack, int(below[k]))
+            mixture, found = mixed(values[k], each, change, share, self._weights)
+            peaks = peaks_of(mixture, values[k], change, share)
             beyond = not depths[0] - reach <= z[k] <= depths[-1] + reach
-            uncertainty[k] = np.nan if self._errors is None or beyond else self._errors.expect(found)
+            uncertainty[k] = np.nan if self._errors is None or beyond else self._errors.expect(found, peaks)
+            values[k] = mixture
         return Sections(values, uncertainty)
 
-    def _fit_errors(
-        self,
-        blocks: Sequence[Stack],
-        known: Sequence[Answer],
-        hidden: tuple[list[Answer], list[Answer]] | None,
-        report: Report,
-    ) -> ErrorModel:
-        """Return how errors go with features at the doubled gap, as they are at the real one."""
-        tried = self._tried(known)
-        model = ErrorModel.fit(tried)
-        far = list(self._left_out(blocks, 4, part(report, 0.0, 0.6)))
-        sections = model.fall(tried, self._tried(far)) if far else None
-        rows = None if hidden is None else model.fall(self._tried(hidden[0]), self._tried(hidden[1]))
-        inner = part(report, 0.6, 1.0)
-        here = [self._found_here(each, len(blocks)) for each in blocks]
-        inner(Progress(1.0))
-        return model.moved(np.concatenate(here), sections, rows)
-
-    def _tried(self, known: Sequence[Answer]) -> Tried:
-        """Return features and errors of the mixture on known sections."""
-        step = max(1, sum(answer.truth.size for answer in known) // _VOXELS)
-        found, errors = [], []
-        for answer in known:
-            mixture, each = self._features(
-                answer.linear, answer.others, answer.change, answer.share, apart=answer.apart
-            )
-            found.append(each.reshape(len(each), -1)[:, ::step].T)
-            errors.append(np.abs(answer.truth - mixture).ravel()[::step])
-        return Tried(np.concatenate(found), np.concatenate(errors))
-
-    def _found_here(self, stack: Stack, blocks: int) -> NDArray[np.float32]:
-        """Return features (n, FEATURES) in the middle of some real gaps of one of so many blocks."""
-        part_of_it = stack.crop(slice(None), looked_at(stack, blocks))
+    def _in_gaps(self, stack: Stack, blocks: int) -> Iterator[Answer]:
+        """Yield what is made of the middle of some real gaps of one of so many blocks; nobody knows what is there."""
+        seen = stack.crop(slice(None), looked_at(stack, blocks))
         gaps = spread_over(np.arange(len(stack.depths) - 1), -(-_GAPS // blocks))
         z = ((stack.depths[gaps] + stack.depths[gaps + 1]) / 2).tolist()
-        plain = self._linear.sections_at(part_of_it, z, report=silent).values
-        others = [each.sections_at(part_of_it, z, report=silent).values for each in self._drafts().values()]
-        found = []
-        for k, gap in enumerate(gaps.tolist()):
-            each = np.stack([values[k] for values in others])
-            found.append(self._features(plain[k], each, change_between(part_of_it, gap), 0.5)[1])
-        return np.concatenate([each.reshape(len(each), -1).T for each in found])
-
-    def _features(
-        self,
-        plain: NDArray[Any],
-        others: NDArray[Any],
-        change: NDArray[np.float32],
-        share: float,
-        *,
-        apart: bool = False,
-    ) -> tuple[NDArray[Any], NDArray[np.float32]]:
-        """Return the mixture (Y, X) and what its errors go with."""
-        mixture = plain + np.tensordot(self._weights.astype(plain.dtype), others - plain, axes=1)
-        return mixture, features(plain, others, mixture, change, share, apart=apart)
+        unknown = np.full((len(z), *seen.voxels.shape[1:]), np.nan, np.float32)
+        yield from answers(Question(seen, z, unknown), self._linear, self._drafts())
 
     def _hidden_rows(self, blocks: Sequence[Stack], report: Report) -> tuple[list[Answer], list[Answer]] | None:
         """Return what becomes of rows hidden in the XY images, at the real and at the doubled gap.

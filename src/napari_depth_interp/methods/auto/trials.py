@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,6 +52,21 @@ class Answer:
     change: NDArray[Any]
     share: float = 0.5
     apart: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """Everything that known sections tell: left-out ones at the doubled and at four times the gap, and hidden rows.
+
+    ``rows`` were hidden at the real and at the doubled gap; None where images are too small. ``here`` are the middles
+    of some real gaps, whose truth is not known (NaN); ``middles``: left-out sections are middles of gaps as well.
+    """
+
+    doubled: Sequence[Answer]
+    wider: Sequence[Answer]
+    rows: tuple[Sequence[Answer], Sequence[Answer]] | None
+    here: Sequence[Answer]
+    middles: bool = True
 
 
 def left_out(stack: Stack, every: int = 2, blocks: int = 1) -> list[Question]:

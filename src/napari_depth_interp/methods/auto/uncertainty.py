@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...metrics.uncertainty import INTERVAL_90
+from .trials import Answer, Known
 
 _SMOOTH = 1.5
 """Pixels: errors are predicted for neighbourhoods."""
@@ -17,14 +18,25 @@ _BANDS = 6
 """Classes of equally many voxels, by what the features predict, in which errors are measured."""
 _LEVEL, _LOWEST_LEVEL = 0.9, 0.7
 """Share of the errors that the interval holds, and the least in a band where others hold more."""
-_WIDER = 1.08
+_WIDER = 1.05
 """Factor of the errors at the real gap: how far they fall is itself not known for sure."""
-_FALL = (0.3, 1.1)
+_FALL = (0.08, 1.1)
 """Bounds of the ratio of errors at the real gap to those at the doubled one."""
+_STEEPER, _FLATTER = 1.3, 0.65
+"""How many times as much errors fall along z as on hidden rows, or as from four times the gap to the doubled one
+(logarithms; benchmarks/proving_ground.py)."""
+_BRIGHT, _AT_MOST = 0.88, 0.95
+"""Share of the errors in the foreground that the interval must hold, unless it would hold more than so many of all."""
+_FEWEST = 30
+"""Voxels of the foreground under which nothing is known of it."""
 _FAINT = 1e-2
 """Share of the mean error below which the errors of a band are as good as none, and say nothing of how they fall."""
 
+_VOXELS = 200_000
+"""Voxels of known sections on which the uncertainty is fitted."""
+
 _TINY = 1e-12
+_ARRAYS = ("weights", "sums", "errors")
 
 Image = NDArray[np.float32]
 Vector = NDArray[np.float64]
@@ -53,12 +65,42 @@ def features(
     return np.stack([*found, np.full_like(linear, depth)])
 
 
+def mixed(
+    linear: Image, others: Image, change: Image, share: float, weights: Vector, *, apart: bool = False
+) -> tuple[NDArray[Any], Image]:
+    """Return the mixture (Y, X) of what linear interpolation and the candidates give, and what its errors go with."""
+    mixture = linear + np.tensordot(weights.astype(linear.dtype), others - linear, axes=1)
+    return mixture, features(linear, others, mixture, change, share, apart=apart)
+
+
+def peaks_of(mixture: NDArray[Any], linear: Image, change: Image, share: float) -> NDArray[Any]:
+    """Return the largest of the mixture and the observed sections above and below: what is bright may be there."""
+    return np.asarray(np.maximum(mixture, linear + change * max(share, 1 - share)))
+
+
 @dataclass(frozen=True, eq=False)
 class Tried:
-    """Voxels of known sections: their features ``found`` (n, FEATURES) and absolute ``errors`` (n,)."""
+    """Voxels of known sections: their features ``found`` (n, FEATURES) and absolute ``errors`` (n,).
+
+    ``peaks`` (n,), see :func:`peaks_of`, and ``truth`` (n,) tell which of them are bright.
+    """
 
     found: Image
     errors: Image
+    peaks: NDArray[Any] | None = None
+    truth: NDArray[Any] | None = None
+
+    @classmethod
+    def of(cls, known: Sequence[Answer], weights: Vector) -> Tried:
+        """Look at a mixture on an even raster of the voxels of known sections."""
+        step = max(1, sum(answer.truth.size for answer in known) // _VOXELS)
+        looked_at = []
+        for each in known:
+            mixture, about = mixed(each.linear, each.others, each.change, each.share, weights, apart=each.apart)
+            peaks = peaks_of(mixture, each.linear, each.change, each.share)
+            flat = (image.ravel()[::step] for image in (np.abs(each.truth - mixture), peaks, each.truth))
+            looked_at.append((about.reshape(len(about), -1)[:, ::step].T, *flat))
+        return cls(*(np.concatenate(values) for values in zip(*looked_at, strict=True)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +112,26 @@ class ErrorModel:
     weights : (FEATURES,) array, 0 or more
     sums, errors : (B,) arrays
         The expected error at sums of features; linear between them, in proportion below and above.
+    bright, factor : float
+        Where a voxel may be as bright as this, so many times the error is expected.
     """
 
     weights: Vector
     sums: Vector
     errors: Vector
+    bright: float = 0.0
+    factor: float = 1.0
+
+    @classmethod
+    def of(cls, known: Known, weights: Vector) -> ErrorModel:
+        """Return how errors of a mixture go with features at the doubled gap, as they are at the real one."""
+        tried = Tried.of(known.doubled, weights)
+        model = cls.fit(tried)
+        sections = model.fall(tried, Tried.of(known.wider, weights)) if known.wider else None
+        rows = None if known.rows is None else model.fall(*(Tried.of(each, weights) for each in known.rows))
+        bright, factor = model.foreground(tried)
+        moved = model.moved(Tried.of(known.here, weights).found, sections, rows)
+        return replace(moved, bright=bright, factor=factor)
 
     @classmethod
     def fit(cls, tried: Tried) -> ErrorModel:
@@ -98,12 +155,36 @@ class ErrorModel:
 
     def as_json(self) -> dict[str, list[float]]:
         """Return the numbers as JSON holds them."""
-        return {name: getattr(self, name).tolist() for name in ("weights", "sums", "errors")}
+        arrays = {name: getattr(self, name).tolist() for name in _ARRAYS}
+        return arrays | {"foreground": [self.bright, self.factor]}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Sequence[float]]) -> ErrorModel:
         """Return a model that was written by :meth:`as_json`."""
-        return cls(*(np.array(values[name], float) for name in ("weights", "sums", "errors")))
+        weights, sums, errors = (np.array(values[name], float) for name in _ARRAYS)
+        return cls(weights, sums, errors, *values.get("foreground", ()))
+
+    def foreground(self, tried: Tried) -> tuple[float, float]:
+        """Return from which intensity on a voxel is in the foreground, and how much larger errors are expected there.
+
+        The interval then holds most errors of voxels that truly are in the foreground, if it does not have to hold too
+        many of all for that: where the truth is bright, errors are not what they are where the mixture is bright.
+        """
+        from skimage.filters import threshold_otsu
+
+        if tried.truth is None or tried.peaks is None or not np.ptp(tried.truth) > 0:
+            return 0.0, 1.0
+        level = float(threshold_otsu(tried.truth))
+        may_be, bright = tried.peaks >= level, tried.truth > level
+        if np.sum(may_be & bright) < _FEWEST:
+            return level, 1.0
+        widths = np.maximum(INTERVAL_90 * self.expect(tried.found.T), _TINY)
+        relative = tried.errors / widths
+        elsewhere = np.sum(relative[bright & ~may_be] <= 1)
+        wanted = (_BRIGHT * bright.sum() - elsewhere) / np.sum(may_be & bright)
+        factor = max(1.0, float(np.quantile(relative[may_be & bright], min(wanted, 1.0))))
+        wide = [f for f in np.linspace(1.0, factor, 9) if np.mean(relative <= np.where(may_be, f, 1.0)) <= _AT_MOST]
+        return level, float(max(wide, default=1.0))
 
     def fall(self, near: Tried, far: Tried) -> Vector:
         """Return in each band the logarithm of the errors across one gap over those across a gap twice as wide.
@@ -119,8 +200,8 @@ class ErrorModel:
         """Return the model for the real gap, where errors are smaller than at the doubled one.
 
         The voxels of which most, or least, is predicted are taken to be the same share of all at both gaps. What is
-        noise does not become smaller with the gap: voxels of little error say how much that is. Sections and rows count
-        one half each.
+        noise does not become smaller with the gap: hidden rows show how much that is, as they are hidden at the real
+        gap too. Left-out sections, from four times the gap to the doubled one, are asked only where there are no rows.
 
         Parameters
         ----------
@@ -128,15 +209,18 @@ class ErrorModel:
             Features at the real gap.
         sections, rows : (B,) arrays or None
             The :meth:`fall` of errors from four times the gap to the doubled one, on left-out sections, and from
-            the doubled to the real one, on hidden rows of the XY images. NaN: not known there.
+            the doubled to the real one, on hidden rows of the XY images. NaN: not known there; then they do not fall.
         """
-        falls = np.array([np.full(_BANDS, np.nan) if each is None else each for each in (sections, rows)])
-        fall = np.nansum(falls, axis=0) / np.maximum(np.isfinite(falls).sum(axis=0), 1)
+        fall = np.zeros(_BANDS)
+        for known, times in ((rows, _STEEPER), (sections, _FLATTER)):
+            if known is not None and np.isfinite(known).any():
+                fall = times * np.nan_to_num(known)
+                break
         errors = _WIDER * self.errors * np.exp(np.clip(fall, *np.log(_FALL)))
         return ErrorModel(self.weights, _means(here @ self.weights), np.maximum.accumulate(errors))
 
-    def expect(self, found: Image) -> Image:
-        """Return the expected absolute error (Y, X) of a section from its features."""
+    def expect(self, found: Image, peaks: NDArray[Any] | None = None) -> Image:
+        """Return the expected absolute error (Y, X) of a section from its features, and how bright it may be."""
         sums = np.tensordot(self.weights.astype(np.float32), found, axes=1)
         expected = np.interp(sums, self.sums, self.errors)
         low, high = self.sums[0], self.sums[-1]
@@ -144,6 +228,8 @@ class ErrorModel:
             expected = np.where(sums < low, self.errors[0] * sums / low, expected)
         if high > 0:
             expected = np.where(sums > high, self.errors[-1] * sums / high, expected)
+        if peaks is not None and self.factor > 1:
+            expected = np.where(peaks >= self.bright, self.factor * expected, expected)
         return np.asarray(expected, np.float32)
 
 

@@ -81,7 +81,6 @@ class SectionSR:
         self._floor = Floor()
         self._depths = np.zeros(0)
         self._network: RowNet | None = None
-        self._unblurred: RowNet | None = None
         self._why = ""
         self._pixel = 1.0
         self._flips = 4 if config.flips else 1
@@ -103,7 +102,7 @@ class SectionSR:
         if again:
             self._fit(blocks, whole, max(1, self._config.training_steps // _REFIT), report)
             return
-        self._network = self._unblurred = None
+        self._network = None
         self.axial_blur = self._config.axial_blur or 0.0
         begun = self._starts_ready(exact=not whole.acquisition.is_projection)
         training_steps = self._config.training_steps * (1 if begun else _FROM_SCRATCH)
@@ -147,8 +146,7 @@ class SectionSR:
 
     def state(self) -> State:
         """Return the networks, the scale, and what the images were like."""
-        networks = {"network": self._network, "unblurred": self._unblurred}
-        known = {name: _state_of(each) for name, each in networks.items() if each is not None}
+        known = {} if self._network is None else {"network": _state_of(self._network)}
         values = {
             "scale": self.scale,
             "axial_blur": self.axial_blur,
@@ -167,8 +165,7 @@ class SectionSR:
         self._bounds = Bounds.from_json(values["bounds"])
         self._floor = Floor(float(values["floor"]))
         self._pixel, self._depths = stack.pixel, stack.depths
-        networks = [self._restored(state.part(name)) for name in ("network", "unblurred")]
-        self._network, self._unblurred = networks
+        self._network = self._restored(state.part("network"))
 
     def _restored(self, state: State) -> RowNet | None:
         if not state.arrays:
@@ -210,7 +207,7 @@ class SectionSR:
         self._network = fit(blurred, self._patches(images, blur, blocks[0]), plan, self._runtime.seed, report)
         after = self._errors_at(octave, blocks, images.device, silent)
         if 10 * math.log10(before[0] / after[0]) > _BETTER:
-            self._unblurred, self.axial_blur = plain, blur
+            self.axial_blur = blur
         else:
             self._network = plain
 
@@ -236,10 +233,9 @@ class SectionSR:
         return ""
 
     def in_plane(self) -> SectionSR:
-        """Return the network that knows no axial blur, told the true distance of rows."""
+        """Return the same network, told the true distance of rows; with an axial blur, for rows that are blurred so."""
         same = copy.copy(self)
         same.scale = 1.0
-        same._network = self._unblurred or self._network
         return same
 
     def draft(self) -> SectionSR:
@@ -252,7 +248,8 @@ class SectionSR:
         """Say so where nothing could be learned, and which axial blur was found."""
         if self._why:
             return Findings(warnings=(f"section_sr is linear interpolation here: {self._why}",))
-        return Findings(chosen={"axial blur of section_sr": self.axial_blur} if self._unblurred else {})
+        found = self._config.axial_blur is None and self.axial_blur > 0
+        return Findings(chosen={"axial blur of section_sr": self.axial_blur} if found else {})
 
     def sections_at(self, stack: Stack, z: Sequence[float], *, report: Report = silent) -> Sections:
         """Return linear interpolation plus what the XZ and the YZ planes add.
