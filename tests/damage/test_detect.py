@@ -72,7 +72,7 @@ class TestEveryKind:
 class TestNoDamage:
     @pytest.mark.parametrize("specimen", ["organoid", "vessels", "dendrites"])
     def test_in_simulated_tissue(self, specimen):
-        assert found_in(simulate(specimen, shape=(40, 96, 96), seed=2).observed).found == []
+        assert found_in(simulate(specimen, shape=(32, 72, 72), seed=2).observed).found == []
 
     def test_in_empty_ends(self):
         stack = np.zeros((30, 72, 72), "uint16")

@@ -92,8 +92,10 @@ class Mending:
             values = [_remedied(case, step.damage.kind) for case in made]
         if step.action == "correct" or (step.action == "fill" and step.damage.kind == "saturated"):
             values, step = self._judged(dataset, step, made, values, damaged)
-        for spot, mended in zip(spots, values, strict=step.action != "leave"):
-            self.mended[spot] = stored(mended, dataset, spot, step)
+        for spot in spots:  # of an earlier round
+            self.mended.pop(spot, None)
+        if step.action != "leave":
+            self.mended |= {spot: stored(each, dataset, spot, step) for spot, each in zip(spots, values, strict=True)}
         known = [each for each in errors if each is not None]
         return replace(step, error=float(np.mean(known)) if known and step.action in LOST else None)
 
