@@ -11,9 +11,7 @@ from qtpy.QtWidgets import QComboBox, QGroupBox, QLabel, QLineEdit, QSpinBox, QW
 
 from ...errors import DepthInterpError, RequestError
 from ...evaluation.holdout import Protocol
-from ...run.settings import Settings
 from ...stack import Dataset
-from ..boxes.align_choice import AlignChoice
 from ..boxes.data_range import DataRangeEdit
 from ..layers import adopt
 from ..layers.watch import LayerListWatch
@@ -78,7 +76,6 @@ class ProtocolBox(QGroupBox):
         self._words.setObjectName("summary")
         self._words.setWordWrap(True)
         self._range = DataRangeEdit()
-        self._align = AlignChoice(Settings)
         self._build()
         self._layer_list = LayerListWatch(viewer, self._refresh_layers)
         self._refresh_layers()
@@ -119,11 +116,6 @@ class ProtocolBox(QGroupBox):
             If the text is no pair of numbers.
         """
         return self._range.value()
-
-    @property
-    def align(self) -> str:
-        """How the kept sections are aligned first: none, translation or rigid."""
-        return self._align.value()
 
     @property
     def reference_layer(self) -> Layer | None:
@@ -167,13 +159,11 @@ class ProtocolBox(QGroupBox):
         form.addRow("Reference layer", self._reference)
         form.addRow(self._words)
         form.addRow("Data range", self._range)
-        form.addRow("Align sections", self._align)
         self._form = form
         self._kind.currentIndexChanged.connect(self._kind_chosen)
         for signal in (self._every.valueChanged, self._sections.textChanged, self._range.textChanged):
             signal.connect(self._changed)
-        for chosen in (self._reference, self._align):
-            chosen.currentIndexChanged.connect(self._changed)
+        self._reference.currentIndexChanged.connect(self._changed)
 
     def _kind_chosen(self, *_: Any) -> None:
         kind = self._kind.currentData()

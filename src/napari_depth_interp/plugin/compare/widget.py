@@ -85,7 +85,7 @@ class CompareMethods(JobWidget):
         RequestError
             If a value does not fit.
         """
-        return make_settings(device=preference("device"), align=self.protocol.align, **self.stack.values())
+        return make_settings(device=preference("device"), **self.stack.values())
 
     def question(self) -> Question:
         """Return what the boxes ask for.

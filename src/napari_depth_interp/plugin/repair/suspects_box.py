@@ -24,7 +24,6 @@ from qtpy.QtWidgets import (
 
 from ...damage.settings import RepairSettings
 from ...run.settings import describe
-from ..boxes.align_choice import AlignChoice
 from ..qt_helpers import PROBLEM_COLOUR, add_choice, growing_form, let_shrink, list_of_rows, say
 from .task import SIDE, Strip
 
@@ -89,7 +88,10 @@ class SuspectsBox(QGroupBox):
         self._add.setToolTip("<qt>List a section that was not found: it is then made anew.</qt>")
         self._gaps = QCheckBox("Also several in a row")
         self._gaps.setToolTip(f"<qt>{describe('gaps', RepairSettings)}</qt>")
-        self._align = AlignChoice(RepairSettings)
+        self._align = QComboBox()
+        for text, kind in (("no", "none"), ("sideways", "translation"), ("sideways and turned", "rigid")):
+            self._align.addItem(text, kind)
+        self._align.setToolTip(f"<qt>{describe('align', RepairSettings)}</qt>")
         form = growing_form()
         form.addRow("Align sections", self._align)
         layout = QVBoxLayout(self)
@@ -114,7 +116,7 @@ class SuspectsBox(QGroupBox):
     @property
     def align(self) -> str:
         """How all sections are aligned afterwards: none, translation or rigid."""
-        return self._align.value()
+        return str(self._align.currentData())
 
     def those(self, choice: str) -> list[int]:
         """Return the sections for which this is chosen."""
