@@ -194,7 +194,7 @@ class TestLooks:
         for name in ("psnr", "ssim", "ms_ssim", "dice", "gradient_z", "flicker", "frc_xz"):
             assert any(CATALOGUE[name].help in tip for tip in tips), name
         assert all(column(widget, "SSIM", Qt.ItemDataRole.ToolTipRole))
-        assert column(widget, "method", Qt.ItemDataRole.ToolTipRole)[0].startswith("<qt>")
+        assert column(widget, "Method", Qt.ItemDataRole.ToolTipRole)[0].startswith("<qt>")
 
     def test_the_preset_has_a_column_when_there_is_one(self, qtbot, slow, widget, stack):
         compare(qtbot, widget)
