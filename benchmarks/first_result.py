@@ -77,7 +77,13 @@ class Hand:
 
     def row(self, what: str) -> list[str]:
         """Return a line of the table for where the session is now."""
-        return [what, str(self.clicks), str(self.keys), f"{time.time() - self._started:.1f}"]
+        return [
+            what,
+            str(self.clicks),
+            str(self.keys),
+            f"{time.time() - self._started:.1f}",
+            f"{time.process_time():.1f}",
+        ]
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = _LONGEST) -> None:
@@ -139,7 +145,7 @@ def session(stack: Path, method: str, started: float) -> None:
     hand.click(find(dock.bar, QPushButton, "save result"))
     wait_until(lambda: target.exists() and dock.job is None)
     steps.append(hand.row("the file is saved"))
-    print(markdown_table([f"method {method}: until ...", "clicks", "keys", "s"], steps))
+    print(markdown_table([f"method {method}: until ...", "clicks", "keys", "s", "processor s"], steps))
     viewer.close()
 
 

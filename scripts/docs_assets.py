@@ -165,6 +165,13 @@ class Recorder:
         self.frames.append(picture.resize((self._width, height), Image.Resampling.LANCZOS))
         self.milliseconds.append(milliseconds)
 
+    def thin(self, first: int, most: int) -> None:
+        """Keep some of the pictures since the ``first`` one, evenly spread: on a slow machine a run takes longer."""
+        count = len(self.frames) - first
+        kept = [first + i * count // most for i in range(most)] if count > most else range(first, first + count)
+        self.frames[first:] = [self.frames[i] for i in kept]
+        self.milliseconds[first:] = [self.milliseconds[i] for i in kept]
+
     def save(self, path: Path) -> None:
         """Write an animated GIF with one palette for all frames, so that only what changes is stored."""
         from PIL import Image
@@ -233,12 +240,14 @@ def _run(widget: Any, recorder: Recorder, every: float) -> None:
     settle()
     recorder.shoot(900, widget.bar._run)
     widget.bar._run.click()
+    first = len(recorder.frames)
     while widget.job is not None:
         end = time.monotonic() + every
         while widget.job is not None and time.monotonic() < end:
             settle(0.1)
         if widget.job is not None:
             recorder.shoot(350)
+    recorder.thin(first, 12)
     settle()
     recorder.shoot(1800)
 

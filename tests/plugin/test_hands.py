@@ -1,9 +1,11 @@
 """What hands expect of a window: the wheel scrolls, Tab goes on, docks fit, the dock follows the selected layer."""
 
+import threading
+
 import numpy as np
 import pytest
 from controls import find, press, read
-from drive import run, sparse_tiff
+from drive import choose, finish, opened, run, sparse_tiff
 from napari.settings import get_settings
 from napari.utils.action_manager import action_manager
 from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QThreadPool, QUrl
@@ -25,6 +27,7 @@ from qtpy.QtWidgets import (
 
 from napari_depth_interp.plugin.folding import Fold
 from napari_depth_interp.plugin.shortcuts import SHORTCUTS
+from napari_depth_interp.progress import Progress
 
 PLUGIN = "napari-depth-interp"
 TITLES = (
@@ -72,6 +75,21 @@ def clipped(area):
         if each.isVisible() and each.text() and not fits:
             found.append(each.text())
     return found
+
+
+def places_of_buttons(inside):
+    """Return x, y, width and height in the window of each button that is shown, once they have been laid out."""
+    found, before = [], None
+    while found != before:
+        QTest.qWait(60)
+        shown = [each for each in inside.findChildren(QPushButton) if each.isVisible()]
+        before, found = found, [(*_place(each), each.width(), each.height()) for each in shown]
+    return np.array(found)
+
+
+def _place(widget):
+    at = widget.mapTo(widget.window(), QPoint(0, 0))
+    return at.x(), at.y()
 
 
 def window_of(viewer):
@@ -208,6 +226,54 @@ class TestRoom:
         assert read(widget.bar, "run") == "Run on a very long name of R…"
         viewer.layers[0].name = "R&D"
         assert read(widget.bar, "run") == "Run on R&D"
+
+
+class TestButtons:
+    @pytest.mark.parametrize("title", TITLES)
+    def test_stay_where_they_are_whatever_a_dock_does(self, qtbot, shown_viewer, title):
+        window_of(shown_viewer).resize(1280, 800)
+        bar = docked(shown_viewer, title).bar
+        widget, go_on, places = bar.parentWidget(), threading.Event(), []
+
+        def work(report):
+            report(Progress(0.3, "working on something of which there is more to be said than a line has room for"))
+            go_on.wait(10)
+
+        qtbot.waitUntil(lambda: bar.isVisible() and not bar.visibleRegion().isEmpty())
+        QTest.qWait(100)
+        places.append(places_of_buttons(bar))
+        bar.set_ready(True)
+        places.append(places_of_buttons(bar))
+        widget.start_job(work, "working", bar.say)
+        qtbot.waitUntil(lambda: "room for" in read(bar, "message"))
+        places.append(places_of_buttons(bar))
+        go_on.set()
+        qtbot.waitUntil(lambda: widget.job is None)
+        bar.set_saveable(True)
+        bar.say_failed("what failed is said in some lines: " + 20 * "so many words, ")
+        places.append(places_of_buttons(bar))
+        assert len(places[0]) > 0
+        for each in places[1:]:
+            np.testing.assert_array_equal(each, places[0])
+        window_of(shown_viewer).resize(900, 650)
+
+    def test_stay_where_they_are_through_a_run(self, qtbot, shown_viewer, slow, tmp_path):
+        window_of(shown_viewer).resize(1280, 800)
+        widget = docked(shown_viewer)
+        opened(widget, tmp_path / "a.tif")
+        widget.compute.set_scoring(2)
+        choose(widget, method="slow", preset="balanced")
+        widget.tabs.setCurrentIndex(1)
+        QTest.qWait(100)
+        before = places_of_buttons(widget)
+        QTest.mouseClick(find(widget.bar, "run"), Qt.MouseButton.LeftButton)
+        qtbot.waitUntil(lambda: "fitting" in read(widget.bar, "message"))
+        during = places_of_buttons(widget)
+        finish(qtbot, widget)
+        assert widget.runs.plot.graph().isVisible()
+        for each in (during, places_of_buttons(widget)):
+            np.testing.assert_allclose(each, before, atol=1)  # a pixel, from what is rounded
+        window_of(shown_viewer).resize(900, 650)
 
 
 class TestTab:

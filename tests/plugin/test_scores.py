@@ -175,6 +175,7 @@ class TestParts:
         first, second = run(qtbot, widget), run(qtbot, widget, method="cubic")
         find(widget.runs, "Runs").selectRow(0)
         truth = shown_part(widget, "Truth")
+        viewer.dims.set_point(0, 6.0)
         press(widget.runs, "Remove run")
         assert widget.runs.runs == [second]
         assert [layer.name for layer in viewer.layers] == ["a", "a cubic"]
@@ -185,6 +186,11 @@ class TestParts:
         assert cells(widget, 0)[0] == "a linear"
         assert not find(widget.runs, "Undo remove").isEnabled()
         assert find(widget.runs, "Truth").isChecked()
+        assert viewer.dims.point[0] == 6.0
+
+    def test_before_a_run_there_is_nothing_to_show(self, widget):
+        names = ("Truth", "Restored", "Error", "Uncertainty", "Beside input", "Remove run")
+        assert [name for name in names if find(widget.runs, name).isEnabled()] == []
 
 
 class TestPlot:

@@ -52,6 +52,12 @@ class TestPlanes:
         np.testing.assert_allclose(camera.angles, (10, 20, 30))
         press(widget.runs, "XY")
 
+    def test_the_section_stays(self, viewer, widget, done):
+        viewer.dims.set_point(0, 5.0)
+        for name in ("Beside input", "XZ", "3-D", "XY"):
+            press(widget.runs, name)
+        assert viewer.dims.point[0] == 5.0
+
     def test_the_buttons_follow_the_viewer(self, viewer, widget, done):
         viewer.dims.ndisplay = 3
         assert pressed(widget.runs) == ["3-D"]

@@ -144,10 +144,10 @@ class Plot(QWidget):
     def _show_names(self, names: Sequence[tuple[str, str, str]]) -> None:
         """Write the curves' names above the plot, each with its symbol."""
         words = (
-            f"<span style='color: {colour}'>{_SYMBOLS[symbol]}</span> {name.replace(' ', NO_BREAK)}"
+            f"<span style='color: {colour}'>{_SYMBOLS[symbol]}</span>{NO_BREAK}{name.replace(' ', NO_BREAK)}"
             for name, colour, symbol in names
         )
-        self._names.setText("&nbsp; ".join(words))
+        self._names.setText(f"{NO_BREAK} ".join(words))
 
     def save(self, path: Path) -> None:
         """Write the plot as a PNG.

@@ -37,7 +37,7 @@ def column(widget, heading, role=Qt.ItemDataRole.DisplayRole):
 def bold(widget, heading):
     """Return the methods whose number is bold."""
     fonts = column(widget, heading, Qt.ItemDataRole.FontRole)
-    return [name for name, font in zip(column(widget, "method"), fonts, strict=True) if font.bold()]
+    return [name for name, font in zip(column(widget, "Method"), fonts, strict=True) if font.bold()]
 
 
 def click(qtbot, widget, method, modifier=Qt.KeyboardModifier.NoModifier):

@@ -135,6 +135,13 @@ class TestCommand:
             each.volume["psnr"] for each in done.scores.methods
         ]
 
+    def test_of_sections_that_are_aligned_first(self, qtbot, widget, stack):
+        pick(widget.more, "Align sections", "translation")
+        aligned = compare(qtbot, widget, "linear")
+        assert aligned.question.settings.align == "translation"
+        press(widget.scores, "Copy as command")
+        assert QApplication.clipboard().text().endswith(" --align translation")
+
     @pytest.mark.parametrize(
         ("protocol", "words"),
         [

@@ -34,17 +34,17 @@ class TestNumbers:
     def test_they_are_those_of_the_library(self, finished, expected):
         widget = finished(*METHODS).widget
         linear = expected.of("linear")
-        assert column(widget, "method") == ["linear", "cubic", "nearest"]
+        assert column(widget, "Method") == ["linear", "cubic", "nearest"]
         for heading, average, name, digits in (
             ("PSNR (dB)", "volume", "psnr", 2), ("PSNR fg", "volume", "psnr_fg", 2), ("SSIM", "mean", "ssim", 3),
-            ("MS-SSIM", "mean", "ms_ssim", 3), ("Dice", "mean", "dice", 3), ("gradient", "volume", "gradient_z", 3),
-            ("flicker", "volume", "flicker", 3), ("FRC XZ", "volume", "frc_xz", 3),
+            ("MS-SSIM", "mean", "ms_ssim", 3), ("Dice", "mean", "dice", 3), ("Gradient", "volume", "gradient_z", 3),
+            ("Flicker", "volume", "flicker", 3), ("FRC XZ", "volume", "frc_xz", 3),
         ):  # fmt: skip
             values = [getattr(each, average)[name] for each in expected.methods]
             shown = [None if text == "–" else float(text) for text in column(widget, heading)]
             for value, text in zip(values, shown, strict=True):
                 assert text is None if value is None else text == pytest.approx(value, abs=0.6 * 10**-digits), heading
-        gains = column(widget, "over linear")
+        gains = column(widget, "Over linear")
         assert gains[0] == "baseline"
         assert gains[1].startswith(f"{expected.of('cubic').gain_over(linear):+.2f}")
 
@@ -103,26 +103,26 @@ class TestFilling:
     def test_rows_come_while_the_rest_still_runs(self, qtbot, slow, widget, stack):
         widget.methods.set_methods(["linear", "cubic", "slow:best"])
         press(widget.bar, "run")
-        qtbot.waitUntil(lambda: column(widget, "method") == ["linear", "cubic"], timeout=5000)
+        qtbot.waitUntil(lambda: column(widget, "Method") == ["linear", "cubic"], timeout=5000)
         assert widget.job is not None
         assert front_page(widget) is widget.scores
-        assert column(widget, "over linear")[0] == "baseline"
+        assert column(widget, "Over linear")[0] == "baseline"
         assert len(graph(widget.scores.plots.sections).listDataItems()) == 2
         widget.scores.table.choose("cubic")
         assert "a cubic restored" in widget.viewer.layers
         widget.cancel()
         finish(qtbot, widget)
         assert "cancelled; 2 methods done" in read(widget.bar, "message")
-        assert column(widget, "method") == ["linear", "cubic"]
+        assert column(widget, "Method") == ["linear", "cubic"]
 
     def test_gains_appear_when_linear_comes_last(self, qtbot, widget, stack):
         compare(qtbot, widget, "cubic", "linear")
-        assert column(widget, "over linear")[1] == "baseline"
-        assert column(widget, "over linear")[0] != "–"
+        assert column(widget, "Over linear")[1] == "baseline"
+        assert column(widget, "Over linear")[0] != "–"
 
     def test_without_linear_there_is_no_gain(self, qtbot, widget, stack):
         compare(qtbot, widget, "cubic", "nearest")
-        assert column(widget, "over linear") == ["–", "–"]
+        assert column(widget, "Over linear") == ["–", "–"]
         assert "Linear interpolation was not among the methods" in read(widget.scores, "summary")
 
     def test_a_second_comparison_takes_the_place_of_the_first(self, qtbot, viewer, widget, stack):
@@ -131,7 +131,7 @@ class TestFilling:
         widget.scores.table.choose("cubic")
         first = viewer.layers["a cubic restored"]
         compare(qtbot, widget, "linear", "nearest")
-        assert column(widget, "method") == ["linear", "nearest"]
+        assert column(widget, "Method") == ["linear", "nearest"]
         assert first in viewer.layers
         assert not first.visible
         widget.scores.table.choose("nearest")
@@ -143,8 +143,8 @@ class TestLooks:
         compare(qtbot, widget, "linear", "cubic", "nearest", "slow:fast")
         widget.scores.table.choose("cubic")
         for heading, key in (
-            ("PSNR (dB)", lambda each: each.volume["psnr"]), ("time", lambda each: each.seconds),
-            ("over linear", lambda each: each.volume["psnr"]),
+            ("PSNR (dB)", lambda each: each.volume["psnr"]), ("Time", lambda each: each.seconds),
+            ("Over linear", lambda each: each.volume["psnr"]),
         ):  # fmt: skip
             for order in (ASCENDING, DESCENDING):
                 sort(widget, heading, order)
@@ -166,19 +166,19 @@ class TestLooks:
         for order in (ASCENDING, DESCENDING):
             sort(widget, "PSNR (dB)", order)
             assert column(widget, "PSNR (dB)")[-1] == "–"
-        assert column(widget, "over linear")[column(widget, "method").index("nearest")] == "worse"
+        assert column(widget, "Over linear")[column(widget, "Method").index("nearest")] == "worse"
 
     def test_the_best_is_bold_and_what_is_worse_than_linear_said_in_words_and_colour(self, finished):
         done = finished(*METHODS)
         widget, scores = done.widget, done.comparison.scores
         best = max(scores.methods, key=lambda each: each.volume["psnr"]).method
-        assert bold(widget, "PSNR (dB)") == bold(widget, "over linear") == [best]
+        assert bold(widget, "PSNR (dB)") == bold(widget, "Over linear") == [best]
         nearest_to_one = min(scores.methods, key=lambda each: abs(each.volume["gradient_z"] - 1)).method
-        assert bold(widget, "gradient") == [nearest_to_one]
-        assert bold(widget, "time") == [min(scores.methods, key=lambda each: each.seconds).method]
-        assert bold(widget, "method") == []
-        texts = column(widget, "over linear")
-        colours = column(widget, "over linear", Qt.ItemDataRole.ForegroundRole)
+        assert bold(widget, "Gradient") == [nearest_to_one]
+        assert bold(widget, "Time") == [min(scores.methods, key=lambda each: each.seconds).method]
+        assert bold(widget, "Method") == []
+        texts = column(widget, "Over linear")
+        colours = column(widget, "Over linear", Qt.ItemDataRole.ForegroundRole)
         assert texts[2].endswith(" worse")
         assert colours[2].name() == "#e0803a"
         assert colours[0] is None
@@ -194,12 +194,12 @@ class TestLooks:
         for name in ("psnr", "ssim", "ms_ssim", "dice", "gradient_z", "flicker", "frc_xz"):
             assert any(CATALOGUE[name].help in tip for tip in tips), name
         assert all(column(widget, "SSIM", Qt.ItemDataRole.ToolTipRole))
-        assert column(widget, "method", Qt.ItemDataRole.ToolTipRole)[0].startswith("<qt>")
+        assert column(widget, "Method", Qt.ItemDataRole.ToolTipRole)[0].startswith("<qt>")
 
     def test_the_preset_has_a_column_when_there_is_one(self, qtbot, slow, widget, stack):
         compare(qtbot, widget)
         assert widget.scores.table.isColumnHidden(1)
         compare(qtbot, widget, "linear", "slow:fast")
-        assert column(widget, "preset") == ["", "fast"]
+        assert column(widget, "Preset") == ["", "fast"]
         assert not widget.scores.table.isColumnHidden(1)
-        assert "the preset fast" not in column(widget, "method")
+        assert "the preset fast" not in column(widget, "Method")

@@ -71,7 +71,7 @@ class TestCancel:
         widget.cancel()
         finish(qtbot, widget)
         compare(qtbot, widget, "linear", "cubic")
-        assert column(widget, "method") == ["linear", "cubic"]
+        assert column(widget, "Method") == ["linear", "cubic"]
 
     def test_a_second_run_is_not_started_beside_the_first(self, qtbot, widget, stack, tmp_path):
         start(qtbot, widget)
@@ -91,7 +91,7 @@ class TestErrors:
         finish(qtbot, widget)
         assert "RuntimeError: the fit went wrong" in read(widget.bar, "message")
         assert any("the fit went wrong" in message for message in said("error"))
-        assert column(widget, "method") == ["linear"]
+        assert column(widget, "Method") == ["linear"]
         assert is_ready(widget)
 
     def test_out_of_memory_gets_advice(self, qtbot, widget, stack, slow, monkeypatch):
@@ -125,7 +125,7 @@ class TestChangesDuringARun:
         viewer.layers.remove("a")
         finish(qtbot, widget)
         assert "changed or removed during the run" in read(widget.bar, "message")
-        assert column(widget, "method") == ["linear", "slow"]
+        assert column(widget, "Method") == ["linear", "slow"]
         press(widget.scores, "Truth")
         widget.scores.table.choose("linear")
         np.testing.assert_array_equal(viewer.layers["a truth"].data, stack)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from compared import Finished, click, compare, visible
-from controls import cursor_at, drawn_curves, find, graph, pick, point_labels, press, shows
+from controls import cursor_at, drawn_curves, find, graph, pick, point_labels, press, read, shows
 from qtpy.compat import isalive
 from qtpy.QtCore import QPoint, QPointF, Qt
 
@@ -38,6 +38,8 @@ class TestLayers:
 
     def test_a_click_shows_the_layers_of_its_row(self, qtbot, shown):
         viewer, widget, voxels = shown
+        assert "slow (fast)" in read(widget.scores, "summary")
+        assert "slow:fast" not in read(widget.scores, "summary")
         click(qtbot, widget, "cubic")
         assert visible(viewer) == ["a", "a cubic restored", "a cubic absolute error"]
         click(qtbot, widget, "slow:fast")

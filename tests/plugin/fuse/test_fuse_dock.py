@@ -37,7 +37,7 @@ def tick_stack(dock, name):
 
 def test_fuses_files_shows_how_they_fit_and_saves(qtbot, viewer, dock, tmp_path):
     assert not find(dock.bar, "run").isEnabled()
-    assert "tick two or more" in read(dock.stacks, "stacks summary")
+    assert "none is ticked" in read(dock.stacks, "stacks summary")
     paths = write_stacks(tmp_path, 2)
     viewer.open(paths, plugin=PLUGIN)  # each is ticked: its file says how it lies
     assert read(dock.stacks, "stacks summary") == "2 stacks become 32 x 32 x 32 voxels of 1 mm"
@@ -53,6 +53,7 @@ def test_fuses_files_shows_how_they_fit_and_saves(qtbot, viewer, dock, tmp_path)
     assert column_texts(table, 0) == ["axial", "coronal"]
     assert column_texts(table, 1) == ["reference", "0.00 mm"]
     assert "held-out sections" in read(dock.quality, "quality")
+    assert read(dock.bar, "message").startswith("axial fused: 2 stacks fused in ")  # what to beware of is on the page
     press(dock.quality, "Overlay")
     over = viewer.layers["axial fused with coronal"]
     assert over.data.shape == fused.data.shape
@@ -65,7 +66,7 @@ def test_fuses_files_shows_how_they_fit_and_saves(qtbot, viewer, dock, tmp_path)
     assert np.array_equal(np.asarray(nibabel.load(tmp_path / "out.nii.gz").dataobj).T, fused.data)
     assert (tmp_path / "out-uncertainty.nii.gz").exists()
     assert list((tmp_path / "out-transforms").iterdir())
-    press(dock, "Copy command")
+    press(dock, "Copy as command")
     words = shlex.split(QApplication.clipboard().text())
     assert words[:2] == ["depth-interp", "fuse"]
     assert words[2:4] == [str(path) for path in paths]

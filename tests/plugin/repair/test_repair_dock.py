@@ -57,8 +57,8 @@ class TestFinding:
     def test_lists_the_damaged_sections_beside_their_neighbours(self, found):
         assert read(found.search, "summary") == "3 sections are suspected among 18"
         assert rows(found) == [
-            f"{MISSING}: missing\nmade anew from its neighbours",
-            f"{COPY}: duplicate\nmade anew from its neighbours",
+            f"{MISSING}: missing\nmade anew",
+            f"{COPY}: duplicate\nmade anew",
             f"{TORN}: partial\nlost part filled in",
         ]
         assert read(found.suspects, "summary") == "2 to make anew, 1 to fill in part"
@@ -209,7 +209,7 @@ class TestRepairing:
     def test_a_section_is_added_by_hand(self, qtbot, viewer, found):
         viewer.dims.set_point(0, 2.0 * 15)
         press(found.suspects, "add section")
-        assert rows(found)[-1] == "15: named\nmade anew from its neighbours"
+        assert rows(found)[-1] == "15: named\nmade anew"
         for section in ALL:
             choose(found, section, "Keep")
         new = repair(qtbot, found)
@@ -223,7 +223,7 @@ class TestRepairing:
         assert rows(found)[:2] == [f"{MISSING}: missing\nleft as it is", f"{MISSING + 1}: named\nleft as it is"]
         assert "'Also several in a row' makes both anew" in table(found).item(0, 0).toolTip()
         tick(found.suspects, "Also several in a row")
-        assert rows(found)[0] == f"{MISSING}: missing\nmade anew from its neighbours"
+        assert rows(found)[0] == f"{MISSING}: missing\nmade anew"
         new = repair(qtbot, found)
         assert new.metadata[RECORD_KEY]["repaired"] == sorted([*ALL, MISSING + 1])
 

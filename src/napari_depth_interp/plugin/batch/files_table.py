@@ -42,16 +42,16 @@ def remark(row: FileRecord) -> str:
 
 
 _COLUMNS = (
-    _Column("file", "Path below the folder.", lambda row, _: row.file.replace("\n", "\N{RETURN SYMBOL}")),
+    _Column("File", "Path below the folder.", lambda row, _: row.file.replace("\n", "\N{RETURN SYMBOL}")),
     _Column(
-        "state", "What has become of it.",
+        "State", "What has become of it.",
         lambda row, fraction: f"{row.state} {fraction:.0%}" if row.state == State.RUNNING else str(row.state),
     ),
-    _Column("time (s)", "From reading to writing.", lambda row, _: _number(row.seconds, ".1f"), True),
+    _Column("Time (s)", "From reading to writing.", lambda row, _: _number(row.seconds, ".1f"), True),
     _Column("PSNR", "Of all hidden sections together, in dB.", lambda row, _: _number(row.psnr, ".2f"), True),
-    _Column("gain", "PSNR above linear interpolation, in dB.", lambda row, _: _gain(row), True),
+    _Column("Gain", "PSNR above linear interpolation, in dB.", lambda row, _: _gain(row), True),
     _Column(
-        "remark", "Why it failed or was skipped, or what the method warns of.",
+        "Remark", "Why it failed or was skipped, or what the method warns of.",
         lambda row, _: remark(row),
     ),
 )  # fmt: skip

@@ -76,8 +76,7 @@ class StackBox(QGroupBox):
         place_only: bool = False,
     ) -> None:
         super().__init__("Stack")
-        self._viewer, self._takes_labels = viewer, takes_labels
-        self._place_only = place_only
+        self._viewer, self._takes_labels, self._place_only = viewer, takes_labels, place_only
         self._dataset: Dataset | None = None
         self._problem = ""
         self._depths: list[float] | None = None
@@ -131,8 +130,7 @@ class StackBox(QGroupBox):
         if self.layer is None:
             raise DepthInterpError("there is no image layer; open a stack, or drop one here")
         self._part.check()
-        layers = self.layers
-        return joined([to_dataset(each) for each in layers], layers)
+        return joined([to_dataset(each) for each in self.layers], self.layers)
 
     def described(self, settings: Settings) -> Dataset:
         """Return the last seen stack with what the settings add."""

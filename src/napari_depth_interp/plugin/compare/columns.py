@@ -56,23 +56,23 @@ def columns_for(unit: str | None, *, lpips: bool) -> list[Column]:
     """Return the columns of a comparison on a stack with this unit of length."""
     scores = [
         _score("psnr", "pooled", "PSNR\n(dB)"),
-        Column("over linear\n(dB)", "PSNR above linear interpolation's, pooled.", lambda row: row.gain, _gain, max),
+        Column("Over linear\n(dB)", "PSNR above linear interpolation's, pooled.", lambda row: row.gain, _gain, max),
         _score("ssim", "mean", "SSIM"),
         _score("psnr_fg", "pooled", "PSNR fg\n(dB)"),
         _score("ms_ssim", "mean", "MS-SSIM"),
         _score("dice", "mean", "Dice"),
-        _score("gradient_z", "whole", "gradient\nalong z"),
-        _score("flicker", "whole", "flicker"),
+        _score("gradient_z", "whole", "Gradient\nalong z"),
+        _score("flicker", "whole", "Flicker"),
         _score("frc_xz", "whole", f"FRC XZ\n({unit_of(unit) or 'voxels'})"),
         *([_score("lpips", "mean", "LPIPS")] if lpips else []),
     ]
     return [
-        Column("method", "The method's name on the command line.", _method, _method),
-        Column("preset", "Time against quality.", _preset, _preset),
+        Column("Method", "The method's name on the command line.", _method, _method),
+        Column("Preset", "Time against quality.", _preset, _preset),
         *scores,
-        Column("time\n(s)", "Computing time, without the scoring.", lambda row: row.scores.seconds, _seconds, min),
+        Column("Time\n(s)", "Computing time, without the scoring.", lambda row: row.scores.seconds, _seconds, min),
         Column(
-            "memory\n(MB)",
+            "Memory\n(MB)",
             "Largest memory of this program during the run.",
             lambda row: row.scores.peak_memory_mb,
             lambda row: f"{row.scores.peak_memory_mb:.0f}",

@@ -47,7 +47,8 @@ class LabelMode:
     def show_boxes(self) -> None:
         """Show the methods that fit the layer."""
         self.box.setVisible(self.is_on)
-        self._dock.methods.setVisible(not self.is_on)
+        for box in (self._dock.methods, self._dock.more):
+            box.setVisible(not self.is_on)
 
     def settings(self) -> LabelSettings:
         """Return what holds for all methods.

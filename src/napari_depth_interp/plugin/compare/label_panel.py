@@ -38,6 +38,7 @@ _PATHS = (
 )  # fmt: skip
 _MOST = 200
 """Labels in the second table."""
+_EMPTY = "Select a Labels layer as the stack: methods for labels are then compared, and their scores stand here."
 
 
 class LabelScoresPanel(QWidget):
@@ -70,7 +71,7 @@ class LabelScoresPanel(QWidget):
         tops = {path: best_at(path, [each[path] for each in values]) for path in _PATHS}
         table, unit = self.methods, scores.stack.get("unit")
         table.setColumnCount(len(_PATHS) + 2)
-        table.setHorizontalHeaderLabels(["method", *(heading(path, unit) for path in _PATHS), "time (s)"])
+        table.setHorizontalHeaderLabels(["Method", *(heading(path, unit) for path in _PATHS), "Time (s)"])
         for place, path in enumerate(_PATHS, 1):
             table.horizontalHeaderItem(place).setToolTip(f"<qt>{metric_at(path).help}</qt>")
         table.setRowCount(len(values))
@@ -85,7 +86,7 @@ class LabelScoresPanel(QWidget):
         chosen = worst_labels(scores, _MOST)
         table = self.labels
         table.setColumnCount(2 + len(names))
-        table.setHorizontalHeaderLabels(["label", "voxels", *(f"Dice, {name}" for name in names)])
+        table.setHorizontalHeaderLabels(["Label", "Voxels", *(f"Dice, {name}" for name in names)])
         table.setRowCount(len(chosen))
         for place, label in enumerate(chosen):
             dice = [held[label]["dice"] if label in held else None for held in rows]
@@ -120,11 +121,11 @@ class LabelScoresPanel(QWidget):
     # Building
 
     def _build(self) -> None:
-        self._words = QLabel("The scores appear here when the methods have run.")
+        self._words = QLabel(_EMPTY)
         self._words.setObjectName("label summary")
         self._words.setWordWrap(True)
         self._words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.methods, self.labels = list_of_rows(["method"]), list_of_rows(["label"])
+        self.methods, self.labels = list_of_rows(["Method"]), list_of_rows(["Label"])
         self.methods.setAccessibleName("Scores of the methods for labels")
         self.labels.setAccessibleName("Dice of each label")
         self.labels.setToolTip("<qt>The labels that the best method restores worst come first.</qt>")

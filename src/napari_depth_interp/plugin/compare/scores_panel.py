@@ -109,10 +109,17 @@ class ScoresPanel(QWidget):
         self.comparison.complete(scores)
         self.table.scores.complete(scores.methods)
         lines = [_sentence(f"{scores.protocol.describe()}; data range {describe_range(scores)}")]
-        lines += [_coloured(name_fields(sentence.text), sentence.kind) for sentence in conclusions(scores)]
+        lines += [_coloured(self._named(sentence.text), sentence.kind) for sentence in conclusions(scores)]
         self._words.setText("<br>".join(lines))
         self.plots.draw()
         self._update()
+
+    def _named(self, text: str) -> str:
+        """Return a sentence with the methods as people write them."""
+        assert self.comparison is not None
+        for name in sorted(self.comparison.scored, key=len, reverse=True):
+            text = text.replace(name, label(name))
+        return name_fields(text)
 
     def show_side_by_side(self, on: bool) -> None:
         """Press or release the button "Side by side"."""

@@ -16,6 +16,7 @@ from ...evaluation.evaluate import Scores
 from ...run.inputs import prepare_dataset, whole_image
 from ...run.settings import Settings, make_settings
 from ...system.amounts import duration
+from ..boxes.more_box import MoreSettingsBox
 from ..boxes.stack_box import StackBox
 from ..boxes.stack_words import check_sections
 from ..jobs.job_widget import JobWidget
@@ -61,11 +62,12 @@ class CompareMethods(JobWidget):
         self.stack = StackBox(napari_viewer, takes_labels=True)
         self.protocol = ProtocolBox(napari_viewer)
         self.methods = MethodsBox()
+        self.more = MoreSettingsBox(("align",))
         self.bar = RunBar("Score these methods. The window stays usable meanwhile.", preview=False)
         self.scores = ScoresPanel(napari_viewer)
         self.labels = LabelMode(self)
         self.drops = self.stack
-        boxes = (self.stack, self.protocol, self.methods, self.labels.box)
+        boxes = (self.stack, self.protocol, self.methods, self.labels.box, self.more)
         self.lay_out(boxes, {"Scores": self.scores, "Labels": self.labels.panel})
         for box in boxes:
             box.changed.connect(self.bar.forget_problem)
@@ -85,7 +87,7 @@ class CompareMethods(JobWidget):
         RequestError
             If a value does not fit.
         """
-        return make_settings(device=preference("device"), **self.stack.values())
+        return make_settings(device=preference("device"), **self.stack.values(), **self.more.values())
 
     def question(self) -> Question:
         """Return what the boxes ask for.

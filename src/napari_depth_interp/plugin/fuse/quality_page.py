@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QTableWidgetItem, QVBoxLayout, QWidget
 
 from ...fusion.result import described
-from ..qt_helpers import list_of_rows
+from ..qt_helpers import in_problem_colour, list_of_rows
 
 _HEADINGS = ("Stack", "Moved", "Turned", "Correlation", "Fit", "Held out")
 _TIPS = (
@@ -25,6 +26,8 @@ _TIPS = (
 
 _FRAME = 24
 """Pixels of the table beside its rows: frame and the bar that scrolls it sideways."""
+_INDENT = 12
+"""Pixels."""
 
 
 class QualityPage(QWidget):
@@ -63,8 +66,8 @@ class QualityPage(QWidget):
         self._board.clicked.connect(lambda *_: self.chessboard_clicked.emit(self._row()))
         self._set_ready(False)
 
-    def show_stacks(self, stacks: Sequence[dict[str, Any]], unit: str | None) -> None:
-        """Show what is known of each stack."""
+    def show_stacks(self, stacks: Sequence[dict[str, Any]], unit: str | None, warnings: Sequence[str]) -> None:
+        """Show what is known of each stack, and what to beware of."""
         self._table.setRowCount(len(stacks))
         for row, stack in enumerate(stacks):
             for column, text in enumerate(_cells(stack, unit or "")):
@@ -73,7 +76,8 @@ class QualityPage(QWidget):
         self._table.resizeColumnsToContents()
         rows = sum(self._table.rowHeight(row) for row in range(len(stacks)))
         self._table.setFixedHeight(rows + self._table.horizontalHeader().height() + _FRAME)
-        self._words.setText("\n".join(described(stacks, unit)))
+        beware = [f"<p>{in_problem_colour(html.escape(each))}</p>" for each in warnings]
+        self._words.setText("".join([*map(_line, described(stacks, unit)), *beware]))
         self._set_ready(bool(stacks))
 
     def _row(self) -> int:
@@ -82,6 +86,11 @@ class QualityPage(QWidget):
     def _set_ready(self, ready: bool) -> None:
         for button in (self._overlay, self._board):
             button.setEnabled(ready)
+
+
+def _line(line: str) -> str:
+    """Return a line about a stack; what more is known of it stands below, further to the right."""
+    return f"<div style='margin-left: {_INDENT if line.startswith(' ') else 0}px'>{html.escape(line.strip())}</div>"
 
 
 def _cells(stack: dict[str, Any], unit: str) -> list[str]:

@@ -50,7 +50,7 @@ class FuseStacks(JobWidget):
         self.options = OptionsBox()
         self.quality = QualityPage()
         self.bar = RunBar(_RUN_TIP, preview=False, saves=True, save_tip=_SAVE_TIP, invitation="&Fuse")
-        self._copy = QPushButton("&Copy command")
+        self._copy = QPushButton("&Copy as command")
         self._copy.setToolTip("Put the command line that does the same on the clipboard.")
         self.lay_out((self.stacks, self.options, self._copy), {"Quality": self.quality})
         self.stacks.changed.connect(self._refresh)
@@ -111,9 +111,8 @@ class FuseStacks(JobWidget):
         name = self._given[0].name if self._given else "stacks"
         self.shown = add_fused(self.viewer, fused, name, reference)
         result = fused.result
-        self.quality.show_stacks(result.stacks, result.unit)
-        words = [f"{len(result.stacks)} stacks fused in {duration(result.seconds or 0)}"]
-        self.bar.say("; ".join([self.shown.name, *words, *map(name_fields, result.warnings)]))
+        self.quality.show_stacks(result.stacks, result.unit, [name_fields(each) for each in result.warnings])
+        self.bar.say(f"{self.shown.name}: {len(result.stacks)} stacks fused in {duration(result.seconds or 0)}")
         self.bar.set_saveable(True)
         self.show_page(self.quality)
 
@@ -179,7 +178,7 @@ class FuseStacks(JobWidget):
         """Say what would be fused now, and whether it can be."""
         layers, problem = self.stacks.layers, ""
         if len(layers) < _FEWEST:
-            problem = f"tick two or more stacks of one specimen; {len(layers)} is ticked"
+            problem = f"Tick two or more stacks of one specimen; {len(layers) or 'none'} is ticked."
         else:
             try:
                 request = self.order().request()

@@ -72,8 +72,7 @@ class RunsPanel(QWidget):
         self.plot.depth_chosen.connect(self._go_to)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 4, 0, 0)
-        layout.addWidget(self._words)
-        layout.addWidget(self._table, 1)
+        layout.addWidget(self._build_list(), 1)
         layout.addLayout(self._build_parts())
         layout.addLayout(self._build_view())
         layout.addLayout(self._build_actions())
@@ -81,6 +80,15 @@ class RunsPanel(QWidget):
         for event, slot in self._followed():
             event.connect(slot)
         self._follow_theme()
+
+    def _build_list(self) -> QWidget:
+        """Return words and table; they share one place, so that longer words leave the buttons below where they are."""
+        place = QWidget()
+        column = QVBoxLayout(place)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._words)
+        column.addWidget(self._table, 1)
+        return place
 
     def _build_parts(self) -> QHBoxLayout:
         self._parts: dict[str, QPushButton] = {}
@@ -90,6 +98,7 @@ class RunsPanel(QWidget):
         for part, (text, tip) in _PARTS.items():
             button = self._parts[part] = QPushButton(text)
             button.setCheckable(True)
+            button.setEnabled(False)
             button.setToolTip(f"<qt>{tip}</qt>")
             button.clicked.connect(partial(self.show_part, part))
             row.addWidget(button, 1)
@@ -100,6 +109,7 @@ class RunsPanel(QWidget):
         self._planes = PlaneBar(self._viewer)
         self._side = QPushButton("Beside input")
         self._side.setCheckable(True)
+        self._side.setEnabled(False)
         self._side.setToolTip("<qt>Input and result, each in a cell; they are zoomed, moved and turned together.</qt>")
         self._side.toggled.connect(self._side_toggled)
         row = QHBoxLayout()
@@ -182,8 +192,9 @@ class RunsPanel(QWidget):
         self._follow_visible(run, False)
         del self.runs[row]
         self._table.removeRow(row)
-        for layer in layers:
-            self._viewer.layers.remove(layer)
+        with hidden.section_kept(self._viewer):
+            for layer in layers:
+                self._viewer.layers.remove(layer)
         cover(run, False)
         self._draw()
         if not self.runs:
@@ -196,8 +207,9 @@ class RunsPanel(QWidget):
             return
         row, run, layers = self._removed
         self._removed = None
-        for layer in layers:
-            self._viewer.add_layer(layer)
+        with hidden.section_kept(self._viewer):
+            for layer in layers:
+                self._viewer.add_layer(layer)
         cover(run)
         self._insert(row, run)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import napari
 import numpy as np
@@ -12,6 +13,15 @@ def depth_in_view(viewer: napari.Viewer) -> float | None:
     """Return the depth of the section that is shown; None where there is no single one, as in XZ or 3-D."""
     dims = viewer.dims
     return float(dims.point[-3]) if dims.ndim >= 3 and dims.ndim - 3 in dims.not_displayed else None
+
+
+@contextmanager
+def section_kept(viewer: napari.Viewer) -> Iterator[None]:
+    """Stay at the depth in view while layers come and go: napari stays at the number of the section instead."""
+    point = tuple(viewer.dims.point)
+    yield
+    if len(point) == viewer.dims.ndim:
+        viewer.dims.point = point
 
 
 def go_to(viewer: napari.Viewer, depth: float) -> None:

@@ -17,7 +17,7 @@ _HIDDEN = {XZ: 1, YZ: 2}
 class Planes:
     """Turns the viewer, and brings each plane back as it was left.
 
-    A plane that is first looked at goes through the middle of what was in view; in 3-D napari goes on from there.
+    XZ and YZ go through the middle of what was in view; XY shows the section that was in view before.
 
     Parameters
     ----------
@@ -51,6 +51,7 @@ class Planes:
         if before == XY and plane in _HIDDEN:
             axis = _HIDDEN[plane]
             dims.set_point(first + axis, float(center[axis]))
+        point = tuple(dims.point)
         dims.order = (
             *range(first),
             *(first + axis for axis in _ORDERS[plane]),
@@ -58,6 +59,7 @@ class Planes:
         dims.ndisplay = 3 if plane == SPACE else 2
         for name, value in self._cameras.get(self._key(plane), {}).items():
             setattr(camera_of(self._viewer), name, value)
+        dims.point = point  # napari takes the middle of what was in view in 3-D
 
     def leave(self) -> None:
         """Look along z again, if the view was turned here."""

@@ -73,7 +73,7 @@ class SuspectsBox(QGroupBox):
         self._words = QLabel()
         self._words.setObjectName("summary")
         self._words.setWordWrap(True)
-        self._table = list_of_rows(["section", "neighbours", "do"])
+        self._table = list_of_rows(["Section", "Neighbours", "What to do"])
         self._table.setAccessibleName("Suspected sections")
         self._table.setToolTip("<qt>A click goes to the section. It is framed, between its two neighbours.</qt>")
         self._table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.MinimumExpanding)

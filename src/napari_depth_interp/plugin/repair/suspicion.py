@@ -24,6 +24,8 @@ _COUNTED = {
     "leave": "that cannot be repaired",
 }
 """What is said of numbers of sections."""
+_IN_LIST = {"interpolate": "made anew"}
+"""What would be done, where it is longer than a row of the list has room for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +72,7 @@ class Suspicion:
         else:
             name, what, detail = worst.kind, KINDS[worst.kind].title, worst.detail
             times = f"; score {worst.score:.3g}, threshold {worst.threshold:.3g}"
-        action = "" if step is None else f"\n{ACTIONS[step.action]}"
+        action = "" if step is None else f"\n{_IN_LIST.get(step.action, ACTIONS[step.action])}"
         reason = "" if step is None else f"<br>{ACTIONS[step.action]}: {name_fields(step.reason)}"
         tip = f"section {index}: {what}{f' ({detail})' if detail else ''}{times}{reason}{self._outcome(index)}"
         return Suspect(index, f"{index}: {name}{action}", tip, REPAIR, what)
