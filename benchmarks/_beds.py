@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -73,7 +73,7 @@ def _stored(values: Voxels, dtype: np.dtype[Any]) -> Voxels:
     if dtype.kind == "f":
         return values.astype(dtype)
     limits = np.iinfo(dtype)
-    return np.rint(np.clip(values, limits.min, limits.max)).astype(dtype)
+    return np.asarray(np.rint(np.clip(values, limits.min, limits.max)), dtype)
 
 
 BEDS: dict[str, Callable[[Voxels], Voxels]] = {
@@ -102,7 +102,7 @@ def beds(folder: Path | None, only: list[str], chosen: list[str]) -> Iterator[Vo
                     yield Volume(name, made, bed)
 
 
-def sources(folder: Path | None) -> dict[str, Callable[[], Voxels]]:
+def sources(folder: Path | None) -> Mapping[str, Callable[[], Voxels]]:
     """Return what reads or makes each volume, by name; simulated ones come last."""
     paths = [] if folder is None else [each for each in sorted(folder.iterdir()) if io.format_of(each) is not None]
     found = {each.name.partition(".")[0]: partial(_read, each) for each in paths}
@@ -114,4 +114,4 @@ def _read(path: Path) -> Voxels:
 
 
 def _simulated(specimen: str) -> Voxels:
-    return simulate(specimen, shape=(64, 100, 100), seed=1).observed.voxels[0, 0]
+    return np.asarray(simulate(specimen, shape=(64, 100, 100), seed=1).observed.voxels[0, 0])

@@ -176,7 +176,7 @@ def factors_without(volume: str, sections: Sequence[Section]) -> dict[str, float
 
 def report_found(sections: Sequence[Section], said: Callable[[Section], str]) -> None:
     """Print recall and precision by kind, over all and of the worst volume and bed, and false alarms."""
-    broken, rows = [each for each in sections if not each.clean], []
+    broken, rows, verdicts = [each for each in sections if not each.clean], [], []
     for kind in KINDS:
         recall, precision = rates(broken, kind, said)
         worst = [
@@ -189,18 +189,17 @@ def report_found(sections: Sequence[Section], said: Callable[[Section], str]) ->
         words = [f"{rate:.2f} {name}" for rate, name in worst]
         put = sum(each.truth == kind for each in broken)
         rows.append([kind, put, f"{recall:.3f}", f"{precision:.3f}", *words])
-    header = ["kind", "put in", "recall", "precision", "recall, worst volume", "recall, worst bed"]
-    print(markdown_table(header, rows))
-    for kind, _, recall, precision, *_ in rows:
         least = 0.95 if kind in SURE else 0.9
-        print(verdict(min(float(recall), float(precision)) >= least, f"{kind}: recall and precision {least}"))
+        verdicts.append(verdict(min(recall, precision) >= least, f"{kind}: recall and precision {least}"))
+    header = ["kind", "put in", "recall", "precision", "recall, worst volume", "recall, worst bed"]
+    print("\n".join([markdown_table(header, rows), *verdicts]))
     clean = [each for each in sections if each.clean]
     false = sum(bool(said(each)) for each in clean)
     print(verdict(200 * false <= len(clean), f"{false} false alarms in {len(clean)} sound sections"))
     for what, key in (("volumes", lambda each: each.volume), ("beds", lambda each: each.bed)):
         counts = {name: (sum(bool(said(each)) for each in own), len(own)) for name, own in groups(clean, key)}
-        worst = sorted(counts.items(), key=lambda each: -each[1][0])[:3]
-        print(f"Most false alarms among {what}:", ", ".join(f"{name} {a} of {b}" for name, (a, b) in worst))
+        most = sorted(counts.items(), key=lambda each: -each[1][0])[:3]
+        print(f"Most false alarms among {what}:", ", ".join(f"{name} {a} of {b}" for name, (a, b) in most))
 
 
 def groups(sections: Iterable[Any], key: Callable[[Any], str]) -> list[tuple[str, list[Any]]]:
