@@ -324,7 +324,7 @@ def _enhancement(dataset: Dataset, settings: Settings) -> Request | None:
 def prepare_dataset(dataset: Dataset, settings: Settings) -> Dataset:
     """Apply what the settings say about the input: channel, part, spacing or depths, acquisition, thickness.
 
-    All but the thickness are for the result as if they had not been given (:data:`APPLIED`).
+    :data:`APPLIED` names those that must not be applied to it again; the thickness may be.
     """
     if settings.channel is not None:
         dataset = dataset.select_channel(settings.channel)
