@@ -124,7 +124,9 @@ class TestEstimate:
         assert request.dataset.acquisition == Acquisition()
         assert "makes no use of the thickness" in request.notes[0]
 
-    def test_without_a_pixel_size_it_cannot_be(self):
-        dataset = Dataset.from_array(stack().voxels[0, 0], z_spacing=2.0)
-        with pytest.raises(RequestError, match="no pixel size is known"):
-            asked(dataset, thickness="estimate")
+    def test_refusals(self):
+        voxels = stack().voxels[0, 0]
+        for known, why in (({"z_spacing": 2.0}, "no pixel size is known"),
+                           ({"depths": [0, 1, 2, 4, 5], "pixel_size": (0.5, 0.5)}, "unevenly spaced")):  # fmt: skip
+            with pytest.raises(RequestError, match=why):
+                asked(Dataset.from_array(voxels, **known), thickness="estimate")

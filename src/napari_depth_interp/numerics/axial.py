@@ -22,7 +22,7 @@ _LEVELS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.96, 1.0)
 """Quantiles of the intensities between which the noise is measured."""
 _LOCAL = 1.5
 _THICKEST = 1.5
-"""Distances beyond which nothing is gained: a Gaussian as wide leaves little that sections miss between them."""
+"""Gaps beyond which nothing is gained: a Gaussian as wide (FWHM) leaves little that sections miss between them."""
 _EXACT = 0.01
 """Error of a thickness that is found, as a share of the gap."""
 _TINY = 1e-12
@@ -78,7 +78,7 @@ def matching_thickness(voxels: NDArray[Any], gap: float, kind: ProfileKind) -> f
     Returns
     -------
     float
-        Thickness over the gap, 0 to 1.5; less than 0.15 counts as none. 0 where :func:`matching_blur` is.
+        Thickness over the gap, 0 to 1.5 (a box: 2.2); less than 0.15 counts as none. 0 where :func:`matching_blur` is.
     """
     lag = max(1, round(gap))
     if len(voxels) < _FEWEST or 2 * lag >= min(voxels.shape[1:]):
@@ -93,7 +93,7 @@ def matching_thickness(voxels: NDArray[Any], gap: float, kind: ProfileKind) -> f
         along = [sum(_change(each, 0, n, 0.0) for each in blurred) for n in (1, 2)]
         return math.log(rows[0] / rows[1]) - math.log(along[0] / along[1])
 
-    low, high = _SHARES[1], _THICKEST
+    low, high = _SHARES[1], _THICKEST * Profile("gaussian", 1.0).sigma / Profile(kind, 1.0).sigma
     if too_sharp(low) <= 0:
         return 0.0
     return high if too_sharp(high) > 0 else float(brentq(too_sharp, low, high, xtol=_EXACT))

@@ -27,7 +27,7 @@ LARGEST = 1e100
 def prepare_dataset(dataset: Dataset, settings: Settings) -> Dataset:
     """Apply what the settings say about the input: channel, part, spacing or depths, acquisition, thickness.
 
-    All but the thickness are for the result as if they had not been given (:data:`APPLIED`).
+    :data:`APPLIED` names those that must not be applied to it again; the thickness may be.
     """
     if settings.channel is not None:
         dataset = dataset.select_channel(settings.channel)

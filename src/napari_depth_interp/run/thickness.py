@@ -63,12 +63,16 @@ def estimated(dataset: Dataset, settings: Settings) -> Dataset:
     Raises
     ------
     RequestError
-        If no pixel size is known, with which distances along z could be compared.
+        If no pixel size is known, with which distances along z could be compared, or sections are unevenly spaced.
     """
     if settings.thickness != ESTIMATE:
         return dataset
     if dataset.grid.pixel_size is None:
         raise RequestError("no pixel size is known, so the thickness cannot be estimated; give it: --thickness 3um")
+    if not dataset.grid.is_even:
+        raise RequestError(
+            "the sections are unevenly spaced, so their thickness cannot be estimated; give --thickness 3um"
+        )
     stack = dataset.stack()
     gap = float(np.median(np.diff(stack.depths)))
     kind = settings.profile or _USUAL
