@@ -74,8 +74,10 @@ def oif(path: Path, voxels: np.ndarray) -> Path:
                   f"StartPosition={first}", f"EndPosition={last}", f'UnitName="{unit}"']  # fmt: skip
     lines += ["[Axis Parameter Common]", 'AxisOrder="XYCZ"', "[Reference Image Parameter]", "ImageDepth=2",
               "WidthConvertValue=0.2", "HeightConvertValue=0.2", 'WidthUnit="um"', 'HeightUnit="um"']  # fmt: skip
-    for index, dye in enumerate(("DAPI", "GFP")[:channels], 1):
-        lines += [f"[GUI Channel {index} Parameters]", f'DyeName="{dye}"']
+    dyes = [("DAPI", "CH1"), ("None", "GFP")]  # the second without a dye, as transmitted light is
+    for title, listed in (("Channel", dyes[:channels]), ("GUI Channel", [("", "OFF"), *dyes])):
+        for index, (dye, detector) in enumerate(listed, 1):
+            lines += [f"[{title} {index} Parameters]", f'DyeName="{dye}"', f'CH Name="{detector}"']
     path.write_text("\r\n".join(lines) + "\r\n", encoding="utf-16")
     return path
 

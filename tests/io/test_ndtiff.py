@@ -97,6 +97,26 @@ def test_a_data_set_of_several_files_is_read_by_its_index(tmp_path, name, lazy):
     assert io.parts(tmp_path / name) == (tmp_path / "X_NDTiffStack.tif", tmp_path / "X_NDTiffStack_1.tif")
 
 
+@pytest.mark.parametrize("finest", [".", "Full resolution"])
+def test_the_folder_of_a_data_set_is_read_as_its_files(tmp_path, finest):
+    inside = tmp_path / "data" / finest
+    inside.mkdir(parents=True)
+    two_files(inside)
+    dataset = io.open_stack(tmp_path / "data")
+    np.testing.assert_array_equal(np.asarray(dataset.voxels), EXPECTED)
+    assert dataset.source.path == inside / "X_NDTiffStack.tif"
+    assert io.series_of(tmp_path / "data") == ["0"]
+    with pytest.raises(RequestError, match="has no positions '7'"):
+        io.read(f"{tmp_path / 'data'}::7")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x02\0\0\0}}\x05\0\0\0a.tif" + bytes(32)])
+def test_a_folder_with_a_damaged_index_ends_in_words(tmp_path, content):
+    (tmp_path / "NDTiff.index").write_bytes(content)
+    with pytest.raises(InputError, match=r"'NDTiff.index' is damaged: it names no image"):
+        io.read(tmp_path)
+
+
 def test_tifffile_reads_the_same_by_the_index(tmp_path):
     """An independent reader, where the data set has an index."""
     path = two_files(tmp_path)

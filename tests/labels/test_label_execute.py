@@ -139,6 +139,10 @@ class TestVoxels:
         result = filled_in(voxels, method="nearest")
         np.testing.assert_array_equal(result[1], voxels[0])
 
+    def test_a_grey_image_is_refused(self):
+        with pytest.raises(InputError, match="a grey image and no labels; use 'depth-interp run'"):
+            filled_in(np.random.default_rng(0).integers(0, 99, (3, 32, 32)).astype(np.uint16))
+
     def test_each_channel_and_time_point_alone(self):
         other = np.roll(SPARSE, 6, axis=2)
         voxels = np.stack([np.stack([SPARSE, other]), np.stack([other, SPARSE])])

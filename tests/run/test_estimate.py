@@ -141,7 +141,7 @@ def test_every_channel_and_time_point_counts(sleeper):
     one = stack((6, 100, 100))
     many = replace(one, voxels=np.concatenate([one.voxels] * 4, axis=1), axes="CZYX")
     alone, together = (estimate_run(request(dataset=each)).seconds for each in (one, many))
-    assert together == pytest.approx(4 * alone, rel=0.4)
+    assert together == pytest.approx(4 * alone, rel=0.6)
 
 
 def test_streamed_results_take_no_memory_and_leave_nothing(sleeper, tmp_path):

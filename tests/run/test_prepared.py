@@ -11,7 +11,8 @@ import napari_depth_interp as ndi
 from napari_depth_interp.errors import OutputError, RequestError, WeightsError
 from napari_depth_interp.methods import registry
 from napari_depth_interp.run.execute import execute
-from napari_depth_interp.run.prepared import load, prepare, save, settings_with
+from napari_depth_interp.run.prepared import prepare, settings_with
+from napari_depth_interp.run.prepared_file import load, save
 from napari_depth_interp.run.request import resolve
 from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.stack import Dataset

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, label, zoom
 
-from napari_depth_interp.stack.label_images import looks_like_labels
+from napari_depth_interp.stack.label_images import looks_grey, looks_like_labels
 from napari_depth_interp.stack.lazy import LazyVoxels, as_array
 
 RNG = np.random.default_rng(0)
@@ -39,6 +39,7 @@ def test_labels(name):
     voxels = LABELS[name][None, None]
     assert looks_like_labels(voxels)
     assert looks_like_labels(as_array(LazyVoxels(voxels)))
+    assert not looks_grey(voxels)
 
 
 @pytest.mark.parametrize("name", GREY)
@@ -50,3 +51,12 @@ def test_grey(name):
 def test_simulated_tissue_is_grey(tissue, kind):
     voxels = tissue.voxels
     assert not looks_like_labels((voxels / max(1, voxels.max() / np.iinfo(kind).max)).astype(kind))
+
+
+@pytest.mark.parametrize("name", ["noise", "a few photons", "smooth in 12 of 16 bits"])
+def test_looks_grey(name):
+    assert looks_grey(as_array(LazyVoxels(GREY[name][None, None])))
+
+
+def test_points_do_not_look_grey():
+    assert not looks_grey(np.where(RNG.random((1, 1, 5, 96, 96)) < 0.05, RNG.integers(1, 9, (5, 96, 96)), 0))

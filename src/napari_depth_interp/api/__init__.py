@@ -19,8 +19,9 @@ from ..evaluation.holdout import Protocol
 from ..progress import Report, silent
 from ..run.execute import execute
 from ..run.outputs import Spread, Target, choose_target
-from ..run.prepared import Prepared, load, save, settings_with, with_any_target
+from ..run.prepared import Prepared, settings_with, with_any_target
 from ..run.prepared import prepare as _prepare
+from ..run.prepared_file import load, save
 from ..run.request import Request, part_in_words, placed, resolve, whole_image
 from ..run.result import Result
 from ..run.settings import Settings, make_settings

@@ -38,7 +38,7 @@ def check_outputs(outputs: Mapping[str, Path | None], sources: Sequence[Path | N
             if _is_folder(source) and path.absolute().is_relative_to(source.absolute()):
                 raise RequestError(f"'{path}' lies inside the input '{source}'; give the output another place")
         if io.format_of(path) is None:
-            raise RequestError(f"'{path}' has no known suffix; use one of {', '.join(io.SUFFIXES)}")
+            raise RequestError(f"'{path}' has no known suffix; use one of {', '.join(io.WRITTEN)}")
         io.check_output(path, overwrite=overwrite)
 
 

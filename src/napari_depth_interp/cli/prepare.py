@@ -32,7 +32,8 @@ def prepare(
 ) -> None:
     """Learn from a stack what run would, and keep it in a small file: the first half of run."""
     from .. import io
-    from ..run.prepared import prepare, save, with_any_target
+    from ..run.prepared import prepare, with_any_target
+    from ..run.prepared_file import save
     from ..run.request import resolve
 
     io.check_output(output, overwrite=overwrite)
@@ -52,7 +53,8 @@ def with_prepared(path: Path | None, settings: Settings) -> tuple[Prepared | Non
     """Return what a file holds, if one is given, and the settings with its method and parameters."""
     if path is None:
         return None, settings
-    from ..run.prepared import load, settings_with
+    from ..run.prepared import settings_with
+    from ..run.prepared_file import load
 
     found = load(path)
     return found, settings_with(settings, found)

@@ -18,11 +18,11 @@ from ..errors import InputError, OutputError, RequestError
 from ..stack import Dataset, Grid
 from .dicom import folder_holds_dicom, is_dicom
 from .files import check_output, check_readable, replacing
-from .formats import BY_KEY, FOLDERS, FORMATS, SUFFIXES, format_of, result_name, split_series, stem_of, url_of
+from .formats import BY_KEY, FOLDERS, FORMATS, SUFFIXES, WRITTEN, format_of, result_name, split_series, stem_of, url_of
 from .streaming import Sink
 
 __all__ = [
-    "FORMATS", "STREAMED", "SUFFIXES", "SectionAxis", "Sink", "check_format", "check_output", "check_stream",
+    "FORMATS", "STREAMED", "SUFFIXES", "WRITTEN", "SectionAxis", "Sink", "check_format", "check_output", "check_stream",
     "creating", "format_of", "is_placed", "kind_at", "offset", "open_stack", "parts", "read", "read_levels",
     "result_name", "section_axis", "series_of", "split_series", "stem_of", "without_parts", "write",
 ]  # fmt: skip
@@ -30,7 +30,7 @@ __all__ = [
 SectionAxis = Literal["auto", "x", "y", "z"]
 STREAMED = ("zarr", "tiff")
 """Formats that are read and written without being held in memory."""
-LAZY = (*STREAMED, "companion", "ims", "hdf5", "n5", "sequence")
+LAZY = (*STREAMED, "companion", "ndtiff", "ims", "hdf5", "n5", "sequence")
 """Formats whose voxels may stay in their file."""
 STREAMED_SUFFIXES = (".ome.zarr", ".zarr", ".ome.tif", ".ome.tiff", ".tif", ".tiff", ".btf")
 LARGE_BYTES = 2**28
@@ -331,7 +331,10 @@ def _looked_into(path: Path) -> str | None:
         if folder_holds_dicom(path):
             return "dicom"
         from .sequence import holds_images
+        from .tiff.ndtiff import index_of
 
+        if index_of(path) is not None:
+            return "ndtiff"
         return "sequence" if holds_images(path) else None
     if path.suffix.lower() == ".img" and path.with_suffix(".hdr").is_file():
         return "pair"
@@ -358,12 +361,11 @@ def _readable(path: Path) -> str:
 
 def _writer(path: Path) -> _Format:
     kind = format_of(path)
-    written = [suffix for each in FORMATS if each.written for suffix in each.suffixes]
     if kind is None:
-        raise OutputError(f"'{path.name}' has no known suffix; use one of {', '.join(written)}")
-    if not BY_KEY[kind].written or path.suffix.lower() in (".nhdr", ".mhd"):
+        raise OutputError(f"'{path.name}' has no known suffix; use one of {', '.join(WRITTEN)}")
+    if not path.name.lower().endswith(WRITTEN):
         raise OutputError(
-            f"'{path.name}': {BY_KEY[kind].title} is read, but not written so; use one of {', '.join(written)}"
+            f"'{path.name}': {BY_KEY[kind].title} is read, but not written so; use one of {', '.join(WRITTEN)}"
         )
     return _module(kind)
 

@@ -45,6 +45,7 @@ class Format:
 FORMATS = (
     Format("tiff", "TIFF", "tiff", (".tif", ".tiff", ".btf"), written=True, series=True),
     Format("companion", "OME companion", "tiff", (".companion.ome",), series=True),
+    Format("ndtiff", "Micro-Manager NDTiff", "tiff.folder", (), series=True),
     Format("nifti", "NIfTI", "nifti", (".nii", ".nii.gz"), written=True, placed=True),
     Format("zarr", "OME-Zarr", "zarr", (".ome.zarr", ".zarr"), written=True),
     Format("pair", "NIfTI pair", "nifti", (".hdr",), result=".nii.gz", placed=True),
@@ -65,6 +66,10 @@ FORMATS = (
 )
 BY_KEY = {each.key: each for each in FORMATS}
 SUFFIXES = {suffix: each.key for each in FORMATS for suffix in each.suffixes}
+WRITTEN = tuple(
+    suffix for each in FORMATS if each.written for suffix in each.suffixes if suffix not in (".nhdr", ".mhd")
+)
+"""Suffixes of results; of a format with a head and a file of voxels, the one that holds both."""
 FOLDERS = ("zarr", "n5")
 """Formats whose image is a folder with a suffix."""
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InputError
 from ..method import MethodConfig, Runtime
 from ..run.history import input_record, versions
 from ..run.request import placed
@@ -19,6 +20,7 @@ from ..run.result import RECORD_KEY
 from ..run.targets import match_observed
 from ..stack import Dataset, Grid
 from ..stack.grid import UNKNOWN_GAP
+from ..stack.label_images import looks_grey
 from ..stack.lazy import as_array
 from ..system.devices import default_threads
 from .annotated import Annotated, Place, annotated_sections, listed_sections
@@ -199,6 +201,11 @@ def resolve_labels(
     filled = tuple(sorted(_made_before(dataset) if filled is None else filled))
     dataset, known = _placed(as_labels(dataset), settings, image)
     spec, config = resolve_label_method(settings.method, settings.parameters)
+    if spec.name != "nearest" and looks_grey(dataset.voxels):
+        raise InputError(
+            "nearly every voxel differs from its neighbours, so this is a grey image and no labels; "
+            "use 'depth-interp run' for an image, or the method nearest if these are identifiers"
+        )
     labels = None if settings.labels is None else tuple(settings.labels)
     annotated = annotated_sections(dataset, settings.annotated, labels, filled)
     targets = wanted_depths(dataset, settings, like, at, known=known)

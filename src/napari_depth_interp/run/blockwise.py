@@ -35,7 +35,7 @@ from .journal import Journal, keeping, leftover
 from .making import Run
 from .memory import Memory, check_memory
 from .outputs import Target, check_target
-from .prepared import load_state, save_state
+from .prepared_file import load_state, save_state
 from .preparing import Learned, learn, recall
 from .request import Request
 from .result import IN_FILE, RECORD_KEY, Result

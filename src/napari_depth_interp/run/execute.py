@@ -50,7 +50,7 @@ def execute(
         Files to stream the result to, tile by tile, instead of holding it in memory. They appear when the run has
         ended; a run that fails or is cancelled leaves none.
     prepared : Prepared, optional
-        From :func:`~napari_depth_interp.run.prepared.prepare` or ``load``; nothing is learned then.
+        From :func:`~napari_depth_interp.run.prepared.prepare` or :func:`.prepared_file.load`; nothing is learned then.
 
     Returns
     -------

@@ -22,7 +22,7 @@ from .gpu import with_own_gpu
 from .identity import hash_of, identity
 from .jobs import blas_threads
 from .memory import Memory
-from .prepared import load_state
+from .prepared_file import load_state
 from .preparing import recall
 from .request import Request, resolve
 from .settings import make_settings

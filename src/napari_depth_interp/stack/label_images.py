@@ -17,6 +17,9 @@ _SMALLEST = 16
 """Pixels of a typical object at least, or it could be noise."""
 _ALIKE = 0.6
 """Share of neighbouring pixels, not both background, that are of one object: more than half even of small ones."""
+_VARIED, _ENOUGH = 0.4, 1000
+"""Share of neighbouring pixels, both not background, that are alike where objects are three pixels wide, and how many
+of them say so; single pixels may be marks of points."""
 
 
 def looks_like_labels(voxels: NDArray[Any]) -> bool:
@@ -28,7 +31,7 @@ def looks_like_labels(voxels: NDArray[Any]) -> bool:
     """
     if voxels.dtype.kind not in "iu":
         return False
-    seen = np.stack([_middle(voxels, int(z)) for z in _places(voxels.shape[2])])
+    seen = _looked_at(voxels)
     values, ranks, counts = np.unique(seen, return_inverse=True, return_counts=True)
     background = int(np.searchsorted(values, 0))
     if len(values) < 2 or background == len(values) or values[background] != 0:
@@ -44,6 +47,21 @@ def looks_like_labels(voxels: NDArray[Any]) -> bool:
     return len(values) <= _FEW or not len(steps) or float(steps.mean()) > _APART
 
 
+def looks_grey(voxels: NDArray[Any]) -> bool:
+    """Whether nearly every one of (t, c, z, y, x) voxels differs from its neighbours, as no objects' identifiers do.
+
+    Some sections are looked at, and voxels that are still in their file stay there.
+    """
+    seen = _looked_at(voxels)
+    first, second = _neighbours(seen, 0)
+    both = (first != 0) & (second != 0)
+    return int(both.sum()) >= _ENOUGH and float((first == second)[both].mean()) < _VARIED
+
+
+def _looked_at(voxels: NDArray[Any]) -> NDArray[Any]:
+    return np.stack([_middle(voxels, int(z)) for z in _places(voxels.shape[2])])
+
+
 def _places(count: int) -> NDArray[np.int64]:
     return np.unique(np.linspace(0, count - 1, min(count, _SECTIONS)).round()).astype(np.int64)
 
@@ -53,7 +71,7 @@ def _middle(voxels: NDArray[Any], z: int) -> NDArray[Any]:
     return np.asarray(voxels[0, 0, z, top : top + _PIXELS, left : left + _PIXELS])
 
 
-def _neighbours(ranks: NDArray[np.intp], background: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _neighbours(ranks: NDArray[Any], background: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the values of neighbouring pixels, side by side and one above the other, that are not both background."""
     first = np.concatenate([ranks[:, :, :-1].ravel(), ranks[:, :-1].ravel()])
     second = np.concatenate([ranks[:, :, 1:].ravel(), ranks[:, 1:].ravel()])

@@ -1,10 +1,12 @@
 """Files of microscopes: voxels, spacing, channels and time as they were made, and as independent readers see them."""
 
 import json
+import struct
 import sys
 
 import czifile
 import h5py
+import imagecodecs
 import liffile
 import nd2
 import numpy as np
@@ -200,6 +202,24 @@ class TestN5:
         lazy = io.read(path, lazy=True).voxels
         np.testing.assert_array_equal(lazy[0, 0, 1:, 3:9, 2:11:3], VOXELS[0, 0, 1:, 3:9, 2:11:3])
         np.testing.assert_array_equal(lazy[0, 0, :, 7, 5], VOXELS[0, 0, :, 7, 5])
+
+    @pytest.mark.parametrize("stored", [False, True])
+    def test_lz4_as_java_writes_it(self, tmp_path, stored):
+        """Blocks with heads of their own, each packed or stored, and an empty one at the end."""
+        path = self.written(tmp_path / "a.n5", compression="raw") / "volumes" / "raw"
+        for block in [each for each in path.rglob("*") if each.is_file() and each.name.isdecimal()]:
+            content = block.read_bytes()
+            packed = content[:16]
+            for part in (content[16:40], content[40:], b""):
+                data = part if stored or not part else imagecodecs.lz4_encode(part, header=False)
+                packed += struct.pack("<8sBiiI", b"LZ4Block", 0x16 if stored else 0x26, len(data), len(part), 0) + data
+            block.write_bytes(packed)
+        said = path / "attributes.json"
+        said.write_text(said.read_text().replace('"raw"', '"lz4"'))
+        np.testing.assert_array_equal(io.read(tmp_path / "a.n5").voxels[0, 0], VOXELS[0, 0])
+        block.write_bytes(packed[:20] + b"BLOCK" + packed[25:])
+        with pytest.raises(InputError, match="a block of it cannot be unpacked"):
+            io.read(tmp_path / "a.n5")
 
     def test_several_and_their_resolution(self, tmp_path):
         path = self.written(self.written(tmp_path / "a.n5"), "c0/s0")

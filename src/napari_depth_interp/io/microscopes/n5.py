@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ _LARGEST_BLOCK = 2**28
 _MOST_FOLDERS = 2000
 _AXES = {2: "YX", 3: "ZYX", 4: "CZYX", 5: "TCZYX"}
 _TYPES = ("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float32", "float64")
+_JAVA_LZ4, _JAVA_LZ4_HEAD, _STORED = b"LZ4Block", struct.Struct("<8sBiiI"), 0x10
 _PACKED = ("raw", "gzip", "bzip2", "zstd", "lz4", "blosc", "xz")
 
 
@@ -208,17 +209,37 @@ class _Blocks:
         packed = self._array.packed
         if packed in ("raw", "gzip", "bzip2"):
             return read_bytes(data, size, packed, self._path)
-        decode = {
-            "zstd": imagecodecs.zstd_decode, "lz4": imagecodecs.lz4f_decode, "blosc": imagecodecs.blosc_decode,
+        unpack: dict[str, Callable[..., Any]] = {
+            "zstd": imagecodecs.zstd_decode, "lz4": _lz4_decode, "blosc": imagecodecs.blosc_decode,
             "xz": imagecodecs.lzma_decode,
-        }[packed]  # fmt: skip
+        }  # fmt: skip
         try:
-            found = np.frombuffer(decode(data.read(), out=size), np.uint8)
+            found = np.frombuffer(unpack[packed](data.read(), out=size), np.uint8)
         except Exception as error:  # the codecs raise nearly anything
             raise damaged(self._path, f"a block of it cannot be unpacked ({str(error)[:100]})") from error
         if len(found) != size:
             raise damaged(self._path, f"a block of it has {len(found)} bytes, not {size}")
         return found.copy()
+
+
+def _lz4_decode(packed: bytes, out: int) -> bytes:
+    """Unpack LZ4 frames, or what Java's LZ4BlockOutputStream writes, as N5 does.
+
+    Each of its blocks has a head of the magic word, a method, the sizes packed and unpacked and a checksum.
+    """
+    if not packed.startswith(_JAVA_LZ4):
+        return bytes(imagecodecs.lz4f_decode(packed, out=out))
+    found, place = b"", 0
+    while place < len(packed) and len(found) <= out:
+        magic, method, length, size, _ = _JAVA_LZ4_HEAD.unpack_from(packed, place)
+        place += _JAVA_LZ4_HEAD.size
+        if magic != _JAVA_LZ4 or not (length >= 0 and 0 <= size <= out):
+            raise ValueError("a head of its LZ4 blocks is damaged")
+        content = packed[place : place + length]
+        place += length
+        stored = method & 0xF0 == _STORED
+        found += content if stored else imagecodecs.lz4_decode(content, header=False, out=size) if size else b""
+    return found
 
 
 def _calibration(path: Path, array: _Array, letters: str) -> Calibration:

@@ -87,12 +87,16 @@ def _calibration(settings: Mapping[str, Any], letters: str) -> Calibration:
 
 
 def _dyes(settings: Mapping[str, Any], letters: str) -> tuple[str, ...]:
+    """Return the dyes of the channels that were recorded, or the names of their detectors."""
     if "C" not in letters:
         return ()
-    names = []
-    for index in range(1, 20):
-        values = settings.get(f"GUI Channel {index} Parameters")
-        if values is None:
-            break
-        names.append(str(values.get("DyeName") or values.get("CH Name") or f"Channel {index}"))
-    return tuple(names)
+    for title in ("Channel", "GUI Channel"):  # the second lists also those that were off
+        found = [settings[f"{title} {i} Parameters"] for i in range(1, 20) if f"{title} {i} Parameters" in settings]
+        if found:
+            return tuple(_dye(values, index) for index, values in enumerate(found, 1))
+    return ()
+
+
+def _dye(values: Mapping[str, Any], index: int) -> str:
+    dye = str(values.get("DyeName") or "None")
+    return dye if dye != "None" else str(values.get("CH Name") or f"Channel {index}")

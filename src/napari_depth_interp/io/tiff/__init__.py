@@ -114,14 +114,14 @@ def read(
 
 def series(path: Path) -> list[str]:
     """Return the names of the images in a file: of OME-TIFF the images it describes, of NDTiff the positions."""
-    with _in_words(path):
+    with in_words(path):
         opened = open_image(path, None)
         opened.tif.close()
         return list(opened.names)
 
 
 def _load(path: Path, axes: str | None, series: str | None, *, lazy: bool, labels: bool) -> _Image:
-    with _in_words(path):
+    with in_words(path):
         opened = open_image(path, axes, series)
         with opened.tif:
             reopen = lambda: open_image(path, axes, series).series  # noqa: E731 - kept for later
@@ -129,7 +129,7 @@ def _load(path: Path, axes: str | None, series: str | None, *, lazy: bool, label
 
 
 @contextmanager
-def _in_words(path: Path) -> Iterator[None]:
+def in_words(path: Path) -> Iterator[None]:
     """Tell in words what tifffile raises, and nothing of what it logs."""
     try:
         with silent_tifffile():

@@ -18,6 +18,8 @@ from .ome_set import within
 
 _METADATA = 51123
 _INDEX = "NDTiff.index"
+_FINEST = "Full resolution"
+"""Folder of the images as they were taken, where a data set has coarser resolutions too."""
 _NAMES = {"time": "T", "channel": "C", "z": "Z", "slice": "Z"}
 _FIELDS = ("position", "row", "column")
 """Axes of other places of the specimen, of which one is read."""
@@ -78,6 +80,26 @@ def find(tif: tifffile.TiffFile, path: Path, wanted: str | None = None) -> NDTif
         parent=tif, kind="ndtiff", multifile=len({each.parent.filehandle.path for each in pages}) > 1,
     )  # fmt: skip
     return NDTiff(series, calibration, tuple(fields))
+
+
+def index_of(folder: Path) -> Path | None:
+    """Return the index of the data set in a folder, of several resolutions that of the finest; None: there is none."""
+    found = (each / _INDEX for each in (folder, folder / _FINEST))
+    return next((each for each in found if each.is_file()), None)
+
+
+def first_of(index: Path) -> Path:
+    """Return the file that an index names first.
+
+    Raises
+    ------
+    InputError
+        If the index names none, or one that is missing or lies outside its folder.
+    """
+    name = next((each for _, each, *_ in tifffile.read_ndtiff_index(index)), None)
+    if name is None:
+        raise damaged(index, "it names no image")
+    return within(index.parent, name, index)
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
