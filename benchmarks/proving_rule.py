@@ -37,7 +37,7 @@ def outcomes(cases: list[Case], rules: list[dict[str, float]]) -> tuple[NDArray[
     gains, shares = np.zeros((2, len(rules), len(cases)))
     told = [(case, *_told(case)) for case in cases]
     for number, rule in enumerate(rules):
-        with patch.multiple(blend, **rule):
+        with patch.dict(vars(blend), rule):
             for place, (case, doubled, wider, fitted, added) in enumerate(told):
                 weights = blend.bounded(fitted, doubled, case.rows, 1e-12, wider=wider, added=added)
                 gains[number, place] = case.true.gain_db(weights)
