@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from skimage.filters import threshold_otsu
 
 from _tools import markdown_table
-from napari_depth_interp.methods.auto.blend import Evidence, Vector, fit, proven
+from napari_depth_interp.methods.auto.blend import Evidence, Rows, Vector, fit, proven
 from napari_depth_interp.methods.auto.decision import decide
 from napari_depth_interp.methods.auto.trials import Answer, Known
 from napari_depth_interp.methods.auto.uncertainty import ErrorModel, mixed, peaks_of
@@ -25,23 +26,44 @@ _NORMAL_90 = 1.645
 _HELD = (0.85, 0.95)
 
 
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What is stored of a case: what is known of hidden sections (``true``), what `auto` was told, what it fitted."""
+
+    name: str
+    group: str
+    every: int
+    true: Evidence
+    known: Known
+    rows: Rows | None
+    fitted: Vector
+    hidden: Sequence[Answer]
+
+
+def read_case(file: Path) -> Case:
+    """Read a case that proving_ground.py has collected."""
+    stored = dict(np.load(file))
+    near, far = (_answers(stored, name, apart=True) for name in ("rows", "rows_doubled"))
+    doubled, wider, here, hidden = (_answers(stored, name) for name in ("doubled", "wider", "here", "hidden"))
+    known = Known(doubled, wider, (near, far) if near and far else None, here)
+    rows = (Evidence.of(near, 1.0), Evidence.of(far, 1.0)) if near and far else None
+    evidence = Evidence.of(doubled, 1.0)
+    fitted = fit(evidence if rows is None else evidence.with_rows(rows[0]), proven(NAMES), CAUTION)
+    true = Evidence(*(stored[f"sums_{name}"] for name in ("gram", "gain", "error")))
+    return Case(file.stem, str(stored["group"]), int(stored["every"]), true, known, rows, fitted, hidden)
+
+
 def judged(file: Path) -> dict[str, Any]:
     """Return gains of one case without and with the bound, what was expected, and what the intervals hold."""
-    stored = dict(np.load(file))
-    rows, rows_doubled = (_answers(stored, name, apart=True) for name in ("rows", "rows_doubled"))
-    doubled, wider, here = (_answers(stored, name) for name in ("doubled", "wider", "here"))
-    known = Known(doubled, wider, (rows, rows_doubled) if rows and rows_doubled else None, here)
-    decided = decide(known, NAMES, CAUTION, 1.0, _EXACT)
-    evidence = Evidence.of(doubled, 1.0)
-    both = evidence if known.rows is None else evidence.with_rows(Evidence.of(rows, 1.0))
-    true = Evidence(*(stored[f"sums_{name}"] for name in ("gram", "gain", "error")))
-    held, held_foreground = _held(_answers(stored, "hidden"), decided.weights, decided.errors)
+    case = read_case(file)
+    decided = decide(case.known, NAMES, CAUTION, 1.0, _EXACT)
+    held, held_foreground = _held(case.hidden, decided.weights, decided.errors)
     return {
-        "name": file.stem,
-        "group": str(stored["group"]),
-        "every": int(stored["every"]),
-        "unbounded": true.gain_db(fit(both, proven(NAMES), CAUTION)),
-        "bounded": true.gain_db(decided.weights),
+        "name": case.name,
+        "group": case.group,
+        "every": case.every,
+        "unbounded": case.true.gain_db(case.fitted),
+        "bounded": case.true.gain_db(decided.weights),
         "expected": decided.gain.gain_db,
         "std": decided.gain.std_db,
         "held": held,

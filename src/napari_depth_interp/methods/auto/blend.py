@@ -135,7 +135,7 @@ def bounded(
     The smallest of the shares that fit is taken: of left-out sections, across the doubled gap, where rows may say that
     the gap is why it is small; of hidden rows at the real gap, where structure blurred along z is smooth; and none
     where noise is all that is missed. Constants: the most cautious that cost at most 0.02 dB on stacks of other kinds
-    (benchmarks/proving_ground.py).
+    (benchmarks/proving_rule.py).
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def bounded(
     return np.asarray(weights * np.clip(share, 0, 1))
 
 
-def added_along_z(weights: Vector, left_out: Evidence, rows: tuple[Evidence, Evidence] | None, here: Evidence) -> float:
+def added_along_z(weights: Vector, left_out: Evidence, rows: Rows | None, here: Evidence) -> float:
     """Return how much of what a mixture adds at the doubled gap is left at the real one, relative to hidden rows.
 
     What it adds there is known without the truth. 1 where there are no rows, or nothing is added.

@@ -18,11 +18,9 @@ _BANDS = 6
 """Classes of equally many voxels, by what the features predict, in which errors are measured."""
 _LEVEL, _LOWEST_LEVEL = 0.9, 0.7
 """Share of the errors that the interval holds, and the least in a band where others hold more."""
-_WIDER = 1.05
-"""Factor of the errors at the real gap: how far they fall is itself not known for sure."""
 _FALL = (0.08, 1.1)
 """Bounds of the ratio of errors at the real gap to those at the doubled one."""
-_STEEPER, _FLATTER = 1.3, 0.65
+_STEEPER, _FLATTER = 1.15, 0.6
 """How many times as much errors fall along z as on hidden rows, or as from four times the gap to the doubled one
 (logarithms; benchmarks/proving_ground.py)."""
 _BRIGHT, _AT_MOST = 0.88, 0.95
@@ -216,7 +214,7 @@ class ErrorModel:
             if known is not None and np.isfinite(known).any():
                 fall = times * np.nan_to_num(known)
                 break
-        errors = _WIDER * self.errors * np.exp(np.clip(fall, *np.log(_FALL)))
+        errors = self.errors * np.exp(np.clip(fall, *np.log(_FALL)))
         return ErrorModel(self.weights, _means(here @ self.weights), np.maximum.accumulate(errors))
 
     def expect(self, found: Image, peaks: NDArray[Any] | None = None) -> Image:
