@@ -218,11 +218,11 @@ def recording() -> None:
     widget.method.set_values(widget.settings().model_copy(update={"method": "linear"}))
     _run(widget, recorder, every=1.0)
     widget.tabs.setCurrentIndex(0)
-    widget.method.set_values(widget.settings().model_copy(update={"method": "auto", "preset": "fast"}))
+    widget.method.set_values(widget.settings().model_copy(update={"method": "flow"}))  # seconds anywhere
     settle()
     recorder.shoot(1400, widget.method._methods)
-    _run(widget, recorder, every=4.0)
-    result = next(layer for layer in viewer.layers if layer.name == "organoid auto")
+    _run(widget, recorder, every=1.0)
+    result = next(layer for layer in viewer.layers if layer.name == "organoid flow")
     for section in range(24, 37):
         viewer.dims.set_point(0, result.translate[0] + section * result.scale[0])
         QApplication.processEvents()

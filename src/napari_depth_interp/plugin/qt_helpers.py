@@ -23,8 +23,6 @@ from . import shortcuts
 
 PROBLEM_COLOUR = "#e0803a"
 """Of words about what is wrong, or worse than linear interpolation; readable on dark and on light."""
-STEADY_BUTTONS = "QPushButton:enabled { border: 1px solid transparent; }"
-"""In napari's style only a button that cannot be pressed has a border: it would be larger and move the others."""
 PROBLEM = f"color: {PROBLEM_COLOUR};"
 
 

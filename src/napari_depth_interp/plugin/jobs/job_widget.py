@@ -14,7 +14,6 @@ from qtpy.QtWidgets import QDockWidget, QMainWindow, QScrollArea, QTabWidget, QV
 from ...errors import DepthInterpError
 from ...progress import Report
 from .. import drawing, plots, shortcuts
-from ..qt_helpers import STEADY_BUTTONS
 from ..wheel import WheelGuard
 from . import Job, make_job
 from .messages import for_crash, for_window
@@ -48,7 +47,6 @@ class JobWidget(QWidget):
         drawing.keep_from_crashing()
         self.job: Job[Any] | None = None
         self._wheel = WheelGuard(self)
-        self.setStyleSheet(STEADY_BUTTONS)
         self.setAcceptDrops(True)
         shortcuts.listen(self)
 

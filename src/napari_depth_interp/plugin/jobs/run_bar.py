@@ -15,6 +15,8 @@ from .time_left import TimeLeft
 _NAME_LENGTH = 22
 """Characters of the input's name on the button; the tool tip has it whole."""
 
+_STEADY = "QPushButton:enabled { border: 1px solid transparent; }"
+"""In napari's style only a button that cannot be pressed has a border: it would be larger and move the others."""
 _PREVIEW_TIP = (
     "Fill the gap around the section in view, on the part of the image in view only. A method that has to train first "
     "is preceded by linear interpolation, at once."
@@ -56,6 +58,7 @@ class RunBar(QWidget):
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
+        self.setStyleSheet(_STEADY)
         self._tip, self._inviting = tip, invitation
         self._input = ""
         self._running = False
