@@ -33,7 +33,9 @@ _FEWEST = 2
 """Sections of a stack, and voxels of the result along each axis."""
 _BYTES = 60
 """Per voxel of the result: the volume, the average, features of the error, equations of a block."""
-_FIXED_BYTES = 700 * 10**6
+_FIXED_BYTES = 400 * 10**6
+_MATRIX_BYTES, _LARGEST_BLOCK = 400, 114**3
+"""Per stack and voxel of the block that is solved for at once: what the stack sees of it; voxels of the largest one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,8 +265,9 @@ def _check_memory(views: Sequence[View], lattice: Lattice) -> None:
     if min(lattice.shape) < _FEWEST:
         raise RequestError(f"the result would have {' x '.join(map(str, lattice.shape))} voxels; ask for smaller ones")
     stacks = sum(view.voxels.nbytes for view in views)
+    matrices = len(views) * min(voxels, _LARGEST_BLOCK) * _MATRIX_BYTES
     check_fits(
-        voxels * _BYTES + 6 * stacks + _FIXED_BYTES,
+        voxels * _BYTES + 6 * stacks + matrices + _FIXED_BYTES,
         f"fusing into {' x '.join(map(str, lattice.shape))} voxels",
         "ask for larger voxels with --spacing, or for a smaller grid with --like",
     )
