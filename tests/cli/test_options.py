@@ -17,6 +17,7 @@ EVERYTHING = {
     "acquisition": "projection:3", "axis": "y", "z_spacing": "1um", "depths": [0.0, 1.5, 4.0], "channel": "1",
     "dtype": "float32", "nan": "fill", "share_fit": "yes", "memory": "8GB", "device": "cpu", "threads": 2, "seed": 7,
     "crop": "1:5,:7", "times": "0:3", "exclude": "2,4-5", "align": "rigid", "shard": "64,1024,1024",
+    "thickness": "3mm", "profile": "box",
 }  # fmt: skip
 """A value for every setting."""
 
