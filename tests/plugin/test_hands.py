@@ -62,6 +62,16 @@ def docked(viewer, title=TITLES[0]):
     return viewer.window.add_plugin_dock_widget(PLUGIN, title)[1]
 
 
+def within_reach(viewer, title=TITLES[0]):
+    """Return a dock once it is shown: no hand reaches it before."""
+    widget = docked(viewer, title)
+    for _ in range(500):
+        if widget.isVisible():
+            return widget
+        QTest.qWait(10)
+    raise AssertionError(f"{title} was not shown within 5 s")
+
+
 def clipped(area):
     """Return the texts of labels, buttons and boxes to tick for which there is not enough room."""
     found = []
@@ -127,7 +137,7 @@ class TestWheel:
     @pytest.mark.parametrize("title", TITLES)
     def test_edits_no_control_without_the_focus(self, shown_viewer, title):
         shown_viewer.add_image(np.random.default_rng(0).random((9, 8, 9)), scale=(2, 1, 1))
-        widget = docked(shown_viewer, title)
+        widget = within_reach(shown_viewer, title)
         for fold in widget.findChildren(Fold):
             fold.unfold()
         controls = [each for kind in (QComboBox, QAbstractSpinBox) for each in widget.findChildren(kind)]
@@ -141,7 +151,7 @@ class TestWheel:
 
     def test_scrolls_the_panel_instead(self, shown_viewer):
         shown_viewer.add_image(np.random.default_rng(0).random((9, 8, 9)), scale=(2, 1, 1))
-        widget = docked(shown_viewer)
+        widget = within_reach(shown_viewer)
         for fold in widget.findChildren(Fold):
             fold.unfold()
         QTest.qWait(100)
@@ -153,7 +163,7 @@ class TestWheel:
 
     def test_edits_the_control_that_has_the_focus(self, shown_viewer):
         shown_viewer.add_image(np.random.default_rng(0).random((9, 8, 9)), scale=(2, 1, 1))
-        factor = find(docked(shown_viewer).target, "Factor", QAbstractSpinBox)
+        factor = find(within_reach(shown_viewer).target, "Factor", QAbstractSpinBox)
         activate(shown_viewer)
         factor.setFocus()
         before = factor.value()
@@ -161,7 +171,7 @@ class TestWheel:
         assert factor.value() == before + 1
 
     def test_guards_the_form_of_a_method_chosen_later(self, shown_viewer):
-        widget = docked(shown_viewer)
+        widget = within_reach(shown_viewer)
         find(widget.method, "Method").choose("section_sr")
         find(widget.method, "parameters").unfold()
         fields = widget.method.findChildren(QAbstractSpinBox)
