@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -496,14 +497,14 @@ class TestFailures:
             (["dance"], "No such command 'dance'"),
             (["run"], "Missing argument 'IN'"),
             (["run", "in.tif"], "Missing argument 'OUT'"),
-            (["run", "in.tif", "out.tif", "--fast"], "No such option"),
+            (["run", "in.tif", "out.tif", "--fast"], "No such option.*--fast"),
             (["run", "in.tif", "out.tif", "--factor", "1.5"], "Invalid value for '--factor'"),
             (["run", "in.tif", "out.tif", "--factor"], "--factor"),
             (["evaluate", "in.tif", "--data-range", "3"], "--data-range"),
         ],
     )
     def test_usage(self, arguments, words):
-        assert words in fail(2, *arguments)
+        assert re.search(words, fail(2, *arguments))
 
     def test_standard_output_stays_empty_without_json(self, tmp_path):
         done = depth_interp("run", tmp_path / "none.tif", tmp_path / "out.tif")

@@ -115,7 +115,7 @@ class TestForms:
 
     def test_cone(self):
         beyond = {"before": disc((32, 32), 2), "after": disc((32, 32), 26)}
-        for more, least in ((beyond, 0.98), ({}, 0.94)):  # ties at the outline go either way
+        for more, least in ((beyond, 0.98), ({}, 0.94)):  # rings of equally far pixels go in or not as versions align
             found = made_by_shape(gap(disc((32, 32), 10), disc((32, 32), 18), **more))
             for section, radius in zip(found.labels, (12, 14, 16), strict=True):
                 assert dice(section, disc((32, 32), radius)) > least

@@ -32,7 +32,6 @@ STREAMED = ("zarr", "tiff")
 """Formats that are read and written without being held in memory."""
 LAZY = (*STREAMED, "companion", "ndtiff", "ims", "hdf5", "n5", "sequence")
 """Formats whose voxels may stay in their file."""
-STREAMED_SUFFIXES = (".ome.zarr", ".zarr", ".ome.tif", ".ome.tiff", ".tif", ".tiff", ".btf")
 LARGE_BYTES = 2**28
 """Images larger than this stay in their file until their voxels are asked for."""
 _EXPANDED = 64
