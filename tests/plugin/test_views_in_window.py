@@ -150,4 +150,5 @@ def test_the_wheel_zooms_all_cells_together(qtbot, shown_viewer, tmp_path):
     qtbot.wait(50)
     QApplication.sendEvent(canvas.native, event)
     qtbot.waitUntil(lambda: shown_viewer.scene.camera.zoom > before * 1.1)
-    assert len({camera._view.camera.rect.width for camera in canvas.grid_cameras[:2]}) == 1
+    first, second = (camera._view.camera.rect.width for camera in canvas.grid_cameras[:2])
+    assert first == pytest.approx(second)  # each cell reckons its own: the last bit may differ
