@@ -8,7 +8,7 @@ BIN := .venv/bin
 endif
 export PYTHON
 
-.PHONY: help demo test lint format docs docs-assets dist benchmarks screenshots napari-versions lowest release clean
+.PHONY: help demo test compiled lint format docs docs-assets dist benchmarks screenshots napari-versions lowest release clean
 
 help:
 	@echo "make demo        fill in hidden sections of a real MRI and of simulated tissue, into demo-output/"
@@ -39,8 +39,14 @@ demo-output/scores.txt: $(SOURCES)
 	$(KEEP_COMPILED) $(BIN)/depth-interp demo > $@.part
 	@mv $@.part $@
 
-test: lint
+# mypy takes one core, so what the tests import is compiled at the same time: each of their processes would do it again.
+test:
+	@scripts/bootstrap.sh test
+	@$(MAKE) --no-print-directory -j 2 lint compiled
 	$(KEEP_COMPILED) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+
+compiled:
+	-@$(KEEP_COMPILED) $(BIN)/python -m pytest --collect-only -q >/dev/null
 
 lint:
 	@scripts/bootstrap.sh test
