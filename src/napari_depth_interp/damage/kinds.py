@@ -44,7 +44,7 @@ _ALL = (
     Kind("shift", "shifted sideways", "distance from both neighbours in pixels", "correct", 1.0),
     Kind("partial", "partly black or torn", "share of the area that is lost", "fill", 0.015),
     Kind("stripes", "stripe noise", "height of stripes in shares of the stack's contrast", "correct", 0.06),
-    Kind("brightness", "brightness or contrast jump", "change in shares of the contrast", "correct", 0.2),
+    Kind("brightness", "brightness or contrast jump", "change in shares of the contrast", "correct", 0.25),
     Kind("blur", "blurred", "fine detail that is lacking, in octaves (1 is half of it)", "correct", 0.35),
 )  # fmt: skip
 
