@@ -42,16 +42,22 @@ _FARTHEST = 0.25
 """Share of the rows or columns, beyond which a shift is none: too little is left to compare."""
 _UNLIKE = 0.5
 """Share of the likeness that a part which is lost may take away."""
+_STILL_ALIKE = 0.75
+"""Share of the likeness that a change of brightness and contrast leaves, at least."""
 _UNLIKE_NEIGHBOURS = 0.3
 """Correlation of the sections on both sides below which dark parts of the one between them may well be real."""
 _AGREED = 0.35
 """Change between both neighbours in a lost part, in shares of what is lacking there, at most."""
 _ALIKE_THERE = 0.5
 """Correlation of both neighbours in a lost part, at least."""
+_CLIPPED = 0.05
+"""Share of a part that may be brighter, and of the rest that may be darker, where it was only clipped to black."""
 _ONE_VALUE = 0.3
 """Share of a lost part that has one value, at least: its edges have others."""
 _UNRELATED = 0.4
 """Correlation of the sections on both sides below which likeness says nothing."""
+_RELATED = 0.6
+"""Correlation of the sections on both sides from which a section that is like neither is another one's, or none."""
 FAR = 3
 """Sections further away are not compared."""
 
@@ -155,7 +161,7 @@ def agreed(first: float, second: float) -> float:
 def lacking(around: Between) -> float:
     """Return the share of the neighbours' contrast that a section lacks, or of their likeness to it."""
     structure = 1 - around.view.contrast / around.contrast if around.contrast > 0 else 0.0
-    if around.likeness < _UNRELATED:
+    if around.likeness < _RELATED:
         return structure
     alike = max(max(pair.alike, pair.alike_moved) for pair in around.pairs)
     unlike = 1 - max(alike, 0.0) / around.likeness
@@ -264,9 +270,20 @@ def lost_share(around: Between) -> float:
     found = lost_part(around.view, *around.references)
     if found is None:
         return 0.0
-    if around.view.lost is None and not (_no_hole(around, found) and rest_is_sound(around, found)):
+    if around.view.lost is None and (
+        _is_clipped(around, found) or not (_no_hole(around, found) and rest_is_sound(around, found))
+    ):
         return 0.0
     return float(found.mean())
+
+
+def _is_clipped(around: Between, part: NDArray[np.bool_]) -> bool:
+    """Whether a part is just what is dark in both neighbours, too, while nearly all that is not lost is brighter."""
+    small = reduced(part.astype(np.float32), around.view.factor) > 0.5
+    if not small.any() or small.all():
+        return False
+    other = np.maximum(*(each.smooth for each in around.references))
+    return bool(np.quantile(other[small], 1 - _CLIPPED) <= np.quantile(other[~small], _CLIPPED))
 
 
 def _no_hole(around: Between, part: NDArray[np.bool_]) -> bool:
@@ -325,7 +342,7 @@ def striped(around: Between) -> float:
 
 def _relit(around: Between, pair: Pair) -> Image:
     """Return the section in the light of a neighbour; only brightness changes where it is too unlike to tell gains."""
-    if pair.alike >= _UNLIKE * around.likeness:
+    if around.likeness < _UNRELATED or pair.alike >= _STILL_ALIKE * around.likeness:
         return pair.light.undone(around.view.small)
     return around.view.small - np.float32(pair.tones.offset)
 
@@ -348,4 +365,8 @@ def all_of(around: Iterable[Between]) -> Mapping[str, float]:
         }
         for name, value in found.items():
             every.setdefault(name, []).append(value)
-    return {name: float(np.median(values) if name == "partial" else max(values)) for name, values in every.items()}
+    return {name: _low_median(values) if name == "partial" else max(values) for name, values in every.items()}
+
+
+def _low_median(values: Sequence[float]) -> float:
+    return sorted(values)[(len(values) - 1) // 2]

@@ -59,13 +59,11 @@ def _core(section: View, first: View, second: View) -> Mask:
     found |= blocks & (value > _EVEN_BEYOND * contrast)
     if max(first.is_even.mean(), second.is_even.mean()) > OFTEN_EVEN:
         return np.asarray(found | (section.is_even & (value > _EVEN_BEYOND * contrast)), bool)
-    constant, blocks = (each & ~first.is_even & ~second.is_even for each in (section.is_even, blocks))
+    constant = (section.is_even | blocks) & ~first.is_even & ~second.is_even
     limits = [float(value) for each in (first, second) for value in (each.values.min(), each.values.max())]
     inner = (section.small > max(limits[0], limits[2])) & (section.small < min(limits[1], limits[3]))
-    inner |= not (first.is_even.any() or second.is_even.any())
-    odd = local > _NOISE * contrast  # both have noise there; one value that is black or white in them, too, says less
-    found |= odd & (blocks | (inner & constant))
-    return np.asarray(found | (constant & (value > _CONSTANT * contrast)), bool)
+    odd = inner & (local > _NOISE * contrast)  # one value that is neither black nor white, where both have noise
+    return np.asarray(found | (constant & (odd | (value > _CONSTANT * contrast))), bool)
 
 
 def _blocks_of_one_value(section: View, others: tuple[View, View]) -> Mask:
