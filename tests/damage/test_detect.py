@@ -66,6 +66,7 @@ class TestEveryKind:
         stack[15, :20] = np.nan
         stack[:, 60:, 60:] = np.nan  # on all sections: outside of what was recorded
         assert kinds_of(stack) == {8: "missing", 15: "partial"}
+        assert found_in(stack).at(8)[0].detail == "no pixel is a number"
         assert found_in(stack).at(15)[0].part.mean() == pytest.approx(20 / 72, abs=0.02)
 
 

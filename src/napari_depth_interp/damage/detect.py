@@ -23,7 +23,7 @@ from .views import Views
 
 _SOUND = 0.8
 """Share of the sections that are taken to be sound where thresholds are drawn."""
-_OVER: Mapping[str, float] = {"shift": 3.5, "partial": 3.0, "stripes": 2.5, "brightness": 4.0, "blur": 3.5}
+_OVER: Mapping[str, float] = {"shift": 3.5, "partial": 3.0, "stripes": 2.5, "brightness": 2.5, "blur": 3.5}
 """Thresholds over what all but that share of the sections reach; other kinds have a threshold of their own."""
 _LIKE_BLUR = ("stripes", "brightness")
 """Kinds that a strong blur looks like, too: they explain a section unless its blur is further above the threshold."""

@@ -25,6 +25,8 @@ class Evidence:
 def evidence(views: Views, k: int, kind: str, damaged: Collection[int] = ()) -> Evidence:
     """Return what there is to say about a section that was found to be of this kind."""
     view = views[k]
+    if view.lost is not None and view.lost.all():
+        return Evidence("no pixel is a number")
     if view.is_flat:
         return Evidence(f"all pixels are {float(view.values.flat[0]) / view.scale:g}")
     around = between_of(views, k, damaged)

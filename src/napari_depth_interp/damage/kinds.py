@@ -39,12 +39,12 @@ class Kind:
 _ALL = (
     Kind("missing", "missing or constant", "share of the neighbours' structure that is lacking", "interpolate", 0.9),
     Kind("duplicate", "copy of a neighbour", "share of the usual change to a neighbour that is lacking",
-         "interpolate", 0.9),
+         "interpolate", 0.97),
     Kind("saturated", "saturated", "share of pixels at the highest value, beyond that of the neighbours", "fill", 0.06),
     Kind("shift", "shifted sideways", "distance from both neighbours in pixels", "correct", 1.0),
-    Kind("partial", "partly black or torn", "share of the area that is lost", "fill", 0.015),
+    Kind("partial", "partly black or torn", "share of the area that is lost", "fill", 0.02),
     Kind("stripes", "stripe noise", "height of stripes in shares of the stack's contrast", "correct", 0.06),
-    Kind("brightness", "brightness or contrast jump", "change in shares of the contrast", "correct", 0.2),
+    Kind("brightness", "brightness or contrast jump", "change in shares of the contrast", "correct", 0.25),
     Kind("blur", "blurred", "fine detail that is lacking, in octaves (1 is half of it)", "correct", 0.35),
 )  # fmt: skip
 

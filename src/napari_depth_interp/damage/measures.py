@@ -13,10 +13,10 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from .pairs import Pair, compare, correlation, fit
+from .pairs import Light, Pair, compare, correlation, fit, overlap
 from .regions import OFTEN_EVEN, WHOLE, lost_part
 from .stripes import stripe_height, stripe_noise
-from .views import Remembered, View, Views, reduced, smoothed
+from .views import Image, Remembered, View, Views, reduced, smoothed
 
 _SAME_LIGHT = 0.2
 """Change of brightness and contrast, in shares of the contrast, that goes with a section of which a part is lost."""
@@ -30,20 +30,34 @@ _ABRUPT = 0.8
 """Contrast of the section beside an end over that of the next one, from which no object fades out."""
 _EXPLAINED = 0.8
 """Share of the unlikeness that undoing a shift leaves, at most."""
+_EXPLAINED_BETWEEN = 0.75
+"""The same where it is the shift from the middle between both."""
+_TOLD_BETWEEN = 1.5
+"""Pixels that such a shift has at least: motion is never quite steady."""
+_CLOSED = 0.5
+"""Share of such a shift by which both shifts and the motion between the neighbours may disagree."""
+_RIM = 4
+"""Pixels at the edges that smoothing has mixed with what came in there."""
 _FARTHEST = 0.25
 """Share of the rows or columns, beyond which a shift is none: too little is left to compare."""
 _UNLIKE = 0.5
 """Share of the likeness that a part which is lost may take away."""
+_STILL_ALIKE = 0.75
+"""Share of the likeness that a change of brightness and contrast leaves, at least."""
 _UNLIKE_NEIGHBOURS = 0.3
 """Correlation of the sections on both sides below which dark parts of the one between them may well be real."""
 _AGREED = 0.35
 """Change between both neighbours in a lost part, in shares of what is lacking there, at most."""
 _ALIKE_THERE = 0.5
 """Correlation of both neighbours in a lost part, at least."""
+_CLIPPED = 0.05
+"""Share of a part that may be brighter, and of the rest that may be darker, where it was only clipped to black."""
 _ONE_VALUE = 0.3
 """Share of a lost part that has one value, at least: its edges have others."""
 _UNRELATED = 0.4
 """Correlation of the sections on both sides below which likeness says nothing."""
+_RELATED = 0.6
+"""Correlation of the sections on both sides from which a section that is like neither is another one's, or none."""
 FAR = 3
 """Sections further away are not compared."""
 
@@ -125,8 +139,13 @@ class Between:
     @property
     def likeness(self) -> float:
         """Correlation of the two with each other."""
+        return self.across.alike
+
+    @property
+    def across(self) -> Pair:
+        """How the lower one of the two differs from the upper one."""
         first, second = sorted((self.first, self.second))
-        return self.sections.pair(first, second).alike
+        return self.sections.pair(first, second)
 
     @property
     def contrast(self) -> float:
@@ -142,7 +161,7 @@ def agreed(first: float, second: float) -> float:
 def lacking(around: Between) -> float:
     """Return the share of the neighbours' contrast that a section lacks, or of their likeness to it."""
     structure = 1 - around.view.contrast / around.contrast if around.contrast > 0 else 0.0
-    if around.likeness < _UNRELATED:
+    if around.likeness < _RELATED:
         return structure
     alike = max(max(pair.alike, pair.alike_moved) for pair in around.pairs)
     unlike = 1 - max(alike, 0.0) / around.likeness
@@ -162,10 +181,25 @@ def blurred(around: Between) -> float:
 
 
 def brightened(around: Between) -> tuple[float, float]:
-    """Return the change of contrast (natural logarithm) and of brightness (in voxel values) that both sides see."""
+    """Return the change of contrast (natural logarithm) and of brightness (in voxel values) that both sides see.
+
+    Pixels at the same place are misled where structures move, and how often each brightness occurs where they grow; so
+    the smaller change of the two is it.
+    """
     first, second = around.pairs
-    gain = agreed(*(float(np.log(max(pair.light.gain, 1e-6))) for pair in (first, second)))
-    return gain, agreed(first.light.offset, second.light.offset)
+    told = [_change(first.light, second.light), _change(first.tones, second.tones)]
+    return min(told, key=lambda change: jump(change, around.contrast))
+
+
+def _change(first: Light, second: Light) -> tuple[float, float]:
+    gain = agreed(*(float(np.log(max(each.gain, 1e-6))) for each in (first, second)))
+    return gain, agreed(first.offset, second.offset)
+
+
+def jump(change: tuple[float, float], contrast: float) -> float:
+    """Return one number, in voxel values, for a change of contrast and of brightness."""
+    gain, offset = change
+    return float(np.hypot(np.expm1(abs(gain)) * contrast, offset))
 
 
 def shifted(around: Between, exactly: bool = False) -> NDArray[np.float64]:
@@ -183,13 +217,34 @@ def shifted(around: Between, exactly: bool = False) -> NDArray[np.float64]:
         else around.pairs
     )
     first, second = (pair.shift for pair in pairs)
-    shift = (first + second) / 2
-    far, apart = float(np.linalg.norm(shift)), float(np.linalg.norm(first - second))
-    if far == 0 or apart > far or around.likeness < _UNRELATED / 2 or far > _FARTHEST * min(around.view.values.shape):
+    shift, across = (first + second) / 2, around.across
+    far = float(np.linalg.norm(shift))
+    unlike = max(across.alike, across.alike_moved) < _UNRELATED / 2
+    if far == 0 or unlike or far > _FARTHEST * min(around.view.values.shape):
         return np.zeros(2)
-    if any(1 - pair.alike_moved > _EXPLAINED * (1 - pair.alike) for pair in pairs):
-        return np.zeros(2)
-    return np.zeros(2) if _rest_stays(around, pairs) else np.asarray(shift)
+    told = _explains(pairs) if np.linalg.norm(first - second) <= far else _explains_between(around, shift)
+    return np.asarray(shift) if told and not _rest_stays(around, pairs) else np.zeros(2)
+
+
+def _explains(pairs: Sequence[Pair]) -> bool:
+    """Whether undoing the shift against each neighbour makes the section more like it."""
+    return all(1 - pair.alike_moved <= _EXPLAINED * (1 - pair.alike) for pair in pairs)
+
+
+def _explains_between(around: Between, shift: NDArray[np.float64]) -> bool:
+    """Whether a section lies beside the middle between neighbours that steady motion has moved apart.
+
+    Then undoing the shift against the middle makes it more like both.
+    """
+    (first, second), across = around.pairs, around.across
+    far, open_by = float(np.linalg.norm(shift)), float(np.linalg.norm(first.shift - second.shift - across.shift))
+    if far < _TOLD_BETWEEN or open_by > _CLOSED * far:
+        return False
+    for pair, each in zip(around.pairs, around.references, strict=True):
+        both = [part[_RIM:-_RIM, _RIM:-_RIM] for part in overlap(each.smooth, around.view.smooth, shift / each.factor)]
+        if not both[0].size or 1 - correlation(*both) > _EXPLAINED_BETWEEN * (1 - pair.alike):
+            return False
+    return True
 
 
 def _rest_stays(around: Between, pairs: Sequence[Pair]) -> bool:
@@ -215,9 +270,20 @@ def lost_share(around: Between) -> float:
     found = lost_part(around.view, *around.references)
     if found is None:
         return 0.0
-    if around.view.lost is None and not (_no_hole(around, found) and rest_is_sound(around, found)):
+    if around.view.lost is None and (
+        _is_clipped(around, found) or not (_no_hole(around, found) and rest_is_sound(around, found))
+    ):
         return 0.0
     return float(found.mean())
+
+
+def _is_clipped(around: Between, part: NDArray[np.bool_]) -> bool:
+    """Whether a part is just what is dark in both neighbours, too, while nearly all that is not lost is brighter."""
+    small = reduced(part.astype(np.float32), around.view.factor) > 0.5
+    if not small.any() or small.all():
+        return False
+    other = np.maximum(*(each.smooth for each in around.references))
+    return bool(np.quantile(other[small], 1 - _CLIPPED) <= np.quantile(other[~small], _CLIPPED))
 
 
 def _no_hole(around: Between, part: NDArray[np.bool_]) -> bool:
@@ -237,7 +303,10 @@ def _no_hole(around: Between, part: NDArray[np.bool_]) -> bool:
     if not around.is_inside or not (alike or max(each.is_even.mean() for each in around.references) < OFTEN_EVEN):
         return False
     values = around.view.values[part]
-    return float((values == np.median(values)).mean()) > _ONE_VALUE
+    value = np.median(values)
+    if any(each.values.max() == value for each in around.references):  # where the detector ends
+        return False
+    return float((values == value).mean()) > _ONE_VALUE
 
 
 def rest_is_sound(around: Between, part: NDArray[np.bool_]) -> bool:
@@ -265,11 +334,17 @@ def rest_is_sound(around: Between, part: NDArray[np.bool_]) -> bool:
 
 def striped(around: Between) -> float:
     """Return the height of stripes, in voxel values."""
-    undone = [pair.light.undone(around.view.small) for pair in around.pairs]
-    residuals = [own - each.small for own, each in zip(undone, around.references, strict=True)]
+    residuals = [_relit(around, pair) - each.small for pair, each in zip(around.pairs, around.references, strict=True)]
     height = stripe_height(residuals[0], residuals[1], _MEAN_ROWS * around.contrast)
     noise = stripe_noise(around.view.small - around.view.smooth)
     return float(np.sqrt(max(0.0, height**2 - noise**2)))
+
+
+def _relit(around: Between, pair: Pair) -> Image:
+    """Return the section in the light of a neighbour; only brightness changes where it is too unlike to tell gains."""
+    if around.likeness < _UNRELATED or pair.alike >= _STILL_ALIKE * around.likeness:
+        return pair.light.undone(around.view.small)
+    return around.view.small - np.float32(pair.tones.offset)
 
 
 def all_of(around: Iterable[Between]) -> Mapping[str, float]:
@@ -279,11 +354,10 @@ def all_of(around: Iterable[Between]) -> Mapping[str, float]:
     """
     every: dict[str, list[float]] = {}
     for each in around:
-        gain, offset = brightened(each)
         found = {
             "missing": lacking(each),
             "blur": blurred(each),
-            "brightness": float(np.hypot(np.expm1(abs(gain)) * each.contrast, offset)),
+            "brightness": jump(brightened(each), each.contrast),
             "shift": float(np.linalg.norm(shifted(each))),
             "saturated": saturation(each),
             "partial": lost_share(each),
@@ -291,4 +365,8 @@ def all_of(around: Iterable[Between]) -> Mapping[str, float]:
         }
         for name, value in found.items():
             every.setdefault(name, []).append(value)
-    return {name: float(np.median(values) if name == "partial" else max(values)) for name, values in every.items()}
+    return {name: _low_median(values) if name == "partial" else max(values) for name, values in every.items()}
+
+
+def _low_median(values: Sequence[float]) -> float:
+    return sorted(values)[(len(values) - 1) // 2]

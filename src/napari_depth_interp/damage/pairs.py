@@ -54,7 +54,9 @@ class Pair:
     alike, alike_moved : float
         Correlation without noise, as they lie and after undoing the shift.
     light : Light
-        Brightness and contrast of the second over the first.
+        Brightness and contrast of the second over the first, from pixels at the same place.
+    tones : Light
+        The same from how often each brightness occurs, wherever that is.
     difference : float
         Mean absolute difference.
     """
@@ -63,20 +65,34 @@ class Pair:
     alike: float
     alike_moved: float
     light: Light
+    tones: Light
     difference: float
 
 
 def compare(first: View, second: View, *, exactly: bool = False) -> Pair:
     """Return how the second section differs from the first; ``exactly`` with the shift by ECC."""
+    difference, factor = float(np.abs(second.values - first.values).mean()), first.factor
+    first, second = _unframed(first, second)
     shift = by_ecc(first.small, second.small) if exactly else displacement(first, second)
     moved = correlation(*overlap(first.smooth, second.smooth, shift))
-    return Pair(
-        shift * first.factor,
-        correlation(first.smooth, second.smooth),
-        moved,
-        fit(first.smooth, second.smooth),
-        float(np.abs(second.values - first.values).mean()),
-    )
+    alike = correlation(first.smooth, second.smooth)
+    light, tones = fit(first.smooth, second.smooth), _by_tones(first.tones, second.tones)
+    return Pair(shift * factor, alike, moved, light, tones, difference)
+
+
+def _unframed(first: View, second: View) -> tuple[View, View]:
+    """Return both without the rows and columns at their edges that are all equal in one of them only.
+
+    So is what comes in where a section is shifted, or the edge of what is lost; both would tell a wrong place.
+    """
+    frames = zip(first.frame, second.frame, strict=True)
+    top, bottom, left, right = (max(pair) if min(pair) == 0 else 0 for pair in frames)
+    rows, columns = first.small.shape
+    if not (top or bottom or left or right) or min(rows - top - bottom, columns - left - right) < _SMALLEST:
+        return first, second
+    inner = slice(top, rows - bottom), slice(left, columns - right)
+    small, other = (np.ascontiguousarray(each.small[inner]) for each in (first, second))
+    return View(small, small, None, 1, first.scale), View(other, other, None, 1, second.scale)
 
 
 def fit(first: Image, second: Image) -> Light:
@@ -88,6 +104,13 @@ def fit(first: Image, second: Image) -> Light:
         kept = residual <= np.quantile(residual, _INLIERS)
         mean_x, mean_y, gain = x[kept].mean(), y[kept].mean(), _ratio(x[kept], y[kept])
     return Light(float(gain), float(mean_y - mean_x), float(mean_x))
+
+
+def _by_tones(first: NDArray[np.float64], second: NDArray[np.float64]) -> Light:
+    """Return brightness and contrast of the second image over the first from quantiles of their values."""
+    spread, middle = float(first[-1] - first[0]), float(first.mean())
+    gain = float(second[-1] - second[0]) / spread if spread > _LEAST_CONTRAST * abs(middle) else 1.0
+    return Light(gain, float(second.mean()) - middle, middle)
 
 
 def _ratio(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:

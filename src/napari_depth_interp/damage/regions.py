@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .views import Image, View
+from .views import EVEN, Image, View
 
 Mask = NDArray[np.bool_]
 _BEYOND = 0.8
@@ -18,6 +18,10 @@ _CONSTANT = 0.05
 """The first figure where the part is one value."""
 OFTEN_EVEN = 0.02
 """Share of the area where neighbouring pixels are equal in sound sections, above which that says nothing."""
+_COMMON = 5
+"""Values that are looked at, those of most even pixels, to find the one of a lost part."""
+_RARE = 0.1
+"""Blocks of one value say something where the neighbours have at most this share of them."""
 _NOISE = 0.01
 """Local contrast, in shares of the contrast, of neighbours that are not of one value themselves."""
 _SMALLEST = 0.002
@@ -47,18 +51,46 @@ def lost_part(section: View, first: View, second: View) -> Mask | None:
 def _core(section: View, first: View, second: View) -> Mask:
     """Return where the reduced section is outside the range of the two and without their structure."""
     means = np.stack([first.local_mean, second.local_mean])
-    outside = np.maximum(means.min(0) - section.local_mean, section.local_mean - means.max(0))
+    outside, value = (_outside(each, means) for each in (section.local_mean, section.small))
     contrast = min(first.contrast, second.contrast)
     local = np.minimum(first.local_contrast, second.local_contrast)
-    flat = section.local_contrast < _FLAT * local
-    found = flat & (outside > _BEYOND * contrast)
+    found = (section.local_contrast < _FLAT * local) & (outside > _BEYOND * contrast)
+    blocks = _blocks_of_one_value(section, (first, second))
+    found |= blocks & (value > _EVEN_BEYOND * contrast)
     if max(first.is_even.mean(), second.is_even.mean()) > OFTEN_EVEN:
-        return np.asarray(found | (section.is_even & (outside > _EVEN_BEYOND * contrast)), bool)
-    constant = section.is_even & ~first.is_even & ~second.is_even
+        return np.asarray(found | (section.is_even & (value > _EVEN_BEYOND * contrast)), bool)
+    constant = (section.is_even | blocks) & ~first.is_even & ~second.is_even
     limits = [float(value) for each in (first, second) for value in (each.values.min(), each.values.max())]
     inner = (section.small > max(limits[0], limits[2])) & (section.small < min(limits[1], limits[3]))
     odd = inner & (local > _NOISE * contrast)  # one value that is neither black nor white, where both have noise
-    return np.asarray(found | (constant & (odd | (outside > _CONSTANT * contrast))), bool)
+    return np.asarray(found | (constant & (odd | (value > _CONSTANT * contrast))), bool)
+
+
+def _blocks_of_one_value(section: View, others: tuple[View, View]) -> Mask:
+    """Return where blocks of 2 x 2 pixels have a value that hardly any have in the others, the most common such one.
+
+    A thin slanting tear is nowhere wider.
+    """
+    values, counts = np.unique(section.small[section.is_even], return_counts=True)
+    if not values.size:
+        return section.is_even
+    most = np.argsort(counts)[-_COMMON:]
+    before = [max(int((each.small[each.is_even] == value).sum()) for each in others) for value in values[most]]
+    value = values[most][np.argmax(counts[most] - before)]
+    found, *elsewhere = (_blocks(each.small == value) for each in (section, *others))
+    return found if max(each.mean() for each in elsewhere) < _RARE * found.mean() else np.zeros_like(found)
+
+
+def _blocks(mask: Mask, side: int = 2) -> Mask:
+    """Return a mask without what is narrower than so many pixels."""
+    from scipy.ndimage import binary_opening
+
+    return np.asarray(binary_opening(mask, np.ones((side, side))), bool)
+
+
+def _outside(image: Image, means: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return how far each pixel is darker or brighter than all others at its place."""
+    return np.asarray(np.maximum(means.min(0) - image, image - means.max(0)), np.float32)
 
 
 def _large(mask: Mask, least: float, section: View, others: tuple[View, View]) -> Mask:
@@ -96,10 +128,12 @@ def _grown(section: View, core: Mask, others: tuple[View, View]) -> Mask:
     low, high = np.quantile(values, (0.02, 0.98))
     slack = 0.02 * section.contrast
     alike = (section.values >= low - slack) & (section.values <= high + slack)
+    near = binary_dilation(whole, iterations=4 * section.factor + _MARGIN)
     if high > low:
-        alike &= binary_dilation(whole, iterations=4 * section.factor + _MARGIN)
+        alike &= near
     else:  # as far as the one value goes, but not where the neighbours have it too
-        alike = (section.values == low) & ~np.logical_and.reduce([each.values == low for each in others])
+        alike = _blocks(section.values == low, EVEN) | (_blocks(section.values == low) & near)
+        alike &= ~np.logical_and.reduce([each.values == low for each in others])
     spread = binary_propagation(whole, mask=alike | whole)
     margin = _MARGIN if high > low or section.factor > 1 else 1
     return np.asarray(binary_dilation(spread, np.ones((3, 3)), iterations=margin))

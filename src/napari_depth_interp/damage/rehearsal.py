@@ -26,6 +26,8 @@ _LARGEST = 512
 """Pixels a side of the part, in the middle, that it is tried on."""
 WHOLE = 0.9
 """A repair that deserves at least so much of the way is taken as it is."""
+_SAME = 1e-9
+"""Share of the square of an error by which two images differ that are the same but for rounding, at most."""
 _IN_LINE = 0.3
 """Share of the height of stripes that is not explained by rows or columns, at most."""
 _SLACK, _BEYOND_BELIEF = 1.5, 3.0
@@ -105,8 +107,8 @@ def best_share(plain: Image, made: Image, truth: Image) -> float:
     """Return how much of the way from one image to another is nearest to the truth: 0 to 1."""
     way, whole = (np.asarray(each, np.float64) - plain for each in (made, truth))
     known = np.isfinite(way) & np.isfinite(whole)
-    size = float(np.square(way[known]).sum())
-    return float(np.clip((way[known] * whole[known]).sum() / size, 0, 1)) if size > 0 else 1.0
+    size, far = (float(np.square(each[known]).sum()) for each in (way, whole))
+    return float(np.clip((way[known] * whole[known]).sum() / size, 0, 1)) if size > _SAME * far else 1.0
 
 
 def _window(shape: Sequence[int]) -> tuple[slice, slice]:

@@ -18,9 +18,10 @@ SMOOTH = 1.5
 """Standard deviation, in pixels of the reduced section, of the smoothing that takes noise away."""
 _COARSE = 8.0
 """Structures larger than this, in such pixels, do not tell where a section lies."""
+_TONES = (0.05, 0.5, 0.95)
 _LOCAL = 5
 """Side of the neighbourhood of which local means and contrasts are taken."""
-_EVEN = 3
+EVEN = 3
 """The same where it is asked whether all pixels are equal."""
 _KEPT = 6
 """Sections that are kept: one is compared with two on each side."""
@@ -117,13 +118,32 @@ class View:
         """Where all pixels around one of the reduced section have one value."""
         import cv2
 
-        around = np.ones((_EVEN, _EVEN), np.uint8)
+        around = np.ones((EVEN, EVEN), np.uint8)
         return np.asarray(cv2.dilate(self.small, around) == cv2.erode(self.small, around))
+
+    @cached_property
+    def tones(self) -> NDArray[np.float64]:
+        """Quantiles of :attr:`smooth` that stand for its brightness and contrast."""
+        return np.asarray(np.quantile(self.smooth, _TONES), np.float64)
+
+    @cached_property
+    def frame(self) -> tuple[int, int, int, int]:
+        """How many rows at the top and bottom and columns at the left and right of the reduced section are equal."""
+        rows = (self.small[1:] == self.small[:-1]).all(1)
+        columns = (self.small[:, 1:] == self.small[:, :-1]).all(0)
+        found = (_leading(each) for each in (rows, rows[::-1], columns, columns[::-1]))
+        top, bottom, left, right = (each + 1 if each else 0 for each in found)
+        return top, bottom, left, right
 
     @cached_property
     def plateau(self) -> float:
         """Share of pixels at the highest value."""
         return float((self.values == self.values.max()).mean())
+
+
+def _leading(true: NDArray[np.bool_]) -> int:
+    """Return how many values at the start are true."""
+    return int(true.size if true.all() else np.argmin(true))
 
 
 class Views:
