@@ -440,17 +440,27 @@ def _contents(folder: Path) -> dict[str, bytes]:
     return {each.relative_to(folder).as_posix(): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
 
 
+@contextmanager
+def _folder(given: Path | None) -> Iterator[Path]:
+    """Give the folder that is meant, made if it is not there; its inputs serve the next time, too."""
+    if given is None:
+        with tempfile.TemporaryDirectory(prefix="cluster-") as name:
+            yield Path(name)
+        return
+    given.mkdir(parents=True, exist_ok=True)
+    yield given
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=["linear", "auto", "graph", "kills"])
-    parser.add_argument("--folder", type=Path, help="for the volumes; removed afterwards if it is not given")
+    parser.add_argument("--folder", type=Path, help="for the volumes; inputs are kept in it; default temporary")
     parser.add_argument("--side", type=int, default=4096, help="rows and columns of the volume of linear")
     parser.add_argument("--auto-side", type=int, default=576, help="the same of auto")
     parser.add_argument("--blocks", type=int, default=10**5, help="of the graph, of the finest resolution")
     parser.add_argument("--kills", type=int, default=20)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=given.folder, prefix="cluster-") as name:
-        folder = Path(name)
+    with _folder(given.folder) as folder:
         print(machine(), "\n", flush=True)
         parts = {
             "linear": lambda: linear(folder, given.side),
