@@ -284,9 +284,10 @@ def sample_signature(voxels: NDArray[Any]) -> str:
     count = min(_SAMPLES, math.prod(outer))
     strata = np.linspace(0, math.prod(outer), count + 1).astype(int)
     for first, end in pairwise(strata):
-        plane = tuple(int(each) for each in np.unravel_index(rng.integers(first, end), outer))
+        plane = map(int, np.unravel_index(rng.integers(first, end), outer))
         top, left = int(rng.integers(height - high + 1)), int(rng.integers(width - wide + 1))
-        part = np.asarray(voxels[(*plane, slice(top, top + high), slice(left, left + wide))])
+        key: tuple[int | slice, ...] = (*plane, slice(top, top + high), slice(left, left + wide))
+        part = np.asarray(voxels[key])
         digest.update(np.ascontiguousarray(part, voxels.dtype.newbyteorder("<")).data)
     return digest.hexdigest()
 
