@@ -338,6 +338,7 @@ class Idle:
     def __init__(self, blocks: Blocks) -> None:
         self.pending, self._blocks = Pending(blocks), blocks
         self.memory: list[float] = []
+        self.cpu: list[float] = []
 
     def before(self, number: int) -> tuple[int, tuple[Any, ...]]:
         return self._blocks[number].level, ()
@@ -346,6 +347,7 @@ class Idle:
         self.pending.finished(number)
         if self.pending.count % 1000 == 0:
             self.memory.append(psutil.Process().memory_info().rss / 1e6)
+            self.cpu.append(time.process_time())
 
 
 def graph(count: int) -> list[str]:
@@ -369,15 +371,22 @@ def _graph(count: int) -> list[str]:
         Distribution(idle, tasks, client, lambda _words, _far: None, nothing).run()
         wall, used = time.perf_counter() - start, time.process_time() - cpu
     total, memory = idle.pending.total, idle.memory
-    early = float(np.mean(memory[: max(1, len(memory) // 10)]))
-    late = float(np.mean(memory[-max(1, len(memory) // 10) :]))
+    early, late = _first_and_last(memory)
+    each = [1e3 * (b - a) / 1000 for a, b in pairwise(idle.cpu)]
     rows = [
         ("blocks of all resolutions", f"{total}"),
         ("planning", f"{planned:.2f} s"),
         ("scheduler and client, each block", f"{1e3 * wall / total:.2f} ms ({1e3 * used / total:.2f} ms of CPU)"),
+        ("CPU of each block, first and last tenth", "{:.2f} ms, {:.2f} ms".format(*_first_and_last(each))),
         ("memory of both, first and last tenth", f"{early:.0f} MB, {late:.0f} MB"),
     ]
     return ["The graph alone, two workers that do nothing:", "", markdown_table(("", ""), rows), ""]
+
+
+def _first_and_last(values: list[float]) -> tuple[float, float]:
+    """Return the means of the first and of the last tenth."""
+    some = max(1, len(values) // 10)
+    return float(np.mean(values[:some] or [np.nan])), float(np.mean(values[-some:] or [np.nan]))
 
 
 def kills(folder: Path, count: int) -> list[str]:
@@ -440,17 +449,27 @@ def _contents(folder: Path) -> dict[str, bytes]:
     return {each.relative_to(folder).as_posix(): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
 
 
+@contextmanager
+def _folder(given: Path | None) -> Iterator[Path]:
+    """Give the folder that is meant, made if it is not there; its inputs serve the next time, too."""
+    if given is None:
+        with tempfile.TemporaryDirectory(prefix="cluster-") as name:
+            yield Path(name)
+        return
+    given.mkdir(parents=True, exist_ok=True)
+    yield given
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=["linear", "auto", "graph", "kills"])
-    parser.add_argument("--folder", type=Path, help="for the volumes; removed afterwards if it is not given")
+    parser.add_argument("--folder", type=Path, help="for the volumes; inputs are kept in it; default temporary")
     parser.add_argument("--side", type=int, default=4096, help="rows and columns of the volume of linear")
     parser.add_argument("--auto-side", type=int, default=576, help="the same of auto")
     parser.add_argument("--blocks", type=int, default=10**5, help="of the graph, of the finest resolution")
     parser.add_argument("--kills", type=int, default=20)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=given.folder, prefix="cluster-") as name:
-        folder = Path(name)
+    with _folder(given.folder) as folder:
         print(machine(), "\n", flush=True)
         parts = {
             "linear": lambda: linear(folder, given.side),

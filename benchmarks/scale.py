@@ -298,6 +298,8 @@ def main() -> None:
     parser.add_argument("--figure", type=Path, default=Path("scale.png"), help="picture of the part growth")
     args = parser.parse_args()
     lines = [machine(), "", f"uint16, factor {FACTOR}, {default_threads()} threads, every run in a process of its own."]
+    if args.folder is not None:
+        args.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.folder) as name:
         reports = {
             "linear": lambda: linear_report(Path(name)),

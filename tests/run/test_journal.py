@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from napari_depth_interp import io
 from napari_depth_interp.errors import OutputError
 from napari_depth_interp.io.zarr import ZarrSink
 from napari_depth_interp.io.zarr.whole_files import put
-from napari_depth_interp.progress import Cancelled
+from napari_depth_interp.progress import Cancelled, silent
 from napari_depth_interp.run.execute import execute
 from napari_depth_interp.run.journal import hidden, leftover
 from napari_depth_interp.run.outputs import Target
@@ -110,6 +112,24 @@ def test_killed_without_having_asked_for_it(source, undisturbed, tmp_path):
     dense(source, output, resume=True)
     assert files_of(output) == undisturbed
     assert {each.name for each in tmp_path.iterdir()} == {"out.ome.zarr"}
+
+
+def test_an_input_whose_voxels_have_changed(tmp_path):
+    """Its metadata are the same; a sample of the voxels tells."""
+    source, output = sparse(tmp_path), tmp_path / "out.ome.zarr"
+    before = io.read(source, lazy=True)
+
+    def go_on(report=silent):
+        request = resolve(io.read(source, lazy=True), make_settings(**SETTINGS))
+        execute(request, report, Target(output, resume=True))
+
+    with pytest.raises(Cancelled):
+        go_on(Stop(30))
+    changed = replace(before, voxels=np.asarray(before.voxels) // 2, source=None)
+    shutil.rmtree(source)
+    io.write(source, changed)
+    with pytest.raises(OutputError, match=r"was another one \(input: "):
+        go_on()
 
 
 def test_discarded(source, undisturbed, tmp_path):

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from napari_depth_interp.errors import RequestError, TooLargeError
+from napari_depth_interp.methods.auto.method import Auto
 from napari_depth_interp.run import memory, tiling
 from napari_depth_interp.run.execute import execute
 from napari_depth_interp.run.memory import check_memory, memory_of
 from napari_depth_interp.run.prepared import prepare
+from napari_depth_interp.run.preparing import learn
 from napari_depth_interp.run.request import resolve
 from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.stack import Acquisition, Dataset
@@ -50,6 +52,33 @@ def test_tiles_along_z_give_what_the_whole_gives(monkeypatch, deep, method, unev
     np.testing.assert_allclose(execute(asked).dataset.voxels, whole, rtol=1e-5)
 
 
+def test_a_mixture_gives_each_method_its_own_margin(deep):
+    """What is kept of a tile is as in the whole, and a network does not see the margin that a motion needs."""
+    voxels = np.tile(np.asarray(deep.voxels), (1, 1, 1, 4, 4))[:, :, :12]
+    mixed = quick("auto") | {"candidates": "cubic,section_sr"}
+    asked = request(Dataset.from_array(voxels[0, 0], z_spacing=2.0, pixel_size=(0.5, 0.5)), parameters=mixed)
+    stack, place = asked.dataset.stack(), (slice(30, 60), slice(0, 40))
+    method = learn(asked, [stack], memory_of(asked)).method
+    assert isinstance(method, Auto)
+    whole, network, seen = method.sections_at(stack, [3.0, 9.0]), method._candidates["section_sr"], []
+    method._candidates["section_sr"] = Seeing(network, seen)
+    part = method.keeping(place).sections_at(stack, [3.0, 9.0])
+    assert seen == [(12, 30 + 2 * 19, 40 + 19)]  # 13 for the network, 6 to smooth its result
+    np.testing.assert_allclose(part.values, whole.values[:, *place], rtol=1e-5)
+    np.testing.assert_allclose(part.uncertainty, whole.uncertainty[:, *place], rtol=1e-3)
+
+
+class Seeing:
+    """A method that remembers of what size the stacks are that it sees."""
+
+    def __init__(self, method, seen):
+        self.method, self.seen = method, seen
+
+    def sections_at(self, stack, z, *, report):
+        self.seen.append(stack.voxels.shape)
+        return self.method.sections_at(stack, z, report=report)
+
+
 def test_a_projection_needs_more_sections(deep):
     slices = request(deep, "section_sr")
     means = replace(slices, dataset=replace(slices.dataset, acquisition=Acquisition(4)))
@@ -64,13 +93,14 @@ def test_a_projection_needs_more_sections(deep):
 @pytest.mark.parametrize("limit", ["4GB", "8GB"])
 @pytest.mark.parametrize("method", ["auto", "flow", "section_sr", "linear"])
 def test_hardly_more_is_computed_than_kept(monkeypatch, shape, limit, method):
+    """Margins along y, x and z together."""
     monkeypatch.setattr(memory, "resident_memory", lambda: 500 * 10**6)  # as of a program that has just begun
     asked = request(huge(*shape), method, memory=limit)
     division = memory_of(asked)
     assert division.held + tiling.largest_tile(asked, CHUNKS, voxels=division.tiles) * division.bytes_per_voxel < (
         asked.memory
     )
-    assert tiling.share_of_margins(asked, CHUNKS, division.tiles) <= 1.3
+    assert tiling.share_of_margins(asked, CHUNKS, division.tiles) <= (1.4 if limit == "4GB" else 1.3)
     check_memory(asked, division, CHUNKS)
 
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_depth_interp.errors import TooLargeError
-from napari_depth_interp.stack.lazy import LazyVoxels, is_lazy, planes_of, some_sections
+from napari_depth_interp.stack import lazy as lazy_room
+from napari_depth_interp.stack.lazy import LazyVoxels, is_lazy, known_by, planes_of, signature, some_sections
 from napari_depth_interp.system import memory as resources
 
 VOXELS = np.arange(2 * 3 * 5 * 6 * 7, dtype=">u2").reshape(2, 3, 5, 6, 7)
@@ -138,3 +139,16 @@ def test_too_much_for_the_memory_is_said_before_it_is_read(monkeypatch):
     with pytest.raises(TooLargeError, match=r"1 x 1 x 300 x 1000 x 1000 voxels needs 300 MB"):
         np.asarray(LazyVoxels(source))
     assert source.read == []
+
+
+def test_large_voxels_are_known_by_a_sample(monkeypatch):
+    """Parts of some planes are read, the same ones everywhere; other voxels are told from them."""
+    voxels = np.random.default_rng(0).integers(0, 9, (1, 1, 200, 300, 400)).astype(np.uint8)
+    found = LazyVoxels(Watched(voxels))
+    assert known_by(found) == {"sha256": signature(voxels)}
+    monkeypatch.setattr(lazy_room, "HASHED_BYTES", 2**20)
+    found._source.read.clear()
+    assert known_by(found) == known_by(LazyVoxels(Watched(voxels)))
+    assert sum(found._source.read) == 64 * 256 * 256
+    assert known_by(LazyVoxels(Watched(voxels + 1))) != known_by(found)
+    assert known_by(voxels) == {"sha256": signature(voxels)}  # in memory all are there

@@ -27,7 +27,7 @@ _AT_ONCE = 4
 """Tiles that together take the memory that tiles take usually, whatever the number of threads."""
 _COPIES = 2
 _DEEP = 4
-"""Files along z that are a block of a method that needs margins, if the memory allows it."""
+"""Files along z that are a block of a method that needs margins; up to twice as many if the memory is told."""
 _SHARE = 0.07
 """Share of the limit of the memory that the voxels of a block may take."""
 MEMORY = "memory.json"
@@ -61,7 +61,9 @@ def _size(request: Request) -> Shape:
 def _deep(request: Request, size: Shape) -> int:
     """Return how many files along z are a block of a method that needs margins, which are then a smaller part."""
     one = math.prod(size) * _bytes_each(request)
-    fitting = [n for n in (_DEEP, _DEEP // 2) if request.memory is None or n * one <= request.memory * _SHARE]
+    if request.memory is None:
+        return _DEEP
+    fitting = [n for n in (2 * _DEEP, _DEEP, _DEEP // 2) if n * one <= request.memory * _SHARE]
     return fitting[0] if fitting else 1
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import __version__
 from ..stack import Dataset
-from ..stack.lazy import signature
+from ..stack.lazy import known_by
 
 
 def versions() -> dict[str, str]:
@@ -18,12 +18,12 @@ def versions() -> dict[str, str]:
 
 
 def input_record(dataset: Dataset, *, hashed: bool = True) -> dict[str, Any]:
-    """Return what a history says about the input; with ``hashed`` off without the hash, for which all is read."""
+    """Return what a history says about the input; with ``hashed`` off without the hash, for which it is read."""
     source = dataset.source
     return {
         "file": source.name if source else None,
         "shape": list(dataset.voxels.shape),
         "dtype": str(dataset.voxels.dtype),
-        **({"sha256": signature(dataset.voxels)} if hashed else {}),
+        **(known_by(dataset.voxels) if hashed else {}),
         "depths": dataset.stack().grid.mirrored(dataset.stack().depths).tolist(),
     }

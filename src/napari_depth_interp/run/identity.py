@@ -12,7 +12,7 @@ from typing import Any
 from ..method import MethodConfig
 from ..models import names as model_names
 from ..stack import Dataset
-from ..stack.lazy import is_lazy, signature
+from ..stack.lazy import is_lazy, known_by, sample_signature
 from .request import Request
 
 _CHUNK = 2**22
@@ -23,7 +23,8 @@ def identity(request: Request) -> dict[str, Any]:
     """Return what decides about the voxels of a result, JSON-ready: equal requests on equal files give the same.
 
     Device and number of threads are left out: another machine may go on with a run. Of an input that is still in its
-    file the size and the time of the last change stand for the voxels; of one in a folder, the metadata in it.
+    file the size and the time of the last change stand for the voxels; of one in a folder, the metadata in it and a
+    sample of the voxels.
     """
     channels = list(request.dataset.channel_names)
     return {
@@ -50,8 +51,9 @@ def _input(dataset: Dataset) -> dict[str, Any]:
     about["depths"] = dataset.stack().depths.tolist()
     source = dataset.source
     if source is None or source.path is None or not is_lazy(dataset.voxels):
-        return about | {"sha256": signature(dataset.voxels)}
-    return about | {"file": str(source.path), "state": _state(source.path)}
+        return about | known_by(dataset.voxels)
+    about |= {"file": str(source.path), "state": _state(source.path)}
+    return about | ({"sample": sample_signature(dataset.voxels)} if source.path.is_dir() else {})
 
 
 def _state(path: Path) -> Any:

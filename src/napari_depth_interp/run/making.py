@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..method import Sections, sections_of
+from ..method import Sections
 from ..progress import Progress, Report, part, silent
 from ..stack import Stack
+from ..trimming import kept_sections
 from .memory import Memory
 from .nan import filled, has_nan, restore_nan
 from .outputs import Outputs, Place
@@ -95,11 +96,11 @@ def _run_tile(runs: Sequence[Run], learned: Learned, job: Tile, report: Report) 
     if not depths:
         report(Progress(1.0))
     elif learned.sharing is None:
-        made = [learned.method.sections_at(seen[0], depths, report=report)]
+        made = kept_sections(learned.method, seen[0], seen, depths, job.inside, report=report)
     else:
         ranges, guide = learned.sharing.ranges, learned.sharing.guide.image(seen)
         alike = [each.apply(stack) for each, stack in zip(ranges, seen, strict=True)]
-        found = sections_of(learned.method, guide, alike, depths, report=report)
+        found = kept_sections(learned.method, guide, alike, depths, job.inside, report=report)
         made = [each.undo(sections) for each, sections in zip(ranges, found, strict=True)]
     for run, stack, sections in zip(runs, seen, made, strict=True):
         _store(run, stack, sections, job)
@@ -115,13 +116,12 @@ def _store(run: Run, seen: Stack, sections: Sections | None, job: Tile) -> None:
     """Fill one block of one channel: new sections as they were made, observed ones as they are."""
     factor = run.request.spec.enlarges
     place = Place(run.time, run.channel, job.span, _larger(job.rows, factor), _larger(job.columns, factor))
-    inside = _larger(job.inside[0], factor), _larger(job.inside[1], factor)
     block = run.outputs.voxels.block(place)
     if sections is not None:
-        _fill(sections.values[:, *inside], block, job)
+        _fill(sections.values, block, job)
         if run.outputs.uncertainty is not None and sections.uncertainty is not None:
             errors = run.outputs.uncertainty.block(place)
-            errors[job.targets - job.span.start] = sections.uncertainty[:, *inside]
+            errors[job.targets - job.span.start] = sections.uncertainty
             errors[run.request.moved[job.span]] = np.nan  # what moving them does to them is not known
             run.outputs.uncertainty.store(place, errors)
     observed = seen.voxels

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..method import working_dtype
+from ..method import CompositeConfig, working_dtype
 from ..stack import Stack
 from .request import Request
 
@@ -18,12 +19,8 @@ WHOLE_BYTES = 512 * 2**20
 """The same for methods that need whole sections, or margins around tiles: they compute much anew in every tile."""
 PORTION = 64
 """Target sections of one tile, for methods that need only some observed sections for them and no margins."""
-_ANEW, _WORTH = 1.3, 1.5
-"""How many times more may be computed than kept in margins along y and x, and what more work that is worth."""
 _ASKED = 16
 """Tiles along z whose margins are looked at, about."""
-_OF_Z = 0.5
-"""What a section that is only seen, in the margin along z, costs beside one that is made; roughly."""
 
 Region = tuple[slice, slice, slice]
 """Sections of the result, rows and columns (those of the input)."""
@@ -61,13 +58,26 @@ class _Sizes:
     deep: int
     rows: int
     columns: int
-    in_plane: float = 1.0
-    along_z: float = 1.0
+    cost: float = 1.0
 
-    @property
-    def cost(self) -> float:
-        """Work over that without margins, roughly."""
-        return self.in_plane * (1 + _OF_Z * (self.along_z - 1))
+
+@dataclass(frozen=True)
+class _Margin:
+    """The margin in which a method, or one that it is made of, works: pixels, and sections beyond those at a gap."""
+
+    halo: int
+    reach: int
+
+
+def _margins(request: Request) -> list[_Margin]:
+    """Return the margins of a method; one that mixes others gives each its own, all of which work about as long."""
+    halo, reach, config = request.tile_halo or 0, request.z_reach or 0, request.config
+    if not isinstance(config, CompositeConfig):
+        return [_Margin(halo, reach)]
+    acquisition = request.dataset.acquisition
+    known = [(spec.halo(each) or 0, spec.z_reach(each, acquisition) or 0) for spec, each in config.parts()]
+    more = halo - max((each for each, _ in known), default=halo)
+    return [_Margin(each + more, inner) for each, inner in known] or [_Margin(halo, reach)]
 
 
 def tiles(
@@ -137,13 +147,12 @@ def _with_margins(request: Request, stack: Stack, region: Region, budget: int, c
     found = []
     for deep in _depths_to_try(whole, step):
         spans = _spans(region[0], deep)
-        largest = _largest_depth(request, stack, spans)
-        sizes = _in_plane(max(1, budget // largest), request.tile_halo, region, stack.voxels.shape, chunk_grid)
-        found.append(_Sizes(deep, sizes.rows, sizes.columns, sizes.in_plane, _anew_along_z(request, stack, spans)))
+        pixels = max(1, budget // _largest_depth(request, stack, spans))
+        weights = [(each.halo, _anew_along_z(request, stack, spans, each.reach)) for each in _margins(request)]
+        sizes = _in_plane(pixels, request.tile_halo, region, stack.voxels.shape, chunk_grid, weights)
+        found.append(replace(sizes, deep=deep))
     fitting = [each for each in found if _fits(request, stack, region, each, budget)] or found[-1:]
-    least = min(each.cost for each in fitting)
-    wanted = [each for each in fitting if each.in_plane <= _ANEW and each.cost <= _WORTH * least]
-    return min(wanted or fitting, key=lambda each: each.cost)
+    return min(fitting, key=lambda each: each.cost)
 
 
 def _depths_to_try(whole: int, step: int) -> list[int]:
@@ -163,29 +172,39 @@ def _fits(request: Request, stack: Stack, region: Region, sizes: _Sizes, budget:
     return bool(min(height, rows) * min(width, columns) * deep <= budget)
 
 
-def _anew_along_z(request: Request, stack: Stack, spans: list[slice]) -> float:
-    """Return how many times more sections are seen than there are, because tiles have margins along z."""
-    if len(spans) == 1:
-        return 1.0
+def _anew_along_z(request: Request, stack: Stack, spans: list[slice], reach: int) -> float:
+    """Return how many times more sections are seen than there are at the gaps, in tiles with so much of a margin."""
     some = spans[:: max(1, len(spans) // _ASKED)]
-    seen = [_needed_sections(request, stack, span) for span in some]
-    ends = [np.searchsorted(stack.depths, request.depths[[span.start, span.stop - 1]]) for span in some]
-    used = sum(max(1, int(last) - int(first) + 1) for first, last in ends)
-    return float(sum(each.stop - each.start for each in seen) / used)
+    pairs = [
+        (_sections_around(request, stack, span, reach), _sections_around(request, stack, span, 0)) for span in some
+    ]
+    seen, used = (sum(part.stop - part.start for part in parts) for parts in zip(*pairs, strict=True))
+    return float(seen / used)
 
 
 def _in_plane(
-    pixels: int, halo: int | None, region: Region, shape: tuple[int, ...], chunk_grid: Chunks | None
+    pixels: int,
+    halo: int | None,
+    region: Region,
+    shape: tuple[int, ...],
+    chunk_grid: Chunks | None,
+    weights: Sequence[tuple[int, float]] = (),
 ) -> _Sizes:
-    """Return rows and columns of tiles that have at most ``pixels`` pixels, margins included (if that can be)."""
+    """Return rows and columns of tiles that have at most ``pixels`` pixels, margins included (if that can be).
+
+    ``weights``: margins in which parts of the work are done, and what else multiplies that part.
+    """
     height, width = (each.stop - each.start for each in region[1:])
     highest, widest = (min(*each) for each in zip(shape[1:], _wider(height, width, halo), strict=True))
-    if halo is None or pixels >= highest * widest:
+    if halo is None or (not halo and pixels >= highest * widest):
         return _Sizes(0, height, width)
     _, high, wide = chunk_grid or (0, 1, 1)
     if not halo:
         rows, columns = _without_margins(pixels, width, chunk_grid)
         return _Sizes(0, rows, columns)
+    cost = partial(_anew, region=region, shape=shape, weights=weights)
+    if pixels >= highest * widest:
+        return _Sizes(0, height, width, cost(height, width))
     found = []
     for parts in range(1, height + 1):
         rows = -(-height // parts)
@@ -193,12 +212,11 @@ def _in_plane(
         left = pixels // min(highest, rows + 2 * halo)
         columns = width if left >= widest else max(0, left - 2 * halo) // wide * wide
         if columns >= max(1, min(wide, width)):
-            anew = _anew(rows, height, halo) * _anew(columns, width, halo)
-            found.append(_Sizes(0, rows, columns, anew))
+            found.append(_Sizes(0, rows, columns, cost(rows, columns)))
         if rows <= max(high, halo):
             break
     smallest = max(high, halo // high * high), max(wide, halo // wide * wide)
-    return min(found, key=lambda each: each.in_plane) if found else _Sizes(0, *smallest, 9.0)
+    return min(found, key=lambda each: each.cost) if found else _Sizes(0, *smallest, 9.0)
 
 
 def _wider(height: int, width: int, halo: int | None) -> tuple[int, int]:
@@ -215,10 +233,19 @@ def _without_margins(pixels: int, width: int, chunk_grid: Chunks | None) -> tupl
     return rows, max(wide, max(int(pixels**0.5), pixels // rows) // wide * wide)
 
 
-def _anew(part: int, whole: int, halo: int) -> float:
-    """Return how many times more pixels are computed along one axis than kept."""
-    count = -(-whole // part)
-    return (whole + 2 * halo * (count - 1)) / whole
+def _anew(
+    rows: int, columns: int, *, region: Region, shape: tuple[int, ...], weights: Sequence[tuple[int, float]]
+) -> float:
+    """Return how many times more is computed than kept in tiles of so many rows and columns."""
+    total = 0.0
+    for halo, times in weights:
+        sides = [
+            sum(padded.stop - padded.start for padded in (_padded(each, halo, size) for each in _spans(part, step)))
+            / (part.stop - part.start)
+            for part, step, size in zip(region[1:], (rows, columns), shape[1:], strict=True)
+        ]
+        total += times * sides[0] * sides[1]
+    return total / len(weights)
 
 
 def _padded(kept: slice, halo: int | None, size: int) -> slice:
@@ -252,16 +279,31 @@ def largest_tile(
     return workers(request, jobs, voxels) * max(job.count_voxels(request.spec.enlarges) for job in jobs)
 
 
-def share_of_margins(request: Request, chunk_grid: Chunks | None = None, voxels: int | None = None) -> float:
-    """Return how many times more is computed than kept, because tiles have margins along y and x."""
-    jobs = list(tiles(request, request.dataset.stack(), chunk_grid, None, voxels))
-    kept = sum(_voxels(job, job.rows, job.columns) for job in jobs)
-    computed = sum(_voxels(job, *job.padded) for job in jobs)
-    return float(computed / max(1, kept))
+def share_of_margins(
+    request: Request, chunk_grid: Chunks | None = None, voxels: int | None = None, within: Region | None = None
+) -> float:
+    """Return how many times more is computed than kept, because tiles have margins along y, x and z."""
+    stack = request.dataset.stack()
+    jobs = list(tiles(request, stack, chunk_grid, within, voxels))
+    kept, computed = 0.0, 0.0
+    for job in jobs:
+        deep = max(1, len(job.targets))
+        kept += deep * _area(job.rows, job.columns)
+        computed += deep * float(np.mean([_seen_by(each, request, stack, job) for each in _margins(request)]))
+    return computed / kept
 
 
-def _voxels(job: Tile, rows: slice, columns: slice) -> int:
-    return int(max(1, len(job.targets)) * (rows.stop - rows.start) * (columns.stop - columns.start))
+def _seen_by(margin: _Margin, request: Request, stack: Stack, job: Tile) -> float:
+    """Return the pixels of a tile with a margin, and as many more as it has sections beyond those at its gaps."""
+    _, height, width = stack.voxels.shape
+    if request.tile_halo is None:
+        return float(_area(job.rows, job.columns))
+    padded = _padded(job.rows, margin.halo, height), _padded(job.columns, margin.halo, width)
+    return _area(*padded) * _anew_along_z(request, stack, [job.span], margin.reach)
+
+
+def _area(rows: slice, columns: slice) -> int:
+    return int((rows.stop - rows.start) * (columns.stop - columns.start))
 
 
 def _depth_of_portions(request: Request, stack: Stack, region: Region, budget: int, chunk_grid: Chunks | None) -> int:
@@ -279,8 +321,11 @@ def _depth_of_portions(request: Request, stack: Stack, region: Region, budget: i
 
 def _needed_sections(request: Request, stack: Stack, span: slice) -> slice:
     reach = request.z_reach
-    if reach is None:
-        return slice(0, len(stack.depths))
+    return slice(0, len(stack.depths)) if reach is None else _sections_around(request, stack, span, reach)
+
+
+def _sections_around(request: Request, stack: Stack, span: slice, reach: int) -> slice:
+    """Return the observed sections at the gaps of a part of the result, and so many on each side."""
     first, last = np.searchsorted(stack.depths, request.depths[[span.start, span.stop - 1]])
     return slice(max(0, int(first) - 1 - reach), min(len(stack.depths), int(last) + 1 + reach))
 

@@ -79,7 +79,7 @@ def names_in(candidates: str) -> list[str]:
     return [name for name in dict.fromkeys(names) if name not in ("", "linear")]
 
 
-_SMOOTHED = 6
+SMOOTHED = 6
 """Pixels over which the expected errors are smoothed, on each side."""
 _LOOKED_AT = 4_000_000
 
@@ -107,7 +107,7 @@ def _halo(config: AutoConfig) -> int | None:
     """Return the largest margin that a candidate needs, and room to smooth; None if one needs whole sections."""
     margins = [spec_of(name).halo(candidate_config(config, name)) for name in names_in(config.candidates)]
     known = [margin for margin in margins if margin is not None]
-    return _SMOOTHED + max(known, default=0) if len(known) == len(margins) else None
+    return SMOOTHED + max(known, default=0) if len(known) == len(margins) else None
 
 
 def _z_reach(config: AutoConfig, acquisition: Acquisition) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -11,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import RequestError
-from ...method import Drafts, Explains, Findings, Method, Refits, Runtime, Sections, StretchesZ, sections_of
+from ...method import Drafts, Explains, Findings, Method, Refits, Runtime, Sections, StretchesZ
 from ...numerics.axial import FWHM, matching_blur
 from ...preparation import Keeps, State, images_of, prepare_on
 from ...progress import Progress, Report, part, silent
 from ...stack import Stack
 from ...stack.scaling import Scaling
 from ...stack.thinning import spread_over
-from . import candidate_config, names_in, spec_of
+from ...trimming import Place, cut, grown, inside, kept_sections
+from . import SMOOTHED, candidate_config, names_in, spec_of
 from .decision import decide
 from .expectation import mismatch
 from .trials import Answer, Known, Question, answers, change_between, gaps_of, hidden_rows, left_out, looked_at
@@ -53,6 +55,13 @@ class Auto:
         self._weights = np.zeros(0)
         self._errors: ErrorModel | None = None
         self._findings = Findings(shares={"linear": 1.0})
+        self._kept: Place | None = None
+
+    def keeping(self, place: Place) -> Auto:
+        """Return the same mixture, made of these rows and columns only."""
+        same = copy.copy(self)
+        same._kept = place
+        return same
 
     def _create(self, name: str) -> Method:
         return spec_of(name).create(candidate_config(self._config, name), self._runtime)
@@ -178,16 +187,26 @@ class Auto:
     def sections_of(
         self, guide: Stack, channels: Sequence[Stack], z: Sequence[float], *, report: Report = silent
     ) -> list[Sections]:
-        """Return each channel's mixture, as the guide says that the methods are to be mixed."""
-        plain = [self._linear.sections_at(each, z, report=silent).values for each in channels]
+        """Return each channel's mixture, as the guide says that the methods are to be mixed.
+
+        Each candidate sees the margin that it needs itself: that of another one may be seven times as wide.
+        """
+        shape = guide.voxels.shape[1:]
+        kept = self._kept or (slice(0, shape[0]), slice(0, shape[1]))
+        wide = grown(kept, SMOOTHED, shape)
+        seen = [each.crop(slice(None), *wide) for each in channels]
+        plain = [self._linear.sections_at(each, z, report=silent).values for each in seen]
         others: list[list[NDArray[Any]]] = [[] for _ in channels]
-        for number, method in enumerate(self._candidates.values()):
+        for number, (name, method) in enumerate(self._candidates.items()):
             inner = part(report, number / len(self._candidates), (number + 1) / len(self._candidates))
-            made = sections_of(method, guide, channels, z, report=inner)
+            needed = grown(wide, spec_of(name).halo(candidate_config(self._config, name)), shape)
+            parts = [each.crop(slice(None), *needed) for each in (guide, *channels)]
+            made = kept_sections(method, parts[0], parts[1:], z, inside(wide, needed), report=inner)
             for found, sections in zip(others, made, strict=True):
                 found.append(sections.values)
         report(Progress(1.0))
-        return [self._mixed(*each, z) for each in zip(channels, plain, others, strict=True)]
+        mixed_ones = [self._mixed(*each, z) for each in zip(seen, plain, others, strict=True)]
+        return [cut(each, inside(kept, wide)) for each in mixed_ones]
 
     def _mixed(self, stack: Stack, values: NDArray[Any], others: list[NDArray[Any]], z: Sequence[float]) -> Sections:
         """Turn linear ``values`` into the mixture with ``others``; say how wrong it probably is."""
