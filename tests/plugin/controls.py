@@ -13,6 +13,8 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QAbstractButton, QAbstractSpinBox, QCheckBox, QLabel, QLineEdit, QWidget
 
 from napari_depth_interp.plugin.boxes.config_form import ConfigForm
+from napari_depth_interp.plugin.boxes.depths_table import DepthsTable
+from napari_depth_interp.plugin.boxes.method_choice import MethodChoice
 from napari_depth_interp.plugin.compare.methods_box import MethodRow
 from napari_depth_interp.plugin.folding import Fold
 
@@ -22,11 +24,21 @@ _DELETED = int(getattr(QEvent.Type.DeferredDelete, "value", QEvent.Type.Deferred
 def find(inside, name, kind=QWidget):
     """Return the one control of this name and kind inside a widget; of a field made of parts, the whole field."""
     forget_deleted()
+    found = _found(inside, name, kind)
+    if not found:  # in what is folded away, and made when it is unfolded
+        for form in inside.findChildren(ConfigForm) + inside.findChildren(DepthsTable):
+            form.build()
+        found = _found(inside, name, kind)
+    assert len(found) == 1, f"{len(found)} controls are called '{name}' in {type(inside).__name__}"
+    if isinstance(found[0], MethodChoice):
+        found[0].fill()  # as it is once it was opened
+    return found[0]
+
+
+def _found(inside, name, kind):
     labels = {label.buddy(): label.text() for label in inside.findChildren(QLabel) if label.buddy() is not None}
     found = [each for each in inside.findChildren(kind) if name in _names(each, labels)]
-    found = [each for each in found if not any(above in found for above in _above(each))]
-    assert len(found) == 1, f"{len(found)} controls are called '{name}' in {type(inside).__name__}"
-    return found[0]
+    return [each for each in found if not any(above in found for above in _above(each))]
 
 
 def forget_deleted():
@@ -148,6 +160,7 @@ def form_of(inside):
     """Return the form of parameters."""
     forget_deleted()
     [form] = inside.findChildren(ConfigForm)
+    form.build()
     return form
 
 

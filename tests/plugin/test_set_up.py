@@ -12,7 +12,7 @@ from controls import enter, find, form_of, pick, press, read, shows
 from drive import choose, finish, opened, run, said, sparse_tiff
 from qtpy.QtCore import QMimeData, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QFileDialog, QPushButton, QTableWidget
+from qtpy.QtWidgets import QFileDialog, QTableWidget
 
 from napari_depth_interp import io
 from napari_depth_interp.methods import registry
@@ -191,7 +191,7 @@ class TestStack:
     def test_back_to_the_file(self, widget, tmp_path):
         opened(widget, tmp_path / "a.tif")
         enter(widget.stack, "Z spacing", "3um")
-        [button] = [each for each in widget.stack.findChildren(QPushButton) if each.text().startswith("Back")]
+        button = find(widget.stack, "Back to the file's depths")
         button.click()
         assert widget.settings().z_spacing is None
         assert "2 um apart" in read(widget.stack, "summary")

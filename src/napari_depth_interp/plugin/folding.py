@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from qtpy.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from .qt_helpers import tab_after
@@ -15,11 +17,20 @@ class Fold(QWidget):
     title : str
         Of the heading.
     content : QWidget, optional
+    build : callable, optional
+        Completes the content when it is first shown: a dock opens faster without what is folded away.
     """
 
-    def __init__(self, title: str, content: QWidget | None = None, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        title: str,
+        content: QWidget | None = None,
+        build: Callable[[], object] | None = None,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self._title, self._set = title, ""
+        self._build: Callable[[], object] | None = None
         self._content: QWidget | None = None
         self.heading = QPushButton()
         self.heading.setCheckable(True)
@@ -33,7 +44,7 @@ class Fold(QWidget):
         self._column.setSpacing(3)
         self._column.addWidget(self.heading)
         if content is not None:
-            self.set_content(content)
+            self.set_content(content, build)
         self._show_heading()
 
     @property
@@ -41,10 +52,11 @@ class Fold(QWidget):
         """Whether the content is shown."""
         return self.heading.isChecked()
 
-    def set_content(self, content: QWidget) -> None:
-        """Put another content in the place of the last one."""
-        old, self._content = self._content, content
+    def set_content(self, content: QWidget, build: Callable[[], object] | None = None) -> None:
+        """Put another content in the place of the last one; ``build`` completes it when it is first shown."""
+        old, self._content, self._build = self._content, content, build
         self._column.addWidget(content)
+        self._complete()
         content.setVisible(self.is_open)
         if old is not None:
             old.hide()  # it may live on until the event loop is idle
@@ -60,7 +72,14 @@ class Fold(QWidget):
         self._set = what
         self._show_heading()
 
+    def _complete(self) -> None:
+        if self._build is not None and self._content is not None and self.is_open:
+            build, self._build = self._build, None
+            build()
+            tab_after(self.heading, self._content)
+
     def _toggled(self, on: bool) -> None:
+        self._complete()
         if self._content is not None:
             self._content.setVisible(on)
         self._show_heading()

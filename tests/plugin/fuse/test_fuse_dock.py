@@ -82,6 +82,8 @@ def test_takes_layers_where_they_lie_in_the_viewer_and_stops(qtbot, viewer, dock
     for name in ("top", "side"):
         tick_stack(dock, name)
     assert read(dock.stacks, "stacks summary") == "2 stacks become 32 x 32 x 32 voxels of 1 mm"
+    usual = [find(dock.options, name).placeholderText() for name in ("Thickness", "Voxel size")]
+    assert usual == ["4 mm", "1 mm"]  # what is used where nothing is given
     enter(dock.options, "Voxel size", "2mm")
     assert read(dock.stacks, "stacks summary") == "2 stacks become 16 x 16 x 16 voxels of 2 mm"
     enter(dock.options, "Thickness", "thick")

@@ -55,8 +55,10 @@ class ConfigForm(QWidget):
         Shown first; its class gives fields and defaults.
     fields : collection of str, optional
         Those to show; the others keep the values of the config that was set.
-    editors : mapping of field -> Editor
+    editors : callable -> mapping of field -> Editor
         For fields that need more than their type says.
+    later : bool
+        The fields are made by :meth:`build`, once somebody wants to see them.
     """
 
     changed = Signal()
@@ -67,37 +69,47 @@ class ConfigForm(QWidget):
         parent: QWidget | None = None,
         *,
         fields: Collection[str] | None = None,
-        editors: Mapping[str, Editor] | None = None,
+        editors: Callable[[], Mapping[str, Editor]] = dict,
+        later: bool = False,
     ) -> None:
         super().__init__(parent)
         self._model = type(config)
-        self._rest: dict[str, Any] = {}
-        own = editors or {}
+        self._config = config  # all there is until the fields are made
+        self._own = editors
+        self._fields = tuple(name for name in self._model.model_fields if fields is None or name in fields)
         self._editors: dict[str, Editor] = {}
+        if not later:
+            self.build()
+
+    def build(self) -> None:
+        """Make the fields, unless they are there."""
+        if self._editors:
+            return
+        own = self._own()
         layout = growing_form(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for name, field in self._model.model_fields.items():
-            if fields is not None and name not in fields:
-                continue
+        for name in self._fields:
+            field = self._model.model_fields[name]
             editor = own.get(name) or make_editor(field.annotation, field)
             title = field.title or name.replace("_", " ").capitalize()
             editor.widget.setToolTip(_wrapped(field.description or ""))
             for part in (editor.widget, *editor.widget.findChildren(QWidget)):
                 part.setAccessibleName(part.accessibleName() or title)
+            editor.set(getattr(self._config, name))
             editor.changed.connect(lambda *_: self.changed.emit())
             layout.addRow(title, editor.widget)
             layout.labelForField(editor.widget).setToolTip(_wrapped(field.description or ""))
             self._editors[name] = editor
-        self.set_config(config)
 
     @property
     def fields(self) -> tuple[str, ...]:
         """The fields that are shown."""
-        return tuple(self._editors)
+        return self._fields
 
     def config(self) -> BaseModel:
         """Return what the form shows."""
-        return self._model(**self._rest, **{name: editor.get() for name, editor in self._editors.items()})
+        kept = {name: getattr(self._config, name) for name in self._model.model_fields}
+        return self._model(**(kept | {name: editor.get() for name, editor in self._editors.items()}))
 
     def changes(self, default: BaseModel, title: str) -> dict[str, Any]:
         """Return what differs from a default, as JSON has it.
@@ -116,9 +128,11 @@ class ConfigForm(QWidget):
 
     def set_config(self, config: BaseModel) -> None:
         """Show another config of the same class."""
-        self._rest = {name: getattr(config, name) for name in self._model.model_fields if name not in self._editors}
+        before, self._config = self._config, config
         for name, editor in self._editors.items():
             editor.set(getattr(config, name))
+        if not self._editors and config != before:
+            self.changed.emit()
 
 
 def make_editor(annotation: Any, field: FieldInfo) -> Editor:

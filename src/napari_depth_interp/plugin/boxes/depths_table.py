@@ -22,6 +22,13 @@ class DepthsTable(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._shown: list[float] = []  # with all digits
+        self._unit = "no unit"
+        self._table: QTableWidget | None = None
+
+    def build(self) -> None:
+        """Make the table, once somebody wants to see it."""
+        if self._table is not None:
+            return
         self._table = QTableWidget(0, 1)
         self._table.setHorizontalHeaderLabels(["depth"])
         self._table.horizontalHeader().setStretchLastSection(True)
@@ -38,16 +45,23 @@ class DepthsTable(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._table)
         layout.addWidget(even)
+        self._show()
 
     def fill(self, dataset: Dataset) -> None:
         """Show the depths of a dataset."""
-        depths = self._shown = [] if dataset.grid.positions is None else dataset.grid.positions.tolist()
+        self._shown = [] if dataset.grid.positions is None else dataset.grid.positions.tolist()
         self._reversed = dataset.source is not None and dataset.source.reversed_sections
+        self._unit = dataset.grid.unit or "no unit"
+        if self._table is not None:
+            self._show()
+
+    def _show(self) -> None:
+        assert self._table is not None
         self._table.blockSignals(True)
-        self._table.setRowCount(len(depths))
-        self._table.setHorizontalHeaderLabels([f"depth ({dataset.grid.unit or 'no unit'})"])
-        self._table.setVerticalHeaderLabels([str(i) for i in range(len(depths))])
-        for i, depth in enumerate(depths):
+        self._table.setRowCount(len(self._shown))
+        self._table.setHorizontalHeaderLabels([f"depth ({self._unit})"])
+        self._table.setVerticalHeaderLabels([str(i) for i in range(len(self._shown))])
+        for i, depth in enumerate(self._shown):
             self._table.setItem(i, 0, QTableWidgetItem(f"{depth:.6g}"))
         self._table.blockSignals(False)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection
 from typing import Any
 
 from qtpy.QtCore import Signal
@@ -13,8 +13,8 @@ from ...method import MethodConfig, MethodSpec, Preset
 from ...methods import registry
 from ...run.settings import DEFAULT_METHOD, Settings, describe
 from ..folding import Fold
-from ..qt_helpers import GroupedChoice
 from .config_form import ConfigForm
+from .method_choice import MethodChoice, first_sentence
 from .model_choice import model_editors
 
 
@@ -23,8 +23,10 @@ class MethodBox(QGroupBox):
 
     Parameters
     ----------
-    specs : sequence of MethodSpec, optional
-        To choose from. Default: all.
+    offered : callable spec -> bool, optional
+        Whether a method can be chosen. Default: all can.
+    first : str
+        The method that is shown first.
     shown : callable spec -> parameters, optional
         Those to edit; the others stay as the preset has them. Default: all.
     """
@@ -35,19 +37,16 @@ class MethodBox(QGroupBox):
         self,
         parent: QWidget | None = None,
         *,
-        specs: Sequence[MethodSpec] | None = None,
+        offered: Callable[[MethodSpec], bool] = lambda _spec: True,
+        first: str = DEFAULT_METHOD,
         shown: Callable[[MethodSpec], Collection[str]] | None = None,
     ) -> None:
         super().__init__("Method", parent)
         self._shown = shown or (lambda spec: spec.config.model_fields)
         self._form: ConfigForm | None = None
         self._wanted_preset = "balanced"  # kept for methods without presets
-        self._methods = GroupedChoice()
-        for group, members in in_groups(registry.specs() if specs is None else specs).items():
-            self._methods.add_group(group)
-            for spec in members:
-                self._methods.add(spec.title, spec.name, first_sentence(spec.summary), spec.summary)
-        self._methods.choose(DEFAULT_METHOD)
+        self._methods = MethodChoice(offered)
+        self._methods.choose(first)
         self._methods.setToolTip(f"<qt>{describe('method').replace('`', '')}</qt>")
         self._methods.setAccessibleName("Method")
         self._summary = QLabel()
@@ -137,7 +136,7 @@ class MethodBox(QGroupBox):
         self._show_presets()
         self._presets.setVisible(bool(spec.presets))
         shown = self._shown(spec)
-        self._show_form(ConfigForm(self.default(), fields=shown, editors=model_editors(spec)))
+        self._show_form(ConfigForm(self.default(), fields=shown, editors=lambda: model_editors(spec), later=True))
         self._fold.setVisible(bool(shown))
         self._say_changes()
         self.changed.emit()
@@ -148,7 +147,7 @@ class MethodBox(QGroupBox):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(form)
         layout.addWidget(self._restore)
-        self._fold.set_content(inner)
+        self._fold.set_content(inner, form.build)
         form.changed.connect(self._form_changed)
         self._form = form
 
@@ -165,16 +164,3 @@ class MethodBox(QGroupBox):
             return
         fields = self.spec.config.model_fields
         self._fold.say(", ".join((fields[name].title or name).lower() for name in changes))
-
-
-def first_sentence(text: str) -> str:
-    """Return what a text says first."""
-    return text.split(". ")[0].split("; ")[0].rstrip(".") + "."
-
-
-def in_groups(specs: Iterable[MethodSpec]) -> dict[str, list[MethodSpec]]:
-    """Return the methods under their headings; of those with a heading the order stays."""
-    groups: dict[str, list[MethodSpec]] = {}
-    for spec in specs:
-        groups.setdefault(spec.group, []).append(spec)
-    return groups

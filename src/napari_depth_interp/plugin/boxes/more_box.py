@@ -29,8 +29,8 @@ class MoreSettingsBox(QWidget):
 
     def __init__(self, fields: Collection[str], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._form = ConfigForm(Settings(), fields=fields)
-        self._fold = Fold("More settings", self._form)
+        self._form = ConfigForm(Settings(), fields=fields, later=True)
+        self._fold = Fold("More settings", self._form, self._form.build)
         self._fold.setObjectName("more settings")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

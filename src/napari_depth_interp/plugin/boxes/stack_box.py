@@ -256,7 +256,7 @@ class StackBox(QGroupBox):
         self._table.edited.connect(self._depths_edited)
         self._table.problem.connect(self._show_problem)
         self._table.forget_clicked.connect(self._back_to_file)
-        return Fold("Depth of each section", self._table)
+        return Fold("Depth of each section", self._table, self._table.build)
 
     # Dropping and opening files
 

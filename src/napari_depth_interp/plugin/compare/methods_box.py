@@ -26,7 +26,8 @@ from ...methods import registry
 from ...models.weights import BACKBONES
 from ...run.settings import describe
 from ...system.amounts import size_in_words
-from ..qt_helpers import add_choice, let_shrink, tab_after
+from ..boxes.method_choice import MethodChoice
+from ..qt_helpers import let_shrink, tab_after
 
 DEFAULT_METHODS = ("linear", "cubic", "flow", "auto:fast")
 _WEIGHTS = "Weights (*.safetensors *.pth)"
@@ -41,9 +42,7 @@ class MethodRow(QWidget):
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         method, preset = registry.method_and_preset(name)
-        self._methods = QComboBox()
-        for spec in (each for each in registry.specs() if not each.enhances):
-            add_choice(self._methods, spec.title, spec.name, f"<qt>{spec.summary} Time: {spec.cost}.</qt>")
+        self._methods = MethodChoice(lambda spec: not spec.enhances)
         let_shrink(self._methods, 7)
         self._presets = QComboBox()
         self._presets.setToolTip(f"<qt>{describe('preset')}</qt>")
@@ -65,7 +64,7 @@ class MethodRow(QWidget):
         row.addWidget(self._remove)
         self._methods.currentIndexChanged.connect(self._method_chosen)
         self._presets.currentTextChanged.connect(lambda *_: self.changed.emit())
-        self._methods.setCurrentIndex(max(0, self._methods.findData(method)))
+        self._methods.choose(method)
         self._method_chosen()
         if preset:
             self._presets.setCurrentText(preset)

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QGroupBox, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QComboBox, QGroupBox, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from ...errors import RequestError
 from ...fusion.configs import CONFIGS
@@ -18,6 +18,8 @@ from ..preferences import preference
 from ..qt_helpers import let_shrink
 
 _FIRST = ("method", "registration", "profile", "thickness", "spacing")
+_LENGTHS = {"thickness": "as in the files", "spacing": "smallest pixel of all stacks"}
+"""Those that the stacks give, and what stands there until there are stacks."""
 _MORE = ("unchecked", "dtype", "threads", "seed")
 _TITLES = {
     "least_squares": "Least squares", "in_plane": "Least squares, in-plane prior", "field": "Continuous field",
@@ -37,7 +39,10 @@ class OptionsBox(QGroupBox):
             self._method.addItem(_TITLES[name], name)
         let_shrink(self._method, 8)
         editor = Editor(self._method, self._method.currentData, self._choose, self._method.currentIndexChanged)
-        self._first = ConfigForm(FuseSettings(), fields=_FIRST, editors={"method": editor})
+        self._lengths = {name: QLineEdit() for name in _LENGTHS}
+        own = {"method": editor, **{name: _length_editor(line) for name, line in self._lengths.items()}}
+        self._first = ConfigForm(FuseSettings(), fields=_FIRST, editors=lambda: own)
+        self.show_usual()
         self._parameters = QVBoxLayout()
         holder = QWidget()
         holder.setLayout(self._parameters)
@@ -47,20 +52,30 @@ class OptionsBox(QGroupBox):
         self._parameters.addWidget(self._none)
         for name, kind in CONFIGS.items():
             if kind.model_fields:
-                self._forms[name] = ConfigForm(kind())
+                self._forms[name] = ConfigForm(kind(), later=True)
                 self._parameters.addWidget(self._forms[name])
                 self._forms[name].changed.connect(self._edited)
         self._score = QCheckBox("Score whole &stacks")
         self._score.setToolTip(
             "<qt>Leave each stack out, predict it from the others and say how well; takes longer.</qt>"
         )
-        self._more = ConfigForm(FuseSettings(), fields=_MORE)
+        self._more = ConfigForm(FuseSettings(), fields=_MORE, later=True)
         layout = QVBoxLayout(self)
-        for part in (self._first, self._score, Fold("Parameters", holder), Fold("More settings", self._more)):
+        folds = Fold("Parameters", holder, self._build_forms), Fold("More settings", self._more, self._more.build)
+        for part in (self._first, self._score, *folds):
             layout.addWidget(part)
         for form in (self._first, self._more):
             form.changed.connect(self._edited)
         self._edited()
+
+    def _build_forms(self) -> None:
+        for form in self._forms.values():
+            form.build()
+
+    def show_usual(self, **lengths: str) -> None:
+        """Show what is used where no thickness and no voxel size (``spacing``) is given."""
+        for name, line in self._lengths.items():
+            line.setPlaceholderText(lengths.get(name, _LENGTHS[name]))
 
     def _choose(self, name: str) -> None:
         self._method.setCurrentIndex(self._method.findData(name))
@@ -99,3 +114,7 @@ class OptionsBox(QGroupBox):
             form.setVisible(name == chosen)
         self._none.setVisible(chosen not in self._forms)
         self.changed.emit()
+
+
+def _length_editor(line: QLineEdit) -> Editor:
+    return Editor(line, lambda: line.text().strip() or None, lambda text: line.setText(text or ""), line.textChanged)

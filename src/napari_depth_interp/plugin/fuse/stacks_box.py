@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,16 +83,6 @@ class StacksBox(QGroupBox):
             If a layer holds no grey values.
         """
         return [to_dataset(layer) for layer in self.layers]
-
-    def described(self) -> list[Dataset]:
-        """Return the same without the voxels, which take time.
-
-        Raises
-        ------
-        InputError
-            As :meth:`datasets`.
-        """
-        return [replace(each, voxels=np.broadcast_to(np.uint8(0), each.voxels.shape)) for each in self.datasets()]
 
     def say(self, text: str, *, problem: bool = False) -> None:
         """Say what would be fused, or why it cannot be."""

@@ -77,8 +77,8 @@ class FuseStacks(JobWidget):
         """
         return make_fuse_settings(**self.options.values())
 
-    def order(self, *, described: bool = False) -> Order:
-        """Return what would be fused now; only ``described``, without the voxels.
+    def order(self) -> Order:
+        """Return what would be fused now.
 
         Raises
         ------
@@ -87,8 +87,7 @@ class FuseStacks(JobWidget):
         """
         layers = self.stacks.layers
         names = [layer.name for layer in layers]
-        datasets = self.stacks.described() if described else self.stacks.datasets()
-        return Order(datasets, names, affines_of(layers), self.settings(), self.options.scores)
+        return Order(self.stacks.datasets(), names, affines_of(layers), self.settings(), self.options.scores)
 
     def run(self) -> None:
         """Fuse the ticked stacks, off the GUI thread."""
@@ -182,11 +181,12 @@ class FuseStacks(JobWidget):
         else:
             try:
                 request = self.order().request()
-                voxel = request.lattice.voxel
                 sizes = " x ".join(map(str, request.lattice.shape))
-                self.stacks.say(
-                    f"{len(layers)} stacks become {sizes} voxels of {voxel:.3g} {request.unit or ''}".rstrip()
-                )
+                voxel = _length(request.lattice.voxel, request.unit)
+                self.stacks.say(f"{len(layers)} stacks become {sizes} voxels of {voxel}")
+                thick = [_length(view.profile.thickness, request.unit) for view in request.views]
+                thickness = ", ".join(thick if len(set(thick)) > 1 else thick[:1])
+                self.options.show_usual(thickness=thickness, spacing=voxel)
             except DepthInterpError as error:
                 problem = for_window(error)
         if problem:
@@ -194,3 +194,7 @@ class FuseStacks(JobWidget):
         self.bar.set_input(f"{len(layers)} stacks" if len(layers) >= _FEWEST else "")
         self.bar.forget_problem()
         self.bar.set_ready(not problem, problem)
+
+
+def _length(value: float, unit: str | None) -> str:
+    return f"{value:.3g} {unit or ''}".rstrip()

@@ -28,9 +28,6 @@ class EnhanceBox(QWidget):
         self._preset = Settings().preset
         self._methods = QComboBox()
         self._methods.addItem(_NONE, None)
-        for spec in registry.specs():
-            if spec.enhances:
-                add_choice(self._methods, f"first {spec.title}", spec.name, spec.summary)
         self._methods.setToolTip(f"<qt>{describe('enhance')}</qt>")
         self._methods.setAccessibleName("Enhance the sections first")
         self._note = QLabel("<i>The result will hold no section as it was recorded.</i>")
@@ -41,7 +38,7 @@ class EnhanceBox(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         for widget in (self._methods, self._note, self._parameters):
             column.addWidget(widget)
-        self._fold = Fold("Enhancement", inner)
+        self._fold = Fold("Enhancement", inner, self._fill)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._fold)
@@ -65,11 +62,19 @@ class EnhanceBox(QWidget):
     def set_values(self, settings: Settings) -> None:
         """Show these settings."""
         self._preset = settings.preset
+        if settings.enhance is not None:
+            self._fill()
         self._methods.setCurrentIndex(max(0, self._methods.findData(settings.enhance)))
         self._method_chosen()
         if self._form is not None and settings.enhance is not None:
             default = self._default(settings.enhance)
             self._form.set_config(type(default)(**{**default.model_dump(), **settings.enhance_parameters}))
+
+    def _fill(self) -> None:
+        """List the methods, which have to be loaded for that, once they are needed."""
+        for spec in registry.specs() if self._methods.count() == 1 else []:
+            if spec.enhances:
+                add_choice(self._methods, f"first {spec.title}", spec.name, spec.summary)
 
     def follow_preset(self, preset: Any) -> None:
         """Show the parameters of another preset, which belongs to the method that makes the sections."""
@@ -88,9 +93,9 @@ class EnhanceBox(QWidget):
         for widget in (self._note, self._parameters):
             widget.setVisible(name is not None)
         self._fold.say("" if name is None else registry.get(name).title)
-        self._form = None if name is None else ConfigForm(self._default(name))
+        self._form = None if name is None else ConfigForm(self._default(name), later=True)
         if self._form is not None:
-            self._parameters.set_content(self._form)
+            self._parameters.set_content(self._form, self._form.build)
             self._parameters.unfold(False)
             self._form.changed.connect(self.changed)
         self.changed.emit()

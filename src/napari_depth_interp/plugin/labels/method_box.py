@@ -12,7 +12,7 @@ from ...labels.methods import registry
 from ...labels.settings import LabelSettings
 from ...run.settings import describe
 from ..boxes.config_form import ConfigForm, is_editable
-from ..boxes.method_box import first_sentence
+from ..boxes.method_choice import first_sentence
 from ..folding import Fold
 from ..qt_helpers import add_choice, let_shrink
 
@@ -64,9 +64,9 @@ class LabelMethodBox(QGroupBox):
         self._summary.setText(first_sentence(spec.summary))
         self._summary.setToolTip(f"<qt>{spec.summary}</qt>")
         fields = [name for name, field in spec.config.model_fields.items() if is_editable(field.annotation)]
-        self._form = ConfigForm(spec.config(), fields=fields)
+        self._form = ConfigForm(spec.config(), fields=fields, later=True)
         self._form.changed.connect(self._form_changed)
-        self._fold.set_content(self._form)
+        self._fold.set_content(self._form, self._form.build)
         self._fold.setVisible(bool(fields))
         self._form_changed()
 

@@ -16,7 +16,6 @@ from ...damage.result import RepairResult
 from ...damage.settings import RepairSettings, make_repair_settings
 from ...damage.table import write_table
 from ...errors import DepthInterpError
-from ...methods import registry
 from ...run.settings import Settings
 from ...stack import Dataset
 from ...stack.section_list import section_text
@@ -62,7 +61,7 @@ class RepairSections(JobWidget):
         self.stack = StackBox(napari_viewer, channels=True, place_only=True)
         self.search = FindBox()
         self.suspects = SuspectsBox()
-        self.method = MethodBox(specs=[spec for spec in registry.specs() if _makes_sections(spec)])
+        self.method = MethodBox(offered=_makes_sections)
         self.scores = ScoresPage()
         self.bar = RunBar(_RUN_TIP, preview=False, saves=True, save_tip=_SAVE_TIP, invitation="&Repair")
         self._words = RepairWords(napari_viewer)

@@ -33,6 +33,8 @@ from .progress_panel import ProgressPanel
 from .task import Control, TrainingJob, is_training, train_task
 from .train_bar import TrainBar
 
+_FIRST = "msdsr"
+"""The method that is chosen first."""
 _REDRAW = 0.25
 """Seconds between two redraws of the curves."""
 
@@ -55,7 +57,7 @@ class TrainModel(JobWidget):
         self._running: TrainingJob | None = None
         self._picture: Picture | None = None
         self._drawn = 0.0
-        self.method = MethodBox(specs=session.trainable_methods(), shown=others)
+        self.method = MethodBox(offered=lambda spec: spec.makes_model, first=_FIRST, shown=others)
         self.data = DataBox(napari_viewer, self.method.spec)
         self.hidden = HiddenBox(self.method.spec, self.method.default())
         self.compute = ComputeBox(scoring=False)
