@@ -180,7 +180,7 @@ def report(tally: Tally) -> None:
 
 
 def report_shifts(shifts: Sequence[Shift]) -> None:
-    """Print how far measured shifts are from those that were put in, and how far sound sections lie off by themselves."""
+    """Print errors of measured shifts, and how far the sound sections lay off before."""
     rows = []
     for name, own in [*groups(shifts, lambda each: each.volume), ("all", list(shifts))]:
         errors, before = (np.array([getattr(each, what) for each in own]) for what in ("error", "before"))
