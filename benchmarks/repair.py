@@ -206,13 +206,17 @@ def told(section: Section, factors: Mapping[str, float]) -> str:
 def factors_without(volume: str, sections: Sequence[Section]) -> dict[str, float]:
     """Return factors of the thresholds with the fewest wrong answers on all other volumes, kind by kind.
 
-    An untouched section that is called damaged weighs three wrong ones.
+    In damaged stacks each counts; of false alarms in untouched ones those beyond one in 200 sections, three times.
     """
-    others = [each for each in sections if each.volume != volume and max(each.over.values(), default=0) > FACTORS[0]]
+    kept = [each for each in sections if each.volume != volume]
+    allowed = sum(each.clean for each in kept) / 200
+    others = [each for each in kept if max(each.over.values(), default=0) > FACTORS[0]]
     factors = dict.fromkeys(KINDS, 1.0)
 
     def wrong(tried: Mapping[str, float]) -> float:
-        return sum((3 if each.clean else 1) * (told(each, tried) != each.truth) for each in others)
+        answers = [told(each, tried) != each.truth for each in others]
+        false = sum(bad for bad, each in zip(answers, others, strict=True) if each.clean)
+        return sum(answers) - false + 3 * max(0.0, false - allowed)
 
     for name in [*KINDS, *KINDS]:
         best = min(FACTORS, key=lambda factor: (wrong({**factors, name: factor}), abs(np.log(factor))))
