@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -88,12 +90,16 @@ def shift(volume: Volume, k: int, random: Random) -> Section:
     """Moved sideways by 2 to 8 pixels; what comes in is black, or the edge continued."""
     from scipy.ndimage import shift as moved
 
-    section = volume.voxels[k]
-    angle, far = random.uniform(0, 2 * np.pi), random.uniform(2, 8)
+    section, by = volume.voxels[k], displacement(random)
     mode = random.choice(["nearest", "constant", "reflect"])
-    by = far * np.sin(angle), far * np.cos(angle)
     fill = float(volume.voxels.min())
     return stored(moved(section.astype(np.float64), by, order=1, mode=mode, cval=fill), section)
+
+
+def displacement(random: Random) -> tuple[float, float]:
+    """Rows and columns by which a section is shifted."""
+    angle, far = random.uniform(0, 2 * np.pi), random.uniform(2, 8)
+    return float(far * np.sin(angle)), float(far * np.cos(angle))
 
 
 def stripes(volume: Volume, k: int, random: Random) -> Section:
@@ -123,8 +129,17 @@ UNSATURATED = ("brightness", "stripes")
 """Kinds that are to leave no pixels at the highest value."""
 
 
-def damaged(volume: Volume, random: Random) -> tuple[NDArray[Any], dict[int, str]]:
-    """Return a volume with damage, and which section has which."""
+@dataclass(frozen=True, eq=False)
+class Damaged:
+    """A volume with damage: of which kind by section, and by how many rows and columns those were shifted that were."""
+
+    voxels: NDArray[Any]
+    truth: dict[int, str]
+    moved: dict[int, tuple[float, float]]
+
+
+def damaged(volume: Volume, random: Random) -> Damaged:
+    """Put damage into a volume."""
     contrast = volume.voxels.std((1, 2))
     seen = contrast > _STRONG * np.quantile(contrast, 0.75)
     seen = seen & np.roll(seen, 1) & np.roll(seen, -1)
@@ -132,19 +147,23 @@ def damaged(volume: Volume, random: Random) -> tuple[NDArray[Any], dict[int, str
     found, kinds = volume.voxels.copy(), list(random.permutation(list(INJECTED)))
     wanted = max(1, len(volume.voxels) // (10 if volume.bed == "recorded" else 8))
     truth: dict[int, str] = {}
+    moved: dict[int, tuple[float, float]] = {}
     for k in random.permutation(free):
         if len(truth) < wanted and all(abs(k - other) >= _APART for other in truth):
             kind = str(kinds[len(truth) % len(kinds)])
+            before = deepcopy(random)
             made = INJECTED[kind](volume, int(k), random)
-            if _visible(made, volume.voxels[k], volume.span) and not (kind in UNSATURATED and _saturates(made, volume)):
+            section = volume.voxels[k]
+            if _visible(made, section, volume.span) and not (kind in UNSATURATED and _saturates(made, section)):
                 found[k], truth[int(k)] = made, kind
-    return found, truth
+                moved |= {int(k): displacement(before)} if kind == "shift" else {}
+    return Damaged(found, truth, moved)
 
 
-def _saturates(made: Section, volume: Volume) -> bool:
-    """Whether it is another kind of damage now: one pixel in twenty at a value that hardly any has in the volume."""
+def _saturates(made: Section, section: Section) -> bool:
+    """Whether it is another kind of damage now: one pixel in twenty more at a value that none exceeds."""
     full = made.max()
-    return bool((made == full).mean() > 0.05 and (volume.voxels == full).mean() < 0.01)
+    return bool((made == full).mean() > 0.05 + (section == full).mean())
 
 
 def _visible(made: Section, section: Section, span: tuple[float, float]) -> bool:

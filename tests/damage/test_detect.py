@@ -47,6 +47,27 @@ class TestEveryKind:
         assert torn.part.mean() < 1.2 * lost.mean()
         assert list(truth) == [shift.index, torn.index]
 
+    def test_a_shift_where_everything_moves(self):
+        wide = tissue(1, 160)[0]
+        stack = np.stack([wide[3 * k : 3 * k + 72, 40:112] for k in range(24)])
+        stack[9] = wide[27 - 2 : 27 + 70, 40 + 1 : 112 + 1]
+        (damage,) = found_in(stack).found
+        assert (damage.index, damage.kind) == (9, "shift")
+        assert damage.score == pytest.approx(np.hypot(2, 1), abs=0.2)
+
+    def test_a_shift_beside_an_edge_that_came_in(self):
+        stack = np.full((24, 72, 72), 100, "uint8") + np.random.default_rng(0).integers(0, 3, (24, 72, 72), "uint8")
+        stack[:, 20:26, 30:36] += 50
+        stack[9] = np.roll(stack[9], (6, -5), (0, 1))
+        stack[9, :6] = stack[9, :, -5:] = 0
+        assert kinds_of(stack) == {9: "shift"}
+
+    def test_a_thin_slanting_tear(self):
+        stack = tissue()
+        rows, columns = np.mgrid[:72, :72]
+        stack[9][np.abs(rows - 36 - 0.6 * (columns - 36)) < 1.6] = 0
+        assert kinds_of(stack) == {9: "partial"}
+
     def test_two_damaged_neighbours(self):
         stack = tissue()
         for k in (10, 11):
@@ -88,6 +109,14 @@ class TestNoDamage:
             np.stack([wide[2 * k : 2 * k + 72, 40:112] for k in range(24)]) * np.linspace(1, 0.4, 24)[:, None, None]
         )
         assert kinds_of(sliding.astype("float32") + np.random.default_rng(0).normal(0, 12, sliding.shape)) == {}
+
+    def test_where_a_dark_section_only_ends_at_black(self):
+        objects = np.hypot(*(np.mgrid[:72, :72] - 36)) < 14
+        stack = np.where(objects, tissue(), 60 + np.random.default_rng(0).integers(0, 40, (24, 72, 72))).astype(
+            "uint16"
+        )
+        stack[9] = np.maximum(stack[9].astype(int) - 110, 0)
+        assert "partial" not in kinds_of(stack).values()
 
     def test_where_the_stack_shifts_for_good(self):
         stack = tissue()

@@ -1,12 +1,17 @@
 """Repairs are judged on sound sections: what is no better than linear interpolation gives way to it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from damaged_stacks import asked, damaged, rms, tissue
 from napari_depth_interp import io
+from napari_depth_interp.damage.cases import case_of
 from napari_depth_interp.damage.execute import execute_repair
 from napari_depth_interp.damage.rehearsal import best_share
+from napari_depth_interp.damage.remedies import blur_of
+from napari_depth_interp.damage.views import smoothed
 from napari_depth_interp.errors import InputError
 from napari_depth_interp.stack import Dataset
 from napari_depth_interp.stack.lazy import is_lazy
@@ -28,6 +33,17 @@ def test_the_way_to_the_truth(made, share):
     assert best_share(plain, plain + made, truth) == pytest.approx(share)
 
 
+def test_the_way_between_equal_images():
+    plain, truth = np.zeros((4, 4)), np.ones((4, 4))
+    assert best_share(plain, plain - 1e-7, truth) == 1.0
+
+
+@pytest.mark.parametrize("sigma", [1.75, 3.1])
+def test_how_far_a_section_is_out_of_focus(sigma):
+    case = case_of(Dataset.from_array(SOUND).counted(), (0, 0, 8), {8})
+    assert blur_of(replace(case, section=smoothed(SOUND[8].astype("float32"), sigma))) == pytest.approx(sigma, rel=0.03)
+
+
 def test_the_way_where_nothing_is_known():
     assert best_share(np.zeros(3), np.full(3, np.nan), np.ones(3)) == 1.0
 
@@ -46,6 +62,14 @@ def test_a_lost_section_is_made_from_a_corrected_one_beside_it():
     assert [(each["index"], each["action"]) for each in result.sections] == [(8, "interpolate"), (9, "correct")]
     far[8] = (2 * SOUND[7].astype(float) + SOUND[10]) / 3
     assert rms(result[8], SOUND[8]) < 0.97 * rms(far[8], SOUND[8])
+
+
+def test_rows_that_end_at_black():
+    stack = SOUND.copy()
+    stack[8] = np.clip(SOUND[8] + np.random.default_rng(3).normal(-300, 1200, 72)[:, None], 0, 65535)
+    result = repaired(stack, kinds="stripes")
+    assert [(each["index"], each["kind"], each["action"]) for each in result.sections] == [(8, "stripes", "correct")]
+    assert rms(result[8], SOUND[8]) < 1.012 * rms(plain_of(SOUND, 8), SOUND[8])
 
 
 @pytest.mark.parametrize("axis", [0, 1])

@@ -32,6 +32,8 @@ _EXPLAINED = 0.8
 """Share of the unlikeness that undoing a shift leaves, at most."""
 _EXPLAINED_BETWEEN = 0.75
 """The same where it is the shift from the middle between both."""
+_ALL_MOTION = 0.1
+"""Share of the unlikeness that undoing shifts leaves where nothing but motion is between sections, at most."""
 _TOLD_BETWEEN = 1.5
 """Pixels that such a shift has at least: motion is never quite steady."""
 _CLOSED = 0.5
@@ -52,6 +54,8 @@ _ALIKE_THERE = 0.5
 """Correlation of both neighbours in a lost part, at least."""
 _CLIPPED = 0.05
 """Share of a part that may be brighter, and of the rest that may be darker, where it was only clipped to black."""
+_MOSTLY, _SEVERAL = 0.5, 3
+"""Share of a row that is lost, and bands of such rows, from which they are stripes."""
 _ONE_VALUE = 0.3
 """Share of a lost part that has one value, at least: its edges have others."""
 _UNRELATED = 0.4
@@ -132,6 +136,11 @@ class Between:
         return (self.first < self.index) != (self.second < self.index)
 
     @property
+    def share(self) -> float:
+        """How far along the section lies from the first to the second; half where both lie on one side of it."""
+        return (self.index - self.first) / (self.second - self.first) if self.is_inside else 0.5
+
+    @property
     def pairs(self) -> tuple[Pair, Pair]:
         """How the section differs from each of the two."""
         return self.sections.pair(self.first, self.index), self.sections.pair(self.second, self.index)
@@ -183,8 +192,8 @@ def blurred(around: Between) -> float:
 def brightened(around: Between) -> tuple[float, float]:
     """Return the change of contrast (natural logarithm) and of brightness (in voxel values) that both sides see.
 
-    Pixels at the same place are misled where structures move, and how often each brightness occurs where they grow; so
-    the smaller change of the two is it.
+    Pixels at the same place mislead where structures move, mean and standard deviation where they grow; so the smaller
+    change of the two is it.
     """
     first, second = around.pairs
     told = [_change(first.light, second.light), _change(first.tones, second.tones)]
@@ -217,7 +226,7 @@ def shifted(around: Between, exactly: bool = False) -> NDArray[np.float64]:
         else around.pairs
     )
     first, second = (pair.shift for pair in pairs)
-    shift, across = (first + second) / 2, around.across
+    shift, across = (1 - around.share) * first + around.share * second, around.across
     far = float(np.linalg.norm(shift))
     unlike = max(across.alike, across.alike_moved) < _UNRELATED / 2
     if far == 0 or unlike or far > _FARTHEST * min(around.view.values.shape):
@@ -226,20 +235,22 @@ def shifted(around: Between, exactly: bool = False) -> NDArray[np.float64]:
     return np.asarray(shift) if told and not _rest_stays(around, pairs) else np.zeros(2)
 
 
-def _explains(pairs: Sequence[Pair]) -> bool:
-    """Whether undoing the shift against each neighbour makes the section more like it."""
-    return all(1 - pair.alike_moved <= _EXPLAINED * (1 - pair.alike) for pair in pairs)
+def _explains(pairs: Sequence[Pair], share: float = _EXPLAINED) -> bool:
+    """Whether undoing the shift against each neighbour leaves only such a share of the unlikeness."""
+    return all(1 - pair.alike_moved <= share * (1 - pair.alike) for pair in pairs)
 
 
 def _explains_between(around: Between, shift: NDArray[np.float64]) -> bool:
     """Whether a section lies beside the middle between neighbours that steady motion has moved apart.
 
-    Then undoing the shift against the middle makes it more like both.
+    Then undoing the shift against the middle makes it more like both, unless all that changes is where things are.
     """
     (first, second), across = around.pairs, around.across
     far, open_by = float(np.linalg.norm(shift)), float(np.linalg.norm(first.shift - second.shift - across.shift))
     if far < _TOLD_BETWEEN or open_by > _CLOSED * far:
         return False
+    if _explains(around.pairs, _ALL_MOTION):
+        return True
     for pair, each in zip(around.pairs, around.references, strict=True):
         both = [part[_RIM:-_RIM, _RIM:-_RIM] for part in overlap(each.smooth, around.view.smooth, shift / each.factor)]
         if not both[0].size or 1 - correlation(*both) > _EXPLAINED_BETWEEN * (1 - pair.alike):
@@ -270,11 +281,17 @@ def lost_share(around: Between) -> float:
     found = lost_part(around.view, *around.references)
     if found is None:
         return 0.0
-    if around.view.lost is None and (
-        _is_clipped(around, found) or not (_no_hole(around, found) and rest_is_sound(around, found))
-    ):
+    if around.view.lost is None and (_is_striped(found) or _is_clipped(around, found)):
+        return 0.0
+    if around.view.lost is None and not (_no_hole(around, found) and rest_is_sound(around, found)):
         return 0.0
     return float(found.mean())
+
+
+def _is_striped(part: NDArray[np.bool_]) -> bool:
+    """Whether a part is several rows or columns, which stripes have brought down to black."""
+    lines = [np.concatenate([[False], part.mean(axis) > _MOSTLY]) for axis in (0, 1)]
+    return any(int((each[1:] & ~each[:-1]).sum()) >= _SEVERAL for each in lines)
 
 
 def _is_clipped(around: Between, part: NDArray[np.bool_]) -> bool:

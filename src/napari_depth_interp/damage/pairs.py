@@ -56,7 +56,7 @@ class Pair:
     light : Light
         Brightness and contrast of the second over the first, from pixels at the same place.
     tones : Light
-        The same from how often each brightness occurs, wherever that is.
+        The same from mean and standard deviation, wherever things are.
     difference : float
         Mean absolute difference.
     """
@@ -76,7 +76,7 @@ def compare(first: View, second: View, *, exactly: bool = False) -> Pair:
     shift = by_ecc(first.small, second.small) if exactly else displacement(first, second)
     moved = correlation(*overlap(first.smooth, second.smooth, shift))
     alike = correlation(first.smooth, second.smooth)
-    light, tones = fit(first.smooth, second.smooth), _by_tones(first.tones, second.tones)
+    light, tones = fit(first.smooth, second.smooth), _by_moments(first, second)
     return Pair(shift * factor, alike, moved, light, tones, difference)
 
 
@@ -106,11 +106,11 @@ def fit(first: Image, second: Image) -> Light:
     return Light(float(gain), float(mean_y - mean_x), float(mean_x))
 
 
-def _by_tones(first: NDArray[np.float64], second: NDArray[np.float64]) -> Light:
-    """Return brightness and contrast of the second image over the first from quantiles of their values."""
-    spread, middle = float(first[-1] - first[0]), float(first.mean())
-    gain = float(second[-1] - second[0]) / spread if spread > _LEAST_CONTRAST * abs(middle) else 1.0
-    return Light(gain, float(second.mean()) - middle, middle)
+def _by_moments(first: View, second: View) -> Light:
+    """Return brightness and contrast of the second section over the first from mean and standard deviation."""
+    middle, other = float(first.smooth.mean()), float(second.smooth.mean())
+    gain = second.contrast / first.contrast if first.contrast > _LEAST_CONTRAST * abs(middle) else 1.0
+    return Light(gain, other - middle, middle)
 
 
 def _ratio(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:

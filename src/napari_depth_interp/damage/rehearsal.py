@@ -30,7 +30,9 @@ _SAME = 1e-9
 """Share of the square of an error by which two images differ that are the same but for rounding, at most."""
 _IN_LINE = 0.3
 """Share of the height of stripes that is not explained by rows or columns, at most."""
-_SLACK, _BEYOND_BELIEF = 1.5, 3.0
+_LIES_WELL = 1.5
+"""How many times the square of what is expected a section as recorded may lie from the one made anew, to be left."""
+_SLACK, _BEYOND_BELIEF = 1.25, 3.0
 """How many times the square of its distance from the section made anew may be what is expected, for it to be taken as
 it is, and at most: then this is another damage than the one that was told."""
 
@@ -90,7 +92,7 @@ def verdict(dataset: Dataset, spot: Spot, kind: str, damaged: Collection[int], c
     share *= _plausible(moved**2 / max(expected**2 + error**2, np.finfo(np.float64).tiny))
     if moved >= before:
         share = 0.0
-    return Verdict(1.0 if share >= WHOLE else share, expected, error, before**2 <= _SLACK * expected**2)
+    return Verdict(1.0 if share >= WHOLE else share, expected, error, before**2 <= _LIES_WELL * expected**2)
 
 
 def _plausible(ratio: float) -> float:
@@ -162,9 +164,10 @@ def _stripes(case: Case) -> Injury:
     heights = case.section - clean
     lines = [_line(clean, heights, axis) for axis in (0, 1)]
     offset, slope = min(lines, key=lambda line: difference(line[0] + line[1] * clean, heights))
+    low, high = case.section.min(), case.section.max()
     if difference(offset + slope * clean, heights) > _IN_LINE * difference(heights, np.zeros(1)):
-        return lambda values: np.asarray(values + heights, np.float32)
-    return lambda values: np.asarray(values + offset + slope * values, np.float32)
+        offset, slope = heights.astype(np.float64), np.zeros(1)
+    return lambda values: np.asarray(np.clip(values + offset + slope * values, low, high), np.float32)
 
 
 def _line(clean: Image, heights: Image, axis: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

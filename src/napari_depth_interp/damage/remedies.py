@@ -19,8 +19,8 @@ _CLIPPED = 0.002
 """If a larger share of the pixels has the highest or lowest value, these were clipped."""
 _LEAST_USABLE = 0.02
 """Share of the pixels that brightness and contrast can be told from."""
-_SIGMAS = np.geomspace(0.5, 8.0, 25)
-"""Widths of the blur that are tried, in pixels."""
+_SIGMAS = np.geomspace(0.5, 8.0, 13)
+"""Widths of the blur that are tried first, in pixels."""
 _WHOLE_PIXEL = 0.1
 """A shift that is so close to whole pixels is one: undoing it then loses nothing."""
 _EDGE = 2
@@ -113,7 +113,14 @@ def unstriped(case: Case) -> Image:
     for axis in (0, 1):
         if heights[axis] >= 0.5 * max(heights):
             values = _without_stripes(case, values, axis)
-    return np.asarray(values, np.float32)
+    return np.asarray(np.where(_ends(case.section), case.anew, values), np.float32)
+
+
+def _ends(section: Image) -> NDArray[np.bool_]:
+    """Return where voxels have the highest or the lowest value, if so many have it that stripes may end there."""
+    found = [section == value for value in (section.max(), section.min())]
+    often = [each if each.mean() > _CLIPPED else np.zeros_like(each) for each in found]
+    return np.asarray(often[0] | often[1], bool)
 
 
 def _without_stripes(case: Case, values: Image, axis: int) -> Image:
@@ -179,8 +186,14 @@ def sharpened(case: Case) -> Image:
 
 def blur_of(case: Case) -> float:
     """Return the standard deviation, in pixels, of the blur after which the section made anew is most like this one."""
-    losses = [_rms(smoothed(case.anew, float(sigma)) - case.section) for sigma in _SIGMAS]
-    return float(_SIGMAS[int(np.argmin(losses))])
+    from scipy.optimize import minimize_scalar
+
+    def loss(sigma: float) -> float:
+        return _rms(smoothed(case.anew, sigma) - case.section)
+
+    best = int(np.argmin([loss(float(sigma)) for sigma in _SIGMAS]))
+    near = float(_SIGMAS[max(best - 1, 0)]), float(_SIGMAS[min(best + 1, len(_SIGMAS) - 1)])
+    return float(minimize_scalar(loss, bounds=near, method="bounded", options={"xatol": 0.01}).x)
 
 
 def filled(case: Case) -> Image:

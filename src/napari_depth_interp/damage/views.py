@@ -18,7 +18,6 @@ SMOOTH = 1.5
 """Standard deviation, in pixels of the reduced section, of the smoothing that takes noise away."""
 _COARSE = 8.0
 """Structures larger than this, in such pixels, do not tell where a section lies."""
-_TONES = (0.05, 0.5, 0.95)
 _LOCAL = 5
 """Side of the neighbourhood of which local means and contrasts are taken."""
 EVEN = 3
@@ -120,11 +119,6 @@ class View:
 
         around = np.ones((EVEN, EVEN), np.uint8)
         return np.asarray(cv2.dilate(self.small, around) == cv2.erode(self.small, around))
-
-    @cached_property
-    def tones(self) -> NDArray[np.float64]:
-        """Quantiles of :attr:`smooth` that stand for its brightness and contrast."""
-        return np.asarray(np.quantile(self.smooth, _TONES), np.float64)
 
     @cached_property
     def frame(self) -> tuple[int, int, int, int]:
