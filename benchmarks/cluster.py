@@ -11,7 +11,8 @@
   gives them out (with the scheduler in it).
 - ``kills``: a small run in which a worker, or the client, is killed at so many random moments.
 
-Run: python benchmarks/cluster.py [linear auto graph kills] [--folder DIR] [--side N] [--auto-side N] [--blocks N]
+Run: python benchmarks/cluster.py [linear auto graph kills] [--folder DIR] [--side N] [--auto-side N]
+     [--auto-workers N ...] [--blocks N]
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -38,9 +39,10 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from _tools import in_fresh_process, machine, markdown_table, verdict
+from _tools import in_fresh_process, machine, markdown_table, peak_memory_mb, verdict
 from napari_depth_interp import io
 from napari_depth_interp.progress import Progress
+from napari_depth_interp.run import tiling
 from napari_depth_interp.run.blocks import BLOCK, Blocks, LevelShape, Pending
 from napari_depth_interp.run.execute import execute
 from napari_depth_interp.run.journal import leftover
@@ -57,6 +59,7 @@ EFFICIENCY, SEAMS_DB, FLAT = 0.85, 0.02, 1.15
 SECTIONS = 65
 """Of the sparse volume of ``linear``: 257 dense ones."""
 AUTO_SECTIONS = 25
+AUTO_BLOCK = (64, 1024, 1024)
 HEADER = (
     "wall s",
     "CPU s",
@@ -212,15 +215,13 @@ def linear(folder: Path, side: int) -> list[str]:
     costs = {n: in_fresh_process(run, source, output, n, settings) for n in (1, 2)}
     rows = [_row(f"{n} worker{'s' * (n > 1)}", cost, voxels) for n, cost in costs.items()]
     one, two = costs[1], costs[2]
-    wall, cpu = one.blocks_wall / (2 * two.blocks_wall), one.blocks_cpu / two.blocks_cpu
     differing = _differing(source, output, settings, side)
     shutil.rmtree(output)
     flat = max(costs[2].quarters[1:]) / max(costs[2].quarters[1], 1)
     return [
         f"linear, {voxels / 1e9:.2f} Gvoxel of result (uint8), load of the machine {os.getloadavg()[0]:.1f}:", "",
         markdown_table(("linear", *HEADER), rows), "",
-        verdict(wall >= EFFICIENCY, f"efficiency of two workers {EFFICIENCY}: {wall:.2f} by the wall clock"),
-        verdict(cpu >= EFFICIENCY, f"the same by CPU seconds: {cpu:.2f}"),
+        *_speed(one, two),
         verdict(differing == 0, f"across borders of blocks as in memory: {differing} voxels differ"),
         verdict(flat <= FLAT, f"memory of a worker flat: at most {flat:.2f} times that of the second quarter"), "",
         *ten_terabytes(costs[2], voxels),
@@ -268,45 +269,79 @@ def ten_terabytes(cost: Cost, voxels: int) -> list[str]:
     return ["10 TB (uint8), from the run by two workers, in proportion:", "", markdown_table(("", "10 TB"), rows)]
 
 
-def auto(folder: Path, side: int) -> list[str]:
+def auto(folder: Path, side: int, workers: Sequence[int]) -> list[str]:
     """Compare a divided run of a method that learns with an undivided one, and both with the truth."""
     source = make_input(folder / f"sparse-auto-{side}.ome.zarr", AUTO_SECTIONS, side)
-    size = (32, 192, 192)
+    size = AUTO_BLOCK if side > AUTO_BLOCK[1] else (32, 192, 192)
     settings = {"method": "auto", "preset": "fast", "factor": FACTOR, "device": "cpu"}
-    shard = {"shard": ",".join(map(str, size))}
-    outputs = {n: folder / f"auto-{n}.ome.zarr" for n in (1, 2)}
+    shard = {"shard": ",".join(map(str, (size[0] // 4, *size[1:])))}  # four files along z are a block
+    outputs = {n: folder / f"auto-{n}.ome.zarr" for n in workers}
     costs = {n: in_fresh_process(run, source, path, n, settings | shard) for n, path in outputs.items()}
-    whole = in_fresh_process(_in_memory, source, settings)
-    divided = np.asarray(io.read(outputs[2]).voxels[0, 0])
-    same = bool((np.asarray(io.read(outputs[1]).voxels[0, 0]) == divided).all())
+    seconds, peak, whole = in_fresh_process(_in_memory, source, settings)
+    first, *rest = (np.asarray(io.read(path).voxels[0, 0]) for path in outputs.values())
     for path in outputs.values():
         shutil.rmtree(path)
+    rows = [(f"{n} worker{'s' * (n > 1)}", *_row("", cost, first.size)[1:]) for n, cost in costs.items()]
+    return [
+        f"auto fast, {first.size / 1e9:.3f} Gvoxel of result, blocks of {' x '.join(map(str, size))}:", "",
+        markdown_table(("auto fast", *HEADER), rows), "",
+        f"Undivided and in one tile, in memory: {seconds:.0f} CPU s, peak {peak:.0f} MB.", "",
+        *(verdict(bool((first == each).all()), "one worker and more give the same bits") for each in rest),
+        *(_speed(costs[1], costs[2]) if {1, 2} <= set(costs) else ()),
+        *_seams(first, whole, size, side), "",
+    ]  # fmt: skip
+
+
+def _seams(divided: NDArray[Any], whole: NDArray[Any], size: tuple[int, int, int], side: int) -> list[str]:
+    """Compare a divided result with an undivided one and the truth."""
     seed = texture()
     truth = np.stack([byte_section(seed, z, side) for z in range(len(divided))])
     new = np.arange(len(divided)) % FACTOR != 0
     scores = [_psnr(each[new], truth[new]) for each in (divided, whole)]
-    apart = np.abs(divided.astype(np.float32) - whole)[new]
+    apart = np.abs(divided.astype(np.int16) - whole)[new]
     near = _near_borders(divided.shape, size)[new]
-    rows = [(f"{n} worker{'s' * (n > 1)}", *_row("", cost, divided.size)[1:]) for n, cost in costs.items()]
     along, elsewhere = float(apart[near].mean()), float(apart[~near].mean())
     return [
-        f"auto fast, {divided.size / 1e9:.3f} Gvoxel of result, blocks of {' x '.join(map(str, size))}:", "",
-        markdown_table(("auto fast", *HEADER), rows), "",
-        verdict(same, "one worker and two give the same bits"),
         verdict(
             abs(scores[0] - scores[1]) <= SEAMS_DB,
             f"divided within {SEAMS_DB} dB of undivided: {scores[0]:.3f} and {scores[1]:.3f} dB to the truth",
         ),
         verdict(
             along <= 1.1 * elsewhere + 0.002,
-            f"no seams: |difference| {along:.4f} grey values along the borders, {elsewhere:.4f} elsewhere",
-        ), "",
-    ]  # fmt: skip
+            f"no seams: |difference| {along:.4f} grey values along the borders, {elsewhere:.4f} elsewhere, "
+            f"{apart.max()} at most",
+        ),
+        *(
+            f"- neighbours across the borders along {axis} differ by {here:.3f} grey values, undivided by {there:.3f}"
+            for (axis, here), (_, there) in zip(_steps(divided, size), _steps(whole, size), strict=True)
+        ),
+    ]
 
 
-def _in_memory(source: Path, settings: Mapping[str, Any]) -> NDArray[Any]:
-    request = resolve(io.read(source), make_settings(**settings, threads=2))
-    return np.asarray(execute(request).dataset.voxels[0, 0])
+def _steps(voxels: NDArray[Any], size: tuple[int, int, int]) -> Iterator[tuple[str, float]]:
+    """Yield how much neighbours on both sides of a border differ, along each axis that has borders."""
+    for axis, (name, step) in enumerate(zip("zyx", size, strict=True)):
+        borders = range(step, voxels.shape[axis], step)
+        steps = [np.diff(voxels.take([n - 1, n], axis).astype(np.int16), axis=axis) for n in borders]
+        if steps:
+            yield name, float(np.abs(steps).mean())
+
+
+def _speed(one: Cost, two: Cost) -> tuple[str, ...]:
+    """Return how well a second worker is used."""
+    wall, cpu = one.blocks_wall / (2 * two.blocks_wall), one.blocks_cpu / two.blocks_cpu
+    return (
+        verdict(wall >= EFFICIENCY, f"efficiency of two workers {EFFICIENCY}: {wall:.2f} by the wall clock"),
+        verdict(cpu >= EFFICIENCY, f"the same by CPU seconds: {cpu:.2f}"),
+    )
+
+
+def _in_memory(source: Path, settings: Mapping[str, Any]) -> tuple[float, float, NDArray[Any]]:
+    """Return CPU seconds, peak MB and the result of a run in one tile."""
+    tiling.WHOLE_BYTES = 2**40
+    request = resolve(io.read(source), make_settings(**settings, threads=1))
+    voxels = np.asarray(execute(request).dataset.voxels[0, 0])
+    return time.process_time(), peak_memory_mb(), voxels
 
 
 def _psnr(found: NDArray[Any], truth: NDArray[Any]) -> float:
@@ -465,7 +500,8 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", default=["linear", "auto", "graph", "kills"])
     parser.add_argument("--folder", type=Path, help="for the volumes; inputs are kept in it; default temporary")
     parser.add_argument("--side", type=int, default=4096, help="rows and columns of the volume of linear")
-    parser.add_argument("--auto-side", type=int, default=576, help="the same of auto")
+    parser.add_argument("--auto-side", type=int, default=1608, help="the same of auto")
+    parser.add_argument("--auto-workers", type=int, nargs="+", default=[1, 2], help="divided runs of auto")
     parser.add_argument("--blocks", type=int, default=10**5, help="of the graph, of the finest resolution")
     parser.add_argument("--kills", type=int, default=20)
     given = parser.parse_args()
@@ -473,7 +509,7 @@ def main() -> None:
         print(machine(), "\n", flush=True)
         parts = {
             "linear": lambda: linear(folder, given.side),
-            "auto": lambda: auto(folder, given.auto_side),
+            "auto": lambda: auto(folder, given.auto_side, given.auto_workers),
             "graph": lambda: graph(given.blocks),
             "kills": lambda: kills(folder, given.kills),
         }
