@@ -287,7 +287,7 @@ def score_of(dense: Dataset, method: str, part: int) -> float:
     from napari_depth_interp.run.settings import make_settings
 
     truth = np.asarray(dense.voxels[0, 0])
-    grid = replace(dense.grid, depths=dense.grid.depths[::FACTOR])
+    grid = replace(dense.grid, depths=dense.stack().depths[::FACTOR])
     sparse = replace(dense, voxels=dense.voxels[:, :, ::FACTOR], grid=grid)
     if part > 1:
         memory.LEARNED_FROM, memory.DRAWN = sparse.voxels.size - 1, sparse.voxels.size // part
