@@ -11,7 +11,8 @@
   gives them out (with the scheduler in it).
 - ``kills``: a small run in which a worker, or the client, is killed at so many random moments.
 
-Run: python benchmarks/cluster.py [linear auto graph kills] [--folder DIR] [--side N] [--auto-side N] [--blocks N]
+Run: python benchmarks/cluster.py [linear auto graph kills] [--folder DIR] [--side N] [--auto-side N]
+     [--auto-workers N ...] [--blocks N]
 """
 
 from __future__ import annotations
@@ -19,17 +20,14 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -38,169 +36,26 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from _tools import in_fresh_process, machine, markdown_table, verdict
+from _cluster_runs import FACTOR, HEADER, Cost, byte_section, make_input, row, run
+from _tools import in_fresh_process, machine, markdown_table, peak_memory_mb, verdict
 from napari_depth_interp import io
-from napari_depth_interp.progress import Progress
+from napari_depth_interp.run import tiling
 from napari_depth_interp.run.blocks import BLOCK, Blocks, LevelShape, Pending
 from napari_depth_interp.run.execute import execute
 from napari_depth_interp.run.journal import leftover
-from napari_depth_interp.run.outputs import Spread, Target
 from napari_depth_interp.run.request import resolve
 from napari_depth_interp.run.settings import make_settings
 from napari_depth_interp.run.spreading import Distribution
-from napari_depth_interp.stack import Dataset, Grid
 from napari_depth_interp.system.cluster import Processes, Tasks, client_of, quiet, tell_result
-from scale import dense_section, texture
+from scale import texture
 
-FACTOR = 4
 EFFICIENCY, SEAMS_DB, FLAT = 0.85, 0.02, 1.15
 SECTIONS = 65
 """Of the sparse volume of ``linear``: 257 dense ones."""
 AUTO_SECTIONS = 25
-HEADER = (
-    "wall s",
-    "CPU s",
-    "blocks: wall s",
-    "CPU s",
-    "Mvoxel/CPU s",
-    "worker MB by quarters",
-    "client MB",
-    "files",
-    "written/kept",
-)
+AUTO_BLOCK = (64, 1024, 1024)
 TEN_TB = (20_000, 20_000, 25_000)
 """Sections, rows and columns of 8 bits."""
-
-
-def byte_section(seed: NDArray[np.float32], z: int, side: int) -> NDArray[np.uint8]:
-    """Return a section of the simulated tissue in 8 bits; beyond 1024 pixels it repeats, noise and all."""
-    one = dense_section(seed, z, (min(side, 1024), min(side, 1024))).astype(np.float32)
-    scaled = np.clip((one - 700) / 6, 0, 255).astype(np.uint8)
-    times = -(-side // len(scaled))
-    return np.asarray(np.tile(scaled, (times, times))[:side, :side])
-
-
-def make_input(path: Path, sections: int, side: int) -> Path:
-    """Write every fourth section as OME-Zarr, block by block."""
-    if path.exists():
-        return path
-    seed, shape = texture(), (1, 1, sections, side, side)
-    empty = np.broadcast_to(np.zeros((), np.uint8), shape)
-    dataset = Dataset(empty, Grid(4.0 * np.arange(sections, dtype=np.float64), (1.0, 1.0), "um"))
-    with io.creating(path, dataset, shape, np.dtype(np.uint8)) as sink:
-        for start in range(0, sections, 8):
-            stop = min(start + 8, sections)
-            block = np.stack([byte_section(seed, z * FACTOR, side) for z in range(start, stop)])
-            sink.write(0, 0, slice(start, stop), slice(0, side), slice(0, side), block)
-        sink.finish({})
-    return path
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one run took.
-
-    Attributes
-    ----------
-    wall, cpu : float
-        Seconds of all, with the start of the processes; CPU seconds of all processes together.
-    blocks_wall, blocks_cpu : float
-        Seconds from the first block that was there to the last; CPU seconds of the workers in this time.
-    quarters : list of float
-        Largest memory of a worker in each quarter of the run, in MB.
-    client : float
-        Largest memory of the process that gives out the blocks, in MB.
-    written, kept, read : float
-        Bytes that the workers have written, that the result has on the disk, and that they have read.
-    files : int
-    """
-
-    wall: float
-    cpu: float
-    blocks_wall: float
-    blocks_cpu: float
-    quarters: list[float]
-    client: float
-    written: float
-    kept: float
-    read: float
-    files: int
-
-
-@dataclass
-class Watch:
-    """Looks at the processes below this one now and then."""
-
-    samples: list[tuple[float, float]] = field(default_factory=list)
-    bytes_of: dict[int, tuple[int, int]] = field(default_factory=lambda: defaultdict(lambda: (0, 0)))
-    cpu: list[tuple[float, float]] = field(default_factory=list)
-    client: float = 0.0
-    _over: threading.Event = field(default_factory=threading.Event)
-
-    def look(self) -> None:
-        """Take the memory and the bytes of all workers, until the run is over."""
-        own = psutil.Process()
-        while not self._over.wait(0.25):
-            self.client = max(self.client, own.memory_info().rss / 1e6)
-            used = 0.0
-            for each in own.children(recursive=True):
-                try:
-                    self.samples.append((time.perf_counter(), each.memory_info().rss / 1e6))
-                    used += sum(each.cpu_times()[:2])
-                    counted = each.io_counters()
-                    self.bytes_of[each.pid] = counted.write_chars, counted.read_chars
-                except psutil.Error:
-                    continue
-            self.cpu.append((time.perf_counter(), used))
-
-    def cpu_between(self, start: float, stop: float) -> float:
-        """Return the CPU seconds of the workers in a time."""
-        times, used = np.array(self.cpu).T
-        return float(np.interp(stop, times, used) - np.interp(start, times, used))
-
-    def quarters(self, start: float, stop: float) -> list[float]:
-        """Return the largest memory of a worker in each quarter."""
-        ends = np.linspace(start, stop, 5)
-        return [max((mb for at, mb in self.samples if a <= at <= b), default=0.0) for a, b in pairwise(ends)]
-
-    @contextmanager
-    def looking(self) -> Iterator[None]:
-        """Look while the block runs."""
-        thread = threading.Thread(target=self.look, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            thread.join()
-
-
-def run(source: Path, output: Path, workers: int, settings: Mapping[str, Any]) -> Cost:
-    """Run once by so many workers, in a process of its own."""
-    shutil.rmtree(output, ignore_errors=True)
-    chosen = make_settings(**settings, threads=1)
-    request = resolve(io.read(source, lazy=True), chosen)
-    watch, start, before = Watch(), time.perf_counter(), _cpu()
-    marks: list[float] = []
-
-    def report(progress: Progress) -> None:
-        if 0.0 < progress.fraction < 0.999:
-            marks.append(time.perf_counter())
-
-    with watch.looking():
-        execute(request, report, Target(output, spread=Spread(Processes(workers), source, chosen)))
-    stop, first, last = time.perf_counter(), marks[0], marks[-1]
-    files = [each for each in output.rglob("*") if each.is_file()]
-    written, read = (sum(each[n] for each in watch.bytes_of.values()) for n in (0, 1))
-    kept = sum(each.stat().st_size for each in files)
-    times = stop - start, _cpu() - before, last - first, watch.cpu_between(first, last)
-    return Cost(*times, watch.quarters(first, last), watch.client, written, kept, read, len(files))
-
-
-def _cpu() -> float:
-    """Return the CPU seconds of this process and of those below it that have ended."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def linear(folder: Path, side: int) -> list[str]:
@@ -210,31 +65,19 @@ def linear(folder: Path, side: int) -> list[str]:
     settings = {"method": "linear", "factor": FACTOR}
     voxels = ((SECTIONS - 1) * FACTOR + 1) * side * side
     costs = {n: in_fresh_process(run, source, output, n, settings) for n in (1, 2)}
-    rows = [_row(f"{n} worker{'s' * (n > 1)}", cost, voxels) for n, cost in costs.items()]
+    rows = [row(f"{n} worker{'s' * (n > 1)}", cost, voxels) for n, cost in costs.items()]
     one, two = costs[1], costs[2]
-    wall, cpu = one.blocks_wall / (2 * two.blocks_wall), one.blocks_cpu / two.blocks_cpu
     differing = _differing(source, output, settings, side)
     shutil.rmtree(output)
     flat = max(costs[2].quarters[1:]) / max(costs[2].quarters[1], 1)
     return [
         f"linear, {voxels / 1e9:.2f} Gvoxel of result (uint8), load of the machine {os.getloadavg()[0]:.1f}:", "",
         markdown_table(("linear", *HEADER), rows), "",
-        verdict(wall >= EFFICIENCY, f"efficiency of two workers {EFFICIENCY}: {wall:.2f} by the wall clock"),
-        verdict(cpu >= EFFICIENCY, f"the same by CPU seconds: {cpu:.2f}"),
+        *_speed(one, two),
         verdict(differing == 0, f"across borders of blocks as in memory: {differing} voxels differ"),
         verdict(flat <= FLAT, f"memory of a worker flat: at most {flat:.2f} times that of the second quarter"), "",
         *ten_terabytes(costs[2], voxels),
     ]  # fmt: skip
-
-
-def _row(name: str, cost: Cost, voxels: int) -> tuple[str, ...]:
-    quarters = " ".join(f"{each:.0f}" for each in cost.quarters)
-    rate, twice = voxels / cost.blocks_cpu / 1e6, cost.written / cost.kept
-    return (
-        name, f"{cost.wall:.0f}", f"{cost.cpu:.0f}", f"{cost.blocks_wall:.1f}", f"{cost.blocks_cpu:.1f}",
-        f"{rate:.1f}", quarters, f"{cost.client:.0f}", f"{cost.files}",
-        f"{twice:.2f}",
-    )  # fmt: skip
 
 
 def _differing(source: Path, output: Path, settings: Mapping[str, Any], side: int) -> int:
@@ -268,45 +111,79 @@ def ten_terabytes(cost: Cost, voxels: int) -> list[str]:
     return ["10 TB (uint8), from the run by two workers, in proportion:", "", markdown_table(("", "10 TB"), rows)]
 
 
-def auto(folder: Path, side: int) -> list[str]:
+def auto(folder: Path, side: int, workers: Sequence[int]) -> list[str]:
     """Compare a divided run of a method that learns with an undivided one, and both with the truth."""
     source = make_input(folder / f"sparse-auto-{side}.ome.zarr", AUTO_SECTIONS, side)
-    size = (32, 192, 192)
+    size = AUTO_BLOCK if side > AUTO_BLOCK[1] else (32, 192, 192)
     settings = {"method": "auto", "preset": "fast", "factor": FACTOR, "device": "cpu"}
-    shard = {"shard": ",".join(map(str, size))}
-    outputs = {n: folder / f"auto-{n}.ome.zarr" for n in (1, 2)}
+    shard = {"shard": ",".join(map(str, (size[0] // 4, *size[1:])))}  # four files along z are a block
+    outputs = {n: folder / f"auto-{n}.ome.zarr" for n in workers}
     costs = {n: in_fresh_process(run, source, path, n, settings | shard) for n, path in outputs.items()}
-    whole = in_fresh_process(_in_memory, source, settings)
-    divided = np.asarray(io.read(outputs[2]).voxels[0, 0])
-    same = bool((np.asarray(io.read(outputs[1]).voxels[0, 0]) == divided).all())
+    seconds, peak, whole = in_fresh_process(_in_memory, source, settings)
+    first, *rest = (np.asarray(io.read(path).voxels[0, 0]) for path in outputs.values())
     for path in outputs.values():
         shutil.rmtree(path)
+    rows = [(f"{n} worker{'s' * (n > 1)}", *row("", cost, first.size)[1:]) for n, cost in costs.items()]
+    return [
+        f"auto fast, {first.size / 1e9:.3f} Gvoxel of result, blocks of {' x '.join(map(str, size))}:", "",
+        markdown_table(("auto fast", *HEADER), rows), "",
+        f"Undivided and in one tile, in memory: {seconds:.0f} CPU s, peak {peak:.0f} MB.", "",
+        *(verdict(bool((first == each).all()), "one worker and more give the same bits") for each in rest),
+        *(_speed(costs[1], costs[2]) if {1, 2} <= set(costs) else ()),
+        *_seams(first, whole, size, side), "",
+    ]  # fmt: skip
+
+
+def _seams(divided: NDArray[Any], whole: NDArray[Any], size: tuple[int, int, int], side: int) -> list[str]:
+    """Compare a divided result with an undivided one and the truth."""
     seed = texture()
     truth = np.stack([byte_section(seed, z, side) for z in range(len(divided))])
     new = np.arange(len(divided)) % FACTOR != 0
     scores = [_psnr(each[new], truth[new]) for each in (divided, whole)]
-    apart = np.abs(divided.astype(np.float32) - whole)[new]
+    apart = np.abs(divided.astype(np.int16) - whole)[new]
     near = _near_borders(divided.shape, size)[new]
-    rows = [(f"{n} worker{'s' * (n > 1)}", *_row("", cost, divided.size)[1:]) for n, cost in costs.items()]
     along, elsewhere = float(apart[near].mean()), float(apart[~near].mean())
     return [
-        f"auto fast, {divided.size / 1e9:.3f} Gvoxel of result, blocks of {' x '.join(map(str, size))}:", "",
-        markdown_table(("auto fast", *HEADER), rows), "",
-        verdict(same, "one worker and two give the same bits"),
         verdict(
             abs(scores[0] - scores[1]) <= SEAMS_DB,
             f"divided within {SEAMS_DB} dB of undivided: {scores[0]:.3f} and {scores[1]:.3f} dB to the truth",
         ),
         verdict(
             along <= 1.1 * elsewhere + 0.002,
-            f"no seams: |difference| {along:.4f} grey values along the borders, {elsewhere:.4f} elsewhere",
-        ), "",
-    ]  # fmt: skip
+            f"no seams: |difference| {along:.4f} grey values along the borders, {elsewhere:.4f} elsewhere, "
+            f"{apart.max()} at most",
+        ),
+        *(
+            f"- neighbours across the borders along {axis} differ by {here:.3f} grey values, undivided by {there:.3f}"
+            for (axis, here), (_, there) in zip(_steps(divided, size), _steps(whole, size), strict=True)
+        ),
+    ]
 
 
-def _in_memory(source: Path, settings: Mapping[str, Any]) -> NDArray[Any]:
-    request = resolve(io.read(source), make_settings(**settings, threads=2))
-    return np.asarray(execute(request).dataset.voxels[0, 0])
+def _steps(voxels: NDArray[Any], size: tuple[int, int, int]) -> Iterator[tuple[str, float]]:
+    """Yield how much neighbours on both sides of a border differ, along each axis that has borders."""
+    for axis, (name, step) in enumerate(zip("zyx", size, strict=True)):
+        borders = range(step, voxels.shape[axis], step)
+        steps = [np.diff(voxels.take([n - 1, n], axis).astype(np.int16), axis=axis) for n in borders]
+        if steps:
+            yield name, float(np.abs(steps).mean())
+
+
+def _speed(one: Cost, two: Cost) -> tuple[str, ...]:
+    """Return how well a second worker is used."""
+    wall, cpu = one.blocks_wall / (2 * two.blocks_wall), one.blocks_cpu / two.blocks_cpu
+    return (
+        verdict(wall >= EFFICIENCY, f"efficiency of two workers {EFFICIENCY}: {wall:.2f} by the wall clock"),
+        verdict(cpu >= EFFICIENCY, f"the same by CPU seconds: {cpu:.2f}"),
+    )
+
+
+def _in_memory(source: Path, settings: Mapping[str, Any]) -> tuple[float, float, NDArray[Any]]:
+    """Return CPU seconds, peak MB and the result of a run in one tile."""
+    tiling.WHOLE_BYTES = 2**40
+    request = resolve(io.read(source), make_settings(**settings, threads=1))
+    voxels = np.asarray(execute(request).dataset.voxels[0, 0])
+    return time.process_time(), peak_memory_mb(), voxels
 
 
 def _psnr(found: NDArray[Any], truth: NDArray[Any]) -> float:
@@ -465,7 +342,8 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", default=["linear", "auto", "graph", "kills"])
     parser.add_argument("--folder", type=Path, help="for the volumes; inputs are kept in it; default temporary")
     parser.add_argument("--side", type=int, default=4096, help="rows and columns of the volume of linear")
-    parser.add_argument("--auto-side", type=int, default=576, help="the same of auto")
+    parser.add_argument("--auto-side", type=int, default=1608, help="the same of auto")
+    parser.add_argument("--auto-workers", type=int, nargs="+", default=[1, 2], help="divided runs of auto")
     parser.add_argument("--blocks", type=int, default=10**5, help="of the graph, of the finest resolution")
     parser.add_argument("--kills", type=int, default=20)
     given = parser.parse_args()
@@ -473,7 +351,7 @@ def main() -> None:
         print(machine(), "\n", flush=True)
         parts = {
             "linear": lambda: linear(folder, given.side),
-            "auto": lambda: auto(folder, given.auto_side),
+            "auto": lambda: auto(folder, given.auto_side, given.auto_workers),
             "graph": lambda: graph(given.blocks),
             "kills": lambda: kills(folder, given.kills),
         }

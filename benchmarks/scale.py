@@ -3,7 +3,8 @@
 Every run has a process of its own, whose largest resident memory is its peak. Estimates are made before, in another
 process. The volumes are made here, plane by plane, so that making them takes no memory either.
 
-Run: python benchmarks/scale.py [linear auto growth memory] [--folder DIR] [--out FILE] [--figure FILE]
+Run: python benchmarks/scale.py [linear auto growth memory sample] [--folder DIR] [--data DIR] [--limited M ...]
+     [--out FILE] [--figure FILE]
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from _tools import in_fresh_process, machine, markdown_table, peak_memory_mb, verdict
+from _volumes import volumes
 from napari_depth_interp import io
 from napari_depth_interp.run import tiling
+from napari_depth_interp.stack import Dataset
 from napari_depth_interp.system.devices import default_threads
 
-PARTS = ("linear", "auto", "growth", "memory")
+PARTS = ("linear", "auto", "growth", "memory", "sample")
 LINEAR = (64, 4096, 4096)
 AUTO = (16, 2048, 2048)
 FACTOR = 4
@@ -37,7 +40,11 @@ LIMITED: dict[str, tuple[str, tuple[tuple[int, int, int], ...]]] = {
     "linear": ("600MB", ((16, 256, 256), (16, 1024, 1024), (64, 2048, 2048))),
     "auto": ("1.4GB", ((8, 256, 256), (32, 256, 256), (32, 512, 512))),
 }
-"""Limits of the memory, and volumes: each 16, or 4, times as large as the one before."""
+"""Limits of the memory, and volumes: each 16 times as large as the one before, or 4."""
+SAMPLED = (97, 240, 240)
+"""Sections, rows and columns of the dense volumes of ``sample``."""
+SAMPLE = 8
+"""Blocks are so many times smaller, together, than the volume that they are drawn from."""
 FLAT = 1.25
 HEADER = ("run", "voxels in", "voxels out", "time s", "estimated s", "peak MB", "estimated MB", "result MB")
 Shape = tuple[int, int, int]
@@ -229,11 +236,12 @@ def growth_report(folder: Path, figure: Path | None) -> Iterator[str]:
         yield f"Figure: {figure}"
 
 
-def memory_report(folder: Path) -> Iterator[str]:
+def memory_report(folder: Path, methods: Sequence[str]) -> Iterator[str]:
     """Run on volumes of three sizes under one limit of the memory, which is kept and does not grow."""
     from napari_depth_interp.system.amounts import parse_size
 
-    for method, (limit, shapes) in LIMITED.items():
+    for method in methods:
+        limit, shapes = LIMITED[method]
         rows, peaks = [], []
         for shape in shapes:
             source, output = folder / "limited.ome.tif", folder / "limited.ome.zarr"
@@ -254,6 +262,40 @@ def memory_report(folder: Path) -> Iterator[str]:
         yield verdict(
             peaks[-1] <= FLAT * peaks[-2], f"memory of {method} is flat: {peaks[-1] / peaks[-2]:.2f} times as much"
         )
+
+
+def sample_report(data: Path | None) -> Iterator[str]:
+    """Compare what is learned on blocks of a volume with what is learned on all of it, by sections that were hidden."""
+    rows, apart = [], []
+    for each in volumes(data, SAMPLED, FACTOR):
+        dense = np.asarray(each.dataset.voxels[0, 0])
+        ways = (("linear", 1), ("auto", 1), ("auto", SAMPLE))
+        linear, whole, blocks = (in_fresh_process(score_of, each.dataset, *way) for way in ways)
+        apart.append(blocks - whole)
+        size = " x ".join(map(str, (len(dense[::FACTOR]), *dense.shape[1:])))
+        rows.append((each.name, size, f"{linear:.2f}", f"{whole - linear:+.2f}", f"{blocks - linear:+.2f}"))
+        print(rows[-1], flush=True)
+    yield markdown_table(("volume", "voxels in", "linear, dB", "learned on the whole", "on blocks"), rows)
+    yield f"- on blocks of an {SAMPLE}th of the voxels: {np.mean(apart):+.3f} dB on average, worst {min(apart):+.3f} dB"
+
+
+def score_of(dense: Dataset, method: str, part: int) -> float:
+    """Return the PSNR of hidden sections; what is learned from is a part of the volume. For a process of its own."""
+    from napari_depth_interp.run import memory
+    from napari_depth_interp.run.execute import execute
+    from napari_depth_interp.run.request import resolve
+    from napari_depth_interp.run.settings import make_settings
+
+    truth = np.asarray(dense.voxels[0, 0])
+    grid = replace(dense.grid, depths=dense.stack().depths[::FACTOR])
+    sparse = replace(dense, voxels=dense.voxels[:, :, ::FACTOR], grid=grid)
+    if part > 1:
+        memory.LEARNED_FROM, memory.DRAWN = sparse.voxels.size - 1, sparse.voxels.size // part
+    preset = "fast" if method == "auto" else None
+    made = execute(resolve(sparse, make_settings(method=method, preset=preset, factor=FACTOR, threads=1))).dataset
+    hidden = np.arange(len(truth)) % FACTOR != 0
+    span = float(np.ptp(np.percentile(truth, (0.1, 99.9))))
+    return float(10 * np.log10(span**2 / np.mean((made.voxels[0, 0][hidden].astype(float) - truth[hidden]) ** 2)))
 
 
 def computed_over_kept(job: Job) -> float:
@@ -292,8 +334,10 @@ def _remove(path: Path) -> None:
 def main() -> None:
     """Run the parts asked for and print them as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("parts", nargs="*", default=PARTS, help="linear, auto, growth, memory; default all")
+    parser.add_argument("parts", nargs="*", default=PARTS, help="linear, auto, growth, memory, sample; default all")
     parser.add_argument("--folder", type=Path, help="where the volumes are made (about 20 GB); default temporary")
+    parser.add_argument("--data", type=Path, help="real volumes for sample; default simulated ones")
+    parser.add_argument("--limited", nargs="+", default=list(LIMITED), help="methods of memory; default all")
     parser.add_argument("--out", type=Path, help="also write the report to this file")
     parser.add_argument("--figure", type=Path, default=Path("scale.png"), help="picture of the part growth")
     args = parser.parse_args()
@@ -305,7 +349,8 @@ def main() -> None:
             "linear": lambda: linear_report(Path(name)),
             "auto": lambda: auto_report(Path(name)),
             "growth": lambda: growth_report(Path(name), args.figure),
-            "memory": lambda: memory_report(Path(name)),
+            "memory": lambda: memory_report(Path(name), args.limited),
+            "sample": lambda: sample_report(args.data),
         }
         for chosen in args.parts:
             lines += ["", f"### {chosen}", "", *reports[chosen]()]

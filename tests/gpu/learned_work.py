@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,6 +67,14 @@ def _between_reports(messages, counts, begins=_LEARNS):
     ]
 
 
+def learner_of(name, runtime, **changed):
+    """Return a method that learns from pairs, and something to learn from."""
+    dense = simulate("organoid", shape=(21, 40, 36), voxel_size=(0.5, 0.5, 0.5)).observed.stack()
+    spec = registry.get(name)
+    data = TrainingData([dense], [Path("dense.tif")], signatures=("dense",))
+    return spec.create(spec.config(**_GAN | changed), runtime), data
+
+
 def _work(name, device, folder):
     spec = registry.get(name)
     shape = (5, 36, 32) if name == "msdsr_kplanes" else (6, 24, 20)  # which draws on images half as large
@@ -77,9 +86,7 @@ def _work(name, device, folder):
 
     runtime, parameters = Runtime(device, 1, 0), dict(PARAMETERS[name])
     if spec.needs_model:
-        dense = simulate("organoid", shape=(21, 40, 36), voxel_size=(0.5, 0.5, 0.5)).observed.stack()
-        learner = spec.create(spec.config(**_GAN), runtime)
-        data = TrainingData([dense], [folder / "dense.tif"], signatures=("dense",))
+        learner, data = learner_of(name, runtime)
         learner.train(data, folder, resume=False, report=report)
         parameters["model"] = folder
     method = spec.create(spec.config(**{**spec.presets.get("fast", {}), **parameters}), runtime)

@@ -4,10 +4,14 @@ from functools import cache
 
 import numpy as np
 import pytest
+import torch
 from counting_device import counting
-from learned_work import DEVICE, PARAMETERS, work_of
+from learned_work import DEVICE, PARAMETERS, learner_of, work_of
 
+from napari_depth_interp.method import Runtime
 from napari_depth_interp.methods import registry
+from napari_depth_interp.nn import batches
+from napari_depth_interp.progress import silent
 
 EVERY = pytest.mark.parametrize("name", list(PARAMETERS))
 TRAINED = [name for name in PARAMETERS if name != "auto"]
@@ -78,6 +82,51 @@ def test_full_memory_makes_smaller_chunks(at_work, name):
     if not registry.get(name).sampled:
         np.testing.assert_allclose(again, work.values, atol=tolerance)
     assert np.isfinite(again).all()
+
+
+@pytest.mark.parametrize("name", [name for name in TRAINED if name != "msdsr_kplanes"])
+def test_full_memory_makes_smaller_batches(at_work, tmp_path, monkeypatch, name):
+    """Two attempts at the first step fail; from then on a quarter is drawn, and the training ends as any other."""
+    stack = None if registry.get(name).needs_model else at_work(name).stack
+    given, real, failures = [], batches.Batches.limited, iter([True, True])
+
+    def limited(self, count):
+        given.append((count, real(self, count)))
+        return given[-1][1]
+
+    def backward(loss, **options):
+        if next(failures, False):
+            raise torch.OutOfMemoryError("simulated")
+        return torch.autograd.backward(loss, **options)
+
+    monkeypatch.setattr(batches.Batches, "limited", limited)
+    monkeypatch.setattr(torch.Tensor, "backward", backward)
+    runtime = Runtime("cpu", 1, 0)
+    if registry.get(name).needs_model:
+        learner, data = learner_of(name, runtime, batch=4)
+        learner.train(data, tmp_path, resume=False, report=silent)
+    else:
+        spec = registry.get(name)
+        large = {"batch": 4} if "batch" in spec.config.model_fields else {}
+        method = spec.create(spec.config(**{**spec.presets.get("fast", {}), **PARAMETERS[name], **large}), runtime)
+        method.prepare(stack, report=silent)
+    count = given[0][0]
+    assert count >= 4
+    assert {parts for asked, parts in given[-3:]} == {max(1, count // 4)}
+
+
+def test_one_example_that_does_not_fit_is_an_error():
+    shrinking = batches.Batches()
+
+    def attempt():
+        batches.at_once(6)
+        raise torch.OutOfMemoryError("simulated")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        shrinking.fit(attempt)
+    assert shrinking.limited(6) == 1
+    with pytest.raises(RuntimeError, match="of another kind"):
+        shrinking.fit(lambda: (_ for _ in ()).throw(RuntimeError("of another kind")))
 
 
 def test_the_device_is_the_one_that_was_asked_for(at_work):

@@ -60,7 +60,10 @@ def test_a_mixture_is_preparing_and_rendering(mixed, tmp_path):
     assert got.record == expected.record
 
 
-@pytest.mark.parametrize("method", ["section_sr", "flow", "cubic", "srcnn", "kplanes", "inr"])
+_OF_OTHERS = ("msdsr_kplanes", "microdiffusion")
+
+
+@pytest.mark.parametrize("method", ["section_sr", "flow", "cubic", "srcnn", "kplanes", "inr", *_OF_OTHERS])
 def test_a_run_is_preparing_and_rendering(small, tmp_path, method):
     asked = request(small, method)
     expected = execute(asked)
@@ -133,8 +136,10 @@ def test_a_field_knows_its_own_stack_only(small):
 
 
 def test_what_cannot_be_kept_is_said_before_the_training(small):
-    with pytest.raises(RequestError, match="microdiffusion learns anew in every run"):
-        prepare(request(small, "microdiffusion", parameters={}))
+    asked = request(small, "section_sr")
+    forgetful = replace(asked.spec, create=lambda config, runtime: object())
+    with pytest.raises(RequestError, match="section_sr learns anew in every run"):
+        prepare(replace(asked, spec=forgetful))
 
 
 def damage(path, how):

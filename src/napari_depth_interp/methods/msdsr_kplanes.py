@@ -28,6 +28,7 @@ from ..method import (
 )
 from ..nn.noise_schedule import Schedule, Spacing
 from ..nn.recipe import completed
+from ..preparation import State
 from ..progress import Progress, Report, part, silent
 from ..stack import Stack
 from . import registry
@@ -272,6 +273,26 @@ class MsdsrKPlanes:
             planes.prepare_fused(inner, drawn, float(self._config.coarser), report=part(report, 0.9, 1.0))
             self._planes = planes
         report(Progress(1.0))
+
+    def state(self) -> State:
+        """Return the planes, which hold one stack, and what of it they are of."""
+        values = {
+            "floor": None if np.isinf(self._floor) else self._floor,
+            "rows": [self._rows.start, self._rows.stop],
+            "columns": [self._columns.start, self._columns.stop],
+            "planes": self._planes is not None,
+        }
+        return State.of_parts({} if self._planes is None else {"field": self._planes.state()}, values)
+
+    def restore(self, state: State, stack: Stack) -> None:
+        """Know the planes of this stack again."""
+        values = state.values
+        self._linear.prepare(stack, report=silent)
+        self._floor = -np.inf if values["floor"] is None else float(values["floor"])
+        self._rows, self._columns = slice(*map(int, values["rows"])), slice(*map(int, values["columns"]))
+        self._planes = self._new_planes() if values["planes"] else None
+        if self._planes is not None:
+            self._planes.restore(state.part("field"), self._inner(stack))
 
     def findings(self) -> Findings:
         """Say so where nothing could be learned."""

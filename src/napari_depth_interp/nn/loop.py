@@ -20,6 +20,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ..errors import RequestError
 from ..progress import Progress, Report, Stopped, TrainingPoint
+from .batches import Batches
 from .checkpoint import Checkpoint, History
 
 if TYPE_CHECKING:
@@ -255,16 +256,15 @@ class _Run(Generic[Network]):
         self._parameters: list[Tensor] = list(network.parameters())
         self._buffers = list(zip(self.average.module.buffers(), network.buffers(), strict=True))
         self._device = self._parameters[0].device
+        self._batches, self._read_at = Batches(), time.monotonic()
         self._unread: list[list[Tensor]] = []
-        self._read_at = time.monotonic()
-        plain = [each for part in optimizer_steps for each in part.optimisers]
+        self._plain = plain = [each for part in optimizer_steps for each in part.optimisers]
         self._full = {id(each): [group["lr"] for group in each.param_groups] for each in plain}
         self.history, self._best = History(), None
         if checkpoint is not None:
             self.history, self._best = checkpoint.restore(network, self.average.module, plain, others)
             self.average.n_averaged.fill_(len(self.history.losses))
         self._saved = len(self.history.losses)
-        self._plain = plain
         self._moving: list[nn.Module] = [network, *others]
         self._optimisers: dict[int, torch.optim.Optimizer] = {id(each): each for each in plain}
         if accelerator is not None:
@@ -272,34 +272,33 @@ class _Run(Generic[Network]):
             self._optimisers = {id(each): accelerator.prepare(each) for each in plain}
 
     def step(self, number: int) -> None:
-        """Let every network move once."""
-        several = self._accelerator
-        process = 0 if several is None else several.process_index
-        rng = np.random.default_rng((self._plan.seed, number, process))
-        _seed(int(rng.integers(2**62)), self._device)
-        step = Step(number, rng, process, 1 if several is None else several.num_processes)
-        self._unread.append([])
-        for part in self._optimizer_steps:
-            self._take(part, step)
+        """Let every network move once; where the memory does not suffice, all of them again with a smaller batch."""
+        self._unread.append(self._batches.fit(lambda: self._attempt(number)))
         self.history.losses.append(math.nan)
         if self._device.type == "cpu" or self._is_asked_for(number + 1):
             self.read()
+
+    def _attempt(self, number: int) -> list[Tensor]:
+        """Return the losses of the parts of a step."""
+        process = 0 if self._accelerator is None else self._accelerator.process_index
+        rng = np.random.default_rng((self._plan.seed, number, process))
+        _seed(int(rng.integers(2**62)), self._device)
+        step = Step(number, rng, process, 1 if self._accelerator is None else self._accelerator.num_processes)
+        return [self._take(part, step) for part in self._optimizer_steps]
 
     def _is_asked_for(self, done: int) -> bool:
         """Return whether somebody wants to know the loss after so many steps."""
         steps, validation = self._plan.steps, self._validation
         is_due = validation is not None and validation.is_due(done, steps)
-        is_late = time.monotonic() - self._read_at > READ_AFTER
-        return is_due or is_late or done in (1, steps) or done % READ_EVERY == 0
+        return is_due or time.monotonic() - self._read_at > READ_AFTER or done in (1, steps) or done % READ_EVERY == 0
 
-    def _take(self, part: OptimizerStep, step: Step) -> None:
+    def _take(self, part: OptimizerStep, step: Step) -> Tensor:
         optimisers = [self._optimisers[id(each)] for each in part.optimisers]
         for each, plain in zip(optimisers, part.optimisers, strict=True):
             each.zero_grad(set_to_none=True)  # another network's loss may have gone through this network
             for group, rate in zip(each.param_groups, self._full[id(plain)], strict=True):
                 group["lr"] = rate * (part.rate or self._plan.rate)(step.number)
         loss = part.loss(self._moving, step)
-        self._unread[-1].append(loss.detach())
         if self._device.type == "cpu":
             _check(step.number, float(loss.detach()))
         if self._accelerator is None:
@@ -311,6 +310,7 @@ class _Run(Generic[Network]):
         for each in optimisers:
             each.step()
             each.zero_grad(set_to_none=True)
+        return loss.detach()
 
     def read(self) -> None:
         """Read the losses of the steps since the last time, and look whether they are numbers."""

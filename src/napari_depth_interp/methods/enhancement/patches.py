@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...nn.batches import at_once
 from ...nn.windows import Window, Windows
 from ...system.transfer import sent
 from .config import EnhanceConfig
@@ -57,7 +58,7 @@ class Patches:
 
     def draw(self, rng: np.random.Generator) -> Batch:
         """Return one batch; patches are smaller where images are."""
-        images = rng.integers(len(self._pairs), size=self._config.batch)
+        images = rng.integers(len(self._pairs), size=at_once(self._config.batch))
         smallest = min(min(self._pairs[i].seen.shape) for i in images)
         size = min(self._config.patch, smallest, self._config.crop)
         seen = [self._place_of(int(i), size, rng) for i in images]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...nn.batches import at_once
 from ...nn.chunks import Chunks
 from ...system.transfer import sent
 
@@ -83,7 +84,7 @@ class Factorised(FieldModule):
 
     def loss(self, images: Tensor, fine: Tensor, rng: np.random.Generator) -> Tensor:
         """Return the error over some images, and the roughness along z."""
-        chosen = rng.permutation(len(images))[:_IMAGES]
+        chosen = rng.permutation(len(images))[: at_once(_IMAGES)]
         [some] = sent(images.device, chosen)
         at = _lerp(self.cells, fine[some].flatten()).view(len(some), fine.shape[1], -1)
         error = images.new_zeros(())
@@ -169,7 +170,8 @@ class PointField(FieldModule):
     def loss(self, images: Tensor, fine: Tensor, rng: np.random.Generator) -> Tensor:
         """Return the error over random pixels of the images."""
         count, height, width = images.shape
-        i, y, x = sent(images.device, *(rng.integers(size, size=self._rays) for size in (count, height, width)))
+        rays = at_once(self._rays)
+        i, y, x = sent(images.device, *(rng.integers(size, size=rays) for size in (count, height, width)))
         across = [along[at] for along, at in zip(self._across(images.device), (y, x), strict=True)]
         depths = fine[i]
         coordinates = torch.stack([depths, *(each[:, None].expand_as(depths) for each in across)], -1)

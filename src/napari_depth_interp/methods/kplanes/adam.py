@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...nn.batches import Batches, at_once
 from ...system.transfer import sent
 from .als import Observed
 from .field import Decoder, Planes, add_up
@@ -54,15 +55,20 @@ def polish(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps.training_steps)
     moving = Planes(*leaves)
     sizes = np.array([one.images.numel() for one in observed], float)
-    for step in range(steps.training_steps):
+    batches = Batches()
+
+    def attempt() -> None:
         one = observed[int(rng.choice(len(observed), p=sizes / sizes.sum()))]
         if steps.batch:
-            loss = _misfit_at_pixels(moving, decoder, one, rng, steps.batch)
+            loss = _misfit_at_pixels(moving, decoder, one, rng, at_once(steps.batch))
         else:
             loss = _misfit(moving, decoder, one, rng)
         loss = loss + _penalty(moving, steps)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
+
+    for step in range(steps.training_steps):
+        batches.fit(attempt)
         optimiser.step()
         schedule.step()
         each_step((step + 1) / steps.training_steps)
@@ -72,7 +78,7 @@ def polish(
 def _misfit(planes: Planes, decoder: Decoder, one: Observed, rng: np.random.Generator) -> Tensor:
     """Return the mean squared error on some rows of some sections."""
     count, height, width = one.images.shape
-    rows = min(height, max(1, _PIXELS // width))
+    rows = min(height, max(1, at_once(_PIXELS) // width))
     top = int(rng.integers(height - rows + 1))
     part = slice(top, top + rows)
     [chosen] = sent(one.images.device, rng.choice(count, min(_SECTIONS, count), replace=False))

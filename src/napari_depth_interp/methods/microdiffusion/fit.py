@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...nn.batches import at_once
 from ...nn.loop import Plan, train
 from ...nn.noise_schedule import STEPS, sampler
 from ...nn.runtime import half_precision
@@ -109,7 +110,7 @@ def fit(
         kind = examples[int(rng.integers(len(examples)))]
         if live is not None:
             kind = [live.put(kind[int(rng.integers(len(kind)))], moving.field)]
-        some = batched(kind, rng, config.batch, config.window, rows)
+        some = batched(kind, rng, at_once(config.batch), config.window, rows)
         return loss_of(moving.network, noise, some, config, rng)
 
     plan = Plan(config.training_steps, average=0.99, seed=seed)

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...method import Explains, Findings, Method, Runtime, Sections, working_dtype
+from ...nn.kept import arrays_of, filled
 from ...nn.runtime import torch_on
 from ...numerics.back_projection import Floor
 from ...numerics.interpolation import at_places
+from ...preparation import Keeps, State
 from ...progress import Progress, Report, fractions, part, silent
 from ...stack import Stack
 from ...stack.scaling import Scaling
@@ -44,6 +46,7 @@ class MicroDiffusion:
         self._config = config
         self._runtime = runtime
         self._prior: Method | None = None
+        self._prior_name: str | None = None
         self._network: SectionNet | None = None
         self._scaling = Scaling(0.0, 1.0)
         self._drawn: tuple[Stack, NDArray[np.float32], NDArray[np.float32]] | None = None
@@ -54,7 +57,7 @@ class MicroDiffusion:
 
     def prepare(self, stack: Stack, *, report: Report = silent) -> None:
         """Prepare the prior, then train the network on the recorded images."""
-        self._drawn, self._network, self._warnings = None, None, ()
+        self._drawn, self._network, self._warnings, self._prior_name = None, None, (), None
         self._noise, self._quiet = 0.0, None
         if self._config.noise == "auto" and stack.acquisition.is_projection:
             self._noise = white_noise(stack.voxels)
@@ -65,6 +68,35 @@ class MicroDiffusion:
             with torch_on(self._runtime) as device:
                 self._learn(stack, device, part(report, 0.4, 1.0, "training on the images of this stack"))
         report(Progress(1.0))
+
+    def state(self) -> State:
+        """Return the network, how far it is trusted, and what the prior knows."""
+        values = {
+            "noise": self._noise,
+            "scaling": self._scaling.as_json(),
+            "trust": self._trust,
+            "warnings": list(self._warnings),
+            "prior": self._prior_name,
+        }
+        parts = {} if self._network is None else {"network": State(arrays=arrays_of(self._network))}
+        if self._prior is not None:
+            assert isinstance(self._prior, Keeps)  # all that may be a prior are
+            parts["prior"] = self._prior.state()
+        return State.of_parts(parts, values)
+
+    def restore(self, state: State, stack: Stack) -> None:
+        """Know all this again; a prior that holds one stack refuses another one."""
+        values, network = state.values, state.part("network").arrays
+        self._drawn, self._quiet, self._noise = None, None, float(values["noise"])
+        self._scaling, self._trust = Scaling.from_json(values["scaling"]), float(values["trust"])
+        self._warnings, self._prior, self._prior_name = tuple(values["warnings"]), None, values["prior"]
+        if self._prior_name is not None:
+            spec, config = self._config.prior_of(self._prior_name)
+            self._prior = spec.create(config, self._runtime)
+            assert isinstance(self._prior, Keeps)
+            self._prior.restore(state.part("prior"), self._without_noise(stack))
+        empty = SectionNet(self._config, self._runtime.seed)
+        self._network = filled(empty, network, torch.device(self._runtime.device)) if network else None
 
     def _without_noise(self, stack: Stack) -> Stack:
         if self._noise == 0:
@@ -103,7 +135,7 @@ class MicroDiffusion:
 
     def _prepared(self, name: str, stack: Stack, report: Report) -> Method:
         spec, config = self._config.prior_of(name)
-        method = spec.create(config, self._runtime)
+        method, self._prior_name = spec.create(config, self._runtime), name
         method.prepare(stack, report=report)
         return method
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from torch import Tensor
 
+from ...nn.batches import at_once
 from ...nn.windows import Window, Windows
 from ...numerics.rows import all_rows_at
 from ...system.transfer import sent
@@ -59,7 +60,7 @@ class FromImages:
         rows = max(2, min(self.most_rows, int((height - 1) / step) + 1))
         length, columns = min(height, int(np.ceil((rows - 1) * step)) + 1), min(self.columns, width)
         places = []
-        for _ in range(self.batch):
+        for _ in range(at_once(self.batch)):
             top, left = int(rng.integers(height - length + 1)), int(rng.integers(width - columns + 1))
             number = int(rng.integers(count))
             corner = (number, left, top) if turned else (number, top, left)
@@ -89,7 +90,7 @@ class FromStacks:
         height, width, count = shape[0], shape[3 - axis], shape[axis]
         rows, columns = min(self.most_rows, height), min(self.columns, width)
         places = []
-        for _ in range(self.batch):
+        for _ in range(at_once(self.batch)):
             top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
             number = int(rng.integers(count))
             corner = (top, number, left) if axis == 1 else (top, left, number)

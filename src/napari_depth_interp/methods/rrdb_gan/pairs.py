@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...errors import RequestError
+from ...nn.batches import at_once
 from ...nn.loop import Step
 from ...nn.windows import Window, Windows, cut_together
 from ...system.memory import free_memory
@@ -177,10 +178,10 @@ class Patches:
         epoch, inside = divmod(step.number, self.steps)
         order = np.random.default_rng((self._seed, 2, epoch)).permutation(len(self._cut))
         first = (inside * step.processes + step.process) * self._config.batch
-        return [self._cut[order[i % len(order)]] for i in range(first, first + self._config.batch)]
+        return [self._cut[order[i % len(order)]] for i in range(first, first + at_once(self._config.batch))]
 
     def _fresh(self, step: Step) -> list[tuple[int, ...]]:
-        chosen = step.rng.integers(len(self._volumes), size=self._config.batch)
+        chosen = step.rng.integers(len(self._volumes), size=at_once(self._config.batch))
         return [self._position(step.rng, int(each)) for each in chosen]
 
     def _finer(self, place: tuple[int, ...]) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from ...nn.batches import at_once
 from ...nn.windows import Window, Windows
 from ...numerics.rows import all_rows_at
 
@@ -73,7 +74,9 @@ class Patches:
         length = min(height, math.ceil((count - 1 + margin) * gap) + 1)
         beyond = min(self._around, (height - length) // 2)
         size = (length + 2 * beyond, min(_COLUMNS, width))
-        windows = self._windows.cut([self._window(transposed, size, rng) for _ in range(self._batch)], size).float()
+        windows = self._windows.cut(
+            [self._window(transposed, size, rng) for _ in range(at_once(self._batch))], size
+        ).float()
         if self._kernel is not None:
             windows = _blur_rows(windows, self._kernel)[:, beyond : beyond + length]
         positions = np.arange(count) * gap + margin * (gap - 1) / 2
