@@ -30,7 +30,7 @@ __all__ = [
 SectionAxis = Literal["auto", "x", "y", "z"]
 STREAMED = ("zarr", "tiff")
 """Formats that are read and written without being held in memory."""
-LAZY = (*STREAMED, "companion", "ndtiff", "ims", "hdf5", "n5", "sequence")
+LAZY = (*STREAMED, "companion", "ndtiff", "czi", "lif", "nd2", "ims", "hdf5", "n5", "sequence")
 """Formats whose voxels may stay in their file."""
 LARGE_BYTES = 2**28
 """Images larger than this stay in their file until their voxels are asked for."""

@@ -70,8 +70,8 @@ def refuse_axis(axis: str, axes: str | None, title: str) -> None:
         raise RequestError(f"axes='{axes}' is for TIFF only, {title} names its own axes; leave it out")
 
 
-def check_sizes(shape: Sequence[int], dtype: Any, path: Path, stored: int | None = None, title: str = "") -> int:
-    """Refuse an image that the bytes of its file cannot stand for, or that does not fit into the memory.
+def check_claim(shape: Sequence[int], dtype: Any, path: Path, stored: int | None = None) -> int:
+    """Refuse an image that the bytes of its file cannot stand for.
 
     Returns
     -------
@@ -86,6 +86,18 @@ def check_sizes(shape: Sequence[int], dtype: Any, path: Path, stored: int | None
         raise damaged(
             path, f"an image of {' x '.join(map(str, shape))} voxels takes {size} bytes, but {there} are there"
         )
+    return size
+
+
+def check_sizes(shape: Sequence[int], dtype: Any, path: Path, stored: int | None = None) -> int:
+    """Refuse what :func:`check_claim` does, and an image that does not fit into the memory.
+
+    Returns
+    -------
+    int
+        Bytes of the voxels.
+    """
+    size = check_claim(shape, dtype, path, stored)
     check_fits(size, f"'{path.name}'", "crop the image first, or use a machine with more memory")
     return size
 

@@ -24,6 +24,13 @@ RNG = np.random.default_rng(3)
 VOXELS = RNG.integers(0, 60000, (2, 2, 3, 10, 12), dtype=np.uint16)
 
 
+def holds_lazily(path, voxels):
+    found = io.read(path, lazy=True).voxels
+    assert is_lazy(found)
+    np.testing.assert_array_equal(found[:, 1, 1:, 2:7, 3], voxels[:, 1, 1:, 2:7, 3])
+    np.testing.assert_array_equal(np.asarray(found), voxels)
+
+
 class TestLif:
     def test_one_of_several_images(self, tmp_path):
         path = lif(tmp_path / "a.lif", {"first": VOXELS[:, :, :1], "second": VOXELS})
@@ -39,6 +46,10 @@ class TestLif:
         assert "0 'first', 1 'second'" in " ".join(io.read(path).notes)
         with pytest.raises(RequestError, match="no images 'third'; choose a number from 0 or a name"):
             io.read(f"{path}::third")
+
+    def test_voxels_stay_in_the_file(self, tmp_path):
+        path = lif(tmp_path / "a.lif", {"first": VOXELS[:, :, :1], "second": VOXELS})
+        holds_lazily(f"{path}::1", VOXELS)
 
     def test_a_run_and_its_command(self, tmp_path):
         path = lif(tmp_path / "a.lif", {"first": VOXELS[:, :, :1], "second": VOXELS})
@@ -69,6 +80,10 @@ class TestCzi:
         assert (found.grid.unit, found.channel_names) == ("um", ("DAPI", "GFP"))
         assert len(io.series_of(path)) == 2
 
+    def test_voxels_stay_in_the_file(self, tmp_path):
+        path = czi_file(tmp_path / "a.czi", [VOXELS[..., :8, :9], VOXELS])
+        holds_lazily(f"{path}::1", VOXELS)
+
     def test_real_as_czifile_reads_it(self):
         for path in real("xyz.czi"):
             with czifile.CziFile(path) as file:
@@ -91,6 +106,36 @@ class TestNd2:
             assert found.grid.pixel_size == pytest.approx((size.y, size.x))
             assert found.channel_names == ("5-FAM/pH 9.0", "FM 4-64/2% CHAPS")
             assert found.channel_colours == ("78E90F", "FE0100")
+            holds_lazily(path, found.voxels)
+
+    def test_only_the_frames_of_one_position_are_read(self, tmp_path, monkeypatch):
+        read = []
+
+        class File:
+            def __init__(self, path):
+                self.sizes = {"P": 2, "Z": 3, "C": 2, "Y": 10, "X": 12}
+                self.dtype = VOXELS.dtype
+                self.experiment, self.metadata = [], None
+                self.loop_indices = [{"P": p, "Z": z} for p in range(2) for z in range(3)]
+
+            def voxel_size(self):
+                return 0.2, 0.2, 1.5
+
+            def read_frame(self, number):
+                read.append(number)
+                return VOXELS[number // 3, :, number % 3]
+
+            __enter__ = lambda self: self  # noqa: E731
+            __exit__ = lambda self, *_: None  # noqa: E731
+
+        monkeypatch.setattr(nd2, "ND2File", File)
+        (tmp_path / "a.nd2").write_bytes(b"x")
+        np.testing.assert_array_equal(io.read(f"{tmp_path / 'a.nd2'}::1").voxels[0], VOXELS[1])
+        assert read == [3, 4, 5]
+        read.clear()
+        found = io.read(f"{tmp_path / 'a.nd2'}::1", lazy=True).voxels
+        np.testing.assert_array_equal(found[0, 1, 2], VOXELS[1, 1, 2])
+        assert read == [5]
 
 
 class TestLsm:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -15,7 +17,8 @@ from ...errors import InputError
 from ...stack import Dataset
 from ...stack.colours import colours_of
 from ..calibration import Calibration, Length, number
-from ..opening import assembled, check_sizes, choose_series, damaged, decoding, needs, refuse_axis
+from ..opening import check_claim, choose_series, damaged, decoding, needs, refuse_axis
+from .planes import Plane, PlaneArray, from_source
 
 if TYPE_CHECKING:
     from .. import SectionAxis
@@ -56,14 +59,13 @@ def read(
         kind = kinds.pop() if len(kinds) == 1 else "several"
         if kind not in _TYPES:
             raise InputError(f"'{path.name}' holds {kind} pixels; grey values and RGB of one type can be read")
-        voxels = _voxels(czi, box, scene, scenes, kind, path)
-        calibration = _calibration(root, voxels.shape[2])
+        array = _array(czi, box, scene, kind, path)
+        calibration = _calibration(root, array.shape[2])
         calibration.notes += notes
-        letters = "".join(a for a, n in zip("TCZ", voxels.shape[:3], strict=True) if n > 1 or a == "Z") + "YX"
+        letters = "".join(a for a, n in zip("TCZ", array.shape[:3], strict=True) if n > 1 or a == "Z") + "YX"
         rgb = kind.startswith("Bgr")
         chosen = names[place] if len(names) > 1 else None
-        kept = voxels.reshape([n for a, n in zip("TCZYX", voxels.shape, strict=True) if a in letters])
-        return assembled(path, "CZI", kept, letters, calibration, rgb=rgb, series=chosen)
+        return from_source(path, "CZI", array, "TCZYX", calibration, letters=letters, lazy=lazy, rgb=rgb, series=chosen)
 
 
 def series(path: Path) -> list[str]:
@@ -92,34 +94,38 @@ def _metadata(xml: str) -> ElementTree.Element:
         return ElementTree.Element("ImageDocument")
 
 
-def _voxels(czi: Any, box: Any, scene: int | None, scenes: Any, kind: str, path: Path) -> NDArray[Any]:
-    """Return (t, c, z, y, x); the colours of an RGB image are channels."""
+def _array(czi: Any, box: Any, scene: int | None, kind: str, path: Path) -> PlaneArray:
+    """Return one scene (t, c, z, y, x); the colours of an RGB image are channels."""
     others = {name: ends for name, ends in box.items() if name not in "TCZYX" and ends[1] - ends[0] > 1}
     if others:
         raise InputError(
             f"'{path.name}' has the further axes {', '.join(others)}; only T, C, Z, Y, X and scenes can be read"
         )
-    ranges = [range(*box.get(name, (0, 1))) for name in "TCZ"]
+    times, channels, sections = (range(*box.get(name, (0, 1))) for name in "TCZ")
+    scenes = czi.scenes_bounding_rectangle_no_pyramid
     width, height = (
         (scenes[scene].w, scenes[scene].h)
         if scene is not None
         else (box["X"][1] - box["X"][0], box["Y"][1] - box["Y"][0])
     )
     samples = 3 if kind.startswith("Bgr") else 1
-    if max(width, height) > _LARGEST_SIDE or (samples > 1 < len(ranges[1])):
-        raise damaged(path, f"it claims to have {width} x {height} pixels and {len(ranges[1])} channels of {kind}")
-    shape = (len(ranges[0]), len(ranges[1]) * samples, len(ranges[2]), height, width)
-    check_sizes(shape, _TYPES[kind], path)
-    voxels = np.empty(shape, _TYPES[kind])
-    for t, c, z in np.ndindex(*map(len, ranges)):
-        plane = {name: ends[i] for name, ends, i in zip("TCZ", ranges, (t, c, z), strict=True)}
-        pixels = czi.read(plane=plane, **({} if scene is None else {"scene": scene}))
-        if pixels.shape != (height, width, samples):
-            raise damaged(path, f"a plane has the shape {pixels.shape}")
-        voxels[t, c * samples : (c + 1) * samples, z] = (
-            np.moveaxis(pixels, 2, 0)[::-1] if samples > 1 else pixels[..., 0]
-        )
-    return voxels
+    if max(width, height) > _LARGEST_SIDE or (samples > 1 < len(channels)):
+        raise damaged(path, f"it claims to have {width} x {height} pixels and {len(channels)} channels of {kind}")
+    where = {} if scene is None else {"scene": scene}
+
+    @contextmanager
+    def opened() -> Iterator[Plane]:
+        @lru_cache(1)
+        def pixels(t: int, c: int, z: int) -> NDArray[Any]:
+            plane = {"T": times[t], "C": channels[c], "Z": sections[z]}
+            return np.moveaxis(again.read(plane=plane, **where), 2, 0)[:: -1 if samples > 1 else 1]
+
+        with _opened(path) as again:
+            yield lambda t, c, z: pixels(t, c // samples, z)[c % samples]
+
+    shape = (len(times), len(channels) * samples, len(sections), height, width)
+    check_claim(shape[-2:], _TYPES[kind], path)
+    return PlaneArray(path, "CZI", shape, _TYPES[kind], opened)
 
 
 def _names(root: ElementTree.Element, scenes: list[int]) -> list[str]:

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import InputError
 from ...stack import Dataset
 from ...stack.colours import colours_of
 from ..calibration import Calibration, Length
-from ..opening import assembled, check_sizes, choose_series, decoding, needs, refuse_axis
+from ..opening import check_claim, check_sizes, choose_series, decoding, needs, refuse_axis
+from .planes import from_source
 
 if TYPE_CHECKING:
     from .. import SectionAxis
@@ -52,13 +54,15 @@ def read(
         number_of, notes = choose_series(path, names, series, "images")
         image = images[number_of]
         letters, sweep = _axes(image, path)
-        check_sizes(image.shape, image.dtype, path)
-        voxels = np.asarray(image.asarray())
+        check_claim(image.shape, image.dtype, path)
+        rgb = "S" in image.dims
+        if rgb:  # stored as blue, green, red: the reader turns all of them in memory
+            check_sizes(image.shape, image.dtype, path)
+        voxels = _Stored(image.asarray(out=None if rgb else "memmap"))
         calibration = _calibration(image, letters, sweep)
         calibration.notes += notes
         chosen = names[number_of] if len(names) > 1 else None
-        rgb = "S" in image.dims
-        return assembled(path, "LIF", voxels, letters, calibration, rgb=rgb, series=chosen)
+        return from_source(path, "LIF", voxels, letters, calibration, lazy=lazy, rgb=rgb, series=chosen)
 
 
 def series(path: Path) -> list[str]:
@@ -66,6 +70,16 @@ def series(path: Path) -> list[str]:
     liffile = needs("liffile", "microscopes", path)
     with decoding(path, "LIF"), liffile.LifFile(path) as lif:
         return [str(each.path) for each in lif.images]
+
+
+class _Stored:
+    """Voxels mapped from the file, of which copies are given."""
+
+    def __init__(self, mapped: NDArray[Any]) -> None:
+        self._mapped, self.shape, self.dtype = mapped, mapped.shape, mapped.dtype
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        return np.array(self._mapped[key])
 
 
 def _axes(image: Any, path: Path) -> tuple[str, str]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +15,8 @@ from ...errors import InputError
 from ...stack import Dataset
 from ...stack.colours import colours_of
 from ..calibration import Calibration, Length
-from ..opening import assembled, check_sizes, choose_series, decoding, needs, refuse_axis
+from ..opening import check_claim, choose_series, decoding, needs, refuse_axis
+from .planes import Plane, PlaneArray, from_source
 
 if TYPE_CHECKING:
     from .. import SectionAxis
@@ -41,13 +45,12 @@ def read(
     with decoding(path, "ND2"), nd2.ND2File(path) as file:
         sizes, names = dict(file.sizes), _positions(file)
         place, notes = choose_series(path, names, series, "positions")
-        check_sizes(list(sizes.values()), file.dtype, path)
-        voxels, letters = _voxels(file, sizes, place if len(names) > 1 else None, path)
+        array, letters = _position(file, sizes, place, path)
         calibration = _calibration(file, sizes)
         calibration.notes += notes
         rgb = "S" in sizes
         chosen = names[place] if len(names) > 1 else None
-        return assembled(path, "ND2", voxels, letters, calibration, rgb=rgb, series=chosen)
+        return from_source(path, "ND2", array, "TCZYX", calibration, letters=letters, lazy=lazy, rgb=rgb, series=chosen)
 
 
 def series(path: Path) -> list[str]:
@@ -65,15 +68,31 @@ def _positions(file: Any) -> list[str]:
     return words if len(set(words)) == count else [str(i) for i in range(count)]
 
 
-def _voxels(file: Any, sizes: dict[str, int], place: int | None, path: Path) -> tuple[NDArray[Any], str]:
-    voxels, names = np.asarray(file.asarray()), list(sizes)
-    if place is not None:
-        voxels = voxels.take(place, names.index("P"))
-        names.remove("P")
-    letters = "".join("C" if name == "S" else name for name in names)
-    if not set(letters) <= set("TCZYX") or len(set(letters)) != len(letters) or voxels.ndim != len(letters):
+def _position(file: Any, sizes: dict[str, int], place: int, path: Path) -> tuple[PlaneArray, str]:
+    """Return the planes of one position, and the letters of its axes."""
+    letters = "".join("C" if name == "S" else name for name in sizes if name != "P")
+    if not set(letters) <= set("TCZYX") or len(set(letters)) != len(letters) or not {"Y", "X"} <= set(letters):
         raise InputError(f"'{path.name}' has the axes {', '.join(sizes)}; only T, Z, C, Y, X and positions can be read")
-    return voxels.astype(voxels.dtype.newbyteorder("="), copy=False), letters
+    check_claim(list(sizes.values()), file.dtype, path)
+    frames = {
+        (each.get("T", 0), each.get("Z", 0)): number
+        for number, each in enumerate(file.loop_indices)
+        if each.get("P", 0) == place
+    }
+    height, width, channels = sizes["Y"], sizes["X"], sizes.get("C", 1) * sizes.get("S", 1)
+
+    @contextmanager
+    def opened() -> Iterator[Plane]:
+        @lru_cache(1)
+        def frame(number: int) -> NDArray[Any]:
+            pixels = np.asarray(again.read_frame(number)).reshape(-1, height, width, sizes.get("S", 1))
+            return np.moveaxis(pixels, 3, 1).reshape(-1, height, width)
+
+        with needs("nd2", "microscopes", path).ND2File(path) as again:
+            yield lambda t, c, z: frame(frames[t, z])[c]
+
+    shape = (sizes.get("T", 1), channels, sizes.get("Z", 1), height, width)
+    return PlaneArray(path, "ND2", shape, file.dtype.newbyteorder("="), opened), letters
 
 
 def _calibration(file: Any, sizes: dict[str, int]) -> Calibration:
