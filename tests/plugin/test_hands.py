@@ -25,6 +25,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_depth_interp.methods import registry
+from napari_depth_interp.plugin.boxes.method_choice import MethodChoice
 from napari_depth_interp.plugin.folding import Fold
 from napari_depth_interp.plugin.shortcuts import SHORTCUTS
 from napari_depth_interp.progress import Progress
@@ -285,6 +287,13 @@ class TestButtons:
             np.testing.assert_allclose(each, before, atol=1)  # a pixel, from what is rounded
         window_of(shown_viewer).resize(900, 650)
 
+    def test_stay_where_they_are_when_damage_was_found(self, shown_viewer):
+        widget = within_reach(shown_viewer, "Repair sections")
+        before = places_of_buttons(widget)
+        widget.search.say("3 sections are suspected among 40")
+        widget.suspects.say("what is to be done is said in two lines: 12 made anew, 3 filled in part, 4 brightened")
+        np.testing.assert_array_equal(places_of_buttons(widget), before)
+
 
 class TestTab:
     @pytest.mark.parametrize("title", TITLES)
@@ -409,6 +418,14 @@ def test_headings_of_folds_say_what_is_set(viewer, tmp_path):
     headings = [each.text() for each in widget.findChildren(QPushButton) if each.text()[:1] in "▸▾"]
     assert "▸  Spacing, depths, acquisition, part: z spacing 3um" in headings
     assert "▸  Device, memory, range: cpu, 8GB" in headings
+
+
+def test_methods_are_loaded_when_the_list_is_looked_through(viewer):
+    [box] = docked(viewer).method.findChildren(MethodChoice)
+    assert box.count() == 1
+    QTest.keyClick(box, Qt.Key.Key_Down)
+    assert box.count() > len(registry.names())  # and their headings
+    assert box.currentData() == "cubic"
 
 
 def test_methods_stand_in_groups_with_a_line_each(viewer):

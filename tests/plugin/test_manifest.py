@@ -65,7 +65,7 @@ def test_what_is_contributed(manifest):
     scanners = {"*.nrrd", "*.nhdr", "*.mha", "*.mhd", "*.mgz", "*.mgh", "*.mnc", "*.hdr"}
     assert patterns == own | scanners  # files of microscopes have readers of their own in napari
     extensions = {extension for writer in found.writers for extension in writer.filename_extensions}
-    assert extensions == {".tif", ".tiff", ".nii", ".nii.gz", ".zarr"}
+    assert extensions == {".tif", ".tiff", ".ome.tif", ".ome.tiff", ".nii", ".nii.gz", ".zarr"}
     assert {sample.key for sample in found.sample_data} == {"mri", "organoid", "vessels", "dendrites", "cells"}
     page = found.configurations["defaults"]
     assert set(page.properties) == {"device", "preset", "observed_colour", "new_colour", "error_colormap"}

@@ -8,6 +8,7 @@ from qtpy.compat import isalive
 from qtpy.QtCore import QPoint, QPointF, Qt
 
 from napari_depth_interp.plugin.compare import views
+from napari_depth_interp.plugin.layers import cell_names
 
 METHODS = ("linear", "cubic", "slow:fast")
 
@@ -179,7 +180,9 @@ class TestSideBySide:
         assert grid.enabled
         assert np.prod(grid.actual_shape(viewer.layers)) >= 3
         assert all(layer.name_overlay.visible == layer.visible for layer in viewer.layers)
+        assert "a linear restored" in find(widget.scores, "Side by side").toolTip()
         press(widget.scores, "Side by side")
+        assert "a linear restored" not in find(widget.scores, "Side by side").toolTip()
         assert not grid.enabled
         assert (grid.stride, grid.shape) == (-2, (3, 3))
         assert visible(viewer) == before
@@ -409,3 +412,10 @@ class TestProfile:
         click(qtbot, widget, "cubic")
         plots.draw_profile()
         np.testing.assert_array_equal(before, drawn_curves(plots.profile)["truth"][1])
+
+
+def test_cells_say_in_what_their_layers_differ():
+    assert cell_names.distinct(["a b truth", "a b linear restored", "a b"]) == ["truth", "linear restored", "a b"]
+    assert cell_names.distinct(["alone it is"]) == ["alone it is"]
+    assert cell_names.elided("embryo 12, left side", 9) == "embr…side"
+    assert cell_names.elided("short", 9) == "short"

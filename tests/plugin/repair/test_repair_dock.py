@@ -112,7 +112,7 @@ class TestFinding:
     def test_what_was_found_is_forgotten_with_another_layer(self, viewer, found, layer):
         viewer.add_image(sound(), scale=(2, 0.5, 0.5), units=("um",) * 3)
         assert rows(found) == []
-        assert read(found.search, "summary") == ""
+        assert read(found.search, "summary") == "Not looked through yet."
 
     def test_another_layer_chosen_meanwhile_gets_nothing_of_it(self, qtbot, viewer, dock, layer):
         press(dock.search, "Find damaged sections")

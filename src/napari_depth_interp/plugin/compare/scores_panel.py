@@ -322,7 +322,7 @@ class ScoresPanel(QWidget):
         self._side, self._flicker = QPushButton("Side by side"), QPushButton("Flicker")
         self._blend = QPushButton("Blend")
         self._blend.setToolTip("<qt>Truth, the chosen method and linear interpolation, faded by the slider below.</qt>")
-        self._side.setToolTip("<qt>Truth and the chosen methods (all, if none is chosen), each in a cell.</qt>")
+        self.side_by_side.explain(self._side, "Truth and the chosen methods (all, if none is chosen), each in a cell.")
         self._flicker.setToolTip(with_key("Truth and the chosen method by turns: what differs, moves.", "flicker"))
         row = QHBoxLayout()
         views = (self._side_by_side_clicked, self._flicker_clicked, self._blend_clicked)

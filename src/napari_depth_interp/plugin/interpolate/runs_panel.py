@@ -110,7 +110,8 @@ class RunsPanel(QWidget):
         self._side = QPushButton("Beside input")
         self._side.setCheckable(True)
         self._side.setEnabled(False)
-        self._side.setToolTip("<qt>Input and result, each in a cell; they are zoomed, moved and turned together.</qt>")
+        tip = "Input and result, each in a cell; they are zoomed, moved and turned together."
+        self.side_by_side.explain(self._side, tip)
         self._side.toggled.connect(self._side_toggled)
         row = QHBoxLayout()
         row.setSpacing(3)

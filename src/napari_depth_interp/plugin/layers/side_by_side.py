@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from typing import Any
 
 import napari
 import numpy as np
 from napari.layers import Layer
+from qtpy.QtWidgets import QAbstractButton
 
+from .cell_names import forget, name_cells
 from .viewer_parts import camera_of, fit_to_view, grid_of, set_visible, size_of
 
 
@@ -36,6 +39,9 @@ class SideBySide:
         self._before: tuple[Visibility, dict[str, Any], dict[str, Any], Any] | None = None
         self._named: list[tuple[Layer, bool]] = []
         self._layers: list[Layer] = []
+        self._cell_width = 0.0
+        self._button: QAbstractButton | None = None
+        self._tip = ""
 
     @property
     def is_on(self) -> bool:
@@ -57,21 +63,34 @@ class SideBySide:
         self._unname()
         for layer in self._viewer.layers:
             set_visible(layer, layer in layers)
-        for layer in layers:
-            self._named.append((layer, layer.name_overlay.visible))
-            layer.name_overlay.visible = True
         grid.stride = together if self._fit(layers, together) else 1
         grid.spacing = 2
         self._layers = list(layers)
         self._choose_columns()
+        name_cells(layers, self._cell_width)
+        for layer in layers:
+            self._named.append((layer, layer.name_overlay.visible))
+            layer.name_overlay.visible = True
+        self._show_tip()
         grid.enabled = True
         self._fit_cells()
+
+    def explain(self, button: QAbstractButton, tip: str) -> None:
+        """Set the tool tip of the button; while there are cells, it has their names whole."""
+        self._button, self._tip = button, tip
+        self._show_tip()
+
+    def _show_tip(self) -> None:
+        if self._button is not None:
+            names = "".join(f"<br>{html.escape(layer.name)}" for layer in self._layers)
+            self._button.setToolTip(f"<qt>{self._tip}{names}</qt>")
 
     def _there(self) -> list[Layer]:
         return [layer for layer in self._layers if layer in self._viewer.layers]
 
     def _arrange(self, _event: Any = None) -> None:
         self._choose_columns()
+        name_cells(self._there(), self._cell_width)
         self._fit_cells()
 
     def _fit_cells(self) -> None:
@@ -92,7 +111,9 @@ class SideBySide:
             rows = -(-cells // columns)
             return float(min(canvas_width / columns / width, canvas_height / rows / height))
 
-        grid.shape = (-1, max(range(1, cells + 1), key=zoom))
+        columns = max(range(1, cells + 1), key=zoom)
+        grid.shape = (-1, columns)
+        self._cell_width = canvas_width / columns
 
     def stop(self, own: Sequence[Layer] = ()) -> None:
         """Bring back the grid, the camera and the layers in view; ``own`` layers may be newer than that."""
@@ -101,6 +122,7 @@ class SideBySide:
         visibility, grid, camera, looked = self._before
         self._before = None
         self._layers = []
+        self._show_tip()
         for event in self._turned():
             event.disconnect(self._arrange)
         self._unname()
@@ -128,5 +150,6 @@ class SideBySide:
 
     def _unname(self) -> None:
         for layer, visible in self._named:
+            forget(layer)
             layer.name_overlay.visible = visible
         self._named = []

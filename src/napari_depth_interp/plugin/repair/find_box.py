@@ -44,7 +44,7 @@ class FindBox(QGroupBox):
         layout = QVBoxLayout(self)
         for widget in (self._find, self._words, self._fold):
             layout.addWidget(widget)
-        self._words.hide()
+        self.say("")
 
     def _build_choices(self) -> QWidget:
         inner = QWidget()
@@ -76,9 +76,8 @@ class FindBox(QGroupBox):
         self._find.setEnabled(ready and any(box.isChecked() for box in self._kinds.values()))
 
     def say(self, text: str) -> None:
-        """Say what was found."""
-        say(self._words, text)
-        self._words.setVisible(bool(text))
+        """Say what was found; always one line, so that nothing below it moves."""
+        say(self._words, text or "Not looked through yet.")
 
     def _edited(self, *_: Any) -> None:
         values, words = self.values(), []

@@ -16,7 +16,6 @@ from qtpy.QtWidgets import (
     QHeaderView,
     QLabel,
     QPushButton,
-    QSizePolicy,
     QTableWidgetItem,
     QVBoxLayout,
     QWidget,
@@ -33,8 +32,8 @@ _CHOICES = {
     KEEP: ("Keep", "Leave the section as it is."),
     GAP: ("Leave a gap", "Leave the section out of the result; the depths of the others stay."),
 }
-_HEIGHT = 215
-"""Pixels: four rows."""
+_HEIGHT = 245
+"""Pixels: two lines of words and four rows."""
 _CHOICE_WIDTH = 106
 """Pixels of the list of choices in a row."""
 _BETWEEN = 2
@@ -76,8 +75,6 @@ class SuspectsBox(QGroupBox):
         self._table = list_of_rows(["Section", "Neighbours", "What to do"])
         self._table.setAccessibleName("Suspected sections")
         self._table.setToolTip("<qt>A click goes to the section. It is framed, between its two neighbours.</qt>")
-        self._table.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.MinimumExpanding)
-        self._table.setMinimumHeight(_HEIGHT)
         self._table.setWordWrap(True)
         self._table.verticalHeader().setDefaultSectionSize(SIDE + 10)
         for column, width in ((1, 3 * SIDE + 2 * _BETWEEN + 10), (2, _CHOICE_WIDTH)):
@@ -95,13 +92,23 @@ class SuspectsBox(QGroupBox):
         form = growing_form()
         form.addRow("Align sections", self._align)
         layout = QVBoxLayout(self)
-        for widget in (self._words, self._table, self._add, self._gaps):
+        for widget in (self._build_list(), self._add, self._gaps):
             layout.addWidget(widget)
         layout.addLayout(form)
         self._table.itemSelectionChanged.connect(self._selected)
         self._add.clicked.connect(lambda *_: self.add_clicked.emit())
         self._gaps.toggled.connect(lambda *_: self.changed.emit())
         self._align.currentIndexChanged.connect(lambda *_: self.changed.emit())
+
+    def _build_list(self) -> QWidget:
+        """Return words and table; they share one place, so that longer words leave what is below where it is."""
+        place = QWidget()
+        place.setMinimumHeight(_HEIGHT)
+        column = QVBoxLayout(place)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(self._words)
+        column.addWidget(self._table, 1)
+        return place
 
     @property
     def sections(self) -> list[int]:
