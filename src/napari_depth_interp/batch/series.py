@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .. import io
 from ..io.dicom import holds_dicom
+from ..io.formats import BY_KEY
 from ..io.opening import decoding, needs
 
 _LONGEST = 50
@@ -54,4 +55,4 @@ def result_of(name: str) -> str:
     """Return the path of the result of a series, below the folder of the results."""
     folder, _, series = name.partition("::")
     words = [Path(folder).name, series.strip(". ")[:_LONGEST]]
-    return (Path(folder).parent / ("_".join(filter(None, words)) + io.BY_KEY["dicom"].result)).as_posix()
+    return (Path(folder).parent / ("_".join(filter(None, words)) + BY_KEY["dicom"].result)).as_posix()
