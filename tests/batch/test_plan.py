@@ -5,10 +5,14 @@ import os
 import pytest
 
 from batches import fill, plan
+from dicom_files import dicom_series
+from napari_depth_interp import io
 from napari_depth_interp.batch import run_batch
 from napari_depth_interp.batch.plan import check_settings, find_inputs, outputs_of
 from napari_depth_interp.errors import DepthInterpError, InputError, OutputError, RequestError
 from ome_files import one_per_file, with_companion
+
+PLACES = [(0, 0, z) for z in range(3)]
 
 
 def found(source, target, **options):
@@ -114,16 +118,16 @@ class TestRefused:
         with pytest.raises(InputError, match=r"that matches x\*"):
             find_inputs(plan(source, target, patterns=("x*",)))
 
-    def test_a_folder_of_dicom_files_names_the_tool(self, source, target, tmp_path):
+    def test_what_only_begins_as_dicom(self, source, target, tmp_path):
         series = tmp_path / "dicom" / "series1"
         series.mkdir(parents=True)
         (series / "IM0001").write_bytes(b"\0" * 128 + b"DICM" + b"\0" * 50)
-        with pytest.raises(InputError, match="dcm2niix"):
-            find_inputs(plan(tmp_path / "dicom", target, recursive=True))
+        with pytest.raises(InputError, match="series1' holds no DICOM image, but files that begin as one"):
+            find_inputs(plan(tmp_path / "dicom", target))
         (source / "scan.dcm").write_bytes(b"x")
         files = find_inputs(plan(source, target))
         assert len(files.files) == 3
-        assert "dcm2niix" in files.notes[0]
+        assert "1 folder left out" in files.notes[0]
 
     def test_results_must_not_replace_inputs(self, source, tmp_path):
         with pytest.raises(RequestError, match="is the input folder"):
@@ -176,3 +180,31 @@ class TestRefused:
 def test_where_results_go(source, target, name, uncertainty):
     assert outputs_of(plan(source, target), name) == (target / name, None)
     assert outputs_of(plan(source, target, uncertainty=True), name) == (target / name, target / uncertainty)
+
+
+class TestDicom:
+    """Each series is a stack; several in a folder are told apart by their names."""
+
+    def test_series_of_folders(self, tmp_path, target):
+        for folder, numbers in (("alone", [1]), ("two", [1, 2])):
+            for number in numbers:
+                dicom_series(tmp_path / folder, PLACES, SeriesInstanceUID=f"1.{number}", SeriesNumber=number,
+                             SeriesDescription=f"T{number} 2.5mm")  # fmt: skip
+        asked = plan(tmp_path, target)
+        files = find_inputs(asked).files
+        assert [each.name for each in files] == ["alone", "two::T1 2.5mm", "two::T2 2.5mm"]
+        assert [len(each.others) for each in files] == [2, 2, 2]
+        names = [outputs_of(asked, each.name)[0].relative_to(target).as_posix() for each in files]
+        assert names == ["alone.nii.gz", "two_T1 2.5mm.nii.gz", "two_T2 2.5mm.nii.gz"]
+        assert [each.name for each in find_inputs(plan(tmp_path / "two", target)).files] == [
+            "::T1 2.5mm", "::T2 2.5mm"]  # fmt: skip
+        for each in files:  # as the window opens it
+            assert io.read(tmp_path / each.name).voxels.shape[2] == 3
+        assert [each.name for each in find_inputs(plan(tmp_path, target, patterns=("*T2*",))).files] == [files[2].name]
+
+    def test_names_that_lead_elsewhere(self, tmp_path, target):
+        dicom_series(tmp_path / "a", PLACES, SeriesInstanceUID="1.1", SeriesDescription="../../x.tif")
+        dicom_series(tmp_path / "a", PLACES, SeriesInstanceUID="1.2", SeriesDescription="..")
+        asked = plan(tmp_path / "a", target)
+        for each in find_inputs(asked).files:
+            assert outputs_of(asked, each.name)[0].parent == target

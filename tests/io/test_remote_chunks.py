@@ -1,5 +1,6 @@
 """Chunks of OME-Zarr from a real server: shards, buckets, and answers that are not as they should be."""
 
+import contextlib
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -138,3 +139,34 @@ def test_what_the_server_answers_is_told(server, status, words):
     with pytest.raises(InputError, match=words) as caught:
         io.read(f"{server.address}/a.ome.zarr")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_an_answer_without_end(tmp_path, monkeypatch, ends):
+    """Of metadata or of a chunk: no more is taken than can be meant, nor is a silent server waited for."""
+
+    class Endless(_Handler):
+        def do_GET(self):
+            if ends and "/c/" not in self.path:
+                self._answer(body=True)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(10**12))
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(bytes(2**18))
+
+    monkeypatch.setattr("napari_depth_interp.io.zarr.remote._LARGEST", 2**20)
+    io.write(tmp_path / "a.zarr", Dataset.from_array(np.ones((6, 8, 9), np.uint8), z_spacing=1))
+    httpd = _Server(tmp_path)
+    httpd.RequestHandlerClass = Endless
+    thread = threading.Thread(target=httpd.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        with pytest.raises(InputError, match="the server gives more than the"):
+            io.read(f"{httpd.address}/a.zarr")
+    finally:
+        httpd.shutdown()
+        thread.join()
+        httpd.server_close()

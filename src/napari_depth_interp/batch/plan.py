@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .. import io
 from ..errors import InputError, OutputError, RequestError
-from ..io.dicom import advice, holds_dicom
+from ..io.dicom import holds_dicom
 from ..method import MethodConfig, MethodSpec
 from ..run.request import resolve_method
 from ..run.settings import Settings, chosen_targets
@@ -20,6 +20,7 @@ from ..stack.part import parse_crop, parse_times
 from ..stack.section_list import parse_sections
 from ..stack.units import parse_length
 from ..system.devices import resolve_device
+from .series import holds_series, result_of, series_in
 from .workspace import FOLDER
 
 _ANY_COUNT = 10**9
@@ -160,27 +161,39 @@ def find_inputs(plan: Plan) -> Found:
     """
     _check_folders(plan)
     files: list[Input] = []
-    dicom: list[Path] = []
+    left_out: list[str] = []
     earlier: list[Path] = []
     for folder, names in _walk(plan, earlier):
-        others = []
-        for name in names:
-            relative = (folder / name).relative_to(plan.source).as_posix()
-            if io.format_of(name) is None:
-                others.append(folder / name)
-            elif _wanted(relative, plan.patterns):
-                files.append(Input(relative, folder / name, _size(folder / name)))
+        others = [folder / name for name in names if io.format_of(name) is None]
+        if plan.recursive or folder == plan.source:
+            paths = [folder / name for name in names if io.format_of(name) is not None]
+            files += [Input(path.relative_to(plan.source).as_posix(), path, _size(path)) for path in paths]
         if holds_dicom(others):
-            dicom.append(folder)
+            series = _series(plan, folder, left_out)
+            taken = {path for each in files for path in (each.path, *each.others)}
+            files += [each for each in series if each.path not in taken]
+    files = [each for each in files if _wanted(each.name, plan.patterns)]
     if not files:
-        raise InputError(_nothing(plan, dicom))
+        raise InputError(left_out[0] if left_out else _nothing(plan))
     files, notes = _together(sorted(files, key=lambda each: each.name))
     _check_outputs(plan, files)
-    if dicom:
-        notes.append(f"{_folders(dicom)} left out: {advice(dicom[0])}")
+    if left_out:
+        notes.append(f"{len(left_out)} folder{'s' if len(left_out) > 1 else ''} left out: {left_out[0]}")
     if earlier:
         notes.append(f"{_folders(earlier)} left out: '{earlier[0]}' holds the results of an earlier batch")
     return Found(tuple(files), tuple(notes))
+
+
+def _series(plan: Plan, folder: Path, left_out: list[str]) -> list[Input]:
+    """Return the DICOM series of a folder; if there are none, or they cannot be read, say why."""
+    try:
+        found = series_in(folder, plan.source)
+    except InputError as error:
+        left_out.append(str(error))
+        return []
+    if not found:
+        left_out.append(f"'{folder}' holds no DICOM image, but files that begin as one; copy or export it again")
+    return [Input(name, first, sum(map(_size, (first, *rest))), tuple(rest)) for name, (first, *rest) in found]
 
 
 def _check_folders(plan: Plan) -> None:
@@ -226,7 +239,10 @@ def _together(files: list[Input]) -> tuple[list[Input], list[str]]:
 
 def outputs_of(plan: Plan, name: str) -> tuple[Path, Path | None]:
     """Return where a file's result and its uncertainty go."""
-    output = plan.target / Path(name).with_name(io.result_name(Path(name).name))
+    if io.format_of(name) is None:
+        output = plan.target / result_of(name)
+    else:
+        output = plan.target / Path(name).with_name(io.result_name(Path(name).name))
     if not plan.uncertainty:
         return output, None
     stem = io.stem_of(output.name)
@@ -236,8 +252,8 @@ def outputs_of(plan: Plan, name: str) -> tuple[Path, Path | None]:
 def _walk(plan: Plan, earlier: list[Path]) -> Iterator[tuple[Path, list[str]]]:
     """Yield folders and the names in them; a folder whose name is that of an image counts as one.
 
-    Links are followed, but no folder is entered twice; the folder of the results is not entered, nor those of
-    earlier batches, which are added to ``earlier``.
+    Without ``recursive`` only folders of DICOM series are entered. Links are followed, but no folder is entered twice;
+    the folder of the results is not entered, nor those of earlier batches, which are added to ``earlier``.
     """
     seen: set[str] = set()
     pruned = os.path.realpath(plan.target)
@@ -259,7 +275,7 @@ def _walk(plan: Plan, earlier: list[Path]) -> Iterator[tuple[Path, list[str]]]:
         images = [name for name in visible if io.format_of(name) is not None]
         real = {name: os.path.realpath(Path(folder, name)) for name in visible}
         inner = [name for name in visible if name not in images and real[name] != pruned]
-        folders[:] = sorted(inner) if plan.recursive else []
+        folders[:] = sorted(name for name in inner if plan.recursive or holds_series(Path(folder, name)))
         yield Path(folder), [*(name for name in files if not name.startswith(".")), *images]
 
 
@@ -282,9 +298,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _nothing(plan: Plan, dicom: list[Path]) -> str:
-    if dicom:
-        return advice(dicom[0])
+def _nothing(plan: Plan) -> str:
     matching = f" that matches {' or '.join(plan.patterns)}" if plan.patterns else ""
     deeper = "" if plan.recursive else "; add --recursive to look into the folders in it"
     return f"'{plan.source}' holds no TIFF, NIfTI or OME-Zarr file{matching}{deeper}"

@@ -118,7 +118,8 @@ def _array(czi: Any, box: Any, scene: int | None, kind: str, path: Path) -> Plan
         @lru_cache(1)
         def pixels(t: int, c: int, z: int) -> NDArray[Any]:
             plane = {"T": times[t], "C": channels[c], "Z": sections[z]}
-            return np.moveaxis(again.read(plane=plane, **where), 2, 0)[:: -1 if samples > 1 else 1]
+            found = np.asarray(again.read(plane=plane, **where))
+            return np.moveaxis(found, 2, 0)[:: -1 if samples > 1 else 1]
 
         with _opened(path) as again:
             yield lambda t, c, z: pixels(t, c // samples, z)[c % samples]

@@ -25,8 +25,9 @@ from .safety import (
 )  # fmt: skip
 
 _LARGEST = 64 * 2**20
-_SECONDS = 60
-"""How long a server may take for one answer."""
+"""Bytes of metadata."""
+_SILENT, _SECONDS = 6, 60
+"""How long a server may take for metadata, or say nothing; how long for a chunk."""
 
 
 def folder_at(path: Path) -> Path:
@@ -41,12 +42,30 @@ def folder_at(path: Path) -> Path:
     fsspec = needs("fsspec", "remote", path)
     options: dict[str, Any] = {"anon": True}
     if url.startswith("http"):
-        aiohttp = needs("aiohttp", "remote", path)
-        options = {"client_kwargs": {"timeout": aiohttp.ClientTimeout(total=_SECONDS)}}
+        needs("aiohttp", "remote", path)
+        options = _bounded(_LARGEST, _SILENT)
     else:
         needs("s3fs", "remote", path)
     server, inside = fsspec.core.url_to_fs(url, **options)
     return cast(Path, RemoteFolder(server, inside.rstrip("/"), options, url))
+
+
+def _bounded(limit: int, seconds: float) -> dict[str, Any]:
+    """Return options with which no answer of a server takes more bytes or time: what it says of its length may lie."""
+    import aiohttp
+
+    async def read(answer: Any) -> bytes:
+        parts = bytearray()
+        async for part in answer.content.iter_any():
+            parts += part
+            if len(parts) > limit:
+                answer.close()
+                raise ValueError(f"the server gives more than the {limit} bytes that can be meant")
+        return bytes(parts)
+
+    kind = type(f"AnswerBelow{limit}", (aiohttp.ClientResponse,), {"read": read})  # fsspec tells options by names
+    timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=_SILENT, sock_read=_SILENT)
+    return {"client_kwargs": {"timeout": timeout, "response_class": kind}}
 
 
 class RemoteFolder:
@@ -74,9 +93,9 @@ class RemoteFolder:
             except Exception as error:  # the network raises nearly anything
                 if getattr(error, "status", None) == 403:  # what S3 says of what is not there, where none may list
                     return False
-                raise InputError(
-                    f"cannot be reached ({reason_of(error)}); check the address and the network"
-                ) from error
+                late = isinstance(error, TimeoutError)
+                reason = f"no whole answer within {_SILENT} s" if late else reason_of(error)
+                raise InputError(f"cannot be reached ({reason}); check the address and the network") from error
         return bool(self._content)
 
     def stat(self) -> SimpleNamespace:
@@ -117,7 +136,11 @@ class RemoteFolder:
                     _check(value.to_bytes(), byte_range, used[-1], array)
                 return value
 
-        return CheckedStore.from_url(self._url, self._options, read_only=True)
+        options = self._options
+        if "client_kwargs" in options and array is not None:
+            largest = int(np.prod(getattr(array, "shards", None) or array.chunks)) * array.dtype.itemsize
+            options = _bounded(2 * largest + _LARGEST, _SECONDS)
+        return CheckedStore.from_url(self._url, options, read_only=True)
 
 
 def _check(data: bytes, byte_range: Any, codec: str, array: Any) -> None:
