@@ -24,7 +24,7 @@ from proving_table import Case, read_case
 
 GRID = {
     "_LITTLE": (0.2, 0.3, 0.4, 0.5),
-    "_MOST": (0.6, 0.8, 1.0, 1.2),
+    "_MOST": (0.6, 0.8, 0.9, 1.0, 1.2),
     "_LEAST": (0.1, 0.15),
     "_ADDED_LITTLE": (0.15, 0.25, 0.3),
     "_ADDED_MOST": (0.4, 0.5, 0.6),
@@ -68,6 +68,8 @@ def main() -> None:
         others = groups != group
         at = [others & (every == gap) for gap in EVERY]
         cheap = np.all([gains[:, some].mean(1) >= without[some].mean() - args.cost for some in at], axis=0)
+        if not cheap.any():
+            parser.error(f"without {group} no rule costs at most {args.cost} dB at each gap; give a higher --cost")
         best = np.flatnonzero(cheap)[shares[cheap][:, others].mean(1).argmin()]
         left_out[~others] = gains[best, ~others]
         chosen[str(rules[best])] += 1
