@@ -121,7 +121,8 @@ def _portions(
         return
     for span in _spans(region[0], _depth_of_portions(request, stack, region, budget, chunk_grid)):
         pixels = max(1, budget // _depth_of(request, stack, span))
-        found = _in_plane(pixels, halo, region, stack.voxels.shape, chunk_grid)
+        weights = [(each.halo, 1.0) for each in _margins(request)]
+        found = _in_plane(pixels, halo, region, stack.voxels.shape, chunk_grid, weights)
         yield span, found.rows, found.columns
 
 
@@ -188,7 +189,7 @@ def _in_plane(
     region: Region,
     shape: tuple[int, ...],
     chunk_grid: Chunks | None,
-    weights: Sequence[tuple[int, float]] = (),
+    weights: Sequence[tuple[int, float]],
 ) -> _Sizes:
     """Return rows and columns of tiles that have at most ``pixels`` pixels, margins included (if that can be).
 
