@@ -139,7 +139,7 @@ OPTIONS = {
     "factor 1": (["--factor", "1"], 2, ["factor must be 2 or more, got 1"]),
     "factor 0": (["--factor", "0"], 2, ["factor must be 2 or more, got 0"]),
     "factor -3": (["--factor", "-3"], 2, ["factor must be 2 or more, got -3"]),
-    "factor huge": (["--factor", "1000000"], 2, ["3e+06 sections, more than 100000", "ask for fewer"]),
+    "factor huge": (["--factor", "1000000"], 2, ["3,000,001 sections, more than 100000", "ask for fewer"]),
     "factor beyond 64 bits": (["--factor", "9" * 30], 2, ["more than 100000"]),
     "factor and spacing": (["--factor", "2", "--spacing", "1um"], 2, ["--factor and --spacing exclude each other"]),
     "spacing 0": (["--spacing", "0um"], 2, ["'0um' is not a length", "positive"]),

@@ -43,9 +43,9 @@ class TestSettings:
     def test_what_has_no_box_of_its_own_is_among_more_settings(self, qtbot, widget, tmp_path):
         opened(widget, tmp_path / "a.tif")
         enter(widget.more, "Seed", "7")
-        pick(widget.more, "Dtype", "float32")
+        pick(widget.more, "Data type", "float32")
         type_over(find(form_of(widget.more), "Threads"), "1")
-        assert heading(widget.more) == "More settings: threads, seed, dtype"
+        assert heading(widget.more) == "More settings: threads, seed, data type"
         settings = widget.settings()
         assert (settings.seed, settings.dtype, settings.threads) == (7, "float32", 1)
         assert run(qtbot, widget).layers[0].data.dtype == np.float32
@@ -53,7 +53,7 @@ class TestSettings:
     def test_sections_are_aligned_where_that_is_chosen(self, qtbot, widget, tmp_path):
         opened(widget, tmp_path / "a.tif")
         pick(widget.more, "Align sections", "translation")
-        assert heading(widget.more) == "More settings: align"
+        assert heading(widget.more) == "More settings: align sections"
         assert widget.settings().align == "translation"
         record = run(qtbot, widget).layers[0].metadata["depth_interp"]
         assert record["align"]["kind"] == "translation"

@@ -49,7 +49,7 @@ def test_spacing_depths_channel_and_acquisition_of_the_settings_are_applied():
         ({"factor": 4, "spacing": "1um"}, "--factor and --spacing exclude each other"),
         ({"factor": 4, "isotropic": True}, "--factor and --isotropic exclude"),
         ({"spacing": "1um", "isotropic": True}, "--spacing and --isotropic exclude"),
-        ({"spacing": "7um"}, r"spacing of 7 is longer than the whole stack \(6\)"),
+        ({"spacing": "7um"}, r"spacing of 7 um is longer than the whole stack \(6 um\)"),
         ({"spacing": "0.01nm"}, "more than 100000"),
         ({"spacing": "1e-320nm"}, "more than 100000"),
         ({"spacing": "-1um"}, "is not a length"),

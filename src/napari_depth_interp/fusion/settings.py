@@ -50,7 +50,9 @@ class FuseSettings(StackSettings):
         "average of the stacks instead where that predicts better, and learns the uncertainty. Takes half the time.",
     )
     dtype: Literal["keep", "float32"] = Field(
-        "keep", description="Type of the result: that of the first stack (rounded and clipped), or float32."
+        "keep",
+        title="Data type",
+        description="Type of the result: that of the first stack (rounded and clipped), or float32.",
     )
     device: str = Field("auto", description="Where networks compute: auto, cpu, cuda, cuda:N or mps.")
 

@@ -151,16 +151,19 @@ class Settings(StackSettings):
         "faster. no: each channel alone.",
     )
     dtype: Literal["keep", "float32"] = Field(
-        "keep", description="Type of the result: keep the input's (rounded and clipped), or float32."
+        "keep", title="Data type", description="Type of the result: keep the input's (rounded and clipped), or float32."
     )
     shard: Annotated[str | None, Option("Z,Y,X|none")] = Field(
         None,
+        title="Voxels of a file",
         description="Voxels of one file of an OME-Zarr result: sections, rows and columns, such as 64,1024,1024; each "
         "file holds many chunks (of 8,256,256), and each is made at once. none: a file for each chunk. Default: none "
         "for results of up to 1 Gvoxel, 64,1024,1024 for larger ones, so that 10 TB take 10^5 files.",
     )
     nan: Literal["refuse", "fill"] = Field(
-        "refuse", description="Voxels that are not a number: refuse the stack, or fill them for the computation only."
+        "refuse",
+        title="Missing values",
+        description="Voxels that are not a number: refuse the stack, or fill them for the computation only.",
     )
     memory: Annotated[str | None, Option("SIZE")] = Field(
         None,

@@ -136,7 +136,9 @@ def _spaced(dataset: Dataset, step: float) -> NDArray[np.float64]:
     _check_count(length / step + 1 if step > 0 else np.inf)  # 1e-320nm in mm is 0
     count = int(np.floor(length / step * (1 + 1e-9) + SPACING_RTOL)) + 1
     if count < 2:
-        raise RequestError(f"a spacing of {step:g} is longer than the whole stack ({length:g}); ask for a smaller one")
+        unit = f" {dataset.grid.unit}" if dataset.grid.unit else ""
+        whole = f"the whole stack ({length:g}{unit})"
+        raise RequestError(f"a spacing of {step:g}{unit} is longer than {whole}; ask for a smaller one")
     steps = np.arange(count) * step
     if dataset.source is not None and dataset.source.reversed_sections:
         return np.asarray((depths[-1] - steps)[::-1])
@@ -145,7 +147,8 @@ def _spaced(dataset: Dataset, step: float) -> NDArray[np.float64]:
 
 def _check_count(count: float) -> None:
     if count > MAX_SECTIONS:
-        raise RequestError(f"that makes {count:.3g} sections, more than {MAX_SECTIONS}; ask for fewer")
+        many = f"{count:,.0f}" if count < 1e9 else f"{count:.3g}"
+        raise RequestError(f"that makes {many} sections, more than {MAX_SECTIONS}; ask for fewer")
 
 
 def in_unit(length: str, unit: str | None) -> float:

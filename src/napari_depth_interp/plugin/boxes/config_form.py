@@ -214,6 +214,7 @@ def _float_editor(field: FieldInfo, low: float, high: float) -> Editor:
         exact.clear()
         exact[box.value()] = value
 
+    show(box.value())  # a box that is not ticked shows what it begins with
     return Editor(box, lambda: exact.get(box.value(), box.value()), show, box.valueChanged)
 
 

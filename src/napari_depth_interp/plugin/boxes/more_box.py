@@ -73,4 +73,5 @@ class MoreSettingsBox(QWidget):
             changed = [name for name, value in self.values().items() if value != getattr(usual, name)]
         except RequestError:
             return
-        self._fold.say(", ".join(name.replace("_", " ") for name in changed))
+        titles = (Settings.model_fields[name].title or name.replace("_", " ") for name in changed)
+        self._fold.say(", ".join(titles).lower())

@@ -30,6 +30,7 @@ from ..boxes.method_choice import MethodChoice
 from ..qt_helpers import let_shrink, tab_after
 
 DEFAULT_METHODS = ("linear", "cubic", "flow", "auto:fast")
+_ADDED = "section_sr:fast"
 _WEIGHTS = "Weights (*.safetensors *.pth)"
 
 
@@ -103,7 +104,7 @@ class MethodsBox(QGroupBox):
         self._column = QVBoxLayout()
         self._add = QPushButton("Add a method")
         self._add.setToolTip("Add one more method, or another preset of the same one.")
-        self._add.clicked.connect(lambda *_: self.add("section_sr:fast"))
+        self._add.clicked.connect(lambda *_: self.add(self._next()))
         layout = QVBoxLayout(self)
         layout.addLayout(self._column)
         layout.addWidget(self._add)
@@ -126,6 +127,11 @@ class MethodsBox(QGroupBox):
         if twice is not None:
             raise RequestError(f"{label(twice)} is listed twice; remove one, or choose another preset")
         return tuple(names)
+
+    def _next(self) -> str:
+        """Return a method that is not listed yet."""
+        listed = {row.name() for row in self._rows}
+        return next((name for name in (_ADDED, *DEFAULT_METHODS, "nearest") if name not in listed), _ADDED)
 
     def set_methods(self, names: Sequence[str]) -> None:
         """Show these methods."""

@@ -306,6 +306,8 @@ class DepthInterpolation(SettingsWidget):
     def _cancelled(self, *_: Any) -> None:
         self._then = None
         super()._cancelled()
+        if self._input.preview and self._preview_layers:
+            self.bar.say("cancelled; the last preview stays")
 
     def leave(self) -> None:
         """Let go of the viewer."""

@@ -21,6 +21,7 @@ _PREVIEW_TIP = (
     "Fill the gap around the section in view, on the part of the image in view only. A method that has to train first "
     "is preceded by linear interpolation, at once."
 )
+_CANCEL_TIP = "Stop. What was finished before stays."
 _SAVE_TIP = "Write the chosen run as TIFF, NIfTI or OME-Zarr, with its spacing, unit and history."
 
 
@@ -64,7 +65,7 @@ class RunBar(QWidget):
         self._running = False
         self._cancelling = False
         self._ready = False
-        self._said, self._failed = "", False
+        self._said, self._reason, self._failed = "", "", False
         self._time = TimeLeft(time.monotonic())
         self._preview = QPushButton("Pr&eview")
         self._preview.setObjectName("preview")
@@ -115,8 +116,7 @@ class RunBar(QWidget):
         said = reason if in_message else ""
         if not self._running and (said or (self._said and self._message.text() == self._said)):
             self.say(said, problem=True)
-        self._said = said
-        self._run.setToolTip(reason or with_key(self._tip, "run"))
+        self._said, self._reason = said, reason
         self._update()
 
     def forget_problem(self, *_: object) -> None:
@@ -181,6 +181,8 @@ class RunBar(QWidget):
         self._run.setText("Cancelling…" if self._cancelling else "Cancel" if self._running else self._invitation())
         self._run.setEnabled((self._running or self._ready) and not self._cancelling)
         self._preview.setEnabled(self._ready and not self._running)
+        tip = with_key(_CANCEL_TIP, "cancel") if self._running else self._reason or with_key(self._tip, "run")
+        self._run.setToolTip(tip)
 
     def _invitation(self) -> str:
         if not self._input:
