@@ -30,6 +30,8 @@ _SAME = 1e-9
 """Share of the square of an error by which two images differ that are the same but for rounding, at most."""
 _IN_LINE = 0.3
 """Share of the height of stripes that is not explained by rows or columns, at most."""
+_WORTH = 0.98
+"""A repair that leaves more than this share of the error on sound sections is not worth what it may do wrong."""
 _LIES_WELL = 1.5
 """How many times the square of what is expected a section as recorded may lie from the one made anew, to be left."""
 _SLACK, _BEYOND_BELIEF = 1.25, 3.0
@@ -88,7 +90,7 @@ def verdict(dataset: Dataset, spot: Spot, kind: str, damaged: Collection[int], c
     if not shares:
         return Verdict(1.0 if moved < before else 0.0)
     expected, error = float(np.median(anew)) * case.change, max(own) * case.change
-    share = min(shares)
+    share = min(shares) if np.median(np.divide(own, np.maximum(anew, np.finfo(np.float64).tiny))) < _WORTH else 0.0
     share *= _plausible(moved**2 / max(expected**2 + error**2, np.finfo(np.float64).tiny))
     if moved >= before:
         share = 0.0
