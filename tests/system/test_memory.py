@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from napari_depth_interp.errors import TooLargeError
-from napari_depth_interp.system.memory import PeakMemory, check_fits
+from napari_depth_interp.system.memory import PeakMemory, check_fits, give_back
 
 
 def test_peak_memory_sees_an_allocation_that_is_gone_at_the_end():
@@ -36,3 +36,8 @@ def test_what_does_not_fit_is_refused_with_both_sizes():
     needed = psutil.virtual_memory().total * 3
     with pytest.raises(TooLargeError, match=r"^the result needs [\d.]+ GB of memory and [\d.]+ GB is free; use a "):
         check_fits(needed, "the result")
+
+
+def test_free_memory_goes_back_to_the_system():
+    """Where the C library is none that keeps it nothing happens."""
+    give_back()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..method import Sections
 from ..progress import Progress, Report, part, silent
 from ..stack import Stack
+from ..system.memory import give_back
 from ..trimming import kept_sections
 from .memory import Memory
 from .nan import filled, has_nan, restore_nan
@@ -78,6 +79,7 @@ def make_tiles(
     if not parallel:
         for job in jobs:
             work(job)
+            give_back()  # what a tile has left would stand beside the next one
         return
     with ThreadPoolExecutor(threads) as pool:
         try:

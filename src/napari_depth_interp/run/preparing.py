@@ -16,6 +16,7 @@ from ..progress import Report, silent
 from ..stack import Stack
 from ..stack.blocks import regions_of
 from ..stack.lazy import planes_of
+from ..system.memory import give_back
 from .memory import Memory
 from .request import Request
 from .sharing import Guide, Sharing
@@ -91,6 +92,7 @@ def learn(
     if known is not None and again:
         method = known
     prepare_on(method, blocks, whole, report=report, again=again)
+    give_back()
     return Learned(method, sharing, warnings, plain)
 
 

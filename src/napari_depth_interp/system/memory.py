@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 
@@ -45,6 +47,24 @@ class PeakMemory:
 
     def _sample(self) -> None:
         self._peak = max(self._peak, self._process.memory_info().rss)
+
+
+def give_back() -> None:
+    """Give memory that is free already back to the system where the C library (glibc) would keep it for later."""
+    trim = _trim()
+    if trim is not None:
+        trim(0)
+
+
+@cache
+def _trim() -> Callable[[int], int] | None:
+    import ctypes
+
+    try:
+        found: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # another system, or another C library
+        return None
+    return found
 
 
 def check_fits(
