@@ -13,7 +13,7 @@ from napari_depth_interp.progress import silent
 from napari_depth_interp.simulate import simulate
 
 QUICK = {
-    "section_sr": {"training_steps": 10, "channels": 8, "blocks": 1},
+    "section_sr": {"training_steps": 10, "channels": 8, "blocks": 1, "batch": 2},
     "auto": {"training_steps": 10},
     "msdsr": {"training_steps": 10, "channels": 8, "levels": 1, "steps": 2, "batch": 1},
     "msdsr_kplanes": {"training_steps": 10, "channels": 8, "levels": 1, "batch": 1},

@@ -84,10 +84,18 @@ class SharedViewer:
             viewer.window.resize(900, 650)  # drawn by software, each pixel costs time
         else:  # it looks at each event of Qt's, for a menu that shows when the mouse comes near
             QApplication.instance().removeEventFilter(viewer.window._qt_window)
+            self._undress()
         gc.collect()
         gc.freeze()  # napari collects garbage whenever a layer is removed; what stays need not be looked through
         self._own[show] = self._callbacks()
         self._state[show] = {"theme": viewer.theme, "title": viewer.title}
+
+    def _undress(self):
+        """Take the style sheets off a window that nobody sees: Qt matches them with all that is added."""
+        window = self._viewer.window
+        for each in (window._qt_window, window._qt_viewer):
+            if each.styleSheet():  # again, where a test has changed the theme
+                each.setStyleSheet("")
 
     def _set_aside(self):
         if self._viewer is not None and self._shown:
@@ -141,6 +149,8 @@ class SharedViewer:
             setattr(viewer, name, value)
         if _settings() != self._settings:  # resetting takes longer
             get_settings().reset()
+        if not self._shown:
+            self._undress()
         QCoreApplication.sendPostedEvents(None, _DELETED)
         left = {name: found for name, found in self._callbacks().items() if found != self._own[self._shown][name]}
         overlay = viewer.canvas.overlays.text

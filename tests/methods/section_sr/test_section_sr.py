@@ -18,7 +18,7 @@ from napari_depth_interp.stack import Acquisition, Dataset, Grid, Stack
 from napari_depth_interp.stack.profile import Profile
 
 SPEC = registry.get("section_sr")
-TINY = {"training_steps": 10, "channels": 4, "blocks": 1}
+TINY = {"training_steps": 10, "channels": 4, "blocks": 1, "batch": 2}
 """Enough to see that something changes."""
 LEARNED = {"training_steps": 100, "channels": 8, "blocks": 1}
 """Enough to gain."""
@@ -183,11 +183,11 @@ class TestRefit:
 
 
 class TestScale:
-    @pytest.mark.parametrize(("spacing", "low", "high"), [(2.0, 1.1, 2.0), (8.0, 0.5, 0.7)])
-    def test_a_wrong_z_spacing_is_noticed(self, spacing, low, high):
+    @pytest.mark.parametrize(("spacing", "steps", "low", "high"), [(2.0, 100, 1.1, 2.0), (8.0, 10, 0.5, 0.7)])
+    def test_a_wrong_z_spacing_is_noticed(self, spacing, steps, low, high):
         """The sections are 4 pixels apart; the file says 2, or 8."""
         voxels = blobs((49, 64, 64), sigma=4)[::4]
-        method = prepared(stack_of(voxels, spacing * np.arange(13)), training_steps=100)
+        method = prepared(stack_of(voxels, spacing * np.arange(13)), training_steps=steps)
         assert low <= method.scale <= high
 
     def test_rows_of_images_are_told_their_true_distance(self, sparse):
@@ -234,7 +234,7 @@ class TestParameters:
         "parameters",
         [
             {"training_steps": 20},
-            {"batch": 2},
+            {"batch": 4},
             {"channels": 8},
             {"blocks": 2},
             {"flips": False},

@@ -163,10 +163,10 @@ class TestClosing:
     def test_the_dock_leaves_what_resume_continues_exactly(
         self, qtbot, viewer, open_trainer, begin, dense, models_home, tmp_path, monkeypatch
     ):
-        monkeypatch.setattr(validate, "_LOOKS", 6)
+        monkeypatch.setattr(validate, "_LOOKS", 4)
         widget = open_trainer()
-        begin(widget, training_steps=60)
-        reaches(qtbot, widget, steps=10)
+        begin(widget, training_steps=40)
+        reaches(qtbot, widget, steps=1)
         press(widget.bar, "pause")  # closing ends a paused training, too
         viewer.window.remove_dock_widget(widget)
         assert QThreadPool.globalInstance().waitForDone(LONG)
@@ -174,18 +174,18 @@ class TestClosing:
         folder = models_home / "mine"
         assert sorted(each.name for each in folder.iterdir()) == [library.CHECKPOINT, library.ORDER]
         seen = len(session.history_of(folder)["losses"])
-        assert 10 <= seen < 60
+        assert 1 <= seen < 40
         expected = self.uninterrupted(folder, dense, tmp_path)
         again = open_trainer()
         assert "unfinished: mine; Models > Resume goes on" in read(again.bar, "message")
         again.models.choose("mine")
         press(again.models, "Resume")
         assert len(again.curves.losses) >= seen
-        assert again.order().settings.parameters["training_steps"] == 60
+        assert again.order().settings.parameters["training_steps"] == 40
         finish(qtbot, again, LONG)
         found = model_folder.load(folder, "msdsr")
         assert all(torch.equal(found.tensors[name], each) for name, each in expected.items())
-        assert len(again.curves.losses) == found.record["steps"] == 60
+        assert len(again.curves.losses) == found.record["steps"] == 40
 
     def test_the_window_of_a_program_of_its_own_too(self, models_home, dense, tmp_path):
         environment = os.environ | {
