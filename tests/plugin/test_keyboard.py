@@ -5,6 +5,8 @@ from controls import find, focus_chain, form_of, parameter, pick
 from qtpy.QtCore import Qt, QThreadPool
 from qtpy.QtWidgets import QAbstractItemView, QAbstractSpinBox, QComboBox, QLabel, QLineEdit, QTextEdit
 
+from napari_depth_interp.plugin.folding import Fold
+
 PLUGIN = "napari-depth-interp"
 TITLES = (
     "Depth interpolation",
@@ -45,7 +47,10 @@ def test_tab_reaches_the_parameters_of_a_method_chosen_later(viewer):
     _, widget = viewer.window.add_plugin_dock_widget(PLUGIN)
     box, enhance, no_focus = widget.method, widget.enhance, Qt.FocusPolicy.NoFocus
     pick(box, "Method", "section_sr")
+    enhance.findChild(Fold).unfold()  # its methods are listed then
     pick(enhance, "Enhance the sections first", "srcnn")
+    for fold in box.findChildren(Fold) + enhance.findChildren(Fold):
+        fold.unfold()
     chain = focus_chain(widget)
     fields = [
         [field for name in form_of(each).fields if (field := parameter(each, name)).focusPolicy() != no_focus]
