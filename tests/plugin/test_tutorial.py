@@ -35,6 +35,7 @@ def test_what_is_named_is_there(qtbot, viewer, slow):
     viewer.open_sample(PLUGIN, "organoid")
     widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Depth interpolation")[1]
     widget.method.set_values(widget.settings().model_copy(update={"method": "slow"}))
+    find(widget.method, "Method")  # which looks the list of methods through
     shown = words_of(widget)
     press(widget.bar, "run")
     shown |= words_of(widget)  # Run has become Cancel

@@ -21,7 +21,15 @@ def test_measured_time(seconds, words):
 
 
 @pytest.mark.parametrize(
-    ("count", "words"), [(800, "1 kB"), (99_000, "99 kB"), (1.24e6, "1.2 MB"), (12e6, "12 MB"), (2.5e9, "2.5 GB")]
+    ("count", "words"),
+    [
+        (800, "1 kB"),
+        (99_000, "99 kB"),
+        (1.24e6, "1.2 MB"),
+        (12e6, "12 MB"),
+        (2.5e9, "2.5 GB"),
+        (1.966e15, "1,966.0 TB"),
+    ],
 )
 def test_size(count, words):
     assert size_in_words(count) == words

@@ -110,10 +110,12 @@ class Plot(QWidget):
                     self._plot.setLabel(side, text)
 
     def set_title(self, text: str) -> None:
-        """Write above the plot."""
+        """Write above the plot, or in its place while there is nothing to draw."""
         self._title = text
         if self._plot is not None:
             self._plot.setTitle(text or None, color=self._foreground, size="9pt")
+        if self._plot is None or self._plot.isHidden():
+            self._names.setText(text)
 
     def draw(self, curves: Sequence[Curve]) -> None:
         """Draw these curves instead of the last ones; without any there are no axes, which would show 0 to 1.

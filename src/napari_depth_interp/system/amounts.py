@@ -46,7 +46,9 @@ def parse_size(text: str) -> int:
 
 
 def size_in_words(count: float) -> str:
-    """Return a number of bytes in the unit that suits it: kB, MB or GB."""
+    """Return a number of bytes in the unit that suits it: kB, MB, GB or TB."""
+    if count >= 1e12:
+        return f"{count / 1e12:,.1f} TB"
     if count >= 1e9:
         return f"{count / 1e9:.1f} GB"
     if count >= 1e5:

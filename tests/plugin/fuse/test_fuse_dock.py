@@ -86,6 +86,8 @@ def test_takes_layers_where_they_lie_in_the_viewer_and_stops(qtbot, viewer, dock
     assert usual == ["4 mm", "1 mm"]  # what is used where nothing is given
     enter(dock.options, "Voxel size", "2mm")
     assert read(dock.stacks, "stacks summary") == "2 stacks become 16 x 16 x 16 voxels of 2 mm"
+    enter(dock.options, "Thickness", "4mm,4mm,4mm")
+    assert read(dock.stacks, "stacks summary").startswith("'Thickness' 4mm,4mm,4mm gives 3 lengths")
     enter(dock.options, "Thickness", "thick")
     assert "is not a length" in read(dock.stacks, "stacks summary")
     assert not find(dock.bar, "run").isEnabled()

@@ -38,7 +38,7 @@ def test_options_become_fields(spacing, settings, words):
             "add 'go on' to go on with it, 'make all anew'",
         ),
         ("leave --uncertainty out", "leave 'Also write the uncertainty' out"),
-        ("correct them, or add --nan fill", "add 'Nan' under More settings"),
+        ("correct them, or add --nan fill", "add 'Missing values' under More settings"),
     ],
 )
 def test_options_without_a_field_of_their_name(said, words):

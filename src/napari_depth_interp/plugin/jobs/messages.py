@@ -11,6 +11,7 @@ _FIELDS = {
     "depths": "'Depth of each section'",
     "acquisition": "'Acquisition'",
     "factor": "the target 'Factor'",
+    "thickness": "'Thickness'",
     "spacing": "the target 'Spacing'",
     "isotropic": "the target 'Isotropic'",
     "data-range": "'Data range'",
@@ -39,8 +40,9 @@ _FIELDS = {
     "lpips-weights": "'Weights file'",
 }
 _PHRASES = {
+    "larger voxels with --spacing, or for a smaller grid with --like": "a larger 'Voxel size'",  # of a fusion
     ", or add --overwrite to replace it": "",  # nothing here replaces a single file
-    "--nan fill": "'Nan' under More settings",
+    "--nan fill": "'Missing values' under More settings",
     "'depth-interp labels' (interpolate_labels in Python)": "the dock 'Interpolate labels'",
     "say so with --annotated": "count it as annotated",
 }

@@ -181,8 +181,10 @@ class RunBar(QWidget):
         self._run.setText("Cancelling…" if self._cancelling else "Cancel" if self._running else self._invitation())
         self._run.setEnabled((self._running or self._ready) and not self._cancelling)
         self._preview.setEnabled(self._ready and not self._running)
-        tip = with_key(_CANCEL_TIP, "cancel") if self._running else self._reason or with_key(self._tip, "run")
-        self._run.setToolTip(tip)
+        self._run.setToolTip(with_key(_CANCEL_TIP, "cancel") if self._running else self._what_runs())
+
+    def _what_runs(self) -> str:
+        return self._reason or with_key(self._tip, "run")
 
     def _invitation(self) -> str:
         if not self._input:

@@ -41,7 +41,7 @@ _RUN_TIP = "Fill in the gaps whose annotated sections have changed. The window s
 _PREVIEW_TIP = "Fill the gap around the section in view, in a layer of its own that can be accepted or removed."
 _SAVE_TIP = "Write the labels as TIFF, NIfTI or OME-Zarr, told which sections are annotated, and the confidence beside."
 _STALE = "sections around the preview were changed since; preview again"
-_NOTHING = "nothing to do: nothing has changed since the gaps were filled; correct a section first"
+_NOTHING = "nothing to do: there is no gap between annotated sections, or none that has changed since it was filled"
 
 
 class InterpolateLabels(JobWidget):
@@ -154,7 +154,7 @@ class InterpolateLabels(JobWidget):
             anew = preview or self.fill.into_new
             plan = plan_of(question, self.watch.section if around else None, anew=anew)
             if not plan.gaps:
-                self.bar.say(_NOTHING)
+                self.bar.say_failed(_NOTHING)
                 return
             order = order_of(question, plan)
         except DepthInterpError as error:

@@ -38,7 +38,7 @@ from .task import Found, Order, find_task, repair_task, save_task, strip_of
 
 _RUN_TIP = "Repair the sections for which 'Repair' is chosen, into a new layer. All others stay bit by bit as they are."
 _SAVE_TIP = "Write the repaired stack as TIFF, NIfTI or OME-Zarr; its history names every section and the reason."
-_NOTHING = "nothing is to be repaired; press Find damaged sections, or add the section in view"
+_NOTHING = "nothing is to be repaired; press Find damaged sections, add the section in view, or choose Repair for one"
 
 
 class RepairSections(JobWidget):

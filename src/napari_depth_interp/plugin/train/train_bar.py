@@ -91,6 +91,7 @@ class TrainBar(RunBar):
     def _update(self) -> None:
         self._run.setText("T&rain")
         self._run.setEnabled(self._ready and not self._running)
+        self._run.setToolTip(self._what_runs())
         self._pause.setEnabled(self._running and not self._stopping)
         self._stop.setEnabled(self._running and not self._stopping)
 
