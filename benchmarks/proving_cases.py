@@ -17,10 +17,14 @@ from napari_depth_interp.stack import Grid, Stack
 from proving_kinds import KINDS, SPOILT, any_optics, drifted, imaged, spoilt
 
 EVERY = (2, 4, 8)
+WHOLE = "whole"
+"""Variant of a volume as it is."""
 _SECTIONS = {2: 33, 4: 57, 8: 81}
 _SIDE = 80
 _FEWEST = {2: 25, 4: 45, 8: 49}
 """Thin sections at each gap: as many as there are up to the first, no case with fewer than the second."""
+_AS_IT_IS = (97, 160, 160)
+"""What is cut from the middle of a volume that is tried as it is."""
 _TIMES, _DEEP_TIMES = 6, 4
 """Cases that are made of each simulated kind at each gap; further ones that are blurred far along z (deep)."""
 _GROUPS = {
@@ -65,6 +69,12 @@ def all_cases(folder: Path) -> list[Case]:
             enough = [every for every in EVERY if sections >= _FEWEST[every]]
             found += [Case(_GROUPS.get(name, name), name, variant, every) for every in enough]
     return _mixed(found)
+
+
+def whole_cases(folder: Path) -> list[Case]:
+    """Return larger crops of the volumes as they are, at each gap."""
+    names = [path.name.split(".")[0] for path in _files(folder) if path.parent == folder]
+    return [Case(_GROUPS.get(name, name), name, WHOLE, every) for every in EVERY for name in names]
 
 
 def _mixed(cases: list[Case]) -> list[Case]:
@@ -134,6 +144,8 @@ def _real(case: Case, folder: Path) -> tuple[NDArray[np.float32], tuple[float, f
     if dataset.voxels.dtype.kind == "i" and voxels.min() <= -500:
         voxels = voxels.clip(-1000, 1000)
     size = [dataset.grid.spacing or 1.0, *(dataset.grid.pixel_size or (1.0, 1.0))]
+    if case.variant == WHOLE:
+        return _middle(voxels), (size[0], size[1], size[2])
     if "half" in case.variant:
         even = tuple(slice(0, n // 2 * 2) for n in voxels.shape)
         z, y, x = (n // 2 for n in voxels.shape)
@@ -148,3 +160,8 @@ def _real(case: Case, folder: Path) -> tuple[NDArray[np.float32], tuple[float, f
     scaled = (voxels - voxels.min()) / max(float(np.ptp(voxels)), 1e-9)
     how = "plain" if case.variant == "z0" else "deep" if "deep" in case.variant else str(rng.choice(SPOILT))
     return spoilt(scaled, how, rng), (size[0], size[1], size[2])
+
+
+def _middle(voxels: NDArray[np.float32]) -> NDArray[np.float32]:
+    start = [max(0, (n - wanted) // 2) for n, wanted in zip(voxels.shape, _AS_IT_IS, strict=True)]
+    return voxels[tuple(slice(a, a + wanted) for a, wanted in zip(start, _AS_IT_IS, strict=True))]

@@ -26,7 +26,7 @@ from napari_depth_interp.methods.auto.trials import Answer, Known, Question, ans
 from napari_depth_interp.progress import Report, silent
 from napari_depth_interp.stack import Stack
 from napari_depth_interp.stack.thinning import spread_over, thinned
-from proving_cases import Case, all_cases, truth_of
+from proving_cases import WHOLE, Case, all_cases, truth_of, whole_cases
 from proving_table import judged, plot, tables
 
 _IMAGES = 24
@@ -53,7 +53,7 @@ def collect(case: Case, folder: Path, steps: int) -> dict[str, NDArray[Any]]:
     """Return what known sections of one case tell, and the hidden ones, as images; values are 0 to about 1."""
     truth = truth_of(case, folder)
     made = thinned(truth, case.every)
-    auto = Watched(AutoConfig(effort="fast", training_steps=steps))
+    auto = Watched(AutoConfig() if case.variant == WHOLE else AutoConfig(effort="fast", training_steps=steps))
     auto.prepare(made.seen)
     known = auto.known
     assert known is not None
@@ -89,12 +89,14 @@ def main() -> None:
     parser.add_argument("into", type=Path, help="folder of cases, about 5 MB each")
     parser.add_argument("--steps", type=int, default=90, help="training steps of section_sr")
     parser.add_argument("--most", type=int, default=1000, help="stop after so many cases")
+    parser.add_argument("--whole", action="store_true", help="crops of 97 x 160 x 160 as they are, preset balanced")
     parser.add_argument("--table", action="store_true", help="only print the tables")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw expected beside true gains")
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.into.mkdir(parents=True, exist_ok=True)
-    for case in [] if args.table else all_cases(args.data)[: args.most]:
+    cases = whole_cases(args.data) if args.whole else all_cases(args.data)
+    for case in [] if args.table else cases[: args.most]:
         file = args.into / f"{case.name}.npz"
         if not file.exists():
             unfinished = file.with_suffix(".part")
