@@ -231,7 +231,7 @@ class TestSettings:
         text = "method: cubic\nfactor: 3\nz_spacing: 3um\nnan: fill\nseed: 4\nparameters: {kind: spline}\n"
         (tmp_path / "lab.yaml").write_text(text)
         listed.load_settings(str(tmp_path / "lab.yaml"))
-        assert heading(listed.more) == "More settings: seed, nan"
+        assert heading(listed.more) == "More settings: seed, missing values"
         listed.save_settings(str(tmp_path / "saved.yaml"))
         saved = load_settings(tmp_path / "saved.yaml")
         assert {name: saved[name] for name in ("method", "factor", "z_spacing", "nan", "seed")} == {
