@@ -245,7 +245,7 @@ class TestButtons:
     def test_stay_where_they_are_whatever_a_dock_does(self, qtbot, shown_viewer, title):
         window_of(shown_viewer).resize(1280, 800)
         bar = docked(shown_viewer, title).bar
-        widget, go_on, places = bar.parentWidget(), threading.Event(), []
+        widget, go_on, places, heights = bar.parentWidget(), threading.Event(), [], []
 
         def work(report):
             report(Progress(0.3, "working on something of which there is more to be said than a line has room for"))
@@ -254,17 +254,20 @@ class TestButtons:
         qtbot.waitUntil(lambda: bar.isVisible() and not bar.visibleRegion().isEmpty())
         QTest.qWait(100)
         places.append(places_of_buttons(bar))
+        heights.append(widget.tabs.height())
         bar.set_ready(True)
         places.append(places_of_buttons(bar))
         widget.start_job(work, "working", bar.say)
         qtbot.waitUntil(lambda: "room for" in read(bar, "message"))
         places.append(places_of_buttons(bar))
+        heights.append(widget.tabs.height())
         go_on.set()
         qtbot.waitUntil(lambda: widget.job is None)
         bar.set_saveable(True)
         bar.say_failed("what failed is said in some lines: " + 20 * "so many words, ")
         places.append(places_of_buttons(bar))
         assert len(places[0]) > 0
+        assert heights[0] == heights[1]  # nor does anything above the words move, up to two lines of them
         for each in places[1:]:
             np.testing.assert_array_equal(each, places[0])
         window_of(shown_viewer).resize(900, 650)

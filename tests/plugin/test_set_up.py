@@ -150,7 +150,7 @@ class TestStack:
     def test_what_was_typed_for_one_stack_does_not_change_another(self, qtbot, widget, tmp_path):
         opened(widget, tmp_path / "a.tif", spacing=None)
         qtbot.keyClicks(find(widget.stack, "Z spacing"), "5um")
-        pick(widget.stack, "Acquisition", "projection")
+        pick(widget.stack, "Acquisition", "Projection")
         opened(widget, tmp_path / "b.tif")
         assert read(widget.stack, "Z spacing") == ""
         assert "2 um apart" in read(widget.stack, "summary")
@@ -209,7 +209,7 @@ class TestStack:
     def test_projections(self, widget, tmp_path):
         opened(widget, tmp_path / "a.tif")
         assert not shows(widget.stack, "Sections in one image")
-        pick(widget.stack, "Acquisition", "projection")
+        pick(widget.stack, "Acquisition", "Projection")
         enter(widget.stack, "Sections in one image", 4)
         assert shows(widget.stack, "Sections in one image")
         assert widget.settings().acquisition == "projection:4"

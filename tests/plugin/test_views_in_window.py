@@ -103,6 +103,21 @@ class TestBesideTheInput:
         press(widget.runs, "Beside input")
         press(widget.runs, "XY")
 
+    def test_a_part_that_is_shown_meanwhile_gets_a_cell(self, qtbot, viewer, widget, tmp_path):
+        opened(widget, tmp_path / "a.tif")
+        widget.compute.set_scoring(2)
+        run(qtbot, widget, factor=2)
+        press(widget.runs, "Beside input")
+        tick(widget.runs, "Error")
+        error = viewer.layers["a linear absolute error"]
+        assert visible(viewer) == ["a", "a linear", error.name]
+        assert error.name_overlay.visible
+        tick(widget.runs, "Error", on=False)
+        assert visible(viewer) == ["a", "a linear"]
+        assert not error.name_overlay.visible
+        press(widget.runs, "Beside input")
+        assert not viewer.canvas.grid.enabled
+
     def test_a_removed_layer_ends_it(self, viewer, widget, done):
         press(widget.runs, "Beside input")
         viewer.layers.remove("a")
@@ -152,3 +167,27 @@ def test_the_wheel_zooms_all_cells_together(qtbot, shown_viewer, tmp_path):
     qtbot.waitUntil(lambda: shown_viewer.scene.camera.zoom > before * 1.1)
     first, second = (camera._view.camera.rect.width for camera in canvas.grid_cameras[:2])
     assert first == pytest.approx(second)  # each cell reckons its own: the last bit may differ
+
+
+def test_names_fit_their_cells_however_these_are_turned(qtbot, shown_viewer, tmp_path):
+    _, widget = shown_viewer.window.add_plugin_dock_widget(PLUGIN, "Depth interpolation")
+    name = "of_which_the_name_is_much_longer_than_half_of_the_canvas_is_wide"
+    opened(widget, tmp_path / f"{name}.tif")
+    run(qtbot, widget, factor=4)
+    window = shown_viewer.__wrapped__.window
+    window._qt_window.resize(1280, 800)
+    QApplication.processEvents()
+    canvas = window._qt_viewer.canvas
+    source = shown_viewer.layers[name].__wrapped__
+
+    def words():
+        return canvas._layer_overlay_to_visual[source][source.name_overlay].node.text
+
+    lengths = []
+    for button in ("Beside input", "YZ", "XZ"):  # below each other, beside each other, below
+        press(widget.runs, button)
+        qtbot.wait(50)
+        lengths.append(len(words()))
+        assert "…" in words()
+    assert lengths[0] > lengths[1] < lengths[2]
+    window._qt_window.resize(900, 650)

@@ -11,6 +11,7 @@ from napari import Viewer
 from napari.layers import Labels
 from napari.settings import get_settings
 from napari.utils.action_manager import action_manager
+from qtpy.compat import isalive
 from qtpy.QtWidgets import QApplication, QWidget
 
 
@@ -93,18 +94,23 @@ def _command(shortcut: Shortcut) -> Callable[..., None]:
 
 def _send_layer(layer: Labels, does: str) -> None:
     """Let a dock of the layer's viewer do it, one that is shown before others."""
-    able = [dock for dock in _docks if hasattr(dock, does) and layer in dock.viewer.layers]
+    able = [dock for dock in _that_can(does) if layer in dock.viewer.layers]
     if able:
         getattr(max(able, key=lambda dock: dock.isVisible()), does)(layer)
 
 
 def _send(viewer: Viewer, does: str) -> None:
     """Let the dock that has the focus do it, otherwise one of this viewer that is in view."""
-    able = [dock for dock in _docks if hasattr(dock, does) and _is_in_view(dock, viewer)]
+    able = [dock for dock in _that_can(does) if _is_in_view(dock, viewer)]
     focus = QApplication.focusWidget()
     able.sort(key=lambda dock: focus is not None and dock.isAncestorOf(focus))
     if able:
         getattr(able[-1], does)()
+
+
+def _that_can(does: str) -> list[Any]:
+    living = (dock for dock in _docks if isalive(dock))  # type: ignore[no-untyped-call,unused-ignore]
+    return [dock for dock in living if hasattr(dock, does)]
 
 
 def _is_in_view(dock: Any, viewer: Viewer) -> bool:

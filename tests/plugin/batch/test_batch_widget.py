@@ -44,8 +44,10 @@ class TestFolders:
         assert cells(listed, 0) == []
         listed.folders.set_choice(source, source)
         qtbot.waitUntil(lambda: "is the input folder" in read(listed.folders, "summary"), timeout=5000)
-        listed.folders.set_choice("", "")
-        assert not find(listed.bar, "run").isEnabled()
+        for folders, missing in ((("", ""), "the folder with the stacks"), ((source, ""), "a folder for the results")):
+            listed.folders.set_choice(*folders)
+            assert not find(listed.bar, "run").isEnabled()
+            assert missing in find(listed.bar, "run").toolTip()
 
     def test_settings_that_fit_no_file_disable_run(self, listed):
         tick(listed.options, "Also write the uncertainty")
@@ -81,10 +83,10 @@ class TestRun:
         run(qtbot, listed)
         assert cells(listed, 1) == ["done", "skipped", "skipped"]
         assert cells(listed, 5)[1] == "complete already"
-        pick(listed.folders, "Existing results", "do not touch them")
+        pick(listed.folders, "Existing results", "Do not touch them")
         run(qtbot, listed)
         assert "holds results of an earlier batch" in read(listed.bar, "message")
-        pick(listed.folders, "Existing results", "make all anew")
+        pick(listed.folders, "Existing results", "Make all anew")
         run(qtbot, listed)
         assert cells(listed, 1) == ["done"] * 3
 
@@ -101,6 +103,8 @@ class TestRun:
         np.testing.assert_allclose(sparse.extent.world, dense.extent.world, atol=1.1)
         np.testing.assert_array_equal(dense.data, tifffile.imread(target / "sub" / "c.tif"))
         assert viewer.layers.selection.active.name == dense.name
+        middle = dense.extent.world.mean(axis=0)
+        np.testing.assert_allclose(viewer.scene.camera.center[-2:], middle[-2:], atol=0.5)
 
     def test_a_file_without_result_opens_alone_and_a_damaged_one_says_why(self, qtbot, viewer, listed, source):
         listed.files.table.selectRow(0)
@@ -187,7 +191,7 @@ class TestStop:
         assert read(slow_batch.bar, "run") == "Run"
 
     def test_cancel_finishes_the_file_in_work(self, qtbot, slow_batch, target):
-        pick(slow_batch.options, "Cancel", "finishes the file in work")
+        pick(slow_batch.options, "Cancel", "Finish the file in work")
         progress = find(slow_batch.bar, "progress")
         qtbot.waitUntil(lambda: progress.value() > 0, timeout=10_000)  # it is said to run just before it begins
         press(slow_batch.bar, "run")
@@ -205,7 +209,7 @@ class TestStop:
         finish(qtbot, slow_batch)
 
     def test_the_dock_is_closed(self, qtbot, viewer, slow_batch, target):
-        pick(slow_batch.options, "Cancel", "finishes the file in work")
+        pick(slow_batch.options, "Cancel", "Finish the file in work")
         viewer.window.remove_dock_widget(slow_batch)
         assert QThreadPool.globalInstance().waitForDone(2000)
         qtbot.wait(50)

@@ -142,7 +142,7 @@ class TestProtocol:
         assert find(widget.bar, "run").isEnabled()
 
     def test_projections_need_a_reference(self, qtbot, widget, stack):
-        pick(widget.stack, "Acquisition", "projection")
+        pick(widget.stack, "Acquisition", "Projection")
         widget.run()
         finish(qtbot, widget)
         assert "compare with a dense 'Reference layer'" in said_in(widget)

@@ -35,7 +35,7 @@ def test_options_become_fields(spacing, settings, words):
         ("'a.tif' exists already; choose another name, or add --overwrite to replace it", "choose another name"),
         (
             "add --resume to go on with it, --overwrite to make all anew",
-            "add 'go on' to go on with it, 'make all anew'",
+            "add 'Go on' to go on with it, 'Make all anew'",
         ),
         ("leave --uncertainty out", "leave 'Also write the uncertainty' out"),
         ("correct them, or add --nan fill", "add 'Missing values' under More settings"),

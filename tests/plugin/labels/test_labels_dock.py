@@ -83,12 +83,12 @@ class TestSetUp:
         viewer.add_image(np.zeros((9, 24, 24)), name="mine", scale=(2, 0.5, 0.5), units=("um",) * 3)
         viewer.layers.selection.active = layer
         box = find(dock.layers, "Image")
-        assert [box.itemText(i) for i in range(box.count())] == ["none", "elsewhere", "mine"]
+        assert [box.itemText(i) for i in range(box.count())] == ["None", "elsewhere", "mine"]
         assert box.currentText() == "mine"
-        pick(dock.layers, "Image", "none")
+        pick(dock.layers, "Image", "None")
         box.activated.emit(0)  # as a click in the list does
         viewer.add_image(np.zeros((9, 24, 24)), name="one more")
-        assert box.currentText() == "none"
+        assert box.currentText() == "None"
 
     def test_an_image_that_is_not_in_memory_is_not_read_to_be_proposed(self, qtbot, viewer, layer, dock):
         read_blocks = []

@@ -113,7 +113,7 @@ def test_stop_keeps_the_best_and_the_model_is_found_and_used(qtbot, viewer, open
     interpolation = open_widget()
     choose(interpolation, method="msdsr", parameters={})
     choice = parameter(interpolation.method, "model")
-    assert entries(choice, "Model") == ["none"]
+    assert entries(choice, "Model") == ["None"]
     widget = open_trainer()
     begin(widget, training_steps=LENGTH)
     reaches(qtbot, widget, validations=2)
@@ -126,7 +126,7 @@ def test_stop_keeps_the_best_and_the_model_is_found_and_used(qtbot, viewer, open
     assert f"psnr {best['psnr']:.4g}" in read(widget.bar, "message")
     assert widget.models.chosen.name == "mine"
     assert widget.model.name() == "msdsr 1"
-    assert entries(choice, "Model") == ["none", "mine"]
+    assert entries(choice, "Model") == ["None", "mine"]
     sparse_tiff(tmp_path / "sparse.tif", sections=4)
     interpolation.stack.open_files([tmp_path / "sparse.tif"])
     pick(choice, "Model", "mine")

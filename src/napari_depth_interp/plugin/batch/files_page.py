@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import napari
+from napari.layers import Layer
 from napari.utils.notifications import show_warning
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
@@ -16,6 +17,7 @@ from ...batch.plan import outputs_of
 from ...errors import DepthInterpError
 from ..jobs.messages import for_window
 from ..layers.appearance import unique_name
+from ..layers.viewer_parts import fit_to_view
 from ..preferences import PLUGIN
 from ..qt_helpers import say
 from .files_table import FilesTable, remark
@@ -67,6 +69,7 @@ class FilesPage(QWidget):
         paths = [(self.plan.source / row.file, "")]
         if row.state in (State.DONE, State.SKIPPED):
             paths.append((outputs_of(self.plan, row.file)[0], " result"))
+        opened: list[Layer] = []
         for path, what in paths:
             try:
                 layers = self._viewer.open(str(path), plugin=PLUGIN)
@@ -77,6 +80,9 @@ class FilesPage(QWidget):
                 if what:
                     layer.name = unique_name(self._viewer, f"{Path(row.file).name}{what}")
                 self._viewer.layers.selection.active = layer
+            opened += layers
+        if opened:
+            fit_to_view(self._viewer, opened)
 
     def _describe(self) -> None:
         """Say what there is to say about the chosen file: its column is narrow."""

@@ -140,7 +140,7 @@ class FilesTable(QTableView):
         header = self.horizontalHeader()
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
         header.setStretchLastSection(True)
-        for column, width in enumerate((126, 84, 56, 50, 48)):
+        for column, width in enumerate((190, 84, 56, 50, 48)):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
             header.resizeSection(column, width)
         self.show_scores(False)
@@ -152,6 +152,7 @@ class FilesTable(QTableView):
         """Show or hide the columns of scores."""
         for column in _SCORES:
             self.setColumnHidden(column, not shown)
+        self.horizontalHeader().resizeSection(0, 126 if shown else 190)
 
     def chosen(self) -> FileRecord | None:
         """Return the row that is chosen."""

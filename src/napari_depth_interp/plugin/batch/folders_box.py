@@ -24,10 +24,13 @@ from ..qt_helpers import growing_form, say
 
 RESUME, OVERWRITE, REFUSE = "resume", "overwrite", "refuse"
 _EXISTING = {
-    RESUME: "go on: skip complete ones",
-    OVERWRITE: "make all anew",
-    REFUSE: "do not touch them",
+    RESUME: "Go on: skip complete ones",
+    OVERWRITE: "Make all anew",
+    REFUSE: "Do not touch them",
 }
+
+
+NO_SOURCE = "choose the folder with the stacks"
 
 
 class FoldersBox(QGroupBox):
@@ -64,7 +67,7 @@ class FoldersBox(QGroupBox):
         self._spacing = QLineEdit()
         self._spacing.setPlaceholderText("as in each file")
         self._spacing.setToolTip(f"<qt>{describe('z_spacing')} It then holds for all files.</qt>")
-        self._info = QLabel("Choose a folder.")
+        self._info = QLabel(NO_SOURCE)
         self._info.setObjectName("summary")
         self._info.setWordWrap(True)
         self.setAcceptDrops(True)
@@ -91,7 +94,7 @@ class FoldersBox(QGroupBox):
         """
         source, target = self.source.text().strip(), self.target.text().strip()
         if not source:
-            raise RequestError("choose the folder with the stacks")
+            raise RequestError(NO_SOURCE)
         if not target:
             raise RequestError("choose a folder for the results")
         patterns = (word.strip() for word in self._patterns.text().split(";"))

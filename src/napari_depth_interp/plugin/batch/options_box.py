@@ -27,8 +27,8 @@ class OptionsBox(QGroupBox):
             "cores; 1: in napari itself.</qt>"
         )
         self._cancel = QComboBox()
-        self._cancel.addItem("drops the file in work", False)
-        self._cancel.addItem("finishes the file in work", True)
+        self._cancel.addItem("Drop the file in work", False)
+        self._cancel.addItem("Finish the file in work", True)
         self._cancel.setToolTip("What happens with files that are in work when you click Cancel.")
         self._uncertainty = QCheckBox("Also write the uncertainty")
         self._uncertainty.setToolTip(

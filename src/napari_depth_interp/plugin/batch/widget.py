@@ -202,7 +202,7 @@ class BatchFolder(SettingsWidget):
     def _cancelled(self, *_: Any) -> None:
         rows = self.files.table.files.rows
         done = sum(row.state in (State.DONE, State.SKIPPED) for row in rows)
-        self.bar.say(f"cancelled; {done} of {len(rows)} files are done, and 'go on' makes the others")
+        self.bar.say(f"cancelled; {done} of {len(rows)} files are done, and 'Go on' makes the others")
 
     def _finished(self, *_: Any) -> None:
         super()._finished()
@@ -244,8 +244,10 @@ class BatchFolder(SettingsWidget):
         self.compute.show_method(spec)
         self.target.show_method(spec)
         self.target.setVisible(not spec.enhances)
-        if not (self.folders.source.text().strip() and self.folders.target.text().strip()):
-            self.bar.set_ready(False, "choose two folders")
+        try:
+            self.folders.choice()
+        except DepthInterpError as error:
+            self.bar.set_ready(False, for_window(error))  # the box of the folders says it, too
             return
         try:
             self.plan()

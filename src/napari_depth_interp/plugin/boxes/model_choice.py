@@ -16,7 +16,7 @@ from ...system.amounts import size_in_words
 from ..qt_helpers import add_choice, let_shrink
 from .config_form import Editor
 
-_NONE = "none"
+_NONE = "None"
 
 
 class ModelListSignal(QObject):

@@ -146,7 +146,7 @@ class StackBox(QGroupBox):
         return self._known() | self._part.values(self.layer)
 
     def _known(self) -> dict[str, Any]:
-        n = self._count.value() if self._acquisition.currentText() == "projection" else 1
+        n = self._count.value() if self._acquisition.currentData() == "projection" else 1
         return {
             "z_spacing": self._spacing.text().strip() or None if self._depths is None else None,
             "depths": self._depths,
@@ -165,7 +165,7 @@ class StackBox(QGroupBox):
         acquisition = Acquisition.parse(settings.acquisition or "slice")
         if acquisition.is_projection:
             self._count.setValue(acquisition.n)
-        self._acquisition.setCurrentText("projection" if acquisition.is_projection else "slice")
+        self._acquisition.setCurrentIndex(int(acquisition.is_projection))
 
     def open_files(self, paths: Sequence[str | Path]) -> None:
         """Open files with this plugin's readers, whatever other plugins offer, and choose the first."""
@@ -228,7 +228,8 @@ class StackBox(QGroupBox):
         self._spacing.textChanged.connect(self._describe)
         form.addRow("Z spacing", self._spacing)
         self._acquisition = QComboBox()
-        self._acquisition.addItems(["slice", "projection"])
+        for kind in ("slice", "projection"):
+            self._acquisition.addItem(kind.capitalize(), kind)
         self._acquisition.setToolTip(f"<qt>{describe('acquisition')}</qt>")
         self._acquisition.setAccessibleName("Acquisition")
         self._count = QSpinBox()
@@ -241,7 +242,7 @@ class StackBox(QGroupBox):
         row = QHBoxLayout()
         row.addWidget(self._acquisition)
         row.addWidget(self._count)
-        self._acquisition.currentTextChanged.connect(self._describe)
+        self._acquisition.currentIndexChanged.connect(self._describe)
         self._count.valueChanged.connect(self._describe)
         self._unused = QWidget(self)  # holds what this dock does not ask for
         self._unused.hide()
@@ -355,7 +356,7 @@ class StackBox(QGroupBox):
         say(self._info, text, problem=True)
 
     def _describe(self, *_: Any) -> None:
-        self._count.setVisible(self._acquisition.currentText() == "projection")
+        self._count.setVisible(self._acquisition.currentData() == "projection")
         self._part.follow(self.layer, self._dataset)
         dataset = None
         try:

@@ -136,3 +136,9 @@ def title_of(name: str) -> str:
     """Return what a contender is called in lists of methods."""
     method, preset = registry.method_and_preset(name)
     return registry.get(method).title + (f", preset {preset}" if preset else "")
+
+
+def label(name: str) -> str:
+    """Return a contender's name for people: ``auto (fast)`` for ``auto:fast``."""
+    method, preset = registry.method_and_preset(name)
+    return f"{method} ({preset})" if preset else method

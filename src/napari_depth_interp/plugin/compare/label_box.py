@@ -78,7 +78,7 @@ class LabelMethodsBox(QGroupBox):
         chosen = self._images.currentData()
         self._images.blockSignals(True)
         self._images.clear()
-        self._images.addItem("none", None)
+        self._images.addItem("None", None)
         for layer in self._viewer.layers:
             if isinstance(layer, Image):
                 self._images.addItem(layer.name, layer.unique_id)

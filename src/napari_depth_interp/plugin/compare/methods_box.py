@@ -28,6 +28,7 @@ from ...run.settings import describe
 from ...system.amounts import size_in_words
 from ..boxes.method_choice import MethodChoice
 from ..qt_helpers import let_shrink, tab_after
+from .columns import label
 
 DEFAULT_METHODS = ("linear", "cubic", "flow", "auto:fast")
 _ADDED = "section_sr:fast"
@@ -220,9 +221,3 @@ class MethodsBox(QGroupBox):
 
     def _changed(self, *_: Any) -> None:
         self.changed.emit()
-
-
-def label(name: str) -> str:
-    """Return a contender's name for people: ``auto (fast)`` for ``auto:fast``."""
-    method, preset = registry.method_and_preset(name)
-    return f"{method} ({preset})" if preset else method

@@ -15,7 +15,7 @@ from ...evaluation.evaluate import MethodScores
 from ...metrics import metric_of
 from ..plots import Curve, Plot, SectionPlot, TimePlot, mean_along_z
 from .colours import colour_of
-from .methods_box import label
+from .columns import label
 from .profile import Pointer, profile_at
 from .results import Comparison, ResultLayers
 

@@ -12,7 +12,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from ..layers import placement
 from ..plots import Curve
 from .colours import colour_of
-from .methods_box import label
+from .columns import label
 from .results import Comparison, ResultLayers, each_volume
 from .task import Restored
 

@@ -18,8 +18,8 @@ from ..layers import REAL_KEY, to_layers
 from ..layers.appearance import appearance_of, error_appearance, error_limits, turn_like, unique_name
 from ..layers.command_input import CommandInput
 from ..layers.viewer_parts import set_visible
+from .columns import label
 from .command import command_of
-from .methods_box import label
 from .task import Question, Restored, Scored
 
 PARTS = ("truth", "restored", "absolute error", "uncertainty")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from functools import partial
 from typing import Any
 
@@ -23,7 +24,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...evaluation.evaluate import BASELINE, Scores
+from ...evaluation.evaluate import BASELINE, MethodScores, Scores
 from ...report.conclusions import conclusions, describe_range
 from ..boxes.plane_bar import PlaneBar
 from ..jobs.messages import name_fields
@@ -32,8 +33,8 @@ from ..layers.overlay import CanvasWords
 from ..layers.side_by_side import SideBySide
 from ..preferences import colour
 from ..qt_helpers import in_problem_colour, with_key
+from .columns import label
 from .exports import Exports
-from .methods_box import label
 from .plots_panel import PlotsPanel
 from .results import PARTS, Comparison, ResultLayers
 from .score_table import ScoreTable
@@ -151,6 +152,12 @@ class ScoresPanel(QWidget):
         current = self.table.scores.names()[row] if 0 <= row < self.table.scores.rowCount() else None
         return current if current in names else next(iter(names), None)
 
+    def _choose_one(self) -> None:
+        """Choose the row with the highest PSNR if none is chosen."""
+        if self._chosen() is None and self.comparison is not None and self.comparison.scored:
+            every = [each.scores for each in self.comparison.scored.values()]
+            self.table.choose_too(max(every, key=lambda each: _psnr(each)).method)
+
     def _show_chosen(self, *_: Any) -> None:
         name = self._chosen()
         if name is None or self.layers is None or self._another_view():
@@ -176,6 +183,7 @@ class ScoresPanel(QWidget):
     def _flicker_clicked(self, on: bool) -> None:
         self._stop_views(keep=self._flicker)
         if on:
+            self._choose_one()
             self._flicker_on()
         self._update()
 
@@ -191,6 +199,7 @@ class ScoresPanel(QWidget):
     def _blend_clicked(self, on: bool) -> None:
         self._stop_views(keep=self._blend)
         if on:
+            self._choose_one()
             self._blend_on()
             self._to_hidden()
         self._update()
@@ -256,9 +265,8 @@ class ScoresPanel(QWidget):
     def _update(self) -> None:
         self._section_changed()
         some = self.comparison is not None and bool(self.comparison.scored)
-        self._side.setEnabled(some)
-        for button in (self._flicker, self._blend):
-            button.setEnabled(some and self._chosen() is not None)
+        for button in (self._side, self._flicker, self._blend):
+            button.setEnabled(some)
         for widget in (self._mix_start, self._mix, self._mix_end):
             widget.setVisible(self._blend.isChecked())
         for button in self._steps:
@@ -321,9 +329,13 @@ class ScoresPanel(QWidget):
     def _build_views(self) -> QVBoxLayout:
         self._side, self._flicker = QPushButton("Side by side"), QPushButton("Flicker")
         self._blend = QPushButton("Blend")
-        self._blend.setToolTip("<qt>Truth, the chosen method and linear interpolation, faded by the slider below.</qt>")
+        self._blend.setToolTip(
+            "<qt>Truth, the chosen method (else the best) and linear interpolation, faded by the slider below.</qt>"
+        )
         self.side_by_side.explain(self._side, "Truth and the chosen methods (all, if none is chosen), each in a cell.")
-        self._flicker.setToolTip(with_key("Truth and the chosen method by turns: what differs, moves.", "flicker"))
+        self._flicker.setToolTip(
+            with_key("Truth and the chosen method (else the best) by turns: what differs, moves.", "flicker")
+        )
         row = QHBoxLayout()
         views = (self._side_by_side_clicked, self._flicker_clicked, self._blend_clicked)
         for button, slot in zip((self._side, self._flicker, self._blend), views, strict=True):
@@ -385,6 +397,11 @@ _PART_TIPS = {
     "absolute error": "The absolute difference to the truth, as a glow over the image; the same scale for all methods.",
     "uncertainty": "The error that the method itself expects, as a blue glow on the scale of the errors.",
 }
+
+
+def _psnr(scores: MethodScores) -> float:
+    psnr = scores.volume["psnr"]
+    return math.inf if psnr is None else psnr  # no error at all
 
 
 def _escaped(text: str) -> str:

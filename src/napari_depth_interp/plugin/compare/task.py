@@ -20,6 +20,21 @@ from ...run.result import Result
 from ...run.settings import Settings
 from ...stack import Dataset, without_voxels
 from ..jobs import import_torch
+from .columns import label
+
+
+def _in_words(report: Report, methods: Sequence[str]) -> Report:
+    """Return a report that names presets as people do: ``auto (fast)``, not ``auto:fast``."""
+    spelled = [name for name in methods if ":" in name]
+
+    def inner(progress: Progress) -> None:
+        message = progress.message
+        for name in spelled:
+            if message == name or message.startswith(f"{name}: "):
+                message = label(name) + message[len(name) :]
+        report(replace(progress, message=message))
+
+    return inner
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,7 +179,7 @@ def compare_task(question: Question, on_scored: Callable[[Scored], None], report
         reference=question.reference,
         data_range=question.data_range,
         lpips=question.lpips,
-        report=report,
+        report=_in_words(report, question.methods),
         on_result=keeper.keep,
         on_scores=lambda scores: on_scored(Scored(scores, keeper.take(scores.method))),
     )

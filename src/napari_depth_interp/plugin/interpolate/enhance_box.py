@@ -14,7 +14,7 @@ from ..boxes.config_form import ConfigForm
 from ..folding import Fold
 from ..qt_helpers import add_choice
 
-_NONE = "no: take the sections as they are"
+_NONE = "No: take the sections as they are"
 
 
 class EnhanceBox(QWidget):
@@ -74,7 +74,7 @@ class EnhanceBox(QWidget):
         """List the methods, which have to be loaded for that, once they are needed."""
         for spec in registry.specs() if self._methods.count() == 1 else []:
             if spec.enhances:
-                add_choice(self._methods, f"first {spec.title}", spec.name, spec.summary)
+                add_choice(self._methods, f"First {spec.title}", spec.name, spec.summary)
 
     def follow_preset(self, preset: Any) -> None:
         """Show the parameters of another preset, which belongs to the method that makes the sections."""

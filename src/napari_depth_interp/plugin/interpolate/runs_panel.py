@@ -242,8 +242,17 @@ class RunsPanel(QWidget):
         else:
             for layer in run.more.get(part, ()):
                 set_visible(layer, False)
+        if self.side_by_side.is_on:
+            self._show_cells()
         self._update_actions()
         self._section_changed()
+
+    def _show_cells(self) -> None:
+        """Show input, result and the parts in view in cells; channels share one unless there are parts."""
+        pair, run = self._pair(), self.chosen
+        more = [] if run is None else [each for layers in run.more.values() for each in self._in_viewer(layers)]
+        parts = [layer for layer in more if layer.visible]
+        self.side_by_side.show([*pair, *parts], 1 if parts else len(pair) // 2)
 
     def _update_actions(self) -> None:
         """Offer what the chosen run has."""
@@ -274,7 +283,7 @@ class RunsPanel(QWidget):
 
     def _side_toggled(self, on: bool) -> None:
         if on and self._pair():
-            self.side_by_side.show(self._pair(), len(self._pair()) // 2)
+            self._show_cells()
         else:
             self.side_by_side.stop()
         self._update_actions()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from ...progress import Progress
@@ -23,6 +23,28 @@ _PREVIEW_TIP = (
 )
 _CANCEL_TIP = "Stop. What was finished before stays."
 _SAVE_TIP = "Write the chosen run as TIFF, NIfTI or OME-Zarr, with its spacing, unit and history."
+
+
+class _TwoLines(QLabel):
+    """Words with room for two lines, so that what stands above does not move while work tells how far it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._measure = QLabel("x\nx", self)  # as high as two lines are in the style and font of the window
+        for label in (self, self._measure):
+            label.setWordWrap(True)
+            label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom)
+        self._measure.hide()
+
+    def heightForWidth(self, width: int) -> int:  # noqa: N802
+        return max(super().heightForWidth(width), self._room())
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        return super().sizeHint().expandedTo(QSize(0, self._room()))
+
+    def _room(self) -> int:
+        self._measure.ensurePolished()
+        return self._measure.heightForWidth(self.maximumWidth())
 
 
 class RunBar(QWidget):
@@ -87,9 +109,8 @@ class RunBar(QWidget):
         policy.setRetainSizeWhenHidden(True)  # so that nothing moves when work begins
         self._progress.setSizePolicy(policy)
         self._progress.hide()
-        self._message = QLabel()
+        self._message = _TwoLines()
         self._message.setObjectName("message")
-        self._message.setWordWrap(True)
         self._buttons = QHBoxLayout()
         self._buttons.addWidget(self._preview)
         self._buttons.addWidget(self._run, 1)

@@ -165,7 +165,7 @@ class LayersBox(QGroupBox):
         fitting = [] if layer is None else [each for each in self._viewer.layers if _fits(each, layer)]
         self._images.blockSignals(True)
         self._images.clear()
-        self._images.addItem("none", None)
+        self._images.addItem("None", None)
         for each in fitting:
             self._images.addItem(each.name, each.unique_id)
         likeliest = None if layer is None else _likeliest(fitting, layer)

@@ -20,7 +20,10 @@ def name_cells(layers: Sequence[Layer], width: float) -> None:
     """Let the cells of these layers say in what their names differ, within a width."""
     _teach_napari()
     for layer, words in zip(layers, distinct([layer.name for layer in layers]), strict=True):
-        _shown[_bare(layer)] = words, width - _MARGIN
+        bare, now = _bare(layer), (words, width - _MARGIN)
+        if _shown.get(bare) != now:
+            _shown[bare] = now
+            bare.events.name()  # its cell may be there, and wider or narrower than before
 
 
 def forget(layer: Layer) -> None:
