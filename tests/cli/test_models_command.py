@@ -88,9 +88,9 @@ def test_people_get_a_table_and_words(models_home, environment):
     assert "There are no models in" in depth_interp("models", environment=environment).stdout
     make_model(models_home / "first")
     table = depth_interp("models", environment=environment).stdout
-    assert table.splitlines()[1].split() == ["first", "msdsr", "psnr", "31", "0", "kB", "ready"]
+    assert table.splitlines()[1].split() == ["first", "msdsr", "PSNR", "31", "0", "kB", "ready"]
     shown = depth_interp("models", "show", "first", environment=environment).stdout
-    assert "scores:   psnr 31, 1.00 dB above linear on held-back data, at step 1" in shown
+    assert "scores:   PSNR 31, 1.00 dB above linear on held-back data, at step 1" in shown
 
 
 def test_a_model_is_trained_and_used_by_name(models_home, environment, tmp_path):

@@ -66,14 +66,14 @@ class TestListing:
         said = dict(model_card.describe(library.get("first")))
         assert said["method"] == "msdsr"
         assert said["data"] == "a.tif"
-        assert said["scores"] == "psnr 31, 1.00 dB above linear on held-back data, at step 1"
+        assert said["scores"] == "PSNR 31, 1.00 dB above linear on held-back data, at step 1"
         assert said["licence"] == "CC-BY-4.0"
         assert said["history"].startswith("3 steps of 5: stopped; loss 1 to 0.25")
-        assert model_card.score_of(library.get("first").about.record) == "psnr 31"
+        assert model_card.score_of(library.get("first").about.record) == "PSNR 31"
 
     def test_worse_than_linear_is_said_plainly(self):
         assert (
-            model_card.verdict({"step": 2, "psnr": 29.5, "psnr_linear": 30.0}) == "psnr 29.5, 0.50 dB worse than linear"
+            model_card.verdict({"step": 2, "psnr": 29.5, "psnr_linear": 30.0}) == "PSNR 29.5, 0.50 dB worse than linear"
         )
 
     def test_a_model_that_was_not_validated(self, models_home):

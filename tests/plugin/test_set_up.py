@@ -108,6 +108,18 @@ class TestStack:
         widget.run()
         assert "no image layer" in read(widget.bar, "message")
 
+    def test_what_a_dock_has_made_becomes_the_stack_only_by_choice(self, qtbot, viewer, widget, tmp_path):
+        opened(widget, tmp_path / "a.tif")
+        run(qtbot, widget, factor=2)
+        viewer.layers.remove("a")
+        assert find(widget.stack, "Layer").currentIndex() == -1
+        assert "choose a layer that a dock has made" in read(widget.stack, "summary")
+        assert not find(widget.bar, "run").isEnabled()
+        pick(widget.stack, "Layer", "a linear")
+        assert read(widget.bar, "run") == "Run on a linear"
+        run(qtbot, widget, factor=2)
+        assert "a linear linear" in viewer.layers
+
     def test_labels_are_refused_with_a_hint(self, viewer, widget):
         viewer.add_labels(np.zeros((4, 5, 6), int), name="seg")
         assert "Labels layer" in read(widget.stack, "summary")

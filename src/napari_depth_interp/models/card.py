@@ -9,6 +9,7 @@ from ..system.amounts import size_in_words
 from .folder import RECIPE
 from .library import Entry
 
+_ABBREVIATIONS = ("psnr", "ssim")
 _MANY = 8
 """Files of data beyond which only their number is said."""
 
@@ -20,12 +21,12 @@ def best_of(record: Mapping[str, Any]) -> Mapping[str, float] | None:
 
 
 def score_of(record: Mapping[str, Any]) -> str:
-    """Return the score that decided, such as ``psnr 31.2``, or a dash."""
+    """Return the score that decided, such as ``PSNR 31.2``, or a dash."""
     best = best_of(record)
     if best is None:
         return "-"
     name, value = next((name, value) for name, value in best.items() if name != "step")
-    return f"{name} {value:.4g}"
+    return f"{_named(name)} {value:.4g}"
 
 
 def verdict(scores: Mapping[str, float]) -> str:
@@ -34,15 +35,20 @@ def verdict(scores: Mapping[str, float]) -> str:
     if not names:
         return ""
     first = names[0]
-    words = [f"{first.replace('_', ' ')} {scores[first]:.4g}"]
+    words = [f"{_named(first)} {scores[first]:.4g}"]
     for name in names[1:]:
         if name.startswith(f"{first}_"):
             gain, other = scores[first] - scores[name], name.removeprefix(f"{first}_")
             better = "above" if gain >= 0 else "worse than"
             words.append(f"{abs(gain):.2f} {'dB ' if first == 'psnr' else ''}{better} {other}")
         else:
-            words.append(f"{name.replace('_', ' ')} {scores[name]:.4g}")
+            words.append(f"{_named(name)} {scores[name]:.4g}")
     return ", ".join(words)
+
+
+def _named(score: str) -> str:
+    first, *others = score.split("_")
+    return " ".join([first.upper() if first in _ABBREVIATIONS else first, *others])
 
 
 def describe(entry: Entry) -> list[tuple[str, str]]:

@@ -60,6 +60,7 @@ class Plot(QWidget):
         plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)  # as high as there is room
         for side in ("left", "bottom"):
             plot.getAxis(side).enableAutoSIPrefix(False)
+        plot.getPlotItem().layout.setContentsMargins(0, 0, 0, 5)  # pyqtgraph moves the lowest words so far down
         plot.showGrid(x=True, y=True, alpha=0.2)
         plot.setToolTip(self._tip)
         self._legend = plot.addLegend(offset=(5, 5), labelTextSize="8pt")

@@ -26,7 +26,7 @@ def test_models_are_listed_and_described(panel, models_home):
     assert row_texts(find(panel, "Models"), 0) == [
         "first",
         "msdsr",
-        "psnr 31",
+        "PSNR 31",
         "0 kB",
         "ready",
     ]

@@ -123,7 +123,7 @@ def test_stop_keeps_the_best_and_the_model_is_found_and_used(qtbot, viewer, open
     assert 0 < record["steps"] < record["planned_steps"] == LENGTH
     assert f"mine: trained for {record['steps']} steps of {LENGTH}" in read(widget.bar, "message")
     best = max(record["validation"], key=lambda look: look["psnr"])
-    assert f"psnr {best['psnr']:.4g}" in read(widget.bar, "message")
+    assert f"PSNR {best['psnr']:.4g}" in read(widget.bar, "message")
     assert widget.models.chosen.name == "mine"
     assert widget.model.name() == "msdsr 1"
     assert entries(choice, "Model") == ["None", "mine"]

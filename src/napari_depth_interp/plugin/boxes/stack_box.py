@@ -42,10 +42,8 @@ from .depths_table import DepthsTable
 from .opening import FILES, TIP, opened
 from .part_choice import PartChoice
 from .series_choice import SeriesChoice
-from .stack_words import describe_stack
+from .stack_words import FEW, describe_stack, invitation
 
-_INVITATION = "Open a stack, or drop one here."
-_FEW = "<br>one section can only be enhanced (method SRCNN); to make new ones two or more are needed"
 _MISSING = f"border: 2px solid {PROBLEM_COLOUR};"
 
 
@@ -184,6 +182,7 @@ class StackBox(QGroupBox):
         self._layers = QComboBox()
         self._layers.setToolTip("The image layer whose sections are the input.")
         self._layers.setAccessibleName("Layer")
+        self._layers.setPlaceholderText("no stack chosen")
         let_shrink(self._layers, 8)
         self._layers.currentIndexChanged.connect(self._layer_chosen)
         self._pin = QPushButton("Pin")
@@ -299,7 +298,9 @@ class StackBox(QGroupBox):
         self._layers.clear()
         for layer in self._viewer.layers:
             self._layers.addItem(layer.name, layer.unique_id)
-        self._layers.setCurrentIndex(max(0, self._layers.findData(chosen)))
+        recorded = next((i for i, layer in enumerate(self._viewer.layers) if REAL_KEY not in layer.metadata), -1)
+        place = self._layers.findData(chosen)
+        self._layers.setCurrentIndex(place if place >= 0 else recorded)  # what a dock has made is taken if chosen only
         self._layers.blockSignals(False)
         if self._layers.currentData() != chosen or chosen is None:
             self._layer_chosen()
@@ -364,12 +365,12 @@ class StackBox(QGroupBox):
         except DepthInterpError as error:
             missing = self._dataset is not None
             if self.layer is None:
-                say(self._info, _INVITATION)
+                say(self._info, invitation(self._layers.count() > 0))
             else:
                 self._show_problem(for_window(error))
         else:
             few = dataset.voxels.shape[2] < 2
-            say(self._info, describe_stack(dataset) + (_FEW if few else ""), problem=few)
+            say(self._info, describe_stack(dataset) + (FEW if few else ""), problem=few)
             missing = dataset.grid.depths is None and not self._place_only
             self._table.fill(dataset)
         if missing:
@@ -391,9 +392,8 @@ class StackBox(QGroupBox):
         self._describe()
 
     def _back_to_file(self, *_: Any) -> None:
-        self._depths = None
         self._spacing.clear()
-        self._describe()
+        self._forget_depths()
 
     def _forget_depths(self, *_: Any) -> None:
         self._depths = None

@@ -7,6 +7,14 @@ import numpy as np
 from ...errors import InputError
 from ...stack import Dataset
 
+FEW = "<br>one section can only be enhanced (method SRCNN); to make new ones two or more are needed"
+"""Of a stack of one section."""
+
+
+def invitation(some: bool) -> str:
+    """Return what can be done while no stack is chosen; ``some``: there are layers, made by docks."""
+    return f"Open a stack, {'drop one here, or choose a layer that a dock has made' if some else 'or drop one here'}."
+
 
 def describe_stack(dataset: Dataset) -> str:
     """Return in one or two lines what a stack is."""

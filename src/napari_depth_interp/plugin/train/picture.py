@@ -10,6 +10,7 @@ from napari.layers import Image
 from numpy.typing import NDArray
 
 from ...progress import TrainingPoint
+from ..layers import REAL_KEY
 from ..layers.appearance import unique_name
 from ..layers.overlay import CanvasWords
 
@@ -62,7 +63,11 @@ class Picture:
         limits = (float(low), float(high)) if high > low else None
         chosen = self._viewer.layers.selection.active
         layer = self._viewer.add_image(
-            image, name=unique_name(self._viewer, self._name), contrast_limits=limits, **self._place(image)
+            image,
+            name=unique_name(self._viewer, self._name),
+            contrast_limits=limits,
+            metadata={REAL_KEY: False},
+            **self._place(image),
         )
         if chosen is not None:
             self._viewer.layers.selection.active = chosen
