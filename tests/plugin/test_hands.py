@@ -184,9 +184,11 @@ class TestWheel:
 
 
 class TestRoom:
-    def test_each_dock_can_be_low(self, shown_viewer):
-        heights = {title: docked(shown_viewer, title).parent().minimumSizeHint().height() for title in TITLES}
-        assert max(heights.values()) <= 240, heights
+    def test_each_dock_can_be_low_and_narrow(self, shown_viewer):
+        shown_viewer.add_image(np.zeros((4, 9, 9)), name="a stack of which the name is long")
+        least = {title: docked(shown_viewer, title).parent().minimumSizeHint() for title in TITLES}
+        assert max(each.height() for each in least.values()) <= 240, least
+        assert max(each.width() for each in least.values()) <= 260, least
 
     def test_all_docks_fit_a_small_screen_as_tabs(self, qtbot, shown_viewer):
         window = window_of(shown_viewer)

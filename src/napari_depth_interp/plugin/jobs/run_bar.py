@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from ...progress import Progress
 from ...system.amounts import duration
@@ -15,6 +16,8 @@ from .time_left import TimeLeft
 _NAME_LENGTH = 22
 """Characters of the input's name on the button; the tool tip has it whole."""
 
+_FRAME = 16
+"""Pixels of a button beside its words."""
 _STEADY = "QPushButton:enabled { border: 1px solid transparent; }"
 """In napari's style only a button that cannot be pressed has a border: it would be larger and move the others."""
 _PREVIEW_TIP = (
@@ -45,6 +48,23 @@ class _TwoLines(QLabel):
     def _room(self) -> int:
         self._measure.ensurePolished()
         return self._measure.heightForWidth(self.maximumWidth())
+
+
+class _Shrinking(QPushButton):
+    """A button that leaves out the end of its words where there is no room, so that a dock can be narrow."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        first = self.fontMetrics().horizontalAdvance(self.text().split()[0])
+        return QSize(first + _FRAME, super().minimumSizeHint().height())
+
+    def initStyleOption(self, option: Any) -> None:  # noqa: N802
+        super().initStyleOption(option)
+        room, flag = max(self.width() - _FRAME, 0), Qt.TextFlag.TextShowMnemonic.value
+        option.text = self.fontMetrics().elidedText(option.text, Qt.TextElideMode.ElideRight, room, flag)
 
 
 class RunBar(QWidget):
@@ -93,7 +113,7 @@ class RunBar(QWidget):
         self._preview.setObjectName("preview")
         self._preview.setToolTip(with_key(preview_tip, "preview"))
         self._preview.setVisible(preview)
-        self._run = QPushButton("&Run")
+        self._run = _Shrinking("&Run")
         self._run.setObjectName("run")
         self._save = QPushButton("&Save result…")
         self._save.setObjectName("save result")
