@@ -136,6 +136,13 @@ class TestRun:
         assert [viewer.layers[name].blending for name in previews] == ["translucent_no_depth", "additive"]
         assert viewer.layers[0].visible
 
+    def test_a_part_covers_what_it_is_of_and_the_rectangle(self, qtbot, viewer, channels):
+        viewer.add_shapes([[0, 0], [0, 2], [2, 2], [2, 0]])
+        pick(channels.stack, "Part", "A drawn rectangle")
+        done = run(qtbot, channels, factor=2)
+        assert [layer.blending for layer in done.layers] == ["translucent_no_depth", "additive"]
+        assert viewer.layers[0].visible
+
     def test_shares_what_a_method_finds_out_if_told_to(self, qtbot, viewer, channels):
         alone = run(qtbot, channels, method="flow", factor=2)
         shared = run(qtbot, channels, method="flow", factor=2, share_fit="yes")

@@ -227,7 +227,7 @@ class DepthInterpolation(SettingsWidget):
         names = [name] if single else [" ".join([layer.name, *words]) for layer in given.layers]
         run = Run(name, outcome, names)
         run.remember_input(given.layers[0], alone=single)
-        add_result(self.viewer, run, given.layers, over=given.preview)
+        add_result(self.viewer, run, given.layers, over=given.preview or settings.crop is not None)
         if given.preview:
             self._preview_layers = run.layers
         notes = [name_fields(each) for each in outcome.result.warnings]
