@@ -70,7 +70,7 @@ def without_mnemonic(text):
 
 def heading(inside):
     """Return what the heading of a fold says."""
-    return inside.findChild(Fold).heading.text().lstrip("▸▾ ")
+    return inside.findChild(Fold).heading.text()
 
 
 def front_page(widget):

@@ -420,9 +420,9 @@ def test_headings_of_folds_say_what_is_set(viewer, tmp_path):
     find(widget.compute, "Device").setCurrentText("cpu")
     find(widget.compute, "Memory").setText("8GB")
     assert widget.settings().memory == "8GB"
-    headings = [each.text() for each in widget.findChildren(QPushButton) if each.text()[:1] in "▸▾"]
-    assert "▸  Spacing, depths, acquisition, part: z spacing 3um" in headings
-    assert "▸  Device, memory, range: cpu, 8GB" in headings
+    headings = [each.heading.text() for each in widget.findChildren(Fold)]
+    assert "Spacing, depths, acquisition, part: z spacing 3um" in headings
+    assert "Device, memory, range: cpu, 8GB" in headings
 
 
 def test_methods_are_loaded_when_the_list_is_looked_through(viewer):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from qtpy.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from .icons import set_icon
 from .qt_helpers import tab_after
 
 
@@ -86,5 +87,6 @@ class Fold(QWidget):
 
     def _show_heading(self) -> None:
         words = f"{self._title}: {self._set}" if self._set else self._title
-        self.heading.setText(f"{'▾' if self.is_open else '▸'}  {words}")
+        set_icon(self.heading, "down_arrow" if self.is_open else "right_arrow")
+        self.heading.setText(words)
         self.heading.setToolTip(words)

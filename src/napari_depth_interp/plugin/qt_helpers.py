@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHeaderView,
     QLabel,
+    QPushButton,
     QSizePolicy,
     QStyledItemDelegate,
     QTableWidget,
@@ -20,6 +21,7 @@ from qtpy.QtWidgets import (
 )
 
 from . import shortcuts
+from .icons import set_icon
 
 PROBLEM_COLOUR = "#e0803a"
 """Of words about what is wrong, or worse than linear interpolation; readable on dark and on light."""
@@ -54,6 +56,16 @@ def add_choice(box: QComboBox, text: str, data: Any, tip: str) -> None:
     """Add an entry with a tool tip of its own."""
     box.addItem(text, data)
     box.setItemData(box.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+
+
+def pin_button() -> QPushButton:
+    """Return the button that keeps a layer, with an open lock or a closed one."""
+    button = QPushButton("Pin")
+    button.setCheckable(True)
+    button.setToolTip("<qt>Keep this layer, whatever is selected in the list of layers.</qt>")
+    set_icon(button, "lock_open")
+    button.toggled.connect(lambda on: set_icon(button, "lock" if on else "lock_open"))
+    return button
 
 
 class GroupedChoice(QComboBox):

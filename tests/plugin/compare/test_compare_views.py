@@ -138,11 +138,11 @@ class TestHiddenSections:
         assert not overlay.visible
 
     def test_buttons_go_from_one_to_the_next(self, qtbot, viewer, widget, stack):
-        assert not find(widget.scores, "Hidden ▸").isEnabled()
+        assert not find(widget.scores, "Next hidden").isEnabled()
         compare(qtbot, widget)
         viewer.dims.set_point(0, 4.0)
         seen = []
-        for button in ("Hidden ▸", "Hidden ▸", "◂ Hidden", "◂ Hidden", "◂ Hidden"):
+        for button in ("Next hidden", "Next hidden", "Previous hidden", "Previous hidden", "Previous hidden"):
             press(widget.scores, button)
             seen.append(viewer.dims.point[0])
         assert seen == [6.0, 10.0, 6.0, 2.0, 2.0]

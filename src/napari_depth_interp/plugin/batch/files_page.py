@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidge
 from ...batch import FileRecord, Plan, State
 from ...batch.plan import outputs_of
 from ...errors import DepthInterpError
+from ..icons import set_icon
 from ..jobs.messages import for_window
 from ..layers.appearance import unique_name
 from ..layers.viewer_parts import fit_to_view
@@ -40,6 +41,7 @@ class FilesPage(QWidget):
         self._detail.setWordWrap(True)
         self._detail.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         open_button, copy = QPushButton("Open"), QPushButton("Copy as command")
+        set_icon(copy, "copy_to_clipboard")
         open_button.setToolTip("Open the chosen file and its result.")
         copy.setToolTip("<qt>Copy the command line that does the same.</qt>")
         open_button.clicked.connect(self._open_chosen)

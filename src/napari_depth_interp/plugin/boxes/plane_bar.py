@@ -8,6 +8,7 @@ from typing import Any
 import napari
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
+from ..icons import set_icon
 from ..layers.planes import SPACE, XY, XZ, YZ, Planes
 
 _TIPS = {
@@ -37,6 +38,8 @@ class PlaneBar(QWidget):
         for plane, tip in _TIPS.items():
             button = self._buttons[plane] = QPushButton(plane)
             button.setCheckable(True)
+            if plane == "3-D":
+                set_icon(button, "3D")
             button.setToolTip(f"<qt>{tip}</qt>")
             button.clicked.connect(partial(self._clicked, plane))
             row.addWidget(button, 1)

@@ -36,7 +36,7 @@ from ..jobs.messages import for_window
 from ..layers import REAL_KEY, adopt, adopt_labels, to_dataset
 from ..layers.channels import joined, name_of, same_file
 from ..layers.watch import LayerListWatch, PlaceWatch
-from ..qt_helpers import PROBLEM_COLOUR, growing_form, let_shrink, say
+from ..qt_helpers import PROBLEM_COLOUR, growing_form, let_shrink, pin_button, say
 from .channel_choice import ChannelChoice
 from .depths_table import DepthsTable
 from .opening import FILES, TIP, opened
@@ -183,11 +183,9 @@ class StackBox(QGroupBox):
         self._layers.setToolTip("The image layer whose sections are the input.")
         self._layers.setAccessibleName("Layer")
         self._layers.setPlaceholderText("no stack chosen")
-        let_shrink(self._layers, 8)
+        let_shrink(self._layers, 6)
         self._layers.currentIndexChanged.connect(self._layer_chosen)
-        self._pin = QPushButton("Pin")
-        self._pin.setCheckable(True)
-        self._pin.setToolTip("<qt>Keep this layer, whatever is selected in the list of layers.</qt>")
+        self._pin = pin_button()
         self._pin.toggled.connect(self._follow_selection)
         open_button = QPushButton("Open…")
         open_button.setToolTip(TIP)

@@ -27,6 +27,7 @@ from ...models.weights import BACKBONES
 from ...run.settings import describe
 from ...system.amounts import size_in_words
 from ..boxes.method_choice import MethodChoice
+from ..icons import set_icon
 from ..qt_helpers import let_shrink, tab_after
 from .columns import label
 
@@ -55,7 +56,7 @@ class MethodRow(QWidget):
         self._methods.setAccessibleName("Method")
         self._presets.setAccessibleName("Preset")
         self._remove = QToolButton()
-        self._remove.setText("\N{MULTIPLICATION SIGN}")
+        set_icon(self._remove, "delete")
         self._remove.setToolTip("Take this method off the list.")
         self._remove.setAccessibleName("Remove")
         self._remove.clicked.connect(lambda *_: self.removed.emit(self))

@@ -27,6 +27,7 @@ from qtpy.QtWidgets import (
 from ...evaluation.evaluate import BASELINE, MethodScores, Scores
 from ...report.conclusions import conclusions, describe_range
 from ..boxes.plane_bar import PlaneBar
+from ..icons import set_icon
 from ..jobs.messages import name_fields
 from ..layers import hidden
 from ..layers.overlay import CanvasWords
@@ -329,6 +330,7 @@ class ScoresPanel(QWidget):
     def _build_views(self) -> QVBoxLayout:
         self._side, self._flicker = QPushButton("Side by side"), QPushButton("Flicker")
         self._blend = QPushButton("Blend")
+        set_icon(self._side, "canvas-grid-view")
         self._blend.setToolTip(
             "<qt>Truth, the chosen method (else the best) and linear interpolation, faded by the slider below.</qt>"
         )
@@ -362,8 +364,11 @@ class ScoresPanel(QWidget):
         self._mix.valueChanged.connect(self._blend_on)
         row = QHBoxLayout()
         self._steps = []
-        for text, direction, does in (("◂ Hidden", -1, "previous_hidden"), ("Hidden ▸", 1, "next_hidden")):
+        for text, direction, does in (("Previous hidden", -1, "previous_hidden"), ("Next hidden", 1, "next_hidden")):
             button = QPushButton(text)
+            set_icon(button, "left_arrow" if direction < 0 else "right_arrow")
+            if direction > 0:
+                button.setLayoutDirection(Qt.LayoutDirection.RightToLeft)  # the arrow stands on the side it points to
             which = "before" if direction < 0 else "after"
             button.setToolTip(with_key(f"Show the hidden section {which} the one in view.", does))
             button.clicked.connect(partial(self._step_clicked, direction))
@@ -383,6 +388,7 @@ class ScoresPanel(QWidget):
         self.exports.fill(menu)
         self._export.setMenu(menu)
         self._copy = QPushButton("Copy as command")
+        set_icon(self._copy, "copy_to_clipboard")
         self._copy.setToolTip("<qt>Copy the command line that repeats this comparison.</qt>")
         self._copy.clicked.connect(self.copy_command)
         row = QHBoxLayout()

@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 
 from ...report import BASELINE, describe_finding, describe_range, describe_uncertainty, verdicts
 from ..boxes.plane_bar import PlaneBar
+from ..icons import set_icon
 from ..layers import hidden
 from ..layers.overlay import CanvasWords
 from ..layers.side_by_side import SideBySide
@@ -109,6 +110,7 @@ class RunsPanel(QWidget):
         self._planes = PlaneBar(self._viewer)
         self._side = QPushButton("Beside input")
         self._side.setCheckable(True)
+        set_icon(self._side, "canvas-grid-view")
         self._side.setEnabled(False)
         tip = "Input and result, each in a cell; they are zoomed, moved and turned together."
         self.side_by_side.explain(self._side, tip)
@@ -122,6 +124,8 @@ class RunsPanel(QWidget):
     def _build_actions(self) -> QHBoxLayout:
         self._copy, self._remove = QPushButton("Copy as command"), QPushButton("Remove run")
         self._undo = QPushButton("Undo remove")
+        set_icon(self._copy, "copy_to_clipboard")
+        set_icon(self._remove, "delete")
         self._copy.setToolTip("<qt>Copy the command line that repeats the chosen run exactly.</qt>")
         self._remove.setToolTip("<qt>Take the chosen run and all its layers away.</qt>")
         self._undo.setToolTip("<qt>Bring back the run that was removed last.</qt>")

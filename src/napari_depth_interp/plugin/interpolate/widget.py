@@ -69,7 +69,7 @@ class DepthInterpolation(SettingsWidget):
     napari_viewer : napari.Viewer
     """
 
-    wide = 410
+    wide = 420
     subcommand = "run"
     not_used = ("channel", "axis")
     advice = "use a smaller factor, one channel, or a crop of the stack"

@@ -10,14 +10,15 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSize
 
 from ...progress import Progress
 from ...system.amounts import duration
+from ..icons import set_icon
 from ..qt_helpers import say, with_key
 from .time_left import TimeLeft
 
 _NAME_LENGTH = 22
 """Characters of the input's name on the button; the tool tip has it whole."""
 
-_FRAME = 16
-"""Pixels of a button beside its words."""
+_FRAME = 22
+"""Pixels of a button beside its words and icon."""
 _STEADY = "QPushButton:enabled { border: 1px solid transparent; }"
 """In napari's style only a button that cannot be pressed has a border: it would be larger and move the others."""
 _PREVIEW_TIP = (
@@ -59,11 +60,11 @@ class _Shrinking(QPushButton):
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         first = self.fontMetrics().horizontalAdvance(self.text().split()[0])
-        return QSize(first + _FRAME, super().minimumSizeHint().height())
+        return QSize(first + self.iconSize().width() + _FRAME, super().minimumSizeHint().height())
 
     def initStyleOption(self, option: Any) -> None:  # noqa: N802
         super().initStyleOption(option)
-        room, flag = max(self.width() - _FRAME, 0), Qt.TextFlag.TextShowMnemonic.value
+        room, flag = max(self.width() - _FRAME - option.iconSize.width(), 0), Qt.TextFlag.TextShowMnemonic.value
         option.text = self.fontMetrics().elidedText(option.text, Qt.TextElideMode.ElideRight, room, flag)
 
 
@@ -111,6 +112,7 @@ class RunBar(QWidget):
         self._time = TimeLeft(time.monotonic())
         self._preview = QPushButton("Pr&eview")
         self._preview.setObjectName("preview")
+        set_icon(self._preview, "visibility")
         self._preview.setToolTip(with_key(preview_tip, "preview"))
         self._preview.setVisible(preview)
         self._run = _Shrinking("&Run")
@@ -219,6 +221,7 @@ class RunBar(QWidget):
             self.run_clicked.emit()
 
     def _update(self) -> None:
+        set_icon(self._run, "playback-stop" if self._running else "right_arrow")
         self._run.setText("Cancelling…" if self._cancelling else "Cancel" if self._running else self._invitation())
         self._run.setEnabled((self._running or self._ready) and not self._cancelling)
         self._preview.setEnabled(self._ready and not self._running)

@@ -20,7 +20,7 @@ from ..jobs.messages import for_window
 from ..layers import REAL_KEY
 from ..layers.label_layers import to_label_layers
 from ..layers.watch import LayerListWatch
-from ..qt_helpers import growing_form, let_shrink, say
+from ..qt_helpers import growing_form, let_shrink, pin_button, say
 
 PREVIEW_KEY = "depth_interp_preview"
 """True in the metadata of a layer that is looked at and not worked on."""
@@ -64,9 +64,7 @@ class LayersBox(QGroupBox):
             "<qt>The image that the labels were drawn on, with as many sections, rows and columns: some methods look "
             "at it. The one that fits is proposed.</qt>"
         )
-        self._pin = QPushButton("Pin")
-        self._pin.setCheckable(True)
-        self._pin.setToolTip("<qt>Keep this layer, whatever is selected in the list of layers.</qt>")
+        self._pin = pin_button()
         self._open = QPushButton("Open…")
         self._open.setToolTip("<qt>Open a TIFF or NIfTI file as labels. Files may be dropped on this dock, too.</qt>")
         self._info = QLabel()

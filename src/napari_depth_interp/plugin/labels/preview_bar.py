@@ -5,6 +5,8 @@ from __future__ import annotations
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
+from ..icons import set_icon
+
 
 class PreviewBar(QWidget):
     """Shown while there is a preview."""
@@ -15,6 +17,8 @@ class PreviewBar(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         accept, remove = QPushButton("&Accept preview"), QPushButton("Remove preview")
+        set_icon(accept, "check")
+        set_icon(remove, "delete")
         accept.setToolTip("<qt>Write the preview into the labels, as one undo step.</qt>")
         remove.setToolTip("<qt>Take the preview away; the labels stay as they are.</qt>")
         self._words = QLabel()

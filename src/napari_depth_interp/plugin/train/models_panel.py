@@ -28,6 +28,7 @@ from ...models import library
 from ...models import names as model_names
 from ...system.amounts import size_in_words
 from ..boxes.model_choice import model_list
+from ..icons import set_icon
 from ..jobs.messages import for_window
 from ..qt_helpers import list_of_rows, take_room
 
@@ -233,6 +234,8 @@ class ModelsPanel(QWidget):
             button = QPushButton(text)
             button.setToolTip(f"<qt>{tip}</qt>")
             button.clicked.connect(slot)
+            if name == "_remove":
+                set_icon(button, "delete")
             setattr(self, name, button)
             grid.addWidget(button, number // 3, number % 3)
         return grid
