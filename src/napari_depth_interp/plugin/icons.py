@@ -1,72 +1,56 @@
-"""Icons of napari's own set, in the colour of the words beside them whatever the theme."""
+"""Icons of napari's own set, in the colour of the words of its theme."""
 
 from __future__ import annotations
 
-from functools import cache
-
+import napari
 from napari.resources import get_colorized_svg, get_icon_path
-from qtpy.QtCore import QByteArray, QEvent, QObject, QRectF, QSize, Qt
-from qtpy.QtGui import QIcon, QPainter, QPalette, QPixmap
+from napari.settings import get_settings
+from napari.utils.theme import get_theme
+from qtpy.QtCore import QByteArray, QRectF, QSize, Qt
+from qtpy.QtGui import QIcon, QPainter, QPixmap
 from qtpy.QtSvg import QSvgRenderer
-from qtpy.QtWidgets import QAbstractButton
+from qtpy.QtWidgets import QAbstractButton, QWidget
 
 _SIDE, _WIDE = 12, 16
 """Pixels of an icon beside words, and of the room that it has in their line."""
 _FINER = 3
 """Pixels that are drawn for each of them, for screens with more."""
+_FAINT = 0.4
+"""How much is left of an icon whose button cannot be pressed, as of its words."""
 _NAME = "napari_icon"
-_RECOLOURED = (QEvent.Type.Polish, QEvent.Type.StyleChange, QEvent.Type.PaletteChange)
 
 
 def set_icon(button: QAbstractButton, name: str) -> None:
-    """Give a button an icon of napari, by the name of its file; it is drawn anew when the theme changes."""
-    if button.property(_NAME) is None:
-        button.setIconSize(QSize(_WIDE, _SIDE))
-        button.installEventFilter(_follower())
+    """Give a button an icon of napari, by the name of its file."""
+    if button.property(_NAME) == name:
+        return
     button.setProperty(_NAME, name)
-    _draw(button)
+    button.setIconSize(QSize(_WIDE, _SIDE))
+    viewer = napari.current_viewer()
+    _draw(button, get_settings().appearance.theme if viewer is None else viewer.theme)
 
 
-def _draw(button: QAbstractButton) -> None:
-    icon = _icon(button.property(_NAME), *(_colour(button, group) for group in _GROUPS))
-    if button.icon().cacheKey() != icon.cacheKey():
-        button.setIcon(icon)
+def follow_theme(widget: QWidget, theme: str) -> None:
+    """Draw all icons in a widget in the colour of a theme."""
+    for button in widget.findChildren(QAbstractButton):
+        if button.property(_NAME):
+            _draw(button, theme)
 
 
-_GROUPS = (QPalette.ColorGroup.Active, QPalette.ColorGroup.Disabled)
-
-
-def _colour(button: QAbstractButton, group: QPalette.ColorGroup) -> str:
-    return str(button.palette().color(group, QPalette.ColorRole.ButtonText).name())
-
-
-@cache
-def _icon(name: str, colour: str, disabled: str) -> QIcon:
+def _draw(button: QAbstractButton, theme: str) -> None:
+    words = str(get_theme(theme).text.as_hex())
     icon = QIcon()
-    for each, mode in ((colour, QIcon.Mode.Normal), (disabled, QIcon.Mode.Disabled)):
-        icon.addPixmap(_pixmap(name, each), mode)
-    return icon
+    icon.addPixmap(_pixmap(button.property(_NAME), words, 1.0), QIcon.Mode.Normal)
+    icon.addPixmap(_pixmap(button.property(_NAME), words, _FAINT), QIcon.Mode.Disabled)
+    button.setIcon(icon)
 
 
-def _pixmap(name: str, colour: str) -> QPixmap:
+def _pixmap(name: str, colour: str, opacity: float) -> QPixmap:
     pixmap = QPixmap(_WIDE * _FINER, _SIDE * _FINER)
     pixmap.fill(Qt.GlobalColor.transparent)
     where = QRectF((_WIDE - _SIDE) / 2 * _FINER, 0, _SIDE * _FINER, _SIDE * _FINER)
     painter = QPainter(pixmap)
+    painter.setOpacity(opacity)
     QSvgRenderer(QByteArray(get_colorized_svg(get_icon_path(name), color=colour).encode())).render(painter, where)
     painter.end()
     return pixmap
-
-
-class _Follower(QObject):
-    """Draws icons anew when the style has given their button other colours."""
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
-        if event is not None and event.type() in _RECOLOURED and isinstance(watched, QAbstractButton):
-            _draw(watched)
-        return False
-
-
-@cache
-def _follower() -> _Follower:
-    return _Follower()

@@ -69,7 +69,7 @@ class DepthInterpolation(SettingsWidget):
     napari_viewer : napari.Viewer
     """
 
-    wide = 420
+    wide = 425
     subcommand = "run"
     not_used = ("channel", "axis")
     advice = "use a smaller factor, one channel, or a crop of the stack"

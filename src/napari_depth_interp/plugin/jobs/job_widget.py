@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
+import napari
 from napari.utils.notifications import notification_manager, show_warning
 from qtpy.compat import isalive
 from qtpy.QtCore import QEvent, QSize, QTimer
@@ -13,7 +14,7 @@ from qtpy.QtWidgets import QDockWidget, QMainWindow, QScrollArea, QTabWidget, QV
 
 from ...errors import DepthInterpError
 from ...progress import Report
-from .. import drawing, plots, shortcuts
+from .. import drawing, icons, plots, shortcuts
 from ..wheel import WheelGuard
 from . import Job, make_job
 from .messages import for_crash, for_window
@@ -35,6 +36,7 @@ class JobWidget(QWidget):
     """Errors whose message says all."""
     wide: ClassVar[int] = 430
     """Pixels; the larger part of a 1280 x 800 window is for the canvas."""
+    viewer: napari.Viewer
     bar: RunBar
     tabs: QTabWidget
     draws: ClassVar[bool] = True
@@ -128,6 +130,8 @@ class JobWidget(QWidget):
     def changeEvent(self, event: Any) -> None:  # noqa: N802
         """Join the other docks when napari has made one; stop when it has closed it and keeps it in memory."""
         super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange:
+            icons.follow_theme(self, self.viewer.theme)
         if event.type() != QEvent.Type.ParentChange:
             return
         if self.parent() is None:
