@@ -100,7 +100,7 @@ class Suspicion:
         return f"{which} suspected among {self.examination.count}"
 
     def summary(self, request: RepairRequest | None, chosen: Mapping[str, int]) -> str:
-        """Return what would be done with the sections that are listed; ``chosen`` says how often each choice is made."""
+        """Return what would be done with the sections that are listed; ``chosen`` counts each choice."""
         if not self.strips:
             return "Press Find damaged sections, or add the section in view."
         if request is None and any(chosen.values()):
