@@ -75,6 +75,14 @@ class TestEveryKind:
         stack[16] = stack[17] = 0
         assert kinds_of(stack) == {10: "blur", 11: "blur", 16: "missing", 17: "missing"}
 
+    @pytest.mark.parametrize("count", [2, 3, 4, 7])
+    def test_many_missing_or_equal_in_a_row(self, count):
+        dark = np.random.default_rng(0).normal(20, 5, (count, 72, 72)).clip(0)
+        for kind, lost in {"missing": np.zeros((count, 72, 72)), "missing ": dark, "duplicate": None}.items():
+            stack = tissue(30)
+            stack[10 : 10 + count] = stack[9] if lost is None else lost  # the camera had stopped: 9 was recorded
+            assert kinds_of(stack) == dict.fromkeys(range(10, 10 + count), kind.strip())
+
     def test_first_and_last_section(self):
         stack = tissue()
         stack[0] = 0
@@ -126,6 +134,10 @@ class TestNoDamage:
         examination = found_in(np.repeat(tissue(12), 2, axis=0))
         assert [each for each in examination.found if each.kind == "duplicate"] == []
         assert "repeated" in " ".join(examination.notes)
+
+    def test_between_two_objects(self):
+        stack = tissue(30).astype(float) * np.clip(np.abs(np.arange(30) - 15) / 10, 0.02, 1)[:, None, None]
+        assert kinds_of(stack.astype("uint16")) == {}
 
 
 class TestHostile:

@@ -139,14 +139,17 @@ class _Judged:
 
     def _again(self, k: int, damaged: Collection[int]) -> tuple[str | None, Survey]:
         others = [each for each in damaged if each != k and abs(each - k) <= NEAR]
+        if self.survey.void[k]:  # the nearest sections that hold something have told, however far away
+            return self._kind(self.survey, k, k), self.survey
         if not others:
             return self._exactly(k, others, self._kind(self.survey, k, k), self.survey)
         found = measured_again(self.views, self.survey, k, others)
         if any(abs(each - k) == 1 for each in others):  # what lies further away differs more
             for name in _OVER:
                 found.scores[name] /= _FURTHER
-        if found.is_end[0] and not self.survey.is_end[k]:
-            return None, self.survey  # too little is left around it to tell
+        if found.is_end[0] and not self.survey.is_end[k]:  # too little is left around it to tell anything but copies
+            is_copy = self.survey.scores["duplicate"][k] >= self.limits["duplicate"][k]
+            return "duplicate" if is_copy else None, self.survey
         return self._exactly(k, others, self._kind(found, k, 0), found)
 
     def _exactly(self, k: int, damaged: Collection[int], kind: str | None, found: Survey) -> tuple[str | None, Survey]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ FAINT = 0.15
 """Sections with a smaller share of the stack's contrast hold too little to judge their neighbours by."""
 _STRONG = 0.3
 """The same for a constant section between them: without content on both sides it may well be empty."""
+_VOID = 0.05
+"""Sections with a smaller share of it hold noise only."""
 _ABRUPT = 0.8
 """Contrast of the section beside a constant end over that of the next one, from which no object fades out."""
 _WINDOW = 5
@@ -40,6 +43,9 @@ class Survey:
     is_end : (Z,) bool array
         Judged from one side only.
     flat : (Z,) bool array
+    void : (Z,) bool array
+        Constant, or one of several sections in a row that hold noise only; the whole stack tells whether they lack
+        anything.
     contrast : (Z,) float array
     typical : float
         Contrast of a section with content.
@@ -50,6 +56,7 @@ class Survey:
     beside: Scores
     is_end: NDArray[np.bool_]
     flat: NDArray[np.bool_]
+    void: NDArray[np.bool_]
     contrast: NDArray[np.float64]
     typical: float = 0.0
     notes: list[str] = field(default_factory=list)
@@ -58,7 +65,8 @@ class Survey:
 def survey(views: Views, report: Report) -> Survey:
     """Measure all sections of a stack, reading each of them once."""
     count = len(views)
-    found = Survey(_empty(count), _empty(count), np.zeros(count, bool), np.zeros(count, bool), np.zeros(count))
+    none = (np.zeros(count, bool) for _ in range(3))
+    found = Survey(_empty(count), _empty(count), *none, np.zeros(count))
     sections = Sections(views)
     nearby = np.zeros(count)  # contrast of the neighbours
     copies = _Copies(count)
@@ -75,6 +83,7 @@ def survey(views: Views, report: Report) -> Survey:
     _relate(found, nearby)
     copies.judge(found)
     _judge_flat(found)
+    _judge_void(found)
     return found
 
 
@@ -101,11 +110,11 @@ def _measured(sections: Sections, k: int) -> tuple[float, bool, Mapping[str, flo
 def measured_again(views: Views, found: Survey, k: int, damaged: Collection[int]) -> Survey:
     """Return the survey of one section, without those that are damaged beside it, as a survey of its own."""
     near, is_end, scores = _measured(Sections(views, damaged), k)
-    own = Survey(_empty(1), _empty(1), np.array([is_end]), found.flat[[k]], found.contrast[[k]], found.typical)
+    told = found.flat[[k]], found.void[[k]], found.contrast[[k]]
+    own = Survey(_empty(1), _empty(1), np.array([is_end]), *told, found.typical)
     _put(own.scores, 0, scores)
     _relate(own, np.array([near]))
-    for name in ("duplicate", *(("missing",) if found.flat[k] else ())):
-        own.scores[name][0] = found.scores[name][k]
+    own.scores["duplicate"][0] = found.scores["duplicate"][k]
     return own
 
 
@@ -140,6 +149,20 @@ def _judge_flat(found: Survey) -> None:
             found.scores["missing"][k] = float(abrupt)
 
 
+def _judge_void(found: Survey) -> None:
+    """Say that several sections in a row are missing that hold noise only, between sections that hold much.
+
+    A single one is told by its neighbours, which are void here.
+    """
+    found.void |= found.flat
+    content = np.flatnonzero(~found.flat & (found.contrast > _VOID * found.typical))
+    for below, above in pairwise(map(int, content)):
+        strong = min(found.contrast[below], found.contrast[above]) > _STRONG * found.typical
+        if above - below > 2 and strong:
+            found.scores["missing"][below + 1 : above] = 1.0
+            found.void[below + 1 : above] = True
+
+
 class _Copies:
     """Differences of neighbouring sections, and which of two equal ones is the copy."""
 
@@ -169,11 +192,17 @@ class _Copies:
             return
         for i in map(int, np.flatnonzero(np.isfinite(difference))):
             around = np.delete(difference[max(0, i - _WINDOW) : i + _WINDOW + 1], min(i, _WINDOW))
-            usual = np.nanmedian(around) if np.isfinite(around).any() else np.nan
-            if not usual > 0 or min(found.contrast[i : i + 2]) < FAINT * found.typical:
+            moving = around[around > 1e-3 * known.max()]  # copies do not say what change is usual
+            usual = np.median(moving) if moving.size else np.median(known[known > 1e-3 * known.max()])
+            if min(found.contrast[i : i + 2]) < FAINT * found.typical:
                 continue
-            k = i + 1 if self.second_is_copy[i] else i
+            k = i + 1 if self.second_is_copy[i] or self._is_frozen(i) else i
             found.scores["duplicate"][k] = max(found.scores["duplicate"][k], 1 - difference[i] / usual)
+
+    def _is_frozen(self, i: int) -> bool:
+        """Whether more than two sections are equal there: then the first is the one that was recorded."""
+        beside = self.difference[max(0, i - 1) : i + 2]
+        return bool((beside[np.isfinite(beside)] == 0).sum() > 1)
 
 
 def _second_is_copy(sections: Sections, k: int) -> bool:
