@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import shift
 
 from damaged_stacks import asked, damaged, rms, tissue
 from napari_depth_interp import io
@@ -53,6 +54,22 @@ def test_a_method_that_is_worse_than_linear_gives_way_to_it():
     result = repaired(stack, method="nearest")
     assert rms(result[5], sound[5]) <= 1.012 * rms(plain_of(sound, 5), sound[5])
     assert any("nearest" in warning and "linear interpolation" in warning for warning in result.warnings)
+
+
+@pytest.mark.parametrize(("unevenness", "exact"), [(0.0, True), (0.5, False)])
+def test_how_exactly_the_place_of_a_shifted_section_can_be_told(unevenness, exact):
+    random = np.random.default_rng(1)
+    uneven = [shift(each.astype(float), random.normal(0, unevenness, 2), order=1, mode="nearest") for each in SOUND]
+    stack = np.array(uneven).astype("uint16")
+    moved = stack.copy()
+    moved[12] = shift(stack[12].astype(float), (6, -7), order=1, mode="nearest")
+    result = repaired(moved)
+    [entry] = result.sections
+    assert (entry["index"], entry["kind"]) == (12, "shift")
+    assert (entry["expected_shift_error"] <= 0.3) is exact
+    assert ("its place can be told to" in entry["reason"]) is not exact
+    assert (entry["action"] == "correct") is exact
+    assert rms(result[12], stack[12]) <= 1.01 * rms(plain_of(stack, 12), stack[12])
 
 
 def test_a_lost_section_is_made_from_a_corrected_one_beside_it():

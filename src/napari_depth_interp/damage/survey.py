@@ -65,8 +65,8 @@ class Survey:
 def survey(views: Views, report: Report) -> Survey:
     """Measure all sections of a stack, reading each of them once."""
     count = len(views)
-    none = (np.zeros(count, bool) for _ in range(3))
-    found = Survey(_empty(count), _empty(count), *none, np.zeros(count))
+    is_end, flat, void = np.zeros((3, count), bool)
+    found = Survey(_empty(count), _empty(count), is_end, flat, void, np.zeros(count))
     sections = Sections(views)
     nearby = np.zeros(count)  # contrast of the neighbours
     copies = _Copies(count)
@@ -110,8 +110,8 @@ def _measured(sections: Sections, k: int) -> tuple[float, bool, Mapping[str, flo
 def measured_again(views: Views, found: Survey, k: int, damaged: Collection[int]) -> Survey:
     """Return the survey of one section, without those that are damaged beside it, as a survey of its own."""
     near, is_end, scores = _measured(Sections(views, damaged), k)
-    told = found.flat[[k]], found.void[[k]], found.contrast[[k]]
-    own = Survey(_empty(1), _empty(1), np.array([is_end]), *told, found.typical)
+    flat, void, contrast = found.flat[[k]], found.void[[k]], found.contrast[[k]]
+    own = Survey(_empty(1), _empty(1), np.array([is_end]), flat, void, contrast, found.typical)
     _put(own.scores, 0, scores)
     _relate(own, np.array([near]))
     own.scores["duplicate"][0] = found.scores["duplicate"][k]
