@@ -55,6 +55,17 @@ class TestEveryKind:
         assert (damage.index, damage.kind) == (9, "shift")
         assert damage.score == pytest.approx(np.hypot(2, 1), abs=0.2)
 
+    @pytest.mark.parametrize(("step", "by"), [(2, (2, -2)), (3, (2, -2)), (3, (0, 4))])
+    def test_a_shift_where_what_moves_changes_too(self, step, by):
+        wide = tissue(24, 180)
+        stack = np.stack([wide[k, 40:112, step * k : step * k + 72] for k in range(24)])
+        assert kinds_of(stack) == {}
+        rows, columns = 40 - by[0], 12 * step - by[1]
+        stack[12] = wide[12, rows : rows + 72, columns : columns + 72]
+        (damage,) = found_in(stack).found
+        assert (damage.index, damage.kind) == (12, "shift")
+        assert damage.score == pytest.approx(np.hypot(*by), abs=0.3)
+
     def test_a_shift_beside_an_edge_that_came_in(self):
         stack = np.full((24, 72, 72), 100, "uint8") + np.random.default_rng(0).integers(0, 3, (24, 72, 72), "uint8")
         stack[:, 20:26, 30:36] += 50
@@ -67,6 +78,17 @@ class TestEveryKind:
         rows, columns = np.mgrid[:72, :72]
         stack[9][np.abs(rows - 36 - 0.6 * (columns - 36)) < 1.6] = 0
         assert kinds_of(stack) == {9: "partial"}
+
+    def test_a_tear_through_dark_places(self):
+        stack = tissue()
+        rows, columns = np.mgrid[:72, :72]
+        tear = np.abs(rows - 36 - 0.6 * (columns - 36)) < 2.5
+        stack[9][np.hypot(rows - 24, columns - 30) < 7] //= 4  # dark on this section only, and not of one value
+        stack[9][tear] = 0
+        (damage,) = found_in(stack).found
+        assert (damage.index, damage.kind) == (9, "partial")
+        assert damage.part[tear].all()
+        assert damage.part.mean() < 1.7 * tear.mean()
 
     def test_two_damaged_neighbours(self):
         stack = tissue()

@@ -16,7 +16,7 @@ from ..stack.colours import luminance
 from .evidence import evidence
 from .examination import Examination
 from .kinds import KINDS, Damage
-from .measures import FAR as NEAR
+from .neighbours import FAR as NEAR
 from .settings import RepairSettings
 from .survey import Survey, measured_again, shift_again, survey
 from .views import Views

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from ..progress import Progress, Report
 from .kinds import KINDS
-from .measures import Between, Sections, all_of, shifted
+from .measures import all_of
+from .neighbours import Between, Sections
+from .shifts import shifted
 from .views import Views
 
 FAINT = 0.15
