@@ -79,6 +79,19 @@ class TestEveryKind:
         stack[9][np.abs(rows - 36 - 0.6 * (columns - 36)) < 1.6] = 0
         assert kinds_of(stack) == {9: "partial"}
 
+    def test_half_a_section_black_where_there_is_little_to_see(self):
+        noise = gaussian_filter(np.random.default_rng(0).normal(size=(16, 60, 60)), (0.6, 2, 2))
+        stack = (150 + 2 * noise / noise.std()).round().astype("uint8")
+        assert kinds_of(stack) == {}
+        stack[9, :28] = 4
+        assert kinds_of(stack) == {9: "partial"}
+
+    def test_a_section_whose_background_is_too_bright(self):
+        stack = np.clip((tissue(16, 60) - 1200.0) / 12, 0, 255).astype("uint8")
+        stack[:, :, :20] = 0
+        stack[9] = stack[9] * 0.8 + 25
+        assert kinds_of(stack) == {9: "brightness"}
+
     def test_a_tear_through_dark_places(self):
         stack = tissue()
         rows, columns = np.mgrid[:72, :72]

@@ -10,7 +10,7 @@ from damaged_stacks import asked, damaged, rms, tissue
 from napari_depth_interp import io
 from napari_depth_interp.damage.cases import case_of
 from napari_depth_interp.damage.execute import execute_repair
-from napari_depth_interp.damage.rehearsal import best_share
+from napari_depth_interp.damage.rehearsal import best_share, harmless
 from napari_depth_interp.damage.remedies import blur_of, unstriped
 from napari_depth_interp.damage.views import smoothed
 from napari_depth_interp.errors import InputError
@@ -43,6 +43,11 @@ def test_the_way_between_equal_images():
 def test_how_far_a_section_is_out_of_focus(sigma):
     case = case_of(Dataset.from_array(SOUND).counted(), (0, 0, 8), {8})
     assert blur_of(replace(case, section=smoothed(SOUND[8].astype("float32"), sigma))) == pytest.approx(sigma, rel=0.03)
+
+
+@pytest.mark.parametrize(("ratio", "believed"), [(0.5, 1.0), (1.0, 1.0), (1.125, 0.5), (1.5, 0.0)])
+def test_a_correction_that_one_sound_section_is_worse_for(ratio, believed):
+    assert harmless(ratio) == pytest.approx(believed)
 
 
 def test_the_way_where_nothing_is_known():

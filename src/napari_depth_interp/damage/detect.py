@@ -190,8 +190,10 @@ def limits(found: Survey, settings: RepairSettings) -> dict[str, NDArray[np.floa
     chosen = {}
     for name, kind in KINDS.items():
         limit = kind.floor
-        values = found.scores[name][~found.is_end]
-        values = values[np.isfinite(values)]
+        measured = found.scores[name]
+        if name == "brightness":  # however much light changes from section to section, explained or not
+            measured = np.where(np.isfinite(measured), found.jumps, np.nan)
+        values = measured[~found.is_end & np.isfinite(measured)]
         if name in _OVER and values.size:
             limit = max(limit, _OVER[name] * float(np.quantile(values, _SOUND)))
         at_end, seen = limit, found.beside[name][np.isfinite(found.beside[name])]

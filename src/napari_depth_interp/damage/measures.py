@@ -36,6 +36,8 @@ _UNLIKE_NEIGHBOURS = 0.3
 """Correlation of the sections on both sides below which dark parts of the one between them may well be real."""
 _AGREED = 0.35
 """Change between both neighbours in a lost part, in shares of what is lacking there, at most."""
+_FAR_OFF = 4.0
+"""What is lacking in a part, in shares of the contrast of both neighbours, that no hole in what they show may lack."""
 _ALIKE_THERE = 0.5
 """Correlation of both neighbours in a lost part, at least."""
 _CLIPPED = 0.05
@@ -128,7 +130,7 @@ def lost_share(around: Between) -> float:
     found = lost_part(around.view, *around.references)
     if found is None:
         return 0.0
-    if around.view.lost is None and (_is_striped(found) or _is_clipped(around, found)):
+    if around.view.lost is None and (_is_striped(found) or _is_clipped(around, found) or _is_beside(around, found)):
         return 0.0
     if around.view.lost is None and not (_no_hole(around, found) and rest_is_sound(around, found)):
         return 0.0
@@ -150,6 +152,18 @@ def _is_clipped(around: Between, part: NDArray[np.bool_]) -> bool:
     return bool(np.quantile(other[small], 1 - _CLIPPED) <= np.quantile(other[~small], _CLIPPED))
 
 
+def _is_beside(around: Between, part: NDArray[np.bool_]) -> bool:
+    """Whether one of the neighbours has the value of a part there, too: then the other one may be too bright."""
+    value = _common_value(around, part)[0]
+    return any(float((each.values[part] == value).mean()) > _MOSTLY for each in around.references)
+
+
+def _common_value(around: Between, part: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the value that most pixels of a part have, and the share of them."""
+    values, counts = np.unique(around.view.values[part], return_counts=True)
+    return float(values[np.argmax(counts)]), float(counts.max() / counts.sum())
+
+
 def _no_hole(around: Between, part: NDArray[np.bool_]) -> bool:
     """Whether a part is lost and no hole in the specimen: of one value, or both neighbours agree on what was there.
 
@@ -162,15 +176,16 @@ def _no_hole(around: Between, part: NDArray[np.bool_]) -> bool:
     first, second = (each.smooth[small] for each in around.references)
     lacking = float(np.sqrt(np.mean(((first + second) / 2 - around.view.smooth[small]) ** 2)))
     change, alike = float(np.sqrt(np.mean((first - second) ** 2))), around.likeness >= _UNLIKE_NEIGHBOURS
+    if change < _AGREED * lacking and lacking > _FAR_OFF * around.contrast:
+        return True
     if alike and change < _AGREED * lacking and correlation(first, second) > _ALIKE_THERE:
         return True
     if not around.is_inside or not (alike or max(each.is_even.mean() for each in around.references) < OFTEN_EVEN):
         return False
-    values, counts = np.unique(around.view.values[part], return_counts=True)
-    value = values[np.argmax(counts)]
+    value, share = _common_value(around, part)
     if any(each.values.max() == value for each in around.references):  # where the detector ends
         return False
-    return float(counts.max() / counts.sum()) > _ONE_VALUE
+    return share > _ONE_VALUE
 
 
 def rest_is_sound(around: Between, part: NDArray[np.bool_]) -> bool:

@@ -42,8 +42,9 @@ def lost_part(section: View, first: View, second: View) -> Mask | None:
         others = [np.zeros(section.lost.shape, bool) if each.lost is None else each.lost for each in (first, second)]
         found = section.lost & ~others[0] & ~others[1]
         return found if _SMALLEST / 10 < found.mean() < WHOLE else None
-    cores = _cores(section, first, second)
-    even, core = (_large(each, _SMALLEST * each.size, section, (first, second)) for each in cores)
+    even, core = _cores(section, first, second)
+    even = _of_one_value(section.small, even)
+    even, core = (_large(each, _SMALLEST * each.size, section, (first, second)) for each in (even, core))
     if not (even.any() or core.any()):
         return None
     if even.sum() >= _MOST_OF_IT * core.sum():  # what is dark beside it is a hole, or would hide it
@@ -69,6 +70,12 @@ def _cores(section: View, first: View, second: View) -> tuple[Mask, Mask]:
     odd = inner & (local > _NOISE * contrast)  # one value that is neither black nor white, where both have noise
     even = (blocks & (value > _EVEN_BEYOND * contrast)) | (constant & (odd | (value > _CONSTANT * contrast)))
     return even, smooth | even
+
+
+def _of_one_value(image: Image, mask: Mask) -> Mask:
+    """Return where a mask has the value that most of its pixels have."""
+    values, counts = np.unique(image[mask], return_counts=True)
+    return mask & (image == values[np.argmax(counts)]) if values.size else mask
 
 
 def _blocks_of_one_value(section: View, others: tuple[View, View]) -> Mask:

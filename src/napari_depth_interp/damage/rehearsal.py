@@ -34,6 +34,8 @@ _WORTH = 0.98
 """A repair that leaves more than this share of the error on sound sections is not worth what it may do wrong."""
 _LIES_WELL = 1.5
 """How many times the square of what is expected a section as recorded may lie from the one made anew, to be left."""
+_HARM = 1.25
+"""Error that a repair leaves on a sound section, over that of linear interpolation, from which it is done to none."""
 _ASTRAY = 0.5
 """Share of a shift by which one of a sound section was found wrongly, at most, for it to be believed."""
 _SLACK, _BEYOND_BELIEF = 1.25, 3.0
@@ -99,11 +101,19 @@ def verdict(dataset: Dataset, spot: Spot, kind: str, damaged: Collection[int], c
         return Verdict(1.0 if moved < before else 0.0)
     expected, error = float(np.median(anew)) * case.change, max(own) * case.change
     share = min(shares) if np.median(np.divide(own, np.maximum(anew, np.finfo(np.float64).tiny))) < _WORTH else 0.0
+    if share < WHOLE:  # what was put in is damage as it was told; a real one is not quite that
+        share *= share
+    share *= harmless(max(made / plain if plain > 0 else 1.0 for made, plain in zip(own, anew, strict=True)))
     share *= _plausible(moved**2 / max(expected**2 + error**2, np.finfo(np.float64).tiny))
     if moved >= before or (astray and max(astray) > _ASTRAY * np.linalg.norm(shift)):
         share = 0.0
     well = before**2 <= _LIES_WELL * expected**2
     return Verdict(1.0 if share >= WHOLE else share, expected, error, well, max(astray, default=None))
+
+
+def harmless(ratio: float) -> float:
+    """Return how far a repair is believed after which the worst sound section had so many times the error."""
+    return float(np.clip((_HARM - ratio) / (_HARM - 1), 0, 1))
 
 
 def _plausible(ratio: float) -> float:

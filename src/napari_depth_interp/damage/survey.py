@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..progress import Progress, Report
 from .kinds import KINDS
-from .measures import all_of
+from .measures import all_of, brightened, jump
 from .neighbours import Between, Sections
 from .shifts import shifted
 from .views import Views
@@ -42,6 +42,8 @@ class Survey:
         In the unit of the kind; NaN where a section cannot be judged.
     beside : mapping of kind -> (Z,) float array
         The same seen from the two sections above only: how much real change there is for one side.
+    jumps : (Z,) float array
+        Changes of brightness and contrast as those of ``scores``, whether or not undoing them explains anything.
     is_end : (Z,) bool array
         Judged from one side only.
     flat : (Z,) bool array
@@ -56,6 +58,7 @@ class Survey:
 
     scores: Scores
     beside: Scores
+    jumps: NDArray[np.float64]
     is_end: NDArray[np.bool_]
     flat: NDArray[np.bool_]
     void: NDArray[np.bool_]
@@ -68,7 +71,8 @@ def survey(views: Views, report: Report) -> Survey:
     """Measure all sections of a stack, reading each of them once."""
     count = len(views)
     is_end, flat, void = np.zeros((3, count), bool)
-    found = Survey(_empty(count), _empty(count), is_end, flat, void, np.zeros(count))
+    jumps = np.full(count, np.nan)
+    found = Survey(_empty(count), _empty(count), jumps, is_end, flat, void, np.zeros(count))
     sections = Sections(views)
     nearby = np.zeros(count)  # contrast of the neighbours
     copies = _Copies(count)
@@ -76,8 +80,9 @@ def survey(views: Views, report: Report) -> Survey:
         found.flat[k], found.contrast[k] = views[k].is_flat, views[k].contrast
         copies.look(sections, k)
         if not found.flat[k]:
-            nearby[k], found.is_end[k], scores = _measured(sections, k)
-            _put(found.scores, k, scores)
+            nearby[k], found.is_end[k], around = _measured(sections, k)
+            _put(found.scores, k, all_of(around))
+            found.jumps[k] = max((jump(brightened(each), each.contrast) for each in around), default=np.nan)
             _put(found.beside, k, all_of(sections.beside(k, 1)))
         report(Progress((k + 1) / count))
     contents = found.contrast[~found.flat]
@@ -98,23 +103,23 @@ def _put(scores: Scores, k: int, found: Mapping[str, float]) -> None:
         scores[name][k] = value
 
 
-def _measured(sections: Sections, k: int) -> tuple[float, bool, Mapping[str, float]]:
-    """Return the contrast of a section's neighbours (0: there are none), whether it is an end, and its raw scores."""
+def _measured(sections: Sections, k: int) -> tuple[float, bool, list[Between]]:
+    """Return the contrast of a section's neighbours (0: there are none), whether it is an end, and it between them."""
     around = sections.between(k)
     is_end = not around
     if is_end:
         around = sections.beside(k, 1) or sections.beside(k, -1)
         if around and around[0].fades:  # an object that ends here, as far as one side can tell
             around = []
-    return around[0].contrast if around else 0.0, is_end, all_of(around)
+    return around[0].contrast if around else 0.0, is_end, around
 
 
 def measured_again(views: Views, found: Survey, k: int, damaged: Collection[int]) -> Survey:
     """Return the survey of one section, without those that are damaged beside it, as a survey of its own."""
-    near, is_end, scores = _measured(Sections(views, damaged), k)
+    near, is_end, around = _measured(Sections(views, damaged), k)
     flat, void, contrast = found.flat[[k]], found.void[[k]], found.contrast[[k]]
-    own = Survey(_empty(1), _empty(1), np.array([is_end]), flat, void, contrast, found.typical)
-    _put(own.scores, 0, scores)
+    own = Survey(_empty(1), _empty(1), found.jumps[[k]], np.array([is_end]), flat, void, contrast, found.typical)
+    _put(own.scores, 0, all_of(around))
     _relate(own, np.array([near]))
     own.scores["duplicate"][0] = found.scores["duplicate"][k]
     return own
@@ -135,6 +140,7 @@ def _relate(found: Survey, nearby: NDArray[np.float64]) -> None:
             scores[name] /= unit
         for values in scores.values():
             values[nearby < FAINT * found.typical] = np.nan
+    found.jumps /= unit
 
 
 def _judge_flat(found: Survey) -> None:
