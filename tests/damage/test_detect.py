@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
+from scipy.ndimage import shift as displaced
 
 from damaged_stacks import EVERY, asked, damaged, tissue
 from napari_depth_interp.damage.detect import examine
@@ -72,6 +73,17 @@ class TestEveryKind:
         stack[9] = np.roll(stack[9], (6, -5), (0, 1))
         stack[9, :6] = stack[9, :, -5:] = 0
         assert kinds_of(stack) == {9: "shift"}
+
+    def test_a_shift_or_a_lost_edge_among_sections_that_are_unlike(self):
+        random = np.random.default_rng(2)
+        noise = gaussian_filter(random.normal(size=(16, 72, 72)), (0.8, 4, 4))
+        stack = (2000 + 400 * noise / noise.std() + random.normal(0, 20, noise.shape)).astype("uint16")
+        assert kinds_of(stack) == {}
+        moved, lost = stack.copy(), stack.copy()
+        moved[8] = displaced(stack[8].astype(float), (-3, 7), order=1, mode="constant", cval=stack.min())
+        lost[8, :12] = stack.min()
+        assert kinds_of(moved) == {8: "shift"}
+        assert kinds_of(lost) == {8: "partial"}
 
     def test_a_thin_slanting_tear(self):
         stack = tissue()

@@ -28,6 +28,10 @@ _RIM = 4
 """Pixels at the edges that smoothing has mixed with what came in there."""
 _FARTHEST = 0.25
 """Share of the rows or columns, beyond which a shift is none: too little is left to compare."""
+_BY_FRAME = 0.95
+"""Share of the unlikeness that undoing a shift leaves, at most, which the rows and columns that came in tell."""
+_BLURRED = 2
+"""Pixels at the edges of what was recorded that smoothing has mixed most with what came in."""
 _UNRELATED = 0.2
 """Correlation of the sections on both sides, moved or not, below which nothing can be told."""
 
@@ -51,9 +55,33 @@ def shifted(around: Between, exactly: bool = False) -> NDArray[np.float64]:
     far = float(np.linalg.norm(shift))
     unlike = max(across.alike, across.alike_moved) < _UNRELATED
     if far == 0 or unlike or far > _FARTHEST * min(around.view.values.shape):
-        return np.zeros(2)
+        return _by_frame(around)
     told = _explains(pairs) if np.linalg.norm(first - second) <= far else _explains_between(around, shift)
-    return np.asarray(shift) if told and not _rest_stays(around, pairs) else np.zeros(2)
+    return np.asarray(shift) if told and not _rest_stays(around, pairs) else _by_frame(around)
+
+
+def _by_frame(around: Between) -> NDArray[np.float64]:
+    """Return the shift that equal rows and columns at the edges tell, which came in there; zero if it explains nothing.
+
+    They are as wide as the shift, so there is nothing to look for, and little likeness is enough to tell it from an
+    edge that is lost.
+    """
+    view, others = around.view, np.max([each.frame for each in around.references], axis=0)
+    top, bottom, left, right = np.where(others == 0, view.frame, 0)
+    shift, (rows, columns) = np.array([top - bottom, left - right], float), view.small.shape
+    if (top and bottom) or (left and right) or not 0 < np.linalg.norm(shift) <= _FARTHEST * min(rows, columns):
+        return np.zeros(2)
+    inner = slice(top, rows - bottom), slice(left, columns - right)
+    for each in around.references:
+        lying, moved = (each.smooth[inner], view.smooth[inner]), overlap(each.smooth, view.smooth, shift)
+        rest, alike = (
+            correlation(*(part[_BLURRED:-_BLURRED, _BLURRED:-_BLURRED] for part in both)) for both in (lying, moved)
+        )
+        if 1 - alike > _BY_FRAME * (1 - rest):
+            return np.zeros(2)
+    return np.asarray(
+        (shift - np.sign(shift) / 2) * view.factor
+    )  # what moved by less than a pixel brings in a whole one
 
 
 def _explains(pairs: Sequence[Pair], share: float = _EXPLAINED) -> bool:
