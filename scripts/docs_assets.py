@@ -26,6 +26,7 @@ from napari_depth_interp.demo import example_mri
 from napari_depth_interp.evaluation.holdout import keep_every
 from napari_depth_interp.simulate import simulate
 from napari_depth_interp.stack import Dataset
+from repair_figure import repair_figure
 from screenshots import IMAGES, settle
 
 KEPT = 4
@@ -302,7 +303,7 @@ def _tell(name: str) -> None:
 
 
 ASSETS: dict[str, Callable[[], None]] = {
-    "figure": figure, "labels": label_figure, "recording": recording, "report": report
+    "figure": figure, "labels": label_figure, "recording": recording, "repair": repair_figure, "report": report
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
+from scipy.ndimage import shift as displaced
 
 from damaged_stacks import EVERY, asked, damaged, tissue
 from napari_depth_interp.damage.detect import examine
@@ -55,6 +56,17 @@ class TestEveryKind:
         assert (damage.index, damage.kind) == (9, "shift")
         assert damage.score == pytest.approx(np.hypot(2, 1), abs=0.2)
 
+    @pytest.mark.parametrize(("step", "by"), [(2, (2, -2)), (3, (2, -2)), (3, (0, 4))])
+    def test_a_shift_where_what_moves_changes_too(self, step, by):
+        wide = tissue(24, 180)
+        stack = np.stack([wide[k, 40:112, step * k : step * k + 72] for k in range(24)])
+        assert kinds_of(stack) == {}
+        rows, columns = 40 - by[0], 12 * step - by[1]
+        stack[12] = wide[12, rows : rows + 72, columns : columns + 72]
+        (damage,) = found_in(stack).found
+        assert (damage.index, damage.kind) == (12, "shift")
+        assert damage.score == pytest.approx(np.hypot(*by), abs=0.3)
+
     def test_a_shift_beside_an_edge_that_came_in(self):
         stack = np.full((24, 72, 72), 100, "uint8") + np.random.default_rng(0).integers(0, 3, (24, 72, 72), "uint8")
         stack[:, 20:26, 30:36] += 50
@@ -62,11 +74,46 @@ class TestEveryKind:
         stack[9, :6] = stack[9, :, -5:] = 0
         assert kinds_of(stack) == {9: "shift"}
 
+    def test_a_shift_or_a_lost_edge_among_sections_that_are_unlike(self):
+        random = np.random.default_rng(2)
+        noise = gaussian_filter(random.normal(size=(16, 72, 72)), (0.8, 4, 4))
+        stack = (2000 + 400 * noise / noise.std() + random.normal(0, 20, noise.shape)).astype("uint16")
+        assert kinds_of(stack) == {}
+        moved, lost = stack.copy(), stack.copy()
+        moved[8] = displaced(stack[8].astype(float), (-3, 7), order=1, mode="constant", cval=stack.min())
+        lost[8, :12] = stack.min()
+        assert kinds_of(moved) == {8: "shift"}
+        assert kinds_of(lost) == {8: "partial"}
+
     def test_a_thin_slanting_tear(self):
         stack = tissue()
         rows, columns = np.mgrid[:72, :72]
         stack[9][np.abs(rows - 36 - 0.6 * (columns - 36)) < 1.6] = 0
         assert kinds_of(stack) == {9: "partial"}
+
+    def test_half_a_section_black_where_there_is_little_to_see(self):
+        noise = gaussian_filter(np.random.default_rng(0).normal(size=(16, 60, 60)), (0.6, 2, 2))
+        stack = (150 + 2 * noise / noise.std()).round().astype("uint8")
+        assert kinds_of(stack) == {}
+        stack[9, :28] = 4
+        assert kinds_of(stack) == {9: "partial"}
+
+    def test_a_section_whose_background_is_too_bright(self):
+        stack = np.clip((tissue(16, 60) - 1200.0) / 12, 0, 255).astype("uint8")
+        stack[:, :, :20] = 0
+        stack[9] = stack[9] * 0.8 + 25
+        assert kinds_of(stack) == {9: "brightness"}
+
+    def test_a_tear_through_dark_places(self):
+        stack = tissue()
+        rows, columns = np.mgrid[:72, :72]
+        tear = np.abs(rows - 36 - 0.6 * (columns - 36)) < 2.5
+        stack[9][np.hypot(rows - 24, columns - 30) < 7] //= 4  # dark on this section only, and not of one value
+        stack[9][tear] = 0
+        (damage,) = found_in(stack).found
+        assert (damage.index, damage.kind) == (9, "partial")
+        assert damage.part[tear].all()
+        assert damage.part.mean() < 1.7 * tear.mean()
 
     def test_two_damaged_neighbours(self):
         stack = tissue()
@@ -74,6 +121,14 @@ class TestEveryKind:
             EVERY["blur"](stack, k)
         stack[16] = stack[17] = 0
         assert kinds_of(stack) == {10: "blur", 11: "blur", 16: "missing", 17: "missing"}
+
+    @pytest.mark.parametrize("count", [2, 3, 4, 7])
+    def test_many_missing_or_equal_in_a_row(self, count):
+        dark = np.random.default_rng(0).normal(20, 5, (count, 72, 72)).clip(0)
+        for kind, lost in {"missing": np.zeros((count, 72, 72)), "missing ": dark, "duplicate": None}.items():
+            stack = tissue(30)
+            stack[10 : 10 + count] = stack[9] if lost is None else lost  # the camera had stopped: 9 was recorded
+            assert kinds_of(stack) == dict.fromkeys(range(10, 10 + count), kind.strip())
 
     def test_first_and_last_section(self):
         stack = tissue()
@@ -126,6 +181,10 @@ class TestNoDamage:
         examination = found_in(np.repeat(tissue(12), 2, axis=0))
         assert [each for each in examination.found if each.kind == "duplicate"] == []
         assert "repeated" in " ".join(examination.notes)
+
+    def test_between_two_objects(self):
+        stack = tissue(30).astype(float) * np.clip(np.abs(np.arange(30) - 15) / 10, 0.02, 1)[:, None, None]
+        assert kinds_of(stack.astype("uint16")) == {}
 
 
 class TestHostile:

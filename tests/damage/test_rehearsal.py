@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import shift
 
 from damaged_stacks import asked, damaged, rms, tissue
 from napari_depth_interp import io
 from napari_depth_interp.damage.cases import case_of
 from napari_depth_interp.damage.execute import execute_repair
-from napari_depth_interp.damage.rehearsal import best_share
+from napari_depth_interp.damage.rehearsal import best_share, harmless
 from napari_depth_interp.damage.remedies import blur_of, unstriped
 from napari_depth_interp.damage.views import smoothed
 from napari_depth_interp.errors import InputError
@@ -44,6 +45,11 @@ def test_how_far_a_section_is_out_of_focus(sigma):
     assert blur_of(replace(case, section=smoothed(SOUND[8].astype("float32"), sigma))) == pytest.approx(sigma, rel=0.03)
 
 
+@pytest.mark.parametrize(("ratio", "believed"), [(0.5, 1.0), (1.0, 1.0), (1.125, 0.5), (1.5, 0.0)])
+def test_a_correction_that_one_sound_section_is_worse_for(ratio, believed):
+    assert harmless(ratio) == pytest.approx(believed)
+
+
 def test_the_way_where_nothing_is_known():
     assert best_share(np.zeros(3), np.full(3, np.nan), np.ones(3)) == 1.0
 
@@ -53,6 +59,22 @@ def test_a_method_that_is_worse_than_linear_gives_way_to_it():
     result = repaired(stack, method="nearest")
     assert rms(result[5], sound[5]) <= 1.012 * rms(plain_of(sound, 5), sound[5])
     assert any("nearest" in warning and "linear interpolation" in warning for warning in result.warnings)
+
+
+@pytest.mark.parametrize(("unevenness", "exact"), [(0.0, True), (0.5, False)])
+def test_how_exactly_the_place_of_a_shifted_section_can_be_told(unevenness, exact):
+    random = np.random.default_rng(1)
+    uneven = [shift(each.astype(float), random.normal(0, unevenness, 2), order=1, mode="nearest") for each in SOUND]
+    stack = np.array(uneven).astype("uint16")
+    moved = stack.copy()
+    moved[12] = shift(stack[12].astype(float), (6, -7), order=1, mode="nearest")
+    result = repaired(moved)
+    [entry] = result.sections
+    assert (entry["index"], entry["kind"]) == (12, "shift")
+    assert (entry["expected_shift_error"] <= 0.3) is exact
+    assert ("its place can be told to" in entry["reason"]) is not exact
+    assert (entry["action"] == "correct") is exact
+    assert rms(result[12], stack[12]) <= 1.01 * rms(plain_of(stack, 12), stack[12])
 
 
 def test_a_lost_section_is_made_from_a_corrected_one_beside_it():

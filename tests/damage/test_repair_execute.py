@@ -144,6 +144,14 @@ class TestHostile:
         assert {each["action"] for each in result.sections} == {"leave"}
         assert (np.asarray(result) == stack).all()
 
+    def test_more_lost_in_a_row_than_there_are_sound(self):
+        stack = tissue(12)
+        stack[2:11] = 0
+        result = repaired(stack, gaps=True)
+        assert {each["index"]: each["action"] for each in result.sections} == dict.fromkeys(range(2, 11), "leave")
+        assert "only 3 of 12 sections are sound" in result.sections[0]["reason"]
+        assert (np.asarray(result) == stack).all()
+
     @pytest.mark.parametrize("count", [1, 2])
     def test_one_and_two_sections(self, count):
         stack = tissue(count, 40)

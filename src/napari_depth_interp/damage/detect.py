@@ -16,7 +16,7 @@ from ..stack.colours import luminance
 from .evidence import evidence
 from .examination import Examination
 from .kinds import KINDS, Damage
-from .measures import FAR as NEAR
+from .neighbours import FAR as NEAR
 from .settings import RepairSettings
 from .survey import Survey, measured_again, shift_again, survey
 from .views import Views
@@ -139,14 +139,17 @@ class _Judged:
 
     def _again(self, k: int, damaged: Collection[int]) -> tuple[str | None, Survey]:
         others = [each for each in damaged if each != k and abs(each - k) <= NEAR]
+        if self.survey.void[k]:  # the nearest sections that hold something have told, however far away
+            return self._kind(self.survey, k, k), self.survey
         if not others:
             return self._exactly(k, others, self._kind(self.survey, k, k), self.survey)
         found = measured_again(self.views, self.survey, k, others)
         if any(abs(each - k) == 1 for each in others):  # what lies further away differs more
             for name in _OVER:
                 found.scores[name] /= _FURTHER
-        if found.is_end[0] and not self.survey.is_end[k]:
-            return None, self.survey  # too little is left around it to tell
+        if found.is_end[0] and not self.survey.is_end[k]:  # too little is left around it to tell anything but copies
+            is_copy = self.survey.scores["duplicate"][k] >= self.limits["duplicate"][k]
+            return "duplicate" if is_copy else None, self.survey
         return self._exactly(k, others, self._kind(found, k, 0), found)
 
     def _exactly(self, k: int, damaged: Collection[int], kind: str | None, found: Survey) -> tuple[str | None, Survey]:
@@ -187,8 +190,10 @@ def limits(found: Survey, settings: RepairSettings) -> dict[str, NDArray[np.floa
     chosen = {}
     for name, kind in KINDS.items():
         limit = kind.floor
-        values = found.scores[name][~found.is_end]
-        values = values[np.isfinite(values)]
+        measured = found.scores[name]
+        if name == "brightness":  # however much light changes from section to section, explained or not
+            measured = np.where(np.isfinite(measured), found.jumps, np.nan)
+        values = measured[~found.is_end & np.isfinite(measured)]
         if name in _OVER and values.size:
             limit = max(limit, _OVER[name] * float(np.quantile(values, _SOUND)))
         at_end, seen = limit, found.beside[name][np.isfinite(found.beside[name])]

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .measures import Between, blurred, brightened, saturation, shifted, striped
+from .measures import blurred, brightened, saturation, striped
+from .neighbours import Between
 from .regions import lost_part
+from .shifts import shifted
 from .survey import between_of
 from .views import Views
 

@@ -6,17 +6,17 @@ each measure is what the two sides agree on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .pairs import Light, Pair, compare, correlation, fit, overlap
+from .neighbours import Between
+from .pairs import Light, Pair, correlation, fit
 from .regions import OFTEN_EVEN, WHOLE, lost_part
+from .shifts import shifted
 from .stripes import stripe_height, stripe_noise
-from .views import Image, Remembered, View, Views, reduced, smoothed
+from .views import Image, reduced, smoothed
 
 _SAME_LIGHT = 0.2
 """Change of brightness and contrast, in shares of the contrast, that goes with a section of which a part is lost."""
@@ -26,22 +26,8 @@ _MEAN_ROWS = 0.15
 """Height of stripes in means over rows, in shares of the contrast, at least."""
 _SAME_DETAIL = 0.4
 """Octaves of fine detail that the rest of such a section may lack."""
-_ABRUPT = 0.8
-"""Contrast of the section beside an end over that of the next one, from which no object fades out."""
-_EXPLAINED = 0.8
-"""Share of the unlikeness that undoing a shift leaves, at most."""
-_EXPLAINED_BETWEEN = 0.75
-"""The same where it is the shift from the middle between both."""
-_ALL_MOTION = 0.1
-"""Share of the unlikeness that undoing shifts leaves where nothing but motion is between sections, at most."""
-_TOLD_BETWEEN = 1.5
-"""Pixels that such a shift has at least: motion is never quite steady."""
-_CLOSED = 0.5
-"""Share of such a shift by which both shifts and the motion between the neighbours may disagree."""
-_RIM = 4
-"""Pixels at the edges that smoothing has mixed with what came in there."""
-_FARTHEST = 0.25
-"""Share of the rows or columns, beyond which a shift is none: too little is left to compare."""
+_HALF_WAY = 0.5
+"""Share of the mean square difference from a neighbour that undoing a change of light takes off, for it to count."""
 _UNLIKE = 0.5
 """Share of the likeness that a part which is lost may take away."""
 _STILL_ALIKE = 0.75
@@ -50,6 +36,8 @@ _UNLIKE_NEIGHBOURS = 0.3
 """Correlation of the sections on both sides below which dark parts of the one between them may well be real."""
 _AGREED = 0.35
 """Change between both neighbours in a lost part, in shares of what is lacking there, at most."""
+_FAR_OFF = 4.0
+"""What is lacking in a part, in shares of the contrast of both neighbours, that no hole in what they show may lack."""
 _ALIKE_THERE = 0.5
 """Correlation of both neighbours in a lost part, at least."""
 _CLIPPED = 0.05
@@ -62,104 +50,6 @@ _UNRELATED = 0.4
 """Correlation of the sections on both sides below which likeness says nothing."""
 _RELATED = 0.6
 """Correlation of the sections on both sides from which a section that is like neither is another one's, or none."""
-FAR = 3
-"""Sections further away are not compared."""
-
-Measure = Callable[["Between"], float]
-
-
-class Sections:
-    """Sections with their neighbours, views and pairs remembered while they are needed."""
-
-    def __init__(self, views: Views, damaged: Collection[int] = ()) -> None:
-        self.views, self._damaged = views, frozenset(damaged)
-        self._pairs = Remembered(lambda first, second: compare(views[first], views[second]))
-        self._exact = Remembered(lambda first, second: compare(views[first], views[second], exactly=True))
-
-    def pair(self, reference: int, index: int) -> Pair:
-        """Return how a section differs from another one."""
-        found: Pair = self._pairs(reference, index)
-        return found
-
-    def exact(self, reference: int, index: int) -> Pair:
-        """Return it with the shift by ECC."""
-        found: Pair = self._exact(reference, index)
-        return found
-
-    def usable(self, index: int, step: int) -> list[int]:
-        """Return the nearest two sections on one side that hold something and are not known to be damaged."""
-        places = (index + step * away for away in range(1, FAR + 1))
-        inside = (each for each in places if 0 <= each < len(self.views) and each not in self._damaged)
-        return list(islice((each for each in inside if not self.views[each].is_flat), 2))
-
-    def between(self, index: int) -> list[Between]:
-        """Return a section between all pairs of its neighbours: three, so that a damaged one spoils no other."""
-        below, above = self.usable(index, -1), self.usable(index, 1)
-        if not below or not above:
-            return []
-        chosen = [(below[0], above[0]), *((each, above[0]) for each in below[1:])]
-        return [Between(self, index, *each) for each in [*chosen, *((below[0], each) for each in above[1:])]]
-
-    def beside(self, index: int, step: int) -> list[Between]:
-        """Return a section with the nearest two on one side, both of which have to agree."""
-        found = self.usable(index, step)
-        return [Between(self, index, *found)] if len(found) == 2 else []
-
-
-@dataclass(frozen=True, eq=False)
-class Between:
-    """A section and the two that it is compared with."""
-
-    sections: Sections
-    index: int
-    first: int
-    second: int
-
-    @property
-    def view(self) -> View:
-        return self.sections.views[self.index]
-
-    @property
-    def references(self) -> tuple[View, View]:
-        """Views of the two."""
-        return self.sections.views[self.first], self.sections.views[self.second]
-
-    @property
-    def fades(self) -> bool:
-        """Whether contrast falls towards the section, the first reference being the nearer one."""
-        first, second = self.references
-        return first.contrast < _ABRUPT * second.contrast
-
-    @property
-    def is_inside(self) -> bool:
-        """Whether the two lie on both sides of it."""
-        return (self.first < self.index) != (self.second < self.index)
-
-    @property
-    def share(self) -> float:
-        """How far along the section lies from the first to the second; half where both lie on one side of it."""
-        return (self.index - self.first) / (self.second - self.first) if self.is_inside else 0.5
-
-    @property
-    def pairs(self) -> tuple[Pair, Pair]:
-        """How the section differs from each of the two."""
-        return self.sections.pair(self.first, self.index), self.sections.pair(self.second, self.index)
-
-    @property
-    def likeness(self) -> float:
-        """Correlation of the two with each other."""
-        return self.across.alike
-
-    @property
-    def across(self) -> Pair:
-        """How the lower one of the two differs from the upper one."""
-        first, second = sorted((self.first, self.second))
-        return self.sections.pair(first, second)
-
-    @property
-    def contrast(self) -> float:
-        """Lower contrast of the two."""
-        return min(each.contrast for each in self.references)
 
 
 def agreed(first: float, second: float) -> float:
@@ -211,61 +101,20 @@ def jump(change: tuple[float, float], contrast: float) -> float:
     return float(np.hypot(np.expm1(abs(gain)) * contrast, offset))
 
 
-def shifted(around: Between, exactly: bool = False) -> NDArray[np.float64]:
-    """Return the shift (rows, columns) that both sides see; zero if they differ, or it explains nothing.
+def relit_share(around: Between) -> float:
+    """Return how far undoing a change of light brings a section nearer to both neighbours: 1 from half of the way on.
 
-    Parameters
-    ----------
-    around : Between
-    exactly : bool
-        Ask for it by ECC, which takes longer and is not misled by what came in at the edges.
+    Where sections differ much, both may well be darker; undoing that takes little off a difference that is in the
+    structures.
     """
-    pairs = (
-        [around.sections.exact(each, around.index) for each in (around.first, around.second)]
-        if exactly
-        else around.pairs
-    )
-    first, second = (pair.shift for pair in pairs)
-    shift, across = (1 - around.share) * first + around.share * second, around.across
-    far = float(np.linalg.norm(shift))
-    unlike = max(across.alike, across.alike_moved) < _UNRELATED / 2
-    if far == 0 or unlike or far > _FARTHEST * min(around.view.values.shape):
-        return np.zeros(2)
-    told = _explains(pairs) if np.linalg.norm(first - second) <= far else _explains_between(around, shift)
-    return np.asarray(shift) if told and not _rest_stays(around, pairs) else np.zeros(2)
-
-
-def _explains(pairs: Sequence[Pair], share: float = _EXPLAINED) -> bool:
-    """Whether undoing the shift against each neighbour leaves only such a share of the unlikeness."""
-    return all(1 - pair.alike_moved <= share * (1 - pair.alike) for pair in pairs)
-
-
-def _explains_between(around: Between, shift: NDArray[np.float64]) -> bool:
-    """Whether a section lies beside the middle between neighbours that steady motion has moved apart.
-
-    Then undoing the shift against the middle makes it more like both, unless all that changes is where things are.
-    """
-    (first, second), across = around.pairs, around.across
-    far, open_by = float(np.linalg.norm(shift)), float(np.linalg.norm(first.shift - second.shift - across.shift))
-    if far < _TOLD_BETWEEN or open_by > _CLOSED * far:
-        return False
-    if _explains(around.pairs, _ALL_MOTION):
-        return True
+    left = []
     for pair, each in zip(around.pairs, around.references, strict=True):
-        both = [part[_RIM:-_RIM, _RIM:-_RIM] for part in overlap(each.smooth, around.view.smooth, shift / each.factor)]
-        if not both[0].size or 1 - correlation(*both) > _EXPLAINED_BETWEEN * (1 - pair.alike):
-            return False
-    return True
-
-
-def _rest_stays(around: Between, pairs: Sequence[Pair]) -> bool:
-    """Whether a part is lost, and the rest is as like the neighbours where it lies as it is moved."""
-    part = lost_part(around.view, *around.references)
-    if part is None:
-        return False
-    kept = ~reduced(part.astype(np.float32), around.view.factor).astype(bool)
-    alike = [correlation(each.smooth[kept], around.view.smooth[kept]) for each in around.references]
-    return all(rest >= pair.alike_moved for rest, pair in zip(alike, pairs, strict=True))
+        before = float(np.mean((around.view.smooth - each.smooth) ** 2))
+        after = [
+            float(np.mean((light.undone(around.view.smooth) - each.smooth) ** 2)) for light in (pair.light, pair.tones)
+        ]
+        left.append(min(after) / before if before > 0 else 1.0)
+    return float(np.clip((1 - max(left)) / _HALF_WAY, 0, 1))
 
 
 def saturation(around: Between) -> float:
@@ -281,7 +130,7 @@ def lost_share(around: Between) -> float:
     found = lost_part(around.view, *around.references)
     if found is None:
         return 0.0
-    if around.view.lost is None and (_is_striped(found) or _is_clipped(around, found)):
+    if around.view.lost is None and (_is_striped(found) or _is_clipped(around, found) or _is_beside(around, found)):
         return 0.0
     if around.view.lost is None and not (_no_hole(around, found) and rest_is_sound(around, found)):
         return 0.0
@@ -303,6 +152,18 @@ def _is_clipped(around: Between, part: NDArray[np.bool_]) -> bool:
     return bool(np.quantile(other[small], 1 - _CLIPPED) <= np.quantile(other[~small], _CLIPPED))
 
 
+def _is_beside(around: Between, part: NDArray[np.bool_]) -> bool:
+    """Whether one of the neighbours has the value of a part there, too: then the other one may be too bright."""
+    value = _common_value(around, part)[0]
+    return any(float((each.values[part] == value).mean()) > _MOSTLY for each in around.references)
+
+
+def _common_value(around: Between, part: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the value that most pixels of a part have, and the share of them."""
+    values, counts = np.unique(around.view.values[part], return_counts=True)
+    return float(values[np.argmax(counts)]), float(counts.max() / counts.sum())
+
+
 def _no_hole(around: Between, part: NDArray[np.bool_]) -> bool:
     """Whether a part is lost and no hole in the specimen: of one value, or both neighbours agree on what was there.
 
@@ -315,15 +176,16 @@ def _no_hole(around: Between, part: NDArray[np.bool_]) -> bool:
     first, second = (each.smooth[small] for each in around.references)
     lacking = float(np.sqrt(np.mean(((first + second) / 2 - around.view.smooth[small]) ** 2)))
     change, alike = float(np.sqrt(np.mean((first - second) ** 2))), around.likeness >= _UNLIKE_NEIGHBOURS
+    if change < _AGREED * lacking and lacking > _FAR_OFF * around.contrast:
+        return True
     if alike and change < _AGREED * lacking and correlation(first, second) > _ALIKE_THERE:
         return True
     if not around.is_inside or not (alike or max(each.is_even.mean() for each in around.references) < OFTEN_EVEN):
         return False
-    values = around.view.values[part]
-    value = np.median(values)
+    value, share = _common_value(around, part)
     if any(each.values.max() == value for each in around.references):  # where the detector ends
         return False
-    return float((values == value).mean()) > _ONE_VALUE
+    return share > _ONE_VALUE
 
 
 def rest_is_sound(around: Between, part: NDArray[np.bool_]) -> bool:
@@ -374,7 +236,7 @@ def all_of(around: Iterable[Between]) -> Mapping[str, float]:
         found = {
             "missing": lacking(each),
             "blur": blurred(each),
-            "brightness": jump(brightened(each), each.contrast),
+            "brightness": jump(brightened(each), each.contrast) * relit_share(each),
             "shift": float(np.linalg.norm(shifted(each))),
             "saturated": saturation(each),
             "partial": lost_share(each),

@@ -16,11 +16,13 @@ from .anew import Anew, made_anew
 from .cases import Case, Spot, case_of
 from .detect import Place
 from .plan import LOST, Step
-from .rehearsal import verdict
+from .rehearsal import Verdict, verdict
 from .remedies import REMEDIES
 from .settings import RepairSettings
 from .voxels import Mended, RepairedVoxels
 
+_EXACT = 0.3
+"""Pixels up to which the place of a section counts as known."""
 _LEAST = 0.1
 """A correction that deserves less of the way than this is none."""
 
@@ -108,6 +110,7 @@ class Mending:
             for channel, case, repaired in zip(self.place.channels, made, values, strict=True)
         ]
         share = min(each.share for each in told)
+        step = _placed(step, told)
         if share >= 1:
             return values, step
         if share < _LEAST and step.damage.kind != "blur" and all(each.lies_well for each in told):
@@ -123,6 +126,15 @@ class Mending:
             for case, each in zip(made, values, strict=True)
         ]
         return blended, replace(step, reason=f"{step.reason}; {why}")
+
+
+def _placed(step: Step, told: Sequence[Verdict]) -> Step:
+    """Return the step of a shifted section with how exactly its place can be told; said where that is not exact."""
+    error = max((each.shift_error for each in told if each.shift_error is not None), default=None)
+    if error is None or error <= _EXACT:
+        return replace(step, shift_error=error)
+    why = f"its place can be told to {error:.1f} pixel only, as sound sections nearby do not lie evenly"
+    return replace(step, shift_error=error, reason=f"{step.reason}; {why}")
 
 
 def _remedied(case: Case, kind: str) -> NDArray[np.float32]:

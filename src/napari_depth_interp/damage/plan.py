@@ -43,6 +43,9 @@ class Step:
     error : float or None
         Expected error (root mean square, in voxel values) of what is made anew, from hiding sound sections; None: not
         known, or nothing is made anew.
+    shift_error : float or None
+        By how many pixels the worst of some sound sections, shifted alike, was brought back to the wrong place; None:
+        it was not measured, or there is no shift.
     """
 
     damage: Damage
@@ -50,6 +53,7 @@ class Step:
     action: Action
     reason: str
     error: float | None = None
+    shift_error: float | None = None
 
     @property
     def index(self) -> int:
@@ -58,6 +62,8 @@ class Step:
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON-ready values."""
         found = {"action": self.action, "reason": self.reason, "expected_error": self.error}
+        if self.damage.kind == "shift":
+            found["expected_shift_error"] = self.shift_error
         return self.damage.as_json() | found | {"channels": list(self.place.channels)}
 
 

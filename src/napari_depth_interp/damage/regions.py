@@ -20,6 +20,8 @@ OFTEN_EVEN = 0.02
 """Share of the area where neighbouring pixels are equal in sound sections, above which that says nothing."""
 _COMMON = 5
 """Values that are looked at, those of most even pixels, to find the one of a lost part."""
+_MOST_OF_IT = 0.5
+"""A lost part is its pixels of one value alone where these are such a share of all that seem lost."""
 _RARE = 0.1
 """Blocks of one value say something where the neighbours have at most this share of them."""
 _NOISE = 0.01
@@ -40,30 +42,40 @@ def lost_part(section: View, first: View, second: View) -> Mask | None:
         others = [np.zeros(section.lost.shape, bool) if each.lost is None else each.lost for each in (first, second)]
         found = section.lost & ~others[0] & ~others[1]
         return found if _SMALLEST / 10 < found.mean() < WHOLE else None
-    core = _core(section, first, second)
-    core = _large(core, _SMALLEST * core.size, section, (first, second))
-    if not core.any():
+    even, core = _cores(section, first, second)
+    even = _of_one_value(section.small, even)
+    even, core = (_large(each, _SMALLEST * each.size, section, (first, second)) for each in (even, core))
+    if not (even.any() or core.any()):
         return None
+    if even.sum() >= _MOST_OF_IT * core.sum():  # what is dark beside it is a hole, or would hide it
+        core = even
     found = _grown(section, core, (first, second))
     return found if found.mean() < WHOLE else None
 
 
-def _core(section: View, first: View, second: View) -> Mask:
-    """Return where the reduced section is outside the range of the two and without their structure."""
+def _cores(section: View, first: View, second: View) -> tuple[Mask, Mask]:
+    """Return where the reduced section is outside the range of the two and of one value, or without their structure."""
     means = np.stack([first.local_mean, second.local_mean])
     outside, value = (_outside(each, means) for each in (section.local_mean, section.small))
     contrast = min(first.contrast, second.contrast)
     local = np.minimum(first.local_contrast, second.local_contrast)
-    found = (section.local_contrast < _FLAT * local) & (outside > _BEYOND * contrast)
+    smooth = (section.local_contrast < _FLAT * local) & (outside > _BEYOND * contrast)
     blocks = _blocks_of_one_value(section, (first, second))
-    found |= blocks & (value > _EVEN_BEYOND * contrast)
     if max(first.is_even.mean(), second.is_even.mean()) > OFTEN_EVEN:
-        return np.asarray(found | (section.is_even & (value > _EVEN_BEYOND * contrast)), bool)
+        even = (blocks | section.is_even) & (value > _EVEN_BEYOND * contrast)
+        return even, smooth | even
     constant = (section.is_even | blocks) & ~first.is_even & ~second.is_even
     limits = [float(value) for each in (first, second) for value in (each.values.min(), each.values.max())]
     inner = (section.small > max(limits[0], limits[2])) & (section.small < min(limits[1], limits[3]))
     odd = inner & (local > _NOISE * contrast)  # one value that is neither black nor white, where both have noise
-    return np.asarray(found | (constant & (odd | (value > _CONSTANT * contrast))), bool)
+    even = (blocks & (value > _EVEN_BEYOND * contrast)) | (constant & (odd | (value > _CONSTANT * contrast)))
+    return even, smooth | even
+
+
+def _of_one_value(image: Image, mask: Mask) -> Mask:
+    """Return where a mask has the value that most of its pixels have."""
+    values, counts = np.unique(image[mask], return_counts=True)
+    return mask & (image == values[np.argmax(counts)]) if values.size else mask
 
 
 def _blocks_of_one_value(section: View, others: tuple[View, View]) -> Mask:

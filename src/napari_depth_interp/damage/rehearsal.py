@@ -34,6 +34,10 @@ _WORTH = 0.98
 """A repair that leaves more than this share of the error on sound sections is not worth what it may do wrong."""
 _LIES_WELL = 1.5
 """How many times the square of what is expected a section as recorded may lie from the one made anew, to be left."""
+_HARM = 1.25
+"""Error that a repair leaves on a sound section, over that of linear interpolation, from which it is done to none."""
+_ASTRAY = 0.5
+"""Share of a shift by which one of a sound section was found wrongly, at most, for it to be believed."""
 _SLACK, _BEYOND_BELIEF = 1.25, 3.0
 """How many times the square of its distance from the section made anew may be what is expected, for it to be taken as
 it is, and at most: then this is another damage than the one that was told."""
@@ -51,12 +55,15 @@ class Verdict:
         Expected errors (root mean square) of the section made anew and of the repaired one; None: not known.
     lies_well : bool
         Whether the section as recorded is no further from the one made anew than sound ones are.
+    shift_error : float or None
+        How far off, in pixels, the shift of the worst sound section was found; None: this is no shift.
     """
 
     share: float
     anew: float | None = None
     own: float | None = None
     lies_well: bool = False
+    shift_error: float | None = None
 
 
 def verdict(dataset: Dataset, spot: Spot, kind: str, damaged: Collection[int], case: Case, repaired: Image) -> Verdict:
@@ -76,7 +83,8 @@ def verdict(dataset: Dataset, spot: Spot, kind: str, damaged: Collection[int], c
     """
     window = _window(case.section.shape)
     inflict = INJURIES[kind](case.whole())
-    shares, anew, own = [], [], []
+    shift = measured_shift(case.whole()) if kind == "shift" else np.zeros(2)
+    shares, anew, own, astray = [], [], [], []
     for index in _nearby(spot[2], dataset.voxels.shape[2], damaged):
         sound = case_of(dataset, (*spot[:2], index), {*damaged, index}).whole()
         truth, plain = sound.section, sound.plain
@@ -86,15 +94,26 @@ def verdict(dataset: Dataset, spot: Spot, kind: str, damaged: Collection[int], c
         change = max(tried.change, float(np.finfo(np.float32).tiny))
         anew.append(difference(plain, truth) / change)
         own.append(difference(made, truth) / change)
+        if kind == "shift":
+            astray.append(float(np.linalg.norm(measured_shift(tried) - shift)))
     moved, before = difference(repaired, case.anew), difference(case.section, case.anew)
     if not shares:
         return Verdict(1.0 if moved < before else 0.0)
     expected, error = float(np.median(anew)) * case.change, max(own) * case.change
     share = min(shares) if np.median(np.divide(own, np.maximum(anew, np.finfo(np.float64).tiny))) < _WORTH else 0.0
+    if share < WHOLE:  # what was put in is damage as it was told; a real one is not quite that
+        share *= share
+    share *= harmless(max(made / plain if plain > 0 else 1.0 for made, plain in zip(own, anew, strict=True)))
     share *= _plausible(moved**2 / max(expected**2 + error**2, np.finfo(np.float64).tiny))
-    if moved >= before:
+    if moved >= before or (astray and max(astray) > _ASTRAY * np.linalg.norm(shift)):
         share = 0.0
-    return Verdict(1.0 if share >= WHOLE else share, expected, error, before**2 <= _LIES_WELL * expected**2)
+    well = before**2 <= _LIES_WELL * expected**2
+    return Verdict(1.0 if share >= WHOLE else share, expected, error, well, max(astray, default=None))
+
+
+def harmless(ratio: float) -> float:
+    """Return how far a repair is believed after which the worst sound section had so many times the error."""
+    return float(np.clip((_HARM - ratio) / (_HARM - 1), 0, 1))
 
 
 def _plausible(ratio: float) -> float:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..progress import Progress, Report
 from .kinds import KINDS
-from .measures import Between, Sections, all_of, shifted
+from .measures import all_of, brightened, jump
+from .neighbours import Between, Sections
+from .shifts import shifted
 from .views import Views
 
 FAINT = 0.15
 """Sections with a smaller share of the stack's contrast hold too little to judge their neighbours by."""
 _STRONG = 0.3
 """The same for a constant section between them: without content on both sides it may well be empty."""
+_VOID = 0.05
+"""Sections with a smaller share of it hold noise only."""
 _ABRUPT = 0.8
 """Contrast of the section beside a constant end over that of the next one, from which no object fades out."""
 _WINDOW = 5
@@ -37,9 +42,14 @@ class Survey:
         In the unit of the kind; NaN where a section cannot be judged.
     beside : mapping of kind -> (Z,) float array
         The same seen from the two sections above only: how much real change there is for one side.
+    jumps : (Z,) float array
+        Changes of brightness and contrast as those of ``scores``, whether or not undoing them explains anything.
     is_end : (Z,) bool array
         Judged from one side only.
     flat : (Z,) bool array
+    void : (Z,) bool array
+        Constant, or one of several sections in a row that hold noise only; the whole stack tells whether they lack
+        anything.
     contrast : (Z,) float array
     typical : float
         Contrast of a section with content.
@@ -48,8 +58,10 @@ class Survey:
 
     scores: Scores
     beside: Scores
+    jumps: NDArray[np.float64]
     is_end: NDArray[np.bool_]
     flat: NDArray[np.bool_]
+    void: NDArray[np.bool_]
     contrast: NDArray[np.float64]
     typical: float = 0.0
     notes: list[str] = field(default_factory=list)
@@ -58,7 +70,9 @@ class Survey:
 def survey(views: Views, report: Report) -> Survey:
     """Measure all sections of a stack, reading each of them once."""
     count = len(views)
-    found = Survey(_empty(count), _empty(count), np.zeros(count, bool), np.zeros(count, bool), np.zeros(count))
+    is_end, flat, void = np.zeros((3, count), bool)
+    jumps = np.full(count, np.nan)
+    found = Survey(_empty(count), _empty(count), jumps, is_end, flat, void, np.zeros(count))
     sections = Sections(views)
     nearby = np.zeros(count)  # contrast of the neighbours
     copies = _Copies(count)
@@ -66,8 +80,9 @@ def survey(views: Views, report: Report) -> Survey:
         found.flat[k], found.contrast[k] = views[k].is_flat, views[k].contrast
         copies.look(sections, k)
         if not found.flat[k]:
-            nearby[k], found.is_end[k], scores = _measured(sections, k)
-            _put(found.scores, k, scores)
+            nearby[k], found.is_end[k], around = _measured(sections, k)
+            _put(found.scores, k, all_of(around))
+            found.jumps[k] = max((jump(brightened(each), each.contrast) for each in around), default=np.nan)
             _put(found.beside, k, all_of(sections.beside(k, 1)))
         report(Progress((k + 1) / count))
     contents = found.contrast[~found.flat]
@@ -75,6 +90,7 @@ def survey(views: Views, report: Report) -> Survey:
     _relate(found, nearby)
     copies.judge(found)
     _judge_flat(found)
+    _judge_void(found)
     return found
 
 
@@ -87,25 +103,25 @@ def _put(scores: Scores, k: int, found: Mapping[str, float]) -> None:
         scores[name][k] = value
 
 
-def _measured(sections: Sections, k: int) -> tuple[float, bool, Mapping[str, float]]:
-    """Return the contrast of a section's neighbours (0: there are none), whether it is an end, and its raw scores."""
+def _measured(sections: Sections, k: int) -> tuple[float, bool, list[Between]]:
+    """Return the contrast of a section's neighbours (0: there are none), whether it is an end, and it between them."""
     around = sections.between(k)
     is_end = not around
     if is_end:
         around = sections.beside(k, 1) or sections.beside(k, -1)
         if around and around[0].fades:  # an object that ends here, as far as one side can tell
             around = []
-    return around[0].contrast if around else 0.0, is_end, all_of(around)
+    return around[0].contrast if around else 0.0, is_end, around
 
 
 def measured_again(views: Views, found: Survey, k: int, damaged: Collection[int]) -> Survey:
     """Return the survey of one section, without those that are damaged beside it, as a survey of its own."""
-    near, is_end, scores = _measured(Sections(views, damaged), k)
-    own = Survey(_empty(1), _empty(1), np.array([is_end]), found.flat[[k]], found.contrast[[k]], found.typical)
-    _put(own.scores, 0, scores)
+    near, is_end, around = _measured(Sections(views, damaged), k)
+    flat, void, contrast = found.flat[[k]], found.void[[k]], found.contrast[[k]]
+    own = Survey(_empty(1), _empty(1), found.jumps[[k]], np.array([is_end]), flat, void, contrast, found.typical)
+    _put(own.scores, 0, all_of(around))
     _relate(own, np.array([near]))
-    for name in ("duplicate", *(("missing",) if found.flat[k] else ())):
-        own.scores[name][0] = found.scores[name][k]
+    own.scores["duplicate"][0] = found.scores["duplicate"][k]
     return own
 
 
@@ -124,6 +140,7 @@ def _relate(found: Survey, nearby: NDArray[np.float64]) -> None:
             scores[name] /= unit
         for values in scores.values():
             values[nearby < FAINT * found.typical] = np.nan
+    found.jumps /= unit
 
 
 def _judge_flat(found: Survey) -> None:
@@ -138,6 +155,20 @@ def _judge_flat(found: Survey) -> None:
             near, next_one = (above[0], above[1]) if above.size else (below[-1], below[-2])
             abrupt = abs(int(near) - int(k)) == 1 and found.contrast[near] > _ABRUPT * found.contrast[next_one]
             found.scores["missing"][k] = float(abrupt)
+
+
+def _judge_void(found: Survey) -> None:
+    """Say that several sections in a row are missing that hold noise only, between sections that hold much.
+
+    A single one is told by its neighbours, which are void here.
+    """
+    found.void |= found.flat
+    content = np.flatnonzero(~found.flat & (found.contrast > _VOID * found.typical))
+    for below, above in pairwise(map(int, content)):
+        strong = min(found.contrast[below], found.contrast[above]) > _STRONG * found.typical
+        if above - below > 2 and strong:
+            found.scores["missing"][below + 1 : above] = 1.0
+            found.void[below + 1 : above] = True
 
 
 class _Copies:
@@ -169,11 +200,17 @@ class _Copies:
             return
         for i in map(int, np.flatnonzero(np.isfinite(difference))):
             around = np.delete(difference[max(0, i - _WINDOW) : i + _WINDOW + 1], min(i, _WINDOW))
-            usual = np.nanmedian(around) if np.isfinite(around).any() else np.nan
-            if not usual > 0 or min(found.contrast[i : i + 2]) < FAINT * found.typical:
+            moving = around[around > 1e-3 * known.max()]  # copies do not say what change is usual
+            usual = np.median(moving) if moving.size else np.median(known[known > 1e-3 * known.max()])
+            if min(found.contrast[i : i + 2]) < FAINT * found.typical:
                 continue
-            k = i + 1 if self.second_is_copy[i] else i
+            k = i + 1 if self.second_is_copy[i] or self._is_frozen(i) else i
             found.scores["duplicate"][k] = max(found.scores["duplicate"][k], 1 - difference[i] / usual)
+
+    def _is_frozen(self, i: int) -> bool:
+        """Whether more than two sections are equal there: then the first is the one that was recorded."""
+        beside = self.difference[max(0, i - 1) : i + 2]
+        return bool((beside[np.isfinite(beside)] == 0).sum() > 1)
 
 
 def _second_is_copy(sections: Sections, k: int) -> bool:

@@ -217,6 +217,38 @@ class TestRepairing:
         expected = (damaged()[14].astype(float) + damaged()[16]) / 2
         np.testing.assert_allclose(new.data[15], expected, atol=0.5)
 
+    def test_sections_added_by_hand_stay_when_damage_is_looked_for(self, qtbot, viewer, dock, layer):
+        for section in (15, TORN):
+            viewer.dims.set_point(0, 2.0 * section)
+            press(dock.suspects, "add section")
+        choose(dock, TORN, "Leave a gap")
+        press(dock.search, "Find damaged sections")
+        finish(qtbot, dock)
+        assert [text.split("\n")[0] for text in rows(dock)] == [
+            f"{MISSING}: missing", f"{COPY}: duplicate", f"{TORN}: partial", "15: named",
+        ]  # fmt: skip
+        assert read(dock.suspects, "summary") == "3 to make anew, 1 to leave out"
+        press(dock.search, "Find damaged sections")  # once more: still there, once
+        finish(qtbot, dock)
+        assert [text.split(":")[0] for text in rows(dock)] == [str(k) for k in (*ALL, 15)]
+        new = repair(qtbot, dock)
+        reasons = {each["index"]: each["reason"] for each in new.metadata[RECORD_KEY]["sections"]}
+        assert reasons[15] == "named by the user"
+        assert reasons[TORN] == "left out as told"
+
+    def test_what_is_chosen_is_said_before_anything_was_looked_for(self, qtbot, viewer, dock, layer):
+        for section in (15, 2):
+            viewer.dims.set_point(0, 2.0 * section)
+            press(dock.suspects, "add section")
+        assert read(dock.suspects, "summary") == "2 to repair; all sections are looked at first"
+        choose(dock, 2, "Leave a gap")
+        assert read(dock.suspects, "summary") == "1 to repair, 1 to leave out; all sections are looked at first"
+        choose(dock, 2, "Keep")
+        new = repair(qtbot, dock)
+        assert new.metadata[RECORD_KEY]["repaired"] == [15]
+        choose(dock, 15, "Keep")
+        assert read(dock.suspects, "summary") == "2 listed; choose for each what to do."
+
     def test_neighbours_are_made_anew_only_when_told(self, qtbot, viewer, found):
         viewer.dims.set_point(0, 2.0 * (MISSING + 1))
         press(found.suspects, "add section")

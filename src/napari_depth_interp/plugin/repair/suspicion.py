@@ -55,6 +55,11 @@ class Suspicion:
             return self
         return replace(self, strips={**self.strips, index: strip}, named=self.named | {index}, entries=())
 
+    def looked_through(self, examination: Examination, strips: Mapping[int, Strip]) -> Suspicion:
+        """Return what was found, and the sections that somebody has added: those stay listed."""
+        kept = {index: self.strips[index] for index in self.named}
+        return Suspicion(examination, {**kept, **strips}, self.named)
+
     def done(self, entries: Sequence[Mapping[str, Any]]) -> Suspicion:
         """Return it with what a repair has done."""
         return replace(self, entries=entries)
@@ -94,10 +99,13 @@ class Suspicion:
         which = "no section is" if not found else "1 section is" if found == 1 else f"{found} sections are"
         return f"{which} suspected among {self.examination.count}"
 
-    def summary(self, request: RepairRequest | None) -> str:
-        """Return what would be done with the sections that are listed."""
+    def summary(self, request: RepairRequest | None, chosen: Mapping[str, int]) -> str:
+        """Return what would be done with the sections that are listed; ``chosen`` counts each choice."""
         if not self.strips:
             return "Press Find damaged sections, or add the section in view."
+        if request is None and any(chosen.values()):
+            counted = ", ".join(f"{number} {words}" for words, number in chosen.items() if number)
+            return f"{counted}; all sections are looked at first"
         if request is None:
             return f"{len(self.strips)} listed; choose for each what to do."
         counts: dict[str, int] = {}

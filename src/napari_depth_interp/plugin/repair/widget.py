@@ -170,7 +170,7 @@ class RepairSections(JobWidget):
             self.bar.say("another layer was chosen, or this one was changed meanwhile; look again", problem=True)
             return
         self._input = given
-        self.suspicion = Suspicion(found.examination, dict(found.strips), frozenset())
+        self.suspicion = self.suspicion.looked_through(found.examination, found.strips)
         self._show_suspects()
         grid = self._described().counted().grid
         depths = [] if grid.depths is None else grid.depths.tolist()
@@ -357,8 +357,10 @@ class RepairSections(JobWidget):
             except DepthInterpError as error:
                 problem = for_window(error)
         self.suspects.describe(self.suspicion.suspects(request))
-        self.suspects.say(problem or self.suspicion.summary(request), problem=bool(problem))
-        some = bool(self.suspects.those(REPAIR) or self.suspects.those(GAP))
+        repair, gap = (len(self.suspects.those(choice)) for choice in (REPAIR, GAP))
+        summary = self.suspicion.summary(request, {"to repair": repair, "to leave out": gap})
+        self.suspects.say(problem or summary, problem=bool(problem))
+        some = bool(repair or gap)
         ready = usable and some and not problem
         self.bar.set_ready(ready, "" if ready else why or problem or _NOTHING)
         idle = usable and self.job is None
