@@ -212,6 +212,29 @@ class TestHdf5:
             file["data"] = VOXELS[:, 0]
         assert io.read(tmp_path / "b.h5", axes="TZYX").voxels.shape == (2, 1, 3, 10, 12)
 
+    @pytest.mark.parametrize(
+        ("order", "shape"), [("TCZYX", (2, 2, 3, 10, 12)), ("TZYXC", (2, 3, 10, 12, 2)), ("ZYXC", (3, 10, 12, 2))]
+    )
+    def test_axes_without_names(self, tmp_path, order, shape):
+        """A short last axis is one of channels, as in ilastik's files; five axes are one dataset."""
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            kept = VOXELS if "T" in order else VOXELS[0]
+            stored = kept.transpose([("TCZYX" if "T" in order else "CZYX").index(axis) for axis in order])
+            file.create_dataset("data", data=stored, chunks=True)
+            assert stored.shape == shape
+        expected = VOXELS if "T" in order else VOXELS[:1]
+        for lazy in (False, True):
+            found = io.read(tmp_path / "a.h5", lazy=lazy)
+            np.testing.assert_array_equal(np.asarray(found.voxels), expected)
+            np.testing.assert_array_equal(np.asarray(found.voxels[0, 1, :, 3:5]), expected[0, 1, :, 3:5])
+        assert f"{order} is taken" in " ".join(found.notes)
+
+    def test_nothing_to_read(self, tmp_path):
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            file["table"] = np.arange(4)
+        with pytest.raises(InputError, match="holds no dataset of numbers with three axes or more"):
+            io.read(tmp_path / "a.h5")
+
     def test_links_out_of_the_file(self, tmp_path):
         with h5py.File(tmp_path / "secret.h5", "w") as file:
             file["raw"] = VOXELS[0, 0]

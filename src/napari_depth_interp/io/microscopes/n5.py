@@ -101,8 +101,9 @@ def _chosen(path: Path, wanted: str | None) -> tuple[str, _Array]:
     if wanted is not None and int(wanted) < len(there):
         return there[int(wanted)]
     if len(there) != 1 or wanted is not None:
-        example = there[0][0] if there else "/raw"
-        names = listed([name for name, _ in there]) or "none"
+        if not there:
+            raise InputError(f"'{path.name}' holds no dataset; check what it is")
+        names, example = listed([name for name, _ in there]), there[0][0]
         raise InputError(f"'{path.name}' holds the datasets {names}; choose one, as in '{path.name}::{example}'")
     return there[0]
 
