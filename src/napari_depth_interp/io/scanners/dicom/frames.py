@@ -15,6 +15,8 @@ from ...calibration import number
 from ...opening import EXPANDED, UNSUSPICIOUS
 
 _MOST_FRAMES = 100_000
+_MOSAICS = {"MOSAIC", "VFRAME"}
+"""Words of Siemens and United Imaging in ImageType."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +64,10 @@ def _check(data: Any, file: Path, count: int) -> None:
     kind, samples = str(data.get("PhotometricInterpretation") or ""), int(data.get("SamplesPerPixel") or 1)
     if samples != 1 or kind not in ("MONOCHROME1", "MONOCHROME2", ""):
         raise InputError(f"'{file.name}' is a colour image ({kind}, {samples} samples); grey values can be read")
+    if count == 1 and _MOSAICS & {str(word).upper() for word in data.get("ImageType") or ()}:
+        raise InputError(
+            f"'{file.name}' is a mosaic: all sections of a volume in one image; convert the series with dcm2niix"
+        )
     size = int(data.Rows) * int(data.Columns) * count * max(1, int(data.get("BitsAllocated") or 16) // 8)
     if count > _MOST_FRAMES or size > max(UNSUSPICIOUS, file.stat().st_size * EXPANDED):
         raise InputError(
