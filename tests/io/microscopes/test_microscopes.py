@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import tensorstore
 import tifffile
+from pylibCZIrw import czi
 
-from microscope_files import czi_file, ims, lif, oif
+from microscope_files import czi_file, ims, lif, oif, with_time_stamps
 from napari_depth_interp import api, io
 from napari_depth_interp.errors import InputError, RequestError
 from napari_depth_interp.stack.lazy import is_lazy
@@ -84,6 +85,28 @@ class TestCzi:
         path = czi_file(tmp_path / "a.czi", [VOXELS[..., :8, :9], VOXELS])
         holds_lazily(f"{path}::1", VOXELS)
 
+    def test_recorded_times_as_czifile_reads_them(self, tmp_path):
+        path = czi_file(tmp_path / "a.czi", [VOXELS])
+        assert io.read(path).time_step is None
+        with_time_stamps(path, [5.0, 12.5])
+        with czifile.CziFile(path) as file:
+            stamps = [each.data() for each in file.attachments() if each.attachment_entry.name == "TimeStamps"]
+        np.testing.assert_array_equal(stamps, [[5.0, 12.5]])
+        found = io.read(path)
+        assert found.time_step == 7.5
+        np.testing.assert_array_equal(found.voxels, VOXELS)
+        for lie in ([5.0], [12.5, 5.0], [np.nan, 5.0]):
+            assert io.read(with_time_stamps(path, lie)).time_step is None
+
+    def test_several_channels_of_colours_are_no_damage(self, tmp_path):
+        with czi.create_czi(str(tmp_path / "a.czi")) as file:
+            for channel, section in np.ndindex(2, 3):
+                file.write(
+                    VOXELS[0, :1, 0, :, :, None].repeat(3, 3)[0].astype(np.uint8), plane={"C": channel, "Z": section}
+                )
+        with pytest.raises(InputError, match=r"has 2 channels of Bgr24; channels of grey values, or one of RGB"):
+            io.read(tmp_path / "a.czi")
+
     def test_real_as_czifile_reads_it(self):
         for path in real("xyz.czi"):
             with czifile.CziFile(path) as file:
@@ -102,6 +125,8 @@ class TestNd2:
             with nd2.ND2File(path) as file:
                 np.testing.assert_array_equal(found.voxels, file.asarray().transpose(0, 2, 1, 3, 4))
                 size = file.voxel_size()
+                first, last = (file.events()[i]["Time [s]"] for i in (0, 20))
+            assert found.time_step == pytest.approx((last - first) / 2)  # recorded without a delay
             assert found.grid.spacing == pytest.approx(size.z)
             assert found.grid.pixel_size == pytest.approx((size.y, size.x))
             assert found.channel_names == ("5-FAM/pH 9.0", "FM 4-64/2% CHAPS")

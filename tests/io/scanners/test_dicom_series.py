@@ -218,9 +218,9 @@ def test_a_frame_that_says_it_is_larger(tmp_path, uid, encode):
 
 def test_what_is_no_volume_is_said_to_be_so(tmp_path):
     folder = compressed(tmp_path / "a", MPEG2MPML, lambda image: image.tobytes(), [IMAGE, IMAGE])
-    with pytest.raises(InputError, match="is compressed as MPEG2 .* is not read; decompress the series first"):
+    with pytest.raises(InputError, match=r"is compressed as MPEG2 .* is not read; decompress the series first"):
         io.read(folder)
-    with pytest.raises(InputError, match="is a mosaic: all sections of a volume in one image; convert .* dcm2niix"):
+    with pytest.raises(InputError, match=r"is a mosaic: all sections of a volume in one image; convert .* dcm2niix"):
         io.read(series(tmp_path / "b", [(0, 0, 0), (0, 0, 3)], ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"]))
     folder = series(tmp_path / "c", [(0, 0, 0), (0, 0, 3)])
     for file in folder.iterdir():

@@ -126,7 +126,7 @@ def _pixels(frame: Frame, pydicom: Any) -> NDArray[Any]:
 
 def _check_pixels(data: Any, file: Path) -> None:
     """Refuse what holds no pixels, or pixels that nothing here decodes: neither is damaged."""
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
 
     if not any(name in data for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         raise InputError(f"'{file.name}' holds no pixels ({data.SOPClassUID.name}); give a series of images")
@@ -137,8 +137,8 @@ def _check_pixels(data: Any, file: Path) -> None:
         known = False
     if not known:
         raise InputError(
-            f"'{file.name}' is compressed as {syntax.name}, which is not read; decompress the series first, for example "
-            "with gdcmconv --raw"
+            f"'{file.name}' is compressed as {syntax.name}, which is not read; decompress the series first, for "
+            "example with gdcmconv --raw"
         )
 
 

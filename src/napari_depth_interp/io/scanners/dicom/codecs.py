@@ -26,7 +26,7 @@ def is_available(uid: str) -> bool:
 
 def add_decoders() -> None:
     """Let pydicom decode these syntaxes, where nothing else that is installed does."""
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
 
     with _lock:
         for uid in DECODER_DEPENDENCIES:
