@@ -94,6 +94,8 @@ def test_times_at_the_same_places(tmp_path):
     found = io.read(folder)
     assert found.voxels.shape[:3] == (2, 1, 3)
     assert found.voxels[:, 0, :, -1, -1].tolist() == [[0, 100, 200], [300, 400, 500]]
+    assert found.time_step is None
+    assert io.read(series(tmp_path / "b", places, RepetitionTime=2500)).time_step == 2.5
     next(folder.iterdir()).unlink()
     with pytest.raises(InputError, match="5 images at 3 places, 1 to 2 at each"):
         io.read(folder)

@@ -51,7 +51,7 @@ def read(
         voxels = _voxels(stack, pydicom, path)
         dataset = place(
             path, "DICOM", voxels, LPS @ stack.affine, axis=axis, axes=axes, along=2, thickness=stack.thickness,
-            notes=[*notes, *stack.notes],
+            time_step=stack.frames[0][0].repetition, notes=[*notes, *stack.notes],
         )  # fmt: skip
     assert dataset.source is not None
     named = replace(dataset, source=replace(dataset.source, series=chosen.name))

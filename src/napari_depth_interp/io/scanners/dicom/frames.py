@@ -41,6 +41,7 @@ class Frame:
     intercept: float
     number: float
     time: tuple[float, ...]
+    repetition: float | None  # seconds
 
 
 def frames_of(file: Path, pydicom: Any) -> Iterator[Frame]:
@@ -96,8 +97,18 @@ def _frame(file: Path, data: Any, groups: list[Any], index: int, count: int) -> 
         file, index, count, int(data.Rows), int(data.Columns), where, directions[0], directions[1],
         (sizes[0], sizes[1]) if len(sizes) == 2 and sizes[0] and sizes[1] else None,
         abs(thick) if thick else None, abs(spacing) if spacing else None, slope or 1.0, shift or 0.0,
-        number(str(data.get("InstanceNumber") or "")) or 0.0, _time(data, groups),
+        number(str(data.get("InstanceNumber") or "")) or 0.0, _time(data, groups), _repetition(data, groups),
     )  # fmt: skip
+
+
+def _repetition(data: Any, groups: list[Any]) -> float | None:
+    """Return the seconds from one volume to the next, as dcm2niix takes them."""
+    timing = _of(groups, "MRTimingAndRelatedParametersSequence") or data
+    for name in ("TemporalResolution", "RepetitionTime"):
+        step = number(str(data.get(name) or timing.get(name) or ""))
+        if step and step > 0:
+            return step / 1000
+    return None
 
 
 def _of(groups: list[Any], name: str) -> Any:
