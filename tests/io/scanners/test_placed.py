@@ -1,5 +1,7 @@
 """NRRD, MetaImage, MGH, MINC, NIfTI pairs: voxels and places as independent readers see them, also after a run."""
 
+import bz2
+import gzip
 from dataclasses import replace
 from pathlib import Path
 
@@ -199,6 +201,23 @@ def test_thickness_and_units_of_nrrd(tmp_path):
     assert io.read(tmp_path / "b.nrrd").thickness == 2.5
     assert nrrd.read_header(str(tmp_path / "b.nrrd"))["thicknesses"][2] == 2.5
     assert "lengths are in mm" in " ".join(io.read(nrrd_file(tmp_path / "c.nrrd")).notes)
+
+
+@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("bzip2", bz2.compress)])
+def test_compressed_voxels_after_a_header(tmp_path, encoding, pack):
+    """As a .nii.gz is referred to: the last bytes count once it is unpacked, or those after so many."""
+    head = nrrd_file(tmp_path / "a.nhdr", encoding=encoding).read_bytes()
+    data = next(each for each in tmp_path.iterdir() if each.suffix != ".nhdr")
+    data.write_bytes(pack(b"a header" + VOXELS.tobytes("F")))
+    for skip in (b"-1", b"8"):
+        (tmp_path / "a.nhdr").write_bytes(head.replace(b"encoding:", b"byte skip: " + skip + b"\nencoding:"))
+        turned = io.read(tmp_path / "a.nhdr").voxels[0, 0, :, ::-1, ::-1]
+        np.testing.assert_array_equal(turned, VOXELS.T)
+    for content in (b"short", bytes(2**25)):
+        data.write_bytes(pack(content))
+        (tmp_path / "a.nhdr").write_bytes(head.replace(b"encoding:", b"byte skip: -1\nencoding:"))
+        with pytest.raises(InputError, match=r"is damaged: it (ends too early|holds more)"):
+            io.read(tmp_path / "a.nhdr")
 
 
 def test_a_nrrd_without_a_spacing(tmp_path):

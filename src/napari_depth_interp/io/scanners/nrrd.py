@@ -18,7 +18,7 @@ from ..calibration import record_from, seconds
 from ..nifti.header import LENGTHS
 from ..nifti.placed import LPS, place, turned_back
 from ..nifti.writer import check as check_grid
-from ..opening import check_sizes, damaged, decoding, inside, needs, read_bytes
+from ..opening import check_sizes, damaged, decoding, inside, last_bytes, needs, read_bytes
 
 if TYPE_CHECKING:
     from .. import SectionAxis
@@ -43,6 +43,7 @@ _TYPES = {
 }  # fmt: skip
 _ENCODINGS = {"raw": "raw", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
 _SPACES = ("domain", "space", "???", "none", "")
+_LARGEST_SKIP = 2**24
 _RECORD, _AXIS = "napari-depth-interp record", "napari-depth-interp section axis"
 _INDEX = "axis 3 index type"
 """Of an axis of time points; ITK reads no axis of the kind "time"."""
@@ -132,10 +133,14 @@ def _voxels(file: IO[bytes], header: Mapping[str, Any], sizes: list[int], path: 
 def _decoded(file: IO[bytes], header: Mapping[str, Any], size: int, encoding: str, path: Path) -> NDArray[np.uint8]:
     lines = int(header.get("line skip", header.get("lineskip", 0)))
     skip = int(header.get("byte skip", header.get("byteskip", 0)))
-    if not 0 <= lines < 10_000 or (skip and encoding != "raw"):
+    if not 0 <= lines < 10_000 or not -1 <= skip <= _LARGEST_SKIP:
         raise InputError(f"'{path.name}' skips {lines} lines and {skip} bytes of its voxels; save it without")
     for _ in range(lines):
         file.readline(_LARGEST_HEADER)
+    if encoding != "raw" and skip:  # it is skipped once unpacked
+        return (
+            last_bytes(file, size, encoding, path) if skip < 0 else read_bytes(file, size + skip, encoding, path)[skip:]
+        )
     if skip < 0:
         file.seek(-size, io.SEEK_END)
     else:
