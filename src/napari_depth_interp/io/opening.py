@@ -152,7 +152,7 @@ def read_bytes(file: IO[bytes], size: int, encoding: str, path: Path) -> NDArray
 
 
 def last_bytes(file: IO[bytes], size: int, encoding: str, path: Path) -> NDArray[np.uint8]:
-    """Read the last so many bytes of a zlib, gzip or bzip2 stream that holds little more: a header before the voxels."""
+    """Read the last so many bytes of a packed stream that holds little more: a header before the voxels."""
     result = bytearray()
     for block in _blocks(file, encoding, size):
         result += block

@@ -326,6 +326,26 @@ class TestN5:
         with pytest.raises(InputError, match="holds no dataset"):
             io.read(f"{path}::../../secret")
 
+    def test_the_transform_of_cosem(self, tmp_path):
+        path = self.written(tmp_path / "a.n5", "em/s0")
+        attributes = path / "em" / "s0" / "attributes.json"
+        words = {"axes": ["z", "y", "x"], "scale": [5.2, 4, 4], "translate": [2.6, 0, 8], "units": ["nm"] * 3}
+        said = json.loads(attributes.read_text())
+        attributes.write_text(json.dumps(said | {"transform": words}))
+        grid = io.read(path).grid
+        assert (grid.spacing, grid.pixel_size, grid.unit) == (5.2, (4, 4), "nm")
+        assert (grid.depths[0], grid.origin) == (2.6, (0, 8))
+        for odd in ({"axes": "zyx"}, {"axes": None}, [], {"axes": ["z"], "scale": ["a"]}):
+            attributes.write_text(json.dumps(said | {"transform": odd}))
+            assert io.read(path).grid.spacing is None
+
+    def test_without_a_block(self, tmp_path):
+        path = self.written(tmp_path / "a.n5")
+        for block in [each for each in path.rglob("*") if each.is_file() and each.name.isdecimal()]:
+            block.unlink()
+        with pytest.raises(InputError, match=r"'/volumes/raw' in 'a\.n5' is empty: no block of it is there"):
+            io.read(path, lazy=True)
+
 
 @pytest.mark.parametrize(
     ("name", "package", "extra"),
