@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import dask.array as da
 import nibabel
 import numpy as np
 import pytest
@@ -211,6 +212,17 @@ class TestColours:
         layer = image_of(Dataset.from_array(array, axes="ZYXS", z_spacing=2.0).grey())
         assert not layer.rgb
         assert layer.data.shape == (4, 9, 8)
+
+
+def test_masked_values_of_a_layer_are_nan_or_refused(viewer):
+    array = np.ma.masked_greater(np.arange(60, dtype=np.float32).reshape(3, 4, 5), 55)
+    dataset = to_dataset(viewer.add_image(array, name="a"))
+    assert np.isnan(dataset.voxels).sum() == 4
+    np.testing.assert_array_equal(dataset.voxels[0, 0], array.filled(np.nan))
+    with pytest.raises(InputError, match=r"'b' cannot be used: 4 voxels of the array are masked, and uint16 has no"):
+        to_dataset(viewer.add_image(array.astype(np.uint16), name="b"))
+    with pytest.raises(InputError, match="'c' cannot be used: 4 voxels"):
+        to_dataset(viewer.add_image(da.from_array(array.astype(np.uint16)), name="c"))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ... import io
 from ...errors import DepthInterpError, InputError
 from ...run.result import RECORD_KEY
-from ...stack import Dataset, Grid, to_tczyx, without_voxels
+from ...stack import Dataset, Grid, to_tczyx, unmasked, without_voxels
 from ...stack.colours import COLOUR_NAMES
 from ...stack.lazy import LazyVoxels, as_array
 from ...stack.units import normalise_unit
@@ -266,7 +266,10 @@ def _voxels(layer: Image | Labels) -> NDArray[Any] | LazyVoxels:
     data = layer.data[0] if layer.multiscale else layer.data
     size = int(np.prod(data.shape, dtype=object)) * np.dtype(data.dtype).itemsize
     if isinstance(data, np.ndarray) or size <= io.LARGE_BYTES:
-        return np.asarray(data)
+        try:
+            return unmasked(np.asanyarray(data.compute() if hasattr(data, "compute") else data))  # dask drops masks
+        except InputError as error:
+            raise InputError(f"'{layer.name}' cannot be used: {error}") from error
     return LazyVoxels(data)
 
 
