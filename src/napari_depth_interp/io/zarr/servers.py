@@ -11,10 +11,11 @@ from typing import Any
 
 from ..formats import url_of
 from ..opening import needs
+from .safety import ServerError
 
-SILENT = 6
+_SILENT = 6
 """Seconds for which a server may say nothing."""
-PATIENCE = 8
+PATIENCE = 6
 """Seconds after which a server has to have given something of use, or it is left."""
 _SLOWEST = 10_000
 """Bytes a second that are of use."""
@@ -56,17 +57,17 @@ async def _bounded(parts: AsyncIterator[bytes], limit: int) -> bytes:
 
     Raises
     ------
-    ValueError
+    ServerError
         If it is longer than it may be, or comes too slowly.
     """
     begun, found = time.monotonic(), bytearray()
     async for part in parts:
         found += part
         if len(found) > limit:
-            raise ValueError(f"the server gives more than the {limit} bytes that can be meant")
+            raise ServerError(f"the server gives more than the {limit} bytes that can be meant")
         waited = time.monotonic() - begun
         if waited > _LONGEST or (waited > PATIENCE and len(found) < waited * _SLOWEST):
-            raise ValueError(f"the server gave {len(found)} bytes in {waited:.0f} s and was left")
+            raise ServerError(f"the server gave {len(found)} bytes in {waited:.0f} s and was left")
     return bytes(found)
 
 
@@ -76,7 +77,7 @@ def _http_options(limit: int) -> dict[str, Any]:
     async def read(answer: Any) -> bytes:
         try:
             return await _bounded(answer.content.iter_any(), limit)
-        except ValueError:
+        except ServerError:
             answer.close()
             raise
 
@@ -88,7 +89,7 @@ def _http_options(limit: int) -> dict[str, Any]:
 
     words = {"read": read, "start": start}
     kind = type(f"AnswerBelow{limit}", (aiohttp.ClientResponse,), words)  # fsspec tells options by names
-    timeout = aiohttp.ClientTimeout(total=_LONGEST, sock_connect=SILENT, sock_read=SILENT)
+    timeout = aiohttp.ClientTimeout(total=_LONGEST, sock_connect=_SILENT, sock_read=_SILENT)
     return {"client_kwargs": {"timeout": timeout, "response_class": kind}}
 
 
@@ -96,10 +97,10 @@ def _check_redirect(answer: Any) -> None:
     """Refuse to be sent to another server, which nobody has named."""
     to = answer.url.join(type(answer.url)(answer.headers.get("Location", "")))
     if to.host != answer.url.host or (to.scheme, answer.url.scheme) == ("http", "https"):
-        raise ValueError(f"the server sends on to {str(to.origin())[:100]}; give the address there")
+        raise ServerError(f"the server sends on to {str(to.origin())[:100]}; give the address there")
 
 
-_AWS = {"connect_timeout": SILENT, "read_timeout": SILENT, "retries": {"max_attempts": 1}}
+_AWS = {"connect_timeout": _SILENT, "read_timeout": _SILENT, "retries": {"max_attempts": 1}}
 
 
 @cache
