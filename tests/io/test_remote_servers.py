@@ -75,7 +75,7 @@ def hasty(monkeypatch):
     monkeypatch.setattr(remote, "PATIENCE", 1)
 
 
-def refused(address, words, seconds=4):
+def refused(address, words, seconds=10):
     begun = time.monotonic()
     with pytest.raises(InputError, match=words) as caught:
         io.read(address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from functools import cache
@@ -43,9 +44,9 @@ def server_of(path: Path, limit: int, *, asynchronous: bool = False) -> tuple[An
     url = url_of(path) or ""
     fsspec = needs("fsspec", "remote", path)
     if not url.startswith("http"):
-        server = _bucket_class(needs("s3fs", "remote", path))(
-            limit, anon=True, asynchronous=asynchronous, config_kwargs=_AWS
-        )
+        bucket = _bucket_class(needs("s3fs", "remote", path))
+        where = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        server = bucket(limit, anon=True, asynchronous=asynchronous, endpoint_url=where, config_kwargs=_AWS)
         return server, server._strip_protocol(url).rstrip("/")
     needs("aiohttp", "remote", path)
     server, inside = fsspec.core.url_to_fs(url, asynchronous=asynchronous, **_http_options(limit))
