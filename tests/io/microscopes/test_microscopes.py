@@ -343,7 +343,7 @@ class TestN5:
         path = self.written(tmp_path / "a.n5")
         for block in [each for each in path.rglob("*") if each.is_file() and each.name.isdecimal()]:
             block.unlink()
-        with pytest.raises(InputError, match=r"'/volumes/raw' in 'a\.n5' is empty: no block of it is there"):
+        with pytest.raises(InputError, match=r"'/volumes/raw' in 'a\.n5' is empty: none of its blocks is there"):
             io.read(path, lazy=True)
 
 

@@ -18,7 +18,7 @@ from ...stack import Dataset
 from ...stack.colours import colours_of
 from ..calibration import Calibration, Length, number
 from ..opening import check_claim, choose_series, damaged, decoding, needs, refuse_axis
-from .czi_times import time_stamps
+from .czi_segments import time_stamps, xml_of
 from .planes import Plane, PlaneArray, from_source
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def read(
     """
     refuse_axis(axis, axes, "a CZI file")
     with decoding(path, "CZI"), _opened(path) as czi:
-        root = _metadata(czi.raw_metadata)
+        root = _metadata(xml_of(path))
         scenes = czi.scenes_bounding_rectangle_no_pyramid
         names = _names(root, sorted(scenes))
         place, notes = choose_series(path, names, series, "scenes")
@@ -73,7 +73,7 @@ def read(
 def series(path: Path) -> list[str]:
     """Return the names of the scenes."""
     with decoding(path, "CZI"), _opened(path) as czi:
-        return _names(_metadata(czi.raw_metadata), sorted(czi.scenes_bounding_rectangle_no_pyramid))
+        return _names(_metadata(xml_of(path)), sorted(czi.scenes_bounding_rectangle_no_pyramid))
 
 
 def _opened(path: Path) -> Any:
@@ -86,13 +86,13 @@ def _opened(path: Path) -> Any:
     return czi.open_czi(os.fspath(path.absolute()))
 
 
-def _metadata(xml: str) -> ElementTree.Element:
+def _metadata(xml: bytes) -> ElementTree.Element:
     """Return the metadata; those that carry a DTD say nothing."""
-    if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
+    if b"<!DOCTYPE" in xml or b"<!ENTITY" in xml:
         return ElementTree.Element("ImageDocument")
     try:
-        return ElementTree.fromstring(xml.lstrip())
-    except ElementTree.ParseError:
+        return ElementTree.fromstring(xml.strip(b"\0 \r\n\t"))
+    except (ElementTree.ParseError, ValueError, LookupError):
         return ElementTree.Element("ImageDocument")
 
 

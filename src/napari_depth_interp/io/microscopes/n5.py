@@ -19,7 +19,7 @@ from ...stack import Dataset
 from ...stack.lazy import LazyVoxels
 from ...stack.units import normalise_unit
 from ..calibration import Calibration, Length, number
-from ..opening import assembled, check_sizes, damaged, decoding, listed, read_bytes, refuse_axis
+from ..opening import assembled, check_claim, check_sizes, damaged, decoding, listed, read_bytes, refuse_axis
 
 if TYPE_CHECKING:
     from .. import SectionAxis
@@ -76,6 +76,7 @@ def read(
             raise InputError(
                 f"'{name}' in '{path.name}' is empty: none of its blocks is there; copy or export it again"
             )
+        check_claim(source.shape, source.dtype, path, stored)
         if lazy:
             order = [letters.index(each) if each in letters else None for each in "TCZYX"]
             voxels: Any = LazyVoxels(source, order)

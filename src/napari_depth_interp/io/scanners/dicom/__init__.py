@@ -66,7 +66,7 @@ def series(path: Path) -> list[str]:
 
 
 def _chosen(path: Path, wanted: str | None) -> tuple[Series, list[str]]:
-    found = find_series(path if path.is_dir() else path.parent)
+    found = find_series(path) if path.is_dir() else find_series(path.parent, deep=False)
     if not path.is_dir():
         mine = [each for each in found if path in each.files]
         if not mine:
@@ -130,9 +130,9 @@ def _check_pixels(data: Any, file: Path) -> None:
 
     if not any(name in data for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         raise InputError(f"'{file.name}' holds no pixels ({data.SOPClassUID.name}); give a series of images")
-    syntax = data.file_meta.TransferSyntaxUID
+    syntax = data.file_meta.get("TransferSyntaxUID")
     try:
-        known = get_decoder(syntax).is_available
+        known = syntax is None or get_decoder(syntax).is_available
     except NotImplementedError:
         known = False
     if not known:

@@ -69,11 +69,15 @@ def _check(data: Any, file: Path, count: int) -> None:
         raise InputError(
             f"'{file.name}' is a mosaic: all sections of a volume in one image; convert the series with dcm2niix"
         )
-    size = int(data.Rows) * int(data.Columns) * count * max(1, int(data.get("BitsAllocated") or 16) // 8)
-    if count > _MOST_FRAMES or size > max(UNSUSPICIOUS, file.stat().st_size * EXPANDED):
+    there = file.stat().st_size
+    size = int(data.Rows) * int(data.Columns) * count * int(data.get("BitsAllocated") or 16) // 8
+    syntax = data.file_meta.get("TransferSyntaxUID")
+    packed = syntax is not None and (syntax.is_encapsulated or syntax.is_deflated)
+    most = max(UNSUSPICIOUS, there * EXPANDED) if packed else there
+    if count > min(_MOST_FRAMES, there) or size > most:
         raise InputError(
             f"'{file.name}' is damaged: {count} images of {data.Rows} x {data.Columns} pixels take {size} bytes, but "
-            f"{file.stat().st_size} are there; export it again"
+            f"{there} are there; export it again"
         )
 
 

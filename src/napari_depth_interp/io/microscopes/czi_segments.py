@@ -1,4 +1,4 @@
-"""When the time points of a CZI file were recorded: an attachment of the file, which pylibCZIrw does not read."""
+"""Segments of a CZI file that are read here: its XML, on which pylibCZIrw may hang, and the attachment of times."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import IO
 
 import numpy as np
 
+_METADATA_PLACE = 32 + 60
+"""Where the header of the file says where the XML is."""
+_XML_PLACE, _LARGEST_XML = 256, 2**27
 _HEAD = struct.Struct("<16sqq")
 """Of each segment: its name, how many bytes it may take, and how many it takes."""
 _DIRECTORY_PLACE = 32 + 72
@@ -17,6 +20,21 @@ _ENTRY_PLACE, _ENTRY_NAME = 12, 48
 _STAMPS_PLACE = 256
 """Of the content of an attachment, after the head of its segment."""
 _MOST_ENTRIES, _MOST_STAMPS = 1000, 1_000_000
+
+
+def xml_of(path: Path) -> bytes:
+    """Return the metadata of the file; nothing where it has none, or is damaged there."""
+    try:
+        with path.open("rb") as file:
+            file.seek(_METADATA_PLACE)
+            (place,) = struct.unpack("<q", file.read(8))
+            if _segment(file, place) != b"ZISRAWMETADATA":
+                return b""
+            (length,) = struct.unpack("<i", file.read(4))
+            file.seek(_XML_PLACE - 4, 1)
+            return file.read(length) if 0 < length <= _LARGEST_XML else b""
+    except (OSError, struct.error, ValueError, OverflowError):
+        return b""
 
 
 def time_stamps(path: Path) -> list[float]:
