@@ -123,3 +123,21 @@ def czi_file(path: Path, scenes: list) -> Path:
             path.name, channel_names=dict(enumerate(("DAPI", "GFP"))), scale_x=0.2e-6, scale_y=0.2e-6, scale_z=0.9e-6
         )
     return path
+
+
+def with_time_stamps(path: Path, seconds: list) -> Path:
+    """Append an attachment with the times at which time points were recorded, as ZEN does."""
+    data = bytearray(path.read_bytes())
+    content = struct.pack("<ii", 8 + 8 * len(seconds), len(seconds)) + struct.pack(f"<{len(seconds)}d", *seconds)
+    place = len(data)
+
+    def entry(name: bytes) -> bytes:
+        return struct.pack("<2s10xqi16s8s80s", b"A1", place, 0, bytes(16), b"CZTIMS", name)
+
+    head = struct.pack("<i12x", len(content)) + entry(b"TimeStamps") + bytes(112)
+    data += struct.pack("<16sqq", b"ZISRAWATTACH", len(head) + len(content), len(head) + len(content)) + head + content
+    struct.pack_into("<q", data, 104, len(data))
+    directory = struct.pack("<i252x", 1) + entry(b"TimeStamps")
+    data += struct.pack("<16sqq", b"ZISRAWATTDIR", len(directory), len(directory)) + directory
+    path.write_bytes(data)
+    return path

@@ -113,7 +113,9 @@ class TestRefused:
         with pytest.raises(InputError, match="is a file; give a folder"):
             find_inputs(plan(source / "a.tif", target))
         (tmp_path / "empty").mkdir()
-        with pytest.raises(InputError, match="holds no TIFF, NIfTI or OME-Zarr file; add --recursive"):
+        with pytest.raises(
+            InputError, match=r"holds no stack of a format that is read \(TIFF, NIfTI, DICOM ...\); add --recursive"
+        ):
             find_inputs(plan(tmp_path / "empty", target))
         with pytest.raises(InputError, match=r"that matches x\*"):
             find_inputs(plan(source, target, patterns=("x*",)))

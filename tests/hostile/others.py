@@ -17,7 +17,7 @@ import numpy as np
 import pydicom
 from cases import SHAPE, Folder, deflated_zeros, gzipped_zeros, stack
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, JPEG2000Lossless
+from pydicom.uid import CTImageStorage, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, JPEG2000Lossless
 
 import microscope_files
 
@@ -99,6 +99,69 @@ def _hdf5(path: Path, name: str = "raw", **options: object) -> None:
         file[name].attrs["element_size_um"] = [2.0, 0.5, 0.5]
 
 
+def deflated(content: bytes) -> bytes:
+    """Return a DICOM file that is packed as a whole, of this content."""
+    sound = dicom(TransferSyntaxUID=DeflatedExplicitVRLittleEndian)
+    (length,) = struct.unpack_from("<I", sound, 140)
+    packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return sound[: 144 + length] + packer.compress(content) + packer.flush()
+
+
+def oib(second: int) -> bytes:
+    """Return a compound file whose sector 2 is followed by another one."""
+    head = struct.pack("<8s16xHHHHH6x", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 0x3E, 3, 0xFFFE, 9, 6)
+    head += struct.pack("<9I", 0, 1, 1, 0, 4096, 2**32 - 2, 0, 2**32 - 2, 0) + struct.pack("<I", 0)
+    table = [2**32 - 3, 2, second, *[2**32 - 1] * 125]
+    return head + b"\xff" * (512 - len(head)) + struct.pack("<128I", *table) + bytes(2 * 512)
+
+
+def czi_with(xml: bytes, folder: Folder) -> bytes:
+    """Return a CZI file with other metadata."""
+    data = bytearray(made(lambda path: microscope_files.czi_file(path, [STACK[None, None]]), folder, "a.czi"))
+    struct.pack_into("<q", data, 92, len(data))
+    size = 256 + len(xml)
+    return bytes(data) + struct.pack("<16sqqi252x", b"ZISRAWMETADATA", size, size, len(xml)) + xml
+
+
+def _packed(folder: Folder) -> None:
+    """Files that are small, and large or endless once they are read."""
+    folder.add("bombs", "DICOM, 1 GB deflated", "in.dcm", deflated(bytes(2**30)))
+    folder.add("other formats, lying sizes", "OIB, sectors in a circle", "in.oib", oib(1))
+    folder.add("other formats, lying sizes", "OIB, a sector that follows itself", "in.oib", oib(2))
+    folder.add("other formats, lying sizes", "OIB, sectors that are not there", "in.oib", oib(2**31))
+    folder.add("other formats, lying sizes", "DICOM 99999 frames", "in.dcm", dicom(NumberOfFrames=99999))
+    for name, xml in (
+        ("nested deeply", b"<a>" * 100_000 + b"</a>" * 100_000),
+        ("with entities", b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>'),
+        ("in no language", bytes(range(256))),
+    ):
+        folder.add("other formats, lying sizes", f"CZI, XML {name}", "in.czi", czi_with(xml, folder))
+
+    def endless(path: Path) -> None:
+        microscope_files.ims(path, STACK[None, None])
+        with h5py.File(path, "r+") as file:
+            times = file["DataSet/ResolutionLevel 0"]
+            for number in range(1, 12_000):
+                times[f"TimePoint {number}"] = times["TimePoint 0"]
+
+    folder.add("HDF5", "Imaris, 12000 time points", "in.ims", endless)
+
+
+def _olympus(folder: Folder) -> None:
+    def write(path: Path, change: Callable[[Path], object]) -> None:
+        microscope_files.oif(path, STACK[None])
+        change(path.with_name(f"{path.name}.files") / "s_C001Z002.tif")
+
+    for name, change, expect in (
+        ("sound", lambda plane: plane, "ok"),
+        ("without a section", lambda plane: plane.unlink(), "error"),
+        ("a section cut off", lambda plane: os.truncate(plane, 300), "error"),
+        ("a section that is /dev/zero", lambda plane: (plane.unlink(), plane.symlink_to("/dev/zero")), "error"),
+        ("a section that is a pipe", lambda plane: (plane.unlink(), os.mkfifo(plane)), "error"),
+    ):
+        folder.add("other formats, lying sizes", f"OIF {name}", "in.oif", lambda path, c=change: write(path, c), expect)
+
+
 def add(folder: Folder) -> None:
     """Add all cases."""
     files = bases(folder)
@@ -110,6 +173,8 @@ def add(folder: Folder) -> None:
     _paths(folder)
     _hierarchies(folder)
     _folders(folder)
+    _packed(folder)
+    _olympus(folder)
 
 
 def _sound(folder: Folder, files: dict[str, bytes]) -> None:

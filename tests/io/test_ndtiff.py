@@ -125,6 +125,14 @@ def test_tifffile_reads_the_same_by_the_index(tmp_path):
     assert [axes for axes, *_ in tifffile.read_ndtiff_index(tmp_path / "NDTiff.index")] == places(2, ("DAPI", "FITC"))
 
 
+def test_channels_that_have_numbers_are_called_as_their_images_say(tmp_path):
+    """So NDTiff 2 and early 3 store them; two of one name have none."""
+    for names, expected in ((("DAPI", "FITC"), ("DAPI", "FITC")), (("DAPI", "DAPI"), ()), (("", ""), ())):
+        records = [about(each, Channel=names[each["channel"]]) for each in places(2, (0, 1))]
+        ndtiff(tmp_path / "a.tif", records)
+        assert io.read(tmp_path / "a.tif").channel_names == expected
+
+
 def test_an_image_that_was_made_again_counts_once(tmp_path):
     ndtiff(tmp_path / "a.tif", [about(each) for each in [*places(sections=2), *places(sections=2)[:1]]])
     dataset = io.read(tmp_path / "a.tif")

@@ -22,24 +22,26 @@ def dataset(thickness=0.07, unit="um", spacing=0.1):
     return replace(made, grid=replace(made.grid, thickness=thickness))
 
 
-@pytest.mark.parametrize("name", ["a.tif", "a.ome.tif", "a.ome.zarr", "a.nii.gz"])
+@pytest.mark.parametrize("name", ["a.tif", "a.ome.tif", "a.ome.zarr", "a.nii.gz", "a.nrrd", "a.mha"])
 def test_what_is_written_is_read(tmp_path, name):
     io.write(tmp_path / name, dataset())
     back = io.read(tmp_path / name)
-    assert back.thickness == pytest.approx(0.07)
-    assert back.grid.spacing == pytest.approx(0.1)
+    lengths = 0.001 if name == "a.mha" else 1  # mm
+    assert back.thickness == pytest.approx(0.07 * lengths)
+    assert back.grid.spacing == pytest.approx(0.1 * lengths)
     assert back.record == {}
     io.write(tmp_path / f"none-{name}", dataset(None))
     assert io.read(tmp_path / f"none-{name}").thickness is None
 
 
-@pytest.mark.parametrize("name", ["a.ome.tif", "a.ome.zarr", "a.nii.gz"])
+@pytest.mark.parametrize("name", ["a.tif", "a.ome.tif", "a.ome.zarr", "a.nii.gz", "a.nrrd", "a.mha"])
 def test_a_run_keeps_it(tmp_path, name):
     result = api.interpolate(dataset(), method="linear", factor=2)
     result.save(tmp_path / name)
     back = api.Result.load(tmp_path / name).dataset
-    assert back.thickness == pytest.approx(0.07)
-    assert back.grid.spacing == pytest.approx(0.05)
+    lengths = 0.001 if name == "a.mha" else 1  # mm
+    assert back.thickness == pytest.approx(0.07 * lengths)
+    assert back.grid.spacing == pytest.approx(0.05 * lengths)
 
 
 def test_nifti_of_other_units(tmp_path):

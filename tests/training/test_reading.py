@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from dicom_files import dicom_series
 from napari_depth_interp import io
 from napari_depth_interp.errors import InputError
 from napari_depth_interp.methods import registry
@@ -86,8 +87,24 @@ def test_what_does_not_fit_is_named(folder, spoil, words):
         read_images(folder, Settings())
 
 
+def test_dicom_series_are_stacks(tmp_path):
+    """Each by its name, beside other files and in folders of the folder."""
+    io.write(tmp_path / "a.tif", dataset(shape=(4, 5, 6)))
+    dicom_series(tmp_path / "x", [(0, 0, 2 * z) for z in range(4)])
+    dicom_series(tmp_path / "y", [(0, 0, z) for z in range(5)], SeriesInstanceUID="1.2.4", SeriesDescription="Lung")
+    data = read_folder(tmp_path, Settings())
+    names = ["a.tif", f"{tmp_path.name}::Body 3.0", f"{tmp_path.name}::Lung"]
+    assert [path.name for path in data.files] == names
+    assert [each.voxels.shape for each in data.stacks] == [(4, 5, 6), (4, 5, 6), (5, 5, 6)]
+    assert [each.grid.spacing for each in data.stacks] == [1, 2, 1]
+    assert len(set(hashes_of(data))) == 3
+    assert len(read_images(tmp_path / "y", Settings()).stacks) == 1
+    (tmp_path / "list.csv").write_text("hr\nx\n.::Lung\na.tif\n")
+    assert len(set(hashes_of(read_data(MSDSR, tmp_path / "list.csv", Settings())))) == 3
+
+
 def test_nothing_to_learn_from(tmp_path):
-    with pytest.raises(InputError, match="holds no TIFF, NIfTI or OME-Zarr stack"):
+    with pytest.raises(InputError, match=r"holds no stack to train on .*, and no folders 'noisy' and 'clean'"):
         read_images(tmp_path, Settings())
     with pytest.raises(InputError, match="is not a folder"):
         read_images(tmp_path / "none", Settings())

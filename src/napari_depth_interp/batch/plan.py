@@ -301,7 +301,7 @@ def _size(path: Path) -> int:
 def _nothing(plan: Plan) -> str:
     matching = f" that matches {' or '.join(plan.patterns)}" if plan.patterns else ""
     deeper = "" if plan.recursive else "; add --recursive to look into the folders in it"
-    return f"'{plan.source}' holds no TIFF, NIfTI or OME-Zarr file{matching}{deeper}"
+    return f"'{plan.source}' holds no stack of a format that is read{matching} (TIFF, NIfTI, DICOM ...){deeper}"
 
 
 def _check_outputs(plan: Plan, files: list[Input]) -> None:

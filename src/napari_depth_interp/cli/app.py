@@ -191,7 +191,7 @@ def evaluate(
     context: typer.Context,
     sources: Annotated[
         list[Path],
-        typer.Argument(metavar="IN...", help="TIFF, NIfTI or OME-Zarr stacks.", show_default=False, readable=False),
+        typer.Argument(metavar="IN...", help="Stacks, as for run.", show_default=False, readable=False),
     ],
     methods: Annotated[str | None, methods_option("linear,cubic")] = None,
     keep_every: Annotated[

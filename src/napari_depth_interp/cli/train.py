@@ -29,9 +29,9 @@ def train(
         Path,
         typer.Argument(
             metavar="DATA_DIR",
-            help="Folder of dense TIFF, NIfTI or OME-Zarr stacks, or a CSV list of them with the columns hr, lr and "
-            "class (the last two may be missing). For srcnn and cae: a folder of noisy images, or one that holds "
-            "the folders noisy and clean with images of the same names.",
+            help="Folder of dense stacks (TIFF, NIfTI, DICOM or what else run reads), or a CSV list of them with the "
+            "columns hr, lr and class (the last two may be missing). For srcnn and cae: a folder of noisy images, or "
+            "one that holds the folders noisy and clean with images of the same names.",
             readable=False,
         ),
     ],

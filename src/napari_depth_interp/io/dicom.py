@@ -30,12 +30,3 @@ def folder_holds_dicom(folder: Path) -> bool:
         return holds_dicom(path for path in folder.rglob("*") if path.is_file())
     except OSError:
         return False
-
-
-def advice(path: Path) -> str:
-    """Return what is to be done with a DICOM file or folder, in words."""
-    folder = path if path.is_dir() else path.parent
-    return (
-        f"'{path}' holds DICOM images; give the folder of one series to 'run', or convert all series with dcm2niix "
-        f"first, for example: dcm2niix -z y -o NIFTI_DIR '{folder}'"
-    )

@@ -151,6 +151,18 @@ def read_bytes(file: IO[bytes], size: int, encoding: str, path: Path) -> NDArray
     raise damaged(path, f"it ends too early: {position} of {size} bytes of voxels are there")
 
 
+def last_bytes(file: IO[bytes], size: int, encoding: str, path: Path) -> NDArray[np.uint8]:
+    """Read the last so many bytes of a packed stream that holds little more: a header before the voxels."""
+    result = bytearray()
+    for block in _blocks(file, encoding, size):
+        result += block
+        if len(result) > size + _CHUNK:
+            raise damaged(path, f"it holds more than {size} bytes of voxels and a header")
+    if len(result) < size:
+        raise damaged(path, f"it ends too early: {len(result)} of {size} bytes of voxels are there")
+    return np.frombuffer(result, np.uint8)[-size:].copy()
+
+
 def _blocks(file: IO[bytes], encoding: str, size: int) -> Iterator[bytes]:
     if encoding == "raw":
         while block := file.read(min(_CHUNK, size)):

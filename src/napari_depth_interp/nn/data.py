@@ -26,12 +26,12 @@ _PACKAGES = ("napari-depth-interp", "torch", "diffusers", "numpy")
 def hashes_of(data: TrainingData) -> list[str]:
     """Return the signature of each stack and of each clean counterpart.
 
-    Of files that is their SHA-256; of folders, as OME-Zarr are, that of the voxels.
+    Of files that is their SHA-256; of folders, as OME-Zarr are, and of one series in a file that of the voxels.
     """
     if data.signatures:
         return list(data.signatures)
     files, stacks = [*data.files, *data.target_files], [*data.stacks, *data.targets]
-    known = {path: sha256_of(path) for path in dict.fromkeys(files) if not path.is_dir()}
+    known = {path: sha256_of(path) for path in dict.fromkeys(files) if path.is_file()}
     return [known[path] if path in known else signature(stacks[i].voxels) for i, path in enumerate(files)]
 
 

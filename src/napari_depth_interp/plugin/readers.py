@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari.layers import Layer
 from napari.layers._source import layer_source
@@ -18,27 +18,12 @@ from ..stack.lazy import is_lazy
 from ..system.memory import free_memory
 from .preferences import PLUGIN
 
+if TYPE_CHECKING:
+    from .layers.series import OfFile
+
 Paths = str | Sequence[str]
-SERIES_KEY = "depth_interp_series"
-"""Where the metadata of a layer from a file of several stacks holds its :class:`OfFile`."""
-
-
-@dataclass(frozen=True)
-class OfFile:
-    """Which of several stacks in a file a layer shows.
-
-    Attributes
-    ----------
-    file : str
-    names : tuple of str
-        Of all stacks.
-    index : int
-        Of this one.
-    """
-
-    file: str
-    names: tuple[str, ...]
-    index: int
+_CHOSEN = ("dicom", "hdf5", "n5")
+"""Formats of which no stack is read unless it is named."""
 
 
 def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
@@ -62,9 +47,10 @@ def read_files(path: Paths) -> list[LayerData]:
     """
     from .layers import to_layers
     from .layers.label_layers import holds_labels, to_label_layers
+    from .layers.series import SERIES_KEY
 
     layers: list[LayerData] = []
-    for each in [path] if isinstance(path, str) else path:
+    for each in map(_first_of, [path] if isinstance(path, str) else path):
         dataset, coarser = _opened(each)
         name = Path(each).name
         for note in dataset.notes:
@@ -86,13 +72,25 @@ def add_files(viewer: Viewer, path: str) -> list[Layer]:
     InputError
         If it cannot be read.
     """
+    path = _first_of(path)
     with layer_source(path=path, reader_plugin=PLUGIN):  # with the series: a run's command line needs it
         made = [Layer.create(*each) for each in read_files(path)]
     return [viewer.add_layer(each) for each in made]
 
 
+def _first_of(path: str) -> str:
+    """Return a path that names the first stack where one has to be chosen; the dock lists the others."""
+    file, wanted = io.split_series(path)
+    if wanted is not None or io.kind_at(file) not in _CHOSEN:
+        return path
+    names = io.series_of(file)
+    return path if len(names) < 2 else f"{path}::{names[0]}"
+
+
 def _series(path: str) -> OfFile | None:
     """Return which of several stacks a path names, or None where the file holds one."""
+    from .layers.series import OfFile
+
     file, wanted = io.split_series(path)
     names = io.series_of(file)
     if len(names) < 2:

@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import io
 from ..errors import DepthInterpError, InputError
-from ..io.dicom import advice, folder_holds_dicom
+from ..io.dicom import folder_holds_dicom
 from ..method import MethodSpec
 from ..nn.contract import TrainingData
 from ..nn.data import signed
@@ -61,11 +61,17 @@ def data_files(spec: MethodSpec, path: Path) -> list[Path]:
 
 
 def stack_files(folder: Path) -> list[Path]:
-    """Return the files of a folder that a training on it would read: one of each set of files."""
+    """Return the files of a folder that a training on it would read: one of each set of files, and DICOM series.
+
+    Series are named ``FOLDER::SERIES``; they may lie in folders of the folder.
+    """
     try:
-        return io.without_parts(sorted(each for each in folder.iterdir() if io.format_of(each) is not None))
+        files = io.without_parts(sorted(each for each in folder.iterdir() if io.format_of(each) is not None))
     except OSError as error:
         raise InputError(f"'{folder}' cannot be read: {error.strerror or error}") from error
+    if not folder_holds_dicom(folder):
+        return files
+    return [*files, *(Path(f"{folder}::{name}") for name in io.series_of(folder))]
 
 
 @dataclass
@@ -120,9 +126,10 @@ def read_folder(folder: Path, settings: Settings) -> TrainingData:
     for path in stack_files(folder):
         found.add(path, _read(path, settings))
     if not found.stacks:
-        if folder_holds_dicom(folder):
-            raise InputError(advice(folder))
-        raise InputError(f"'{folder}' holds no stack to train on; its files have to be TIFF, NIfTI or OME-Zarr")
+        raise InputError(
+            f"'{folder}' holds no stack to train on; its files have to be TIFF, NIfTI, OME-Zarr, DICOM, or of another "
+            "format that is read"
+        )
     return found.data()
 
 
@@ -249,7 +256,8 @@ def read_images(folder: Path, settings: Settings) -> TrainingData:
         found.add(path, _read(path, settings, alone=True))
     if not found.stacks:
         raise InputError(
-            f"'{folder}' holds no TIFF, NIfTI or OME-Zarr stack to train on, and no folders '{_NOISY}' and '{_CLEAN}'"
+            f"'{folder}' holds no stack to train on (TIFF, NIfTI, OME-Zarr, DICOM or another format that is read), and "
+            f"no folders '{_NOISY}' and '{_CLEAN}'"
         )
     return found.data()
 
@@ -262,7 +270,8 @@ def _read_pairs(folder: Path, settings: Settings) -> TrainingData:
     noisy, clean = (_by_name(folder / name) for name in (_NOISY, _CLEAN))
     if not noisy and not clean:
         raise InputError(
-            f"'{folder / _NOISY}' and '{folder / _CLEAN}' hold no TIFF, NIfTI or OME-Zarr image to train on"
+            f"'{folder / _NOISY}' and '{folder / _CLEAN}' hold no image to train on (TIFF, NIfTI, OME-Zarr, DICOM or "
+            "another format that is read)"
         )
     alone = sorted(noisy.keys() ^ clean.keys())
     if alone:
@@ -291,7 +300,7 @@ def _by_name(folder: Path) -> dict[str, Path]:
         )
     found: dict[str, Path] = {}
     for path in stack_files(folder):
-        name = path.name.split(".")[0]
+        name = path.name if "::" in path.name else path.name.split(".")[0]
         if name in found:
             raise InputError(f"'{path.name}' and '{found[name].name}' in '{folder}' have the same name; rename one")
         found[name] = path

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import tensorstore
 import tifffile
+from pylibCZIrw import czi
 
-from microscope_files import czi_file, ims, lif, oif
+from microscope_files import czi_file, ims, lif, oif, with_time_stamps
 from napari_depth_interp import api, io
 from napari_depth_interp.errors import InputError, RequestError
 from napari_depth_interp.stack.lazy import is_lazy
@@ -84,6 +85,28 @@ class TestCzi:
         path = czi_file(tmp_path / "a.czi", [VOXELS[..., :8, :9], VOXELS])
         holds_lazily(f"{path}::1", VOXELS)
 
+    def test_recorded_times_as_czifile_reads_them(self, tmp_path):
+        path = czi_file(tmp_path / "a.czi", [VOXELS])
+        assert io.read(path).time_step is None
+        with_time_stamps(path, [5.0, 12.5])
+        with czifile.CziFile(path) as file:
+            stamps = [each.data() for each in file.attachments() if each.attachment_entry.name == "TimeStamps"]
+        np.testing.assert_array_equal(stamps, [[5.0, 12.5]])
+        found = io.read(path)
+        assert found.time_step == 7.5
+        np.testing.assert_array_equal(found.voxels, VOXELS)
+        for lie in ([5.0], [12.5, 5.0], [np.nan, 5.0]):
+            assert io.read(with_time_stamps(path, lie)).time_step is None
+
+    def test_several_channels_of_colours_are_no_damage(self, tmp_path):
+        with czi.create_czi(str(tmp_path / "a.czi")) as file:
+            for channel, section in np.ndindex(2, 3):
+                file.write(
+                    VOXELS[0, :1, 0, :, :, None].repeat(3, 3)[0].astype(np.uint8), plane={"C": channel, "Z": section}
+                )
+        with pytest.raises(InputError, match=r"has 2 channels of Bgr24; channels of grey values, or one of RGB"):
+            io.read(tmp_path / "a.czi")
+
     def test_real_as_czifile_reads_it(self):
         for path in real("xyz.czi"):
             with czifile.CziFile(path) as file:
@@ -102,6 +125,8 @@ class TestNd2:
             with nd2.ND2File(path) as file:
                 np.testing.assert_array_equal(found.voxels, file.asarray().transpose(0, 2, 1, 3, 4))
                 size = file.voxel_size()
+                first, last = (file.events()[i]["Time [s]"] for i in (0, 20))
+            assert found.time_step == pytest.approx((last - first) / 2)  # recorded without a delay
             assert found.grid.spacing == pytest.approx(size.z)
             assert found.grid.pixel_size == pytest.approx((size.y, size.x))
             assert found.channel_names == ("5-FAM/pH 9.0", "FM 4-64/2% CHAPS")
@@ -212,6 +237,29 @@ class TestHdf5:
             file["data"] = VOXELS[:, 0]
         assert io.read(tmp_path / "b.h5", axes="TZYX").voxels.shape == (2, 1, 3, 10, 12)
 
+    @pytest.mark.parametrize(
+        ("order", "shape"), [("TCZYX", (2, 2, 3, 10, 12)), ("TZYXC", (2, 3, 10, 12, 2)), ("ZYXC", (3, 10, 12, 2))]
+    )
+    def test_axes_without_names(self, tmp_path, order, shape):
+        """A short last axis is one of channels, as in ilastik's files; five axes are one dataset."""
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            kept = VOXELS if "T" in order else VOXELS[0]
+            stored = kept.transpose([("TCZYX" if "T" in order else "CZYX").index(axis) for axis in order])
+            file.create_dataset("data", data=stored, chunks=True)
+            assert stored.shape == shape
+        expected = VOXELS if "T" in order else VOXELS[:1]
+        for lazy in (False, True):
+            found = io.read(tmp_path / "a.h5", lazy=lazy)
+            np.testing.assert_array_equal(np.asarray(found.voxels), expected)
+            np.testing.assert_array_equal(np.asarray(found.voxels[0, 1, :, 3:5]), expected[0, 1, :, 3:5])
+        assert f"{order} is taken" in " ".join(found.notes)
+
+    def test_nothing_to_read(self, tmp_path):
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            file["table"] = np.arange(4)
+        with pytest.raises(InputError, match="holds no dataset of numbers with three axes or more"):
+            io.read(tmp_path / "a.h5")
+
     def test_links_out_of_the_file(self, tmp_path):
         with h5py.File(tmp_path / "secret.h5", "w") as file:
             file["raw"] = VOXELS[0, 0]
@@ -277,6 +325,26 @@ class TestN5:
         assert (grid.spacing, grid.pixel_size, grid.unit) == (40, (4, 4), "nm")
         with pytest.raises(InputError, match="holds no dataset"):
             io.read(f"{path}::../../secret")
+
+    def test_the_transform_of_cosem(self, tmp_path):
+        path = self.written(tmp_path / "a.n5", "em/s0")
+        attributes = path / "em" / "s0" / "attributes.json"
+        words = {"axes": ["z", "y", "x"], "scale": [5.2, 4, 4], "translate": [2.6, 0, 8], "units": ["nm"] * 3}
+        said = json.loads(attributes.read_text())
+        attributes.write_text(json.dumps(said | {"transform": words}))
+        grid = io.read(path).grid
+        assert (grid.spacing, grid.pixel_size, grid.unit) == (5.2, (4, 4), "nm")
+        assert (grid.depths[0], grid.origin) == (2.6, (0, 8))
+        for odd in ({"axes": "zyx"}, {"axes": None}, [], {"axes": ["z"], "scale": ["a"]}):
+            attributes.write_text(json.dumps(said | {"transform": odd}))
+            assert io.read(path).grid.spacing is None
+
+    def test_without_a_block(self, tmp_path):
+        path = self.written(tmp_path / "a.n5")
+        for block in [each for each in path.rglob("*") if each.is_file() and each.name.isdecimal()]:
+            block.unlink()
+        with pytest.raises(InputError, match=r"'/volumes/raw' in 'a\.n5' is empty: none of its blocks is there"):
+            io.read(path, lazy=True)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,14 @@
 """DICOM series: places, gaps, thickness and values as written, several series told apart, no names of people."""
 
+import imagecodecs
 import numpy as np
 import pytest
 import SimpleITK
+from pydicom import dcmread
 from pydicom.dataset import Dataset as Header
+from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
+from pydicom.uid import MPEG2MPML, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless
 
 from dicom_files import IMAGE, NAME, header
 from dicom_files import dicom_series as series
@@ -90,6 +94,8 @@ def test_times_at_the_same_places(tmp_path):
     found = io.read(folder)
     assert found.voxels.shape[:3] == (2, 1, 3)
     assert found.voxels[:, 0, :, -1, -1].tolist() == [[0, 100, 200], [300, 400, 500]]
+    assert found.time_step is None
+    assert io.read(series(tmp_path / "b", places, RepetitionTime=2500)).time_step == 2.5
     next(folder.iterdir()).unlink()
     with pytest.raises(InputError, match="5 images at 3 places, 1 to 2 at each"):
         io.read(folder)
@@ -163,3 +169,65 @@ def test_a_real_series():
         np.testing.assert_array_equal(found.voxels[0, 0][:, ::-1, ::-1], SimpleITK.GetArrayFromImage(image))
         assert (found.grid.spacing, found.thickness) == (image.GetSpacing()[2], 3)
         assert found.grid.depths[0] == image.GetOrigin()[2]
+
+
+def compressed(folder, uid, encode, images, **fields):
+    for number, image in enumerate(images):
+        made = header(ImagePositionPatient=[0.0, 0.0, 2.0 * number], InstanceNumber=number + 1, **fields)
+        made.file_meta.TransferSyntaxUID = uid
+        made.PixelData = encapsulate([encode(image)])
+        made["PixelData"].VR = "OB"
+        folder.mkdir(exist_ok=True)
+        made.save_as(folder / f"{number}", enforce_file_format=True)
+    return folder
+
+
+CODECS = [
+    (JPEGLosslessSV1, imagecodecs.ljpeg_encode), (JPEGLSLossless, imagecodecs.jpegls_encode),
+    (JPEG2000Lossless, lambda image: imagecodecs.jpeg2k_encode(image, codecformat="j2k", reversible=True)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("uid", "encode"), CODECS)
+@pytest.mark.parametrize("signed", [False, True])
+def test_compressed_pixels_as_simpleitk_decodes_them(tmp_path, uid, encode, signed):
+    rng = np.random.default_rng(3)
+    images = rng.integers(-2048 if signed else 0, 2048 if signed else 4096, (3, 24, 20), np.int16)
+    if signed and uid == JPEG2000Lossless:
+        stored, bits = images, 16  # it has a sign of its own
+    else:  # those that have none store the lowest bits
+        stored, bits = (images & 0xFFF).astype(np.uint16), 12
+    size = {"Rows": 24, "Columns": 20, "BitsStored": bits, "HighBit": bits - 1, "PixelRepresentation": int(signed)}
+    folder = compressed(tmp_path / "a", uid, encode, stored, **size)
+    found = io.read(folder)
+    np.testing.assert_array_equal(found.voxels[0, 0][:, ::-1, ::-1], images)
+    reader = SimpleITK.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
+    np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(reader.Execute()), images)
+
+
+@pytest.mark.parametrize(("uid", "encode"), CODECS)
+def test_a_frame_that_says_it_is_larger(tmp_path, uid, encode):
+    def lying(image):
+        data = bytearray(encode(image))
+        for size, lie in ((b"\0\x18\0\x14", b"\xff\xff\xff\xff"), (b"\0\0\0\x14\0\0\0\x18", b"\0\0\xff\xff" * 2)):
+            data = data.replace(size, lie)
+        return bytes(data)
+
+    with pytest.raises(InputError, match="is damaged"):
+        io.read(compressed(tmp_path / "a", uid, lying, np.ones((3, 24, 20), np.uint16), Rows=24, Columns=20))
+
+
+def test_what_is_no_volume_is_said_to_be_so(tmp_path):
+    folder = compressed(tmp_path / "a", MPEG2MPML, lambda image: image.tobytes(), [IMAGE, IMAGE])
+    with pytest.raises(InputError, match=r"is compressed as MPEG2 .* is not read; decompress the series first"):
+        io.read(folder)
+    with pytest.raises(InputError, match=r"is a mosaic: all sections of a volume in one image; convert .* dcm2niix"):
+        io.read(series(tmp_path / "b", [(0, 0, 0), (0, 0, 3)], ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"]))
+    folder = series(tmp_path / "c", [(0, 0, 0), (0, 0, 3)])
+    for file in folder.iterdir():
+        data = dcmread(file)
+        del data.PixelData
+        data.save_as(file)
+    with pytest.raises(InputError, match=r"holds no pixels \(CT Image Storage\)"):
+        io.read(folder)

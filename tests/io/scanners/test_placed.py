@@ -1,5 +1,8 @@
 """NRRD, MetaImage, MGH, MINC, NIfTI pairs: voxels and places as independent readers see them, also after a run."""
 
+import bz2
+import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -132,6 +135,51 @@ def test_channels_and_times(tmp_path, name):
         np.testing.assert_array_equal(io.read(tmp_path / name).voxels, channels.voxels)
 
 
+@pytest.mark.parametrize("name", ["b.nrrd", "b.mha", "b.mgz", "b.nii.gz"])
+def test_the_time_step_as_others_see_it(tmp_path, name):
+    times = api.Dataset.from_array(
+        np.arange(120, dtype=np.int16).reshape(2, 3, 4, 5), z_spacing=2, pixel_size=(1, 1), unit="mm", axes="TZYX"
+    )
+    io.write(tmp_path / name, times)
+    assert io.read(tmp_path / name).time_step is None
+    io.write(tmp_path / name, replace(times, time_step=2.5), overwrite=True)
+    assert io.read(tmp_path / name).time_step == 2.5
+    if name == "b.mha":
+        step = SimpleITK.ReadImage(str(tmp_path / name)).GetSpacing()[3]
+    elif name == "b.nrrd":
+        header = nrrd.read_header(str(tmp_path / name))
+        step = header["spacings"][3]
+        assert header["units"][3] == "s"
+        image = SimpleITK.ReadImage(str(tmp_path / name))
+        assert (image.GetSpacing(), image.GetNumberOfComponentsPerPixel()) == ((1, 1, 2), 2)
+    else:
+        step = float(nibabel.load(tmp_path / name).header.get_zooms()[3]) / (1000 if name == "b.mgz" else 1)
+    assert step == 2.5
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "shape"),
+    [
+        ("time", {}, (2, 1)),
+        ("list", {"axis 0 index type": "time"}, (2, 1)),
+        ("list", {}, (1, 2)),
+        ("vector", {}, (1, 2)),
+    ],
+)
+def test_time_points_and_channels_of_nrrd(tmp_path, kind, more, shape):
+    """3D Slicer writes sequences as lists of times, first axis first."""
+    voxels = np.stack([VOXELS, VOXELS + 100])
+    directions = np.vstack([[np.nan] * 3, np.diag([1, 1, 3.0])])
+    words = {"space": "LPS", "space directions": directions, "kinds": [kind, "domain", "domain", "domain"]}
+    words |= {"spacings": [500, *[np.nan] * 3], "units": ["ms", "", "", ""]} | more
+    nrrd.write(str(tmp_path / "a.nrrd"), voxels, words)
+    found = io.read(tmp_path / "a.nrrd")
+    assert found.voxels.shape[:2] == shape
+    turned = found.voxels.reshape(2, *VOXELS.shape[::-1])[:, :, ::-1, ::-1]  # to the left and back
+    np.testing.assert_array_equal(turned, voxels.transpose(0, 3, 2, 1))
+    assert found.time_step == (0.5 if shape[0] == 2 else None)
+
+
 def test_vectors_of_itk(tmp_path):
     voxels = np.arange(240, dtype=np.float32).reshape(2, *SHAPE)
     for name in ("a.mha", "a.nrrd"):
@@ -153,6 +201,23 @@ def test_thickness_and_units_of_nrrd(tmp_path):
     assert io.read(tmp_path / "b.nrrd").thickness == 2.5
     assert nrrd.read_header(str(tmp_path / "b.nrrd"))["thicknesses"][2] == 2.5
     assert "lengths are in mm" in " ".join(io.read(nrrd_file(tmp_path / "c.nrrd")).notes)
+
+
+@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("bzip2", bz2.compress)])
+def test_compressed_voxels_after_a_header(tmp_path, encoding, pack):
+    """As a .nii.gz is referred to: the last bytes count once it is unpacked, or those after so many."""
+    head = nrrd_file(tmp_path / "a.nhdr", encoding=encoding).read_bytes()
+    data = next(each for each in tmp_path.iterdir() if each.suffix != ".nhdr")
+    data.write_bytes(pack(b"a header" + VOXELS.tobytes("F")))
+    for skip in (b"-1", b"8"):
+        (tmp_path / "a.nhdr").write_bytes(head.replace(b"encoding:", b"byte skip: " + skip + b"\nencoding:"))
+        turned = io.read(tmp_path / "a.nhdr").voxels[0, 0, :, ::-1, ::-1]
+        np.testing.assert_array_equal(turned, VOXELS.T)
+    for content in (b"short", bytes(2**25)):
+        data.write_bytes(pack(content))
+        (tmp_path / "a.nhdr").write_bytes(head.replace(b"encoding:", b"byte skip: -1\nencoding:"))
+        with pytest.raises(InputError, match=r"is damaged: it (ends too early|holds more)"):
+            io.read(tmp_path / "a.nhdr")
 
 
 def test_a_nrrd_without_a_spacing(tmp_path):

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import dask
+import dask.array as da
 import nibabel
 import numpy as np
 import pytest
@@ -108,6 +110,24 @@ class TestForeignLayers:
         assert grid.unit == "mm"
         assert grid.pixel_size == (1.0, 1.0)
 
+    def test_axes_of_several_units(self):
+        array = np.zeros((4, 5, 6), np.uint8)
+        grid = to_dataset(Image(array, scale=(2000, 0.5, 0.5), translate=(1000, 1, 2), units=("nm", "um", "um"))).grid
+        assert (grid.spacing, grid.pixel_size, grid.unit) == (pytest.approx(2), (0.5, 0.5), "um")
+        assert (grid.depths[0], grid.origin) == (pytest.approx(1), (1, 2))
+        unknown = to_dataset(Image(array, scale=(2, 0.5, 0.5), units=("pixel", "um", "um"))).grid
+        assert (unknown.depths, unknown.pixel_size, unknown.unit) == (None, (0.5, 0.5), "um")
+
+    def test_the_step_of_time(self):
+        array = np.zeros((3, 4, 5, 6), np.uint8)
+        units = ("um", "um", "um")
+        for unit, expected in (("ms", 0.25), ("minute", 15000), ("pixel", None)):
+            assert to_dataset(Image(array, scale=(250, 2, 1, 1), units=(unit, *units))).time_step == expected
+
+    def test_a_mirrored_layer_is_refused(self):
+        with pytest.raises(InputError, match="'m' has the scale -2, 1, 1, which mirrors it; make it positive"):
+            to_dataset(Image(np.zeros((4, 5, 6), np.uint8), scale=(-2, 1, 1), name="m"))
+
     def test_a_scale_of_one_pixel_is_not_known(self):
         grid = to_dataset(Image(np.zeros((3, 4, 5)))).grid
         assert grid.depths is None
@@ -211,6 +231,18 @@ class TestColours:
         layer = image_of(Dataset.from_array(array, axes="ZYXS", z_spacing=2.0).grey())
         assert not layer.rgb
         assert layer.data.shape == (4, 9, 8)
+
+
+def test_masked_values_of_a_layer_are_nan_or_refused(viewer):
+    array = np.ma.masked_greater(np.arange(60, dtype=np.float32).reshape(3, 4, 5), 55)
+    dataset = to_dataset(viewer.add_image(array, name="a"))
+    assert np.isnan(dataset.voxels).sum() == 4
+    np.testing.assert_array_equal(dataset.voxels[0, 0], array.filled(np.nan))
+    with pytest.raises(InputError, match=r"'b' cannot be used: 4 voxels of the array are masked, and uint16 has no"):
+        to_dataset(viewer.add_image(array.astype(np.uint16), name="b"))
+    lazy = da.from_array(array.astype(np.uint16), asarray=False)
+    with dask.config.set(scheduler="synchronous"), pytest.raises(InputError, match="'c' cannot be used: 4 voxels"):
+        to_dataset(Image(lazy, name="c", contrast_limits=(0, 60)))
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from ...stack import Dataset
 from ...stack.colours import colours_of
 from ..calibration import Calibration, Length, number
 from ..opening import check_claim, choose_series, damaged, decoding, needs, refuse_axis
+from .czi_segments import time_stamps, xml_of
 from .planes import Plane, PlaneArray, from_source
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def read(
     """
     refuse_axis(axis, axes, "a CZI file")
     with decoding(path, "CZI"), _opened(path) as czi:
-        root = _metadata(czi.raw_metadata)
+        root = _metadata(xml_of(path))
         scenes = czi.scenes_bounding_rectangle_no_pyramid
         names = _names(root, sorted(scenes))
         place, notes = choose_series(path, names, series, "scenes")
@@ -61,6 +62,7 @@ def read(
             raise InputError(f"'{path.name}' holds {kind} pixels; grey values and RGB of one type can be read")
         array = _array(czi, box, scene, kind, path)
         calibration = _calibration(root, array.shape[2])
+        calibration.time_step = _time_step(root, path, array.shape[0])
         calibration.notes += notes
         letters = "".join(a for a, n in zip("TCZ", array.shape[:3], strict=True) if n > 1 or a == "Z") + "YX"
         rgb = kind.startswith("Bgr")
@@ -71,7 +73,7 @@ def read(
 def series(path: Path) -> list[str]:
     """Return the names of the scenes."""
     with decoding(path, "CZI"), _opened(path) as czi:
-        return _names(_metadata(czi.raw_metadata), sorted(czi.scenes_bounding_rectangle_no_pyramid))
+        return _names(_metadata(xml_of(path)), sorted(czi.scenes_bounding_rectangle_no_pyramid))
 
 
 def _opened(path: Path) -> Any:
@@ -84,13 +86,13 @@ def _opened(path: Path) -> Any:
     return czi.open_czi(os.fspath(path.absolute()))
 
 
-def _metadata(xml: str) -> ElementTree.Element:
+def _metadata(xml: bytes) -> ElementTree.Element:
     """Return the metadata; those that carry a DTD say nothing."""
-    if "<!DOCTYPE" in xml or "<!ENTITY" in xml:
+    if b"<!DOCTYPE" in xml or b"<!ENTITY" in xml:
         return ElementTree.Element("ImageDocument")
     try:
-        return ElementTree.fromstring(xml.lstrip())
-    except ElementTree.ParseError:
+        return ElementTree.fromstring(xml.strip(b"\0 \r\n\t"))
+    except (ElementTree.ParseError, ValueError, LookupError):
         return ElementTree.Element("ImageDocument")
 
 
@@ -109,8 +111,12 @@ def _array(czi: Any, box: Any, scene: int | None, kind: str, path: Path) -> Plan
         else (box["X"][1] - box["X"][0], box["Y"][1] - box["Y"][0])
     )
     samples = 3 if kind.startswith("Bgr") else 1
-    if max(width, height) > _LARGEST_SIDE or (samples > 1 < len(channels)):
-        raise damaged(path, f"it claims to have {width} x {height} pixels and {len(channels)} channels of {kind}")
+    if max(width, height) > _LARGEST_SIDE:
+        raise damaged(path, f"it claims to have {width} x {height} pixels")
+    if samples > 1 < len(channels):
+        raise InputError(
+            f"'{path.name}' has {len(channels)} channels of {kind}; channels of grey values, or one of RGB, can be read"
+        )
     where = {} if scene is None else {"scene": scene}
 
     @contextmanager
@@ -141,14 +147,27 @@ def _calibration(root: ElementTree.Element, sections: int) -> Calibration:
         axis, size = str(each.get("Id", "")).lower(), number(each.findtext("Value"))
         if axis in ("x", "y", "z") and size and (axis != "z" or sections > 1):
             found.sizes[axis] = Length(abs(size) * _UM, "um")
-    step = number(root.findtext(".//Image/Dimensions/T/Positions/Interval/Increment"))
-    found.time_step = step if step and step > 0 else None
     channels = list(root.iterfind(".//Image/Dimensions/Channels/Channel"))
     names = [str(each.get("Name") or "") for each in channels]
     found.channel_names = tuple(name or f"Channel {i}" for i, name in enumerate(names)) if any(names) else ()
     colours = list(_colours(root))
     found.channel_colours = colours_of(colours) if len(colours) == len(channels) else ()
     return found
+
+
+def _time_step(root: ElementTree.Element, path: Path, times: int) -> float | None:
+    """Return the seconds between time points: as set, or the mean of when they were recorded."""
+    if times < 2:
+        return None
+    where = ".//Image/Dimensions/T/Positions"
+    step = number(root.findtext(f"{where}/Interval/Increment"))
+    if step:
+        return step if step > 0 else None
+    offsets = [number(word) for word in (root.findtext(f"{where}/List/Offsets") or "").split()]
+    known = [each for each in offsets if each is not None] or time_stamps(path)
+    if len(known) != times or known[-1] <= known[0]:
+        return None
+    return (known[-1] - known[0]) / (times - 1)
 
 
 def _colours(root: ElementTree.Element) -> Iterator[str]:

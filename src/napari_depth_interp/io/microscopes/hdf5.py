@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["read", "series"]
 
 _USUAL = {2: "YX", 3: "ZYX", 4: "CZYX", 5: "TCZYX"}
+_CHANNELS_LAST = {3: "YXC", 4: "ZYXC", 5: "TZYXC"}
+_FEW = 4
+"""A last axis that is no longer than this, where rows and columns are, is one of channels (as ilastik stores them)."""
 
 
 def read(
@@ -73,8 +76,9 @@ def _chosen(file: Any, path: Path, wanted: str | None) -> Any:
     if wanted is not None and int(wanted) < len(there):
         return there[int(wanted)][1]
     if len(there) != 1 or wanted is not None:
-        names = listed([name for name, _ in there]) or "none of three axes or more"
-        example = there[0][0] if there else "/raw"
+        if not there:
+            raise InputError(f"'{path.name}' holds no dataset of numbers with three axes or more; check what it is")
+        names, example = listed([name for name, _ in there]), there[0][0]
         raise InputError(f"'{path.name}' holds the datasets {names}; choose one, as in '{path.name}::{example}'")
     return there[0][1]
 
@@ -82,7 +86,7 @@ def _chosen(file: Any, path: Path, wanted: str | None) -> Any:
 def _axes(found: Any, axes: str | None, path: Path) -> tuple[str, list[str]]:
     """Return the names of the axes: as given, as ilastik writes them, or in the usual order."""
     said = axes.upper() if axes is not None else _tags(found)
-    letters = said or _USUAL[found.ndim]
+    letters = said or _usual(found.shape)
     letters_fit = len(set(letters)) == len(letters) == found.ndim
     if not letters_fit or not set("YX") <= set(letters) <= set("TCZYX"):
         raise InputError(
@@ -90,6 +94,11 @@ def _axes(found: Any, axes: str | None, path: Path) -> tuple[str, list[str]]:
             "once, out of T, C, Z, Y, X"
         )
     return letters, [] if said else [f"the file does not name its axes; {letters} is taken"]
+
+
+def _usual(shape: tuple[int, ...]) -> str:
+    last = len(shape) > 2 and shape[-1] <= _FEW < min(shape[-3:-1])
+    return (_CHANNELS_LAST if last else _USUAL)[len(shape)]
 
 
 def _tags(found: Any) -> str:

@@ -116,7 +116,7 @@ class FileArray:
             raise damaged(self._path, f"a part of it cannot be decoded ({str(error)[:150]})") from error
 
     def _read(self, file: Any, items: list[Any]) -> NDArray[Any]:
-        if len(self.shape) < 5:
+        if file[self._names[0][0]].ndim == len(self.shape):
             return self._block(file, self._names[0][0], items, self.shape)
         outer = [
             range(size)[item] if isinstance(item, slice) else [item]

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["read"]
 
 _LEVEL = "/DataSet/ResolutionLevel 0"
-_MOST = 100_000
+_MOST = 10_000
+"""Datasets that are looked at."""
 
 
 def read(
@@ -42,10 +43,12 @@ def read(
         channels = _count(member(file, f"{_LEVEL}/TimePoint 0", path), "Channel ")
         if not times or not channels:
             raise InputError(f"'{path.name}' holds no time points and channels; export it again")
+        if times * channels > _MOST:
+            raise InputError(f"'{path.name}' has more than {_MOST} time points and channels; save a part of them")
         names = [[f"{_LEVEL}/TimePoint {t}/Channel {c}/Data" for c in range(channels)] for t in range(times)]
         first = member(file, names[0][0], path)
         for every in (name for time in names for name in time):
-            each = member(file, every, path)
+            each = member(level, every.removeprefix(f"{_LEVEL}/"), path)
             if each.ndim != 3 or each.shape != first.shape or each.dtype != first.dtype:
                 raise InputError(
                     f"'{path.name}': '{every}' has the shape {each.shape}, not {first.shape} as the others"
@@ -68,7 +71,7 @@ def read(
 
 
 def _count(group: Any, prefix: str) -> int:
-    return next((i for i in range(_MOST) if f"{prefix}{i}" not in group), _MOST)
+    return next((i for i in range(_MOST + 1) if f"{prefix}{i}" not in group), _MOST + 1)
 
 
 def _word(group: Any, name: str) -> str:

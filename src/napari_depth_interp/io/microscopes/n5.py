@@ -19,7 +19,7 @@ from ...stack import Dataset
 from ...stack.lazy import LazyVoxels
 from ...stack.units import normalise_unit
 from ..calibration import Calibration, Length, number
-from ..opening import assembled, check_sizes, damaged, decoding, listed, read_bytes, refuse_axis
+from ..opening import assembled, check_claim, check_sizes, damaged, decoding, listed, read_bytes, refuse_axis
 
 if TYPE_CHECKING:
     from .. import SectionAxis
@@ -71,7 +71,12 @@ def read(
         letters = (axes or _AXES[len(source.shape)]).upper()
         if len(letters) != len(source.shape) or not set("YX") <= set(letters) <= set("TCZYX"):
             raise InputError(f"the axes {letters} do not fit '{name}' of the shape {source.shape} in '{path.name}'")
-        stored = sum(each.stat().st_size for each in found.folder.rglob("*") if each.is_file())
+        stored = sum(each.stat().st_size for each in found.folder.rglob("*") if each.is_file() and each.suffix == "")
+        if not stored:
+            raise InputError(
+                f"'{name}' in '{path.name}' is empty: none of its blocks is there; copy or export it again"
+            )
+        check_claim(source.shape, source.dtype, path, stored)
         if lazy:
             order = [letters.index(each) if each in letters else None for each in "TCZYX"]
             voxels: Any = LazyVoxels(source, order)
@@ -101,8 +106,9 @@ def _chosen(path: Path, wanted: str | None) -> tuple[str, _Array]:
     if wanted is not None and int(wanted) < len(there):
         return there[int(wanted)]
     if len(there) != 1 or wanted is not None:
-        example = there[0][0] if there else "/raw"
-        names = listed([name for name, _ in there]) or "none"
+        if not there:
+            raise InputError(f"'{path.name}' holds no dataset; check what it is")
+        names, example = listed([name for name, _ in there]), there[0][0]
         raise InputError(f"'{path.name}' holds the datasets {names}; choose one, as in '{path.name}::{example}'")
     return there[0]
 
@@ -242,11 +248,29 @@ def _lz4_decode(packed: bytes, out: int) -> bytes:
     return found
 
 
+def _transform(attributes: Mapping[str, Any], found: Calibration, letters: str) -> bool:
+    """Read the scale and translation of each axis by its name, as COSEM stores them; return whether they are there."""
+    said = attributes.get("transform")
+    names, scales, places, units = (
+        (said.get(key) or [] if isinstance(said, dict) else []) for key in ("axes", "scale", "translate", "units")
+    )
+    for index, axis in enumerate(map(str, names)):
+        size = number(scales[index]) if index < len(scales) else None
+        unit = normalise_unit(units[index]) if index < len(units) else None
+        if axis in ("x", "y", "z") and axis.upper() in letters and size and size > 0:
+            found.sizes[axis] = Length(size, unit)
+            if index < len(places) and (first := number(places[index])):
+                found.origin[axis] = Length(first, unit)
+    return bool(found.sizes)
+
+
 def _calibration(path: Path, array: _Array, letters: str) -> Calibration:
     """Read the pixel resolution of n5-viewer and BigDataViewer; x comes first."""
     found = Calibration()
     for folder in (array.folder, array.folder.parent, path):
         attributes = _attributes(folder)
+        if folder == array.folder and "pixelResolution" not in attributes and _transform(attributes, found, letters):
+            return found
         said = attributes.get("pixelResolution", attributes.get("resolution"))
         unit = attributes.get("unit", (attributes.get("units") or [None])[0])
         if isinstance(said, dict):

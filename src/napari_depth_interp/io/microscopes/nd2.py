@@ -47,6 +47,7 @@ def read(
         place, notes = choose_series(path, names, series, "positions")
         array, letters = _position(file, sizes, place, path)
         calibration = _calibration(file, sizes)
+        calibration.time_step = _time_step(file, sizes, place)
         calibration.notes += notes
         rgb = "S" in sizes
         chosen = names[place] if len(names) > 1 else None
@@ -105,11 +106,30 @@ def _calibration(file: Any, sizes: dict[str, int]) -> Calibration:
     loop = next((each for each in file.experiment if each.type == "ZStackLoop"), None)
     if loop is not None and loop.parameters.bottomToTop is False:
         found.notes.append("the sections were recorded from top to bottom; they are in the order of the file")
-    time = next((each for each in file.experiment if each.type == "TimeLoop"), None)
-    if time is not None and time.parameters.periodMs:
-        found.time_step = float(time.parameters.periodMs) / 1000
     if len(channels) == sizes.get("C", 0) > 1:
         found.channel_names = tuple(str(each.channel.name) for each in channels)
         colours = [each.channel.color for each in channels]
         found.channel_colours = colours_of([f"{c.r:02X}{c.g:02X}{c.b:02X}" for c in colours])
     return found
+
+
+def _time_step(file: Any, sizes: dict[str, int], place: int) -> float | None:
+    """Return the seconds between time points: as set, or, where there was no delay, the mean of the recorded ones."""
+    loop = next((each for each in file.experiment if each.type == "TimeLoop"), None)
+    if loop is None or sizes.get("T", 1) < 2:
+        return None
+    if loop.parameters.periodMs:
+        return float(loop.parameters.periodMs) / 1000
+    begun = {
+        each["T"]: number
+        for number, each in reversed(list(enumerate(file.loop_indices)))
+        if each.get("P", 0) == place and each.get("T") in (0, sizes["T"] - 1)
+    }
+    first, last = (_recorded(file, begun.get(time)) for time in (0, sizes["T"] - 1))
+    return None if first is None or last is None or last <= first else (last - first) / (sizes["T"] - 1)
+
+
+def _recorded(file: Any, frame: int | None) -> float | None:
+    """Return the seconds at which a frame was recorded."""
+    channels = getattr(None if frame is None else file.frame_metadata(frame), "channels", None)
+    return float(channels[0].time.relativeTimeMs) / 1000 if channels else None

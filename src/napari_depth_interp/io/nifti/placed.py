@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError, RequestError
 from ...stack import Dataset
-from .header import COMMENT, HEADERS, LENGTHS, RECORD, Header, orientations, record_in
+from .header import COMMENT, HEADERS, LENGTHS, RECORD, THICKNESS, Header, orientations, record_in
 from .placing import dataset_of, origin_of
 from .thickness import thickness_of
 from .writer import prepared
@@ -36,6 +36,7 @@ def place(
     unit: str | None = "mm",
     along: int | None = None,
     thickness: float | None = None,
+    time_step: float | None = None,
     record: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
 ) -> Dataset:
@@ -57,6 +58,8 @@ def place(
         Stored axis of the sections, where the file says so and ``axis`` is ``"auto"``.
     thickness : float, optional
         Of a section along the stored axis ``along``, or else the last one.
+    time_step : float, optional
+        Seconds between time points, where there are several.
     record : mapping, optional
         History of an earlier run.
     notes : sequence of str
@@ -87,7 +90,8 @@ def place(
     if lies_along != (2 if along is None else along):
         thickness = None  # it is that of the slices of the scanner
     found = dataset_of(path, origin, stored, kind=title, thickness=thickness or thickness_of(path, origin))
-    return replace(found, notes=(*found.notes, *notes))
+    known = time_step if time_step and time_step > 0 and np.isfinite(time_step) and stored.shape[3] > 1 else None
+    return replace(found, time_step=known, notes=(*found.notes, *notes))
 
 
 def placed_volume(voxels: NDArray[Any], affine: NDArray[np.float64], unit: str | None, title: str) -> Dataset:
@@ -131,9 +135,13 @@ def turned_back(
     """
     header, stored = prepared(dataset)
     affine = np.array(header.get_best_affine(), np.float64)
+    record = record_in(header)
     known = LENGTHS.get(int(header["xyzt_units"]) & 7)
     if unit is not None and known is not None:
         from ...stack.units import convert
 
-        affine[:3] *= convert(1.0, known, unit)
-    return stored, affine, header, record_in(header)
+        factor = convert(1.0, known, unit)
+        affine[:3] *= factor
+        if THICKNESS in record:
+            record = dict(record) | {THICKNESS: record[THICKNESS] * factor}
+    return stored, affine, header, record

@@ -63,7 +63,8 @@ def read(
         own = header.get(_AXIS.lower(), "")
         return place(
             path, "MetaImage", voxels, _affine(header, path), axis=axis, axes=axes,
-            along=int(own) if own in ("0", "1", "2") else None, record=record_from(header.get(_RECORD.lower())),
+            along=int(own) if own in ("0", "1", "2") else None, time_step=_time_step(header),
+            record=record_from(header.get(_RECORD.lower())),
         )  # fmt: skip
 
 
@@ -123,6 +124,13 @@ def _affine(header: Mapping[str, str], path: Path) -> NDArray[np.float64]:
     affine[:3, :3] = directions.T * np.asarray(spacing, float)[:3]
     affine[:3, 3] = np.asarray(first, float)[:3]
     return LPS @ affine
+
+
+def _time_step(header: Mapping[str, str]) -> float | None:
+    """Return the spacing along a fourth axis, in seconds; 1 stands there where nobody has said it."""
+    spacing = _words(header, "elementspacing", "elementsize")
+    step = float(spacing[3]) if len(spacing) == 4 else 1.0
+    return None if step == 1 else step
 
 
 def write(path: Path, dataset: Dataset, *, float_output: bool = False) -> None:

@@ -40,7 +40,8 @@ def read(
         check_sizes(image.shape, image.get_data_dtype(), path)
         voxels = np.asarray(image.dataobj)
         voxels = voxels.astype(voxels.dtype.newbyteorder("="), copy=False).reshape(*voxels.shape[:3], -1, 1)
-        return place(path, "MGH", voxels, np.asarray(image.affine, float), axis=axis, axes=axes)
+        affine, step = np.asarray(image.affine, float), float(image.header["tr"]) / 1000  # a number in ms
+        return place(path, "MGH", voxels, affine, axis=axis, axes=axes, time_step=step)
 
 
 def write(path: Path, dataset: Dataset, *, float_output: bool = False) -> None:

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from ...errors import InputError, OutputError
 from ...stack import Dataset, Grid
 from ...stack.units import normalise_unit
-from ..calibration import record_from
+from ..calibration import record_from, seconds
 from ..nifti.header import LENGTHS
 from ..nifti.placed import LPS, place, turned_back
 from ..nifti.writer import check as check_grid
-from ..opening import check_sizes, damaged, decoding, inside, needs, read_bytes
+from ..opening import check_sizes, damaged, decoding, inside, last_bytes, needs, read_bytes
 
 if TYPE_CHECKING:
     from .. import SectionAxis
@@ -43,8 +43,10 @@ _TYPES = {
 }  # fmt: skip
 _ENCODINGS = {"raw": "raw", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
 _SPACES = ("domain", "space", "???", "none", "")
+_LARGEST_SKIP = 2**24
 _RECORD, _AXIS = "napari-depth-interp record", "napari-depth-interp section axis"
-_WRITTEN = "i1 u1 i2 u2 i4 u4 i8 u8 f4 f8"
+_INDEX = "axis 3 index type"
+"""Of an axis of time points; ITK reads no axis of the kind "time"."""
 
 
 def read(
@@ -72,7 +74,7 @@ def read(
         return place(
             path, "NRRD", _ordered(voxels, spatial, other, header), affine, axis=axis, axes=axes, unit=unit,
             along=int(own) if own in ("0", "1", "2") else None, thickness=_thickness(header, spatial, own),
-            record=record_from(header.get(_RECORD)), notes=[*notes, *said],
+            time_step=_time_step(header, other), record=record_from(header.get(_RECORD)), notes=[*notes, *said],
         )  # fmt: skip
 
 
@@ -131,10 +133,14 @@ def _voxels(file: IO[bytes], header: Mapping[str, Any], sizes: list[int], path: 
 def _decoded(file: IO[bytes], header: Mapping[str, Any], size: int, encoding: str, path: Path) -> NDArray[np.uint8]:
     lines = int(header.get("line skip", header.get("lineskip", 0)))
     skip = int(header.get("byte skip", header.get("byteskip", 0)))
-    if not 0 <= lines < 10_000 or (skip and encoding != "raw"):
+    if not 0 <= lines < 10_000 or not -1 <= skip <= _LARGEST_SKIP:
         raise InputError(f"'{path.name}' skips {lines} lines and {skip} bytes of its voxels; save it without")
     for _ in range(lines):
         file.readline(_LARGEST_HEADER)
+    if encoding != "raw" and skip:  # it is skipped once unpacked
+        return (
+            last_bytes(file, size, encoding, path) if skip < 0 else read_bytes(file, size + skip, encoding, path)[skip:]
+        )
     if skip < 0:
         file.seek(-size, io.SEEK_END)
     else:
@@ -147,8 +153,14 @@ def _ordered(voxels: NDArray[Any], spatial: list[int], other: list[int], header:
     turned = voxels.transpose(*spatial, *other)
     if not other:
         return turned[..., None, None]
-    is_time = str(header.get("kinds", [""] * voxels.ndim)[other[0]]).lower() == "time"
-    return turned[..., None] if is_time else turned[:, :, :, None, :]
+    return turned[..., None] if _is_time(header, other[0]) else turned[:, :, :, None, :]
+
+
+def _is_time(header: Mapping[str, Any], axis: int) -> bool:
+    """Return whether an axis is one of time points: by its kind, or, as 3D Slicer writes it, as a list of times."""
+    kinds = [str(kind).lower() for kind in header.get("kinds", [])]
+    kind = kinds[axis] if axis < len(kinds) else ""
+    return kind == "time" or (kind == "list" and str(header.get(f"axis {axis} index type")).lower() == "time")
 
 
 def _affine(header: Mapping[str, Any], spatial: list[int]) -> tuple[NDArray[np.float64], list[str]]:
@@ -174,6 +186,14 @@ def _unit(header: Mapping[str, Any], spatial: list[int]) -> tuple[str | None, li
     if str(header.get("space", "")).lower() in _TURNS:
         return "mm", ["the file gives no unit; in the space of a patient lengths are in mm"]
     return None, []
+
+
+def _time_step(header: Mapping[str, Any], other: list[int]) -> float | None:
+    """Return the seconds from one entry of a time axis to the next."""
+    steps, units = header.get("spacings"), header.get("units", [])
+    if not other or steps is None or not other[0] < len(steps) or not _is_time(header, other[0]):
+        return None
+    return seconds(float(steps[other[0]]), str(units[other[0]]).strip('"') if other[0] < len(units) else "")
 
 
 def _thickness(header: Mapping[str, Any], spatial: list[int], own: str) -> float | None:
@@ -204,8 +224,11 @@ def write(path: Path, dataset: Dataset, *, float_output: bool = False) -> None:
     fields[_AXIS] = str(along)
     times, channels = stored.shape[3:]
     voxels = stored.reshape(*stored.shape[:3], times * channels) if times * channels > 1 else stored[..., 0, 0]
+    if times > 1 and dataset.time_step:
+        fields["spacings"], fields["units"] = [*[np.nan] * 3, dataset.time_step], [*[""] * 3, "s"]
     if voxels.ndim == 4:
-        fields["kinds"].append("time" if times > 1 else "vector")
+        fields["kinds"].append("list" if times > 1 else "vector")
+        fields |= {_INDEX: "time"} if times > 1 else {}
         fields["space directions"] = np.vstack([fields["space directions"], [np.nan] * 3])
         fields["thicknesses"] = [*fields["thicknesses"], np.nan] if "thicknesses" in fields else None
         fields = {key: value for key, value in fields.items() if value is not None}

@@ -73,8 +73,7 @@ def find(tif: tifffile.TiffFile, path: Path, wanted: str | None = None) -> NDTif
         _calibrate(calibration, grid, {axis: len(values.get(axis, "?")) for axis in "TCZ"})
     shape = tuple(len(values[axis]) for axis in "TCZ" if axis in values)
     frame = pages[0].keyframe
-    names = tuple(map(str, values.get("C", ())))
-    calibration.channel_names = names if not all(name.isdecimal() for name in names) else ()
+    calibration.channel_names = _channel_names(grid, values)
     series = tifffile.TiffPageSeries(
         pages, (*shape, *frame.shape), frame.dtype, "".join(axis for axis in "TCZ" if axis in values) + frame.axes,
         parent=tif, kind="ndtiff", multifile=len({each.parent.filehandle.path for each in pages}) > 1,
@@ -231,6 +230,16 @@ def _complete(
         values["T"] = times
     channels, sections = values.get("C", [None]), values.get("Z", [None])
     return [by_place[time][channel, section] for time in times for channel in channels for section in sections]
+
+
+def _channel_names(grid: Sequence[_Frame], values: Mapping[str, list[Any]]) -> tuple[str, ...]:
+    """Return what channels are called: along their axis, or, where that has numbers, in the metadata of the images."""
+    names = tuple(map(str, values.get("C", ())))
+    if all(name.isdecimal() for name in names):
+        sections = len(values.get("Z", "?"))
+        said = [_metadata(grid[channel * sections].page).get("Channel") for channel in range(len(names))]
+        return tuple(map(str, said)) if all(said) and len(set(map(str, said))) == len(names) else ()
+    return names
 
 
 def _calibrate(calibration: Calibration, grid: Sequence[_Frame], counts: Mapping[str, int]) -> None:

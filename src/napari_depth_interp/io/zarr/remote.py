@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,8 +14,6 @@ import numpy as np
 
 from ...errors import InputError
 from ...stack.lazy import ArraySource
-from ..formats import url_of
-from ..opening import needs
 from .safety import (
     CheckedArray,
     check_chunks,
@@ -23,11 +24,11 @@ from .safety import (
     expanding,
     reason_of,
 )  # fmt: skip
+from .servers import PATIENCE, server_of
 
 _LARGEST = 64 * 2**20
 """Bytes of metadata."""
-_SILENT, _SECONDS = 6, 60
-"""How long a server may take for metadata, or say nothing; how long for a chunk."""
+_METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
 
 
 def folder_at(path: Path) -> Path:
@@ -38,45 +39,57 @@ def folder_at(path: Path) -> Path:
     InputError
         If the packages that reach it are not installed.
     """
-    url = url_of(path) or ""
-    fsspec = needs("fsspec", "remote", path)
-    options: dict[str, Any] = {"anon": True}
-    if url.startswith("http"):
-        needs("aiohttp", "remote", path)
-        options = _bounded(_LARGEST, _SILENT)
-    else:
-        needs("s3fs", "remote", path)
-    server, inside = fsspec.core.url_to_fs(url, **options)
-    return cast(Path, RemoteFolder(server, inside.rstrip("/"), options, url))
+    server, inside = server_of(path, _LARGEST)
+    return cast(Path, RemoteFolder(_Server(path, server), inside))
 
 
-def _bounded(limit: int, seconds: float) -> dict[str, Any]:
-    """Return options with which no answer of a server takes more bytes or time: what it says of its length may lie."""
-    import aiohttp
+@dataclass
+class _Server:
+    """A server, what it has said, and when it last gave something.
 
-    async def read(answer: Any) -> bytes:
-        parts = bytearray()
-        async for part in answer.content.iter_any():
-            parts += part
-            if len(parts) > limit:
-                answer.close()
-                raise ValueError(f"the server gives more than the {limit} bytes that can be meant")
-        return bytes(parts)
+    Nothing is asked for twice: metadata that were checked are those that count.
+    """
 
-    kind = type(f"AnswerBelow{limit}", (aiohttp.ClientResponse,), {"read": read})  # fsspec tells options by names
-    timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=_SILENT, sock_read=_SILENT)
-    return {"client_kwargs": {"timeout": timeout, "response_class": kind}}
+    address: Path
+    files: Any
+    known: dict[str, bytes | None] = field(default_factory=dict)
+    last: float = field(default_factory=time.monotonic)
+
+    def content(self, inside: str) -> bytes | None:
+        """Return what is at an address, or None."""
+        if inside not in self.known:
+            self.known[inside] = self._fetched(inside)
+        return self.known[inside]
+
+    def _fetched(self, inside: str) -> bytes | None:
+        from fsspec.asyn import sync
+
+        async def fetched() -> bytes:
+            left = max(0.1, self.last + PATIENCE - time.monotonic())
+            return cast(bytes, await asyncio.wait_for(self.files._cat_file(inside, start=0, end=_LARGEST), left))
+
+        try:
+            found = sync(self.files.loop, fetched)
+        except (FileNotFoundError, PermissionError):
+            return None
+        except Exception as error:  # the network raises nearly anything
+            if getattr(error, "status", None) == 403:  # what S3 says of what is not there, where none may list
+                return None
+            late = isinstance(error, TimeoutError)
+            reason = f"no whole answer within {PATIENCE} s" if late else reason_of(error)
+            raise InputError(f"cannot be reached ({reason}); check the address and the network") from error
+        self.last = time.monotonic()
+        return cast(bytes, found)
 
 
 class RemoteFolder:
     """As much of a folder or a file on a server as the reader of OME-Zarr looks at."""
 
-    def __init__(self, server: Any, inside: str, options: dict[str, Any], url: str) -> None:
-        self._server, self._inside, self._options, self._url = server, inside, options, url
-        self._content: bytes | None = None
+    def __init__(self, server: _Server, inside: str) -> None:
+        self._server, self._inside = server, inside
 
     def __truediv__(self, name: str) -> RemoteFolder:
-        return RemoteFolder(self._server, f"{self._inside}/{name}", self._options, f"{self._url}/{name}")
+        return RemoteFolder(self._server, f"{self._inside}/{name}")
 
     @property
     def name(self) -> str:
@@ -85,26 +98,15 @@ class RemoteFolder:
 
     def is_file(self) -> bool:
         """Whether there is something at this address."""
-        if self._content is None:
-            try:
-                self._content = self._server.cat_file(self._inside, start=0, end=_LARGEST)
-            except (FileNotFoundError, PermissionError):
-                return False
-            except Exception as error:  # the network raises nearly anything
-                if getattr(error, "status", None) == 403:  # what S3 says of what is not there, where none may list
-                    return False
-                late = isinstance(error, TimeoutError)
-                reason = f"no whole answer within {_SILENT} s" if late else reason_of(error)
-                raise InputError(f"cannot be reached ({reason}); check the address and the network") from error
-        return bool(self._content)
+        return bool(self._server.content(self._inside))
 
     def stat(self) -> SimpleNamespace:
         """Return the size in ``st_size``."""
-        return SimpleNamespace(st_size=len(self._content or b""))
+        return SimpleNamespace(st_size=len(self._server.content(self._inside) or b""))
 
     def read_text(self, encoding: str = "utf-8") -> str:
         """Return what is at this address."""
-        return (self._content or b"").decode(encoding) if self.is_file() else ""
+        return (self._server.content(self._inside) or b"").decode(encoding)
 
     def open_array(self, image: Path) -> ArraySource:
         """Open an array after its metadata have been checked."""
@@ -127,20 +129,23 @@ class RemoteFolder:
         from zarr.storage import FsspecStore
 
         used = expanding(codecs) if array is not None else []
+        server, inside = self._server, self._inside
 
         class CheckedStore(FsspecStore):
             async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
+                if key.endswith(_METADATA):
+                    said = await asyncio.to_thread(server.content, f"{inside}/{key}")
+                    return None if said is None else prototype.buffer.from_bytes(said)
                 value = await super().get(key, prototype, byte_range)
-                is_chunk = not key.endswith(("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata"))
-                if value is not None and is_chunk and used:
+                if value is not None and used:
                     _check(value.to_bytes(), byte_range, used[-1], array)
                 return value
 
-        options = self._options
-        if "client_kwargs" in options and array is not None:
+        largest = 0
+        if array is not None:
             largest = int(np.prod(getattr(array, "shards", None) or array.chunks)) * array.dtype.itemsize
-            options = _bounded(2 * largest + _LARGEST, _SECONDS)
-        return CheckedStore.from_url(self._url, options, read_only=True)
+        files, _ = server_of(server.address, 2 * largest + _LARGEST, asynchronous=True)
+        return CheckedStore(fs=files, path=inside, read_only=True)
 
 
 def _check(data: bytes, byte_range: Any, codec: str, array: Any) -> None:

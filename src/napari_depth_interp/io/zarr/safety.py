@@ -254,6 +254,10 @@ def _zstd_size(data: bytes) -> int:
     return int.from_bytes(data[start : start + length], "little") + (256 if length == 2 else 0)
 
 
+class ServerError(ValueError):
+    """A server answers, but not as one that gives an image."""
+
+
 class CheckedArray:
     """A zarr array whose damage is told in words."""
 
@@ -266,6 +270,8 @@ class CheckedArray:
     def __getitem__(self, key: Any) -> Any:
         try:
             return self._array[key]
+        except ServerError as error:
+            raise InputError(f"'{self._name}' cannot be read: {error}; check the address and the network") from error
         except Exception as error:  # the codecs raise nearly anything
             what = f"a part of it cannot be decoded ({reason_of(error)})"
             raise InputError(f"'{self._name}' is damaged: {what}; copy or export it again") from error

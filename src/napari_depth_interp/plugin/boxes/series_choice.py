@@ -8,8 +8,8 @@ from napari.layers import Layer
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QWidget
 
+from ..layers.series import SERIES_KEY
 from ..qt_helpers import let_shrink
-from ..readers import SERIES_KEY
 
 _TIP = (
     "<qt>The file of this layer holds several stacks (scenes, images, positions, series). Choosing another one opens "

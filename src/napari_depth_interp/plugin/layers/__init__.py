@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from ... import io
 from ...errors import DepthInterpError, InputError
 from ...run.result import RECORD_KEY
-from ...stack import Dataset, Grid, to_tczyx, without_voxels
+from ...stack import Dataset, Grid, to_tczyx, unmasked, without_voxels
 from ...stack.colours import COLOUR_NAMES
 from ...stack.lazy import LazyVoxels, as_array
-from ...stack.units import normalise_unit
+from ...stack.units import convert, normalise_unit
 
 ORIGIN_KEY = "depth_interp_origin"
 """Where a layer's metadata holds its dataset without voxels."""
@@ -266,7 +266,10 @@ def _voxels(layer: Image | Labels) -> NDArray[Any] | LazyVoxels:
     data = layer.data[0] if layer.multiscale else layer.data
     size = int(np.prod(data.shape, dtype=object)) * np.dtype(data.dtype).itemsize
     if isinstance(data, np.ndarray) or size <= io.LARGE_BYTES:
-        return np.asarray(data)
+        try:
+            return unmasked(np.asanyarray(data.compute() if hasattr(data, "compute") else data))  # dask drops masks
+        except InputError as error:
+            raise InputError(f"'{layer.name}' cannot be used: {error}") from error
     return LazyVoxels(data)
 
 
@@ -311,8 +314,7 @@ def _origin(layer: Image | Labels, voxels: NDArray[Any]) -> Dataset:
 def _moved(origin: Dataset, layer: Image | Labels) -> Dataset:
     """Follow a scale, position or unit that the user has changed since the layer was made."""
     expected = placement(origin)
-    scale, start = _numbers(layer.scale), _numbers(layer.translate)
-    unit = normalise_unit(layer.units[-1])
+    scale, start, unit, _ = _lengths(layer)
     same_scale = np.allclose(scale, expected["scale"][-3:], rtol=1e-6, atol=0)
     same_start = np.allclose(start, expected["translate"][-3:], rtol=1e-6, atol=1e-9 * max(scale))
     if same_scale and same_start and unit == origin.grid.unit:
@@ -328,9 +330,26 @@ def _moved(origin: Dataset, layer: Image | Labels) -> Dataset:
     return replace(origin, grid=replace(grid, depths=depths, pixel_size=pixel_size, unit=unit, origin=start[1:]))
 
 
-def _numbers(values: Any) -> tuple[float, float, float]:
-    z, y, x = (float(value) for value in values[-3:])
-    return z, y, x
+_Lengths = tuple[float, float, float]
+
+
+def _lengths(layer: Image | Labels) -> tuple[_Lengths, _Lengths, str | None, tuple[bool, ...]]:
+    """Return scale and place (z, y, x) of a layer in one unit, that unit, and which axes have one of their own.
+
+    Raises
+    ------
+    InputError
+        If a scale is negative: the results of a mirrored layer would lie elsewhere.
+    """
+    if (layer.scale[-3:] <= 0).any():
+        sizes = ", ".join(f"{each:g}" for each in layer.scale[-3:])
+        raise InputError(f"'{layer.name}' has the scale {sizes}, which mirrors it; make it positive, or turn the data")
+    units = [normalise_unit(each) for each in layer.units[-3:]]
+    unit = next((each for each in reversed(units) if each is not None), None)
+    factors = [1.0 if each is None or unit is None else convert(1.0, each, unit) for each in units]
+    z, y, x = (float(size) * factor for size, factor in zip(layer.scale[-3:], factors, strict=True))
+    first, top, left = (float(place) * factor for place, factor in zip(layer.translate[-3:], factors, strict=True))
+    return (z, y, x), (first, top, left), unit, tuple(each is not None for each in units)
 
 
 def _reread_path(layer: Image | Labels) -> Path | None:
@@ -367,16 +386,23 @@ def _read_again(layer: Image | Labels, voxels: NDArray[Any]) -> Dataset | None:
 
 
 def _from_scale(layer: Image | Labels, voxels: NDArray[Any]) -> Dataset:
-    z, y, x = (float(size) for size in layer.scale[-3:])
-    unit = normalise_unit(layer.units[-1])
-    known = unit is not None or z != 1.0
-    depths = np.arange(voxels.shape[2], dtype=np.float64) * z + float(layer.translate[-3])
-    pixel_size = (y, x) if unit is not None or (y, x) != (1.0, 1.0) else None
-    grid = Grid(depths if known else None, pixel_size, unit, (float(layer.translate[-2]), float(layer.translate[-1])))
+    (z, y, x), start, unit, has_unit = _lengths(layer)
+    known = has_unit[0] or (unit is None and z != 1.0)
+    depths = np.arange(voxels.shape[2], dtype=np.float64) * z + start[0]
+    pixel_size = (y, x) if all(has_unit[1:]) or (unit is None and (y, x) != (1.0, 1.0)) else None
+    grid = Grid(depths if known else None, pixel_size, unit, start[1:])
+    time_step = _time_step(layer) if voxels.shape[0] > 1 else None
     axes = "TZYX" if voxels.shape[0] > 1 else "ZYX"
     if _in_colour(layer):
-        return Dataset(voxels, grid, axes=f"{axes}C", channel_names=COLOUR_NAMES[: voxels.shape[1]], rgb=True)
-    return Dataset(voxels, grid, axes=axes)
+        names = COLOUR_NAMES[: voxels.shape[1]]
+        return Dataset(voxels, grid, axes=f"{axes}C", channel_names=names, rgb=True, time_step=time_step)
+    return Dataset(voxels, grid, axes=axes, time_step=time_step)
+
+
+def _time_step(layer: Image | Labels) -> float | None:
+    """Return the seconds from one time point to the next, if the layer's first axis has a unit of time."""
+    unit = layer.units[0]
+    return float((float(layer.scale[0]) * unit).to("second").magnitude) if unit.is_compatible_with("second") else None
 
 
 def _metadata(dataset: Dataset, channel: str | None) -> dict[str, Any]:

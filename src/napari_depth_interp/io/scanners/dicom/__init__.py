@@ -16,6 +16,7 @@ from ....errors import InputError
 from ....stack import Dataset
 from ...nifti.placed import LPS, place
 from ...opening import UNSUSPICIOUS, check_sizes, choose_series, decoding, needs
+from .codecs import add_decoders
 from .frames import Frame, frames_of
 from .series import Series, find_series
 from .stacking import Stacked, stacked
@@ -50,7 +51,7 @@ def read(
         voxels = _voxels(stack, pydicom, path)
         dataset = place(
             path, "DICOM", voxels, LPS @ stack.affine, axis=axis, axes=axes, along=2, thickness=stack.thickness,
-            notes=[*notes, *stack.notes],
+            time_step=stack.frames[0][0].repetition, notes=[*notes, *stack.notes],
         )  # fmt: skip
     assert dataset.source is not None
     named = replace(dataset, source=replace(dataset.source, series=chosen.name))
@@ -65,7 +66,7 @@ def series(path: Path) -> list[str]:
 
 
 def _chosen(path: Path, wanted: str | None) -> tuple[Series, list[str]]:
-    found = find_series(path if path.is_dir() else path.parent)
+    found = find_series(path) if path.is_dir() else find_series(path.parent, deep=False)
     if not path.is_dir():
         mine = [each for each in found if path in each.files]
         if not mine:
@@ -113,12 +114,32 @@ def _smallest(values: NDArray[Any]) -> NDArray[Any]:
 
 def _pixels(frame: Frame, pydicom: Any) -> NDArray[Any]:
     """Return all frames of a file (n, y, x) as numbers that do not overflow when they are scaled."""
+    add_decoders()
     data = pydicom.dcmread(frame.file)
+    _check_pixels(data, frame.file)
     pixels = np.asarray(data.pixel_array)
     if pixels.size != frame.count * frame.rows * frame.columns:
         raise InputError(f"'{frame.file.name}' is damaged: its pixels are not as many as it says; export it again")
     kind = np.int64 if pixels.dtype.kind in "iu" else np.float64
     return pixels.reshape(frame.count, frame.rows, frame.columns).astype(kind)
+
+
+def _check_pixels(data: Any, file: Path) -> None:
+    """Refuse what holds no pixels, or pixels that nothing here decodes: neither is damaged."""
+    from pydicom.pixels.decoders.base import get_decoder
+
+    if not any(name in data for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+        raise InputError(f"'{file.name}' holds no pixels ({data.SOPClassUID.name}); give a series of images")
+    syntax = data.file_meta.get("TransferSyntaxUID")
+    try:
+        known = syntax is None or get_decoder(syntax).is_available
+    except NotImplementedError:
+        known = False
+    if not known:
+        raise InputError(
+            f"'{file.name}' is compressed as {syntax.name}, which is not read; decompress the series first, for "
+            "example with gdcmconv --raw"
+        )
 
 
 def _at_depths(dataset: Dataset, stack: Stacked) -> Dataset:

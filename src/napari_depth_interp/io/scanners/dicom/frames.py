@@ -15,6 +15,8 @@ from ...calibration import number
 from ...opening import EXPANDED, UNSUSPICIOUS
 
 _MOST_FRAMES = 100_000
+_MOSAICS = {"MOSAIC", "VFRAME"}
+"""Words of Siemens and United Imaging in ImageType."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,7 @@ class Frame:
     intercept: float
     number: float
     time: tuple[float, ...]
+    repetition: float | None  # seconds
 
 
 def frames_of(file: Path, pydicom: Any) -> Iterator[Frame]:
@@ -62,11 +65,19 @@ def _check(data: Any, file: Path, count: int) -> None:
     kind, samples = str(data.get("PhotometricInterpretation") or ""), int(data.get("SamplesPerPixel") or 1)
     if samples != 1 or kind not in ("MONOCHROME1", "MONOCHROME2", ""):
         raise InputError(f"'{file.name}' is a colour image ({kind}, {samples} samples); grey values can be read")
-    size = int(data.Rows) * int(data.Columns) * count * max(1, int(data.get("BitsAllocated") or 16) // 8)
-    if count > _MOST_FRAMES or size > max(UNSUSPICIOUS, file.stat().st_size * EXPANDED):
+    if count == 1 and _MOSAICS & {str(word).upper() for word in data.get("ImageType") or ()}:
+        raise InputError(
+            f"'{file.name}' is a mosaic: all sections of a volume in one image; convert the series with dcm2niix"
+        )
+    there = file.stat().st_size
+    size = int(data.Rows) * int(data.Columns) * count * int(data.get("BitsAllocated") or 16) // 8
+    syntax = data.file_meta.get("TransferSyntaxUID")
+    packed = syntax is not None and (syntax.is_encapsulated or syntax.is_deflated)
+    most = max(UNSUSPICIOUS, there * EXPANDED) if packed else there
+    if count > min(_MOST_FRAMES, there) or size > most:
         raise InputError(
             f"'{file.name}' is damaged: {count} images of {data.Rows} x {data.Columns} pixels take {size} bytes, but "
-            f"{file.stat().st_size} are there; export it again"
+            f"{there} are there; export it again"
         )
 
 
@@ -90,8 +101,18 @@ def _frame(file: Path, data: Any, groups: list[Any], index: int, count: int) -> 
         file, index, count, int(data.Rows), int(data.Columns), where, directions[0], directions[1],
         (sizes[0], sizes[1]) if len(sizes) == 2 and sizes[0] and sizes[1] else None,
         abs(thick) if thick else None, abs(spacing) if spacing else None, slope or 1.0, shift or 0.0,
-        number(str(data.get("InstanceNumber") or "")) or 0.0, _time(data, groups),
+        number(str(data.get("InstanceNumber") or "")) or 0.0, _time(data, groups), _repetition(data, groups),
     )  # fmt: skip
+
+
+def _repetition(data: Any, groups: list[Any]) -> float | None:
+    """Return the seconds from one volume to the next, as dcm2niix takes them."""
+    timing = _of(groups, "MRTimingAndRelatedParametersSequence") or data
+    for name in ("TemporalResolution", "RepetitionTime"):
+        step = number(str(data.get(name) or timing.get(name) or ""))
+        if step and step > 0:
+            return step / 1000
+    return None
 
 
 def _of(groups: list[Any], name: str) -> Any:

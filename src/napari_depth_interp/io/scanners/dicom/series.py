@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 _MOST_FILES = 50_000
 _TAGS = ["SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "Rows", "Columns",
          "ImageOrientationPatient", "NumberOfFrames", "SOPInstanceUID", "EchoNumbers"]  # fmt: skip
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
+_META, _STEP, _LARGEST_DEFLATED = 2**12, 2**20, 2**28
 _ROUGHLY = 2
 """Digits of the direction cosines in which the images of a stack agree."""
 
@@ -23,13 +27,15 @@ class Series:
     files: tuple[Path, ...]
 
 
-def find_series(folder: Path) -> list[Series]:
-    """Return the series in a folder (or of one file), in the order of their numbers."""
+def find_series(folder: Path, *, deep: bool = True) -> list[Series]:
+    """Return the series in a folder and, if ``deep``, in those in it (or of one file), in order of their numbers."""
     import pydicom
 
     groups: dict[tuple[Any, ...], list[Path]] = {}
     names: dict[tuple[Any, ...], tuple[int, str]] = {}
-    for file in _files(folder):
+    for file in _files(folder, deep=deep):
+        if not readable(file):
+            continue
         try:
             data = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_TAGS)
         except (pydicom.errors.InvalidDicomError, OSError, ValueError, EOFError, AttributeError, KeyError, TypeError):
@@ -45,11 +51,41 @@ def find_series(folder: Path) -> list[Series]:
     ]
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def readable(file: Path) -> bool:
+    """Return whether a file is DICOM, and does not unpack to more than a series can be.
+
+    A file that is packed as a whole is unpacked as a whole, whatever is wanted of it.
+    """
+    try:
+        with file.open("rb") as opened:
+            head = opened.read(_META)
+            if head[128:132] != b"DICM":
+                return False
+            if _DEFLATED not in head:
+                return True
+            (length,) = struct.unpack_from("<I", head, 140) if head[132:138] == b"\2\0\0\0UL" else (0,)
+            opened.seek(144 + length)
+            return _unpacks(opened)
+    except (OSError, struct.error, zlib.error):
+        return False
+
+
+def _unpacks(packed: IO[bytes]) -> bool:
+    unpack, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    waiting = packed.read(_STEP)
+    while waiting and not unpack.eof:
+        size += len(unpack.decompress(waiting, _STEP))
+        if size > _LARGEST_DEFLATED:
+            return False
+        waiting = unpack.unconsumed_tail or packed.read(_STEP)
+    return True
+
+
+def _files(folder: Path, *, deep: bool) -> Iterator[Path]:
     if not folder.is_dir():
         yield folder
         return
-    for count, file in enumerate(sorted(folder.rglob("*"))):
+    for count, file in enumerate(sorted(folder.rglob("*") if deep else folder.iterdir())):
         if count >= _MOST_FILES:
             return
         if file.is_file() and not file.name.startswith("."):

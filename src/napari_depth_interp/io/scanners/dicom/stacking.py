@@ -71,7 +71,7 @@ def stacked(frames: Sequence[Frame], path: Path) -> Stacked:
             "they are no stack: give the folder of one series without doubles"
         )
     for place in places:
-        place.sort(key=lambda each: (each.time, each.number))
+        place.sort(key=lambda each: (each.time, each.number, str(each.file), each.index))
     times = [[place[t] for place in places] for t in range(counts.pop())]
     distances = along[order][starts] - along[order][0]
     affine, even = _affine(times[0], distances, normal, notes)
