@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# The docks with several releases of napari, each in an environment of its own: a walk through them (tests/plugin/walk.py)
-# with the base, napari and PyQt6 alone, then all tests of the window (tests/plugin).
-#   scripts/napari_versions.sh                  the oldest that pyproject.toml allows, and the last of the last three minor versions
+# The docks with several releases of napari: a walk through them (tests/plugin/walk.py) with the base, napari and one Qt
+# binding alone, PyQt6 and then PyQt5, and after it all tests of the window (tests/plugin). Environments are temporary.
+#   scripts/napari_versions.sh                  the oldest that pyproject.toml allows, and the last of each of the last
+#                                               three minor versions
 #   scripts/napari_versions.sh 0.7.1 0.9.2      these
-#   scripts/napari_versions.sh walk [0.9.2 ..]  only the walk, which takes a minute
+#   scripts/napari_versions.sh walk [0.9.2 ..]  only the walks, which take a minute each
 # Which these are, pip asks the index. TESTS="..." are other tests, PYTHON=python3.12 another Python. Needs uv, which
 # `make test` puts into .venv.
 set -euo pipefail
@@ -26,29 +27,37 @@ else
     mapfile -t versions < <(oldest_and_last_of_three_minors | sort -V -u)
     [ ${#versions[@]} -gt 1 ] || { echo "pip cannot ask the index; name versions of napari" >&2; exit 1; }
 fi
-install() { "$uv" pip install --quiet --python "$place" --excludes scripts/only-for-gpus.txt "napari==$version" PyQt6 "$@"; }
+
+install() { "$uv" pip install --quiet --python "$place" --excludes scripts/only-for-gpus.txt "napari==$version" "$@"; }
 within() {
-    env NAPARI_CONFIG="$place-config/settings.yaml" QT_API=pyqt6 scripts/with-display.sh \
-        "$uv" run --no-project --python "$place" python "$@" >"$place.log" 2>&1
+    mkdir -p "$place/walk"
+    env NAPARI_CONFIG="$place/walk/settings.yaml" QT_API="${binding,,}" scripts/with-display.sh \
+        "$uv" run --no-project --python "$place" python "$@"
 }
-walk() { install . && within tests/plugin/walk.py "$place-config" PyQt6; }
-# shellcheck disable=SC2086
-window() { install ".[all,test]" && within -m pytest -q --no-xvfb ${TESTS:-tests/plugin}; }
+walk() {
+    binding=$1 place=$home/$version-$1
+    "$uv" venv --quiet --python "$python" "$place" && install "$binding" . &&
+        within tests/plugin/walk.py "$place/walk" "$binding"
+}
+window() {
+    binding=PyQt6 place=$home/$version-PyQt6
+    # shellcheck disable=SC2086
+    install ".[all,test]" && within -m pytest -q --no-xvfb ${TESTS:-tests/plugin}
+}
 failed=0
+tell() {
+    if "${@:2}" >"$home/log" 2>&1; then
+        echo "napari $version, $1: $(tail -n 1 "$home/log")"
+    else
+        failed=1
+        echo "napari $version, $1: fails"
+        tail -n 40 "$home/log"
+    fi
+}
 for version in "${versions[@]}"; do
-    place=$home/$version
-    "$uv" venv --quiet --python "$python" "$place"
-    mkdir "$place-config"
-    for step in walk window; do
-        if "$step"; then
-            echo "napari $version, $step: $(tail -n 1 "$place.log")"
-        else
-            failed=1
-            echo "napari $version, $step: fails"
-            tail -n 40 "$place.log"
-        fi
-        [ "$only" != walk ] || break
-    done
-    rm -rf "$place"
+    tell "walk with PyQt6" walk PyQt6
+    tell "walk with PyQt5" walk PyQt5
+    [ "$only" = walk ] || tell "tests of the window" window
+    rm -rf "$home/$version"-*
 done
 exit $failed
