@@ -1,34 +1,63 @@
 #!/usr/bin/env bash
-# A walk through the docks (tests/plugin/walk.py) with several releases of napari, each in an environment of its own:
-#   scripts/napari_versions.sh                  the last of each of the last three minor versions, the oldest first
-#   scripts/napari_versions.sh 0.7.0 0.9.2      these
-# Which these are, pip asks the index.
-# PYTHON=python3.12 takes another Python. Needs uv, which `make test` puts into .venv.
+# The docks with several releases of napari: a walk through them (tests/plugin/walk.py) with the base, napari and one Qt
+# binding alone, PyQt6 and then PyQt5, and after it all tests of the window (tests/plugin). Environments are temporary.
+#   scripts/napari_versions.sh                  the oldest that pyproject.toml allows, and the last of each of the last
+#                                               three minor versions
+#   scripts/napari_versions.sh 0.7.1 0.9.2      these
+#   scripts/napari_versions.sh walk [0.9.2 ..]  only the walks, which take a minute each
+# Which these are, pip asks the index. TESTS="..." are other tests, PYTHON=python3.12 another Python. Needs uv, which
+# `make test` puts into .venv.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
 uv=$(PATH=$PWD/.venv/bin:$PWD/.venv/Scripts:$PATH command -v uv) || { echo "uv is missing: pip install uv" >&2; exit 1; }
-last_of_three_minors() {
-    "${PYTHON:-python3}" -m pip index versions napari --disable-pip-version-check 2>/dev/null |
+python=${PYTHON:-python3}
+oldest_and_last_of_three_minors() {
+    sed -nE 's/^all = .*"napari>=([0-9.]+)".*/\1/p' pyproject.toml
+    "$python" -m pip index versions napari --disable-pip-version-check 2>/dev/null |
         sed -n 's/^Available versions: //p' | tr -d ' ' | tr ',' '\n' |
-        awk -F. '$1 "." $2 != minor { minor = $1 "." $2; if (++minors <= 3) print }' | sort -V
+        awk -F. '$1 "." $2 != minor { minor = $1 "." $2; if (++minors <= 3) print }'
 }
-mapfile -t versions < <([ $# -gt 0 ] && printf '%s\n' "$@" || last_of_three_minors)
-[ ${#versions[@]} -gt 0 ] || { echo "pip cannot ask the index; name versions of napari" >&2; exit 1; }
+only=${1:-}
+[ "$only" != walk ] || shift
+if [ $# -gt 0 ]; then
+    versions=("$@")
+else
+    mapfile -t versions < <(oldest_and_last_of_three_minors | sort -V -u)
+    [ ${#versions[@]} -gt 1 ] || { echo "pip cannot ask the index; name versions of napari" >&2; exit 1; }
+fi
+
+install() { "$uv" pip install --quiet --python "$place" --excludes scripts/only-for-gpus.txt "napari==$version" "$@"; }
+within() {
+    mkdir -p "$place/walk"
+    env NAPARI_CONFIG="$place/walk/settings.yaml" QT_API="${binding,,}" scripts/with-display.sh \
+        "$uv" run --no-project --python "$place" python "$@"
+}
+walk() {
+    binding=$1 place=$home/$version-$1
+    "$uv" venv --quiet --python "$python" "$place" && install "$binding" . &&
+        within tests/plugin/walk.py "$place/walk" "$binding"
+}
+window() {
+    binding=PyQt6 place=$home/$version-PyQt6
+    # shellcheck disable=SC2086
+    install ".[all,test]" && within -m pytest -q --no-xvfb ${TESTS:-tests/plugin}
+}
 failed=0
-for version in "${versions[@]}"; do
-    place=$home/$version
-    "$uv" venv --quiet --python "${PYTHON:-python3}" "$place"
-    "$uv" pip install --quiet --python "$place" --excludes scripts/only-for-gpus.txt . "napari==$version" PyQt6 pyqtgraph
-    mkdir "$home/config-$version"
-    if said=$(env NAPARI_CONFIG="$home/config-$version/settings.yaml" QT_API=pyqt6 scripts/with-display.sh \
-        "$uv" run --no-project --python "$place" python tests/plugin/walk.py "$home/config-$version" PyQt6 2>&1); then
-        echo "napari $version: $(tail -n 1 <<<"$said")"
+tell() {
+    if "${@:2}" >"$home/log" 2>&1; then
+        echo "napari $version, $1: $(tail -n 1 "$home/log")"
     else
         failed=1
-        echo "napari $version: fails"
-        tail -n 8 <<<"$said"
+        echo "napari $version, $1: fails"
+        tail -n 40 "$home/log"
     fi
+}
+for version in "${versions[@]}"; do
+    tell "walk with PyQt6" walk PyQt6
+    tell "walk with PyQt5" walk PyQt5
+    [ "$only" = walk ] || tell "tests of the window" window
+    rm -rf "$home/$version"-*
 done
 exit $failed

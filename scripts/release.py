@@ -1,9 +1,9 @@
 """A release by one command: ``make release VERSION=0.2.0`` (or ``patch``, ``minor``, ``major`` after the last tag).
 
 Checks the working tree and the changelog, writes the version where it stands, builds sdist and wheel twice and compares
-them, lists what the wheel brings along (SBOM, licences), commits and tags. Nothing is sent anywhere: pushing the tag
-is what publishes, by .github/workflows/release.yml. With ``--check`` nothing is changed: it says what would hinder a
-release.
+them, lists what the wheel brings along (SBOM, licences), fills in the recipe for conda-forge, commits and tags. Nothing
+is sent anywhere: pushing the tag is what publishes, by .github/workflows/release.yml. With ``--check`` nothing is
+changed: it says what would hinder a release.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = "src/napari_depth_interp/__init__.py"
 CITATION, CHANGELOG = "CITATION.cff", "CHANGELOG.md"
+RECIPE, GALAXY = "packaging/conda-forge/recipe.yaml", "packaging/galaxy/depth_interp.xml"
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)((?:a|b|rc)\d+)?")
 _UNRELEASED = "## Unreleased\n"
 
@@ -104,8 +105,10 @@ def check_tree() -> None:
 
 
 def write_version(version: str, changelog: str) -> None:
-    """Write the version where it stands: package, citation, changelog."""
+    """Write the version where it stands: package, recipes, citation, changelog."""
     replace(SOURCE, r'^__version__ = ".*"$', f'__version__ = "{version}"')
+    replace(RECIPE, r'^  version: ".*"$', f'  version: "{version}"')
+    replace(GALAXY, r'<token name="@VERSION@">.*</token>', f'<token name="@VERSION@">{version}</token>')
     replace(CITATION, r"^version: .*$", f"version: {version}")
     if "\ndate-released:" in read(CITATION):
         replace(CITATION, r"^date-released: .*$", f"date-released: {today()}")
@@ -132,8 +135,18 @@ def build(target: Path) -> None:
     beside = target.parent / f"{target.name}-about"
     beside.mkdir(exist_ok=True)
     (beside / "SHA256SUMS").write_text(sums, encoding="utf-8")
+    [sdist] = target.glob("*.tar.gz")
+    (beside / "recipe.yaml").write_text(recipe_of(read(RECIPE), made[sdist.name]), encoding="utf-8")
     list_contents(next(target.glob("*.whl")), beside)
     print(sums, end="")
+
+
+def recipe_of(text: str, digest: str) -> str:
+    """Return the recipe for conda-forge with the hash of the sdist, which cannot stand inside the sdist itself."""
+    filled, count = re.subn(r'^  sha256: "0{64}"$', f'  sha256: "{digest}"', text, flags=re.MULTILINE)
+    if count != 1:
+        raise Refused(f"{RECIPE} has no line for the hash; write there: sha256: followed by 64 zeros in quotes")
+    return filled
 
 
 def list_contents(wheel: Path, target: Path) -> None:
@@ -164,7 +177,7 @@ def list_contents(wheel: Path, target: Path) -> None:
 
 def commit(version: str) -> None:
     """Commit what was written and tag it."""
-    run("git", "add", SOURCE, CITATION, CHANGELOG)
+    run("git", "add", SOURCE, CITATION, CHANGELOG, RECIPE, GALAXY)
     run("git", "commit", "--message", f"Release {version}")
     run("git", "tag", "--annotate", f"v{version}", "--message", f"Release {version}")
 

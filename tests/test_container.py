@@ -6,6 +6,7 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
 import tifffile
 
 from command_line import MODULE, noise, write_imagej
@@ -13,6 +14,7 @@ from napari_depth_interp.models import names as model_names
 
 ROOT = Path(__file__).parent.parent
 RECIPE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+BROWSER = (ROOT / "packaging" / "Dockerfile.browser").read_text(encoding="utf-8")
 
 
 def ignored_but(name):
@@ -20,8 +22,9 @@ def ignored_but(name):
     return f"!{name}" in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
 
 
-def test_what_is_copied_is_there_and_enough():
-    copied = [word for line in re.findall(r"^COPY (.*)$", RECIPE, re.MULTILINE) for word in line.split()[:-1]]
+@pytest.mark.parametrize("recipe", [RECIPE, BROWSER], ids=["command line", "browser"])
+def test_what_is_copied_is_there_and_enough(recipe):
+    copied = [word for line in re.findall(r"^COPY (.*)$", recipe, re.MULTILINE) for word in line.split()[:-1]]
     assert copied
     assert all((ROOT / name).exists() and ignored_but(name) for name in copied)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -36,6 +39,12 @@ def test_it_starts_the_command_line_with_what_that_knows():
     assert f"{model_names.VARIABLE}=/models" in RECIPE
     [image] = re.findall(r"^FROM python:(\S+)-slim$", RECIPE, re.MULTILINE)
     assert any(classifier.endswith(f":: {image}") for classifier in project["classifiers"])
+
+
+def test_the_browser_gets_what_the_page_of_xpra_asks_for():
+    """Debian's xpra only recommends them: without jQuery the page stays empty, without Pillow no browser is let in."""
+    [installed] = re.findall(r"apt-get install -y --no-install-recommends(.*?)&&", BROWSER, re.DOTALL)
+    assert {"xpra", "libjs-jquery", "python3-pil"} <= set(installed.split())
 
 
 def test_the_command_line_needs_no_screen_no_home_and_little_environment(tmp_path):

@@ -1,6 +1,9 @@
 """What a release checks and writes, without making one."""
 
+from xml.etree import ElementTree
+
 import pytest
+import yaml
 
 import release
 
@@ -32,13 +35,26 @@ def test_the_changelog_moves_under_the_version_and_must_tell_something():
 
 
 def test_the_version_is_written_where_it_stands(tmp_path, monkeypatch):
+    release_root = release.ROOT
     monkeypatch.setattr(release, "ROOT", tmp_path)
     (tmp_path / release.SOURCE).parent.mkdir(parents=True)
     (tmp_path / release.SOURCE).write_text('a = 1\n__version__ = "0.1.0.dev0"\n')
+    for name in (release.RECIPE, release.GALAXY):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text((release_root / name).read_text())
     (tmp_path / release.CITATION).write_text("cff-version: 1.2.0\nversion: 0.1.0.dev0\ntitle: x\n")
     for version in ("0.1.0", "0.2.0"):
         release.write_version(version, "the changelog")
         assert f'__version__ = "{version}"' in release.read(release.SOURCE)
         cited = release.read(release.CITATION)
         assert cited == f"cff-version: 1.2.0\nversion: {version}\ndate-released: {release.today()}\ntitle: x\n"
+        assert yaml.safe_load(release.read(release.RECIPE))["context"]["version"] == version
+        assert ElementTree.fromstring(release.read(release.GALAXY)).findtext("macros/token") == version
     assert release.read(release.CHANGELOG) == "the changelog"
+
+
+def test_the_recipe_for_conda_forge_gets_the_hash_of_the_sdist():
+    filled = release.recipe_of(release.read(release.RECIPE), "0a" * 32)
+    assert yaml.safe_load(filled)["source"]["sha256"] == "0a" * 32
+    with pytest.raises(release.Refused, match="64 zeros"):
+        release.recipe_of(filled, "0b" * 32)

@@ -26,5 +26,5 @@ process FILL {
 }
 
 workflow {
-    FILL(Channel.fromPath(params.stacks, checkIfExists: true))
+    FILL(channel.fromPath(params.stacks, checkIfExists: true))
 }

@@ -5,18 +5,19 @@ One JSON object per line: ``arguments``, and ``after`` (seconds) or ``at`` (the 
 """
 
 import gc
+import importlib
 import json
 import os
 import signal
 import sys
 import time
+from contextlib import suppress
 
 import filelock  # noqa: F401
 import pydantic.type_adapter  # noqa: F401
 import scipy.ndimage  # noqa: F401
 import threadpoolctl  # noqa: F401
 import tifffile  # noqa: F401
-import typer._adapters  # noqa: F401
 
 import napari_depth_interp.evaluation.evaluate
 import napari_depth_interp.io.tiff
@@ -24,6 +25,9 @@ import napari_depth_interp.methods.classical  # noqa: F401
 from napari_depth_interp.batch import runner  # noqa: F401
 from napari_depth_interp.cli import main
 from napari_depth_interp.cli.process import commands
+
+with suppress(ImportError):  # older releases have no such module
+    importlib.import_module("typer._adapters")
 
 OPERATIONS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate"}
 

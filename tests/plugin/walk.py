@@ -24,7 +24,7 @@ from napari_depth_interp.plugin.layers.side_by_side import SideBySide
 from napari_depth_interp.plugin.layers.viewer_parts import grid_of, text_of
 from napari_depth_interp.run.settings import make_settings
 
-OTHER = {"PySide6": "PyQt6", "PyQt6": "PySide6"}[sys.argv[2]]
+OTHER = {"PySide6": "PyQt6", "PyQt6": "PySide6", "PyQt5": "PyQt6"}[sys.argv[2]]
 assert sys.argv[2] == qtpy.API_NAME
 assert OTHER not in sys.modules
 platformdirs.user_config_dir = lambda *args, **kwargs: sys.argv[1]
@@ -100,7 +100,7 @@ assert layer.data.any(axis=(1, 2)).all(), read(filler.bar, "message")
 layer.undo()
 assert layer.data.any(axis=(1, 2)).sum() == 2
 
-for title in ("Compare methods", "Train a model", "Repair sections"):
+for title in ("Compare methods", "Train a model", "Repair sections", "Fuse stacks"):
     viewer.window.add_plugin_dock_widget("napari-depth-interp", title)
 side, planes = SideBySide(viewer), Planes(viewer)
 side.show([source, result])

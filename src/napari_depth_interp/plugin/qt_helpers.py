@@ -34,6 +34,15 @@ def say(label: QLabel, text: str, *, problem: bool = False) -> None:
     label.setStyleSheet(PROBLEM if problem else "")
 
 
+def show_row(form: QFormLayout, field: QWidget, shown: bool) -> None:
+    """Show or hide a row of a form."""
+    if hasattr(form, "setRowVisible"):
+        form.setRowVisible(field, shown)
+    else:  # Qt 5
+        for widget in (field, form.labelForField(field)):
+            widget.setVisible(shown)
+
+
 def in_problem_colour(text: str) -> str:
     """Return rich text."""
     return f"<span style='color: {PROBLEM_COLOUR}'>{text}</span>"

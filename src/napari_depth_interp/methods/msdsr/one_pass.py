@@ -36,7 +36,8 @@ class _PlaneInOneStep(nn.Module):
         seen = mask[:, :, None] > 0
         known = self.network.scaled(rows, rows)
         noisy = torch.where(seen, known, noise[:, 0])
-        predicted = self.network(noisy, mask, rows, torch.full((len(rows),), self._step))
+        step = torch.full((len(rows),), self._step, dtype=torch.int64)  # else torch 2.9 exports real numbers
+        predicted = self.network(noisy, mask, rows, step)
         if self._predicts_v:
             clean = self._signal * noisy - self._rest * predicted
         else:

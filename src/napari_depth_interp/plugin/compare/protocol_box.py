@@ -15,7 +15,7 @@ from ...stack import Dataset
 from ..boxes.data_range import DataRangeEdit
 from ..layers import adopt
 from ..layers.watch import LayerListWatch
-from ..qt_helpers import growing_form, let_shrink
+from ..qt_helpers import growing_form, let_shrink, show_row
 
 _KINDS = {
     "keep_every": (
@@ -169,9 +169,9 @@ class ProtocolBox(QGroupBox):
         kind = self._kind.currentData()
         self._words.setText(_KINDS[kind][1])
         self._form.labelForField(self._every).setText(_EVERY[kind == "projection"])
-        self._form.setRowVisible(self._every, kind in ("keep_every", "projection"))
-        self._form.setRowVisible(self._sections, kind == "hold_out")
-        self._form.setRowVisible(self._reference, kind == "reference")
+        show_row(self._form, self._every, kind in ("keep_every", "projection"))
+        show_row(self._form, self._sections, kind == "hold_out")
+        show_row(self._form, self._reference, kind == "reference")
         self.changed.emit()
 
     def _changed(self, *_: Any) -> None:

@@ -144,7 +144,8 @@ class ScoreTable(QTableView):
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.verticalHeader().hide()
         header = self.horizontalHeader()
-        header.setSortIndicatorClearable(True)
+        if hasattr(header, "setSortIndicatorClearable"):  # not in Qt 5
+            header.setSortIndicatorClearable(True)
         header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignCenter)
         self.setSortingEnabled(True)
