@@ -32,7 +32,19 @@ def test_what_is_no_pair_of_stacks(tmp_path):
     nibabel.save(nowhere, tmp_path / "nowhere.nii")
     assert "does not say how it lies in space" in refusal(*write_stacks(tmp_path, 1), tmp_path / "nowhere.nii")
     assert "invertible" in refusal(*arrays, affines=[affines[0], np.zeros((4, 4))])
-    assert "infinite" in refusal(arrays[0], np.where(arrays[1] > 400, np.inf, arrays[1]), affines=affines)
+    infinite = refusal(arrays[0], np.where(arrays[1] > 400, np.inf, arrays[1]), affines=affines)
+    assert "infinite" in infinite
+    assert "--nan" not in infinite  # there is no such option here: what is NaN does not count
+    assert "all voxels of 'stack 1' are 7" in refusal(arrays[0], np.full_like(arrays[1], 7), affines=affines)
+
+
+def test_a_stack_given_twice(tmp_path):
+    """Its held-out sections would be found in its copy, and score very well."""
+    paths = write_stacks(tmp_path, 2)
+    copy = tmp_path / "copy.nii.gz"
+    copy.write_bytes(paths[1].read_bytes())
+    assert "'copy.nii.gz' holds the same sections as 'coronal.nii.gz'" in refusal(*paths, copy)
+    assert "leave one out" in refusal(paths[0], paths[0])
 
 
 def test_stacks_of_different_things(tmp_path):

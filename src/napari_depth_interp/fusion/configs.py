@@ -79,17 +79,17 @@ class InPlaneConfig(LeastSquaresConfig):
 
 
 class FieldConfig(MethodConfig):
-    """Parameters of the field."""
+    """Parameters of the field of what the average lacks."""
 
     training_steps: int = Field(
-        1500,
+        500,
         ge=10,
         le=1_000_000,
         title="Training steps",
         description="Gradient steps (Adam), each on some voxels of all stacks. More follow finer detail, and noise.",
     )
     rays: int = Field(
-        2048,
+        512,
         ge=16,
         le=1_000_000,
         title="Voxels per step",
@@ -100,7 +100,7 @@ class FieldConfig(MethodConfig):
         0.01, gt=0.0, le=1.0, title="Learning rate", description="Step size of Adam; it falls to 2 % by a cosine."
     )
     levels: int = Field(
-        8,
+        6,
         ge=1,
         le=24,
         title="Levels",

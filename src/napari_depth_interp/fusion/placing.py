@@ -11,18 +11,14 @@ import numpy as np
 from ..errors import RequestError
 from ..progress import Progress, Report, part, silent
 from ..stack.scaling import Scaling
-from .configs import LeastSquaresConfig
 from .contrast import Match, agreement, matched
-from .least_squares import solve
-from .problem import Problem, average, upsampled
-from .refining import Fit, distance, refine
+from .groupwise import Placement, register_groupwise
+from .problem import Problem, upsampled
+from .refining import distance
 from .registering import register_all, within_range
 from .request import FusionRequest
 from .views import View
 
-_ROUNDS, _SETTLED = 5, 0.02
-"""Rounds of registering each stack to what the others show, at most; change in voxels under which none follows."""
-_QUICK = LeastSquaresConfig(smoothness=0.4, rounds=1, steps=10)
 _LITTLE = 0.05
 """Share of a stack that must meet the volume."""
 _NOTHING = 0.1
@@ -80,7 +76,7 @@ def place_stacks(request: FusionRequest, report: Report = silent) -> Placed:
             doubt = _doubt(request, numbers, fits, number)
             notes += [doubt.words] if doubt else []
             if doubt and doubt.refused:
-                fits[number] = Fit(views[number].motion, math.nan)
+                fits[number] = Placement(views[number].motion, math.nan)
         views = [view.moved(fit.motion) for view, fit in zip(views, fits, strict=True)]
         uncertainties = [fit.uncertainty for fit in fits]
     comparable, matches = matched(views, lattice)
@@ -91,29 +87,11 @@ def place_stacks(request: FusionRequest, report: Report = silent) -> Placed:
     return Placed(problem, scaling, tuple(matches), before, after, tuple(uncertainties), tuple(notes))
 
 
-def _registered(request: FusionRequest, views: Sequence[View], report: Report) -> list[Fit]:
-    """Return how each stack is registered: to the first one, and then to what all others show, again and again."""
+def _registered(request: FusionRequest, views: Sequence[View], report: Report) -> list[Placement]:
+    """Return where the stacks lie: each registered to the first one, and then all to each other."""
     kind, lattice = request.settings.registration, request.lattice
     moved = register_all(views, kind, threads=request.runtime.threads, report=part(report, 0.0, 0.4))
-    fits = [Fit(view.motion, math.nan) for view in moved]
-    for turn in range(_ROUNDS):
-        inner = part(report, 0.4 + 0.12 * turn, 0.52 + 0.12 * turn)
-        try:
-            comparable, _ = matched(moved, lattice)
-        except RequestError:  # what was found is worse than what the files say, or these are wrong as well
-            return [Fit(view.motion, math.inf) for view in moved]
-        changes = [0.0]
-        for number, view in enumerate(moved[1:], 1):
-            inner(Progress((number - 1) / (len(moved) - 1), f"refining {view.name}"))
-            others = Problem.of([each for k, each in enumerate(comparable) if k != number], lattice)
-            volume, _ = solve(others, _QUICK, average(others, 1))
-            fits[number] = refine(comparable[number], others, volume, kind)
-            changes.append(distance(view, view.motion, fits[number].motion))
-            comparable[number] = comparable[number].moved(fits[number].motion)
-            moved[number] = view.moved(fits[number].motion)
-        if max(changes) < _SETTLED * lattice.voxel:
-            break
-    return fits
+    return register_groupwise(moved, lattice, kind, part(report, 0.4, 1.0))
 
 
 @dataclass(frozen=True)
@@ -124,7 +102,7 @@ class _Doubt:
     refused: bool
 
 
-def _doubt(request: FusionRequest, views: Sequence[View], fits: Sequence[Fit], number: int) -> _Doubt | None:
+def _doubt(request: FusionRequest, views: Sequence[View], fits: Sequence[Placement], number: int) -> _Doubt | None:
     """Return what speaks against the registration of a stack, compared with where its file says that it lies."""
     lattice, view, fit = request.lattice, views[number], fits[number]
     unit = f" {request.unit}" if request.unit else ""

@@ -1,31 +1,32 @@
 """Registering a stack through the forward model, to the volume that the other stacks make (Gauss-Newton).
 
-The volume is seen along the profile of the stack's own sections, so that both sides are blurred in the same way. How
-far the differences that are left would move the stack if they were others tells how well the motion is known.
+The volume is seen along the profile of the stack's own sections, so that both sides are blurred in the same way. Most
+of what is left is detail that only the stack itself shows: its differences are whitened within the sections, so that
+spatial frequencies which the others explain badly count less.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import expm
 from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.spatial.transform import Rotation
 
+from .patches import Patches
 from .problem import Problem
-from .views import Affine, View, Volume
+from .views import Affine, Lattice, View, Volume
 
 Registration = Literal["none", "rigid", "affine"]
 Array = NDArray[np.float64]
 _WIDE = 9.0
 """Standard deviation in pixels of what is taken off before images are compared: brightness drifts."""
-_MOST = 40_000
-"""Voxels of a stack that are compared, at most."""
 _STEPS, _SMALL, _LONGEST = 6, 0.005, 2.0
-"""Steps at most; pixels of a step after which none follows, and of the longest one."""
+"""Steps at most; voxels of a step after which none follows, and of the longest one."""
 _HUBER = 1.5
 _KNOTS = 96
 """Places along the sections of all stacks together, at most, between which brightness and contrast change evenly."""
@@ -38,22 +39,81 @@ _FEWEST = 100
 _TINY = 1e-12
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """What small motions are told in: a shift of a centre, and a turn (or linear change) about it, both in voxels.
+
+    Attributes
+    ----------
+    kind : {"rigid", "affine"}
+    centre : (3,) array
+        In the world of the first stack.
+    voxel, radius : float
+        Lengths; a turn counts as far as it moves what is at the radius.
+    """
+
+    kind: Registration
+    centre: Array
+    voxel: float
+    radius: float
+
+    @classmethod
+    def of(cls, lattice: Lattice, kind: Registration) -> Frame:
+        """Return the frame of a volume."""
+        shape = np.array(lattice.shape)
+        centre = lattice.affine[:3, :3] @ ((shape - 1) / 2) + lattice.affine[:3, 3]
+        radius = float(np.linalg.norm(lattice.sizes * shape)) / math.sqrt(12)
+        return cls(kind, centre, lattice.voxel, radius)
+
+    @property
+    def count(self) -> int:
+        """Number of the parameters of a motion."""
+        return 12 if self.kind == "affine" else 6
+
+    def moved(self, motion: Affine, step: Array) -> Affine:
+        """Return a motion followed by a small one."""
+        linear = step[3:] * self.voxel / self.radius
+        matrix = np.eye(3) + linear.reshape(3, 3) if self.kind == "affine" else expm(_cross(linear))
+        small = np.eye(4)
+        small[:3, :3] = matrix
+        small[:3, 3] = self.centre - matrix @ self.centre + step[:3] * self.voxel
+        return np.asarray(small @ motion)
+
+    def step(self, before: Affine, after: Affine) -> Array:
+        """Return the small motion that leads from one motion to another: what :meth:`moved` takes."""
+        small = after @ np.linalg.inv(before)
+        linear = small[:3, :3]
+        shift = linear @ self.centre + small[:3, 3] - self.centre
+        turn = (linear - np.eye(3)).ravel() if self.kind == "affine" else Rotation.from_matrix(linear).as_rotvec()
+        return np.concatenate([shift, turn * self.radius]) / self.voxel
+
+    def slopes(self, slope: Array, world: Array) -> Array:
+        """Return (parameters, N) how what is seen changes, by its slopes in the world (3, N, samples) at places."""
+        arms = world - self.centre[:, None, None]
+        turning = np.einsum("ikl,jkl->ijk", slope, arms) / self.radius
+        linear = turning.reshape(9, -1) if self.kind == "affine" else _rotating(turning)
+        return np.concatenate([slope.sum(axis=2), linear]) * self.voxel
+
+
+@dataclass(frozen=True, eq=False)
 class Fit:
-    """How a stack was registered.
+    """How a stack lies on the volume that others make.
 
     Attributes
     ----------
     motion : (4, 4) array
-    uncertainty : float
-        Expected distance of the stack's voxels from where they belong (root mean square); infinite if nothing tells.
+    information : (P, P) array
+        How sharply each parameter of the frame is told; 0 where too little is seen.
+    disagreement : (P, P) array
+        Covariance of what pulls at the parameters, by how parts of the stack disagree.
     """
 
     motion: Affine
-    uncertainty: float
+    information: Array
+    disagreement: Array
 
 
-def refine(view: View, others: Problem, volume: Volume, kind: Registration) -> Fit:
+def refine(view: View, others: Problem, volume: Volume, frame: Frame) -> Fit:
     """Return the motion of a stack that brings it onto a volume, beginning with the one that it has.
 
     Parameters
@@ -62,56 +122,56 @@ def refine(view: View, others: Problem, volume: Volume, kind: Registration) -> F
     others : Problem
         Of the stacks that the volume was made of.
     volume : (Z, Y, X) float32 array
-    kind : {"rigid", "affine"}
+    frame : Frame
     """
-    comparison = _Comparison(view, others, volume)
-    motion, uncertainty = view.motion, math.inf
+    comparison = _Comparison(view, others, volume, frame)
+    motion = view.motion
+    nothing = np.zeros((frame.count, frame.count))
+    fit = Fit(motion, nothing, nothing)
     for _ in range(_STEPS):
-        found = comparison.step(motion, kind)
+        found = comparison.step(motion)
         if found is None:
-            return Fit(motion, math.inf)
-        step, uncertainty = found
+            return Fit(motion, nothing, nothing)
+        step, information, disagreement = found
         length = float(np.linalg.norm(step))
-        motion = comparison.moved(motion, step * min(1.0, _LONGEST / max(length, _TINY)), kind)
+        motion = frame.moved(motion, step * min(1.0, _LONGEST / max(length, _TINY)))
+        fit = Fit(motion, information, disagreement)
         if length < _SMALL:
             break
-    return Fit(motion, uncertainty)
+    return fit
 
 
 class _Comparison:
     """A stack beside what is seen of a volume where the stack would be under a motion."""
 
-    def __init__(self, view: View, others: Problem, volume: Volume) -> None:
-        sizes, lattice = view.sizes, others.lattice
-        self._pixel = float(sizes.min())
-        self._view, self._others, self._lattice = view, others.views, lattice
-        fine = _fine(volume, lattice.sizes, self._pixel)
+    def __init__(self, view: View, others: Problem, volume: Volume, frame: Frame) -> None:
+        pixel = float(view.sizes.min())
+        self._view, self._others, self._lattice, self._frame = view, others.views, others.lattice, frame
+        fine = _fine(volume, others.lattice.sizes, pixel)
         self._images = [fine, *(np.gradient(fine, axis=axis) for axis in range(3))]
-        chosen = np.arange(view.voxels.size)
-        if len(chosen) > _MOST:
-            chosen = np.sort(np.random.default_rng(0).choice(chosen, _MOST, replace=False))
-        self._wanted = _fine(view.voxels, sizes, self._pixel).reshape(-1)[chosen]
-        self._indices = np.stack(np.unravel_index(chosen, view.voxels.shape)).astype(np.float64)
+        self._patches = Patches.of(view.voxels.shape)
+        self._wanted = _fine(view.voxels, view.sizes, pixel).reshape(-1)[self._patches.index]
+        self._indices = np.stack(np.unravel_index(self._patches.index, view.voxels.shape)).astype(np.float64)
         shape = np.array(view.voxels.shape)
-        self._centre = view.affine[:3, :3] @ ((shape - 1) / 2) + view.affine[:3, 3]
-        self._radius = float(np.linalg.norm(sizes * shape)) / math.sqrt(12)
         parts = np.minimum(self._indices / shape[:, None] * _PARTS, _PARTS - 1).astype(int)
         self._part = np.ravel_multi_index(tuple(parts), (_PARTS,) * 3)
 
-    def step(self, motion: Affine, kind: Registration) -> tuple[Array, float] | None:
-        """Return the next step in pixels, and how well the motion is known; None where too little is seen."""
-        seen, slopes, inside = self._seen(motion, kind)
+    def step(self, motion: Affine) -> tuple[Array, Array, Array] | None:
+        """Return the next step, how sharply it is told and how parts disagree; None where too little is seen."""
+        seen, slopes, inside = self._seen(motion)
         if inside.sum() < _FEWEST:
             return None
-        wanted, part = self._wanted[inside], self._part[inside]
-        found = _without(self._drifts(motion, seen, inside), np.vstack([wanted, slopes]))
-        rest, slopes = found[0], found[1:]
-        usual = max(1.4826 * float(np.median(np.abs(rest))), _TINY)
-        weights = np.minimum(1, _HUBER * usual / np.maximum(np.abs(rest), _TINY))
-        normal = (slopes * weights) @ slopes.T
-        pulls = np.stack([np.bincount(part, weights * rest * each, minlength=_PARTS**3) for each in slopes])
-        inverse = np.linalg.inv(normal + (_DAMPING * np.trace(normal) / len(normal) + _TINY) * np.eye(len(normal)))
-        return inverse @ pulls.sum(axis=1), self._pixel * _spread(inverse, pulls[:, np.unique(part)])
+        found = _without(self._drifts(motion, seen, inside), np.vstack([self._wanted[inside], slopes]))
+        usual = max(1.4826 * float(np.median(np.abs(found[0]))), _TINY)
+        found[0] = found[0].clip(-_HUBER * usual, _HUBER * usual)
+        whole = np.zeros((len(found), len(inside)))
+        whole[:, inside] = found
+        white = self._patches.whitened(whole)[:, inside]
+        rest, slopes, part = white[0], white[1:], self._part[inside]
+        normal = slopes @ slopes.T
+        damped = normal + (_DAMPING * np.trace(normal) / len(normal) + _TINY) * np.eye(len(normal))
+        pulls: Array = np.array([np.bincount(part, rest * each, minlength=_PARTS**3) for each in slopes], np.float64)
+        return np.linalg.solve(damped, pulls.sum(axis=1)), normal, _covariance(pulls[:, np.unique(part)])
 
     def _drifts(self, motion: Affine, seen: Array, inside: NDArray[np.bool_]) -> Array:
         """Return (N, K) what brightness and contrast do that change slowly along the sections of any of the stacks."""
@@ -124,11 +184,10 @@ class _Comparison:
             found += [slow, slow * seen]
         return np.concatenate(found).T
 
-    def _seen(self, motion: Affine, kind: Registration) -> tuple[Array, Array, NDArray[np.bool_]]:
+    def _seen(self, motion: Affine) -> tuple[Array, Array, NDArray[np.bool_]]:
         """Return what is seen, its slope for each parameter, and of which voxels of the stack."""
-        view = self._view
-        offsets, weights = view.offsets
-        to_world = motion @ view.affine
+        offsets, weights = self._view.offsets
+        to_world = motion @ self._view.affine
         world = (to_world[:3, :3] @ self._indices + to_world[:3, 3:])[:, :, None] + to_world[:3, :1, None] * offsets
         to_lattice = np.linalg.inv(self._lattice.affine)
         places = np.einsum("ij,jkl->ikl", to_lattice[:3, :3], world) + to_lattice[:3, 3][:, None, None]
@@ -137,19 +196,7 @@ class _Comparison:
         world, places = world[:, inside], places[:, inside]
         values, *along = (map_coordinates(each, places, order=1, mode="nearest") for each in self._images)
         slope = np.einsum("ji,jkl->ikl", to_lattice[:3, :3], np.stack(along)) * weights
-        arms = world - (motion[:3, :3] @ self._centre + motion[:3, 3])[:, None, None]
-        turning = np.einsum("ikl,jkl->ijk", slope, arms) / self._radius
-        linear = turning.reshape(9, -1) if kind == "affine" else _rotating(turning)
-        return values @ weights, np.concatenate([slope.sum(axis=2), linear]) * self._pixel, inside
-
-    def moved(self, motion: Affine, step: Array, kind: Registration) -> Affine:
-        """Return a motion followed by a small one about the centre, given in pixels."""
-        linear = step[3:] * self._pixel / self._radius
-        matrix = np.eye(3) + linear.reshape(3, 3) if kind == "affine" else expm(_cross(linear))
-        centre = motion[:3, :3] @ self._centre + motion[:3, 3]
-        small = np.eye(4)
-        small[:3, :3], small[:3, 3] = matrix, centre - matrix @ centre + step[:3] * self._pixel
-        return np.asarray(small @ motion)
+        return values @ weights, self._frame.slopes(slope, world), inside
 
 
 def _without(drifts: Array, images: Array) -> Array:
@@ -176,13 +223,13 @@ def _rotating(turning: Array) -> Array:
     )  # fmt: skip
 
 
-def _spread(inverse: NDArray[Any], pulls: NDArray[Any]) -> float:
-    """Return the standard deviation of all parameters together, by how much the parts of the stack disagree."""
+def _covariance(pulls: Array) -> Array:
+    """Return the covariance of the sum of what parts of the stack pull; infinite where a single part tells nothing."""
     count = pulls.shape[1]
     if count < 2:
-        return math.inf
-    apart = inverse @ (pulls - pulls.mean(axis=1, keepdims=True))
-    return math.sqrt(float(np.square(apart).sum()) * count / (count - 1))
+        return np.full((len(pulls),) * 2, math.inf)
+    apart = pulls - pulls.mean(axis=1, keepdims=True)
+    return np.asarray(apart @ apart.T * (count / (count - 1)))
 
 
 def distance(view: View, first: Affine, second: Affine) -> float:

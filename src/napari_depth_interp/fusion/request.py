@@ -21,21 +21,11 @@ from ..stack import Dataset
 from ..stack.profile import Profile
 from ..stack.units import convert, parse_length
 from ..system.devices import default_threads, resolve_device
-from ..system.memory import check_fits
+from .checks import check_content, check_memory, check_overlap, check_stacks
 from .motion import load
 from .settings import FuseSettings
 from .solvers import Solver, resolve_solver
 from .views import Affine, Lattice, View, isotropic
-
-MOST = 8
-"""Stacks at most: which of them has seen a voxel is a bit of one byte."""
-_FEWEST = 2
-"""Sections of a stack, and voxels of the result along each axis."""
-_BYTES = 60
-"""Per voxel of the result: the volume, the average, features of the error, equations of a block."""
-_FIXED_BYTES = 400 * 10**6
-_MATRIX_BYTES, _LARGEST_BLOCK = 400, 114**3
-"""Per stack and voxel of the block that is solved for at once: what the stack sees of it; voxels of the largest one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,15 +99,16 @@ def resolve_fusion(
     """
     solver, config = resolve_solver(settings.method, settings.parameters)
     called = _names(datasets, names)
-    _check_count(datasets, called)
+    check_stacks(datasets, called)
     places = [_affine(*each) for each in zip(datasets, called, affines or [None] * len(datasets), strict=True)]
     unit, factors, notes = _units(datasets, called)
     views = _views(datasets, called, places, factors, settings, unit)
     if transforms is not None:
         views = [view.moved(motion) for view, motion in zip(views, load(Path(transforms), called, unit), strict=True)]
+    check_content(views)
     lattice = _lattice(views, settings, unit) if like is None else _lattice_like(like, unit)
-    _check_overlap(views, lattice)
-    _check_memory(views, lattice)
+    check_overlap(views, lattice)
+    check_memory(views, lattice)
     device, warning = resolve_device(settings.device, ("cpu", "cuda"))
     runtime = Runtime(device, settings.threads or default_threads(), settings.seed)
     given = transforms is not None or settings.registration == "none"
@@ -133,29 +124,6 @@ def _names(datasets: Sequence[Dataset], names: Sequence[str] | None) -> list[str
         return list(names)
     found = [each.source.name if each.source else None for each in datasets]
     return [name or f"stack {number}" for number, name in enumerate(found)]
-
-
-def _check_count(datasets: Sequence[Dataset], names: Sequence[str]) -> None:
-    if len(datasets) < 2:
-        raise RequestError(
-            f"{len(datasets)} stack was given, and fusing needs two or more of one specimen; for one alone there is "
-            "depth-interp run"
-        )
-    if len(datasets) > MOST:
-        raise RequestError(f"{len(datasets)} stacks were given, and at most {MOST} can be fused; leave some out")
-    for dataset, name in zip(datasets, names, strict=True):
-        times, channels, sections, rows, columns = dataset.voxels.shape
-        if times * channels > 1:
-            raise InputError(
-                f"'{name}' has {times} time points and {channels} channels; give images of one channel at one time"
-            )
-        if sections < _FEWEST or min(rows, columns) < _FEWEST:
-            raise InputError(
-                f"'{name}' is a single image of {sections} x {rows} x {columns} voxels (z, y, x); give a stack of "
-                "sections"
-            )
-        if dataset.holds_labels:
-            raise InputError(f"'{name}' holds labels, and identifiers have no mean; give grey values")
 
 
 def _affine(dataset: Dataset, name: str, given: ArrayLike | None) -> Affine:
@@ -245,32 +213,6 @@ def _lattice_like(like: Dataset, unit: str | None) -> Lattice:
     found = np.array(affine)
     found[:3] *= convert(1.0, like.grid.unit, unit) if like.grid.unit and unit else 1.0
     return Lattice((z, y, x), found)
-
-
-def _check_overlap(views: Sequence[View], lattice: Lattice) -> None:
-    """Refuse stacks whose field of view does not meet that of the result, as far as their files say."""
-    for view in views:
-        to_lattice = np.linalg.inv(lattice.affine) @ view.to_world
-        corners = np.indices((2, 2, 2)).reshape(3, -1) * (np.array(view.voxels.shape)[:, None] - 1)
-        found = to_lattice[:3, :3] @ corners + to_lattice[:3, 3:]
-        if (found.max(1) < 0).any() or (found.min(1) > np.array(lattice.shape) - 1).any():
-            raise RequestError(
-                f"'{view.name}' does not overlap with '{views[0].name}' where their files say that they lie; check "
-                "that both are of the same specimen and session, or give --transforms"
-            )
-
-
-def _check_memory(views: Sequence[View], lattice: Lattice) -> None:
-    voxels = int(np.prod(lattice.shape, dtype=object))
-    if min(lattice.shape) < _FEWEST:
-        raise RequestError(f"the result would have {' x '.join(map(str, lattice.shape))} voxels; ask for smaller ones")
-    stacks = sum(view.voxels.nbytes for view in views)
-    matrices = len(views) * min(voxels, _LARGEST_BLOCK) * _MATRIX_BYTES
-    check_fits(
-        voxels * _BYTES + 6 * stacks + matrices + _FIXED_BYTES,
-        f"fusing into {' x '.join(map(str, lattice.shape))} voxels",
-        "ask for larger voxels with --spacing, or for a smaller grid with --like",
-    )
 
 
 def as_world(values: NDArray[Any], lattice: Lattice, unit: str | None, title: str) -> Dataset:

@@ -82,10 +82,10 @@ def _in_plane(config: InPlaneConfig, runtime: Runtime) -> list[Solution]:
 
 
 def _field(config: Any, runtime: Runtime) -> list[Solution]:
-    def run(problem: Problem, _plain: Volume, report: Report) -> tuple[Volume, Problem]:
+    def run(problem: Problem, plain: Volume, report: Report) -> tuple[Volume, Problem]:
         from .field import fit_field
 
-        return fit_field(problem, config, runtime, report), problem
+        return fit_field(problem, config, plain, runtime, report), problem
 
     return [run]
 

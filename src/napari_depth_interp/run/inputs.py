@@ -84,7 +84,8 @@ def check_voxels(dataset: Dataset, *, fill_nan: bool, alone: bool = False) -> No
     missing = 0
     for plane in planes_of(dataset.voxels):
         if np.isinf(plane).any():
-            raise InputError("the stack holds infinite values; replace them by numbers (or by NaN, with --nan fill)")
+            how = "" if fill_nan else ", with --nan fill"
+            raise InputError(f"the stack holds infinite values; replace them by numbers (or by NaN{how})")
         if float(np.nan_to_num(np.abs(plane)).max()) > LARGEST:
             raise InputError(f"the stack holds values beyond {LARGEST:g}, whose squares overflow; scale them down")
         missing += int(np.isnan(plane).sum())

@@ -10,7 +10,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
-from thick_stacks import specimen, thick, write_stacks
+from napari_depth_interp.fusion.motion import save
+from thick_stacks import affine_along, specimen, thick, write_nifti, write_stacks
 
 PLUGIN = "napari-depth-interp"
 
@@ -71,6 +72,41 @@ def test_fuses_files_shows_how_they_fit_and_saves(qtbot, viewer, dock, tmp_path)
     assert words[:2] == ["depth-interp", "fuse"]
     assert words[2:4] == [str(path) for path in paths]
     assert words[-4:] == ["--registration", "none", "--profile", "box"]
+
+
+def test_says_why_it_failed_until_something_is_changed(qtbot, viewer, dock, tmp_path):
+    """Only the grey values tell that these are two contrasts: that comes out while it runs."""
+    (axial,) = write_stacks(tmp_path, 1)
+    negative = write_nifti(tmp_path / "negative.nii.gz", thick(1, volume=1000 - specimen()), affine_along(1))
+    viewer.open([axial, negative], plugin=PLUGIN)
+    press(dock.bar, "run")
+    finish(qtbot, dock)
+    assert "'negative' shows another contrast than 'axial'" in read(dock.bar, "message")
+    assert "give 'Transforms'" in read(dock.bar, "message")  # the field, not the option
+    enter(dock.options, "Voxel size", "2mm")
+    assert "contrast" not in read(dock.bar, "message")
+    viewer.layers.remove("negative")
+    viewer.open(axial, plugin=PLUGIN)
+    assert "holds the same sections as 'axial'" in read(dock.stacks, "stacks summary")
+    assert not find(dock.bar, "run").isEnabled()
+
+
+def test_takes_transforms(qtbot, viewer, dock, tmp_path):
+    folder, paths = tmp_path / "moves", write_stacks(tmp_path, 2)
+    move = np.eye(4)
+    move[0, 3] = 2.5
+    save(folder, ["axial", "coronal"], [np.eye(4), move], "mm")
+    viewer.open(paths, plugin=PLUGIN)
+    enter(dock.options, "Transforms", tmp_path / "nowhere")
+    assert "choose a folder that 'Save result' wrote" in read(dock.stacks, "stacks summary")
+    assert not find(dock.bar, "run").isEnabled()
+    enter(dock.options, "Transforms", folder)
+    press(dock.bar, "run")
+    finish(qtbot, dock)
+    assert column_texts(find(dock.quality, "Quality of the stacks"), 1) == ["reference", "2.50 mm"]
+    press(dock, "Copy as command")
+    words = shlex.split(QApplication.clipboard().text())
+    assert words[words.index("--transforms") + 1] == str(folder)
 
 
 def test_takes_layers_where_they_lie_in_the_viewer_and_stops(qtbot, viewer, dock):

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QGroupBox, QLabel, QLineEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QGroupBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from ...errors import RequestError
 from ...fusion.configs import CONFIGS
@@ -59,14 +71,42 @@ class OptionsBox(QGroupBox):
         self._score.setToolTip(
             "<qt>Leave each stack out, predict it from the others and say how well; takes longer.</qt>"
         )
+        self._transforms = QLineEdit()
         self._more = ConfigForm(FuseSettings(), fields=_MORE, later=True)
         layout = QVBoxLayout(self)
         folds = Fold("Parameters", holder, self._build_forms), Fold("More settings", self._more, self._more.build)
-        for part in (self._first, self._score, *folds):
+        for part in (self._first, self._folder_row(), self._score, *folds):
             layout.addWidget(part)
         for form in (self._first, self._more):
             form.changed.connect(self._edited)
         self._edited()
+
+    def _folder_row(self) -> QWidget:
+        """Return the field for a folder of transforms, and the button that chooses one."""
+        row, label, browse = QWidget(), QLabel("&Transforms"), QPushButton("…")
+        tip = (
+            "<qt>Folder of transforms that were saved with an earlier result, or edited: they are taken, and nothing "
+            "is registered. Empty: the stacks are registered.</qt>"
+        )
+        self._transforms.setPlaceholderText("registered here")
+        self._transforms.setAccessibleName("Transforms")
+        browse.setAccessibleName("Choose transforms")
+        browse.setMaximumWidth(36)
+        for each in (label, self._transforms, browse):
+            each.setToolTip(tip)
+        label.setBuddy(self._transforms)
+        layout = QHBoxLayout(row)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for each in (label, self._transforms, browse):
+            layout.addWidget(each)
+        self._transforms.textChanged.connect(self._edited)
+        browse.clicked.connect(self._choose_transforms)
+        return row
+
+    def _choose_transforms(self, *_: Any) -> None:
+        chosen = QFileDialog.getExistingDirectory(self, "Folder of transforms", self._transforms.text())
+        if chosen:
+            self._transforms.setText(chosen)
 
     def _build_forms(self) -> None:
         for form in self._forms.values():
@@ -84,6 +124,12 @@ class OptionsBox(QGroupBox):
     def scores(self) -> bool:
         """Whether whole stacks are left out, too."""
         return self._score.isChecked()
+
+    @property
+    def transforms(self) -> Path | None:
+        """The folder of transforms to take, if there is one."""
+        text = self._transforms.text().strip()
+        return Path(text).expanduser() if text else None
 
     def set_values(self, settings: FuseSettings) -> None:
         """Show these settings; parameters of the method stay."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import napari
@@ -82,10 +83,11 @@ def show_chessboard(viewer: napari.Viewer, shown: Shown, number: int) -> Layer:
     return add_beside(viewer, dataset, board, f"{shown.name} and {stack} by turns", look)
 
 
-def command_of(settings: FuseSettings, paths: Sequence[str | None], name: str, *, score: bool) -> str:
+def command_of(
+    settings: FuseSettings, paths: Sequence[str | None], name: str, transforms: Path | None, *, score: bool
+) -> str:
     """Return the command line that repeats a fusion."""
     files = [path or f"STACK{number}.nii.gz" for number, path in enumerate(paths)]
     output = "_".join(name.split()) + ".nii.gz"
-    return shlex.join(
-        ["depth-interp", "fuse", *files, output, *to_arguments(settings), *(["--score"] if score else [])]
-    )
+    more = [*(["--transforms", str(transforms)] if transforms else []), *(["--score"] if score else [])]
+    return shlex.join(["depth-interp", "fuse", *files, output, *to_arguments(settings), *more])

@@ -36,6 +36,8 @@ class Order:
         None: as the file says.
     settings : FuseSettings
     score : bool
+    transforms : path or None
+        Folder of transforms; nothing is registered then.
     """
 
     datasets: Sequence[Dataset]
@@ -43,6 +45,7 @@ class Order:
     affines: Sequence[NDArray[np.float64] | None]
     settings: FuseSettings
     score: bool = False
+    transforms: Path | None = None
 
     def request(self) -> FusionRequest:
         """Return the request.
@@ -52,7 +55,9 @@ class Order:
         DepthInterpError
             If it cannot be done.
         """
-        return resolve_fusion(self.datasets, self.settings, names=self.names, affines=self.affines)
+        return resolve_fusion(
+            self.datasets, self.settings, names=self.names, affines=self.affines, transforms=self.transforms
+        )
 
 
 @dataclass(frozen=True, eq=False)

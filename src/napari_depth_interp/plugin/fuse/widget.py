@@ -87,7 +87,10 @@ class FuseStacks(JobWidget):
         """
         layers = self.stacks.layers
         names = [layer.name for layer in layers]
-        return Order(self.stacks.datasets(), names, affines_of(layers), self.settings(), self.options.scores)
+        return Order(
+            self.stacks.datasets(), names, affines_of(layers), self.settings(), self.options.scores,
+            self.options.transforms,
+        )  # fmt: skip
 
     def run(self) -> None:
         """Fuse the ticked stacks, off the GUI thread."""
@@ -117,7 +120,7 @@ class FuseStacks(JobWidget):
 
     def _finished(self, *_: Any) -> None:
         super()._finished()
-        self._refresh()
+        self._show_ready()  # why it failed stays on the bar
 
     def show_overlay(self, number: int) -> None:
         """Show a stack over the volume."""
@@ -145,7 +148,8 @@ class FuseStacks(JobWidget):
         layers = self.stacks.layers
         name = f"{layers[0].name} fused" if layers else "fused"
         paths = [layer.source.path for layer in layers]
-        QApplication.clipboard().setText(command_of(settings, paths, name, score=self.options.scores))
+        words = command_of(settings, paths, name, self.options.transforms, score=self.options.scores)
+        QApplication.clipboard().setText(words)
         self.bar.say("the command is on the clipboard")
 
     def ask_save_result(self) -> None:
@@ -174,6 +178,11 @@ class FuseStacks(JobWidget):
         self.bar.say(f"saved: {path.name} in {path.parent}, with its uncertainty, coverage and transforms")
 
     def _refresh(self, *_: Any) -> None:
+        """Say what would be fused now; an earlier problem may be gone."""
+        self.bar.forget_problem()
+        self._show_ready()
+
+    def _show_ready(self) -> None:
         """Say what would be fused now, and whether it can be."""
         layers, problem = self.stacks.layers, ""
         if len(layers) < _FEWEST:
@@ -192,7 +201,6 @@ class FuseStacks(JobWidget):
         if problem:
             self.stacks.say(problem, problem=len(layers) >= _FEWEST)
         self.bar.set_input(f"{len(layers)} stacks" if len(layers) >= _FEWEST else "")
-        self.bar.forget_problem()
         self.bar.set_ready(not problem, problem)
 
 

@@ -32,6 +32,7 @@ _FIELDS = {
     "overwrite": "'Make all anew'",
     "uncertainty": "'Also write the uncertainty'",
     "gaps": "'Also several in a row'",
+    "transforms": "'Transforms'",
     "sections": "the list of 'Suspected sections'",
     "remove": "'Leave a gap'",
     "methods": "the list of methods",
@@ -41,6 +42,8 @@ _FIELDS = {
 }
 _PHRASES = {
     "larger voxels with --spacing, or for a smaller grid with --like": "a larger 'Voxel size'",  # of a fusion
+    "--transforms takes a folder that --save-transforms wrote": "choose a folder that 'Save result' wrote",
+    "write it with --save-transforms": "save a result to have some",
     ", or add --overwrite to replace it": "",  # nothing here replaces a single file
     "--nan fill": "'Missing values' under More settings",
     "'depth-interp labels' (interpolate_labels in Python)": "the dock 'Interpolate labels'",
