@@ -15,6 +15,7 @@ from ...errors import DepthInterpError
 from ...fusion.settings import FuseSettings, make_fuse_settings
 from ...system.amounts import duration
 from ..boxes.save_names import FILTERS, with_suffix
+from ..icons import set_icon
 from ..jobs.job_widget import JobWidget
 from ..jobs.messages import for_window, name_fields
 from ..jobs.run_bar import RunBar
@@ -51,6 +52,7 @@ class FuseStacks(JobWidget):
         self.quality = QualityPage()
         self.bar = RunBar(_RUN_TIP, preview=False, saves=True, save_tip=_SAVE_TIP, invitation="&Fuse")
         self._copy = QPushButton("&Copy as command")
+        set_icon(self._copy, "copy_to_clipboard")
         self._copy.setToolTip("Put the command line that does the same on the clipboard.")
         self.lay_out((self.stacks, self.options, self._copy), {"Quality": self.quality})
         self.stacks.changed.connect(self._refresh)

@@ -9,6 +9,7 @@ from typing import Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QLabel, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
 
+from ..icons import set_icon
 from ..qt_helpers import in_problem_colour, take_room
 from .task import Advice
 
@@ -28,6 +29,7 @@ class NextPage(QWidget):
         self._words.setObjectName("summary")
         self._words.setWordWrap(True)
         self._find = QPushButton("&Where to annotate next")
+        set_icon(self._find, "zoom")
         self._find.setToolTip("<qt>Look at all gaps and say which sections to draw on next, the best first.</qt>")
         self._list = QListWidget()
         self._list.setAccessibleName("Sections to annotate next")

@@ -19,6 +19,7 @@ from ...damage.kinds import KINDS
 from ...damage.settings import RepairSettings
 from ...run.settings import describe
 from ..folding import Fold
+from ..icons import set_icon
 from ..qt_helpers import growing_form, say, with_key
 
 _FIND_TIP = "Look at every section beside its neighbours. Nothing is changed; the window stays usable meanwhile."
@@ -33,6 +34,7 @@ class FindBox(QGroupBox):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Find", parent)
         self._find = QPushButton("&Find damaged sections")
+        set_icon(self._find, "zoom")
         self._find.setToolTip(with_key(_FIND_TIP, "find_damage"))
         self._find.clicked.connect(lambda *_: self.find_clicked.emit())
         self._words = QLabel()

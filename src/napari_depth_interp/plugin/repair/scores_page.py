@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QPushButton, QVBoxLay
 
 from ...damage.examination import Examination
 from ...damage.kinds import KINDS
+from ..icons import set_icon
 from ..plots import BASELINE_COLOUR, COLOURS, Curve, SectionPlot
 from ..qt_helpers import add_choice, let_shrink
 
@@ -47,6 +48,7 @@ class ScoresPage(QWidget):
         self._export.setToolTip("<qt>Write a row per section as CSV: what was found and done, all scores.</qt>")
         self._export.clicked.connect(lambda *_: self.export_clicked.emit())
         copy = QPushButton("Copy as command")
+        set_icon(copy, "copy_to_clipboard")
         copy.setToolTip("<qt>Put the command line that repairs the chosen sections on the clipboard.</qt>")
         copy.clicked.connect(lambda *_: self.copy_clicked.emit())
         row = QHBoxLayout()
