@@ -5,6 +5,7 @@ Run by ``make screenshots``; writes docs/images/. One process per theme, so that
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -213,8 +214,8 @@ def batch(viewer: Any, theme: str) -> None:
     from napari_depth_interp.simulate import simulate
 
     _, widget = viewer.window.add_plugin_dock_widget("napari-depth-interp", "Batch folder")
-    with tempfile.TemporaryDirectory(prefix="batch-") as name:
-        source, target = Path(name, "stacks"), Path(name, "dense")
+    with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):  # the window shows paths as they are given
+        source, target = Path("stacks"), Path("dense")
         for number in range(6):
             path = source / f"day{number // 3 + 1}" / f"organoid_{number % 3 + 1}.tif"
             path.parent.mkdir(parents=True, exist_ok=True)

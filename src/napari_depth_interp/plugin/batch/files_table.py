@@ -140,7 +140,7 @@ class FilesTable(QTableView):
         header = self.horizontalHeader()
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
         header.setStretchLastSection(True)
-        for column, width in enumerate((190, 84, 56, 50, 48)):
+        for column, width in enumerate((190, 76, 64, 50, 48)):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
             header.resizeSection(column, width)
         self.show_scores(False)
