@@ -40,7 +40,7 @@ _FAR_OFF = 4.0
 """What is lacking in a part, in shares of the contrast of both neighbours, that no hole in what they show may lack."""
 _ALIKE_THERE = 0.5
 """Correlation of both neighbours in a lost part, at least."""
-_CLIPPED = 0.05
+_CLIPPED, _SPECKS = 0.05, 0.25
 """Share of a part that may be brighter, and of the rest that may be darker, where it was only clipped to black."""
 _MOSTLY, _SEVERAL = 0.5, 3
 """Share of a row that is lost, and bands of such rows, from which they are stripes."""
@@ -149,7 +149,7 @@ def _is_clipped(around: Between, part: NDArray[np.bool_]) -> bool:
     if not small.any() or small.all():
         return False
     other = np.maximum(*(each.smooth for each in around.references))
-    return bool(np.quantile(other[small], 1 - _CLIPPED) <= np.quantile(other[~small], _CLIPPED))
+    return bool(np.quantile(other[small], 1 - _CLIPPED) <= np.quantile(other[~small], _SPECKS))
 
 
 def _is_beside(around: Between, part: NDArray[np.bool_]) -> bool:

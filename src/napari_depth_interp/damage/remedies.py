@@ -90,11 +90,16 @@ def moved_back(case: Case) -> Image:
 
 
 def measured_shift(case: Case) -> NDArray[np.float64]:
-    """Return how far (rows, columns) the section lies from the middle between its neighbours."""
-    below, above = (_displaced(each, case.section) for each in (case.below, case.above))
-    found = (1 - case.share) * below + case.share * above
+    """Return :func:`exact_shift`, in whole pixels where it is nearly so: undoing these loses nothing."""
+    found = exact_shift(case)
     whole = np.rint(found)
     return np.where(np.abs(found - whole) <= _WHOLE_PIXEL, whole, found)
+
+
+def exact_shift(case: Case) -> NDArray[np.float64]:
+    """Return how far (rows, columns) the section seems to lie from the middle between its neighbours."""
+    below, above = (_displaced(each, case.section) for each in (case.below, case.above))
+    return np.asarray((1 - case.share) * below + case.share * above)
 
 
 def _displaced(reference: Image, section: Image) -> NDArray[np.float64]:
