@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..stack import Dataset
 from .cases import Case, Spot, around, case_of, difference
-from .remedies import REMEDIES, blur_of, clipped_in, exact_shift, lights_of, measured_shift, unstriped
+from .remedies import REMEDIES, blur_of, clipped_in, lights_of, measured_shift, unstriped
 from .views import Image, smoothed
 
 _TRIED = 4
@@ -83,7 +83,7 @@ def verdict(dataset: Dataset, spot: Spot, kind: str, damaged: Collection[int], c
     """
     window = _window(case.section.shape)
     inflict = INJURIES[kind](case.whole())
-    shift = exact_shift(case.whole()) if kind == "shift" else np.zeros(2)
+    shift = measured_shift(case.whole()) if kind == "shift" else np.zeros(2)
     shares, anew, own, astray = [], [], [], []
     for index in _nearby(spot[2], dataset.voxels.shape[2], damaged):
         sound = case_of(dataset, (*spot[:2], index), {*damaged, index}).whole()
@@ -171,7 +171,7 @@ def _light(case: Case) -> Injury:
 def _shift(case: Case) -> Injury:
     from scipy.ndimage import shift as moved
 
-    by = exact_shift(case)
+    by = measured_shift(case)
 
     def inflict(values: Image) -> Image:  # the harder case: resampled once, black where nothing was recorded
         return np.asarray(moved(values, by, order=1, mode="constant", cval=float(values.min())), np.float32)

@@ -21,7 +21,7 @@ _LEAST_USABLE = 0.02
 """Share of the pixels that brightness and contrast can be told from."""
 _SIGMAS = np.geomspace(0.5, 8.0, 13)
 """Widths of the blur that are tried first, in pixels."""
-_WHOLE_PIXEL = 0.1
+_WHOLE_PIXEL = 0.02
 """A shift that is so close to whole pixels is one: undoing it then loses nothing."""
 _EDGE = 2
 """Pixels at the edges of what was recorded that moving between pixels mixes with what came in beside it."""
@@ -90,16 +90,11 @@ def moved_back(case: Case) -> Image:
 
 
 def measured_shift(case: Case) -> NDArray[np.float64]:
-    """Return :func:`exact_shift`, in whole pixels where it is nearly so: undoing these loses nothing."""
-    found = exact_shift(case)
+    """Return how far (rows, columns) the section lies from the middle between its neighbours."""
+    below, above = (_displaced(each, case.section) for each in (case.below, case.above))
+    found = (1 - case.share) * below + case.share * above
     whole = np.rint(found)
     return np.where(np.abs(found - whole) <= _WHOLE_PIXEL, whole, found)
-
-
-def exact_shift(case: Case) -> NDArray[np.float64]:
-    """Return how far (rows, columns) the section seems to lie from the middle between its neighbours."""
-    below, above = (_displaced(each, case.section) for each in (case.below, case.above))
-    return np.asarray((1 - case.share) * below + case.share * above)
 
 
 def _displaced(reference: Image, section: Image) -> NDArray[np.float64]:
