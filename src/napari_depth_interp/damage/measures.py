@@ -26,6 +26,8 @@ _MEAN_ROWS = 0.15
 """Height of stripes in means over rows, in shares of the contrast, at least."""
 _SAME_DETAIL = 0.4
 """Octaves of fine detail that the rest of such a section may lack."""
+_NEARLY_ALIKE = 0.9
+"""Correlation with both neighbours from which a section differs from them by its light."""
 _HALF_WAY = 0.5
 """Share of the mean square difference from a neighbour that undoing a change of light takes off, for it to count."""
 _UNLIKE = 0.5
@@ -105,8 +107,10 @@ def relit_share(around: Between) -> float:
     """Return how far undoing a change of light brings a section nearer to both neighbours: 1 from half of the way on.
 
     Where sections differ much, both may well be darker; undoing that takes little off a difference that is in the
-    structures.
+    structures. Where they are nearly alike, nothing but light differs.
     """
+    if min(pair.alike for pair in around.pairs) > _NEARLY_ALIKE:
+        return 1.0
     left = []
     for pair, each in zip(around.pairs, around.references, strict=True):
         before = float(np.mean((around.view.smooth - each.smooth) ** 2))
