@@ -98,6 +98,12 @@ class TestEveryKind:
         stack[9, :28] = 4
         assert kinds_of(stack) == {9: "partial"}
 
+    def test_a_little_less_contrast_among_sections_that_are_nearly_alike(self):
+        stack = tissue(16, 60)
+        mean = stack[7].mean()
+        stack[7] = (stack[7] - mean) * 0.79 + mean
+        assert kinds_of(stack) == {7: "brightness"}
+
     def test_a_section_whose_background_is_too_bright(self):
         stack = np.clip((tissue(16, 60) - 1200.0) / 12, 0, 255).astype("uint8")
         stack[:, :, :20] = 0

@@ -11,7 +11,7 @@ from napari_depth_interp import io
 from napari_depth_interp.damage.cases import case_of
 from napari_depth_interp.damage.execute import execute_repair
 from napari_depth_interp.damage.rehearsal import best_share, harmless
-from napari_depth_interp.damage.remedies import blur_of, unstriped
+from napari_depth_interp.damage.remedies import blur_of, measured_shift, unstriped
 from napari_depth_interp.damage.views import smoothed
 from napari_depth_interp.errors import InputError
 from napari_depth_interp.stack import Dataset
@@ -48,6 +48,13 @@ def test_how_far_a_section_is_out_of_focus(sigma):
 @pytest.mark.parametrize(("ratio", "believed"), [(0.5, 1.0), (1.0, 1.0), (1.125, 0.5), (1.5, 0.0)])
 def test_a_correction_that_one_sound_section_is_worse_for(ratio, believed):
     assert harmless(ratio) == pytest.approx(believed)
+
+
+@pytest.mark.parametrize("rows", [5.0, 4.93])
+def test_a_shift_is_rounded_only_where_it_is_whole(rows):
+    case = case_of(Dataset.from_array(SOUND).counted(), (0, 0, 8), {8})
+    moved = shift(case.plain, (rows, -3.0), order=3, mode="nearest")
+    assert measured_shift(replace(case, section=moved)) == pytest.approx((rows, -3.0), abs=0.02)
 
 
 def test_the_way_where_nothing_is_known():

@@ -26,6 +26,8 @@ _MEAN_ROWS = 0.15
 """Height of stripes in means over rows, in shares of the contrast, at least."""
 _SAME_DETAIL = 0.4
 """Octaves of fine detail that the rest of such a section may lack."""
+_NEARLY_ALIKE = 0.9
+"""Correlation with both neighbours from which a section differs from them by its light."""
 _HALF_WAY = 0.5
 """Share of the mean square difference from a neighbour that undoing a change of light takes off, for it to count."""
 _UNLIKE = 0.5
@@ -40,7 +42,7 @@ _FAR_OFF = 4.0
 """What is lacking in a part, in shares of the contrast of both neighbours, that no hole in what they show may lack."""
 _ALIKE_THERE = 0.5
 """Correlation of both neighbours in a lost part, at least."""
-_CLIPPED = 0.05
+_CLIPPED, _SPECKS = 0.05, 0.25
 """Share of a part that may be brighter, and of the rest that may be darker, where it was only clipped to black."""
 _MOSTLY, _SEVERAL = 0.5, 3
 """Share of a row that is lost, and bands of such rows, from which they are stripes."""
@@ -105,8 +107,10 @@ def relit_share(around: Between) -> float:
     """Return how far undoing a change of light brings a section nearer to both neighbours: 1 from half of the way on.
 
     Where sections differ much, both may well be darker; undoing that takes little off a difference that is in the
-    structures.
+    structures. Where they are nearly alike, nothing but light differs.
     """
+    if min(pair.alike for pair in around.pairs) > _NEARLY_ALIKE:
+        return 1.0
     left = []
     for pair, each in zip(around.pairs, around.references, strict=True):
         before = float(np.mean((around.view.smooth - each.smooth) ** 2))
@@ -149,7 +153,7 @@ def _is_clipped(around: Between, part: NDArray[np.bool_]) -> bool:
     if not small.any() or small.all():
         return False
     other = np.maximum(*(each.smooth for each in around.references))
-    return bool(np.quantile(other[small], 1 - _CLIPPED) <= np.quantile(other[~small], _CLIPPED))
+    return bool(np.quantile(other[small], 1 - _CLIPPED) <= np.quantile(other[~small], _SPECKS))
 
 
 def _is_beside(around: Between, part: NDArray[np.bool_]) -> bool:

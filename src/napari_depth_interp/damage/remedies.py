@@ -21,7 +21,7 @@ _LEAST_USABLE = 0.02
 """Share of the pixels that brightness and contrast can be told from."""
 _SIGMAS = np.geomspace(0.5, 8.0, 13)
 """Widths of the blur that are tried first, in pixels."""
-_WHOLE_PIXEL = 0.1
+_WHOLE_PIXEL = 0.02
 """A shift that is so close to whole pixels is one: undoing it then loses nothing."""
 _EDGE = 2
 """Pixels at the edges of what was recorded that moving between pixels mixes with what came in beside it."""
