@@ -2,10 +2,12 @@
 
 import os
 
+import numpy as np
 import pytest
 
 from batches import fill, plan
 from dicom_files import dicom_series
+from microscope_files import oif
 from napari_depth_interp import io
 from napari_depth_interp.batch import run_batch
 from napari_depth_interp.batch.plan import check_settings, find_inputs, outputs_of
@@ -96,6 +98,13 @@ class TestFindInputs:
         names = found(source, target, recursive=True)
         assert "series.tif" in names
         assert "series.tif/inner.tif" not in names
+
+    def test_images_of_an_oif_file_are_no_stacks(self, source, target):
+        oif(source / "x.oif", np.ones((1, 3, 8, 9), np.uint16))
+        (source / "y.oif.files").mkdir()  # of a file that is not there
+        (source / "y.oif.files" / "z.tif").write_bytes(b"x")
+        names = found(source, target, recursive=True)
+        assert [name for name in names if "oif" in name] == ["x.oif", "y.oif.files/z.tif"]
 
     def test_names_of_any_letters(self, source, target):
         odd = ["Gewebe µm – 組織.tif", "with space.tif", "line\nbreak.tif", "=cmd.tif"]

@@ -271,12 +271,17 @@ def _walk(plan: Plan, earlier: list[Path]) -> Iterator[tuple[Path, list[str]]]:
             earlier.append(Path(folder))
             folders.clear()
             continue
-        visible = [name for name in folders if not name.startswith(".")]
+        visible = [name for name in folders if not name.startswith(".") and not _is_part(name, files)]
         images = [name for name in visible if io.format_of(name) is not None]
         real = {name: os.path.realpath(Path(folder, name)) for name in visible}
         inner = [name for name in visible if name not in images and real[name] != pruned]
         folders[:] = sorted(name for name in inner if plan.recursive or holds_series(Path(folder, name)))
         yield Path(folder), [*(name for name in files if not name.startswith(".")), *images]
+
+
+def _is_part(folder: str, files: Iterable[str]) -> bool:
+    """Return whether a folder holds the images of an OIF file beside it."""
+    return folder.lower().endswith(".oif.files") and folder[: -len(".files")] in files
 
 
 def _wanted(name: str, patterns: Iterable[str]) -> bool:

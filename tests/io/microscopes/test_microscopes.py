@@ -198,6 +198,16 @@ class TestImaris:
         assert found.grid.origin == pytest.approx((10.125, 10.125))
         assert (found.channel_names, found.channel_colours) == (("DAPI", "GFP"), ("0000FF", "00FF00"))
 
+    def test_attributes_that_are_texts(self, tmp_path):
+        """As some writers store them, with a NUL at the end."""
+        path = ims(tmp_path / "a.ims", VOXELS)
+        with h5py.File(path, "r+") as file:
+            info = file["DataSetInfo/Image"]
+            for name in list(info.attrs):
+                info.attrs[name] = np.bytes_(b"".join(info.attrs[name]) + b"\0 ")
+        assert io.read(path).grid.spacing == pytest.approx(1.5)
+        assert io.read(path).grid.pixel_size == pytest.approx((0.25, 0.25))
+
     def test_voxels_stay_in_the_file(self, tmp_path):
         found = io.read(ims(tmp_path / "a.ims", VOXELS), lazy=True)
         assert is_lazy(found.voxels)

@@ -75,15 +75,12 @@ def _count(group: Any, prefix: str) -> int:
 
 
 def _word(group: Any, name: str) -> str:
-    """Return an attribute; Imaris writes each as an array of single letters."""
+    """Return an attribute; Imaris writes each as an array of single letters, others with a NUL at the end."""
     value = group.attrs.get(name)
-    if value is None:
-        return ""
     if isinstance(value, np.ndarray):
-        return b"".join(bytes(each) if isinstance(each, bytes) else str(each).encode() for each in value).decode(
-            "latin-1"
-        )
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+        value = b"".join(bytes(each) if isinstance(each, bytes) else str(each).encode() for each in value)
+    text = value.decode("latin-1") if isinstance(value, bytes) else "" if value is None else str(value)
+    return text.strip("\0 ")
 
 
 def _number(group: Any, name: str) -> float | None:
