@@ -113,7 +113,8 @@ def test_the_folder_of_a_data_set_is_read_as_its_files(tmp_path, finest):
 @pytest.mark.parametrize("content", [b"", b"\x02\0\0\0}}\x05\0\0\0a.tif" + bytes(32)])
 def test_a_folder_with_a_damaged_index_ends_in_words(tmp_path, content):
     (tmp_path / "NDTiff.index").write_bytes(content)
-    with pytest.raises(InputError, match=r"'NDTiff.index' is damaged: it names no image"):
+    # Older tifffile reads the axes of an entry before it sees that there are none.
+    with pytest.raises(InputError, match=r"'NDTiff.index' is damaged: it (names no image|cannot be decoded)"):
         io.read(tmp_path)
 
 

@@ -5,6 +5,7 @@ Nothing here runs unless it is asked for.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -138,6 +139,9 @@ def _explained(place: Place) -> Iterator[None]:
     from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
 
     disable_progress_bars()
+    logger = logging.getLogger("huggingface_hub")  # older releases tell each of five tries
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     try:
         yield
     except Exception as error:
@@ -145,6 +149,7 @@ def _explained(place: Place) -> Iterator[None]:
             raise
         raise WeightsError(f"'{place}' cannot be reached: {_reason(error)}") from error
     finally:
+        logger.setLevel(level)
         enable_progress_bars()
 
 
