@@ -22,9 +22,11 @@ RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "explanation" / "what-it-is-worth.md"
 IMAGES = ROOT / "docs" / "images"
 FIGURES = {
-    "f1": "F1 against the gap", "count_error": "Count error against the gap", "volume_bias": "Volume bias against the gap",
+    "f1": "F1 against the gap",
+    "count_error": "Count error against the gap",
+    "volume_bias": "Volume bias against the gap",
     "surface": "Surface distance against the gap",
-}  # fmt: skip
+}
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 Rows = Sequence[Mapping[str, Any]]
@@ -157,8 +159,8 @@ def _simulated() -> str:
     count = max(int(row["images"]) for row in found["summary"])
     return f"""### The same with simulated nuclei
 
-{count} simulated images ({found["machine"]}; crops of {_sizes(found)}): the truth is known without doubt, and the tissue is simpler than
-any real one.
+{count} simulated images ({found["machine"]}): the truth is known without doubt, and the
+tissue is simpler than any real one.
 
 {f1_table(found["summary"], real=False)}
 
