@@ -1,15 +1,18 @@
 """Write docs/explanation/what-it-is-worth.md from what the benchmarks left in benchmarks/results; no figure is typed.
 
-    python scripts/worth_page.py [--peers FILE] [--downstream FILE]
+    python scripts/worth_page.py [--peers FILE] [--downstream FILE] [--simulated FILE]
 
-copies the summaries of ``peers.json`` and ``downstream.json`` into benchmarks/results first, where they are given.
+copies the summaries of ``peers.json``, ``downstream.json`` and ``downstream-simulated.json`` into benchmarks/results
+first, where they are given, and the figures beside ``downstream.json`` into docs/images.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,13 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "explanation" / "what-it-is-worth.md"
+IMAGES = ROOT / "docs" / "images"
+FIGURES = {
+    "f1": "F1 against the gap",
+    "count_error": "Count error against the gap",
+    "volume_bias": "Volume bias against the gap",
+    "surface": "Surface distance against the gap",
+}
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 Rows = Sequence[Mapping[str, Any]]
@@ -26,6 +36,7 @@ _CLEAR = 0.02
 """F1, or share of a count or volume, by which two contenders differ at least to be told apart."""
 _ENOUGH = 6
 """Images under which no signed-rank test can reach p < 0.05, however they differ."""
+_QUESTIONS = {"f1": "find objects", "count_error": "count", "volume_bias": "measure volumes", "surface": "outline"}
 _SHOWN = (
     SPARSE,
     "sparse, nearest",
@@ -43,15 +54,18 @@ _SHOWN = (
 def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    for name in ("peers", "downstream"):
-        parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"{name}.json of a benchmark")
+    files = {"peers": "peers", "downstream": "downstream", "simulated": "downstream-simulated"}
+    for option, name in files.items():
+        parser.add_argument(f"--{option}", type=Path, metavar="FILE", help=f"{name}.json of a benchmark")
     args = parser.parse_args()
-    for name in ("peers", "downstream"):
-        given = getattr(args, name)
+    for option, name in files.items():
+        given = getattr(args, option)
         if given is not None:
             found = json.loads(given.read_text(encoding="utf-8"))
             found.pop("rows")
             (RESULTS / f"{name}.json").write_text(json.dumps(_rounded(found), indent=1) + "\n", encoding="utf-8")
+            for figure in FIGURES if option == "downstream" else ():
+                shutil.copyfile(given.with_name(f"{figure}.png"), IMAGES / f"worth-{figure}.png")
     PAGE.write_text(page(), encoding="utf-8")
 
 
@@ -98,12 +112,13 @@ all sections afterwards.
 
 {f1_table(downstream["summary"])}
 
-{_figure(downstream)}## So: fill, or not?
+{_figures(downstream)}{_simulated()}## So: fill, or not?
 
 `{OURS}` against the sparse stack itself, difference and 95 % interval over images; of counts and volumes that of the
 sizes of the errors, of outlines in pixels, so that below 0 is better. *Fill* and *do not*: the interval does not hold
 0 and the mean is beyond {_CLEAR}; *leans*: so it is, of fewer than {_ENOUGH} images, which prove nothing.
 **No clear gain means: do not**, as filling takes time and adds sections that nobody recorded.
+{_counted(downstream["summary"])}
 
 {verdicts(downstream["summary"])}
 
@@ -120,6 +135,7 @@ def _how(peers: Mapping[str, Any], downstream: Mapping[str, Any]) -> str:
 python benchmarks/make_peers.py
 python benchmarks/peer_table.py --data FOLDER --lpips-weights FILE --out results
 python benchmarks/downstream.py --pairs pairs.json --out results
+python benchmarks/downstream.py --out results-simulated
 python scripts/worth_page.py --peers results/peers.json --downstream results/downstream.json
 ```
 
@@ -129,10 +145,33 @@ All scores: `benchmarks/results`.
 """
 
 
-def _figure(downstream: Mapping[str, Any]) -> str:
-    """Return the figure, which is of use where several gaps were tried."""
+def _figures(downstream: Mapping[str, Any]) -> str:
+    """Return a figure for each question, which are of use where several gaps were tried."""
     several = len({row["every"] for row in downstream["summary"]}) > 1
-    return "![F1 against the gap](../images/worth-f1.png)\n\n" if several else ""
+    return "".join(f"![{title}](../images/worth-{name}.png)\n\n" for name, title in FIGURES.items() if several)
+
+
+def _simulated() -> str:
+    """Return the same table of simulated nuclei, where it was made: nothing of real tissue follows from it."""
+    if not (RESULTS / "downstream-simulated.json").exists():
+        return ""
+    found = results("downstream-simulated")
+    count = max(int(row["images"]) for row in found["summary"])
+    return f"""### The same with simulated nuclei
+
+{count} simulated images ({found["machine"]}): the truth is known without doubt, and the
+tissue is simpler than any real one.
+
+{f1_table(found["summary"], real=False)}
+
+"""
+
+
+def _counted(rows: Rows) -> str:
+    """Return how often the table says what."""
+    said = Counter(_verdict(row).partition(":")[0].replace("*", "") for row in _asked(rows))
+    words = ", ".join(f"{count} x *{verdict}*" for verdict, count in said.most_common())
+    return f"Of the {said.total()} fields of this table: {words}."
 
 
 def _versions(peers: Mapping[str, Any]) -> str:
@@ -178,9 +217,13 @@ def _real(rows: Rows) -> list[Mapping[str, Any]]:
     return [row for row in rows if row["real"]]
 
 
-def f1_table(rows: Rows) -> str:
+def _asked(rows: Rows) -> list[Mapping[str, Any]]:
+    return [row for row in _real(rows) if row["contender"] == OURS and row["score"] in _QUESTIONS]
+
+
+def f1_table(rows: Rows, *, real: bool = True) -> str:
     """Return F1 of each contender for each segmenter and gap, as Markdown."""
-    own = [row for row in _real(rows) if row["score"] == "f1"]
+    own = [row for row in rows if row["score"] == "f1" and row["real"] == real]
     columns = list(dict.fromkeys((row["segmenter"], row["every"]) for row in own))
     lines = ["| segmented | " + " | ".join(f"{name}, every {every}" for name, every in columns) + " |"]
     lines.append("|---" * (len(columns) + 1) + "|")
@@ -207,12 +250,11 @@ def _f1_cell(row: Mapping[str, Any], name: str) -> str:
 
 def verdicts(rows: Rows) -> str:
     """Return for each question, segmenter and gap whether to fill, as a table."""
-    questions = {"f1": "find objects", "count_error": "count", "volume_bias": "measure volumes", "surface": "outline"}
-    own = [row for row in _real(rows) if row["contender"] == OURS and row["score"] in questions]
+    own = _asked(rows)
     columns = list(dict.fromkeys((row["segmenter"], row["every"]) for row in own))
     lines = ["| to | " + " | ".join(f"{name}, every {every}" for name, every in columns) + " |"]
     lines.append("|---" * (len(columns) + 1) + "|")
-    for name, words in questions.items():
+    for name, words in _QUESTIONS.items():
         cells = []
         for segmenter, every in columns:
             found = [

@@ -1,5 +1,7 @@
 """Other programs are run in environments of their own; the page about them is what a script makes of their figures."""
 
+import json
+import re
 import sysconfig
 import venv
 from pathlib import Path
@@ -45,4 +47,24 @@ def test_every_adapter_says_where_its_program_comes_from(name):
 
 
 def test_no_figure_of_the_page_was_typed():
-    assert worth_page.PAGE.read_text(encoding="utf-8") == worth_page.page(), "run scripts/worth_page.py"
+    text = worth_page.PAGE.read_text(encoding="utf-8")
+    assert text == worth_page.page(), "run scripts/worth_page.py"
+    drawn = re.findall(r"images/(worth-.*?\.png)", text)
+    assert len(drawn) == len(worth_page.FIGURES)
+    assert all((worth_page.IMAGES / name).exists() for name in drawn)
+
+
+def test_simulated_images_stand_beside_the_real_ones_and_count_for_nothing(tmp_path, monkeypatch):
+    kept = ("peers", "downstream")
+    for name in kept:
+        (tmp_path / f"{name}.json").write_bytes((worth_page.RESULTS / f"{name}.json").read_bytes())
+    monkeypatch.setattr(worth_page, "RESULTS", tmp_path)
+    before = worth_page.page()
+    row = {"real": False, "every": 4, "segmenter": "otsu", "score": "f1", "images": 3, "difference": 0.25}
+    rows = [row | {"contender": "sparse", "mean": 0.5}, row | {"contender": worth_page.OURS, "mean": 0.75}]
+    found = {"machine": "somewhere", "summary": rows}
+    (tmp_path / "downstream-simulated.json").write_text(json.dumps(found), encoding="utf-8")
+    after = worth_page.page()
+    assert "3 simulated images (somewhere)" in after
+    assert "| **`auto:fast`** | 0.75 (+0.25) |" in after
+    assert after.split("## So: fill, or not?")[1] == before.split("## So: fill, or not?")[1]
