@@ -32,6 +32,7 @@ class SectionsBox(QGroupBox):
         self._words.setObjectName("summary")
         self._words.setWordWrap(True)
         self._list = QListWidget()
+        self._list.setSpacing(1)
         self._list.setAccessibleName("Annotated sections")
         self._list.setToolTip(
             "<qt>Sections that hold labels, less those that were filled in. Take a tick away and a section counts no "
