@@ -59,7 +59,7 @@ class TestFinding:
         assert rows(found) == [
             f"{MISSING}: missing\nmade anew",
             f"{COPY}: duplicate\nmade anew",
-            f"{TORN}: partial\nlost part filled in",
+            f"{TORN}: partial\npart filled in",
         ]
         assert read(found.suspects, "summary") == "2 to make anew, 1 to fill in part"
         assert "the same as section 8" in table(found).item(1, 0).toolTip()
@@ -240,9 +240,9 @@ class TestRepairing:
         for section in (15, 2):
             viewer.dims.set_point(0, 2.0 * section)
             press(dock.suspects, "add section")
-        assert read(dock.suspects, "summary") == "2 to repair; all sections are looked at first"
+        assert read(dock.suspects, "summary") == "2 to repair; all are looked at first"
         choose(dock, 2, "Leave a gap")
-        assert read(dock.suspects, "summary") == "1 to repair, 1 to leave out; all sections are looked at first"
+        assert read(dock.suspects, "summary") == "1 to repair, 1 to leave out; all are looked at first"
         choose(dock, 2, "Keep")
         new = repair(qtbot, dock)
         assert new.metadata[RECORD_KEY]["repaired"] == [15]

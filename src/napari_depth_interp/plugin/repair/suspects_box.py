@@ -34,7 +34,7 @@ _CHOICES = {
 }
 _HEIGHT = 245
 """Pixels: two lines of words and four rows."""
-_CHOICE_WIDTH = 106
+_CHOICE_WIDTH = 124
 """Pixels of the list of choices in a row."""
 _BETWEEN = 2
 """Pixels between two thumbnails."""
@@ -77,7 +77,7 @@ class SuspectsBox(QGroupBox):
         self._table.setToolTip("<qt>A click goes to the section. It is framed, between its two neighbours.</qt>")
         self._table.setWordWrap(True)
         self._table.verticalHeader().setDefaultSectionSize(SIDE + 10)
-        for column, width in ((1, 3 * SIDE + 2 * _BETWEEN + 10), (2, _CHOICE_WIDTH)):
+        for column, width in ((1, 3 * SIDE + 2 * _BETWEEN + 2), (2, _CHOICE_WIDTH)):
             self._table.horizontalHeader().setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
             self._table.setColumnWidth(column, width)
         self._add = QPushButton("Add the section in view")

@@ -24,7 +24,7 @@ _COUNTED = {
     "leave": "that cannot be repaired",
 }
 """What is said of numbers of sections."""
-_IN_LIST = {"interpolate": "made anew"}
+_IN_LIST = {"interpolate": "made anew", "fill": "part filled in"}
 """What would be done, where it is longer than a row of the list has room for."""
 
 
@@ -105,7 +105,7 @@ class Suspicion:
             return "Press Find damaged sections, or add the section in view."
         if request is None and any(chosen.values()):
             counted = ", ".join(f"{number} {words}" for words, number in chosen.items() if number)
-            return f"{counted}; all sections are looked at first"
+            return f"{counted}; all are looked at first"
         if request is None:
             return f"{len(self.strips)} listed; choose for each what to do."
         counts: dict[str, int] = {}
