@@ -24,7 +24,7 @@ done
 # The tools of the tests are today's, and may not move what was just chosen.
 "$uv" pip freeze --python "$place" --exclude-editable >"$place/chosen.txt"
 "$uv" pip install --quiet --python "$place" --constraint "$place/chosen.txt" \
-    build czifile hatchling hypothesis import-linter monai napari-ome-zarr "PySide6-Essentials>=6.8,!=6.12.0" pytest \
+    build czifile google-crc32c hatchling hypothesis import-linter monai napari-ome-zarr "PySide6-Essentials>=6.8,!=6.12.0" pytest \
     pytest-qt pytest-xdist pytest-xvfb tensorstore torchmetrics twine xarray
 # ome-zarr asks for a newer dask, which it does not need for what the tests ask of it.
 "$uv" pip install --quiet --python "$place" --no-deps "ome-zarr>=0.18" ome-zarr-models pydantic-zarr deprecated rangehttpserver
