@@ -18,7 +18,7 @@ help:
 	@echo "make docs-assets all pictures of README and docs, from the real window and the real command line"
 	@echo "make dist        wheel and sdist into dist/, checked by twine"
 	@echo "make release     VERSION=0.2.0: checks, builds twice, lists contents, commits, tags; sends nothing"
-	@echo "make napari-versions  the window with the oldest napari that works and the last three minor versions"
+	@echo "make napari-versions  a walk through the docks with the oldest napari and the last three minor versions"
 	@echo "make lowest      tests with the oldest dependencies that pyproject.toml allows"
 	@echo "make benchmarks  start-up times, speed beside scipy, quality on simulated tissue, delay of the window"
 	@echo "make screenshots only the pictures of the window"

@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# The docks with several releases of napari: a walk through them (tests/plugin/walk.py) with the base, napari and one Qt
-# binding alone, PyQt6 and then PyQt5, and after it all tests of the window (tests/plugin). Environments are temporary.
+# A walk through the docks (tests/plugin/walk.py) with several releases of napari, each in environments of its own, which
+# hold the base, napari and one Qt binding alone: PyQt6, then PyQt5.
 #   scripts/napari_versions.sh                  the oldest that pyproject.toml allows, and the last of each of the last
 #                                               three minor versions
 #   scripts/napari_versions.sh 0.7.1 0.9.2      these
-#   scripts/napari_versions.sh walk [0.9.2 ..]  only the walks, which take a minute each
-# Which these are, pip asks the index. TESTS="..." are other tests, PYTHON=python3.12 another Python. Needs uv, which
-# `make test` puts into .venv.
+# Which these are, pip asks the index. PYTHON=python3.12 takes another Python. Needs uv, which `make test` puts into .venv.
+# The other tests of the window look into the insides of napari 0.9.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 home=$(mktemp -d)
@@ -19,8 +18,6 @@ oldest_and_last_of_three_minors() {
         sed -n 's/^Available versions: //p' | tr -d ' ' | tr ',' '\n' |
         awk -F. '$1 "." $2 != minor { minor = $1 "." $2; if (++minors <= 3) print }'
 }
-only=${1:-}
-[ "$only" != walk ] || shift
 if [ $# -gt 0 ]; then
     versions=("$@")
 else
@@ -39,11 +36,6 @@ walk() {
     "$uv" venv --quiet --python "$python" "$place" && install "$binding" . &&
         within tests/plugin/walk.py "$place/walk" "$binding"
 }
-window() {
-    binding=PyQt6 place=$home/$version-PyQt6
-    # shellcheck disable=SC2086
-    install ".[all,test]" && within -m pytest -q --no-xvfb ${TESTS:-tests/plugin}
-}
 failed=0
 tell() {
     if "${@:2}" >"$home/log" 2>&1; then
@@ -57,7 +49,6 @@ tell() {
 for version in "${versions[@]}"; do
     tell "walk with PyQt6" walk PyQt6
     tell "walk with PyQt5" walk PyQt5
-    [ "$only" = walk ] || tell "tests of the window" window
     rm -rf "$home/$version"-*
 done
 exit $failed

@@ -44,7 +44,7 @@ def _napari_settings(tmp_path_factory):
     """Keep napari's and the plugins' settings out of the user's folder."""
     folder = tmp_path_factory.mktemp("napari")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(napari.settings, "_CFG_PATH", str(folder / "settings.yaml"))
+        patch.setattr(napari.settings, "_CFG_PATH", str(folder / "settings.yaml"), raising=False)  # not in 0.7
         patch.setattr(napari.settings, "_SETTINGS", None)
         napari.settings.get_settings(None)  # written to no file: each dock that opens would take a while for that
         yield

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import platformdirs
+import yaml
 
 from ..errors import DepthInterpError
 from ..run.settings import Settings, load_settings, make_settings, save_settings
@@ -48,8 +51,15 @@ def _may_differ() -> bool:
 def _default(name: str) -> Any:
     from npe2 import PluginManager
 
-    pages = PluginManager.instance().get_manifest(PLUGIN).contributions.configurations
-    return pages["defaults"].properties[name].default
+    pages = getattr(PluginManager.instance().get_manifest(PLUGIN).contributions, "configurations", None)
+    return _as_written()[name]["default"] if pages is None else pages["defaults"].properties[name].default
+
+
+@cache
+def _as_written() -> dict[str, Any]:
+    """Return what the manifest says of each preference: npe2 before 0.9 leaves it out."""
+    text = files(__package__.partition(".")[0]).joinpath("napari.yaml").read_text(encoding="utf-8")
+    return dict(yaml.safe_load(text)["contributions"]["configurations"]["defaults"]["properties"])
 
 
 def remembered_settings() -> Settings:
