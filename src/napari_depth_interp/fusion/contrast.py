@@ -26,9 +26,10 @@ _RELATED = 0.35
 _BINS = 32
 _SLOW = 6
 """The drift is smoothed over this part of the sections."""
-_NEAR, _LEAP, _MOST_ODD = 5, 0.7, 0.34
+_NEAR, _LEAP, _BEYOND, _MOST_ODD = 5, 1.0, 6.0, 0.34
 """Sections beside each other that are compared; a leap of the brightness in standard deviations of the stack, or of the
-logarithm of the contrast, that is no drift; the share of the sections beyond which nobody knows which ones are odd."""
+logarithm of the contrast, that is no drift; how many times the usual leap it must be; the share of the sections beyond
+which nobody knows which ones are odd."""
 _ROUNDS = 2
 _LARGEST_DRIFT = 2.0
 _WIDE = 3.0
@@ -121,7 +122,7 @@ def _without_odd(pair: Pair) -> Pair:
         np.log(np.maximum(mean(np.square(pair.fine(each))), _TINY)) / 2 for each in (pair.ours, pair.theirs)
     )
     leaps = [np.abs(each - median_filter(each, _NEAR, mode="nearest")) for each in (level, ours - theirs)]
-    odd = (leaps[0] > _LEAP) | (leaps[1] > _LEAP)
+    odd = np.any([each > max(_LEAP, _BEYOND * float(np.median(each))) for each in leaps], axis=0)
     if not odd.any() or odd.mean() > _MOST_ODD:
         return pair
     return replace(pair, there=pair.there & ~odd[:, None, None])
