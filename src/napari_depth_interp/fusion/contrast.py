@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, gaussian_filter1d
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, median_filter
 
 from ..errors import RequestError
 from .problem import Problem, simulated, upsampled
@@ -26,6 +26,10 @@ _RELATED = 0.35
 _BINS = 32
 _SLOW = 6
 """The drift is smoothed over this part of the sections."""
+_NEAR, _LEAP, _BEYOND, _MOST_ODD = 5, 1.0, 6.0, 0.34
+"""Sections beside each other that are compared; a leap of the brightness in standard deviations of the stack, or of the
+logarithm of the contrast, that is no drift; how many times the usual leap it must be; the share of the sections beyond
+which nobody knows which ones are odd."""
 _ROUNDS = 2
 _LARGEST_DRIFT = 2.0
 _WIDE = 3.0
@@ -97,13 +101,36 @@ def _as_first(pair: Pair, number: int) -> Match:
     same = Match.none(len(pair.ours))
     if number == 0:
         return same
+    pair = _without_odd(pair)
     low, high = (each[pair.there] for each in (pair.ours, pair.theirs))
     gain = float(pair.fine(pair.ours)[pair.there].std() / max(float(pair.fine(pair.theirs)[pair.there].std()), _TINY))
     return Match(same.gains * gain, same.offsets + float(low.mean() - gain * high.mean()))
 
 
+def _without_odd(pair: Pair) -> Pair:
+    """Return the pair without sections whose brightness or contrast leaps from that of their neighbours.
+
+    A section that was lost would make those beside it too bright as well.
+    """
+    weight = np.maximum(pair.there.sum(axis=(1, 2)), 1)
+
+    def mean(values: Volume) -> NDArray[np.float64]:
+        return np.asarray(np.where(pair.there, values, 0).sum(axis=(1, 2), dtype=np.float64) / weight)
+
+    level = (mean(pair.ours) - mean(pair.theirs)) / max(float(pair.ours[pair.there].std()), _TINY)
+    ours, theirs = (
+        np.log(np.maximum(mean(np.square(pair.fine(each))), _TINY)) / 2 for each in (pair.ours, pair.theirs)
+    )
+    leaps = [np.abs(each - median_filter(each, _NEAR, mode="nearest")) for each in (level, ours - theirs)]
+    odd = np.any([each > max(_LEAP, _BEYOND * float(np.median(each))) for each in leaps], axis=0)
+    if not odd.any() or odd.mean() > _MOST_ODD:
+        return pair
+    return replace(pair, there=pair.there & ~odd[:, None, None])
+
+
 def _without_drift(pair: Pair, _number: int) -> Match:
     """Return how a stack changes slowly along its sections, beside its mean."""
+    pair = _without_odd(pair)
     weight = pair.there.sum(axis=(1, 2)).astype(np.float64)
 
     def slow(values: Volume) -> NDArray[np.float64]:
