@@ -19,6 +19,7 @@ from ..system.memory import check_fits
 from .colours import COLOUR_NAMES, luminance, named_colours
 from .grid import SLICE, UNKNOWN_GAP, Acquisition, Grid, checked_unit, fine_depths, missing_spacing
 from .lazy import is_lazy, some_sections
+from .masks import unmasked
 from .units import convert
 
 _DESCENDS = "the depths decrease from section to section; files and the window show distances from the first section"
@@ -128,25 +129,6 @@ def _check_section_count(grid: Grid, sections: int) -> None:
         raise InputError(
             f"{len(grid.depths)} depths were given for {sections} sections; give exactly one depth per section"
         )
-
-
-def unmasked(array: ArrayLike) -> NDArray[Any]:
-    """Return an array of NumPy's plain kind: where real values are masked, NaN.
-
-    Raises
-    ------
-    InputError
-        If values of a type without NaN are masked.
-    """
-    if not isinstance(array, np.ma.MaskedArray) or not np.ma.is_masked(array):
-        return np.asarray(array)
-    if array.dtype.kind == "f":
-        return np.asarray(array.filled(np.nan))
-    masked = np.count_nonzero(np.ma.getmaskarray(array))
-    raise InputError(
-        f"{masked} voxels of the array are masked, and {array.dtype} has no NaN to say so; give "
-        "array.astype(float), or array.filled(value)"
-    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,7 @@ from napari_depth_interp import interpolate, io
 from napari_depth_interp.errors import InputError
 from napari_depth_interp.plugin.layers import ORIGIN_KEY, adopt, placement, to_dataset, to_layers
 from napari_depth_interp.stack import Dataset, Source
+from napari_depth_interp.stack.lazy import LazyVoxels
 
 UNEVEN = [0.0, 2.0, 5.0, 6.0]
 
@@ -243,6 +244,20 @@ def test_masked_values_of_a_layer_are_nan_or_refused(viewer):
     lazy = da.from_array(array.astype(np.uint16), asarray=False)
     with dask.config.set(scheduler="synchronous"), pytest.raises(InputError, match="'c' cannot be used: 4 voxels"):
         to_dataset(Image(lazy, name="c", contrast_limits=(0, 60)))
+
+
+def test_masked_values_of_a_layer_that_is_read_in_parts(monkeypatch):
+    monkeypatch.setattr(io, "LARGE_BYTES", 100)
+    array = np.ma.masked_greater(np.arange(60, dtype=np.float32).reshape(3, 4, 5), 55)
+    with dask.config.set(scheduler="synchronous"):
+        voxels = to_dataset(Image(da.from_array(array, asarray=False), contrast_limits=(0, 60))).voxels
+        assert isinstance(voxels, LazyVoxels)
+        np.testing.assert_array_equal(voxels[0, 0, 2], array[2].filled(np.nan))
+        whole = da.from_array(array.astype(np.uint16), asarray=False)
+        voxels = to_dataset(Image(whole, contrast_limits=(0, 60))).voxels
+        assert voxels[0, 0, 0].max() == 19
+        with pytest.raises(InputError, match="4 voxels of the array are masked, and uint16 has no NaN"):
+            voxels[0, 0, 2]
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from ... import io
 from ...errors import DepthInterpError, InputError
 from ...run.result import RECORD_KEY
-from ...stack import Dataset, Grid, to_tczyx, unmasked, without_voxels
+from ...stack import Dataset, Grid, to_tczyx, without_voxels
 from ...stack.colours import COLOUR_NAMES
 from ...stack.lazy import LazyVoxels, as_array
+from ...stack.masks import in_memory
 from ...stack.units import convert, normalise_unit
 
 ORIGIN_KEY = "depth_interp_origin"
@@ -267,7 +268,7 @@ def _voxels(layer: Image | Labels) -> NDArray[Any] | LazyVoxels:
     size = int(np.prod(data.shape, dtype=object)) * np.dtype(data.dtype).itemsize
     if isinstance(data, np.ndarray) or size <= io.LARGE_BYTES:
         try:
-            return unmasked(np.asanyarray(data.compute() if hasattr(data, "compute") else data))  # dask drops masks
+            return in_memory(data)
         except InputError as error:
             raise InputError(f"'{layer.name}' cannot be used: {error}") from error
     return LazyVoxels(data)
