@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import math
 from functools import partial
 from typing import Any
 
@@ -24,7 +22,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...evaluation.evaluate import BASELINE, MethodScores, Scores
+from ...evaluation.evaluate import BASELINE, Scores
 from ...report.conclusions import conclusions, describe_range
 from ..boxes.plane_bar import PlaneBar
 from ..icons import set_icon
@@ -33,12 +31,13 @@ from ..layers import hidden
 from ..layers.overlay import CanvasWords
 from ..layers.side_by_side import SideBySide
 from ..preferences import colour
-from ..qt_helpers import in_problem_colour, with_key
+from ..qt_helpers import with_key
 from .columns import label
 from .exports import Exports
 from .plots_panel import PlotsPanel
 from .results import PARTS, Comparison, ResultLayers
 from .score_table import ScoreTable
+from .score_words import PART_TIPS, coloured, psnr_of, sentence
 from .task import Scored
 from .views import Blend, Flicker
 
@@ -94,7 +93,7 @@ class ScoresPanel(QWidget):
         self.comparison, self.layers, self._shown = comparison, ResultLayers(self._viewer, comparison), None
         self.table.scores.begin(comparison.unit, lpips=comparison.question.lpips is not None)
         self.plots.begin(comparison, self.layers)
-        self._words.setText(_sentence(comparison.question.protocol.describe()))
+        self._words.setText(sentence(comparison.question.protocol.describe()))
         self._update()
 
     def add(self, scored: Scored) -> None:
@@ -110,8 +109,8 @@ class ScoresPanel(QWidget):
         assert self.comparison is not None
         self.comparison.complete(scores)
         self.table.scores.complete(scores.methods)
-        lines = [_sentence(f"{scores.protocol.describe()}; data range {describe_range(scores)}")]
-        lines += [_coloured(self._named(sentence.text), sentence.kind) for sentence in conclusions(scores)]
+        lines = [sentence(f"{scores.protocol.describe()}; data range {describe_range(scores)}")]
+        lines += [coloured(self._named(sentence.text), sentence.kind) for sentence in conclusions(scores)]
         self._words.setText("<br>".join(lines))
         self.plots.draw()
         self._update()
@@ -157,7 +156,7 @@ class ScoresPanel(QWidget):
         """Choose the row with the highest PSNR if none is chosen."""
         if self._chosen() is None and self.comparison is not None and self.comparison.scored:
             every = [each.scores for each in self.comparison.scored.values()]
-            self.table.choose_too(max(every, key=lambda each: _psnr(each)).method)
+            self.table.choose_too(max(every, key=lambda each: psnr_of(each)).method)
 
     def _show_chosen(self, *_: Any) -> None:
         name = self._chosen()
@@ -314,7 +313,7 @@ class ScoresPanel(QWidget):
         for part in PARTS:
             box = QCheckBox("Error" if part == "absolute error" else part.capitalize())
             box.setChecked(part != "truth")
-            box.setToolTip(f"<qt>{_PART_TIPS[part]}</qt>")
+            box.setToolTip(f"<qt>{PART_TIPS[part]}</qt>")
             box.toggled.connect(self._show_chosen)
             boxes.addWidget(box)
             self._parts[part] = box
@@ -395,28 +394,3 @@ class ScoresPanel(QWidget):
         for button in (self._export, self._copy):
             row.addWidget(button, 1)
         return row
-
-
-_PART_TIPS = {
-    "truth": "The recorded sections.",
-    "restored": "What the method made.",
-    "absolute error": "The absolute difference to the truth, as a glow over the image; the same scale for all methods.",
-    "uncertainty": "The error that the method itself expects, as a blue glow on the scale of the errors.",
-}
-
-
-def _psnr(scores: MethodScores) -> float:
-    psnr = scores.volume["psnr"]
-    return math.inf if psnr is None else psnr  # no error at all
-
-
-def _escaped(text: str) -> str:
-    return html.escape(text, quote=False)
-
-
-def _sentence(text: str) -> str:
-    return _escaped(f"{text[0].upper()}{text[1:]}.")
-
-
-def _coloured(text: str, kind: str) -> str:
-    return in_problem_colour(_escaped(text)) if kind == "bad" else _escaped(text)

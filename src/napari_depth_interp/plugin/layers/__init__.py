@@ -24,8 +24,8 @@ from ...run.result import RECORD_KEY
 from ...stack import Dataset, Grid, to_tczyx, without_voxels
 from ...stack.colours import COLOUR_NAMES
 from ...stack.lazy import LazyVoxels, as_array
-from ...stack.masks import in_memory
 from ...stack.units import convert, normalise_unit
+from .voxels import in_colour, stand_in, voxels_of
 
 ORIGIN_KEY = "depth_interp_origin"
 """Where a layer's metadata holds its dataset without voxels."""
@@ -235,12 +235,12 @@ def grid_of(layer: Image | Labels) -> Grid:
 
 
 def _dataset_of(layer: Image | Labels, *, read: bool = True) -> Dataset:
-    data = _voxels(layer) if read else _stand_in(layer)
+    data = voxels_of(layer) if read else stand_in(layer)
     if layer.ndim not in (3, 4):
         raise InputError(
             f"'{layer.name}' has {layer.ndim} axes; choose a layer with the axes (z, y, x) or (t, z, y, x)"
         )
-    order = _AXES[layer.ndim, _in_colour(layer)]
+    order = _AXES[layer.ndim, in_colour(layer)]
     if isinstance(data, LazyVoxels):
         voxels = as_array(LazyVoxels(data, [None if axis not in order else order.index(axis) for axis in "tczyx"]))
     else:
@@ -250,28 +250,6 @@ def _dataset_of(layer: Image | Labels, *, read: bool = True) -> Dataset:
 
 _AXES = {(3, False): "zyx", (4, False): "tzyx", (3, True): "zyxc", (4, True): "tzyxc"}
 """Axes of a layer's data, by its number of axes in the viewer and whether it has colours."""
-
-
-def _stand_in(layer: Image | Labels) -> NDArray[Any]:
-    """Return as many voxels as a layer has, all of them 0, in no memory."""
-    data = layer.data[0] if layer.multiscale else layer.data
-    return np.broadcast_to(np.zeros((), data.dtype), data.shape)
-
-
-def _in_colour(layer: Image | Labels) -> bool:
-    return isinstance(layer, Image) and bool(layer.rgb)
-
-
-def _voxels(layer: Image | Labels) -> NDArray[Any] | LazyVoxels:
-    """Return what a layer shows: an array, or, of a large layer whose voxels are elsewhere, what reads them."""
-    data = layer.data[0] if layer.multiscale else layer.data
-    size = int(np.prod(data.shape, dtype=object)) * np.dtype(data.dtype).itemsize
-    if isinstance(data, np.ndarray) or size <= io.LARGE_BYTES:
-        try:
-            return in_memory(data)
-        except InputError as error:
-            raise InputError(f"'{layer.name}' cannot be used: {error}") from error
-    return LazyVoxels(data)
 
 
 def adopt(layer: Layer) -> Dataset:
@@ -370,7 +348,7 @@ def _read_again(layer: Image | Labels, voxels: NDArray[Any]) -> Dataset | None:
         dataset = io.read(path)
     except DepthInterpError:
         return None
-    if not _in_colour(layer) and dataset.voxels.shape[1] > 1 and dataset.voxels.size == voxels.size:
+    if not in_colour(layer) and dataset.voxels.shape[1] > 1 and dataset.voxels.size == voxels.size:
         raise InputError(
             f"'{layer.name}' holds {dataset.voxels.shape[1]} channels in one layer, because another reader opened it; "
             "open or drop the file here: each channel then gets its own layer"
@@ -378,7 +356,7 @@ def _read_again(layer: Image | Labels, voxels: NDArray[Any]) -> Dataset | None:
     if dataset.voxels.shape[2:] != voxels.shape[2:] or dataset.voxels.shape[0] != voxels.shape[0]:
         return None
     note = f"spacing and unit were read again from {path.name}"
-    if _in_colour(layer):
+    if in_colour(layer):
         same = dataset.rgb and dataset.voxels.shape == voxels.shape
         return replace(dataset, voxels=voxels, notes=(*dataset.notes, note)) if same else None
     axes = "TZYX" if voxels.shape[0] > 1 else "ZYX"
@@ -394,7 +372,7 @@ def _from_scale(layer: Image | Labels, voxels: NDArray[Any]) -> Dataset:
     grid = Grid(depths if known else None, pixel_size, unit, start[1:])
     time_step = _time_step(layer) if voxels.shape[0] > 1 else None
     axes = "TZYX" if voxels.shape[0] > 1 else "ZYX"
-    if _in_colour(layer):
+    if in_colour(layer):
         names = COLOUR_NAMES[: voxels.shape[1]]
         return Dataset(voxels, grid, axes=f"{axes}C", channel_names=names, rgb=True, time_step=time_step)
     return Dataset(voxels, grid, axes=axes, time_step=time_step)
