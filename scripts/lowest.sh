@@ -24,7 +24,7 @@ done
 # The tools of the tests are today's, and may not move what was just chosen.
 "$uv" pip freeze --python "$place" --exclude-editable >"$place/chosen.txt"
 "$uv" pip install --quiet --python "$place" --constraint "$place/chosen.txt" \
-    build czifile google-crc32c hatchling hypothesis import-linter monai napari-ome-zarr "PySide6-Essentials>=6.8,!=6.12.0" pytest \
+    build czifile google-crc32c "hatchling==1.27.0" hypothesis import-linter monai napari-ome-zarr pip "PySide6-Essentials>=6.8,!=6.12.0" pytest \
     pytest-qt pytest-xdist pytest-xvfb tensorstore torchmetrics twine xarray
 # ome-zarr asks for a newer dask, which it does not need for what the tests ask of it.
 "$uv" pip install --quiet --python "$place" --no-deps "ome-zarr>=0.18" ome-zarr-models pydantic-zarr deprecated rangehttpserver
@@ -32,8 +32,8 @@ tests=("$@")
 # Tests of the window look into the insides of napari 0.9. The device of the other two is made of what torch has since 2.10.
 [ ${#tests[@]} -gt 0 ] || tests=(tests --ignore tests/plugin --ignore tests/gpu/test_device_parts.py
     --ignore tests/gpu/test_learned_methods.py -n 3 --dist loadfile --no-loadscope-reorder)
-# Warnings are no errors here: old releases use what others have deprecated since.
-"$uv" run --no-project --python "$place" python -m pytest -q -o filterwarnings=default "${tests[@]}"
+# Warnings are no errors here, nor in what tests start: old releases use what others have deprecated since.
+PYTEST_ADDOPTS="-o filterwarnings=default" "$uv" run --no-project --python "$place" python -m pytest -q "${tests[@]}"
 [ $# -eq 0 ] || exit 0
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT

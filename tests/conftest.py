@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -17,6 +18,9 @@ from napari_depth_interp.stack import Dataset
 os.environ["DEPTH_INTERP_MODELS"] = f"{tempfile.gettempdir()}/no-models-{os.getpid()}"  # not the user's own
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait must not take the other tests' cores
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # nor do small networks gain from more, unless a test asks for it
+
+hypothesis.settings.register_profile("any machine", deadline=None)  # no test is timed
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.hookimpl(tryfirst=True)
