@@ -27,7 +27,7 @@ from napari_depth_interp.progress import Report, silent
 from napari_depth_interp.stack import Stack
 from napari_depth_interp.stack.thinning import spread_over, thinned
 from proving_cases import WHOLE, Case, all_cases, truth_of, whole_cases
-from proving_table import judged, plot, tables
+from proving_table import each, judged, plot, tables
 
 _IMAGES = 24
 """Hidden sections of a case that are kept as images; of all, the sums that their errors need."""
@@ -91,6 +91,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=1000, help="stop after so many cases")
     parser.add_argument("--whole", action="store_true", help="crops of 97 x 160 x 160 as they are, preset balanced")
     parser.add_argument("--table", action="store_true", help="only print the tables")
+    parser.add_argument("--each", action="store_true", help="also print a row per case")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw expected beside true gains")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -106,6 +107,8 @@ def main() -> None:
             print(case.name, file=sys.stderr, flush=True)
     rows = [judged(file) for file in sorted(args.into.glob("*.npz"))]
     print(tables(rows))
+    if args.each:
+        print(each(rows))
     if args.plot is not None:
         plot(rows, args.plot)
 

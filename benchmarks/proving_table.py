@@ -150,6 +150,18 @@ def _coverage(rows: Sequence[dict[str, Any]]) -> list[str]:
     return cells
 
 
+def each(rows: Sequence[dict[str, Any]]) -> str:
+    """Return a table with a row per case."""
+    heads = ("case", "unbounded, dB", "bounded, dB", "expected, dB", "voxels held, %", "in the foreground, %")
+    names = ("unbounded", "bounded", "expected")
+    cells = [
+        [row["name"], *(f"{row[name]:+.2f}" for name in names)]
+        + [f"{100 * row[name]:.0f}" for name in ("held", "held_foreground")]
+        for row in rows
+    ]
+    return markdown_table(heads, cells)
+
+
 def plot(rows: Sequence[dict[str, Any]], file: Path) -> None:
     """Draw the expected gain and its interval beside the true one."""
     from matplotlib.figure import Figure
