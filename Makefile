@@ -43,7 +43,7 @@ demo-output/scores.txt: $(SOURCES)
 test:
 	@scripts/bootstrap.sh test
 	@$(MAKE) --no-print-directory -j 2 lint compiled
-	$(KEEP_COMPILED) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(KEEP_COMPILED) $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 1
 
 compiled:
 	-@$(KEEP_COMPILED) $(BIN)/python -m pytest --collect-only -q >/dev/null

@@ -31,7 +31,7 @@ done
 tests=("$@")
 # Tests of the window look into the insides of napari 0.9. The device of the other two is made of what torch has since 2.10.
 [ ${#tests[@]} -gt 0 ] || tests=(tests --ignore tests/plugin --ignore tests/gpu/test_device_parts.py
-    --ignore tests/gpu/test_learned_methods.py -n 3 --dist loadfile --no-loadscope-reorder)
+    --ignore tests/gpu/test_learned_methods.py -n 3 --dist loadfile --no-loadscope-reorder --max-worker-restart 1)
 # Warnings are no errors here, nor in what tests start: old releases use what others have deprecated since.
 PYTEST_ADDOPTS="-o filterwarnings=default" "$uv" run --no-project --python "$place" python -m pytest -q "${tests[@]}"
 [ $# -eq 0 ] || exit 0

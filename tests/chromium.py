@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 from base64 import b64decode
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from itertools import count
 from tempfile import TemporaryDirectory
@@ -106,6 +106,9 @@ def opened(path, width=1280, height=900):
                     loop.close()
             finally:
                 process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(10)
+                process.kill()
 
 
 def _connected(loop, port, path):

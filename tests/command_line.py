@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from select import select
@@ -42,6 +43,16 @@ def depth_interp(*arguments, command=MODULE, cwd=None, environment=None):
         [*map(str, command), *words],
         capture_output=True, text=True, encoding="utf-8", cwd=cwd, env=environment, timeout=_LONGEST, check=False,
     )  # fmt: skip
+
+
+@contextmanager
+def started(words, **options):
+    """Start a process, and end it whatever the test makes of it: who waits for one that hangs waits for ever."""
+    with subprocess.Popen(list(map(str, words)), **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 class _Forks:

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from batches import plan, states, tree
-from command_line import ENVIRONMENT, MODULE, depth_interp
+from command_line import ENVIRONMENT, MODULE, depth_interp, started
 from napari_depth_interp.batch import Processes, Stop, run_batch
 from napari_depth_interp.errors import DepthInterpError
 from napari_depth_interp.progress import Cancelled
@@ -161,8 +161,8 @@ class TestStop:
         """To the whole group: the workers leave it to the batch, and nothing is printed but one line."""
         words = ["batch", source, target, "--method", "trouble", "--factor", 2, "--workers", 1, "--json"]
         environment = ENVIRONMENT | {"PYTHONPATH": os.environ["PYTHONPATH"]}
-        with subprocess.Popen(
-            [*MODULE, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        with started(
+            [*MODULE, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
             start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         ) as process:  # fmt: skip
             deadline = time.monotonic() + 60

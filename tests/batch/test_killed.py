@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from batches import NAMES, fill, tree
-from command_line import ENVIRONMENT, MODULE, run_json
+from command_line import ENVIRONMENT, MODULE, run_json, started
 
 MOMENTS = 20
 
@@ -21,7 +21,7 @@ MOMENTS = 20
 @pytest.fixture(scope="module")
 def forker():
     """Run the command line in a fork of a process that has imported everything."""
-    with subprocess.Popen(
+    with started(
         [sys.executable, Path(__file__).with_name("forker.py")],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT | {"OPENBLAS_NUM_THREADS": "1"},
     ) as process:  # fmt: skip
@@ -110,7 +110,7 @@ def test_the_workers_of_a_killed_batch_end(source, trouble, tmp_path):
     target = tmp_path / "out"
     words = ["batch", source, target, "--method", "trouble", "--factor", 2, "--workers", 1, "-p", "steps=400"]
     environment = ENVIRONMENT | {"PYTHONPATH": os.environ["PYTHONPATH"]}
-    with subprocess.Popen([*MODULE, *map(str, words)], stdout=subprocess.DEVNULL, env=environment) as process:
+    with started([*MODULE, *words], stdout=subprocess.DEVNULL, env=environment) as process:
         deadline = time.monotonic() + 60
         while not any("begun on" in path.read_text() for path in target.glob("*.log")):
             assert time.monotonic() < deadline

@@ -25,6 +25,7 @@ from command_line import (
     many,
     noise,
     run_json,
+    started,
     succeed,
     write_imagej,
 )
@@ -518,7 +519,7 @@ class TestFailures:
         assert "InputError" in done.stderr
 
     def test_a_reader_that_goes_away(self, tmp_path):
-        with subprocess.Popen(
+        with started(
             [*MODULE, "methods", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
         ) as process:
             process.stdout.close()
@@ -546,8 +547,8 @@ def _hear_interrupts():
 
 def interrupt(arguments, when, **options):
     """Start the command line, interrupt it as soon as ``when`` holds, return (status, output, errors)."""
-    with subprocess.Popen(
-        [*MODULE, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
+    with started(
+        [*MODULE, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
         preexec_fn=_hear_interrupts,
     ) as process:  # fmt: skip
         while process.poll() is None and not when(process):

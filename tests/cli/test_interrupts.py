@@ -9,7 +9,7 @@ import time
 import pytest
 
 from batches import fill, tree
-from command_line import ENVIRONMENT, MODULE, files, run_json
+from command_line import ENVIRONMENT, MODULE, files, run_json, started
 from thick_stacks import write_stacks
 
 
@@ -17,8 +17,8 @@ def interrupt(arguments, log, heard, *, times=1):
     """Send SIGINT when the log says that the work is going on; return (status, output, errors)."""
     words = ["--log-level", "debug", "--log-file", log, *arguments, "--json"]
     environment = ENVIRONMENT | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
-    with subprocess.Popen(
-        [*MODULE, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+    with started(
+        [*MODULE, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:  # fmt: skip
         for _ in range(times):
@@ -95,7 +95,7 @@ class TestSlowMethods:
     def test_sigterm_as_schedulers_send_it(self, source, tmp_path, log):
         words = ["--log-file", log, "batch", source, tmp_path / "out", *SLOW, "-p", "victim=1001"]
         environment = ENVIRONMENT | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
-        with subprocess.Popen([*MODULE, *map(str, words)], stdout=subprocess.DEVNULL, env=environment) as process:
+        with started([*MODULE, *words], stdout=subprocess.DEVNULL, env=environment) as process:
             deadline = time.monotonic() + 60
             while not (log.exists() and "b.tif: begun" in log.read_text()) and time.monotonic() < deadline:
                 time.sleep(0.02)

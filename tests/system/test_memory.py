@@ -1,25 +1,23 @@
 """Memory: watched, and refused before it runs out."""
 
 import threading
+import time
 
 import numpy as np
 import psutil
 import pytest
 
 from napari_depth_interp.errors import TooLargeError
-from napari_depth_interp.system.memory import PeakMemory, check_fits, give_back
+from napari_depth_interp.system.memory import PeakMemory, check_fits, give_back, resident_memory
 
 
 def test_peak_memory_sees_an_allocation_that_is_gone_at_the_end():
     with PeakMemory(interval=0.001) as memory:
-        before = memory.peak_mb
         block = np.ones(15_000_000)  # 120 MB, touched
-        watched = threading.Event()
-        while memory.peak_mb < before + 100 and not watched.wait(0.001):
-            pass
+        time.sleep(0.2)
         del block
-    assert memory.peak_mb >= before + 100
-    assert memory.peak_mb < before + 1000
+    after = resident_memory() / 1e6  # not what was there before: the system takes unused pages of libraries back
+    assert after + 100 <= memory.peak_mb < after + 1000
 
 
 def test_the_watching_thread_ends_also_after_an_error():
