@@ -123,8 +123,8 @@ done
 if [ "$(uname -s)" = Linux ]; then
     if command -v apt-get >/dev/null; then
         { [ $installed = yes ] && [ "$level" = demo ]; } || install_packages
-    elif [ "$level" != demo ] && ! command -v xvfb-run >/dev/null; then
-        echo "bootstrap: no apt here; the tests need xvfb-run, Chromium and Qt's system libraries (scripts/apt-packages.txt)" >&2
+    elif [ "$level" != demo ] && ! command -v Xvfb >/dev/null; then
+        echo "bootstrap: no apt here; the tests need Xvfb, Chromium and Qt's system libraries (scripts/apt-packages.txt)" >&2
     fi
 fi
 [ $installed = no ] || exit 0
