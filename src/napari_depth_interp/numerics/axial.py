@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,32 +31,38 @@ _TINY = 1e-12
 Images = NDArray[np.float32]
 
 
-def matching_blur(voxels: NDArray[Any], gap: float) -> float:
+def matching_blur(voxels: NDArray[Any], gap: float, axes: Sequence[int] = (1, 2)) -> float:
     """Return the blur that makes rows of the images change with the distance as sections do; 0 if none is needed.
 
     What is compared is how much more changes over two gaps than over one: contrast and brightness drop out, and the
-    noise is taken off.
+    noise is taken off (ECLARE, Remedios et al. 2025, matches spectra for the same end).
 
     Parameters
     ----------
     voxels : (Z, Y, X) array, sections one gap apart
     gap : float
         Distance of the sections in pixels.
+    axes : sequence of int
+        Image axes (1, 2) along which pixels are as large as the gap is counted in.
 
     Returns
     -------
     float
         Full width at half maximum over the gap, 0 to 3.5; less than 0.15 counts as none. 0 where there are fewer than
-        four sections or images are smaller than two gaps.
+        four sections, nothing changes along z, or images are smaller than two gaps along all axes.
     """
     lag = max(1, round(gap))
-    if len(voxels) < _FEWEST or 2 * lag >= min(voxels.shape[1:]):
+    axes = [axis for axis in axes if voxels.shape[axis] > 2 * lag]
+    if len(voxels) < _FEWEST or not axes:
         return 0.0
     sections = voxels.astype(np.float32)
     images = sections[:: max(1, len(sections) // _IMAGES)]
     noise = float(_noise(images)) ** 2
-    along = _change(sections, 0, 1, noise) / _change(sections, 0, 2, noise)
-    ratios = [_ratio_of_rows(images, share * gap / FWHM, lag, noise) for share in _SHARES]
+    beyond = _change(sections, 0, 2, noise)
+    if beyond <= _TINY:
+        return 0.0
+    along = _change(sections, 0, 1, noise) / beyond
+    ratios = [_ratio_of_rows(images, axes, share * gap / FWHM, lag, noise) for share in _SHARES]
     found = float(np.interp(-along, -np.minimum.accumulate(ratios), _SHARES))
     return found if found >= _SHARES[1] else 0.0
 
@@ -141,11 +148,13 @@ def _noise_at(images: Images, wanted: Images) -> Images:
     return np.interp(wanted, levels, noise).astype(np.float32)
 
 
-def _ratio_of_rows(images: Images, sigma: float, lag: int, noise: float) -> float:
+def _ratio_of_rows(images: Images, axes: Sequence[int], sigma: float, lag: int, noise: float) -> float:
     """Return the change over one gap to that over two, of rows and columns blurred by ``sigma`` pixels."""
     left = noise * _kept(sigma)
-    smooth = [gaussian_filter1d(images, sigma, axis=axis) if sigma else images for axis in (1, 2)]
-    near, far = (sum(_change(each, axis, n * lag, left) for axis, each in enumerate(smooth, 1)) for n in (1, 2))
+    smooth = [gaussian_filter1d(images, sigma, axis=axis) if sigma else images for axis in axes]
+    near, far = (
+        sum(_change(each, axis, n * lag, left) for each, axis in zip(smooth, axes, strict=True)) for n in (1, 2)
+    )
     return near / far
 
 

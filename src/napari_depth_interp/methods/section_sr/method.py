@@ -16,6 +16,7 @@ from torch import Tensor
 from ...method import Findings, Method, Runtime, Sections
 from ...nn.kept import arrays_of, filled
 from ...nn.runtime import torch_on
+from ...numerics.axial import FWHM, matching_blur
 from ...numerics.back_projection import Floor, back_projected
 from ...numerics.bounds import Bounds
 from ...preparation import State, images_of, prepare_on
@@ -25,7 +26,6 @@ from ...stack.scaling import Scaling
 from ...stack.thinning import spread_over, thinned
 from .. import registry
 from . import LOOKED_AT, ready, rows_beyond
-from .axial import FWHM, matching_blur
 from .fit import Plan, fit, noise_share
 from .fusion import shares_of_xz
 from .network import RowNet
