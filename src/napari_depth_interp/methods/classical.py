@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..method import Method, MethodConfig, MethodSpec, Runtime, Sections, Tiling, working_dtype
+from ..method.preparation import State, images_of
 from ..numerics.back_projection import REACH, Floor, window_of
 from ..numerics.bounds import Bounds
 from ..numerics.interpolation import Weights, unaverage, weights
-from ..preparation import State, images_of
 from ..progress import Progress, Report, silent
 from ..stack import Acquisition, Stack
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ..method import Method, MethodConfig, MethodSpec, Runtime, Sections, Tiling
+from ..method.preparation import Keeps, State, images_of, prepare_on
 from ..numerics.motion import motion, moved, single_threaded
-from ..preparation import Keeps, State, images_of, prepare_on
 from ..progress import Progress, Report, part, silent
 from ..stack import Acquisition, Stack
 from ..stack.scaling import Scaling

@@ -26,9 +26,9 @@ from ..method import (
     TrainingCost,
     TrainingSpec,
 )
+from ..method.preparation import State
 from ..nn.noise_schedule import Schedule, Spacing
 from ..nn.recipe import completed
-from ..preparation import State
 from ..progress import Progress, Report, part, silent
 from ..stack import Stack
 from . import registry

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ..preparation import State, checked_arrays
+from ..method.preparation import State, checked_arrays
 
 Network = TypeVar("Network", bound=nn.Module)
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from ..method import Findings
-from ..preparation import State
+from ..method.preparation import State
 from ..stack import Dataset
 from .outputs import Target
 from .preparing import Learned

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..method import Sections
+from ..method.trimming import kept_sections
 from ..progress import Progress, Report, part, silent
 from ..stack import Stack
 from ..system.memory import give_back
-from ..trimming import kept_sections
 from .memory import Memory
 from .nan import filled, has_nan, restore_nan
 from .outputs import Outputs, Place

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import RequestError
 from ..method import CompositeConfig, Findings, Method, MethodConfig, MethodSpec
+from ..method.preparation import Keeps, State
 from ..methods import registry
-from ..preparation import Keeps, State
 from ..progress import Progress, Report, part, silent
 from ..system.devices import limited_threads
 from .aligning import SHARE_OF_ALIGNING, aligned

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import WeightsError
 from ..io.files import check_output, replacing
-from ..preparation import State
+from ..method.preparation import State
 from ..system.amounts import size_in_words
 from .history import versions
 from .prepared import Kind, Prepared, copied, fingerprint, kind_of

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from ..errors import WeightsError
 from ..method import Explains, Findings, Method, Refits
+from ..method.preparation import Keeps, State, images_of, prepare_on
 from ..methods import registry
-from ..preparation import Keeps, State, images_of, prepare_on
 from ..progress import Report, silent
 from ..stack import Stack
 from ..stack.blocks import regions_of

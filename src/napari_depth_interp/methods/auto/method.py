@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from ...errors import RequestError
 from ...method import Drafts, Explains, Findings, Method, Refits, Runtime, Sections, StretchesZ
+from ...method.preparation import Keeps, State, images_of, prepare_on
+from ...method.trimming import Place, cut, grown, inside, kept_sections
 from ...numerics.axial import FWHM, matching_blur
-from ...preparation import Keeps, State, images_of, prepare_on
 from ...progress import Progress, Report, part, silent
 from ...stack import Stack
 from ...stack.scaling import Scaling
 from ...stack.thinning import spread_over
-from ...trimming import Place, cut, grown, inside, kept_sections
 from . import SMOOTHED, candidate_config, names_in, spec_of
 from .decision import decide
 from .expectation import mismatch

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...method import Findings, Runtime, Sections, working_dtype
+from ...method.preparation import State, images_of
 from ...models import folder as model_folder
 from ...nn.contract import TrainingData
 from ...nn.kept import arrays_of, filled
 from ...nn.runtime import torch_on
 from ...numerics.bounds import Bounds
-from ...preparation import State, images_of
 from ...progress import Progress, Report, part, silent
 from ...stack import Stack
 from ...stack.scaling import Scaling

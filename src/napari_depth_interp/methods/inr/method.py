@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...method import Runtime, Sections, working_dtype
+from ...method.preparation import State, check_same_stack
 from ...nn.chunks import in_chunks
 from ...nn.kept import arrays_of, filled
 from ...nn.loop import Plan, train
 from ...nn.runtime import torch_on
 from ...numerics.back_projection import Floor, back_projected
-from ...preparation import State, check_same_stack
 from ...progress import Progress, Report, part, silent
 from ...stack import Stack
 from ...stack.lazy import signature

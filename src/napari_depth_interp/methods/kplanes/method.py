@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...method import Runtime, Sections, working_dtype
+from ...method.preparation import State, check_same_stack
 from ...nn.kept import arrays_of, filled
 from ...nn.runtime import torch_on
-from ...preparation import State, check_same_stack
 from ...progress import Progress, Report, part, silent
 from ...stack import Stack
 from ...stack.lazy import signature

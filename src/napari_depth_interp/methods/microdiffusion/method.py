@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...method import Explains, Findings, Method, Runtime, Sections, working_dtype
+from ...method.preparation import Keeps, State
 from ...nn.kept import arrays_of, filled
 from ...nn.runtime import torch_on
 from ...numerics.back_projection import Floor
 from ...numerics.interpolation import at_places
-from ...preparation import Keeps, State
 from ...progress import Progress, Report, fractions, part, silent
 from ...stack import Stack
 from ...stack.scaling import Scaling

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...method import Findings, Runtime, Sections, working_dtype
+from ...method.preparation import State
 from ...models import folder as model_folder
 from ...nn.contract import OnePass, TrainingData
 from ...nn.kept import arrays_of, filled
 from ...nn.runtime import torch_on
 from ...numerics.interpolation import at_places
-from ...preparation import State
 from ...progress import Progress, Report, fractions, part, silent
 from ...stack import Stack
 from ...stack.scaling import Scaling

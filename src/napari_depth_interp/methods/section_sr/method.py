@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...method import Findings, Method, Runtime, Sections
+from ...method.preparation import State, images_of, prepare_on
 from ...nn.kept import arrays_of, filled
 from ...nn.runtime import torch_on
 from ...numerics.axial import FWHM, matching_blur
 from ...numerics.back_projection import Floor, back_projected
 from ...numerics.bounds import Bounds
-from ...preparation import State, images_of, prepare_on
 from ...progress import Progress, Report, fractions, part, silent
 from ...stack import Stack
 from ...stack.scaling import Scaling
@@ -28,6 +28,7 @@ from .. import registry
 from . import LOOKED_AT, ready, rows_beyond
 from .fit import Plan, fit, noise_share
 from .fusion import shares_of_xz
+from .middles import NARROW, middles
 from .network import RowNet
 from .patches import Patches, gaussian, widest_gap
 from .render import Targets, corrections
@@ -53,16 +54,12 @@ _REFIT = 4
 """A further time point is trained on for this part of the steps."""
 _ALIKE = 1.5
 """Planes whose pixels differ from the images' by more than this factor are not what the network knows."""
-_NARROW = 8
-"""Planes narrower than this many pixels show no structure."""
 _SMALLEST_IMAGE = 16
 """Pixels of the longer image side under which nothing can be learned."""
 _FURTHER = 5
 """With an axial blur the network goes on from what it knows without, for this part of the steps."""
 _BETTER = 0.05
 """dB by which an axial blur must be better than none on left-out sections."""
-_BLOCKS = 4
-"""Blocks of a large stack on which scale and axial blur are chosen."""
 _NOISY = 0.5
 """Share of noise in what linear interpolation misses, above which the squared error is the better loss."""
 
@@ -194,7 +191,7 @@ class SectionSR:
         given = self._config.axial_blur is not None or stack.acquisition.is_thick
         if given or stack.grid.pixel_size is None or not self._can_leave_out(stack):
             return 0.0
-        seen = [self._scaling.apply(each.voxels) for each in _middles(blocks, _CHANGES_IN)]
+        seen = [self._scaling.apply(each.voxels) for each in middles(blocks, _CHANGES_IN)]
         axes = self._usable_axes(stack)
         return float(np.median([matching_blur(each, gap, axes) for each in seen])) * gap * self._pixel
 
@@ -336,7 +333,7 @@ class SectionSR:
         return [
             axis
             for axis, (count, size) in columns.items()
-            if count >= _NARROW and 1 / _ALIKE < size / self._pixel < _ALIKE
+            if count >= NARROW and 1 / _ALIKE < size / self._pixel < _ALIKE
         ]
 
     def _choose_scale(self, blocks: Sequence[Stack], device: torch.device, report: Report) -> float:
@@ -353,7 +350,7 @@ class SectionSR:
     ) -> NDArray[np.float64]:
         """Return the squared errors of left-out sections with the network told multiples of the physical gap."""
         errors = np.full(len(octaves), 1e-12)
-        asked = [(stack, half) for stack in _middles(blocks, LOOKED_AT) for half in (0, 1)]
+        asked = [(stack, half) for stack in middles(blocks, LOOKED_AT) for half in (0, 1)]
         for done, (stack, half) in enumerate(asked):
             made = thinned(stack, 2, half)
             few = spread_over(made.hidden, _CHECKED // 2)
@@ -386,18 +383,3 @@ def _with_ends(stack: Stack, scaled: NDArray[np.float32]) -> tuple[NDArray[np.fl
 
 def _state_of(network: RowNet) -> State:
     return State(network.about(), arrays_of(network))
-
-
-def _middles(blocks: Sequence[Stack], most: int) -> list[Stack]:
-    """Return the middle of the images of some blocks that together have at most so many voxels, or few more."""
-    chosen = spread_over(np.arange(len(blocks)), _BLOCKS).tolist()
-    return [_middle(blocks[number], most // len(chosen)) for number in chosen]
-
-
-def _middle(stack: Stack, most: int) -> Stack:
-    """Return the middle of the images of a stack of more voxels: enough to choose by."""
-    count, height, width = stack.voxels.shape
-    share = min(1.0, math.sqrt(most / (count * height * width)))
-    rows, columns = (max(_NARROW, round(size * share)) for size in (height, width))
-    top, left = max(0, (height - rows) // 2), max(0, (width - columns) // 2)
-    return stack.crop(slice(None), slice(top, top + rows), slice(left, left + columns))

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
-from .method import Method, Sections, sections_of
-from .progress import Report
-from .stack import Stack
+from ..progress import Report
+from ..stack import Stack
+from .work import Method, Sections, sections_of
 
 Place = tuple[slice, slice]
 """Rows and columns."""

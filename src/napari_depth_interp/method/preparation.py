@@ -12,11 +12,11 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import WeightsError
-from .method import Method, Refits
-from .progress import Report
-from .stack import Stack
-from .stack.lazy import signature
+from ..errors import WeightsError
+from ..progress import Report
+from ..stack import Stack
+from ..stack.lazy import signature
+from .work import Method, Refits
 
 
 @dataclass(frozen=True, eq=False)
