@@ -23,8 +23,9 @@ from .voxels import Mended, RepairedVoxels
 
 _EXACT = 0.3
 """Pixels up to which the place of a section counts as known."""
-_LEAST = 0.1
-"""A correction that deserves less of the way than this is none."""
+_LEAST, _LEAST_NEAR = 0.1, 0.5
+"""A correction that deserves less of the way than this is none; the same where the section lies no further from its
+neighbours than sound ones do, and so may be sound."""
 
 
 @dataclass(eq=False)
@@ -112,8 +113,8 @@ class Mending:
         share = min(each.share for each in told)
         step = _placed(step, told)
         if share >= 1:
-            return values, step
-        if share < _LEAST and step.damage.kind != "blur" and all(each.lies_well for each in told):
+            return values, step if all(each.tried for each in told) else _untried(step)
+        if share < _LEAST_NEAR and step.damage.kind != "blur" and all(each.lies_well for each in told):
             why = "but it lies no further from its neighbours than sound sections do, and a correction would do harm"
             return [], replace(step, action="leave", reason=f"{step.reason}; {why}")
         if share < _LEAST:
@@ -126,6 +127,11 @@ class Mending:
             for case, each in zip(made, values, strict=True)
         ]
         return blended, replace(step, reason=f"{step.reason}; {why}")
+
+
+def _untried(step: Step) -> Step:
+    why = "no sound sections nearby, between sound ones, to try it on, so how good it is was not measured"
+    return replace(step, reason=f"{step.reason}; {why}")
 
 
 def _placed(step: Step, told: Sequence[Verdict]) -> Step:
