@@ -84,6 +84,26 @@ def test_how_exactly_the_place_of_a_shifted_section_can_be_told(unevenness, exac
     assert rms(result[12], stack[12]) <= 1.01 * rms(plain_of(stack, 12), stack[12])
 
 
+@pytest.mark.parametrize("kind", ["blur", "brightness", "stripes"])
+@pytest.mark.parametrize("height", [0, 100, 200])
+def test_damage_that_is_not_quite_as_it_was_told_ends_no_worse_than_linear_interpolation(kind, height):
+    stack, sound, _ = damaged(kind)
+    rows, columns = np.mgrid[:72, :72] - 36
+    bump = height * np.exp(-(rows**2 + columns**2) / 2 / 12**2)
+    stack[5] = np.clip(stack[5] + bump, 0, 65535)
+    result = repaired(stack)
+    assert [(each["index"], each["kind"]) for each in result.sections] == [(5, kind)]
+    assert rms(result[5], sound[5]) <= 1.012 * rms(plain_of(sound, 5), sound[5])
+
+
+def test_a_correction_that_no_sound_section_could_vouch_for_says_so():
+    stack, sound, _ = damaged("saturated", "saturated", first=2, apart=3)
+    result = repaired(stack[:8])
+    assert [(each["index"], each["action"]) for each in result.sections] == [(2, "fill"), (5, "fill")]
+    assert all("was not measured" in each["reason"] for each in result.sections)
+    assert rms(result[2], sound[2]) < rms(plain_of(sound, 2), sound[2])
+
+
 def test_a_lost_section_is_made_from_a_corrected_one_beside_it():
     stack, far = SOUND.copy(), SOUND.copy()
     stack[8], stack[9] = 0, np.clip(SOUND[9] * 1.5 + 100, 0, 65535)

@@ -7,6 +7,7 @@ import tifffile
 from damaged_stacks import EVERY, asked, damaged, rms, tissue
 from displaced_stacks import displaced, tissue_like
 from napari_depth_interp import io
+from napari_depth_interp.damage import anew
 from napari_depth_interp.damage.execute import execute_repair
 from napari_depth_interp.damage.result import RepairResult
 from napari_depth_interp.errors import InputError, RequestError
@@ -227,6 +228,21 @@ class TestHistoryAndFiles:
         assert is_lazy(lazy.voxels)
         result = execute_repair(asked(lazy), target=Target(tmp_path / name))
         assert is_lazy(result.dataset.voxels)
+        assert (np.asarray(result) == np.asarray(repaired(stack))).all()
+
+    def test_many_repaired_sections_wait_in_files_beside_the_result(self, tmp_path, monkeypatch):
+        stack, _, truth = damaged("missing", "brightness", "blur")
+        monkeypatch.setattr(anew, "LARGE_BYTES", 1)
+        seen = []
+
+        def look(_progress):
+            seen.extend(str(each.relative_to(tmp_path)) for each in tmp_path.rglob("*") if each.is_file())
+
+        result = execute_repair(asked(stack), look, target=Target(tmp_path / "out.ome.tif"))
+        waiting = {name.rpartition("/")[2] for name in seen if name.endswith(".npy")}
+        assert waiting == {f"0-0-{k}.npy" for k in truth}
+        assert any("anew.ome.zarr" in name or "/zarr.json" in name for name in seen)
+        assert [each.name for each in tmp_path.iterdir()] == ["out.ome.tif"]
         assert (np.asarray(result) == np.asarray(repaired(stack))).all()
 
     @pytest.mark.parametrize("after", [0.0, 0.5, 0.9])

@@ -199,6 +199,23 @@ class TestRoom:
         assert window.minimumSizeHint().width() <= 1280
         qtbot.waitUntil(lambda: not docks[-1].visibleRegion().isEmpty())
 
+    @pytest.mark.parametrize("title", TITLES)
+    def test_a_dock_scrolls_sideways_only_where_it_is_too_narrow(self, qtbot, shown_viewer, title):
+        window = window_of(shown_viewer)
+        window.resize(1280, 800)
+        shown_viewer.add_image(np.random.default_rng(0).random((9, 60, 60)), name="em", scale=(2, 1, 1))
+        widget = docked(shown_viewer, title)
+        area, dock = widget.tabs.currentWidget(), widget.parent()
+        bar, page = area.horizontalScrollBar(), area.widget()
+        for width in (widget.wide, 250, widget.wide, 340, widget.wide):
+            window.resizeDocks([dock], [width], Qt.Orientation.Horizontal)
+            QTest.qWait(100)
+            wider = page.minimumSizeHint().width() > area.viewport().width()
+            assert bar.isVisible() == wider, width
+            assert (bar.maximum() > 0) == wider, width
+        assert not wider
+        window.resize(900, 650)
+
     def test_with_large_text_too(self, qtbot, shown_viewer):
         settings, window = get_settings().appearance, window_of(shown_viewer)
         usual = settings.font_size

@@ -174,6 +174,8 @@ class TestTarget:
         monkeypatch.setattr(outputs, "STREAMED_BYTES", 10**5)
         chosen = [choose_target(request, Path(name)) for name in ("a.ome.zarr", "a.tif", "a.nii")]
         assert [target is not None for target in chosen] == [True, True, False]
+        monkeypatch.undo()
+        assert choose_target(request, Path("a.tif"), streamed_from=10**5) is not None
 
     def test_both_files_have_to_be_streamed(self, blur):
         with pytest.raises(OutputError, match=r"'b\.nii' cannot be written in parts"):

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..io import LARGE_BYTES
 from ..progress import Report
 from ..run.execute import execute
-from ..run.request import resolve
+from ..run.outputs import Target, result_bytes
+from ..run.request import Request, resolve
+from ..run.result import Result
 from ..run.settings import Settings
 from ..stack import Acquisition, Dataset
 from ..stack.lazy import some_sections
@@ -35,7 +42,6 @@ class Anew:
 
     Attributes
     ----------
-    sections : mapping of section -> (C, Y, X) float array
     errors : mapping of width -> float
         Expected error in a gap of so many sections, over the difference of the sections around it (root mean squares).
     widths : mapping of section -> int
@@ -43,10 +49,15 @@ class Anew:
     warnings : tuple of str
     """
 
-    sections: dict[int, NDArray[Any]]
+    _drawn: Callable[[int], _Drawn]
+    _shares: Mapping[int, float]
     errors: dict[int, float]
     widths: dict[int, int]
     warnings: tuple[str, ...] = ()
+
+    def section(self, index: int) -> NDArray[Any]:
+        """Return one section (C, Y, X) made anew, as real numbers."""
+        return _at(self._drawn, self._shares[self.widths[index]], index)
 
     def error(self, index: int, change: float) -> float | None:
         """Return the expected error of a section between two that differ by ``change`` (root mean squares)."""
@@ -54,10 +65,17 @@ class Anew:
         return None if ratio is None else ratio * change
 
 
+@contextmanager
 def made_anew(
-    dataset: Dataset, place: Place, damaged: set[int], wanted: set[int], settings: RepairSettings, report: Report
-) -> Anew:
-    """Make sections anew, and some sound ones with them to see how good that is.
+    dataset: Dataset,
+    place: Place,
+    damaged: set[int],
+    wanted: set[int],
+    settings: RepairSettings,
+    report: Report,
+    folder: Path | None = None,
+) -> Iterator[Anew]:
+    """Make sections anew, and some sound ones with them to see how good that is; they last as long as the context.
 
     Parameters
     ----------
@@ -70,6 +88,8 @@ def made_anew(
         Those of them that are made.
     settings : RepairSettings
     report : callable
+    folder : Path, optional
+        Where they are held if they are many; default: in memory.
     """
     count = dataset.voxels.shape[2]
     widths = {k: len(run) for run in runs(damaged) for k in run}
@@ -79,18 +99,31 @@ def made_anew(
     kept = [k for k in range(count) if k not in damaged and k not in hidden]
     depths = _depths(dataset)[targets].tolist()
     request = resolve(_part(dataset, place, kept), _run_settings(dataset, settings), depths=depths)
-    result = execute(request, report)
-    made = {k: result.dataset.voxels[0, :, row] for row, k in enumerate(targets)}
-    drawn = {k: _drawn(dataset, place, k, made[k], {*damaged, *hidden, k}) for k in targets}
-    shares = {width: _share(dataset, place, drawn, found) for width, found in trials.items()}
-    blended = {k: drawn[k].at(shares[widths[k]]) for k in wanted}
-    errors = {
-        width: _error(dataset, place, {k: drawn[k].at(shares[width]) for run in found for k in run}, found)
-        for width, found in trials.items()
-        if found
-    }
-    notes = [_note(settings.method, share) for share in set(shares.values()) if share < 1]
-    return Anew(blended, errors, widths, (*result.warnings, *notes))
+    with _made(request, report, folder) as result:
+        rows = {k: row for row, k in enumerate(targets)}
+
+        def drawn(k: int) -> _Drawn:
+            made = np.asarray(result.dataset.voxels[0, :, rows[k]])
+            return _drawn(dataset, place, k, made, {*damaged, *hidden, k})
+
+        shares = {width: _share(dataset, place, drawn, found) for width, found in trials.items()}
+        errors = {
+            width: _error(dataset, place, partial(_at, drawn, shares[width]), found)
+            for width, found in trials.items()
+            if found
+        }
+        notes = [_note(settings.method, share) for share in set(shares.values()) if share < 1]
+        yield Anew(drawn, shares, errors, widths, (*result.warnings, *notes))
+
+
+@contextmanager
+def _made(request: Request, report: Report, folder: Path | None) -> Iterator[Result]:
+    """Run a request into memory, or into a file that lasts as long as the context where the result is large."""
+    if folder is None or result_bytes(request) <= LARGE_BYTES:
+        yield execute(request, report)
+        return
+    with TemporaryDirectory(dir=folder) as inner:
+        yield execute(request, report, target=Target(Path(inner) / "anew.ome.zarr"))
 
 
 def _depths(dataset: Dataset) -> NDArray[np.float64]:
@@ -162,18 +195,23 @@ class _Drawn:
         return np.where(np.isfinite(between), between, self.made)
 
 
+def _at(drawn: Callable[[int], _Drawn], share: float, k: int) -> NDArray[Any]:
+    return drawn(k).at(share)
+
+
 def _drawn(dataset: Dataset, place: Place, k: int, made: NDArray[Any], unused: set[int]) -> _Drawn:
     plain = [case_of(dataset, (place.time, channel, k), unused).plain for channel in place.channels]
     return _Drawn(np.asarray(made, np.float32), np.stack(plain))
 
 
-def _share(dataset: Dataset, place: Place, drawn: Mapping[int, _Drawn], trials: list[list[int]]) -> float:
+def _share(dataset: Dataset, place: Place, drawn: Callable[[int], _Drawn], trials: list[list[int]]) -> float:
     """Return how much of the way to the method's sections is taken: what serves all hidden sound sections; 1: none."""
     shares = []
     for run in trials:
         for k in run:
             truth = np.stack([section_of(dataset, (place.time, channel, k)) for channel in place.channels])
-            shares.append(best_share(drawn[k].plain, drawn[k].made, truth))
+            both = drawn(k)
+            shares.append(best_share(both.plain, both.made, truth))
     share = min(shares, default=1.0)
     return 1.0 if share >= WHOLE else share
 
@@ -187,13 +225,15 @@ def _note(method: str, share: float) -> str:
     )
 
 
-def _error(dataset: Dataset, place: Place, made: dict[int, NDArray[Any]], trials: list[list[int]]) -> float:
+def _error(dataset: Dataset, place: Place, made: Callable[[int], NDArray[Any]], trials: list[list[int]]) -> float:
     """Return the error of trials over the difference of the sections around them; 0 if these are all equal."""
     errors, changes = [], []
-    for channel, row in zip(place.channels, range(len(place.channels)), strict=True):
-        for run in trials:
+    for run in trials:
+        for channel in place.channels:
             below, above = (section_of(dataset, (place.time, channel, k)) for k in (run[0] - 1, run[-1] + 1))
             changes.append(difference(below, above))
-            errors += [difference(made[k][row], section_of(dataset, (place.time, channel, k))) for k in run]
+        for k in run:
+            truths = (section_of(dataset, (place.time, channel, k)) for channel in place.channels)
+            errors += [difference(row, truth) for row, truth in zip(made(k), truths, strict=True)]
     change = float(np.sqrt(np.mean(np.square(changes))))
     return float(np.sqrt(np.mean(np.square(errors)))) / change if change > 0 else 0.0

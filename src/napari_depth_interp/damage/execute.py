@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -63,9 +65,13 @@ def execute_repair(
         As for :func:`napari_depth_interp.run.execute.execute`.
     """
     start = time.perf_counter()
-    work = _Work(request)
     stays = in_file and target is None and is_lazy(request.dataset.voxels)
-    with PeakMemory() as memory, nullcontext() if stays else opened(request, target) as outputs:
+    with (
+        PeakMemory() as memory,
+        nullcontext() if stays else opened(request, target) as outputs,
+        _folder(target) as folder,
+    ):
+        work = _Work(request, folder)
         work.run(part(report, 0.0, _SHARE_OF_MAKING))
         work.align(part(report, _SHARE_OF_MAKING, _SHARE_OF_ALIGNING))
         record = request.record() | work.record()
@@ -85,6 +91,16 @@ def execute_repair(
     )
 
 
+@contextmanager
+def _folder(target: Target | None) -> Iterator[Path | None]:
+    """Give a temporary folder beside a file that is written, so that repaired sections need no memory."""
+    if target is None:
+        yield None
+        return
+    with TemporaryDirectory(prefix=".depth-interp-", dir=target.path.resolve().parent) as folder:
+        yield Path(folder)
+
+
 def _voxels(outputs: Outputs, target: Target | None) -> NDArray[Any]:
     if target is not None:
         return io.read(target.path, lazy=True).voxels
@@ -97,6 +113,7 @@ class _Work:
     """A repair as it goes on."""
 
     request: RepairRequest
+    folder: Path | None = None
     mended: Mended = field(default_factory=dict)
     done: list[Step] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -119,7 +136,7 @@ class _Work:
         self.warnings += [*self.request.dataset.notes, *self.request.examination.notes]
         for number, place in enumerate(chosen):
             steps = [step for step in self.request.steps if step.place == place]
-            mending = Mending(self.request.dataset, place, self.request.settings)
+            mending = Mending(self.request.dataset, place, self.request.settings, self.folder)
             self.done += mending.run(steps, part(report, number / len(chosen), (number + 1) / len(chosen)))
             self.mended |= mending.mended
             self.warnings += mending.warnings

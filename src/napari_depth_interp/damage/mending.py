@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,13 @@ from .plan import LOST, Step
 from .rehearsal import Verdict, verdict
 from .remedies import REMEDIES
 from .settings import RepairSettings
-from .voxels import Mended, RepairedVoxels
+from .voxels import InFile, Mended, RepairedVoxels
 
 _EXACT = 0.3
 """Pixels up to which the place of a section counts as known."""
-_LEAST = 0.1
-"""A correction that deserves less of the way than this is none."""
+_LEAST, _LEAST_NEAR = 0.1, 0.5
+"""A correction that deserves less of the way than this is none; the same where the section lies no further from its
+neighbours than sound ones do, and so may be sound."""
 
 
 @dataclass(eq=False)
@@ -37,6 +39,8 @@ class Mending:
         With depths.
     place : Place
     settings : RepairSettings
+    folder : Path or None
+        Where repaired sections are held; None: in memory.
     mended : mapping of (time, channel, section) -> (Y, X) array
         What has been repaired, in the type of the stack.
     warnings : list of str
@@ -45,6 +49,7 @@ class Mending:
     dataset: Dataset
     place: Place
     settings: RepairSettings
+    folder: Path | None = None
     mended: Mended = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -76,16 +81,16 @@ class Mending:
         wanted = {step.index for step in steps}
         if not wanted:
             return {}
-        anew = made_anew(dataset, self.place, damaged, wanted, self.settings, report)
-        self.warnings += [each for each in anew.warnings if each not in self.warnings]
-        return {step.index: self._mended(dataset, step, anew, damaged) for step in steps}
+        with made_anew(dataset, self.place, damaged, wanted, self.settings, report, self.folder) as anew:
+            self.warnings += [each for each in anew.warnings if each not in self.warnings]
+            return {step.index: self._mended(dataset, step, anew, damaged) for step in steps}
 
     def _mended(self, dataset: Dataset, step: Step, anew: Anew, damaged: set[int]) -> Step:
         """Repair one section in all channels of its place; return what was done."""
         spots = [(self.place.time, channel, step.index) for channel in self.place.channels]
         made = [
-            replace(case_of(dataset, spot, damaged, anew.sections[step.index][row]), part=step.damage.part)
-            for row, spot in enumerate(spots)
+            replace(case_of(dataset, spot, damaged, row), part=step.damage.part)
+            for spot, row in zip(spots, anew.section(step.index), strict=True)
         ]
         errors = [anew.error(step.index, case.change) for case in made]
         if step.action == "interpolate":
@@ -97,9 +102,17 @@ class Mending:
         for spot in spots:  # of an earlier round
             self.mended.pop(spot, None)
         if step.action != "leave":
-            self.mended |= {spot: stored(each, dataset, spot, step) for spot, each in zip(spots, values, strict=True)}
+            self.mended |= {
+                spot: self._kept(stored(each, dataset, spot, step), spot)
+                for spot, each in zip(spots, values, strict=True)
+            }
         known = [each for each in errors if each is not None]
         return replace(step, error=float(np.mean(known)) if known and step.action in LOST else None)
+
+    def _kept(self, section: NDArray[Any], spot: Spot) -> NDArray[Any] | InFile:
+        if self.folder is None:
+            return section
+        return InFile.of(section, self.folder / f"{'-'.join(map(str, spot))}.npy")
 
     def _judged(
         self, dataset: Dataset, step: Step, made: Sequence[Case], values: list[NDArray[Any]], damaged: set[int]
@@ -112,8 +125,8 @@ class Mending:
         share = min(each.share for each in told)
         step = _placed(step, told)
         if share >= 1:
-            return values, step
-        if share < _LEAST and step.damage.kind != "blur" and all(each.lies_well for each in told):
+            return values, step if all(each.tried for each in told) else _untried(step)
+        if share < _LEAST_NEAR and step.damage.kind != "blur" and all(each.lies_well for each in told):
             why = "but it lies no further from its neighbours than sound sections do, and a correction would do harm"
             return [], replace(step, action="leave", reason=f"{step.reason}; {why}")
         if share < _LEAST:
@@ -126,6 +139,11 @@ class Mending:
             for case, each in zip(made, values, strict=True)
         ]
         return blended, replace(step, reason=f"{step.reason}; {why}")
+
+
+def _untried(step: Step) -> Step:
+    why = "no sound sections nearby, between sound ones, to try it on, so how good it is was not measured"
+    return replace(step, reason=f"{step.reason}; {why}")
 
 
 def _placed(step: Step, told: Sequence[Verdict]) -> Step:

@@ -38,9 +38,8 @@ _HARM = 1.25
 """Error that a repair leaves on a sound section, over that of linear interpolation, from which it is done to none."""
 _ASTRAY = 0.5
 """Share of a shift by which one of a sound section was found wrongly, at most, for it to be believed."""
-_SLACK, _BEYOND_BELIEF = 1.25, 3.0
-"""How many times the square of its distance from the section made anew may be what is expected, for it to be taken as
-it is, and at most: then this is another damage than the one that was told."""
+_SLACK = 1.25
+"""How many times the square of the way from linear interpolation to the repair may be that on sound sections."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,8 @@ class Verdict:
         Whether the section as recorded is no further from the one made anew than sound ones are.
     shift_error : float or None
         How far off, in pixels, the shift of the worst sound section was found; None: this is no shift.
+    tried : bool
+        Whether there were sound sections nearby to try it on.
     """
 
     share: float
@@ -64,6 +65,7 @@ class Verdict:
     own: float | None = None
     lies_well: bool = False
     shift_error: float | None = None
+    tried: bool = True
 
 
 def verdict(dataset: Dataset, spot: Spot, kind: str, damaged: Collection[int], case: Case, repaired: Image) -> Verdict:
@@ -84,7 +86,7 @@ def verdict(dataset: Dataset, spot: Spot, kind: str, damaged: Collection[int], c
     window = _window(case.section.shape)
     inflict = INJURIES[kind](case.whole())
     shift = measured_shift(case.whole()) if kind == "shift" else np.zeros(2)
-    shares, anew, own, astray = [], [], [], []
+    shares, anew, own, ways, astray = [], [], [], [], []
     for index in _nearby(spot[2], dataset.voxels.shape[2], damaged):
         sound = case_of(dataset, (*spot[:2], index), {*damaged, index}).whole()
         truth, plain = sound.section, sound.plain
@@ -94,17 +96,18 @@ def verdict(dataset: Dataset, spot: Spot, kind: str, damaged: Collection[int], c
         change = max(tried.change, float(np.finfo(np.float32).tiny))
         anew.append(difference(plain, truth) / change)
         own.append(difference(made, truth) / change)
+        ways.append(difference(made, plain) / change)
         if kind == "shift":
             astray.append(float(np.linalg.norm(measured_shift(tried) - shift)))
     moved, before = difference(repaired, case.anew), difference(case.section, case.anew)
     if not shares:
-        return Verdict(1.0 if moved < before else 0.0)
+        return Verdict(1.0 if moved < before else 0.0, tried=False)
     expected, error = float(np.median(anew)) * case.change, max(own) * case.change
     share = min(shares) if np.median(np.divide(own, np.maximum(anew, np.finfo(np.float64).tiny))) < _WORTH else 0.0
+    share *= _believed(moved, float(np.sqrt(np.mean(np.square(ways)))) * case.change)
     if share < WHOLE:  # what was put in is damage as it was told; a real one is not quite that
         share *= share
     share *= harmless(max(made / plain if plain > 0 else 1.0 for made, plain in zip(own, anew, strict=True)))
-    share *= _plausible(moved**2 / max(expected**2 + error**2, np.finfo(np.float64).tiny))
     if moved >= before or (astray and max(astray) > _ASTRAY * np.linalg.norm(shift)):
         share = 0.0
     well = before**2 <= _LIES_WELL * expected**2
@@ -116,14 +119,13 @@ def harmless(ratio: float) -> float:
     return float(np.clip((_HARM - ratio) / (_HARM - 1), 0, 1))
 
 
-def _plausible(ratio: float) -> float:
-    """Return how far a repair is believed that lies away from the section made anew by so much more than expected.
+def _believed(moved: float, expected: float) -> float:
+    """Return how far a repair is believed that lies so far from linear interpolation, and on sound sections so far.
 
-    If both err independently, the square of their distance is the sum of the squares of their errors.
+    What is beyond that is taken for error which has nothing to do with that of linear interpolation: the best share of
+    the way is then smaller by the ratio of the squares.
     """
-    if ratio > _BEYOND_BELIEF:
-        return 0.0
-    return min(1.0, _SLACK / ratio) if ratio > 0 else 1.0
+    return min(1.0, _SLACK * (expected / moved) ** 2) if moved > 0 else 1.0
 
 
 def best_share(plain: Image, made: Image, truth: Image) -> float:

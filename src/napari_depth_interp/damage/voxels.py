@@ -4,12 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Mended = dict[tuple[int, int, int], NDArray[Any]]
+
+@dataclass(frozen=True)
+class InFile:
+    """A section in a temporary file, read when it is asked for as an array."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, section: NDArray[Any], path: Path) -> InFile:
+        """Write a section to a file."""
+        np.save(path, section, allow_pickle=False)
+        return cls(path)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.asarray(np.load(self.path, allow_pickle=False), dtype)
+
+
+Mended = dict[tuple[int, int, int], NDArray[Any] | InFile]
 """Repaired sections by time, channel and index."""
 
 
@@ -22,12 +40,13 @@ class RepairedVoxels:
     voxels : (T, C, Z, Y, X) array
         As recorded; it may be lazy.
     mended : mapping of (time, channel, section) -> (Y, X) array
+        Some may be in temporary files.
     kept : sequence of int
         The sections of the result, by their number in ``voxels``.
     """
 
     voxels: NDArray[Any]
-    mended: Mapping[tuple[int, int, int], NDArray[Any]]
+    mended: Mapping[tuple[int, int, int], NDArray[Any] | InFile]
     kept: Sequence[int]
 
     @property
@@ -44,7 +63,7 @@ class RepairedVoxels:
     def section(self, time: int, channel: int, row: int) -> NDArray[Any]:
         """Return one section (Y, X) of the result."""
         place = time, channel, self.kept[row]
-        return self.mended[place] if place in self.mended else np.asarray(self.voxels[place])
+        return np.asarray(self.mended[place] if place in self.mended else self.voxels[place])
 
     def __getitem__(self, key: Any, /) -> Any:
         """Return a block; the key has a whole number or a slice for each axis."""

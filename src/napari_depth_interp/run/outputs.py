@@ -112,10 +112,12 @@ def choose_target(
     overwrite: bool = False,
     resume: bool = False,
     spread: Spread | None = None,
+    streamed_from: int | None = None,
 ) -> Target | None:
     """Return how a result is to be streamed to ``path``, or None if it is made in memory and saved afterwards.
 
-    OME-Zarr is always streamed; TIFF where the result is large or does not fit into the free memory.
+    OME-Zarr is always streamed; TIFF where the result has more bytes than ``streamed_from`` (default 1 GB) or does not
+    fit into the free memory.
 
     Raises
     ------
@@ -127,7 +129,7 @@ def choose_target(
     if request.needs_memory:
         return None
     kind = io.format_of(path)
-    large = result_bytes(request) > min(STREAMED_BYTES, free_memory() // 2)
+    large = result_bytes(request) > min(STREAMED_BYTES if streamed_from is None else streamed_from, free_memory() // 2)
     if kind != "zarr" and not (kind == "tiff" and large):
         return None
     for each in (path, uncertainty):

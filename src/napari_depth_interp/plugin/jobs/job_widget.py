@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import napari
 from napari.utils.notifications import notification_manager, show_warning
 from qtpy.compat import isalive
-from qtpy.QtCore import QEvent, QSize, QTimer
+from qtpy.QtCore import QEvent, QSize, Qt, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from ...errors import DepthInterpError
@@ -67,7 +67,7 @@ class JobWidget(QWidget):
         column.addStretch(1)
         self.tabs = QTabWidget()
         for title, page in {"Set up": controls, **pages}.items():
-            self.tabs.addTab(_scrolled(page), title)
+            self.tabs.addTab(_Scrolled(page), title)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(4, 4, 4, 4)
         layout.addWidget(self.tabs, 1)
@@ -175,10 +175,34 @@ def _import_plots(_report: Report) -> None:
     plots.prepare()
 
 
-def _scrolled(page: QWidget) -> QScrollArea:
-    """Let a page be higher than the dock."""
-    area = QScrollArea()
-    area.setWidget(page)
-    area.setWidgetResizable(True)
-    area.setFrameShape(QScrollArea.Shape.NoFrame)
-    return area
+class _Scrolled(QScrollArea):
+    """A page that may be higher than the dock.
+
+    Qt leaves a bar for the width, with nowhere to go, where the one for the height took its place a moment before.
+    """
+
+    def __init__(self, page: QWidget) -> None:
+        super().__init__()
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(page)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+
+    def resizeEvent(self, event: Any) -> None:  # noqa: N802
+        """Offer to scroll sideways where the page is wider than its place, and nowhere else."""
+        super().resizeEvent(event)
+        self._offer()
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
+        """See to the same when what the page holds has changed."""
+        found = super().eventFilter(watched, event)
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._offer()
+        return found
+
+    def _offer(self) -> None:
+        page = self.widget()
+        fits = page is None or page.minimumSizeHint().width() <= self.viewport().width()
+        policy = Qt.ScrollBarPolicy.ScrollBarAlwaysOff if fits else Qt.ScrollBarPolicy.ScrollBarAsNeeded
+        if policy != self.horizontalScrollBarPolicy():
+            self.setHorizontalScrollBarPolicy(policy)
