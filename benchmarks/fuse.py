@@ -252,7 +252,8 @@ def _placement(case: Case, placed: Placed) -> dict[str, Any]:
     return {
         "registration": [errors_of(view.motion, true, centre) for view, true in pairs],
         "distances": [distance(view, view.motion, true) for view, true in pairs],
-        "told": list(placed.uncertainties[1:]),
+        "told": [each.distance for each in placed.known[1:]],
+        "told_angles": [each.angle for each in placed.known[1:]],
         "notes": list(placed.notes),
     }
 

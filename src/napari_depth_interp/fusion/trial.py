@@ -16,8 +16,8 @@ from scipy.ndimage import gaussian_filter
 from scipy.optimize import nnls
 
 from ..progress import Progress, Report, part, silent
-from .problem import Problem, average, simulated
-from .views import Volume
+from .problem import Problem, average, simulated, upsampled
+from .views import View, Volume
 
 EVERY = 5
 """Every so many sections one is held out."""
@@ -28,6 +28,8 @@ _FEWEST = 4
 _CLEARLY = 0.94
 """Part of the squared error of a candidate under which that of a later one must be to be taken for better: around
 sections that are held out there are fewer others than in the whole stack, and so they speak for less smoothing."""
+_MISSED = 0.75
+"""Part of the squared error without sections under which that with them must be for them to tell something."""
 _SMOOTH = 1.5
 _TINY = 1e-12
 
@@ -139,6 +141,40 @@ def run_trial(problem: Problem, candidates: Sequence[Solve], report: Report = si
     return Trial(better, comparison.scores(taken, plain), comparison.error_model(taken, plain), best[1])
 
 
+def better_without(whole: Problem, lost: Sequence[NDArray[np.bool_]], solve: Solve) -> bool:
+    """Return whether sections that seem to be lost tell nothing of what is held out of the other stacks there.
+
+    A section that is spoilt is given so little weight anyway that it seldom does harm; a good one is clearly missed.
+
+    Parameters
+    ----------
+    whole : Problem
+        In which all sections count.
+    lost : sequence of (Z,) bool arrays
+    solve : callable
+    """
+    tried = middle(whole)
+    kept = tried.without(lost)
+    hidden = held_out(kept)
+    within = np.max([_place(view, gone, tried) for view, gone in zip(tried.views, lost, strict=True)], axis=0)
+    comparison = _Comparison(kept, hidden, within)
+    if not comparison.any:
+        return True
+
+    def error(problem: Problem) -> float:
+        left = problem.without(hidden)
+        return comparison.error(solve(left, average(left), silent))
+
+    return _MISSED * error(kept) <= error(tried)
+
+
+def _place(view: View, sections: NDArray[np.bool_], problem: Problem) -> Volume:
+    """Return how far each voxel of the volume lies in some sections of a stack, (Z,) True: 0 to 1."""
+    marked = np.broadcast_to(sections.astype(np.float32)[:, None, None], view.voxels.shape)
+    values, reached = upsampled(view.with_voxels(marked), problem.lattice)
+    return np.asarray(values * reached, np.float32)
+
+
 def features(volume: Volume, plain: Volume) -> list[Volume]:
     """Return what squared errors go with: a constant, how far volume and average differ, slopes, distance from even."""
     apart = np.square(gaussian_filter(np.abs(volume - plain), _SMOOTH))
@@ -154,15 +190,22 @@ def _slopes(volume: Volume) -> list[Any]:
 class _Comparison:
     """Held-out sections, and what volumes predict of them."""
 
-    def __init__(self, problem: Problem, hidden: Sequence[NDArray[np.bool_]]) -> None:
+    def __init__(self, problem: Problem, hidden: Sequence[NDArray[np.bool_]], within: Volume | None = None) -> None:
         self._problem = problem
         self._rows: list[tuple[int, Any, NDArray[np.float32], float]] = []
         for number, hide in enumerate(hidden):
             operator = problem.operator(number)
             wanted = hide[operator.section] & (problem.counts[number].reshape(-1)[operator.index] > 0)
+            if within is not None:
+                wanted &= self._seen(operator.matrix, within) > 0.5
             if wanted.any():
                 values = problem.views[number].voxels.reshape(-1)[operator.index[wanted]]
                 self._rows.append((number, operator.matrix[wanted], values, float(hide.sum())))
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is compared."""
+        return bool(self._rows)
 
     def _seen(self, matrix: Any, volume: Volume) -> NDArray[np.float32]:
         return np.asarray(matrix @ volume.ravel(), np.float32)
