@@ -19,11 +19,11 @@ from ..system.memory import PeakMemory
 from .groupwise import Known
 from .motion import displacement
 from .placing import Placed, place_stacks
-from .problem import Problem, average, simulated, upsampled
+from .problem import Problem, alone, average, simulated, upsampled
 from .request import FusionRequest, as_world
 from .result import WITHIN, FusionResult
 from .solvers import Solution
-from .trial import Solve, Trial, better_without, expected_error, predict_stack, run_trial
+from .trial import Solve, Taken, Trial, better_without, expected_error, predict_stack, run_trial
 from .views import View, Volume
 
 _SHARES = {"register": (0.0, 0.35), "trial": (0.35, 0.65), "solve": (0.65, 0.9), "score": (0.9, 1.0)}
@@ -68,13 +68,15 @@ def solve_placed(
         trial = run_trial(problem, [_volume_of(each) for each in candidates], part(report, *_SHARES["trial"]))
     chosen = candidates[trial.chosen if trial else 0]
     plain = average(problem)
-    averaged = trial is not None and not trial.better
-    volume, weighted = (plain, problem) if averaged else chosen(problem, plain, part(report, *_SHARES["solve"]))
+    taken: Taken = trial.taken if trial else "volume"
+    volume, weighted = (plain if taken == "average" else alone(problem, 0)), problem
+    if taken == "volume":
+        volume, weighted = chosen(problem, plain, part(report, *_SHARES["solve"]))
     left = _left_out(problem, chosen, part(report, *_SHARES["score"])) if score else {}
     stacks = [
         _stack_record(request, placed, weighted, trial, k, volume, left.get(k)) for k in range(len(problem.views))
     ]
-    return _result(request, placed, volume, plain, trial, stacks, averaged)
+    return _result(request, placed, volume, plain, trial, stacks, taken)
 
 
 def _with_believed(placed: Placed, solve: Solve, *, unchecked: bool) -> Placed:
@@ -173,7 +175,7 @@ def _section_weights(problem: Problem, number: int) -> NDArray[np.float32]:
 
 def _result(
     request: FusionRequest, placed: Placed, volume: Volume, plain: Volume, trial: Trial | None,
-    stacks: list[dict[str, Any]], averaged: bool,
+    stacks: list[dict[str, Any]], taken: Taken,
 ) -> FusionResult:  # fmt: skip
     coverage = np.zeros(volume.shape, np.uint8)
     for number, view in enumerate(placed.problem.views):
@@ -187,7 +189,7 @@ def _result(
         expected = expected_error(volume, plain, trial.errors) * np.float32(placed.scaling.scale)
         expected = np.where(coverage > 0, expected, np.nan).astype(np.float32)
         uncertainty = as_world(expected, request.lattice, request.unit, title).voxels
-    warnings = [*request.notes, *placed.notes, *_warnings(stacks, averaged)]
+    warnings = [*request.notes, *placed.notes, *_warnings(stacks, taken)]
     record = {
         "versions": versions(),
         "method": request.solver.name,
@@ -198,7 +200,8 @@ def _result(
         "depths": dataset.stack().grid.mirrored(dataset.stack().depths).tolist(),
         "unit": dataset.grid.unit,
         "observed": [],
-        "averaged": averaged,
+        "averaged": taken == "average",
+        "first_alone": taken == "first stack",
         "smoother": None if trial is None else trial.chosen,
         "stacks": stacks,
         "warnings": warnings,
@@ -218,13 +221,23 @@ def _stored(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     return np.clip(np.rint(values.astype(np.float64)), limits.min, limits.max).astype(dtype)
 
 
-def _warnings(stacks: Sequence[dict[str, Any]], averaged: bool) -> list[str]:
-    found = []
-    if averaged:
-        found.append(
-            "the plain average predicts held-out sections best, and so the result is the average: the stacks may be of "
-            "different specimens, or badly registered, or their thickness or profile is not as was told"
-        )
+_INSTEAD = {
+    "volume": [],
+    "average": [
+        "the plain average predicts held-out sections best, and so the result is the average: the stacks may be of "
+        "different specimens, or badly registered, or their thickness or profile is not as was told"
+    ],
+    "first stack": [
+        "the stacks tell less of each other than their own next sections do, and so the result is the first stack "
+        "alone, interpolated: they do not lie over each other, or are of different specimens; look at the overlays, or give "
+        "--transforms"
+    ],
+}
+"""What is said where something else is taken than the volume of all stacks."""
+
+
+def _warnings(stacks: Sequence[dict[str, Any]], taken: Taken) -> list[str]:
+    found = list(_INSTEAD[taken])
     for stack in stacks:
         if stack["consistency"]["ratio"] > WITHIN:
             found.append(

@@ -214,6 +214,12 @@ def average(problem: Problem, order: int = 3) -> Volume:
     return np.where(weight > 0, total / np.maximum(weight, _TINY), nearest)
 
 
+def alone(problem: Problem, number: int, order: int = 3) -> Volume:
+    """Return one of the stacks by itself, interpolated; where it does not reach, its nearest voxels."""
+    view, count = problem.views[number], problem.counts[number]
+    return upsampled(filled(view, count.max(axis=(1, 2)) <= 0), problem.lattice, order)[0]
+
+
 def filled(view: View, lost: NDArray[np.bool_]) -> View:
     """Return a stack whose lost sections, (Z,) True, are interpolated between the others."""
     if not lost.any() or lost.all():

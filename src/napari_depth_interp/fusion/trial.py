@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.optimize import nnls
 
 from ..progress import Progress, Report, part, silent
-from .problem import Problem, average, simulated, upsampled
+from .problem import Problem, alone, average, simulated, upsampled
 from .views import View, Volume
 
 EVERY = 5
@@ -35,6 +35,9 @@ _TINY = 1e-12
 
 Solve = Callable[[Problem, Volume, Report], Volume]
 """From a problem and the average of its stacks to a volume."""
+
+
+Taken = Literal["volume", "average", "first stack"]
 
 
 @dataclass(frozen=True)
@@ -69,17 +72,18 @@ class Trial:
 
     Attributes
     ----------
-    better : bool
-        Whether the best candidate predicts better than the average.
+    taken : {"volume", "average", "first stack"}
+        What is to be believed: the volume of the best candidate, or where that predicts worse than the average does,
+        the average, or the first stack alone.
     scores : tuple of StackScore
-        Of the better one.
+        Of what is taken.
     errors : (4,) array
         How squared errors go with the features of :func:`features`.
     chosen : int
         Which candidate predicts best.
     """
 
-    better: bool
+    taken: Taken
     scores: tuple[StackScore, ...]
     errors: NDArray[np.float64]
     chosen: int
@@ -135,10 +139,12 @@ def run_trial(problem: Problem, candidates: Sequence[Solve], report: Report = si
         if best is None or error < _CLEARLY * best[0]:
             best = error, number, volume
     assert best is not None
-    better = best[0] <= comparison.error(plain)
+    taken: Taken = "volume"
+    volume = best[2]
+    if best[0] > comparison.error(plain):
+        taken, volume = ("first stack", alone(left, 0)) if comparison.apart(left) else ("average", plain)
     report(Progress(1.0))
-    taken = best[2] if better else plain
-    return Trial(better, comparison.scores(taken, plain), comparison.error_model(taken, plain), best[1])
+    return Trial(taken, comparison.scores(volume, plain), comparison.error_model(volume, plain), best[1])
 
 
 def better_without(whole: Problem, lost: Sequence[NDArray[np.bool_]], solve: Solve) -> bool:
@@ -214,6 +220,18 @@ class _Comparison:
         """Return the mean squared error over all stacks."""
         squares = [np.square(values - self._seen(matrix, volume)) for _, matrix, values, _ in self._rows]
         return float(np.concatenate(squares).mean())
+
+    def apart(self, left: Problem) -> bool:
+        """Return whether other stacks are told worse by the first one than each by its own next sections.
+
+        Stacks that lie over each other tell more of each other than that: the next sections are twice as far away.
+        """
+        first, across, own = alone(left, 0), 0.0, 0.0
+        for number, matrix, values, _ in self._rows:
+            if number:
+                across += float(np.square(values - self._seen(matrix, first)).mean())
+                own += float(np.square(values - self._seen(matrix, alone(left, number))).mean())
+        return across > own
 
     def scores(self, volume: Volume, plain: Volume) -> tuple[StackScore, ...]:
         """Return how well each stack is predicted."""
