@@ -41,9 +41,7 @@ class Row(NamedTuple):
 def report(rows: Sequence[Row], methods: Sequence[str]) -> str:
     """Return the tables of fused volumes."""
     fused = [row for row in rows if "refused" not in row.found]
-    refused = [
-        f"- refused: {row.volume}, {row.setup.words}: {row.found['refused']}" for row in rows if row not in fused
-    ]
+    refused = [f"- {row.volume}, {row.setup.words}: {row.found['refused']}" for row in rows if "refused" in row.found]
     return "\n\n".join(
         [
             _scores(rows),
@@ -135,8 +133,8 @@ def _fit(rows: Sequence[Row], method: str) -> list[str]:
     return [
         f"Difference between the stacks and what is seen of the result over the noise: mean {np.mean(ratios):.2f}, "
         f"largest {max(ratios):.2f}. Mean error over mean expected error: {min(right):.2f} to {max(right):.2f}. "
-        f"The average was taken instead in {averaged} of {len(rows)}, the first stack alone in {alone}. Registering and solving took "
-        f"{np.mean(seconds):.0f} s in the mean, {max(seconds):.0f} s at most; memory of the process up to "
+        f"The average was taken instead in {averaged} of {len(rows)}, the first stack in {alone}. Registering and "
+        f"solving took {np.mean(seconds):.0f} s in the mean, {max(seconds):.0f} s at most; memory of the process up to "
         f"{max(row.found['peak_mb'] for row in rows):.0f} MB."
     ]
 
