@@ -71,7 +71,7 @@ class TestVolume:
         average = ndi.fuse(*arrays, affines=affines, method="average", **STILL)
         assert found.record["first_alone"]
         assert not found.record["averaged"]
-        assert "the result is the first stack alone" in found.warnings[0]
+        assert "the result is the first one alone" in found.warnings[0]
         assert rms(found) < 0.8 * rms(average)
 
     @pytest.mark.parametrize("told", [{"profile": "gaussian"}, {"thickness": 6}])

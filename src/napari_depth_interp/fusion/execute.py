@@ -228,8 +228,8 @@ _INSTEAD = {
         "different specimens, or badly registered, or their thickness or profile is not as was told"
     ],
     "first stack": [
-        "the stacks tell less of each other than their own next sections do, and so the result is the first stack "
-        "alone, interpolated: they do not lie over each other, or are of different specimens; look at the overlays, or give "
+        "the stacks tell less of each other than their own next sections do, and so the result is the first one alone, "
+        "interpolated: they do not lie over each other, or are of different specimens; look at the overlays, or give "
         "--transforms"
     ],
 }
