@@ -40,13 +40,16 @@ class Row(NamedTuple):
 
 def report(rows: Sequence[Row], methods: Sequence[str]) -> str:
     """Return the tables of fused volumes."""
+    fused = [row for row in rows if "refused" not in row.found]
+    refused = [f"- {row.volume}, {row.setup.words}: {row.found['refused']}" for row in rows if "refused" in row.found]
     return "\n\n".join(
         [
             _scores(rows),
-            _gains(rows, methods),
-            *_registration(rows),
-            *_fit(rows, methods[0]),
-            _verdicts(rows, methods[0]),
+            *(["Refused:\n\n" + "\n".join(refused)] if refused else []),
+            _gains(fused, methods),
+            *_registration(fused),
+            *_fit(fused, methods[0]),
+            _verdicts(fused, methods[0]),
         ]
     )
 
@@ -84,7 +87,7 @@ def _scores(rows: Sequence[Row]) -> str:
         scores = row.found["scores"]
         cells = ["{:.2f} / {:.3f}".format(*scores[each]) if each in scores else "" for each in names]
         words = [row.setup.words] if wrong else []
-        errors = [f"{each:.2f}" for each in row.worst]
+        errors = [f"{each:.2f}" for each in row.worst] if "registration" in row.found else ["refused", ""]
         body.append([_marked(row.volume), row.setup.count, row.setup.kind, *words, *cells, *errors])
     return markdown_table(head, body)
 
@@ -125,13 +128,13 @@ def _fit(rows: Sequence[Row], method: str) -> list[str]:
     right = [row.found["calibration"] for row in rows if "calibration" in row.found]
     if not ratios:
         return []
-    averaged = sum(row.found["averaged"][method] for row in rows)
+    averaged, alone = (sum(row.found[key][method] for row in rows) for key in ("averaged", "alone"))
     seconds = [sum(row.found["seconds"][key] for key in ("registration", method)) for row in rows]
     return [
         f"Difference between the stacks and what is seen of the result over the noise: mean {np.mean(ratios):.2f}, "
         f"largest {max(ratios):.2f}. Mean error over mean expected error: {min(right):.2f} to {max(right):.2f}. "
-        f"The average was taken instead in {averaged} of {len(rows)}. Registering and solving took "
-        f"{np.mean(seconds):.0f} s in the mean, {max(seconds):.0f} s at most; memory of the process up to "
+        f"The average was taken instead in {averaged} of {len(rows)}, the first stack in {alone}. Registering and "
+        f"solving took {np.mean(seconds):.0f} s in the mean, {max(seconds):.0f} s at most; memory of the process up to "
         f"{max(row.found['peak_mb'] for row in rows):.0f} MB."
     ]
 

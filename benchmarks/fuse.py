@@ -38,6 +38,7 @@ from _fuse_tables import Row, report, report_places
 from _tools import machine, peak_memory_mb, remembered
 from napari_depth_interp import io
 from napari_depth_interp.api import interpolate
+from napari_depth_interp.errors import RequestError
 from napari_depth_interp.fusion.execute import solve_placed
 from napari_depth_interp.fusion.placing import Placed, place_stacks
 from napari_depth_interp.fusion.problem import upsampled
@@ -252,7 +253,8 @@ def _placement(case: Case, placed: Placed) -> dict[str, Any]:
     return {
         "registration": [errors_of(view.motion, true, centre) for view, true in pairs],
         "distances": [distance(view, view.motion, true) for view, true in pairs],
-        "told": list(placed.uncertainties[1:]),
+        "told": [each.distance for each in placed.known[1:]],
+        "told_angles": [each.angle for each in placed.known[1:]],
         "notes": list(placed.notes),
     }
 
@@ -264,8 +266,12 @@ def run_case(case: Case, setup: Setup, thickness: int, methods: Sequence[str]) -
     there = [view.moved(motion) for view, motion in zip(views, case.motions, strict=True)]
     cubic = max(score(upsampled(each, lattice, 3)[0], truth) for each in there)
     begun = time.perf_counter()
-    placed = place_stacks(_request(case, setup, thickness))
-    found: dict[str, Any] = {**_placement(case, placed), "scores": {"cubic, best stack": cubic}}
+    scores: dict[str, Any] = {"cubic, best stack": cubic}
+    try:
+        placed = place_stacks(_request(case, setup, thickness))
+    except RequestError as error:
+        return {"scores": scores, "refused": str(error), "peak_mb": peak_memory_mb()}
+    found: dict[str, Any] = {**_placement(case, placed), "scores": scores}
     found["seconds"] = {"registration": time.perf_counter() - begun}
     for method in ("average", *methods):
         begun = time.perf_counter()
@@ -275,6 +281,7 @@ def run_case(case: Case, setup: Setup, thickness: int, methods: Sequence[str]) -
         if method != "average":
             found.setdefault("gains", {})[method] = [each.get("held_out", {}).get("gain_db") for each in result.stacks]
             found.setdefault("averaged", {})[method] = result.record["averaged"]
+            found.setdefault("alone", {})[method] = result.record["first_alone"]
             found.setdefault("warnings", {})[method] = list(result.warnings)
         if method == methods[0]:
             found["consistency"] = [each["consistency"]["ratio"] for each in result.stacks]

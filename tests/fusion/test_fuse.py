@@ -63,6 +63,17 @@ class TestVolume:
         assert found.record["averaged"]
         assert "the result is the average" in found.warnings[0]
 
+    def test_is_the_first_stack_where_the_others_lie_elsewhere(self):
+        away = np.eye(4)
+        away[0, 3] = 4
+        arrays, affines = [thick(2), thick(1, motion=away)], [affine_along(2), affine_along(1)]
+        found = ndi.fuse(*arrays, affines=affines, **STILL)
+        average = ndi.fuse(*arrays, affines=affines, method="average", **STILL)
+        assert found.record["first_alone"]
+        assert not found.record["averaged"]
+        assert "the result is the first one alone" in found.warnings[0]
+        assert rms(found) < 0.8 * rms(average)
+
     @pytest.mark.parametrize("told", [{"profile": "gaussian"}, {"thickness": 6}])
     def test_is_better_than_the_average_even_where_it_is_told_wrongly(self, told):
         arrays, affines = stacks(2)

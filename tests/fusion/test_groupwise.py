@@ -57,12 +57,12 @@ def test_steps_lead_from_one_motion_to_another(lattice):
 def test_brings_all_stacks_on_and_knows_how_well(views, lattice):
     found = register_groupwise(views, lattice, "rigid")
     assert np.array_equal(found[0].motion, np.eye(4))  # the reference stays
-    assert np.isnan(found[0].uncertainty)
+    assert np.isnan(found[0].known).all()
     for view, true, placed in list(zip(views, MOTIONS, found, strict=True))[1:]:
         off = distance(view, placed.motion, true)
         assert off < 0.15
         assert distance(view, np.eye(4), true) > 0.8
-        assert 0.3 < placed.uncertainty / off < 8
+        assert 0.3 < placed.known.distance / off < 8
 
 
 def test_the_first_stack_looks_as_well(views, lattice):
@@ -81,7 +81,8 @@ def test_the_first_stack_looks_as_well(views, lattice):
     blind = Fit(fits[0].motion, np.zeros((6, 6)), np.zeros((6, 6)))
     (_, alone), _ = combined(frame, comparable, [blind, fits[1]])
     assert np.allclose(alone, frame.step(MOTIONS[1], fits[1].motion), atol=0.05)  # then only its own look counts
-    assert 0 < known < 1
+    assert 0 < known.distance < 1
+    assert 0 < known.angle < 5
 
 
 def test_what_nothing_tells_stays_where_it_is(views, lattice):
@@ -89,4 +90,4 @@ def test_what_nothing_tells_stays_where_it_is(views, lattice):
     blind = [Fit(view.motion, np.zeros((6, 6)), np.zeros((6, 6))) for view in views]
     steps, known = combined(frame, views, blind)
     assert not np.any(steps)
-    assert np.isinf(known[1:]).all()
+    assert np.isinf(known[1:]).all()  # distances and angles

@@ -80,13 +80,13 @@ def matched(views: Sequence[View], lattice: Lattice) -> tuple[list[View], list[M
     for _ in range(_ROUNDS):
         for find in (_as_first, _without_drift):
             current = _applied(thinned, total)
-            pairs = [_compared(*each, coarse) for each in _partners(current, find is _as_first)]
+            pairs = [compared(*each, coarse) for each in _partners(current, find is _as_first)]
             for view, pair in zip(current[1:], pairs[1:], strict=True):
                 _check_overlap(pair, view.name, views[0].name)
             first = first or pairs
             total = [before.then(find(pair, k)) for k, (before, pair) in enumerate(zip(total, pairs, strict=True))]
     for before, (view, others) in zip(first[1:], _partners(_applied(thinned, total), True)[1:], strict=True):
-        _check_contrast(before, _compared(view, others, coarse), view.name, views[0].name)
+        _check_contrast(before, compared(view, others, coarse), view.name, views[0].name)
     return _applied(views, total), total
 
 
@@ -193,17 +193,24 @@ def _coarse(lattice: Lattice) -> Lattice:
     return Lattice((z, y, x), lattice.affine @ np.diag([*steps, 1.0]))
 
 
+def compared_all(views: Sequence[View], lattice: Lattice) -> list[Pair]:
+    """Return each stack beside the mean of the others as it would see it, blurred alike."""
+    coarse = _coarse(lattice)
+    return [compared(*each, coarse) for each in _partners([_thin(view) for view in views], False)]
+
+
 def agreement(views: Sequence[View], number: int, lattice: Lattice) -> float:
     """Return how a stack correlates with the mean of the others, blurred alike; NaN where they do not meet."""
-    pair = _compared(*_partners([_thin(view) for view in views], False)[number], _coarse(lattice))
+    pair = compared(*_partners([_thin(view) for view in views], False)[number], _coarse(lattice))
     return pair.correlation if pair.there.sum() >= _FEWEST else float("nan")
 
 
-def _compared(view: View, others: Sequence[View], lattice: Lattice) -> Pair:
+def compared(view: View, others: Sequence[View], lattice: Lattice) -> Pair:
     """Return a stack and the mean of others as it would see it, without the detail that only one of both shows."""
-    values, reached = zip(*(upsampled(each, lattice) for each in others), strict=True)
-    weight: Volume = np.sum(reached, axis=0, dtype=np.float32)
-    mean = sum(np.where(there, value, 0) for value, there in zip(values, reached, strict=True)) / np.maximum(weight, 1)
+    read = [upsampled(each, lattice) for each in others]
+    known = [(values, reached & np.isfinite(values)) for values, reached in read]
+    weight: Volume = np.sum([there for _, there in known], axis=0, dtype=np.float32)
+    mean = sum(np.where(there, values, 0) for values, there in known) / np.maximum(weight, 1)
     pair = Problem((view,), lattice, (1.0,), (np.ones_like(view.voxels),))
     there = np.nan_to_num(simulated(pair, 0, np.asarray(weight > 0, np.float32))) > 1 - 1e-3
     seen = simulated(pair, 0, np.asarray(mean, np.float32))

@@ -16,13 +16,14 @@ from ..run.history import input_record, versions
 from ..run.result import RECORD_KEY
 from ..system.devices import limited_threads
 from ..system.memory import PeakMemory
+from .groupwise import Known
 from .motion import displacement
 from .placing import Placed, place_stacks
-from .problem import Problem, average, simulated, upsampled
+from .problem import Problem, alone, average, simulated, upsampled
 from .request import FusionRequest, as_world
 from .result import WITHIN, FusionResult
 from .solvers import Solution
-from .trial import Solve, Trial, expected_error, predict_stack, run_trial
+from .trial import Solve, Taken, Trial, better_without, expected_error, predict_stack, run_trial
 from .views import View, Volume
 
 _SHARES = {"register": (0.0, 0.35), "trial": (0.35, 0.65), "solve": (0.65, 0.9), "score": (0.9, 1.0)}
@@ -59,20 +60,44 @@ def solve_placed(
 
     The method of the request may be another one than it was there.
     """
-    problem = placed.problem
     candidates = request.solver.candidates(request.config, request.runtime)
     trial = None
+    placed = _with_believed(placed, _volume_of(candidates[0]), unchecked=request.settings.unchecked)
+    problem = placed.problem
     if not request.settings.unchecked and request.solver.name != "average":
         trial = run_trial(problem, [_volume_of(each) for each in candidates], part(report, *_SHARES["trial"]))
     chosen = candidates[trial.chosen if trial else 0]
     plain = average(problem)
-    averaged = trial is not None and not trial.better
-    volume, weighted = (plain, problem) if averaged else chosen(problem, plain, part(report, *_SHARES["solve"]))
+    taken: Taken = trial.taken if trial else "volume"
+    volume, weighted = (plain if taken == "average" else alone(problem, 0)), problem
+    if taken == "volume":
+        volume, weighted = chosen(problem, plain, part(report, *_SHARES["solve"]))
     left = _left_out(problem, chosen, part(report, *_SHARES["score"])) if score else {}
     stacks = [
         _stack_record(request, placed, weighted, trial, k, volume, left.get(k)) for k in range(len(problem.views))
     ]
-    return _result(request, placed, volume, plain, trial, stacks, averaged)
+    return _result(request, placed, volume, plain, trial, stacks, taken)
+
+
+def _with_believed(placed: Placed, solve: Solve, *, unchecked: bool) -> Placed:
+    """Return the stacks with those sections that are told to be lost after all, if held-out sections speak for them."""
+    if not any(each.any() for each in placed.lost):
+        return placed
+    if unchecked or better_without(placed.whole, placed.lost, solve):
+        return replace(placed, notes=(*placed.notes, *_lost_words(placed)))
+    return replace(placed, problem=placed.whole, lost=tuple(np.zeros_like(each) for each in placed.lost))
+
+
+def _lost_words(placed: Placed) -> list[str]:
+    words = []
+    for view, gone in zip(placed.problem.views, placed.lost, strict=True):
+        numbers = np.flatnonzero(gone).tolist()
+        if numbers:
+            words.append(
+                f"'{view.name}': sections {', '.join(map(str, numbers))} of {len(gone)} (counted from 0) do not show "
+                "what the other stacks show there, and do not count"
+            )
+    return words
 
 
 def _volume_of(solution: Solution) -> Solve:
@@ -99,7 +124,7 @@ def _stack_record(
         "input": input_record(request.datasets[number]),
         "affine": view.affine.tolist(),
         "motion": view.motion.tolist(),
-        "registration": _registration(view, placed.uncertainties[number]) if number else None,
+        "registration": _registration(view, placed.known[number]) if number else None,
         "profile": view.profile.kind,
         "thickness": view.profile.thickness,
         "correlation_before": placed.before[number],
@@ -122,11 +147,14 @@ def _stack_record(
     return record
 
 
-def _registration(view: View, uncertainty: float) -> dict[str, float | None]:
+def _registration(view: View, known: Known) -> dict[str, float | None]:
     centre = (view.affine @ [*((np.array(view.voxels.shape) - 1) / 2), 1])[:3]
     found = displacement(view.motion, centre)
-    known = uncertainty if math.isfinite(uncertainty) else None
-    return {"shift": found.shift, "angle": found.angle, "stretch": found.stretch, "uncertainty": known}
+    distance, angle = (each if math.isfinite(each) else None for each in known)
+    return {
+        "shift": found.shift, "angle": found.angle, "stretch": found.stretch, "uncertainty": distance,
+        "angle_uncertainty": angle,
+    }  # fmt: skip
 
 
 def _consistency(problem: Problem, number: int, volume: Volume, scale: float) -> dict[str, float]:
@@ -147,11 +175,13 @@ def _section_weights(problem: Problem, number: int) -> NDArray[np.float32]:
 
 def _result(
     request: FusionRequest, placed: Placed, volume: Volume, plain: Volume, trial: Trial | None,
-    stacks: list[dict[str, Any]], averaged: bool,
+    stacks: list[dict[str, Any]], taken: Taken,
 ) -> FusionResult:  # fmt: skip
     coverage = np.zeros(volume.shape, np.uint8)
     for number, view in enumerate(placed.problem.views):
-        coverage |= upsampled(view, request.lattice)[1].astype(np.uint8) << number
+        counts = (placed.problem.counts[number] > 0).astype(np.float32)
+        values, reached = upsampled(view.with_voxels(counts), request.lattice)
+        coverage |= (reached & (values >= 0.5)).astype(np.uint8) << number
     title = "fused"
     dataset = as_world(_stored(placed.scaling.undo(volume), request.dtype), request.lattice, request.unit, title)
     uncertainty = None
@@ -159,7 +189,7 @@ def _result(
         expected = expected_error(volume, plain, trial.errors) * np.float32(placed.scaling.scale)
         expected = np.where(coverage > 0, expected, np.nan).astype(np.float32)
         uncertainty = as_world(expected, request.lattice, request.unit, title).voxels
-    warnings = [*request.notes, *placed.notes, *_warnings(stacks, averaged)]
+    warnings = [*request.notes, *placed.notes, *_warnings(stacks, taken)]
     record = {
         "versions": versions(),
         "method": request.solver.name,
@@ -170,7 +200,8 @@ def _result(
         "depths": dataset.stack().grid.mirrored(dataset.stack().depths).tolist(),
         "unit": dataset.grid.unit,
         "observed": [],
-        "averaged": averaged,
+        "averaged": taken == "average",
+        "first_alone": taken == "first stack",
         "smoother": None if trial is None else trial.chosen,
         "stacks": stacks,
         "warnings": warnings,
@@ -190,13 +221,23 @@ def _stored(values: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
     return np.clip(np.rint(values.astype(np.float64)), limits.min, limits.max).astype(dtype)
 
 
-def _warnings(stacks: Sequence[dict[str, Any]], averaged: bool) -> list[str]:
-    found = []
-    if averaged:
-        found.append(
-            "the plain average predicts held-out sections best, and so the result is the average: the stacks may be of "
-            "different specimens, or badly registered, or their thickness or profile is not as was told"
-        )
+_INSTEAD = {
+    "volume": [],
+    "average": [
+        "the plain average predicts held-out sections best, and so the result is the average: the stacks may be of "
+        "different specimens, or badly registered, or their thickness or profile is not as was told"
+    ],
+    "first stack": [
+        "the stacks tell less of each other than their own next sections do, and so the result is the first one alone, "
+        "interpolated: they do not lie over each other, or are of different specimens; look at the overlays, or give "
+        "--transforms"
+    ],
+}
+"""What is said where something else is taken than the volume of all stacks."""
+
+
+def _warnings(stacks: Sequence[dict[str, Any]], taken: Taken) -> list[str]:
+    found = list(_INSTEAD[taken])
     for stack in stacks:
         if stack["consistency"]["ratio"] > WITHIN:
             found.append(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,24 @@ _DAMPING = 1e-3
 """Share of the usual curvature that is added: what no stack tells stays as it is."""
 
 
+class Known(NamedTuple):
+    """How well the place of a stack is known: infinite if nothing tells, NaN if nobody asked.
+
+    Attributes
+    ----------
+    distance : float
+        Expected distance of its voxels from where they belong (root mean square).
+    angle : float
+        Expected error of its turn (or linear change), in degrees.
+    """
+
+    distance: float = math.nan
+    angle: float = math.nan
+
+
+UNKNOWN = Known(math.inf, math.inf)
+
+
 @dataclass(frozen=True, eq=False)
 class Placement:
     """Where a stack lies.
@@ -37,13 +56,12 @@ class Placement:
     Attributes
     ----------
     motion : (4, 4) array
-    uncertainty : float
-        Expected distance of its voxels from where they belong (root mean square); infinite if nothing tells, NaN if
-        nobody asked.
+    known : Known
+        How well.
     """
 
     motion: Affine
-    uncertainty: float
+    known: Known
 
 
 def register_groupwise(
@@ -61,22 +79,21 @@ def register_groupwise(
     report : callable
     """
     frame, moved = Frame.of(lattice, kind), list(views)
-    uncertainties = [math.nan] * len(views)
+    known = [Known()] * len(views)
     for turn in range(_ROUNDS):
         inner = part(report, turn / _ROUNDS, (turn + 1) / _ROUNDS)
         try:
             comparable, _ = matched(moved, lattice)
         except RequestError:  # what was found is worse than what the files say, or these are wrong as well
-            return [Placement(view.motion, math.inf) for view in moved]
+            return [Placement(view.motion, UNKNOWN) for view in moved]
         fits = [_looked(comparable, number, lattice, frame, inner) for number in range(len(views))]
-        steps, uncertainties = combined(frame, comparable, fits)
+        steps, known = combined(frame, comparable, fits)
         motions = [frame.moved(view.motion, step) for view, step in zip(moved, steps, strict=True)]
         changes = [distance(view, view.motion, motion) for view, motion in zip(moved, motions, strict=True)]
         moved = [view.moved(motion) for view, motion in zip(moved, motions, strict=True)]
         if max(changes) < _SETTLED * lattice.voxel:
             break
-    found = zip(moved, uncertainties, strict=True)
-    return [Placement(view.motion, uncertainty) for view, uncertainty in found]
+    return [Placement(view.motion, each) for view, each in zip(moved, known, strict=True)]
 
 
 def _looked(views: Sequence[View], number: int, lattice: Lattice, frame: Frame, report: Report) -> Fit:
@@ -87,7 +104,7 @@ def _looked(views: Sequence[View], number: int, lattice: Lattice, frame: Frame, 
     return refine(views[number], others, volume, frame)
 
 
-def combined(frame: Frame, views: Sequence[View], fits: Sequence[Fit]) -> tuple[list[Array], list[float]]:
+def combined(frame: Frame, views: Sequence[View], fits: Sequence[Fit]) -> tuple[list[Array], list[Known]]:
     """Return the step of each stack, and how well its place is known, by the fits of all.
 
     Each fit tells how its stack should move against the mean of the others. What they contradict each other by, and
@@ -101,19 +118,25 @@ def combined(frame: Frame, views: Sequence[View], fits: Sequence[Fit]) -> tuple[
     unknown = (count - 1) * size
     damping = _DAMPING * np.trace(normal) / unknown * np.eye(unknown)
     if not np.trace(normal) > 0:
-        return [np.zeros(size)] * count, [math.nan, *[math.inf] * (count - 1)]
+        return [np.zeros(size)] * count, [Known(), *[UNKNOWN] * (count - 1)]
     found = np.linalg.solve(normal + damping, pull)
     spread = np.linalg.inv(normal + damping)
     parts = spread @ sum(look.T @ fit.disagreement @ look for look, fit in zip(looks, fits, strict=True)) @ spread
     contradiction = sum(float(np.square(look @ found - step).sum()) for look, step in zip(looks, steps, strict=True))
     alone = np.linalg.inv(sum(look.T @ look for look in looks))
-    known = [math.nan]
+    known = [Known()]
     for number in range(1, count):
         own = slice((number - 1) * size, number * size)
-        squares = np.trace(parts[own, own]) + contradiction * alone[own, own][0, 0]
-        told = fits[number].information.any() and np.isfinite(squares)
-        known.append(frame.voxel * math.sqrt(squares) if told else math.inf)
+        squares = np.diag(parts)[own] + contradiction / size * alone[own, own][0, 0]
+        told = fits[number].information.any() and np.isfinite(squares).all()
+        known.append(_known(frame, squares) if told else UNKNOWN)
     return [np.zeros(size), *found.reshape(count - 1, size)], known
+
+
+def _known(frame: Frame, squares: Array) -> Known:
+    """Return how well a place is known by the expected squares of the errors of its parameters."""
+    angle = math.degrees(math.sqrt(squares[3:].sum()) * frame.voxel / frame.radius)
+    return Known(frame.voxel * math.sqrt(squares.sum()), angle)
 
 
 def _look(number: int, count: int, size: int) -> Array:

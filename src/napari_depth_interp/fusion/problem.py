@@ -21,6 +21,7 @@ _FLOOR = 1e-3
 """Least noise that is believed, as a share of the range of the grey values."""
 _BLOCK = 96
 """Voxels of the volume that are solved for at once, along each axis."""
+_TINY = 1e-9
 _BEYOND = 4
 """Voxels that a block needs around it, beside the reach of the profiles."""
 
@@ -197,20 +198,30 @@ def upsampled(view: View, lattice: Lattice, order: int = 1) -> tuple[Volume, NDA
 
 
 def average(problem: Problem, order: int = 3) -> Volume:
-    """Return the mean of the stacks at each voxel, each interpolated by itself; where none reaches, the nearest."""
+    """Return the mean of the stacks at each voxel, each interpolated by itself; where none reaches, the nearest.
+
+    Where several neighbouring sections do not count, what is interpolated between others far away counts less.
+    """
     total, weight = np.zeros(problem.lattice.shape, np.float32), np.zeros(problem.lattice.shape, np.float32)
     nearest = np.zeros(problem.lattice.shape, np.float32)
     for view, count in zip(problem.views, problem.counts, strict=True):
-        values, reached = upsampled(_filled(view, count), problem.lattice, order)
-        total += np.where(reached, values, 0)
-        weight += reached
+        lost = count.max(axis=(1, 2)) <= 0
+        values, reached = upsampled(filled(view, lost), problem.lattice, order)
+        trust = reached * _trust(view, lost, problem.lattice)
+        total += trust * values
+        weight += trust
         nearest += values / len(problem.views)
-    return np.where(weight > 0, total / np.maximum(weight, 1), nearest)
+    return np.where(weight > 0, total / np.maximum(weight, _TINY), nearest)
 
 
-def _filled(view: View, count: Volume) -> View:
-    """Return a stack whose sections that do not count are interpolated between those that do."""
-    lost = count.max(axis=(1, 2)) <= 0
+def alone(problem: Problem, number: int, order: int = 3) -> Volume:
+    """Return one of the stacks by itself, interpolated; where it does not reach, its nearest voxels."""
+    view, count = problem.views[number], problem.counts[number]
+    return upsampled(filled(view, count.max(axis=(1, 2)) <= 0), problem.lattice, order)[0]
+
+
+def filled(view: View, lost: NDArray[np.bool_]) -> View:
+    """Return a stack whose lost sections, (Z,) True, are interpolated between the others."""
     if not lost.any() or lost.all():
         return view
     there, voxels = np.flatnonzero(~lost), view.voxels.copy()
@@ -221,3 +232,12 @@ def _filled(view: View, count: Volume) -> View:
         share = 0.0 if high == low else float(np.clip((z - low) / (high - low), 0, 1))
         voxels[z] = (1 - share) * view.voxels[low] + share * view.voxels[high]
     return view.with_voxels(voxels)
+
+
+def _trust(view: View, lost: NDArray[np.bool_], lattice: Lattice) -> Volume | np.float32:
+    """Return how far each voxel of a lattice is told by a stack: less the further the next section that is not lost."""
+    if not lost.any() or lost.all():
+        return np.float32(1 - lost.all())
+    far = np.abs(np.arange(len(lost))[:, None] - np.flatnonzero(~lost)).min(axis=1)
+    trust = np.broadcast_to(1 / np.maximum(far, 1).astype(np.float32)[:, None, None] ** 2, view.voxels.shape)
+    return upsampled(view.with_voxels(trust), lattice)[0]

@@ -101,6 +101,8 @@ def _lines(stack: dict[str, Any], unit: str) -> list[str]:
     else:
         stretch = f", stretched by {move['stretch']:.1%}" if move["stretch"] > 1e-4 else ""
         known = f", known to within {known:.2g} {unit}" if (known := move.get("uncertainty")) else ""
+        if known and (angle := move.get("angle_uncertainty")):
+            known += f" and {angle:.2g} degrees"
         words = f"moved by {move['shift']:.2f} {unit}, turned by {move['angle']:.2f} degrees{stretch}{known}"
     before, after = stack["correlation_before"], stack["correlation"]
     lines = [f"{stack['name']}: {words}; correlation with the others {before:.3f} before, {after:.3f} after"]

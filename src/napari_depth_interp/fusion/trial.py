@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,8 @@ from scipy.ndimage import gaussian_filter
 from scipy.optimize import nnls
 
 from ..progress import Progress, Report, part, silent
-from .problem import Problem, average, simulated
-from .views import Volume
+from .problem import Problem, alone, average, simulated, upsampled
+from .views import View, Volume
 
 EVERY = 5
 """Every so many sections one is held out."""
@@ -28,11 +28,16 @@ _FEWEST = 4
 _CLEARLY = 0.94
 """Part of the squared error of a candidate under which that of a later one must be to be taken for better: around
 sections that are held out there are fewer others than in the whole stack, and so they speak for less smoothing."""
+_MISSED = 0.75
+"""Part of the squared error without sections under which that with them must be for them to tell something."""
 _SMOOTH = 1.5
 _TINY = 1e-12
 
 Solve = Callable[[Problem, Volume, Report], Volume]
 """From a problem and the average of its stacks to a volume."""
+
+
+Taken = Literal["volume", "average", "first stack"]
 
 
 @dataclass(frozen=True)
@@ -67,17 +72,18 @@ class Trial:
 
     Attributes
     ----------
-    better : bool
-        Whether the best candidate predicts better than the average.
+    taken : {"volume", "average", "first stack"}
+        What is to be believed: the volume of the best candidate, or where that predicts worse than the average does,
+        the average, or the first stack alone.
     scores : tuple of StackScore
-        Of the better one.
+        Of what is taken.
     errors : (4,) array
         How squared errors go with the features of :func:`features`.
     chosen : int
         Which candidate predicts best.
     """
 
-    better: bool
+    taken: Taken
     scores: tuple[StackScore, ...]
     errors: NDArray[np.float64]
     chosen: int
@@ -133,10 +139,46 @@ def run_trial(problem: Problem, candidates: Sequence[Solve], report: Report = si
         if best is None or error < _CLEARLY * best[0]:
             best = error, number, volume
     assert best is not None
-    better = best[0] <= comparison.error(plain)
+    taken: Taken = "volume"
+    volume = best[2]
+    if best[0] > comparison.error(plain):
+        taken, volume = ("first stack", alone(left, 0)) if comparison.apart(left) else ("average", plain)
     report(Progress(1.0))
-    taken = best[2] if better else plain
-    return Trial(better, comparison.scores(taken, plain), comparison.error_model(taken, plain), best[1])
+    return Trial(taken, comparison.scores(volume, plain), comparison.error_model(volume, plain), best[1])
+
+
+def better_without(whole: Problem, lost: Sequence[NDArray[np.bool_]], solve: Solve) -> bool:
+    """Return whether sections that seem to be lost tell nothing of what is held out of the other stacks there.
+
+    A section that is spoilt is given so little weight anyway that it seldom does harm; a good one is clearly missed.
+
+    Parameters
+    ----------
+    whole : Problem
+        In which all sections count.
+    lost : sequence of (Z,) bool arrays
+    solve : callable
+    """
+    tried = middle(whole)
+    kept = tried.without(lost)
+    hidden = held_out(kept)
+    within = np.max([_place(view, gone, tried) for view, gone in zip(tried.views, lost, strict=True)], axis=0)
+    comparison = _Comparison(kept, hidden, within)
+    if not comparison.any:
+        return True
+
+    def error(problem: Problem) -> float:
+        left = problem.without(hidden)
+        return comparison.error(solve(left, average(left), silent))
+
+    return _MISSED * error(kept) <= error(tried)
+
+
+def _place(view: View, sections: NDArray[np.bool_], problem: Problem) -> Volume:
+    """Return how far each voxel of the volume lies in some sections of a stack, (Z,) True: 0 to 1."""
+    marked = np.broadcast_to(sections.astype(np.float32)[:, None, None], view.voxels.shape)
+    values, reached = upsampled(view.with_voxels(marked), problem.lattice)
+    return np.asarray(values * reached, np.float32)
 
 
 def features(volume: Volume, plain: Volume) -> list[Volume]:
@@ -154,15 +196,22 @@ def _slopes(volume: Volume) -> list[Any]:
 class _Comparison:
     """Held-out sections, and what volumes predict of them."""
 
-    def __init__(self, problem: Problem, hidden: Sequence[NDArray[np.bool_]]) -> None:
+    def __init__(self, problem: Problem, hidden: Sequence[NDArray[np.bool_]], within: Volume | None = None) -> None:
         self._problem = problem
         self._rows: list[tuple[int, Any, NDArray[np.float32], float]] = []
         for number, hide in enumerate(hidden):
             operator = problem.operator(number)
             wanted = hide[operator.section] & (problem.counts[number].reshape(-1)[operator.index] > 0)
+            if within is not None:
+                wanted &= self._seen(operator.matrix, within) > 0.5
             if wanted.any():
                 values = problem.views[number].voxels.reshape(-1)[operator.index[wanted]]
                 self._rows.append((number, operator.matrix[wanted], values, float(hide.sum())))
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is compared."""
+        return bool(self._rows)
 
     def _seen(self, matrix: Any, volume: Volume) -> NDArray[np.float32]:
         return np.asarray(matrix @ volume.ravel(), np.float32)
@@ -171,6 +220,18 @@ class _Comparison:
         """Return the mean squared error over all stacks."""
         squares = [np.square(values - self._seen(matrix, volume)) for _, matrix, values, _ in self._rows]
         return float(np.concatenate(squares).mean())
+
+    def apart(self, left: Problem) -> bool:
+        """Return whether other stacks are told worse by the first one than each by its own next sections.
+
+        Stacks that lie over each other tell more of each other than that: the next sections are twice as far away.
+        """
+        first, across, own = alone(left, 0), 0.0, 0.0
+        for number, matrix, values, _ in self._rows:
+            if number:
+                across += float(np.square(values - self._seen(matrix, first)).mean())
+                own += float(np.square(values - self._seen(matrix, alone(left, number))).mean())
+        return across > own
 
     def scores(self, volume: Volume, plain: Volume) -> tuple[StackScore, ...]:
         """Return how well each stack is predicted."""
