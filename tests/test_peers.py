@@ -1,6 +1,7 @@
 """Other programs are run in environments of their own; the page about them is what a script makes of their figures."""
 
 import json
+import os
 import re
 import sysconfig
 import venv
@@ -35,6 +36,113 @@ def test_a_peer_fills_in_a_process_of_its_own(folder):
 def test_a_peer_that_is_not_there_says_how_to_get_it(tmp_path):
     with pytest.raises(peers.PeerError, match=r"rife is not installed; run python benchmarks/make_peers.py rife"):
         peers.run("rife", np.zeros((2, 4, 4)), peers.Job(2, 2.0), tmp_path)
+
+
+def stand_in(folder, name, modules=(), programs=()):
+    """Make the environment of a peer with modules and programs in place of the real ones."""
+    venv.create(folder / name, with_pip=False)
+    inside = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder / name)}))
+    for module, text in dict(modules).items():
+        (inside / f"{module}.py").write_text(text, encoding="utf-8")
+    (inside / "shared.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+    for program, text in dict(programs).items():
+        python = peers.python_of(name, folder)
+        file = python.with_name(program)
+        file.write_text(f"#!{python}\n{text}", encoding="utf-8")
+        file.chmod(0o755)
+
+
+SAVED_MODEL = """
+class saved_model:
+    @staticmethod
+    def load(folder):
+        assert folder == "film-weights"
+
+        def model(inputs, training):
+            assert not training
+            assert inputs["x0"].shape == inputs["x1"].shape == (1, 64, 128, 3)
+            assert inputs["time"].shape == (1, 1)
+            share = float(inputs["time"][0, 0])
+            return {"image": (1 - share) * inputs["x0"] + share * inputs["x1"]}
+
+        return model
+"""
+"""What TensorFlow gives for FILM's SavedModel, which halves gaps; here by linear interpolation."""
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4])
+def test_film_is_asked_as_its_authors_ask_it(tmp_path, monkeypatch, factor):
+    monkeypatch.setenv("FILM_MODEL", "film-weights")
+    stand_in(tmp_path, "film", {"tensorflow": SAVED_MODEL})
+    stack = np.random.default_rng(0).uniform(100, 200, (3, 40, 70)).astype(np.float32)
+    found = peers.run("film", stack, peers.Job(factor, float(factor), 100.0, 200.0), tmp_path)
+    places = np.arange(2 * factor + 1) / factor
+    below = np.minimum(places.astype(int), 1)
+    share = (places - below)[:, None, None]
+    np.testing.assert_allclose(found.voxels, (1 - share) * stack[below] + share * stack[below + 1], atol=1e-3)
+    assert found.version == "as installed by the user"
+    assert peers.installed(tmp_path) == ["film"]
+
+
+SMOOTHER = """
+import sys
+from pathlib import Path
+
+import nibabel
+import numpy as np
+
+image = nibabel.load(sys.argv[sys.argv.index(IN) + 1])
+folder = Path(sys.argv[sys.argv.index(OUT) + 1])
+voxels = np.asarray(image.dataobj)
+apart = round(float(image.header.get_zooms()[2]))
+places = np.arange((voxels.shape[2] - 1) * apart + 1) / apart
+below = np.minimum(places.astype(int), voxels.shape[2] - 2)
+dense = voxels[:, :, below] * (1 - (places - below)) + voxels[:, :, below + 1] * (places - below)
+(folder / RESULT).parent.mkdir(exist_ok=True)
+nibabel.save(nibabel.Nifti1Image(dense, np.diag([1.0, 1.0, 1.0, 1.0])), folder / RESULT)
+"""
+"""A program for NIfTI files that makes voxels cubes, as SMORE and ECLARE do; here by linear interpolation."""
+
+
+@pytest.mark.parametrize(
+    ("name", "program", "words"),
+    [
+        ("smore", "ssmore-train", {"IN": "-i", "OUT": "-o", "RESULT": "results/epoch-1.nii.gz"}),
+        ("eclare", "run-eclare", {"IN": "--in-fpath", "OUT": "--out-dir", "RESULT": "stack_eclare.nii.gz"}),
+    ][: 2 if os.name == "posix" else 1],
+)
+def test_programs_for_nifti_files_are_started_as_their_documentation_says(tmp_path, monkeypatch, name, program, words):
+    text = SMOOTHER
+    for word, value in words.items():
+        text = text.replace(word, repr(value))
+    stand_in(tmp_path, name, programs={program: text})
+    python = peers.python_of(name, tmp_path)
+    words = f"{python.as_posix()} {python.with_name(program).as_posix()} -i {{in}} -o {{folder}}"
+    monkeypatch.setenv("SMORE_COMMAND", words)
+    stack = np.arange(4, dtype=np.float32)[:, None, None] * np.full((1, 5, 6), 30, np.float32)
+    found = peers.run(name, stack, peers.Job(factor=3, gap=3.0, seconds=4.0), tmp_path)
+    np.testing.assert_allclose(found.voxels, np.arange(10)[:, None, None] * np.full((1, 5, 6), 10.0), atol=1)
+    np.testing.assert_allclose(found.voxels[::3], stack, atol=1)
+
+
+@pytest.mark.parametrize(("name", "variable"), [("film", "FILM_MODEL"), ("smore", "SMORE_COMMAND")])
+def test_what_only_the_user_has_is_asked_for_in_one_line(tmp_path, monkeypatch, name, variable):
+    monkeypatch.delenv(variable, raising=False)
+    stand_in(tmp_path, name)
+    assert peers.installed(tmp_path) == []
+    with pytest.raises(
+        peers.PeerError, match=f"^{name} needs the variable {variable}; benchmarks/peers/{name}.py says"
+    ):
+        peers.run(name, np.zeros((2, 4, 4)), peers.Job(2, 2.0), tmp_path)
+
+
+def test_a_program_that_fails_is_told_by_its_last_line(tmp_path, monkeypatch):
+    stand_in(tmp_path, "smore")
+    monkeypatch.setenv(
+        "SMORE_COMMAND", f"{peers.python_of('smore', tmp_path).as_posix()} -c 'raise SystemExit(\"no CUDA device\")'"
+    )
+    with pytest.raises(peers.PeerError, match=r"^smore: no CUDA device$"):
+        peers.run("smore", np.zeros((2, 4, 4)), peers.Job(2, 2.0), tmp_path)
 
 
 @pytest.mark.parametrize("name", peers.NAMES)

@@ -83,12 +83,13 @@ def python_of(name: str, folder: Path = FOLDER) -> Path:
 
 def installed(folder: Path = FOLDER) -> list[str]:
     """Return the peers whose environments are there, and that have what they need from the user."""
-    return [
-        name
-        for name in NAMES
-        if python_of(name, folder).exists()
-        and all(os.environ.get(each) for each in getattr(adapter(name), "NEEDS", ()))
-    ]
+    return [name for name in NAMES if python_of(name, folder).exists() and all(map(os.environ.get, needs(name)))]
+
+
+def needs(name: str) -> tuple[str, ...]:
+    """Return the variables by which the user says where a peer, or its weights, are."""
+    found: tuple[str, ...] = getattr(adapter(name), "NEEDS", ())
+    return found
 
 
 def run(name: str, stack: NDArray[Any], job: Job, folder: Path = FOLDER, limit: float | None = None) -> Filled:
@@ -113,6 +114,9 @@ def run(name: str, stack: NDArray[Any], job: Job, folder: Path = FOLDER, limit: 
     python = python_of(name, folder)
     if not python.exists():
         raise PeerError(f"{name} is not installed; run python benchmarks/make_peers.py {name}")
+    missing = [each for each in needs(name) if not os.environ.get(each)]
+    if missing:
+        raise PeerError(f"{name} needs the variable {missing[0]}; benchmarks/peers/{name}.py says what it holds")
     with TemporaryDirectory(prefix=f"{name}-") as work:
         np.save(Path(work) / "in.npy", stack, allow_pickle=False)
         (Path(work) / "job.json").write_text(json.dumps(asdict(job)), encoding="utf-8")

@@ -24,7 +24,7 @@ def through_files(stack: NDArray[Any], job: Job, command: Sequence[str], result:
     command : sequence of str
         ``{in}`` and ``{folder}`` are replaced by the input and the folder it lies in.
     result : str
-        Pattern of the output's name in that folder.
+        Pattern of the output's name in that folder or below; of several the newest is taken.
     """
     import nibabel
     from scipy.ndimage import map_coordinates
@@ -35,10 +35,11 @@ def through_files(stack: NDArray[Any], job: Job, command: Sequence[str], result:
         nibabel.save(nibabel.Nifti1Image(stack.astype(np.float32).transpose(2, 1, 0), affine), source)
         words = [each.replace("{in}", str(source)).replace("{folder}", work) for each in command]
         done = subprocess.run(words, capture_output=True, text=True, errors="replace", check=False)
-        made = [path for path in Path(work).glob(result) if path != source]
+        found = [path for path in Path(work).rglob(result) if path != source]
+        made = sorted(found, key=lambda path: path.stat().st_mtime_ns)
         if done.returncode or not made:
             raise SystemExit((done.stderr.strip().splitlines() or ["no result"])[-1])
-        image: Any = nibabel.load(made[0])
+        image: Any = nibabel.load(made[-1])
         voxels = np.asarray(image.dataobj, np.float32).transpose(2, 1, 0)
         places = (np.arange(job.count(len(stack))) - image.affine[2, 3]) / image.affine[2, 2]
     # Programs that take sections for thick have their voxels beside those that are wanted.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import resource
+import os
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -16,8 +16,8 @@ from peers import Job, adapter
 
 
 def _cpu_seconds() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 def _version(requirement: str) -> str:

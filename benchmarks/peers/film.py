@@ -43,5 +43,6 @@ def fill(stack: NDArray[Any], job: Job) -> NDArray[Any]:
 
 def _middle(model: Any, below: NDArray[Any], above: NDArray[Any]) -> NDArray[Any]:
     colours = [np.repeat(each[None, ..., None], 3, axis=-1) for each in (below, above)]
-    found = model({"x0": colours[0], "x1": colours[1], "time": np.full((1, 1), 0.5, np.float32)})
+    asked = {"x0": colours[0], "x1": colours[1], "time": np.full((1, 1), 0.5, np.float32)}
+    found = model(asked, training=False)
     return np.asarray(np.asarray(found["image"])[0].mean(-1))

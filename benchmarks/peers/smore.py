@@ -1,6 +1,8 @@
 """SMORE, which is in no package index: the variable SMORE_COMMAND says how the user's own is started.
 
-For example SMORE_COMMAND="run-smore --in-fpath {in} --out-dir {folder}"; what it leaves in the folder is taken.
+For example SMORE_COMMAND="run-smore --in-fpath {in} --out-dir {folder}", or "ssmore-train -i {in} -o {folder}" for the
+copy at github.com/shuohan/ssmore (GPL-3.0), which asks for a CUDA device. What it leaves in the folder, or below, is
+taken; of several results the newest.
 """
 
 from __future__ import annotations
