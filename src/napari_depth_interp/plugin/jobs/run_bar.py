@@ -70,7 +70,7 @@ class _TwoLines(QLabel):
     def _holds(self, text: str) -> bool:
         flags = Qt.TextFlag.TextWordWrap.value
         lines = self.fontMetrics().boundingRect(0, 0, max(self.width(), 1), 10_000, flags, text)
-        return bool(lines.height() <= 2 * self.fontMetrics().lineSpacing())
+        return bool(lines.height() < 2.5 * self.fontMetrics().lineSpacing())
 
     def heightForWidth(self, width: int) -> int:  # noqa: N802
         return max(super().heightForWidth(width), self._room())
