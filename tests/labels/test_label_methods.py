@@ -10,7 +10,7 @@ from napari_depth_interp.labels.gap import Gap
 from napari_depth_interp.labels.methods import registry
 from napari_depth_interp.labels.methods.learned import LearnedConfig
 from napari_depth_interp.method import Runtime
-from napari_depth_interp.progress import silent
+from napari_depth_interp.progress import Cancelled, silent
 
 ALL = sorted(registry.SPECS)
 SHARES = np.array([0.25, 0.5, 0.75])
@@ -27,7 +27,7 @@ def gap(below, above, width=8.0, image=None, **more):
     return Gap(below, above, SHARES, width, image=image, image_shares=shares, **more)
 
 
-def made(name, asked):
+def made(name, asked, report=silent):
     """Return what a method makes of one gap, learned from a series of its two sections."""
     from napari_depth_interp.labels.series import Series
 
@@ -37,7 +37,8 @@ def made(name, asked):
     depths = np.linspace(0, asked.width, len(image))
     series = Series(np.stack([asked.below, asked.above]).astype(np.int64), depths[[0, -1]], 1.0, image, depths)
     method.prepare(series, report=silent)
-    return method.fill(asked if asked.image is not None else gap(asked.below, asked.above, asked.width, image))
+    whole = asked if asked.image is not None else gap(asked.below, asked.above, asked.width, image)
+    return method.fill(whole, report=report)
 
 
 def area(section, label=1):
@@ -55,11 +56,11 @@ class TestEvery:
     def name(self, request):
         return request.param
 
-    @pytest.fixture
-    def quick(self, name, monkeypatch):
+    @pytest.fixture(params=ALL)
+    def quick(self, request, monkeypatch):
         """The name of a method, where it does not matter how well the one that trains has learned."""
         monkeypatch.setitem(registry.SPECS, "learned", replace(registry.get("learned"), config=Quick))
-        return name
+        return request.param
 
     def test_what_does_not_change_stays(self, name):
         below = disc((30, 30), 12) + disc((12, 50), 6, 5)
@@ -81,6 +82,20 @@ class TestEvery:
         np.testing.assert_array_equal(first.confidence, second.confidence)
         for was, now in zip(before, (asked.below, asked.above, asked.image), strict=True):
             np.testing.assert_array_equal(was, now)
+
+    @pytest.mark.parametrize("quick", sorted(set(ALL) - {"nearest"}), indirect=True)  # which takes no time
+    def test_a_gap_can_be_cancelled_while_it_is_filled(self, quick):
+        below, above = disc((30, 30), 12) + disc((12, 50), 6, 2), disc((34, 30), 9) + disc((14, 50), 6, 2)
+        calls = []
+
+        def cancel(progress):
+            calls.append(progress.fraction)
+            if len(calls) == 2:
+                raise Cancelled
+
+        with pytest.raises(Cancelled):
+            made(quick, gap(below, above, image=RNG.random((5, 64, 64), np.float32)), cancel)
+        assert calls[1] <= 1
 
     @pytest.mark.parametrize("kind", ["one pixel", "whole section", "nothing", "tiny section", "flat image"])
     def test_extremes(self, quick, kind):

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..progress import Progress, Report
 from .distance import Contest
 from .evidence import Look
 from .gap import Gap
-from .growth import end_of
-from .morph import seen_on, typical_error
+from .morph import end_in, typical_error
 from .paths import Paths
 from .scores import Scored
 
@@ -48,14 +48,15 @@ class Candidate:
 
 
 def candidates(
-    gap: Gap, objects: Sequence[Scored], contest: Contest, paths: Paths, looks: Sequence[Look]
+    gap: Gap, objects: Sequence[Scored], contest: Contest, paths: Paths, looks: Sequence[Look], report: Report
 ) -> Iterator[Candidate]:
     """Yield the pixels that each object may have on each wanted section."""
     rows = [paths.row_of(gap, float(share)) for share in gap.shares]
-    for each in objects:
+    for number, each in enumerate(objects):
         name = int(gap.names[each.thing.label]) if gap.names is not None else each.thing.label
         inside = [look.of(name)[each.thing.box] for look in looks]
         presence = _Presence.of(each, gap, paths, inside)
+        report(Progress(number / len(objects)))
         for section, row in enumerate(rows):
             made = _features(each, gap, contest, section, row, looks, inside, presence)
             if made is not None:
@@ -146,9 +147,8 @@ def _of_object(scored: Scored, gap: Gap, section: int, row: int, presence: _Pres
     thing, share = scored.thing, float(gap.shares[section])
     way, beyond_end = 2 * min(share, 1 - share), 0.0
     if thing.ends:
-        area, beyond, _ = seen_on(thing, gap)
         way = share if scored.above is None else 1 - share
-        beyond_end = min(way / end_of(area, beyond, gap.width), 3.0)
+        beyond_end = min(way / end_in(thing, gap), 3.0)
     radius = max(float(each[end].max()) for each, end in ((scored.below, 0), (scored.above, -1)) if each is not None)
     now, error = float(presence.now[row]), float(typical_error(gap)[section])
     return [

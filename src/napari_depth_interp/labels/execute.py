@@ -7,7 +7,7 @@ and other labels left as they are, what lies beyond the annotated sections, memo
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from itertools import groupby
@@ -24,12 +24,14 @@ from ..stack import Dataset
 from ..system.devices import limited_threads
 from ..system.memory import PeakMemory
 from .annotated import Place as Where
+from .gap import Filled
 from .guide import at_depths
 from .method import ExplainsLabels, LabelMethod
 from .request import LabelRequest
 from .result import LabelResult
 from .series import Series
 from .voxels import Sections
+from .windows import Part, parts_of
 
 _AT_ONCE = 2**24
 """Voxels of a gap that are asked of a method at once; a larger gap is filled in parts."""
@@ -202,8 +204,7 @@ class _Filler:
             elif self.gaps is not None and gap not in self.gaps:
                 self._leave(sections)
             elif 0 <= gap < len(self._depths) - 1:
-                for block in self._blocks(sections):
-                    self._fill(gap, block)
+                self._fill_all(gap, sections, part(report, sections[0] / count, (sections[-1] + 1) / count))
             elif self.request.same_grid or not self._annotated:
                 self._leave(sections)
             else:
@@ -217,17 +218,41 @@ class _Filler:
             return None
         return int(np.searchsorted(self._depths, self.request.depths[k])) - 1
 
-    def _blocks(self, sections: list[int]) -> Iterator[list[int]]:
+    def _fill_all(self, gap: int, sections: list[int], report: Report) -> None:
+        """Fill the sections of a gap, not too many at once."""
         size = max(1, _AT_ONCE // int(np.prod(self.request.output_shape[-2:])))
-        return (sections[start : start + size] for start in range(0, len(sections), size))
+        for start in range(0, len(sections), size):
+            stop = min(start + size, len(sections))
+            self._fill(gap, sections[start:stop], part(report, start / len(sections), stop / len(sections)))
 
-    def _fill(self, gap: int, sections: list[int]) -> None:
+    def _fill(self, gap: int, sections: list[int], report: Report) -> None:
+        """Fill some sections of a gap, part by part where they are large."""
+        assert self.series is not None
+        rows, columns = self.request.output_shape[-2:]
+        parts = list(parts_of((rows, columns), self.series.images_in(gap)))
+        if len(parts) == 1:
+            made, names = self._asked(gap, sections, parts[0], report)
+            for row, k in enumerate(sections):
+                self._add(k, names[made.labels[row]], made.confidence[row])
+            return
+        labels = np.empty((len(sections), rows, columns), self.request.output_dtype)
+        confidence = np.empty(labels.shape, np.float32)
+        for number, each in enumerate(parts):
+            inner = part(report, number / len(parts), (number + 1) / len(parts))
+            made, names = self._asked(gap, sections, each, inner)
+            labels[:, *each.kept] = names[made.labels[:, *each.inside]]
+            confidence[:, *each.kept] = made.confidence[:, *each.inside]
+        for row, k in enumerate(sections):
+            self._add(k, labels[row], confidence[row])
+
+    def _asked(self, gap: int, sections: list[int], seen: Part, report: Report) -> tuple[Filled, NDArray[Any]]:
+        """Return what the method makes of a part of some sections, and what its labels stand for."""
         assert self.series is not None
         assert self.method is not None
-        asked, names = self.series.gap(gap, gap + 1, self.request.depths[sections])
-        filled = self.method.fill(asked)
-        for row, k in enumerate(sections):
-            self._add(k, names[filled.labels[row]], filled.confidence[row])
+        asked, names = self.series.within(seen.seen).gap(gap, gap + 1, self.request.depths[sections])
+        made = self.method.fill(asked, report=report)
+        report(Progress(1.0))
+        return made, names
 
     def _beyond(self, gap: int, sections: list[int]) -> None:
         """Hold the end for half a gap; beyond that nothing is known."""
@@ -236,7 +261,7 @@ class _Filler:
         width = abs(float(self._depths[end] - self._depths[inner]))
         for k in sections:
             away = abs(float(self.request.depths[k] - self._depths[end])) / width
-            held = np.asarray(self.series.labels[end])
+            held = self.series.section(end)
             if away > 0.5:
                 held = np.zeros_like(held)
             self._add(k, held, 1 - away if away <= 0.5 else 0.0)

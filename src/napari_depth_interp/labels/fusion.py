@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -48,20 +49,20 @@ def save(path: Path, network: RowClassifier, about: Mapping[str, Any]) -> None:
 
 def log_odds(network: RowClassifier, found: Sequence[Candidate]) -> list[NDArray[np.float32]]:
     """Return for each candidate the log-odds of its pixels to belong to its object."""
-    if not found:
-        return []
     rows = np.concatenate([each.features for each in found])
     learned = logits_of(network, torch.from_numpy(rows)).numpy()[:, 0]
     odds = learned + _OUTLINES * (rows[:, SHAPE] + rows[:, FLOW]) / 2
     return np.split(odds, np.cumsum([len(each.features) for each in found])[:-1])
 
 
-def fused(network: RowClassifier, found: Sequence[Candidate], shape: tuple[int, int, int]) -> Contest:
-    """Let objects compete with their log-odds."""
+def fused(network: RowClassifier, found: Iterable[Candidate], shape: tuple[int, int, int]) -> Contest:
+    """Let objects compete with their log-odds; the candidates of an object follow each other."""
     contest = Contest.empty(shape)
-    for each, odds in zip(found, log_odds(network, found), strict=True):
-        thing = each.object.thing
-        score = np.full(each.mask.shape, FAR, np.float32)
-        score[each.mask] = odds
-        contest.enter(each.section, thing.box, thing.label, score)
+    for _, group in groupby(found, lambda each: id(each.object)):
+        sections = list(group)
+        for each, odds in zip(sections, log_odds(network, sections), strict=True):
+            thing = each.object.thing
+            score = np.full(each.mask.shape, FAR, np.float32)
+            score[each.mask] = odds
+            contest.enter(each.section, thing.box, thing.label, score)
     return contest

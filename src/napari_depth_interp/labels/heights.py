@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..progress import Progress, Report, silent
 from .objects import things
 from .series import Series
 
@@ -46,10 +47,11 @@ class Met:
         return self.ends and self.beyond == 0
 
 
-def meet(series: Series) -> list[list[Met]]:
+def meet(series: Series, report: Report = silent) -> list[list[Met]]:
     """Return the objects of each gap."""
     series, found = replace(series, image=None, image_depths=None), []
     for below in range(len(series) - 1):
+        report(Progress(below / (len(series) - 1)))
         gap, _ = series.gap(below, below + 1, [])
         met = ((each.before, each.below.sum(), each.above.sum(), each.after) for each in things(gap, 0))
         found.append([Met(before, float(first), float(second), after) for before, first, second, after in met])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ..method import Runtime
 from ..nn.runtime import torch_on
-from ..progress import Report, silent
+from ..progress import Report, part, silent
 from .candidates import Candidate, candidates
 from .crowd import with_crowd, without_crowd
 from .evidence import Evidence
@@ -49,19 +50,17 @@ class Learned:
         with torch_on(self._single):
             self._evidence.fit(series, report)
 
-    def candidates(self, gap: Gap) -> list[Candidate]:
-        """Return the pixels that each object of a gap may have, with their features."""
-        paths = Paths.of(gap, self._config.smoothness)
-        objects = scored(gap, paths)
-        with torch_on(self._single):
-            looks = self._evidence.looks(gap)
-        return list(candidates(gap, objects, contest_of(objects, gap.shape), paths, looks))
+    def candidates(self, gap: Gap, report: Report = silent) -> Iterator[Candidate]:
+        """Yield the pixels that each object of a gap may have, with their features."""
+        paths = Paths.of(gap, self._config.smoothness, part(report, 0.0, 0.2))
+        objects = scored(gap, paths, part(report, 0.2, 0.4))
+        looks = self._evidence.looks(gap, part(report, 0.4, 0.6))
+        yield from candidates(gap, objects, contest_of(objects, gap.shape), paths, looks, part(report, 0.6, 1.0))
 
-    def fill(self, gap: Gap) -> Filled:
+    def fill(self, gap: Gap, *, report: Report = silent) -> Filled:
         """Return the sections of a gap."""
         gap, crowd = without_crowd(gap)
-        found = self.candidates(gap)
         with torch_on(self._single):
-            contest = fused(self._network or ready(), found, gap.shape)
+            contest = fused(self._network or ready(), self.candidates(gap, report), gap.shape)
         confidence = 1 / (1 + np.exp(-_SURE * contest.margin()))
         return with_crowd(Filled(contest.winners(), confidence.astype(np.float32)), crowd, gap)

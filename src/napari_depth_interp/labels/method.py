@@ -18,8 +18,11 @@ class LabelMethod(Protocol):
     def prepare(self, series: Series, *, report: Report) -> None:
         """Learn from all annotated sections what there is to learn. Called once, before any ``fill``."""
 
-    def fill(self, gap: Gap) -> Filled:
-        """Return the wanted sections of one gap; the gap's arrays must not be changed."""
+    def fill(self, gap: Gap, *, report: Report = ...) -> Filled:
+        """Return the wanted sections of one gap; the gap's arrays must not be changed.
+
+        ``report`` is to be called several times a second: it is how the work is cancelled.
+        """
 
 
 @dataclass(frozen=True)

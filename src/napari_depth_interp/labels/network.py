@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ..progress import Progress, Report, silent
+
 
 class RowClassifier(nn.Module):
     """Two hidden layers on standardised features.
@@ -37,7 +39,15 @@ class RowClassifier(nn.Module):
 
 
 def train_rows(
-    network: RowClassifier, rows: Tensor, targets: Tensor, *, steps: int, batch: int, rate: float, seed: int
+    network: RowClassifier,
+    rows: Tensor,
+    targets: Tensor,
+    *,
+    steps: int,
+    batch: int,
+    rate: float,
+    seed: int,
+    report: Report = silent,
 ) -> RowClassifier:
     """Train a network on (N, features) rows and their classes, whole numbers; with one output 0 or 1.
 
@@ -50,7 +60,7 @@ def train_rows(
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
     generator = torch.Generator().manual_seed(seed)
-    for _ in range(steps):
+    for step in range(steps):
         drawn = torch.randint(len(rows), (batch,), generator=generator)
         logits = network(rows[drawn])
         if logits.shape[1] == 1:
@@ -61,6 +71,7 @@ def train_rows(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
+        report(Progress((step + 1) / steps))
     return network.eval()
 
 

@@ -34,6 +34,8 @@ class Thing:
         1 where the object is on the annotated sections, within the box.
     before, after : float or None
         Its area on the annotated sections before and after these two, in pixels; None: there is no such section.
+    replaced : float
+        Of an object that ends: on which share of its area another one goes on.
     """
 
     label: int
@@ -42,6 +44,7 @@ class Thing:
     above: Mask
     before: float | None = None
     after: float | None = None
+    replaced: float = 0.0
 
     @property
     def ends(self) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..numerics.motion import motion, moved, single_threaded
+from ..progress import Progress, Report, silent
 from .gap import Gap
 
 _REFINEMENTS = 10
@@ -34,7 +35,7 @@ class Paths:
     to_above: list[Displacement]
 
     @classmethod
-    def of(cls, gap: Gap, smoothness: float) -> Paths:
+    def of(cls, gap: Gap, smoothness: float, report: Report = silent) -> Paths:
         """Find the motion from section to section, both ways, and put it together."""
         assert gap.image is not None
         first, last = gap.place_in_image(0.0), gap.place_in_image(1.0)
@@ -46,9 +47,11 @@ class Paths:
             for one, other in zip(images[1:], images[:-1], strict=True):
                 step = motion(one, other, finest_scale=scale, refinements=_REFINEMENTS, smoothness=smoothness)
                 to_below.append(step + moved(to_below[-1], step))
+                report(Progress(0.5 * (len(to_below) - 1) / (len(images) - 1)))
             for one, other in zip(images[-2::-1], images[:0:-1], strict=True):
                 step = motion(one, other, finest_scale=scale, refinements=_REFINEMENTS, smoothness=smoothness)
                 to_above.append(step + moved(to_above[-1], step))
+                report(Progress(0.5 + 0.5 * (len(to_above) - 1) / (len(images) - 1)))
         return cls(np.arange(first, last + 1), to_below, to_above[::-1])
 
     def row_of(self, gap: Gap, share: float) -> int:

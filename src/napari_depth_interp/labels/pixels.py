@@ -12,6 +12,8 @@ from .gap import AROUND
 Image = NDArray[np.float32]
 _SCALES = (1, 2, 4, 8)
 """Standard deviations of the Gaussians, in pixels."""
+BLUR = 4 * max(_SCALES) + 1
+"""Pixels around one that its features depend on, along each axis: OpenCV cuts Gaussians at four deviations."""
 
 
 def pixel_features(block: Image, centre: int) -> Image:

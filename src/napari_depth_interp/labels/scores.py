@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..numerics.motion import moved
+from ..progress import Progress, Report, silent
 from .distance import Contest, Distances, signed_distance
 from .gap import Gap
 from .morph import areas_of, morph, with_area
 from .objects import Thing, things
 from .paths import Paths
+from .succession import Succession
 
 MARGIN = 10
 """Pixels around an object that its score is known on: it may leave the place where it is on both sections."""
@@ -56,9 +58,18 @@ def _blended(below: list[Distances] | None, above: list[Distances] | None, row: 
     return only[row]
 
 
-def scored(gap: Gap, paths: Paths) -> list[Scored]:
+def scored(gap: Gap, paths: Paths, report: Report = silent) -> list[Scored]:
     """Return all objects of a gap with their scores."""
-    return [_score(thing, gap, paths) for thing in things(gap, MARGIN)]
+    met = Succession.of(list(things(gap, MARGIN)), gap)
+    found = []
+    for thing in met.things:
+        found.append(_score(thing, gap, paths))
+        report(Progress(len(found) / len(met.things)))
+    shapes, flows = ({number: getattr(found[number], name) for number in met.first} for name in ("shape", "flow"))
+    for number, each in enumerate(found):
+        met.give_way(number, each.shape, shapes)
+        met.give_way(number, each.flow, flows)
+    return found
 
 
 def _score(thing: Thing, gap: Gap, paths: Paths) -> Scored:

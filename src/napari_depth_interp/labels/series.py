@@ -15,6 +15,9 @@ from .gap import AROUND, Gap
 
 _AS_IT_IS = Scaling(0.0, 1.0)
 
+Window = tuple[slice, slice]
+"""Rows and columns of a section."""
+
 
 @dataclass(frozen=True, eq=False)
 class _Chosen:
@@ -22,6 +25,10 @@ class _Chosen:
 
     sections: NDArray[Any]
     kept: Sequence[int]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return len(self.kept), *self.sections.shape[1:]
 
     def __getitem__(self, index: int) -> NDArray[Any]:
         return np.asarray(self.sections[self.kept[index]])
@@ -45,6 +52,8 @@ class Series:
         Where its sections lie, increasing; those of the annotated sections are among them.
     scaling : Scaling
         Brings the image to about 0 to 1.
+    window : (rows, columns) or None
+        The part of all sections that is looked at; None: they are looked at whole.
     """
 
     labels: NDArray[Any]
@@ -53,9 +62,32 @@ class Series:
     image: NDArray[Any] | None = None
     image_depths: NDArray[np.float64] | None = None
     scaling: Scaling = _AS_IT_IS
+    window: Window | None = None
 
     def __len__(self) -> int:
         return len(self.depths)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns) that are looked at."""
+        if self.window is None:
+            return int(self.labels.shape[-2]), int(self.labels.shape[-1])
+        rows, columns = self.window
+        return rows.stop - rows.start, columns.stop - columns.start
+
+    def within(self, window: Window) -> Series:
+        """Return what lies in some of the rows and columns that are looked at, counted from their first."""
+        rows, columns = self.window or (slice(0, 0), slice(0, 0))
+        moved = [
+            slice(start.start + each.start, start.start + each.stop)
+            for start, each in zip((rows, columns), window, strict=True)
+        ]
+        return replace(self, window=(moved[0], moved[1]))
+
+    def section(self, index: int) -> NDArray[Any]:
+        """Return an annotated section."""
+        section = np.asarray(self.labels[index])
+        return section if self.window is None else section[self.window]
 
     def subset(self, kept: Sequence[int]) -> Series:
         """Return the series without the other annotated sections; the image stays whole."""
@@ -75,7 +107,7 @@ class Series:
         start, stop = float(self.depths[below]), float(self.depths[above])
         step = above - below
         around = [i for i in (below - step, below, above, above + step) if 0 <= i < len(self)]
-        names, numbers = counted(*(np.asarray(self.labels[i]) for i in around))
+        names, numbers = counted(*(self.section(i) for i in around))
         by_index = dict(zip(around, numbers, strict=True))
 
         def share(depths: ArrayLike) -> NDArray[np.float64]:
@@ -98,18 +130,29 @@ class Series:
         )
         return made, names
 
+    def images_in(self, below: int) -> int:
+        """Return how many sections of the image a method is shown for the gap after an annotated section."""
+        if self.image is None:
+            return 0
+        first, last = self._between(float(self.depths[below]), float(self.depths[below + 1]))
+        return last - first + 1 + 2 * AROUND
+
     def _image_between(
         self, start: float, stop: float
     ) -> tuple[NDArray[np.float32] | None, NDArray[np.float64] | None]:
-        if self.image is None or self.image_depths is None:
-            return None, None
+        return (None, None) if self.image is None else self.image_around(*self._between(start, stop))
+
+    def _between(self, start: float, stop: float) -> tuple[int, int]:
+        """Return the first and the last section of the image from one depth to another."""
+        assert self.image_depths is not None
         tolerance = 1e-6 * (stop - start)
         there = np.flatnonzero((self.image_depths >= start - tolerance) & (self.image_depths <= stop + tolerance))
-        return self.image_around(int(there[0]), int(there[-1]))
+        return int(there[0]), int(there[-1])
 
     def image_around(self, first: int, last: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Return the image from one of its sections to another and a few beyond, scaled, and where they lie."""
         assert self.image is not None
         assert self.image_depths is not None
         span = slice(max(0, first - AROUND), last + 1 + AROUND)
-        return self.scaling.apply(np.asarray(self.image[span])), self.image_depths[span]
+        seen = self.image[span] if self.window is None else self.image[span, *self.window]
+        return self.scaling.apply(np.asarray(seen)), self.image_depths[span]

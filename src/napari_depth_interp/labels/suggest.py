@@ -13,15 +13,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..progress import Progress, Report, silent
+from ..progress import Progress, Report, part, silent
 from .gap import Gap
 from .growth import end_of
 from .heights import Heights, Met, heights_of, meet
 from .method import LabelMethod
 from .series import Series
+from .windows import fullest
 
 _END_ERROR = 0.17
 """Standard deviation of where objects end, as a share of the gap (see :func:`.growth.end_of`)."""
+_LOOKING = "looking for what to annotate next"
 _WHERE_EQUAL = 0.35
 """Share of a method's doubt that is true where both annotated sections say the same; elsewhere all of it is."""
 _ENDING, _UNSEEN = 0.3, 0.1
@@ -112,13 +114,16 @@ def suggest_sections(
     Returns
     -------
     list of Suggestion
-        Of gaps without a target there is none.
+        Of gaps without a target there is none. Of sections with more than some million pixels the part with most
+        labels is looked at.
     """
     if method is None or confidence is not None:
         series = replace(series, image=None, image_depths=None)  # or it would be read and not looked at
-    met = meet(series)
+    series = fullest(series)
+    met = meet(series, part(report, 0.0, 0.3))
     heights = heights_of(series, met)
-    looks = _looks(series, targets, met, heights, method, confidence=confidence, report=report)
+    inner = part(report, 0.3, 1.0)
+    looks = _looks(series, targets, met, heights, method, confidence=confidence, report=inner)
     return _ranked(looks, heights)
 
 
@@ -146,23 +151,24 @@ def _looks(
     depths = np.asarray(targets, float)
     found = []
     for below in range(len(series) - 1):
-        report(Progress(below / (len(series) - 1), "looking for what to annotate next"))
+        report(Progress(below / (len(series) - 1), _LOOKING))
         inside = np.flatnonzero((depths > series.depths[below]) & (depths < series.depths[below + 1]))
         inside = inside[~np.isin(depths[inside], series.depths)]
         if not len(inside):
             continue
         gap, _ = series.gap(below, below + 1, depths[inside])
         if confidence is None:
-            sure = (_shape() if method is None else method).fill(gap).confidence
+            inner = part(report, below / (len(series) - 1), (below + 1) / (len(series) - 1), _LOOKING)
+            sure = (_shape() if method is None else method).fill(gap, report=inner).confidence
         else:
-            sure = np.stack([confidence[i] for i in inside])
+            sure = np.stack([confidence[i][series.window or ...] for i in inside])
         width = float(series.depths[below + 1] - series.depths[below])
         found.append(_look(gap, sure, inside, depths[inside], width, met[below], heights))
     report(Progress(1.0))
     return found
 
 
-def warnings_of(series: Series, unit: str = "") -> list[str]:
+def warnings_of(series: Series, unit: str = "", report: Report = silent) -> list[str]:
     """Say where gaps are wider than typical objects are tall: those that lie in them are not on any section.
 
     Parameters
@@ -170,8 +176,10 @@ def warnings_of(series: Series, unit: str = "") -> list[str]:
     series : Series
     unit : str
         Of the depths, to be printed.
+    report : callable
     """
-    typical = heights_of(series, meet(series)).typical
+    series = fullest(series)
+    typical = heights_of(series, meet(series, report)).typical
     widths = np.diff(series.depths)
     wide = int(np.count_nonzero(widths > typical)) if typical is not None else 0
     if not wide:

@@ -39,7 +39,7 @@ def hide_sections(series: Series, most: int) -> tuple[Series, list[HiddenSection
 
 def _hidden(series: Series, visible: Series, index: int) -> HiddenSection:
     gap, names = visible.gap(index // 2, index // 2 + 1, series.depths[[index]])
-    section = np.asarray(series.labels[index])
+    section = series.section(index)
     order = np.argsort(names)
     places = np.clip(np.searchsorted(names[order], section), 0, len(names) - 1)
     number = order[places]

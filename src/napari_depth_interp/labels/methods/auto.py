@@ -10,6 +10,7 @@ from ..gap import Filled, Gap
 from ..method import LabelFindings, LabelMethod, LabelMethodSpec
 from ..series import Series
 from ..trial import HiddenSection, hide_sections, mean_dice
+from ..windows import fullest
 
 _ENOUGH = 5
 """Annotated sections from which on some can be left out."""
@@ -47,10 +48,10 @@ class _Auto:
         expected = None if best not in dice else 1 - (1 - dice[best]) / 2
         self._findings = LabelFindings(expected, dice, (_in_words(best, dice),))
 
-    def fill(self, gap: Gap) -> Filled:
+    def fill(self, gap: Gap, *, report: Report = silent) -> Filled:
         """Return what the best method makes of a gap."""
         assert self._chosen is not None
-        return self._chosen.fill(gap)
+        return self._chosen.fill(gap, report=report)
 
     def findings(self) -> LabelFindings:
         """Return how the methods did on the sections left out."""
@@ -63,7 +64,7 @@ class _Auto:
         return spec.create(spec.config(), self._runtime)
 
     def _try(self, names: list[str], series: Series, report: Report) -> dict[str, float]:
-        visible, hidden = hide_sections(series, self._config.tried)
+        visible, hidden = hide_sections(fullest(series), self._config.tried)
         dice = {}
         for number, name in enumerate(names):
             inner = part(report, number / len(names), (number + 1) / len(names))
@@ -80,8 +81,9 @@ def _dice_of(method: LabelMethod, visible: Series, hidden: list[HiddenSection], 
     method.prepare(visible, report=part(report, 0.0, 0.5))
     found = []
     for number, each in enumerate(hidden):
-        found.append((method.fill(each.gap).labels[0], each))
-        report(Progress(0.5 + (number + 1) / len(hidden) / 2))
+        inner = part(report, 0.5 + number / len(hidden) / 2, 0.5 + (number + 1) / len(hidden) / 2)
+        found.append((method.fill(each.gap, report=inner).labels[0], each))
+        inner(Progress(1.0))
     return mean_dice(found)
 
 

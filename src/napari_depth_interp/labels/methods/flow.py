@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from ...method import MethodConfig, Runtime
-from ...progress import Report, silent
+from ...progress import Report, part, silent
 from ..crowd import with_crowd, without_crowd
 from ..gap import Filled, Gap
 from ..method import LabelMethodSpec
@@ -35,9 +35,11 @@ class _Flow:
     def prepare(self, series: Series, *, report: Report = silent) -> None:
         """Learn nothing."""
 
-    def fill(self, gap: Gap) -> Filled:
+    def fill(self, gap: Gap, *, report: Report = silent) -> Filled:
+        """Let the objects compete with the mean of both scores."""
         gap, crowd = without_crowd(gap)
-        contest = contest_of(scored(gap, Paths.of(gap, self._config.smoothness)), gap.shape)
+        paths = Paths.of(gap, self._config.smoothness, part(report, 0.0, 0.5))
+        contest = contest_of(scored(gap, paths, part(report, 0.5, 1.0)), gap.shape)
         return with_crowd(Filled(contest.winners(), confidence_of(contest.margin(), gap)), crowd, gap)
 
 

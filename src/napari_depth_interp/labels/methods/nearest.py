@@ -22,7 +22,7 @@ class _Nearest:
     def prepare(self, series: Series, *, report: Report = silent) -> None:
         """Learn nothing."""
 
-    def fill(self, gap: Gap) -> Filled:
+    def fill(self, gap: Gap, *, report: Report = silent) -> Filled:
         """Halfway between the two the section below counts; where both agree there is little doubt."""
         labels = np.where((gap.shares <= 0.5)[:, None, None], gap.below, gap.above)
         doubt = np.minimum(gap.shares, 1 - gap.shares)[:, None, None]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...method import MethodConfig, Runtime
-from ...progress import Report, silent
+from ...progress import Progress, Report, silent
 from ..crowd import with_crowd, without_crowd
 from ..distance import Contest
 from ..gap import Filled, Gap
@@ -11,6 +14,7 @@ from ..method import LabelMethodSpec
 from ..morph import MARGIN, confidence_of, morph
 from ..objects import things
 from ..series import Series
+from ..succession import Succession
 
 
 class ShapeConfig(MethodConfig):
@@ -24,12 +28,21 @@ class _Shape:
     def prepare(self, series: Series, *, report: Report = silent) -> None:
         """Learn nothing."""
 
-    def fill(self, gap: Gap) -> Filled:
+    def fill(self, gap: Gap, *, report: Report = silent) -> Filled:
+        """Let the objects compete with their outlines."""
         gap, crowd = without_crowd(gap)
         contest = Contest.empty(gap.shape)
-        for thing in things(gap, MARGIN):
-            for section, score in enumerate(morph(thing, gap)):
+        met = Succession.of(list(things(gap, MARGIN)), gap)
+        known: dict[int, NDArray[np.float32]] = {}
+        for number in met.order():
+            thing = met.things[number]
+            scores = np.stack(morph(thing, gap))
+            if number in met.first:
+                known[number] = scores
+            met.give_way(number, scores, known)
+            for section, score in enumerate(scores):
                 contest.enter(section, thing.box, thing.label, score)
+            report(Progress((number + 1) / len(met.things)))
         return with_crowd(Filled(contest.winners(), confidence_of(contest.margin(), gap)), crowd, gap)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
+from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 from qtpy.QtCore import QSize, Qt, Signal
@@ -39,6 +42,35 @@ class _TwoLines(QLabel):
             label.setWordWrap(True)
             label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom)
         self._measure.hide()
+        self._whole = ""
+
+    def show_start(self, text: str) -> None:
+        """Show as much of a text as two lines hold; the tool tip has all of it."""
+        self._whole = text
+        self.setToolTip(f"<qt>{escape(text)}</qt>")
+        self._fit()
+
+    def show_all(self, text: str) -> None:
+        """Show a text, however many lines it needs."""
+        self._whole = ""
+        self.setToolTip("")
+        self.setText(text)
+
+    def resizeEvent(self, event: Any) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        if not self._whole:
+            return
+        words = self._whole.split(" ")
+        most = bisect_right(range(1, len(words) + 1), False, key=lambda count: not self._holds(_start(words, count)))
+        self.setText(_start(words, max(most, 1)))
+
+    def _holds(self, text: str) -> bool:
+        flags = Qt.TextFlag.TextWordWrap.value
+        lines = self.fontMetrics().boundingRect(0, 0, max(self.width(), 1), 10_000, flags, text)
+        return bool(lines.height() < 2.5 * self.fontMetrics().lineSpacing())
 
     def heightForWidth(self, width: int) -> int:  # noqa: N802
         return max(super().heightForWidth(width), self._room())
@@ -49,6 +81,11 @@ class _TwoLines(QLabel):
     def _room(self) -> int:
         self._measure.ensurePolished()
         return self._measure.heightForWidth(self.maximumWidth())
+
+
+def _start(words: Sequence[str], count: int) -> str:
+    """Return the first words, with a sign that there are more."""
+    return " ".join(words[:count]) + ("" if count == len(words) else " …")
 
 
 class _Shrinking(QPushButton):
@@ -206,7 +243,13 @@ class RunBar(QWidget):
     def say(self, text: str, *, problem: bool = False) -> None:
         """Show a message over the buttons."""
         self._failed = False
+        self._message.show_all(text)
         say(self._message, text, problem=problem)
+
+    def say_start(self, text: str) -> None:
+        """Show as much of a message as two lines hold, and all of it in the tool tip."""
+        self.say("")
+        self._message.show_start(text)
 
     def say_failed(self, text: str) -> None:
         """Show why work did not begin or end, until something is changed."""

@@ -17,9 +17,12 @@ from ...labels.result import LabelResult
 from ...labels.series import Series
 from ...labels.settings import LabelSettings
 from ...labels.suggest import Suggestion, suggest_sections, warnings_of
-from ...progress import Progress, Report
+from ...progress import Progress, Report, part
 from ...stack import Dataset
 from ..boxes.save_names import beside
+
+_SHARE_OF_FILLING = 0.97
+"""Share of the time, roughly, before it is looked for gaps that are too wide."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +53,13 @@ class Order:
 def fill_task(order: Order, report: Report) -> LabelResult:
     """Fill in labels, and warn where gaps are wider than objects are tall."""
     request = order.request()
-    result = execute_labels(request, report, gaps=order.gaps)
-    return replace(result, warnings=(*result.warnings, *_wide_gaps(request, request.series())))
+    result = execute_labels(request, part(report, 0.0, _SHARE_OF_FILLING), gaps=order.gaps)
+    wide = _wide_gaps(request, request.series(), part(report, _SHARE_OF_FILLING, 1.0))
+    return replace(result, warnings=(*wide, *result.warnings))
 
 
-def _wide_gaps(request: LabelRequest, series: Series) -> list[str]:
-    return warnings_of(series, request.dataset.grid.unit or "") if request.depths_known else []
+def _wide_gaps(request: LabelRequest, series: Series, report: Report) -> list[str]:
+    return warnings_of(series, request.dataset.grid.unit or "", report) if request.depths_known else []
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,10 @@ def advise_task(order: Order, confidence: NDArray[np.float32] | None, report: Re
     """Say where to annotate next; ``confidence`` (z, y, x) of the last fill, if there is one of all gaps."""
     request = order.request()
     series = request.series()
-    found = suggest_sections(series, request.depths, confidence=confidence, report=report)
+    inner = part(report, 0.0, _SHARE_OF_FILLING)
+    found = suggest_sections(series, request.depths, confidence=confidence, report=inner)
     sections = [replace(each, section=int(request.sections[each.section])) for each in found]
-    return Advice(sections, _wide_gaps(request, series))
+    return Advice(sections, _wide_gaps(request, series, part(report, _SHARE_OF_FILLING, 1.0)))
 
 
 @dataclass(frozen=True, eq=False)

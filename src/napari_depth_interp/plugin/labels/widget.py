@@ -194,7 +194,7 @@ class InterpolateLabels(JobWidget):
             if left:
                 notes.append(f"sections {', '.join(map(str, left))} were changed meanwhile and stay; run again")
         self.watch.look_anew()
-        self.bar.say("; ".join([_done(plan, result), *notes, *self._new_warnings(result)]))
+        self.bar.say_start("; ".join([_done(plan, result), *notes, *self._new_warnings(result)]))
 
     def _previewed(self, result: LabelResult) -> None:
         plan = self._taken()
@@ -203,7 +203,7 @@ class InterpolateLabels(JobWidget):
         [gap] = plan.gaps
         self._preview = plan, result, show_preview(self.viewer, plan, result)
         self.preview_bar.offer(f"Preview: sections {gap.below + 1} to {gap.above - 1}")
-        self.bar.say("; ".join([f"preview: {_done(plan, result)}", *self._new_warnings(result)]))
+        self.bar.say_start("; ".join([f"preview: {_done(plan, result)}", *self._new_warnings(result)]))
 
     def _new_warnings(self, result: LabelResult) -> list[str]:
         """Return what was not said about these labels before: they are filled many times."""
@@ -388,5 +388,5 @@ def _done(plan: Plan, result: LabelResult) -> str:
     words = f"{count(len(plan.inner), 'section')} filled in {count(len(plan.gaps), 'gap')}"
     words += f" in {duration(result.seconds or 0)}"
     if result.expected_dice is not None:
-        words += f"; expected Dice {result.expected_dice:.2f}, from annotated sections that were left out"
+        words += f"; expected Dice {result.expected_dice:.2f}"
     return words
