@@ -6,6 +6,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from command_line import depth_interp
 from napari_depth_interp import api, io
 from napari_depth_interp.errors import InputError
 from napari_depth_interp.stack.lazy import is_lazy
@@ -94,6 +95,24 @@ def test_what_is_no_stack(tmp_path):
     (tmp_path / "c" / "notes.txt").write_text("x")
     with pytest.raises(InputError, match="is a folder, and no series of images"):
         io.read(tmp_path / "c")
+
+
+def test_what_is_no_file_is_named(tmp_path):
+    """A link to a device would never end, and one that is broken is a section that is missing."""
+    path = folder_of(tmp_path / "a")
+    (path / "s3.png").unlink()
+    (path / "s3.png").symlink_to(tmp_path / "gone.png")
+    (path / "s20.png").symlink_to("/dev/zero")
+    (path / "s30.png").mkdir()
+    (path / "s31.png").symlink_to(path / "s31.png")
+    note = "'s3.png', 's20.png', 's30.png' and 1 more: no regular file (a broken link, a folder or a device), left out"
+    for which in (path, path / "s*.png"):
+        found = io.read(which)
+        assert found.voxels.shape[2] == 11
+        assert [each for each in found.notes if each.startswith(note)]
+    done = depth_interp("run", path, tmp_path / "b.tif", "--z-spacing", "50nm", "--factor", "2")
+    assert f"warning: {note}" in done.stderr
+    assert io.read(tmp_path / "b.tif").voxels.shape[2] == 21
 
 
 def test_a_run(tmp_path):
