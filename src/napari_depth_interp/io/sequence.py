@@ -64,7 +64,7 @@ def read(
     view = LazyVoxels(sequence)
     axes = "".join(["T" * (shape[0] > 1), "C" * (channels > 1), "ZYX"])
     names = plan.channels if first.voxels.shape[1] == 1 and channels > 1 else ()
-    notes = [note for note in first.notes if "time points" not in note]
+    notes = [note for note in first.notes if "time points" not in note] + _words_on(plan.left_out)
     return Dataset(
         as_array(view) if lazy else np.asarray(view),
         Grid(None, first.grid.pixel_size, first.grid.unit),
