@@ -102,6 +102,7 @@ def run_task(
     if target is not None and target.spread is not None:  # what workers read, this process reads, too
         settings = target.spread.settings
         dataset = io.open_stack(target.spread.source, axis=settings.axis)
+    dataset = io.loaded(dataset)
     request = resolve(dataset, settings)  # fails before the scoring is paid for
     if target is not None and request.spec.gives_uncertainty:
         target = replace(target, uncertainty=beside(target.path))
@@ -123,7 +124,7 @@ def beside(path: Path) -> Path:
 
 def estimate_task(dataset: Dataset, settings: Settings, target: Target | None, report: Report) -> Estimate:
     """Measure on parts of a stack what a run will take."""
-    request = resolve(dataset, settings)
+    request = resolve(io.loaded(dataset), settings)
     _import_torch_for(request)
     return estimate_run(request, target, report)
 
