@@ -97,6 +97,30 @@ def test_what_is_no_stack(tmp_path):
         io.read(tmp_path / "c")
 
 
+def test_numbers_that_skip_are_said(tmp_path):
+    path = folder_of(tmp_path / "a", name="scan_{:02d}_x4")
+    assert not [note for note in io.read(path).notes if "skip" in note]
+    (path / "scan_04_x4.png").unlink()
+    (path / "scan_07_x4.png").unlink()
+    words = "the numbers of the images skip in 2 places, first from 'scan_03_x4.png' to 'scan_05_x4.png'"
+    assert [note for note in io.read(path).notes if note.startswith(words)]
+    every_other = folder_of(tmp_path / "b")
+    for number in range(0, 12, 2):
+        (every_other / f"s{number}.png").unlink()
+    assert not [note for note in io.read(every_other).notes if "skip" in note]
+    places = folder_of(tmp_path / "c", voxels=VOXELS[:4])  # numbers that are depths
+    for number, depth in enumerate((3, 7, 12, 30)):
+        (places / f"s{number}.png").rename(places / f"z{depth}.png")
+    assert not [note for note in io.read(places).notes if "skip" in note]
+
+
+def test_grey_and_colour_are_told_apart(tmp_path):
+    path = folder_of(tmp_path / "a")
+    (path / "s5.png").write_bytes(imagecodecs.png_encode(np.stack([VOXELS[5]] * 3, -1)))
+    with pytest.raises(InputError, match=r"uint8 in 3 channels, but 's0.png' has 9 x 8 pixels of uint8;"):
+        io.read(path)
+
+
 def test_what_is_no_file_is_named(tmp_path):
     """A link to a device would never end, and one that is broken is a section that is missing."""
     path = folder_of(tmp_path / "a")

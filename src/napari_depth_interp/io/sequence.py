@@ -64,7 +64,7 @@ def read(
     view = LazyVoxels(sequence)
     axes = "".join(["T" * (shape[0] > 1), "C" * (channels > 1), "ZYX"])
     names = plan.channels if first.voxels.shape[1] == 1 and channels > 1 else ()
-    notes = [note for note in first.notes if "time points" not in note] + _words_on(plan.left_out)
+    notes = [note for note in first.notes if "time points" not in note] + _words_on(plan.left_out) + _words_on_gap(plan)
     return Dataset(
         as_array(view) if lazy else np.asarray(view),
         Grid(None, first.grid.pixel_size, first.grid.unit),
@@ -177,6 +177,27 @@ def _is_called_so(path: Path) -> bool:
     return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
 
 
+def _words_on_gap(plan: _Plan) -> list[str]:
+    """Say where the numbers of the images skip: a section may be missing, and the spacing would be wrong."""
+    names = [file.name for file in plan.files[0][0]]
+    words = [re.split(r"(\d+)", name) for name in names]
+    if len({len(each) for each in words}) > 1:
+        return []
+    differing = [i for i in range(len(words[0])) if len({each[i] for each in words}) > 1]
+    if len(differing) != 1 or not differing[0] % 2:
+        return []
+    numbers = np.array([float(each[differing[0]]) for each in words])
+    steps = np.diff(numbers)
+    if not len(steps) or 2 * (steps == steps.min()).sum() < len(steps) or (steps == steps.min()).all():
+        return []
+    skips = np.flatnonzero(steps > steps.min())
+    first = int(skips[0])
+    return [
+        f"the numbers of the images skip in {len(skips)} place{'s' if len(skips) > 1 else ''}, first from "
+        f"'{names[first]}' to '{names[first + 1]}'; if sections are missing there, say how deep each one lies"
+    ]
+
+
 def _words_on(left_out: Sequence[Path]) -> list[str]:
     if not left_out:
         return []
@@ -223,10 +244,14 @@ class _Sequence:
         colours = self.shape[1] // len(self._plan.channels)
         if image.shape[1] != colours or image.shape[3:] != self.shape[3:] or image.dtype != self.dtype:
             raise InputError(
-                f"'{file.name}' is an image of {image.shape[3]} x {image.shape[4]} pixels of {image.dtype}, but "
-                f"'{self._plan.first}' has {self.shape[3]} x {self.shape[4]} of {self.dtype}; they are no stack"
+                f"'{file.name}' is an image of {_kind_of(image.shape, image.dtype)}, but '{self._plan.first}' has "
+                f"{_kind_of((1, colours, *self.shape[2:]), self.dtype)}; they are no stack"
             )
         return np.asarray(image[0, colour, 0])
+
+
+def _kind_of(shape: Sequence[int], dtype: np.dtype[Any]) -> str:
+    return f"{shape[3]} x {shape[4]} pixels of {dtype}{f' in {shape[1]} channels' if shape[1] > 1 else ''}"
 
 
 def _section(file: Path, *, labels: bool) -> Dataset:
