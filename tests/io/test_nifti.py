@@ -602,7 +602,7 @@ def test_missing_spacing_is_asked_for(tmp_path: Path, volume: np.ndarray, size: 
         ({"pixdim": [1, 0.5, 0.75, 9, 0, 0, 0, 0]}, "voxels of 0.5 x 0.75 x 3 (taken), its pixdim 0.5 x 0.75 x 9"),
         ({"pixdim": [1, 1, 1, 1, 0, 0, 0, 0], "qform_code": 0}, ""),  # a writer that has set the sform only
         ({"pixdim": [1, 0.5, 0.75, -3, 0, 0, 0, 0]}, ""),
-        ({"srow_y": [0, 0.75, 1, 0], "pixdim": [1, 0.5, 0.75, 10**0.5, 0, 0, 0, 0]}, "shifted against each other (a tilted gantry)"),
+        ({"srow_y": [0, 0.75, 1, 0], "pixdim": [1, 0.5, 0.75, 10**0.5, 0, 0, 0, 0]}, "a tilted gantry"),
     ],
 )  # fmt: skip
 def test_a_header_that_contradicts_itself_is_said(
