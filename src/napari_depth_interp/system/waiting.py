@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
-from .amounts import duration
-
 T = TypeVar("T")
 
 _POLL = 0.1
@@ -72,8 +70,7 @@ def patiently(read: Callable[[], T]) -> T:
     begun = time.monotonic()
     threading.Thread(target=work, name="reading voxels", daemon=True).start()
     while not done.wait(_POLL):
-        waited = time.monotonic() - begun
-        tell(f"waiting for {_sources()} ({duration(waited)})" if waited > _SILENT else "")
+        tell(f"waiting for {_sources()}" if time.monotonic() - begun > _SILENT else "")
     if failed:
         raise failed[0]
     return found[0]

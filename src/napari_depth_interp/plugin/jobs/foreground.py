@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ from qtpy.QtWidgets import QApplication, QProgressDialog
 
 from ...errors import InputError
 from ...progress import Progress
+from ...system.amounts import duration
 from . import Job
 
 T = TypeVar("T")
@@ -36,6 +38,7 @@ def in_foreground(function: Callable[[], T], words: str) -> T:
     if app is None or QThread.currentThread() is not app.thread():
         return function()
     job: Job[T] = Job(lambda _report: function())
+    begun = time.monotonic()
     loop, found, failed = QEventLoop(), list[T](), list[Exception]()
     dialog = QProgressDialog(words, "Cancel", 0, 0, QApplication.activeWindow())
     dialog.setWindowTitle("Depth interpolation")
@@ -45,7 +48,10 @@ def in_foreground(function: Callable[[], T], words: str) -> T:
     dialog.canceled.connect(job.quit)
 
     def tell(progress: Progress) -> None:
-        dialog.setLabelText(f"{words}: {progress.message}" if progress.message else words)
+        so_far = duration(time.monotonic() - begun)
+        dialog.setLabelText(
+            ", ".join([f"{words}: {progress.message}" if progress.message else words, f"{so_far} so far"])
+        )
 
     job.progressed.connect(tell)
     job.returned.connect(found.append)
