@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from command_line import depth_interp, succeed
 from microscope_files import ims, lif
 from napari_depth_interp import io
-from napari_depth_interp.errors import OutputError, RequestError
+from napari_depth_interp.errors import InputError, OutputError, RequestError
 from napari_depth_interp.io.formats import BY_KEY, FORMATS, url_of
 from napari_depth_interp.stack import Dataset
 
@@ -52,6 +53,27 @@ def test_names(path, kind, file, series):
 def test_a_file_whose_name_has_two_colons(tmp_path):
     io.write(tmp_path / "a::b.tif", STACK)
     np.testing.assert_array_equal(io.read(tmp_path / "a::b.tif").voxels, VOXELS)
+
+
+def test_a_file_whose_name_looks_like_a_pattern(tmp_path):
+    io.write(tmp_path / "a.tif", STACK)
+    (tmp_path / "a.tif").rename(tmp_path / "[1]{z}.tif")
+    np.testing.assert_array_equal(io.read(tmp_path / "[1]{z}.tif").voxels, VOXELS)
+
+
+def test_an_ome_zarr_without_its_suffix_is_named(tmp_path):
+    io.write(tmp_path / "a.zarr", STACK)
+    (tmp_path / "a.zarr").rename(tmp_path / "a")
+    with pytest.raises(InputError, match=r"holds zarr metadata, but has no name in \.zarr; rename the folder"):
+        io.read(tmp_path / "a")
+
+
+def test_why_the_spacing_is_not_known(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", VOXELS[0, 0], imagej=True, metadata={"axes": "ZYX", "spacing": "2,5"})
+    done = depth_interp("run", tmp_path / "a.tif", tmp_path / "b.tif", "--factor", "2")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "sections are (the z spacing in the file is '2,5', which is no length; it was ignored); give" in done.stderr
 
 
 def test_addresses():

@@ -595,6 +595,25 @@ def test_missing_spacing_is_asked_for(tmp_path: Path, volume: np.ndarray, size: 
     np.testing.assert_array_equal(np.asarray(image.dataobj)[:, :, ::4], volume)
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, ""),
+        ({"pixdim": [1, 0.5, 0.75, 9, 0, 0, 0, 0]}, "voxels of 0.5 x 0.75 x 3 (taken), its pixdim 0.5 x 0.75 x 9"),
+        ({"pixdim": [1, 1, 1, 1, 0, 0, 0, 0], "qform_code": 0}, ""),  # a writer that has set the sform only
+        ({"pixdim": [1, 0.5, 0.75, -3, 0, 0, 0, 0]}, ""),
+        ({"srow_y": [0, 0.75, 1, 0], "pixdim": [1, 0.5, 0.75, 10**0.5, 0, 0, 0, 0]}, "a tilted gantry"),
+    ],
+)  # fmt: skip
+def test_a_header_that_contradicts_itself_is_said(
+    tmp_path: Path, volume: np.ndarray, fields: dict[str, Any], words: str
+) -> None:
+    path = patch(save(tmp_path / "in.nii", volume, np.diag([0.5, 0.75, 3, 1])), **fields)
+    dataset = io.read(path)
+    assert [words in note for note in dataset.notes] == [True] * bool(words)
+    assert dataset.grid.spacing == pytest.approx(np.hypot(3, fields.get("srow_y", [0, 0, 0])[2]))
+
+
 def test_missing_pixel_size(tmp_path: Path, volume: np.ndarray) -> None:
     path = save(tmp_path / "in.nii", volume, np.eye(4))
     patch(path, qform_code=0, sform_code=0, pixdim=[1, 0, 0, 3, 0, 0, 0, 0])

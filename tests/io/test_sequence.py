@@ -6,6 +6,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from command_line import depth_interp
 from napari_depth_interp import api, io
 from napari_depth_interp.errors import InputError
 from napari_depth_interp.stack.lazy import is_lazy
@@ -94,6 +95,48 @@ def test_what_is_no_stack(tmp_path):
     (tmp_path / "c" / "notes.txt").write_text("x")
     with pytest.raises(InputError, match="is a folder, and no series of images"):
         io.read(tmp_path / "c")
+
+
+def test_numbers_that_skip_are_said(tmp_path):
+    path = folder_of(tmp_path / "a", name="scan_{:02d}_x4")
+    assert not [note for note in io.read(path).notes if "skip" in note]
+    (path / "scan_04_x4.png").unlink()
+    (path / "scan_07_x4.png").unlink()
+    words = "the numbers of the images skip in 2 places, first from 'scan_03_x4.png' to 'scan_05_x4.png'"
+    assert [note for note in io.read(path).notes if note.startswith(words)]
+    every_other = folder_of(tmp_path / "b")
+    for number in range(0, 12, 2):
+        (every_other / f"s{number}.png").unlink()
+    assert not [note for note in io.read(every_other).notes if "skip" in note]
+    places = folder_of(tmp_path / "c", voxels=VOXELS[:4])  # numbers that are depths
+    for number, depth in enumerate((3, 7, 12, 30)):
+        (places / f"s{number}.png").rename(places / f"z{depth}.png")
+    assert not [note for note in io.read(places).notes if "skip" in note]
+
+
+def test_grey_and_colour_are_told_apart(tmp_path):
+    path = folder_of(tmp_path / "a")
+    (path / "s5.png").write_bytes(imagecodecs.png_encode(np.stack([VOXELS[5]] * 3, -1)))
+    with pytest.raises(InputError, match=r"uint8 in 3 channels, but 's0.png' has 9 x 8 pixels of uint8;"):
+        io.read(path)
+
+
+def test_what_is_no_file_is_named(tmp_path):
+    """A link to a device would never end, and one that is broken is a section that is missing."""
+    path = folder_of(tmp_path / "a")
+    (path / "s3.png").unlink()
+    (path / "s3.png").symlink_to(tmp_path / "gone.png")
+    (path / "s20.png").symlink_to("/dev/zero")
+    (path / "s30.png").mkdir()
+    (path / "s31.png").symlink_to(path / "s31.png")
+    note = "'s3.png', 's20.png', 's30.png' and 1 more: no regular file (a broken link, a folder or a device), left out"
+    for which in (path, path / "s*.png"):
+        found = io.read(which)
+        assert found.voxels.shape[2] == 11
+        assert [each for each in found.notes if each.startswith(note)]
+    done = depth_interp("run", path, tmp_path / "b.tif", "--z-spacing", "50nm", "--factor", "2")
+    assert f"warning: {note}" in done.stderr
+    assert io.read(tmp_path / "b.tif").voxels.shape[2] == 21
 
 
 def test_a_run(tmp_path):

@@ -109,13 +109,13 @@ def _no_thread_is_left():
 
 
 def _running(before):
-    """Return new threads, less those of Qt's pool, and Dask's and zarr's, which wait for what comes next."""
+    """Return new threads, less those of Qt's pool, and of Dask, zarr and fsspec, which wait for what comes next."""
     return [
         thread
         for thread in threading.enumerate()
         if thread not in before
         and not isinstance(thread, threading._DummyThread)
-        and not thread.name.startswith(("Dask-", "zarr", "asyncio_"))
+        and not thread.name.startswith(("Dask-", "zarr", "asyncio_", "fsspec"))
     ]
 
 

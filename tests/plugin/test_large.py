@@ -88,7 +88,9 @@ class TestStreaming:
             QFileDialog, "getSaveFileName",
             lambda *words: asked.append(words) or (str(tmp_path / "dense"), "OME-Zarr (*.ome.zarr)"),
         )  # fmt: skip
-        assert "too large to be held in memory" in read(widget.output, "summary")
+        assert read(widget.output, "summary").startswith(
+            "1.4 MB go to a file: at most 1.0 MB and half of what is free ("
+        )
         done = run(qtbot, widget)
         assert len(asked) == 1
         layer = done.layers[0]
@@ -196,3 +198,25 @@ class TestEstimate:
         finish(qtbot, widget)
         assert "it does not fit" in read(widget.output, "summary")
         assert "e0803a" in find(widget.output, "summary").styleSheet()
+
+
+def test_a_preview_of_a_large_stack_reads_what_lies_around_the_gap(qtbot, viewer, widget):
+    read_sections = set()
+
+    def noted(block, block_info=None):
+        read_sections.add(block_info[0]["array-location"][0][0])
+        return block
+
+    voxels = np.random.default_rng(0).integers(0, 200, (60, 40, 50), dtype=np.uint8)
+    lazy = dask.array.from_array(voxels, chunks=(1, 40, 50)).map_blocks(noted, dtype=np.uint8, meta=voxels[:0])
+    viewer.add_image(lazy, name="large", scale=(2, 1, 1), units=("um",) * 3, contrast_limits=(0, 200))
+    viewer.dims.set_point(0, 61.0)
+    choose(widget, method="cubic", factor=2)
+    read_sections.clear()
+    press(widget.bar, "preview")
+    finish(qtbot, widget)
+    preview = viewer.layers["large cubic preview"]
+    np.testing.assert_array_equal(preview.data[[0, -1]], voxels[[30, 31]])
+    expected = np.asarray(interpolate(voxels, method="cubic", factor=2, z_spacing=2.0).dataset.voxels[0, 0, 61])
+    np.testing.assert_array_equal(preview.data[1], expected)
+    assert len(read_sections) <= 18

@@ -57,19 +57,36 @@ class TestResult:
         assert read(widget.bar, "message").startswith("a linear: done in")
         assert viewer.layers.selection.active.name == "a linear"
 
-    @pytest.mark.parametrize("how", ["translate", "rotate", "affine"])
+    @pytest.mark.parametrize("how", ["translate", "rotate", "shear", "affine", "stretch"])
     def test_lies_over_an_input_that_was_moved_or_turned(self, qtbot, viewer, widget, stack, how):
         source = viewer.layers["a"]
         turned = {
             "translate": (5.0, -3.0, 2.0),
             "rotate": np.array([[1, 0, 0], [0, 0.8, -0.6], [0, 0.6, 0.8]]),
+            "shear": (0, 0, 0.3),
+            "stretch": np.diag([3, 0.5, 0.5, 1]),
             "affine": np.array([[1.5, 0, 0, 4], [0, 1, 0.2, 5], [0, 0, 1, 6], [0, 0, 0, 1.0]]),
         }[how]
-        setattr(source, how, turned)
+        setattr(source, "affine" if how == "stretch" else how, turned)
         done = run(qtbot, widget, factor=2)
+        if how == "stretch":  # from 2 x 0.5 x 0.5 um
+            assert "6 um apart; 40 x 50 pixels of 0.25 x 0.25 um" in read(widget.stack, "summary")
+            assert done.outcome.result.dataset.grid.spacing == 3
         for i in (0, 3, 6):
             there = done.layers[0].data_to_world((2 * i, 11, 17))
             np.testing.assert_allclose(there, source.data_to_world((i, 11, 17)), atol=1e-9)
+
+    def test_a_time_point_of_a_turned_film(self, qtbot, viewer, widget):
+        film = np.random.default_rng(0).integers(0, 99, (3, 4, 9, 10), dtype=np.uint8)
+        turn = np.eye(5)
+        turn[2:4, 2:4], turn[:, 4] = [[0.8, -0.6], [0.6, 0.8]], (0, 4, 5, 6, 1)
+        viewer.add_image(film, name="film", scale=(1, 2, 0.5, 0.5), units=("s", "um", "um", "um"), affine=turn)
+        done = run(qtbot, widget, factor=2, times="1:2")
+        there, expected = (
+            layer.data_to_world((*first, *place))[-3:]
+            for layer, first, place in ((done.layers[0], (), (4, 3, 5)), (viewer.layers["film"], (1,), (2, 3, 5)))
+        )
+        np.testing.assert_allclose(there, expected, atol=1e-9)
 
     def test_holds_its_history(self, qtbot, viewer, widget, stack):
         widget.compute.set_scoring(2)

@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, OutputError, RequestError
 from ..stack import Dataset, Grid
+from ..stack.lazy import is_lazy
 from .dicom import folder_holds_dicom, is_dicom
 from .files import check_output, check_readable, replacing
 from .formats import BY_KEY, FOLDERS, FORMATS, SUFFIXES, WRITTEN, format_of, result_name, split_series, stem_of, url_of
@@ -23,7 +25,7 @@ from .streaming import Sink
 
 __all__ = [
     "FORMATS", "STREAMED", "SUFFIXES", "WRITTEN", "SectionAxis", "Sink", "check_format", "check_output", "check_stream",
-    "creating", "format_of", "is_placed", "kind_at", "offset", "open_stack", "parts", "read", "read_levels",
+    "creating", "format_of", "is_placed", "kind_at", "loaded", "offset", "open_stack", "parts", "read", "read_levels",
     "result_name", "section_axis", "series_of", "split_series", "stem_of", "without_parts", "write",
 ]  # fmt: skip
 
@@ -131,6 +133,14 @@ def open_stack(path: str | PathLike[str], *, axis: SectionAxis = "auto", labels:
         return read(path, axis=axis, labels=labels)
     dataset = read(path, axis=axis, lazy=True, labels=labels)
     return dataset if dataset.voxels.nbytes > LARGE_BYTES else read(path, axis=axis, labels=labels)
+
+
+def loaded(dataset: Dataset) -> Dataset:
+    """Return a dataset whose voxels have been read if they are few; a large one stays where it is."""
+    voxels = dataset.voxels
+    if not is_lazy(voxels) or voxels.nbytes > LARGE_BYTES:
+        return dataset
+    return replace(dataset, voxels=np.asarray(voxels))
 
 
 def read_levels(path: str | PathLike[str]) -> list[Dataset]:

@@ -30,6 +30,8 @@ def check_readable(path: Path, *, folder: bool = False) -> None:
                 raise InputError(f"'{path}' is an empty folder; copy or export the image again")
             return
         if path.is_dir():
+            if any((path / name).is_file() for name in ("zarr.json", ".zattrs", ".zgroup")):
+                raise InputError(f"'{path}' holds zarr metadata, but has no name in .zarr; rename the folder")
             raise InputError(f"'{path}' is a folder, and no series of images; give the file inside it")
         if not path.exists():
             raise InputError(f"there is no file '{path}'; check the name and the folder")

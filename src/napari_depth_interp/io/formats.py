@@ -108,7 +108,7 @@ def format_of(path: str | PathLike[str]) -> str | None:
 
 def _by_suffix(text: str) -> str | None:
     name = Path(text).name.lower()
-    if _PLACEHOLDER.search(name) and url_of(text) is None:
+    if _PLACEHOLDER.search(name) and url_of(text) is None and not _exists(Path(text)):
         return "sequence"
     return next((kind for suffix, kind in SUFFIXES.items() if name.endswith(suffix)), None)
 

@@ -30,6 +30,8 @@ _SUFFIXES = (*_TIFF, ".png", ".jpg", ".jpeg")
 _MODES = {"1": "uint8", "L": "uint8", "I;16": "uint16", "I;16B": "uint16", "I": "int32", "F": "float32", "RGB": "uint8",
           "RGBA": "uint8"}  # fmt: skip
 _LARGEST_SIDE = 2**17
+_NAMED = 3
+"""Entries that are no images, named in a warning."""
 
 
 def holds_images(folder: Path) -> bool:
@@ -62,7 +64,7 @@ def read(
     view = LazyVoxels(sequence)
     axes = "".join(["T" * (shape[0] > 1), "C" * (channels > 1), "ZYX"])
     names = plan.channels if first.voxels.shape[1] == 1 and channels > 1 else ()
-    notes = [note for note in first.notes if "time points" not in note]
+    notes = [note for note in first.notes if "time points" not in note] + _words_on(plan.left_out) + _words_on_gap(plan)
     return Dataset(
         as_array(view) if lazy else np.asarray(view),
         Grid(None, first.grid.pixel_size, first.grid.unit),
@@ -70,7 +72,11 @@ def read(
         rgb=first.rgb and len(plan.channels) == 1,
         channel_names=first.channel_names if first.rgb and len(plan.channels) == 1 else names,
         source=Source(path, "image sequence"),
-        notes=(*notes, f"{shape[2]} images are taken as sections (Z), from {plan.first} to {plan.last}"),
+        notes=(
+            *notes,
+            *_words_on(plan.left_out),
+            f"{shape[2]} images are taken as sections (Z), from {plan.first} to {plan.last}",
+        ),
     )
 
 
@@ -80,6 +86,7 @@ class _Plan:
 
     files: Sequence[Sequence[Sequence[Path]]]
     channels: tuple[str, ...]
+    left_out: Sequence[Path]
 
     @property
     def first(self) -> str:
@@ -92,24 +99,27 @@ class _Plan:
 
 def _planned(path: Path) -> _Plan:
     if path.is_dir():
-        files = _most_alike(each for each in path.iterdir() if _is_image(each))
+        there = _listed(path)
+        files = _most_alike(each for each in there if _is_image(each))
         if not files:
             raise InputError(f"'{path}' holds no images; give a folder of TIFF, PNG or JPEG files")
-        return _Plan([[sorted(files, key=_natural)]], ("",))
+        return _Plan([[sorted(files, key=_natural)]], ("",), [each for each in there if _is_no_file(each)])
     expression = _expression(path.name)
-    try:
-        there = list(path.parent.iterdir())
-    except OSError as error:
-        raise InputError(f"'{path.parent}' cannot be read: {error.strerror or error}") from error
-    found = [
-        (match.groupdict(), each) for each in there if (match := expression.fullmatch(each.name)) and _is_image(each)
-    ]
+    matches = [(match.groupdict(), each) for each in _listed(path.parent) if (match := expression.fullmatch(each.name))]
+    found = [(words, each) for words, each in matches if _is_image(each)]
     if not found:
         raise InputError(f"no TIFF, PNG or JPEG file matches '{path}'; check the pattern and the folder")
-    return _in_order(found, path)
+    return _in_order(found, path, [each for _, each in matches if _is_no_file(each)])
 
 
-def _in_order(found: list[tuple[dict[str, str], Path]], path: Path) -> _Plan:
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"'{folder}' cannot be read: {error.strerror or error}") from error
+
+
+def _in_order(found: list[tuple[dict[str, str], Path]], path: Path, left_out: Sequence[Path]) -> _Plan:
     times = sorted({words.get("t", "") for words, _ in found}, key=_key)
     channels = sorted({words.get("c", "") for words, _ in found}, key=_key)
     files = [
@@ -131,7 +141,7 @@ def _in_order(found: list[tuple[dict[str, str], Path]], path: Path) -> _Plan:
             f"the files of '{path.name}' do not make a stack: some channels or time points have {counts[0]} sections, "
             f"others {counts[-1]}"
         )
-    return _Plan(files, tuple(channels))
+    return _Plan(files, tuple(channels), left_out)
 
 
 def _expression(pattern: str) -> re.Pattern[str]:
@@ -155,7 +165,45 @@ def _most_alike(files: Iterable[Path]) -> list[Path]:
 
 
 def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
+    return _is_called_so(path) and path.is_file()
+
+
+def _is_no_file(path: Path) -> bool:
+    """Return whether something is called like an image and is none: a broken link, a folder, a device."""
+    return _is_called_so(path) and not path.is_file()
+
+
+def _is_called_so(path: Path) -> bool:
+    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+
+
+def _words_on_gap(plan: _Plan) -> list[str]:
+    """Say where the numbers of the images skip: a section may be missing, and the spacing would be wrong."""
+    names = [file.name for file in plan.files[0][0]]
+    words = [re.split(r"(\d+)", name) for name in names]
+    if len({len(each) for each in words}) > 1:
+        return []
+    differing = [i for i in range(len(words[0])) if len({each[i] for each in words}) > 1]
+    if len(differing) != 1 or not differing[0] % 2:
+        return []
+    numbers = np.array([float(each[differing[0]]) for each in words])
+    steps = np.diff(numbers)
+    if not len(steps) or 2 * (steps == steps.min()).sum() < len(steps) or (steps == steps.min()).all():
+        return []
+    skips = np.flatnonzero(steps > steps.min())
+    first = int(skips[0])
+    return [
+        f"the numbers of the images skip in {len(skips)} place{'s' if len(skips) > 1 else ''}, first from "
+        f"'{names[first]}' to '{names[first + 1]}'; if sections are missing there, say how deep each one lies"
+    ]
+
+
+def _words_on(left_out: Sequence[Path]) -> list[str]:
+    if not left_out:
+        return []
+    names = ", ".join(f"'{each.name}'" for each in sorted(left_out, key=_natural)[:_NAMED])
+    more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
+    return [f"{names}{more}: no regular file (a broken link, a folder or a device), left out of the sections"]
 
 
 def _natural(path: Path) -> tuple[Any, ...]:
@@ -196,10 +244,14 @@ class _Sequence:
         colours = self.shape[1] // len(self._plan.channels)
         if image.shape[1] != colours or image.shape[3:] != self.shape[3:] or image.dtype != self.dtype:
             raise InputError(
-                f"'{file.name}' is an image of {image.shape[3]} x {image.shape[4]} pixels of {image.dtype}, but "
-                f"'{self._plan.first}' has {self.shape[3]} x {self.shape[4]} of {self.dtype}; they are no stack"
+                f"'{file.name}' is an image of {_kind_of(image.shape, image.dtype)}, but '{self._plan.first}' has "
+                f"{_kind_of((1, colours, *self.shape[2:]), self.dtype)}; they are no stack"
             )
         return np.asarray(image[0, colour, 0])
+
+
+def _kind_of(shape: Sequence[int], dtype: np.dtype[Any]) -> str:
+    return f"{shape[3]} x {shape[4]} pixels of {dtype}{f' in {shape[1]} channels' if shape[1] > 1 else ''}"
 
 
 def _section(file: Path, *, labels: bool) -> Dataset:

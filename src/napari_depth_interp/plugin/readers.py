@@ -13,6 +13,7 @@ from napari.utils.notifications import show_info
 from napari.viewer import Viewer
 
 from .. import io
+from ..io.formats import url_of
 from ..stack import Dataset
 from ..stack.lazy import is_lazy
 from ..system.memory import free_memory
@@ -51,8 +52,8 @@ def read_files(path: Paths) -> list[LayerData]:
 
     layers: list[LayerData] = []
     for each in map(_first_of, [path] if isinstance(path, str) else path):
-        dataset, coarser = _opened(each)
         name = Path(each).name
+        dataset, coarser = _elsewhere(each, name) if url_of(Path(each)) else _opened(each)
         for note in dataset.notes:
             show_info(f"{name}: {note}")
         title = title_of(each)
@@ -104,6 +105,13 @@ def title_of(path: str) -> str:
     file, series = io.split_series(path)
     stem = io.stem_of(file.name)
     return stem if series is None else f"{stem} {series.strip('/')}"
+
+
+def _elsewhere(path: str, name: str) -> tuple[Dataset, list[Dataset]]:
+    """Open what lies on a server, which may keep the window waiting."""
+    from .jobs.foreground import in_foreground
+
+    return in_foreground(lambda: _opened(path), f"opening {name}")
 
 
 def _opened(path: str) -> tuple[Dataset, list[Dataset]]:

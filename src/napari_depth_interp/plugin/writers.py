@@ -16,6 +16,9 @@ from ..stack import Dataset
 from .layers import is_real, to_dataset
 from .layers.label_layers import with_history
 
+_KNOWN = ("name", "metadata", "scale", "translate", "rotate", "shear", "affine", "units", "axis_labels", "multiscale")
+"""What a layer is made of again, of all that napari hands over."""
+
 
 def write_image(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """Write one image layer as TIFF or NIfTI, by the suffix of ``path``."""
@@ -64,9 +67,8 @@ def write_images(path: str, layers: Sequence[FullLayerData]) -> list[str]:
 
 def write_labels(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     """Write one labels layer as TIFF, NIfTI or OME-Zarr, with which of its sections are annotated."""
-    known = ("name", "metadata", "scale", "translate", "units", "axis_labels", "multiscale")
-    layer = Labels(data, **{key: meta[key] for key in known if key in meta})
-    io.write(path, with_history(layer), overwrite=True)
+    layer = Labels(data, **{key: meta[key] for key in _KNOWN if key in meta})
+    io.write(path, io.loaded(with_history(layer)), overwrite=True)
     return [path]
 
 
@@ -80,8 +82,7 @@ def _channel_names(datasets: Sequence[Dataset], layers: Sequence[FullLayerData])
 
 def _dataset(data: Any, meta: dict[str, Any]) -> Dataset:
     """Rebuild the layer that napari has taken apart."""
-    known = ("name", "metadata", "scale", "translate", "units", "axis_labels", "rgb", "multiscale")
-    return to_dataset(Image(data, **{key: meta[key] for key in known if key in meta}))
+    return io.loaded(to_dataset(Image(data, **{key: meta[key] for key in (*_KNOWN, "rgb") if key in meta})))
 
 
 def _same_place(one: Dataset, other: Dataset) -> bool:

@@ -78,7 +78,7 @@ def check_voxels(dataset: Dataset, *, fill_nan: bool, alone: bool = False) -> No
             + "; ".join([f"give 2 or more sections along z{hint}", *dataset.notes])
         )
     if dataset.grid.depths is None and not alone:
-        raise missing_spacing()
+        raise missing_spacing(dataset.notes)
     if dataset.voxels.dtype.kind != "f":
         return
     missing = 0

@@ -6,6 +6,7 @@ Depths and sizes are in the unit of the :class:`Grid`.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -197,8 +198,11 @@ def fine_depths(grid: Grid, n: int) -> NDArray[np.float64]:
     return grid.depths[:, None] + steps * (grid.spacing or 0.0)
 
 
-def missing_spacing() -> MissingSpacingError:
+def missing_spacing(notes: Sequence[str] = ()) -> MissingSpacingError:
+    """Return the error; of the notes of a dataset those that say why are told, too."""
+    told = [note for note in notes if "z spacing" in note]
+    why = f" ({'; '.join(told)})" if told else ""
     return MissingSpacingError(
-        "it is not known how far apart the sections are; "
+        f"it is not known how far apart the sections are{why}; "
         "give the distance with --z-spacing, for example --z-spacing 2um (z_spacing='2um' in Python)"
     )

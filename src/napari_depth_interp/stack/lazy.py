@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..system.memory import check_fits
+from ..system.waiting import patiently
 from .masks import in_memory
 
 _CHECKED_BYTES = 2**28
@@ -155,7 +156,7 @@ class LazyVoxels:
             check_fits(self.nbytes, f"an image of {' x '.join(map(str, self.shape))} voxels")
         forward = [each[::-1] if isinstance(each, range) and each.step < 0 else each for each in self._index]
         key = tuple(each if isinstance(each, int) else slice(each.start, each.stop, each.step) for each in forward)
-        block = in_memory(self._source[key])
+        block = patiently(lambda: in_memory(self._source[key]))
         kept = [axis for axis, each in enumerate(self._index) if isinstance(each, range)]
         turned = block[tuple(slice(None, None, -1 if cast(range, self._index[a]).step < 0 else 1) for a in kept)]
         real = [axis for axis in self._axes if axis is not None]

@@ -62,6 +62,17 @@ def test_sagittal_and_oblique(tmp_path):
     assert oblique.grid.spacing == 2
 
 
+def test_files_that_are_lost_are_said(tmp_path):
+    folder = series(tmp_path / "a", [(0, 0, 2 * z) for z in range(4)])
+    assert not io.read(folder).notes
+    sorted(folder.iterdir())[1].write_bytes(b"")
+    (folder / "link.dcm").symlink_to(tmp_path / "gone")
+    (folder / "zero").symlink_to("/dev/zero")
+    found = io.read(folder)
+    assert found.notes[0] == "'10-3', 'link.dcm', 'zero': empty, or no regular file; left out"
+    assert found.voxels.shape[2] == 3
+
+
 def test_a_tilted_gantry_is_said(tmp_path):
     found = io.read(series(tmp_path / "a", [(0, z, 2 * z) for z in range(3)]))
     assert "tilted gantry" in " ".join(found.notes)

@@ -157,6 +157,53 @@ def test_the_time_step_as_others_see_it(tmp_path, name):
     assert step == 2.5
 
 
+@pytest.mark.parametrize("name", ["b.nrrd", "b.mha", "b.mgz", "b.nii.gz"])
+def test_a_spacing_of_exactly_1_that_is_written_is_one(tmp_path, name):
+    """Also a time step of 1 s that this package has written; where it is not known, MetaImage has 1, too."""
+    times = api.Dataset.from_array(
+        np.arange(120, dtype=np.int16).reshape(2, 3, 4, 5), z_spacing=1, pixel_size=(1, 1), unit="mm", axes="TZYX"
+    )
+    for step in (1.0, None):
+        io.write(tmp_path / name, replace(times, time_step=step), overwrite=True)
+        found = io.read(tmp_path / name)
+        assert (found.grid.spacing, found.grid.pixel_size, found.time_step) == (1, (1, 1), step)
+    image = SimpleITK.GetImageFromArray(np.zeros((3, 4, 5), np.uint8))
+    for file in ("c.mha", "c.nrrd", "c.nii"):
+        SimpleITK.WriteImage(image, str(tmp_path / file))
+        assert (io.read(tmp_path / file).grid.spacing, io.read(tmp_path / file).grid.pixel_size) == (1, (1, 1))
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_a_spacing_of_0_is_none(tmp_path, lost):
+    """Whatever the order of the axes: the others keep theirs."""
+    spacing = [2.0, 3.0, 4.0]
+    spacing[lost] = 0
+    lines = ["NDims = 3", "DimSize = 5 4 3", "ElementType = MET_UCHAR", "TransformMatrix = 0 1 0 0 0 1 1 0 0"]
+    lines += [f"ElementSpacing = {' '.join(map(str, spacing))}", "ElementDataFile = LOCAL"]
+    (tmp_path / "a.mha").write_bytes("".join(f"{line}\n" for line in lines).encode() + bytes(60))
+    grid = io.read(tmp_path / "a.mha", axis="xyz"[(lost + 1) % 3]).grid  # the first axis runs along y
+    assert grid.spacing is None
+    assert {0, *grid.pixel_size} == {*spacing}
+
+
+def test_time_points_of_nrrd_as_itk_writes_them(tmp_path):
+    film = np.arange(360, dtype=np.uint8).reshape(3, 5, 4, 6)
+    image = SimpleITK.GetImageFromArray(film, isVector=False)
+    image.SetSpacing((0.5, 0.5, 3, 2))
+    SimpleITK.WriteImage(image, str(tmp_path / "a.nrrd"))
+    found = io.read(tmp_path / "a.nrrd")
+    assert (found.grid.spacing, found.grid.pixel_size, found.axes) == (3, (0.5, 0.5), "TZYX")
+    np.testing.assert_array_equal(found.voxels[:, 0], film)
+
+
+@pytest.mark.parametrize("key", ["ElementSpacing", "ElementSize", None])
+def test_metaimage_by_which_word_the_spacing_is_said(tmp_path, key):
+    lines = ["NDims = 3", "DimSize = 5 4 3", "ElementType = MET_UCHAR", *([f"{key} = 1 1 1"] if key else [])]
+    text = "".join(f"{line}\n" for line in [*lines, "ElementDataFile = LOCAL"])
+    (tmp_path / "a.mha").write_bytes(text.encode() + bytes(60))
+    assert io.read(tmp_path / "a.mha").grid.spacing == (1 if key else None)
+
+
 @pytest.mark.parametrize(
     ("kind", "more", "shape"),
     [

@@ -10,6 +10,7 @@ import pytest
 import tifffile
 from drive import sparse_tiff
 from napari.layers import Image, Labels
+from napari.layers._source import layer_source
 
 from napari_depth_interp import interpolate, io
 from napari_depth_interp.errors import InputError
@@ -84,6 +85,11 @@ class TestUserChanges:
         np.testing.assert_allclose(grid.depths, np.array(UNEVEN) + 10)
         assert grid.origin == (1.0, 2.0)
 
+    def test_a_changed_scale_keeps_uneven_gaps(self, uneven):
+        layer = image_of(uneven)
+        layer.scale = layer.scale * (3, 1, 1)
+        np.testing.assert_allclose(np.diff(to_dataset(layer).grid.depths), 3 * np.diff(UNEVEN))
+
     def test_a_changed_unit_wins(self, tissue):
         layer = image_of(tissue)
         layer.units = "mm"
@@ -125,6 +131,24 @@ class TestForeignLayers:
         for unit, expected in (("ms", 0.25), ("minute", 15000), ("pixel", None)):
             assert to_dataset(Image(array, scale=(250, 2, 1, 1), units=(unit, *units))).time_step == expected
 
+    @pytest.mark.parametrize(
+        ("how", "spacing", "pixels", "words"),
+        [
+            ({"affine": np.diag([5, 0.5, 0.5, 1])}, 5, 0.5, ""),
+            ({"affine": np.diag([-5, 0.5, 0.5, 1])}, 5, 0.5, "the layer is turned in the viewer"),
+            ({"scale": (2, 1, 1), "affine": np.diag([3, 0.5, 0.5, 1])}, 6, 0.5, ""),
+            ({"scale": (2, 0.5, 0.5), "rotate": 30}, 2, 0.5, "the layer is turned in the viewer"),
+            ({"scale": (2, 0.5, 0.5), "affine": np.eye(4)[[0, 2, 1, 3]]}, 2, 0.5, "the layer is turned in the viewer"),
+            ({"scale": (2, 0.5, 0.5), "shear": (0, 0, 1)}, 2, None, "the layer is sheared"),
+        ],
+    )
+    def test_sizes_that_stand_in_the_affine(self, how, spacing, pixels, words):
+        dataset = to_dataset(Image(np.zeros((4, 5, 6), np.uint8), **how))
+        assert dataset.grid.spacing == pytest.approx(spacing)
+        assert pixels is None or dataset.grid.pixel_size == (pytest.approx(pixels), pytest.approx(pixels))
+        assert [note for note in dataset.notes if note.startswith(words)] == [*dataset.notes]
+        assert bool(dataset.notes) is bool(words)
+
     def test_a_mirrored_layer_is_refused(self):
         with pytest.raises(InputError, match="'m' has the scale -2, 1, 1, which mirrors it; make it positive"):
             to_dataset(Image(np.zeros((4, 5, 6), np.uint8), scale=(-2, 1, 1), name="m"))
@@ -156,6 +180,17 @@ class TestForeignLayers:
         assert adopt(layer).grid.pixel_size == (0.5, 0.5)
         monkeypatch.setattr(io, "read", lambda path: pytest.fail("read twice"))
         assert adopt(layer).grid.depths is None
+
+    def test_a_z_scale_of_1_beside_the_pixel_size_is_looked_up(self, viewer, tmp_path):
+        """A reader that knows no unit: 1 may be the spacing, or what stands there where it is not known."""
+        times = Dataset.from_array(np.zeros((3, 4, 5), np.uint8), z_spacing=1, pixel_size=(0.5, 0.5), unit="mm")
+        io.write(tmp_path / "a.mha", times)
+        for scale, spacing, unit in (((1, 0.5, 0.5), 1, "mm"), ((1, 0.7, 0.7), None, None)):
+            with layer_source(path=str(tmp_path / "a.mha"), reader_plugin="other"):
+                layer = Image(np.zeros((3, 4, 5), np.uint8), scale=scale)
+            grid = adopt(viewer.add_layer(layer)).grid
+            assert (grid.spacing, grid.pixel_size, grid.unit) == (spacing, scale[1:], unit)
+            np.testing.assert_allclose(layer.scale, scale)
 
     def test_channels_in_one_layer_are_refused(self, viewer, tmp_path):
         tifffile.imwrite(
@@ -242,8 +277,8 @@ def test_masked_values_of_a_layer_are_nan_or_refused(viewer):
     with pytest.raises(InputError, match=r"'b' cannot be used: 4 voxels of the array are masked, and uint16 has no"):
         to_dataset(viewer.add_image(array.astype(np.uint16), name="b"))
     lazy = da.from_array(array.astype(np.uint16), asarray=False)
-    with dask.config.set(scheduler="synchronous"), pytest.raises(InputError, match="'c' cannot be used: 4 voxels"):
-        to_dataset(Image(lazy, name="c", contrast_limits=(0, 60)))
+    with dask.config.set(scheduler="synchronous"), pytest.raises(InputError, match="4 voxels of the array"):
+        io.loaded(to_dataset(Image(lazy, name="c", contrast_limits=(0, 60))))
 
 
 def test_masked_values_of_a_layer_that_is_read_in_parts(monkeypatch):

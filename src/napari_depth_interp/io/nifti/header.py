@@ -50,6 +50,8 @@ class NiftiOrigin:
         Where the grid says the first voxel is, per canonical axis.
     missing : (3,) bool array
         Stored axes whose voxel size the file does not give.
+    notes : tuple of str
+        What is odd about where the voxels lie.
     """
 
     header: Header
@@ -59,6 +61,7 @@ class NiftiOrigin:
     section_axis: int
     first: NDArray[np.float64]
     missing: NDArray[np.bool_]
+    notes: tuple[str, ...] = ()
 
     @property
     def order(self) -> tuple[int, int, int]:

@@ -74,8 +74,14 @@ def place(
     if axis not in ("auto", "x", "y", "z"):
         raise RequestError(f"axis '{axis}' is not known; choose auto, x (sagittal), y (coronal) or z (axial)")
     affine = np.array(affine, np.float64)
-    missing = np.asarray(~np.isfinite(affine[:3, :3]).all(axis=0))  # voxel sizes that the file does not give
-    affine[:3, :3][:, missing] = np.eye(3)[:, missing]
+    columns = affine[:3, :3]
+    missing = np.asarray(~np.isfinite(columns).all(axis=0) | ~columns.any(axis=0))  # voxel sizes that are not given
+    if missing.sum() == 1:
+        [lost] = np.flatnonzero(missing)
+        across = np.cross(columns[:, lost - 2], columns[:, lost - 1])
+        columns[:, lost] = across / (np.linalg.norm(across) or 1.0)
+    else:
+        columns[:, missing] = np.eye(3)[:, missing]
     if along is None and missing[2]:
         along = 2
     header = _header(stored, affine, unit, along, record or {})

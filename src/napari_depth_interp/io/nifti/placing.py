@@ -32,6 +32,8 @@ from .header import (
 _forms: Any = nibabel.nifti1.xform_codes
 _AXIAL, _PLANES = 2, ("sagittal", "coronal", "axial")  # canonical section axis
 _SINGULAR = 1e-6  # volume that three unit vectors along the axes must span
+_TILTED = 1e-2  # of the gap: how far sections may be shifted against each other
+_AGREE = 1e-2  # voxel sizes that differ by less say the same
 _TIE = 0.99  # voxel sizes that agree within 1 % are equally coarse
 
 
@@ -50,7 +52,8 @@ def origin_of(header: Header, shape: tuple[int, ...], axis: str) -> NiftiOrigin:
     if missing[stored_axis]:
         orientation[stored_axis, 1] = 1  # nobody knows where the last section is: begin with the first one stored
     section_axis = int(orientation[stored_axis, 0])
-    origin = NiftiOrigin(header, affine, shape, orientation, section_axis, np.zeros(3), missing)
+    notes = (*_contradiction(header, sizes, missing), *_tilt(affine, stored_axis, missing))
+    origin = NiftiOrigin(header, affine, shape, orientation, section_axis, np.zeros(3), missing, notes)
     origin.first[:] = origin.canonical[:3, 3]
     if missing[stored_axis] and shape[stored_axis] > 1:
         origin.first[section_axis] = 0
@@ -71,7 +74,7 @@ def _affine(header: Header, shape: tuple[int, ...]) -> tuple[NDArray[np.float64]
         if not usable or abs(np.linalg.det(affine[:3, :3] / sizes)) < _SINGULAR:
             raise InputError(
                 "has an orientation matrix that is singular or not finite, "
-                f"{affine[:3].round(6).tolist()}; correct its sform or qform"
+                f"{affine[:3].round(6).tolist()}; correct its orientation"
             )
     return affine, sizes
 
@@ -89,6 +92,26 @@ def _repair(header: Header) -> NDArray[np.bool_]:
             header[name] = 0
     normalise_quaternion(header)
     return missing
+
+
+def _contradiction(header: Header, sizes: NDArray[np.float64], missing: NDArray[np.bool_]) -> list[str]:
+    """Say where the sform, which is taken, and the voxel sizes of the header disagree: other programs take those."""
+    own = np.asarray(header["pixdim"][1:4], np.float64)
+    unsaid = not header["qform_code"] and bool((own == 1).all())
+    if not header["sform_code"] or missing.any() or unsaid or np.allclose(own, sizes, rtol=_AGREE):
+        return []
+    one, other = (" x ".join(f"{each:.4g}" for each in three) for three in (sizes, own))
+    return [f"the file contradicts itself: its sform says voxels of {one} (taken), its pixdim {other}"]
+
+
+def _tilt(affine: NDArray[np.float64], along: int, missing: NDArray[np.bool_]) -> list[str]:
+    gap, (one, other) = affine[:3, along], (affine[:3, i] for i in range(3) if i != along)
+    normal = np.cross(one, other)
+    normal /= np.linalg.norm(normal)
+    shift = np.linalg.norm(gap - normal * (normal @ gap))
+    if missing[along] or shift <= _TILTED * np.linalg.norm(gap):
+        return []
+    return ["the images are shifted against each other (a tilted gantry); depths are counted along the shift"]
 
 
 def _stored_section_axis(sizes: NDArray[np.float64], shape: tuple[int, ...], missing: NDArray[np.bool_]) -> int:
@@ -123,7 +146,9 @@ def dataset_of(
     unit = LENGTHS.get(int(header["xyzt_units"]) & 7)
     grid = _grid(origin, voxels.shape[2], unit, thickness)
     kind = kind or ("NIfTI-2" if isinstance(header, nibabel.Nifti2Header) else "NIfTI-1")
-    notes = [] if unit else ["the file does not say in which unit its lengths are; mm is not assumed"]
+    notes = [*origin.notes]
+    if unit is None:
+        notes.append("the file does not say in which unit its lengths are; mm is not assumed")
     if grid.pixel_size is None:
         notes.append("the file does not say how large its pixels are")
     if origin.section_axis != _AXIAL:

@@ -33,7 +33,7 @@ _TYPES = {
 }  # fmt: skip
 _NAMES = {dtype: name for name, dtype in reversed(_TYPES.items()) if name not in ("MET_LONG", "MET_ULONG")}
 _LARGEST_HEADER = 2**20
-_RECORD, _AXIS = "DepthInterpRecord", "DepthInterpSectionAxis"
+_RECORD, _AXIS, _STEP = "DepthInterpRecord", "DepthInterpSectionAxis", "DepthInterpTimeStep"
 _LARGEST_VALUE = 8000
 """Longer values than ITK's buffer for a line holds are not written."""
 
@@ -127,10 +127,10 @@ def _affine(header: Mapping[str, str], path: Path) -> NDArray[np.float64]:
 
 
 def _time_step(header: Mapping[str, str]) -> float | None:
-    """Return the spacing along a fourth axis, in seconds; 1 stands there where nobody has said it."""
-    spacing = _words(header, "elementspacing", "elementsize")
-    step = float(spacing[3]) if len(spacing) == 4 else 1.0
-    return None if step == 1 else step
+    """Return the spacing along a fourth axis, in seconds; ITK writes 1 there where nobody has said it."""
+    spacing, own = _words(header, "elementspacing", "elementsize"), _words(header, _STEP.lower())
+    step = float(own[0] if own else spacing[3]) if len(spacing) == 4 else 1.0
+    return step if own or step != 1 else None
 
 
 def write(path: Path, dataset: Dataset, *, float_output: bool = False) -> None:
@@ -161,6 +161,8 @@ def write(path: Path, dataset: Dataset, *, float_output: bool = False) -> None:
     }  # fmt: skip
     if record and len(text := json.dumps(dict(record))) < _LARGEST_VALUE:
         lines[_RECORD] = text
+    if count == 4 and dataset.time_step:
+        lines[_STEP] = _text([dataset.time_step])
     if channels > 1:
         lines["ElementNumberOfChannels"] = channels
     lines |= {"ElementType": _NAMES[dtype.str[1:]], "ElementDataFile": "LOCAL"}

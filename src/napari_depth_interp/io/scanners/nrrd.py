@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -99,6 +99,8 @@ def _axes(header: Mapping[str, Any], sizes: list[int], path: Path) -> tuple[list
     directions = header.get("space directions")
     if directions is not None and len(directions) == len(sizes):
         spatial = [i for i, each in enumerate(directions) if each is not None and np.isfinite(each).all()]
+    if _has_time_behind(header, sizes):
+        spatial = spatial[:3]
     if len(spatial) > 3 and "kinds" not in header and directions is None:
         spatial = spatial[-3:]
     other = [i for i in range(len(sizes)) if i not in spatial]
@@ -160,7 +162,18 @@ def _is_time(header: Mapping[str, Any], axis: int) -> bool:
     """Return whether an axis is one of time points: by its kind, or, as 3D Slicer writes it, as a list of times."""
     kinds = [str(kind).lower() for kind in header.get("kinds", [])]
     kind = kinds[axis] if axis < len(kinds) else ""
+    if axis == 3 and _has_time_behind(header, header["sizes"]):
+        return True
     return kind == "time" or (kind == "list" and str(header.get(f"axis {axis} index type")).lower() == "time")
+
+
+def _has_time_behind(header: Mapping[str, Any], sizes: Sequence[int]) -> bool:
+    """Return whether there are four axes of one space, as ITK writes time points, and the last stands on the others."""
+    directions = header.get("space directions")
+    if len(sizes) != 4 or directions is None or np.shape(directions) != (4, 4):
+        return False
+    matrix = np.array(directions, float)
+    return bool(np.isfinite(matrix).all() and not matrix[3, :3].any() and not matrix[:3, 3].any())
 
 
 def _affine(header: Mapping[str, Any], spatial: list[int]) -> tuple[NDArray[np.float64], list[str]]:
@@ -168,8 +181,8 @@ def _affine(header: Mapping[str, Any], spatial: list[int]) -> tuple[NDArray[np.f
     affine, notes = np.eye(4), []
     directions = header.get("space directions")
     if directions is not None:
-        affine[:3, :3] = np.array([directions[i] for i in spatial], float).T
-        affine[:3, 3] = np.asarray(header.get("space origin", np.zeros(3)), float)
+        affine[:3, :3] = np.array([directions[i] for i in spatial], float)[:, :3].T
+        affine[:3, 3] = np.asarray(header.get("space origin", np.zeros(3)), float)[:3]
     else:
         spacings = np.asarray(header.get("spacings", [np.nan] * (max(spatial) + 1)), float)[spatial]
         affine[:3, :3] = np.diag(spacings)

@@ -9,11 +9,14 @@ from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import numpy as np
 
 from ...errors import InputError
 from ...stack.lazy import ArraySource
+from ...system.waiting import asking
+from ..formats import url_of
 from .safety import (
     CheckedArray,
     check_chunks,
@@ -130,13 +133,15 @@ class RemoteFolder:
 
         used = expanding(codecs) if array is not None else []
         server, inside = self._server, self._inside
+        host = urlsplit(url_of(server.address) or "").netloc
 
         class CheckedStore(FsspecStore):
             async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
                 if key.endswith(_METADATA):
                     said = await asyncio.to_thread(server.content, f"{inside}/{key}")
                     return None if said is None else prototype.buffer.from_bytes(said)
-                value = await super().get(key, prototype, byte_range)
+                with asking(host):
+                    value = await super().get(key, prototype, byte_range)
                 if value is not None and used:
                     _check(value.to_bytes(), byte_range, used[-1], array)
                 return value

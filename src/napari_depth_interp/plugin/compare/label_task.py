@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ... import io
 from ...evaluation.holdout import Protocol
 from ...evaluation.label_scores import LabelScores
 from ...evaluation.label_trials import LabelTrial
@@ -65,6 +66,8 @@ def compare_labels_task(question: LabelQuestion, report: Report) -> LabelOutcome
     """Run and score the methods one after the other."""
     from ...report.labels.pictures import LabelPictures
 
+    image = None if question.image is None else io.loaded(question.image)
+    question = replace(question, dataset=io.loaded(question.dataset), image=image)
     keeper = _Keeper(
         LabelPictures(*label_trials(question.dataset, question.protocol, question.settings, question.image))
     )

@@ -15,8 +15,9 @@ from ...evaluation.evaluate import BASELINE, Scores
 from ...run.result import RECORD_KEY
 from ...stack import Dataset
 from ..layers import REAL_KEY, to_layers
-from ..layers.appearance import appearance_of, error_appearance, error_limits, turn_like, unique_name
+from ..layers.appearance import appearance_of, error_appearance, error_limits, unique_name
 from ..layers.command_input import CommandInput
+from ..layers.turned import turn_like
 from ..layers.viewer_parts import set_visible
 from .columns import label
 from .command import command_of

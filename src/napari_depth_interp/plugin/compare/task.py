@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import io
 from ...evaluation.evaluate import LpipsChoice, MethodScores, Scores, evaluate, plan_of
 from ...evaluation.holdout import Protocol, Trial, make_trials
 from ...methods import registry
@@ -63,6 +64,11 @@ class Question:
     def truth(self) -> Dataset:
         """What the restored sections are compared with."""
         return prepare_dataset(self.dataset, self.settings) if self.reference is None else self.reference
+
+    def loaded(self) -> Question:
+        """Return the question with small stacks read into memory."""
+        reference = None if self.reference is None else io.loaded(self.reference)
+        return replace(self, dataset=io.loaded(self.dataset), reference=reference)
 
     def needs_torch(self) -> bool:
         """Whether torch will be imported."""
@@ -170,6 +176,7 @@ def compare_task(question: Question, on_scored: Callable[[Scored], None], report
     """
     if question.needs_torch():
         import_torch()
+    question = question.loaded()
     keeper = Keeper(question)
     return evaluate(
         question.dataset,
@@ -210,8 +217,9 @@ def report_task(order: ReportOrder, report: Report) -> Path:
 
     check_folder(order.folder, overwrite=False)
     report(Progress(0.0, "writing the report"))
-    pictures = Pictures(order.question.truth, order.question.settings)
-    for name, trial, result in _again(order.question, order.scored):
+    question = order.question.loaded()
+    pictures = Pictures(question.truth, question.settings)
+    for name, trial, result in _again(question, order.scored):
         pictures.keep(name, trial, result)
         report(Progress(0.1, "writing the report"))
     write_report(order.folder, [Chapter(order.title, order.scores, pictures)], order.command, overwrite=False)

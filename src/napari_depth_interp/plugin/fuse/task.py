@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ... import io
 from ...errors import OutputError
 from ...fusion.execute import execute_fusion
 from ...fusion.looks import on_volume
@@ -72,7 +73,7 @@ def fuse_task(order: Order, report: Report) -> Fused:
     """Fuse what the order says."""
     if order.settings.method in ("in_plane", "field"):
         import_torch()
-    request = order.request()
+    request = replace(order, datasets=[*map(io.loaded, order.datasets)]).request()
     result = execute_fusion(request, part(report, 0.0, _FUSING), score=order.score)
     stacks = []
     for number in range(len(request.views)):

@@ -131,7 +131,8 @@ class OutputBox(QWidget):
             self._fold.unfold()
         if self._large and not self._estimated:
             free = size_in_words(free_memory())
-            self._say(f"{size_in_words(size)} are too large to be held in memory ({free} are free)")
+            limit = size_in_words(LARGE_BYTES)
+            self._say(f"{size_in_words(size)} go to a file: at most {limit} and half of what is free ({free}) are held")
         elif not self._estimated:
             self._say("")
 

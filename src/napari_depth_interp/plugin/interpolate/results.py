@@ -22,8 +22,9 @@ from ...run.settings import to_arguments
 from ...stack import Dataset
 from ...system.amounts import duration
 from ..layers import REAL_KEY, to_layers
-from ..layers.appearance import appearance_of, error_appearance, error_limits, turn_like, unique_name, unwrapped
+from ..layers.appearance import appearance_of, error_appearance, error_limits, unique_name, unwrapped
 from ..layers.command_input import CommandInput
+from ..layers.turned import turn_like
 from ..layers.viewer_parts import set_visible
 from .task import Outcome
 

@@ -28,6 +28,9 @@ from ..boxes import save_names
 from ..boxes.compute_box import Scoring
 from ..jobs import import_torch
 
+_NEAR = 8
+"""Sections on each side of a gap that a preview of a large stack looks at."""
+
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
@@ -102,6 +105,7 @@ def run_task(
     if target is not None and target.spread is not None:  # what workers read, this process reads, too
         settings = target.spread.settings
         dataset = io.open_stack(target.spread.source, axis=settings.axis)
+    dataset = io.loaded(dataset)
     request = resolve(dataset, settings)  # fails before the scoring is paid for
     if target is not None and request.spec.gives_uncertainty:
         target = replace(target, uncertainty=beside(target.path))
@@ -123,7 +127,7 @@ def beside(path: Path) -> Path:
 
 def estimate_task(dataset: Dataset, settings: Settings, target: Target | None, report: Report) -> Estimate:
     """Measure on parts of a stack what a run will take."""
-    request = resolve(dataset, settings)
+    request = resolve(io.loaded(dataset), settings)
     _import_torch_for(request)
     return estimate_run(request, target, report)
 
@@ -191,6 +195,8 @@ def preview_task(dataset: Dataset, settings: Settings, view: View, report: Repor
     edges = targets[(targets >= low) & (targets <= high)]
     if spec.enlarges == 1 and match_observed(dataset, edges).max(initial=-1) < 0:
         edges = np.unique(np.concatenate([[low], edges, [high]]))
+    if spec.training_cost is None and dataset.voxels.nbytes > io.LARGE_BYTES:
+        dataset = _near(dataset, gap)
     cropped = _cropped(dataset, view)
     return _run(replace(resolve(cropped, plain, depths=edges.tolist()), excluded=excluded), settings, report)
 
@@ -203,6 +209,13 @@ def _run(request: Request, settings: Settings, report: Report, target: Target | 
 def _import_torch_for(request: Request) -> None:
     if any("cuda" in each.spec.devices for each in (request, request.enhance) if each is not None):
         import_torch()
+
+
+def _near(dataset: Dataset, gap: int) -> Dataset:
+    """Return the sections around a gap, where all would take long to be read."""
+    near = np.arange(max(0, gap - _NEAR), min(dataset.voxels.shape[2], gap + 2 + _NEAR))
+    depths = None if dataset.grid.depths is None else dataset.grid.depths[near]
+    return replace(dataset, voxels=some_sections(dataset.voxels, near), grid=replace(dataset.grid, depths=depths))
 
 
 def _cropped(dataset: Dataset, view: View) -> Dataset:

@@ -18,11 +18,16 @@ from superqt.utils import WorkerBase
 from superqt.utils._qthreading import WorkerBaseSignals
 
 from ...progress import Cancelled, Progress, Report
+from ...system.waiting import telling
 
 T = TypeVar("T")
 
 REPORT_INTERVAL = 0.1
 """Seconds between two reports to the GUI thread; more would only make it redraw."""
+
+
+_NEARLY = 0.999
+"""What waits is not done."""
 
 
 class JobSignals(WorkerBaseSignals):
@@ -37,13 +42,13 @@ class Job(WorkerBase[T]):
 
     Signals: ``progressed(Progress)``, then exactly one of ``returned(result)``,
     ``errored(exception)`` and ``cancelled()``, then ``finished()``. ``quit()`` cancels: the
-    function stops at its next report. napari quits all jobs when its window closes.
+    function stops at its next report, or where it waits for voxels. napari quits all jobs when its window closes.
     """
 
     def __init__(self, function: Callable[[Report], T]) -> None:
         super().__init__(SignalsClass=JobSignals)
         self._function = function
-        self._last_report = 0.0
+        self._last_report, self._fraction = 0.0, 0.0
 
     def run(self) -> None:
         """Run the function; called by Qt in the thread.
@@ -70,7 +75,8 @@ class Job(WorkerBase[T]):
     def _send(self) -> Callable[[], None]:
         """Run the function and return the one signal that tells how it ended."""
         try:
-            result = self._function(self._report)
+            with telling(self._tell):
+                result = self._function(self._report)
         except Cancelled:
             return cast(Callable[[], None], self.cancelled.emit)
         except BaseException as error:  # an exception that leaves a Qt thread ends the whole program
@@ -80,10 +86,17 @@ class Job(WorkerBase[T]):
     def _report(self, progress: Progress) -> None:
         if self.abort_requested:
             raise Cancelled
-        now = time.monotonic()
+        now, self._fraction = time.monotonic(), progress.fraction
         if now - self._last_report >= REPORT_INTERVAL or progress.fraction >= 1:
             self._last_report = now
             self.progressed.emit(progress)
+
+    def _tell(self, words: str) -> None:
+        """Tell what is waited for, beside the fraction that was done before; stop waiting if the user has cancelled."""
+        if self.abort_requested:
+            raise Cancelled
+        if words:
+            self._report(Progress(min(self._fraction, _NEARLY), words))
 
 
 def make_job(function: Callable[[Report], T], description: str) -> Job[T]:

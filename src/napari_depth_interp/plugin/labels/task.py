@@ -45,6 +45,10 @@ class Order:
     image: Dataset | None = None
     gaps: tuple[int, ...] | None = None
 
+    def loaded(self) -> Order:
+        """Return the order with a small image read into memory."""
+        return replace(self, image=None if self.image is None else io.loaded(self.image))
+
     def request(self) -> LabelRequest:
         """Check the order against the labels."""
         return resolve_labels(self.labels, self.settings, image=self.image, filled=())
@@ -52,7 +56,7 @@ class Order:
 
 def fill_task(order: Order, report: Report) -> LabelResult:
     """Fill in labels, and warn where gaps are wider than objects are tall."""
-    request = order.request()
+    request = order.loaded().request()
     result = execute_labels(request, part(report, 0.0, _SHARE_OF_FILLING), gaps=order.gaps)
     wide = _wide_gaps(request, request.series(), part(report, _SHARE_OF_FILLING, 1.0))
     return replace(result, warnings=(*wide, *result.warnings))
@@ -72,7 +76,7 @@ class Advice:
 
 def advise_task(order: Order, confidence: NDArray[np.float32] | None, report: Report) -> Advice:
     """Say where to annotate next; ``confidence`` (z, y, x) of the last fill, if there is one of all gaps."""
-    request = order.request()
+    request = order.loaded().request()
     series = request.series()
     inner = part(report, 0.0, _SHARE_OF_FILLING)
     found = suggest_sections(series, request.depths, confidence=confidence, report=inner)

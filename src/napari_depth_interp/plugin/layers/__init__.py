@@ -25,6 +25,7 @@ from ...stack import Dataset, Grid, to_tczyx, without_voxels
 from ...stack.colours import COLOUR_NAMES
 from ...stack.lazy import LazyVoxels, as_array
 from ...stack.units import convert, normalise_unit
+from .turned import stretch_of, words_on_turn
 from .voxels import in_colour, stand_in, voxels_of
 
 ORIGIN_KEY = "depth_interp_origin"
@@ -245,7 +246,8 @@ def _dataset_of(layer: Image | Labels, *, read: bool = True) -> Dataset:
         voxels = as_array(LazyVoxels(data, [None if axis not in order else order.index(axis) for axis in "tczyx"]))
     else:
         voxels = to_tczyx(data, order.upper())
-    return replace(_origin(layer, voxels), voxels=voxels)
+    found = _origin(layer, voxels)
+    return replace(found, voxels=voxels, notes=(*found.notes, *words_on_turn(layer)))
 
 
 _AXES = {(3, False): "zyx", (4, False): "tzyx", (3, True): "zyxc", (4, True): "tzyxc"}
@@ -299,9 +301,9 @@ def _moved(origin: Dataset, layer: Image | Labels) -> Dataset:
     if same_scale and same_start and unit == origin.grid.unit:
         return origin
     grid = origin.grid
-    if grid.depths is not None and np.isclose(scale[0], expected["scale"][-3], rtol=1e-6, atol=0):
-        depths = grid.depths - grid.depths[0] + start[0]  # the same gaps, even or not
-    elif grid.depths is not None or unit is not None or scale[0] != 1.0:
+    if grid.depths is not None:
+        depths = start[0] + (grid.depths - grid.depths[0]) * (scale[0] / expected["scale"][-3])  # uneven gaps stay so
+    elif unit is not None or scale[0] != 1.0:
         depths = start[0] + np.arange(origin.voxels.shape[2]) * scale[0]
     else:
         depths = None
@@ -313,7 +315,9 @@ _Lengths = tuple[float, float, float]
 
 
 def _lengths(layer: Image | Labels) -> tuple[_Lengths, _Lengths, str | None, tuple[bool, ...]]:
-    """Return scale and place (z, y, x) of a layer in one unit, that unit, and which axes have one of their own.
+    """Return voxel size and place (z, y, x) of a layer in one unit, that unit, and which axes have one of their own.
+
+    The size is that in the viewer, where an affine matrix may stretch the layer.
 
     Raises
     ------
@@ -326,7 +330,8 @@ def _lengths(layer: Image | Labels) -> tuple[_Lengths, _Lengths, str | None, tup
     units = [normalise_unit(each) for each in layer.units[-3:]]
     unit = next((each for each in reversed(units) if each is not None), None)
     factors = [1.0 if each is None or unit is None else convert(1.0, each, unit) for each in units]
-    z, y, x = (float(size) * factor for size, factor in zip(layer.scale[-3:], factors, strict=True))
+    sizes = layer.scale[-3:] * stretch_of(layer)
+    z, y, x = (float(size) * factor for size, factor in zip(sizes, factors, strict=True))
     first, top, left = (float(place) * factor for place, factor in zip(layer.translate[-3:], factors, strict=True))
     return (z, y, x), (first, top, left), unit, tuple(each is not None for each in units)
 
@@ -334,7 +339,10 @@ def _lengths(layer: Image | Labels) -> tuple[_Lengths, _Lengths, str | None, tup
 def _reread_path(layer: Image | Labels) -> Path | None:
     """Return the file of a layer that another reader opened without its spacing."""
     path = layer.source.path
-    if path is None or io.format_of(path) is None or not np.allclose(layer.scale, 1):
+    unsaid = layer.scale[-3] == 1 and normalise_unit(layer.units[-3]) is None  # pixels may have a size all the same
+    if path is None or io.format_of(path) is None or not (unsaid or np.allclose(layer.scale, 1)):
+        return None
+    if not np.allclose(stretch_of(layer), 1):  # its sizes stand in its affine matrix
         return None
     return Path(path)
 
@@ -355,6 +363,9 @@ def _read_again(layer: Image | Labels, voxels: NDArray[Any]) -> Dataset | None:
         )
     if dataset.voxels.shape[2:] != voxels.shape[2:] or dataset.voxels.shape[0] != voxels.shape[0]:
         return None
+    shown, size = layer.scale[-2:], dataset.grid.pixel_size
+    if not np.allclose(shown, 1) and (size is None or not np.allclose(shown, size, rtol=1e-3)):
+        return None  # somebody has said otherwise since
     note = f"spacing and unit were read again from {path.name}"
     if in_colour(layer):
         same = dataset.rgb and dataset.voxels.shape == voxels.shape

@@ -1,4 +1,4 @@
-"""How new layers look: their names, colours and contrast, and turned as the layer that they come from."""
+"""How new layers look: their names, colours and contrast."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import napari
 import numpy as np
 from napari.layers import Image, Layer
-from napari.utils.transforms import Affine
 
 from ...stack import Dataset
 from ..preferences import preference
@@ -44,16 +43,3 @@ def error_limits(error: Dataset) -> tuple[float, float]:
     """Return contrast limits from a part of the voxels: enough to see by, and quick."""
     few = error.voxels.reshape(-1)[:: max(1, error.voxels.size // 100_000)]
     return 0.0, float(np.percentile(few, 99.5)) or 1.0
-
-
-def turn_like(source: Layer, layers: list[Layer]) -> None:
-    """Turn the layers as the user has turned the source, so that they lie over it."""
-    turn = Affine(scale=np.ones(source.ndim), rotate=source.rotate, shear=source.shear)
-    if np.allclose(turn.linear_matrix, np.eye(source.ndim)) and np.allclose(
-        source.affine.affine_matrix, np.eye(source.ndim + 1)
-    ):
-        return
-    for layer in layers:
-        shift = layer.translate - source.translate
-        layer.translate = source.translate + turn.linear_matrix @ shift
-        layer.rotate, layer.shear, layer.affine = source.rotate, source.shear, source.affine

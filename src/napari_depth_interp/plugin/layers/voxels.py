@@ -8,7 +8,6 @@ import numpy as np
 from napari.layers import Image, Labels
 from numpy.typing import NDArray
 
-from ... import io
 from ...errors import InputError
 from ...stack.lazy import LazyVoxels
 from ...stack.masks import in_memory
@@ -26,12 +25,14 @@ def in_colour(layer: Image | Labels) -> bool:
 
 
 def voxels_of(layer: Image | Labels) -> NDArray[Any] | LazyVoxels:
-    """Return what a layer shows: an array, or, of a large layer whose voxels are elsewhere, what reads them."""
+    """Return what a layer shows: an array, or, where the voxels are elsewhere, what reads them.
+
+    They are not read here: that can take long, and the window would stand still.
+    """
     data = layer.data[0] if layer.multiscale else layer.data
-    size = int(np.prod(data.shape, dtype=object)) * np.dtype(data.dtype).itemsize
-    if isinstance(data, np.ndarray) or size <= io.LARGE_BYTES:
-        try:
-            return in_memory(data)
-        except InputError as error:
-            raise InputError(f"'{layer.name}' cannot be used: {error}") from error
-    return LazyVoxels(data)
+    if not isinstance(data, np.ndarray):
+        return LazyVoxels(data)
+    try:
+        return in_memory(data)
+    except InputError as error:
+        raise InputError(f"'{layer.name}' cannot be used: {error}") from error

@@ -46,7 +46,7 @@ class LayerListWatch:
 
 
 class PlaceWatch:
-    """Calls back when the voxels, the scale, the place or the unit of some layers change.
+    """Calls back when the voxels, the scale, the place, the turn or the unit of some layers change.
 
     napari holds callbacks weakly: whoever wants to be called keeps this object.
     """
@@ -77,5 +77,5 @@ class PlaceWatch:
             self._changed()
 
     def _events(self) -> list[Any]:
-        names = ("data", "scale", "translate", "units")
+        names = ("data", "scale", "translate", "rotate", "shear", "affine", "units")
         return [getattr(layer.events, name) for layer in self._layers for name in names]

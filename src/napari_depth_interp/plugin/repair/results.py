@@ -19,8 +19,9 @@ from ...errors import OutputError
 from ...run.settings import to_arguments
 from ...stack import Dataset, without_voxels
 from ..layers import REAL_KEY, to_dataset, to_layers
-from ..layers.appearance import appearance_of, turn_like, unique_name
+from ..layers.appearance import appearance_of, unique_name
 from ..layers.channels import joined
+from ..layers.turned import turn_like
 
 
 @dataclass(frozen=True, eq=False)

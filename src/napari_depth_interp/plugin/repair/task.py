@@ -51,6 +51,7 @@ class Order:
 
 def find_task(dataset: Dataset, settings: RepairSettings, report: Report) -> Found:
     """Look for damaged sections."""
+    dataset = io.loaded(dataset)
     examination = examine(dataset, settings, part(report, 0.0, _LOOKING, "looking for damage"))
     places = {each.index: (each.time, each.channel) for each in reversed(examination.found)}
     strips = {k: strip_of(dataset, k, *place) for k, place in places.items()}
@@ -64,7 +65,7 @@ def repair_task(order: Order, report: Report) -> RepairResult:
         import_torch()
     share = _EXAMINING if order.examination is None else 0.0
     looking = part(report, 0.0, share, "looking for damage")
-    request = resolve_repair(order.dataset, order.settings, examination=order.examination, report=looking)
+    request = resolve_repair(io.loaded(order.dataset), order.settings, examination=order.examination, report=looking)
     return execute_repair(request, part(report, share, 1.0, "repairing"), in_file=True)
 
 

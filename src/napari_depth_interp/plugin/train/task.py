@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ... import io
 from ...errors import RequestError
 from ...progress import Progress, Report, Stopped, TrainingPoint
 from ...stack import Dataset
@@ -102,7 +103,8 @@ def train_task(job: TrainingJob, control: Control, report: Report) -> session.Ou
         report(Progress(0.0, "reading the stacks"))
         settings = job.order.settings
         if job.order.folder is None:
-            data = reading.from_layers(training.spec, job.layers, settings)
+            layers = {name: io.loaded(dataset) for name, dataset in job.layers.items()}
+            data = reading.from_layers(training.spec, layers, settings)
         else:
             data = reading.read_data(training.spec, Path(job.order.folder), settings)
         control.why_unvalidated = why_nothing_is_held_back(training.spec, training.config, data)

@@ -18,13 +18,16 @@ from ...nifti.placed import LPS, place
 from ...opening import UNSUSPICIOUS, check_sizes, choose_series, decoding, needs
 from .codecs import add_decoders
 from .frames import Frame, frames_of
-from .series import Series, find_series
+from .series import Series, find_series, lost_files
 from .stacking import Stacked, stacked
 
 if TYPE_CHECKING:
     from ... import SectionAxis
 
 __all__ = ["read", "series"]
+
+_NAMED = 3
+"""Files that were left out, named in a warning."""
 
 
 def read(
@@ -79,7 +82,10 @@ def _chosen(path: Path, wanted: str | None) -> tuple[Series, list[str]]:
     if wanted is None and len(found) > 1:
         words = ", ".join(f"{i} '{each.name}' ({len(each.files)} files)" for i, each in enumerate(found[:8]))
         raise InputError(f"'{path}' holds {len(found)} DICOM series: {words}; choose one, as in '{path}::0'")
-    return found[choose_series(path, names, wanted)[0]], []
+    lost = lost_files(path)
+    more = f" and {len(lost) - _NAMED} more" if len(lost) > _NAMED else ""
+    notes = [f"{', '.join(map(repr, lost[:_NAMED]))}{more}: empty, or no regular file; left out"] if lost else []
+    return found[choose_series(path, names, wanted)[0]], notes
 
 
 def _voxels(stack: Stacked, pydicom: Any, path: Path) -> NDArray[Any]:

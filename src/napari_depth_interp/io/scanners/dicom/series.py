@@ -51,6 +51,12 @@ def find_series(folder: Path, *, deep: bool = True) -> list[Series]:
     ]
 
 
+def lost_files(folder: Path) -> list[str]:
+    """Return the names of entries that may have been images of a series: empty files, and links that lead nowhere."""
+    there = (each for each in sorted(folder.rglob("*"))[:_MOST_FILES] if not each.name.startswith("."))
+    return [each.name for each in there if not each.is_dir() and not (each.is_file() and each.stat().st_size)]
+
+
 def readable(file: Path) -> bool:
     """Return whether a file is DICOM, and does not unpack to more than a series can be.
 

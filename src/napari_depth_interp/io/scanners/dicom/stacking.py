@@ -16,8 +16,6 @@ _SAME_PLACE = 1e-3
 """mm; images closer than this lie at the same place, at different times."""
 _EVEN = 1e-2
 """Gaps that differ by less than this fraction of their median count as even: positions are rounded."""
-_TILTED = 1e-2
-"""Share of a gap by which sections may be shifted before it is said."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +91,6 @@ def _affine(
         if count > 1
         else normal * (first.spacing or first.thickness or 1)
     )
-    if count > 1 and np.linalg.norm(gap - normal * (normal @ gap)) > _TILTED * np.linalg.norm(gap):
-        notes.append("the images are shifted against each other (a tilted gantry); depths are counted along the shift")
     affine = np.eye(4)
     affine[:3, :3] = np.stack([first.across * x, first.down * y, gap], axis=1)
     affine[:3, 3] = first.position
