@@ -74,7 +74,6 @@ def read(
         source=Source(path, "image sequence"),
         notes=(
             *notes,
-            *_words_on(plan.left_out),
             f"{shape[2]} images are taken as sections (Z), from {plan.first} to {plan.last}",
         ),
     )
