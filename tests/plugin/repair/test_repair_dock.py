@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tifffile
 from controls import column_texts, cursor_at, drawn_curves, entries, find, pick, press, read, tick
-from damaged import COPY, MISSING, TORN, damaged, finish, sound
+from damaged import COPY, MISSING, TORN, damaged, finish, open_dock, sound
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QLabel
@@ -83,6 +83,28 @@ class TestFinding:
         viewer.dims.set_point(0, 2.0 * (COPY + 1))
         assert in_canvas(viewer) == ""
         assert view.selectionModel().selectedRows() == []
+
+    def test_four_sections_are_in_view_at_once_below_two_lines_of_words(self, qtbot, shown_viewer):
+        dock = open_dock(shown_viewer)
+        qtbot.waitUntil(dock.isVisible)
+        window = dock.window()
+        window.resize(1280, 800)
+        window.resizeDocks([dock.parent()], [dock.wide], Qt.Orientation.Horizontal)
+        shown_viewer.add_image(damaged(), scale=(2, 0.5, 0.5), units=("um",) * 3, name="em")
+        press(dock.search, "Find damaged sections")
+        finish(qtbot, dock)
+        shown_viewer.dims.set_point(0, 2.0 * 16)
+        press(dock.suspects, "add section")
+        choose(dock, 16, "Leave a gap")
+        words = find(dock.suspects, "summary")
+        QTest.qWait(100)
+        assert words.text() == "2 to make anew, 1 to fill in part, 1 to leave out"
+        words.setText(f"{words.text()} of the four sections")
+        QTest.qWait(100)
+        assert 1.5 * words.fontMetrics().height() < words.height() < 2.5 * words.fontMetrics().height()
+        assert len(rows(dock)) == 4
+        assert table(dock).verticalScrollBar().maximum() == 0
+        window.resize(900, 650)
 
     def test_keys_go_from_one_suspected_section_to_the_next(self, viewer, found):
         viewer.dims.set_point(0, 0.0)

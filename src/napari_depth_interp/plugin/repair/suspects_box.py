@@ -32,7 +32,7 @@ _CHOICES = {
     KEEP: ("Keep", "Leave the section as it is."),
     GAP: ("Leave a gap", "Leave the section out of the result; the depths of the others stay."),
 }
-_HEIGHT = 245
+_HEIGHT = 268
 """Pixels: two lines of words and four rows."""
 _CHOICE_WIDTH = 124
 """Pixels of the list of choices in a row."""
