@@ -18,7 +18,7 @@ _FEWEST = 2
 """Sections of a stack, and voxels of the result along each axis."""
 _BYTES = 60
 """Per voxel of the result: the volume, the average, features of the error, equations of a block."""
-_FIXED_BYTES = 400 * 10**6
+_FIXED_BYTES = 650 * 10**6
 _MATRIX_BYTES, _LARGEST_BLOCK = 400, 114**3
 """Per stack and voxel of the block that is solved for at once: what the stack sees of it; voxels of the largest one."""
 

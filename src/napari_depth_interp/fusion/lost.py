@@ -17,8 +17,10 @@ _FEWEST, _MOST = 4, 0.5
 _WORSE, _UNUSUAL = (3.0, 6.0), 3.0
 """How many times the expected variance a section must leave unexplained, at least and at most; between these, so many
 robust standard deviations of its logarithm."""
-_NOTHING = 0.25
-"""Share of the variance that the others show, less drifts, under which a section shows nothing of it."""
+_ALIKE = 0.2
+"""Share of its variance that the others must explain of most sections of a stack for any to be judged."""
+_NOTHING = 0.3
+"""Share of what sections usually show of the others' variance, under which a section shows nothing of it."""
 _BRIGHTER = 2.0
 """How many times as large the variance of a section may be by a drift of its contrast."""
 _EMPTY = 0.05
@@ -89,14 +91,18 @@ def _excess(pair: Pair) -> NDArray[np.float64]:
 
     own, theirs_power, common = mean(np.square(ours)), mean(np.square(theirs)), mean(ours * theirs)
     shown = float(np.median(own / theirs_power)) * theirs_power
-    unexplained = own - np.square(common) / theirs_power * (common > 0) + _FLOOR
+    explained = np.square(np.maximum(common, 0)) / theirs_power + _FLOOR
+    unexplained = np.maximum(own - explained, _FLOOR)
+    if np.median(explained / own) < _ALIKE:
+        return found
+    least = _NOTHING * float(np.median(explained / shown)) * shown
+    nothing = np.where(shown > np.median(unexplained), np.log(least / explained) / 2, -np.inf)
     unexplained /= np.clip(own / shown, 1, _BRIGHTER)
     expected = np.maximum(np.median(unexplained), np.median(unexplained / shown) * shown)
     excess = np.log(unexplained / expected)
     usual = float(np.median(excess))
     spread = usual - float(np.quantile(excess, 0.16))  # those that are lost lie above
     unlike = excess - usual - np.clip(_UNUSUAL * spread, *np.log(_WORSE))
-    nothing = np.where(shown > np.median(unexplained), np.log(_NOTHING * shown / own) / 2, -np.inf)
     found[seen] = np.maximum(unlike, nothing)
     return found
 
