@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from _tools import machine, markdown_table, remembered
+from _recipe_tables import summary, table
+from _tools import machine, remembered
 from _volumes import Question, Volume, cropped, volumes
 from napari_depth_interp import __version__
 from napari_depth_interp.evaluation.downstream import bring_labels
@@ -35,11 +36,6 @@ from napari_depth_interp.simulate import simulate
 Image = NDArray[Any]
 METHODS = ("nearest", "linear", "auto:fast")
 SPARSE, RECORDED = "sparse", "recorded"
-SCORES = {
-    "trace": "centreline, F1",
-    "render": "view from the side, PSNR in dB",
-    "register": "registration, error in pixels",
-}
 _SIMULATED = ("dendrites", "neuron", "vessels")
 _NEAR = 2.0
 _MOVES = (
@@ -140,31 +136,6 @@ def _image(itk: Any, voxels: Image, step: float) -> Any:
     image = itk.GetImageFromArray(voxels.astype(np.float32))
     image.SetSpacing((1.0, 1.0, step))
     return image
-
-
-def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return mean and worst of each score, and how often a contender was better than the sparse stack itself."""
-    found = []
-    for every, name in dict.fromkeys((row["every"], row["contender"]) for row in rows):
-        own = {row["volume"]: row for row in rows if (row["every"], row["contender"]) == (every, name)}
-        for key in SCORES:
-            values = [row[key] for row in own.values() if row.get(key) is not None]
-            if values:
-                worst = max(values) if key == "register" else min(values)
-                about = {"every": every, "contender": name, "score": key, "volumes": len(values)}
-                found.append(about | {"mean": float(np.mean(values)), "worst": float(worst)})
-    return found
-
-
-def table(found: Sequence[Mapping[str, Any]], every: int) -> str:
-    """Return contenders by row, and mean (worst) of each score."""
-    names = list(dict.fromkeys(row["contender"] for row in found if row["every"] == every))
-    lines = []
-    for name in names:
-        cells = {row["score"]: row for row in found if (row["every"], row["contender"]) == (every, name)}
-        shown = [f"{cells[key]['mean']:.2f} ({cells[key]['worst']:.2f})" if key in cells else "" for key in SCORES]
-        lines.append([name, *shown])
-    return markdown_table(["", *(f"{title}: mean (worst)" for title in SCORES.values())], lines)
 
 
 def main() -> None:

@@ -288,6 +288,12 @@ def segmentation_verdicts() -> str:
     return worth_tables.verdicts(worth_page.results("downstream")["summary"])
 
 
+def recipes() -> str:
+    """Return what filling did to tracing, rendering and registration."""
+    found = worth_page.results("recipes")
+    return worth_tables.recipe_table(found["summary"], found["every"])
+
+
 def object_metrics() -> str:
     """Return all scores of a segmentation against labels."""
     rows = []

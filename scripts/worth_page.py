@@ -1,9 +1,9 @@
 """Write docs/explanation/what-it-is-worth.md from what the benchmarks left in benchmarks/results; no figure is typed.
 
-    python scripts/worth_page.py [--peers FILE] [--downstream FILE] [--simulated FILE]
+    python scripts/worth_page.py [--peers FILE] [--downstream FILE] [--simulated FILE] [--recipes FILE]
 
-copies the summaries of ``peers.json``, ``downstream.json`` and ``downstream-simulated.json`` into benchmarks/results
-first, where they are given, and the figures beside ``downstream.json`` into docs/images.
+copies the summaries of ``peers.json``, ``downstream.json``, ``downstream-simulated.json`` and ``recipes.json`` into
+benchmarks/results first, where they are given, and the figures beside ``downstream.json`` into docs/images.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ FIGURES = {
 def main() -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    files = {"peers": "peers", "downstream": "downstream", "simulated": "downstream-simulated"}
+    files = {"peers": "peers", "downstream": "downstream", "simulated": "downstream-simulated", "recipes": "recipes"}
     for option, name in files.items():
         parser.add_argument(f"--{option}", type=Path, metavar="FILE", help=f"{name}.json of a benchmark")
     args = parser.parse_args()

@@ -11,7 +11,13 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 from _downstream_tables import RECORDED, SPARSE, TOGETHER
+from _recipe_tables import table as recipe_table
 from peers import NAMES, adapter
+
+__all__ = [
+    "CLEAR", "ENOUGH", "OURS", "SPARSE", "counted", "f1_table", "images", "images_in_short", "in_short", "peer_table",
+    "recipe_table", "verdict", "verdicts",
+]  # fmt: skip
 
 Rows = Sequence[Mapping[str, Any]]
 
