@@ -8,7 +8,7 @@ BIN := .venv/bin
 endif
 export PYTHON
 
-.PHONY: help demo test compiled lint format docs docs-assets dist benchmarks screenshots napari-versions lowest release clean
+.PHONY: help demo test compiled lint format docs docs-assets dist benchmarks screenshots napari-versions lowest release worth clean
 
 help:
 	@echo "make demo        fill in hidden sections of a real MRI and of simulated tissue, into demo-output/"
@@ -21,6 +21,7 @@ help:
 	@echo "make napari-versions  a walk through the docks with the oldest napari and the last three minor versions"
 	@echo "make lowest      tests with the oldest dependencies that pyproject.toml allows"
 	@echo "make benchmarks  start-up times, speed beside scipy, quality on simulated tissue, delay of the window"
+	@echo "make worth       what filling is worth, beside other programs and on labels that people drew: hours"
 	@echo "make screenshots only the pictures of the window"
 	@echo "make clean       remove .venv and what the tools left"
 
@@ -68,6 +69,19 @@ benchmarks:
 	$(BIN)/python benchmarks/quality.py
 	scripts/with-display.sh $(BIN)/python benchmarks/gui_latency.py
 
+WORTH = worth-output
+# Hours of one core; it goes on where it was stopped. CLONES, VOLUMES and LPIPS: see the page "What it is worth".
+worth:
+	@scripts/bootstrap.sh test
+	$(BIN)/python benchmarks/make_peers.py --share-torch zoom sitk_bspline sitk_lanczos demons rife care contours
+	$(BIN)/python benchmarks/downstream.py --out $(WORTH)/simulated
+	$(if $(CLONES),$(BIN)/python benchmarks/labelled.py $(CLONES) --out $(WORTH)/labelled)
+	$(if $(CLONES),$(BIN)/python benchmarks/downstream.py --pairs $(WORTH)/labelled/pairs.json --crop 41 80 80 --out $(WORTH)/segmentations)
+	$(if $(VOLUMES),$(BIN)/python benchmarks/peer_table.py --data $(VOLUMES) --train care=120 $(if $(LPIPS),--lpips-weights $(LPIPS)) --out $(WORTH)/peers)
+	$(BIN)/python benchmarks/recipes.py $(if $(VOLUMES),--data $(VOLUMES)) --out $(WORTH)/recipes
+	$(BIN)/python scripts/worth_page.py --simulated $(WORTH)/simulated/downstream-simulated.json --recipes $(WORTH)/recipes/recipes.json \
+	  $(if $(CLONES),--downstream $(WORTH)/segmentations/downstream.json) $(if $(VOLUMES),--peers $(WORTH)/peers/peers.json)
+
 docs:
 	@scripts/bootstrap.sh docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
@@ -100,4 +114,4 @@ screenshots:
 	scripts/with-display.sh $(BIN)/python scripts/screenshots.py
 
 clean:
-	rm -rf .venv .venv-lowest .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output site dist dist-about
+	rm -rf .venv .venv-lowest .mypy_cache .ruff_cache .pytest_cache .hypothesis demo-output worth-output site dist dist-about

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import platform
-import resource
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -71,6 +70,8 @@ def with_interval(values: Sequence[float], digits: int) -> str:
 
 def peak_memory_mb() -> float:
     """Return the largest resident memory that this process has had."""
+    import resource  # not on Windows, where other things of this module serve
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6  # bytes on macOS, KiB elsewhere
 

@@ -25,14 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import _network
-from _tools import machine, markdown_table, remembered
+from _downstream_tables import figures, summary, table
+from _tools import machine, remembered
 from _volumes import Question, Volume, cropped
 from napari_depth_interp import __version__, io
 from napari_depth_interp.evaluation.downstream import bring_labels
 from napari_depth_interp.evaluation.segmenters import Segmenter, command_segmenter, default_segmenters
 from napari_depth_interp.metrics import VolumePair, correlation
-from napari_depth_interp.metrics.objects import OBJECT_METRICS, object_scores
-from napari_depth_interp.metrics.statistics import paired
+from napari_depth_interp.metrics.objects import object_scores
 from napari_depth_interp.simulate import nuclei
 from napari_depth_interp.stack import Dataset
 from peers import FOLDER, Job, PeerError, installed, run
@@ -42,18 +42,7 @@ PEERS = ("demons", "rife")
 SPARSE = {"sparse": "shape", "sparse, nearest": "nearest"}
 """What the sparse stack's labels are brought to all sections by."""
 SPARSE_BY_ITK, RECORDED = "sparse, ITK contours", "recorded"
-QUESTIONS = {
-    "f1": "Are objects found? (F1)",
-    "count_error": "Are counts right? (count error)",
-    "volume_bias": "Are volumes right? (volume bias)",
-    "splits": "Are objects cut apart? (splits)",
-    "merges": "Are objects stuck together? (merges)",
-    "false_objects": "Are objects invented? (false objects)",
-    "surface": "Are outlines right? (surface distance, pixels)",
-    "resolution_z": "How fine is it along z? (Fourier ring correlation, pixels)",
-}
 _SIMULATED, _SHAPE, _VOXEL = (100, 101, 102, 103), (65, 80, 80), (0.5, 0.5, 0.5)
-_DRAWS = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,86 +169,6 @@ class Setting:
     folder: Path
     peers: Sequence[str]
     labellers: Sequence[str]
-
-
-def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return mean scores of each contender, and their differences to the sparse stack, paired over images.
-
-    Crops of an image count as one: their mean. Intervals: 95 %, of the images drawn anew 2000 times.
-    """
-    found = []
-    groups = dict.fromkeys((row["real"], row["every"], row["segmenter"], row["contender"]) for row in rows)
-    for real, every, segmenter, contender in groups:
-        same = [row for row in rows if (row["real"], row["every"], row["segmenter"]) == (real, every, segmenter)]
-        about = {"real": real, "every": every, "segmenter": segmenter, "contender": contender}
-        for score_name in QUESTIONS:
-            own, sparse = (_by_source(same, name, score_name) for name in (contender, "sparse"))
-            if own:
-                found.append(about | {"score": score_name} | _compared(own, sparse, score_name))
-    return found
-
-
-def _by_source(rows: Sequence[Mapping[str, Any]], contender: str, name: str) -> dict[str, float]:
-    values: dict[str, list[float]] = {}
-    for row in rows:
-        if row["contender"] == contender and row[name] is not None:
-            values.setdefault(row["source"], []).append(row[name])
-    return {source: float(np.mean(each)) for source, each in values.items()}
-
-
-def _compared(own: Mapping[str, float], sparse: Mapping[str, float], name: str) -> dict[str, Any]:
-    sizes = OBJECT_METRICS[name].better == "zero" if name in OBJECT_METRICS else False
-    shared = [source for source in own if source in sparse]
-    both = [(own[source], sparse[source]) for source in shared]
-    if sizes:
-        both = [(abs(a), abs(b)) for a, b in both]
-    differences = np.array([a - b for a, b in both])
-    result: dict[str, Any] = {"mean": float(np.mean(list(own.values()))), "images": len(own)}
-    if len(differences):
-        random = np.random.default_rng(0)
-        drawn = random.choice(differences, (_DRAWS, len(differences))).mean(1)
-        low, high = np.percentile(drawn, [2.5, 97.5])
-        test = paired([a for a, _ in both], [b for _, b in both])
-        result |= {"difference": test["difference"], "low": float(low), "high": float(high), "p": test["p_value"]}
-    return result
-
-
-def table(found: Sequence[Mapping[str, Any]], real: bool, every: int, segmenter: str) -> str:
-    """Return one table: a contender per row, a question per column, F1 with its difference to the sparse stack."""
-    rows = [row for row in found if (row["real"], row["every"], row["segmenter"]) == (real, every, segmenter)]
-    names = list(dict.fromkeys(row["contender"] for row in rows))
-    header = ["segmented", "F1", "F1 less sparse", *(name for name in QUESTIONS if name != "f1")]
-    lines = []
-    for name in names:
-        cells = {row["score"]: row for row in rows if row["contender"] == name}
-        f1 = cells["f1"]
-        change = f"{f1['difference']:+.3f} ({f1['low']:+.3f} to {f1['high']:+.3f})" if "low" in f1 else ""
-        rest = [f"{cells[key]['mean']:.2f}" if key in cells else "n/a" for key in QUESTIONS if key != "f1"]
-        lines.append([name, f"{f1['mean']:.3f}", change, *rest])
-    return markdown_table(header, lines)
-
-
-def figures(found: Sequence[Mapping[str, Any]], folder: Path) -> None:
-    """Draw a figure per question: segmenters beside each other, the score against k."""
-    from matplotlib.figure import Figure
-
-    segmenters = list(dict.fromkeys(row["segmenter"] for row in found))
-    for name, title in QUESTIONS.items():
-        figure = Figure(figsize=(4.2 * len(segmenters), 3.6), layout="constrained")
-        axes = figure.subplots(1, len(segmenters), squeeze=False)[0]
-        for axis, segmenter in zip(axes, segmenters, strict=True):
-            own = [row for row in found if row["score"] == name and row["segmenter"] == segmenter and row["real"]]
-            own = own or [row for row in found if row["score"] == name and row["segmenter"] == segmenter]
-            for contender in dict.fromkeys(row["contender"] for row in own):
-                points = [(row["every"], row["mean"]) for row in own if row["contender"] == contender]
-                style = "--" if contender.startswith(("sparse", RECORDED)) else "-"
-                axis.plot(*zip(*sorted(points), strict=True), style, marker="o", markersize=4, label=contender)
-            axis.set_title(segmenter, fontsize=10)
-            axis.set_xlabel("every k-th section kept")
-            axis.set_xticks(sorted({row["every"] for row in own}))
-        axes[-1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
-        figure.suptitle(title, fontsize=11)
-        figure.savefig(folder / f"{name}.png", dpi=110)
 
 
 class _Unfinished(Exception):

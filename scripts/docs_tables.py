@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 import napari_depth_interp
 import worth_page
+import worth_tables
 from napari_depth_interp.cli.app import app
 from napari_depth_interp.damage.kinds import KINDS
 from napari_depth_interp.damage.settings import RepairSettings
@@ -284,7 +285,13 @@ def label_metrics() -> str:
 
 def segmentation_verdicts() -> str:
     """Return whether filling helped segmenters in the benchmark of experts' labels."""
-    return worth_page.verdicts(worth_page.results("downstream")["summary"])
+    return worth_tables.verdicts(worth_page.results("downstream")["summary"])
+
+
+def recipes() -> str:
+    """Return what filling did to tracing, rendering and registration."""
+    found = worth_page.results("recipes")
+    return worth_tables.recipe_table(found["summary"], found["every"])
 
 
 def object_metrics() -> str:

@@ -170,3 +170,15 @@ def test_files_that_are_shown_are_there(page):
         shown = re.fullmatch(r'--8<-- "(.+)"', line)
         assert shown, line
         assert (ROOT / shown[1]).is_file(), line
+
+
+def test_every_cell_of_the_comparison_says_where_it_comes_from():
+    """Run here, or from its documentation: each statement of a cell that names two is marked, too."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Compared with what people use today")[2]
+    head, _, *rows = re.findall(r"^\|(.*)\|$", text.partition("\n## ")[0], re.MULTILINE)
+    assert "CAFI" in head
+    assert len(rows) > 8
+    for row in rows:
+        title, *cells = row.split("|")
+        for cell in cells:
+            assert re.search(r"\*\*[rd]\*\*\s*$", cell), f"{title}: {cell}"

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 import sysconfig
 import venv
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 
 import peers
 import worth_page
+import worth_tables
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -169,10 +173,25 @@ def test_simulated_images_stand_beside_the_real_ones_and_count_for_nothing(tmp_p
     monkeypatch.setattr(worth_page, "RESULTS", tmp_path)
     before = worth_page.page()
     row = {"real": False, "every": 4, "segmenter": "otsu", "score": "f1", "images": 3, "difference": 0.25}
-    rows = [row | {"contender": "sparse", "mean": 0.5}, row | {"contender": worth_page.OURS, "mean": 0.75}]
+    rows = [row | {"contender": "sparse", "mean": 0.5}, row | {"contender": worth_tables.OURS, "mean": 0.75}]
     found = {"machine": "somewhere", "summary": rows}
     (tmp_path / "downstream-simulated.json").write_text(json.dumps(found), encoding="utf-8")
     after = worth_page.page()
     assert "3 simulated images (somewhere)" in after
     assert "| **`auto:fast`** | 0.75 (+0.25) |" in after
     assert after.split("## So: fill, or not?")[1] == before.split("## So: fill, or not?")[1]
+
+
+def test_one_command_makes_the_page_anew():
+    """Each of its commands is a script of ours, with options that this one has."""
+    words = ["make", "--dry-run", "worth", "CLONES=clones", "VOLUMES=volumes", "LPIPS=weights"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    found = re.findall(r"python (benchmarks|scripts)/(\w+)\.py(.*)", done.stdout.replace("\\\n", " "))
+    names = [name for _, name, _ in found]
+    assert names == ["make_peers", "downstream", "labelled", "downstream", "peer_table", "recipes", "worth_page"]
+    for folder, name, options in found:
+        source = (ROOT / folder / f"{name}.py").read_text(encoding="utf-8")
+        for option in re.findall(r"--([a-z-]+)", options):
+            assert f'"--{option}"' in source or (name == "worth_page" and f'"{option}":' in source), option
+    assert "--crop 41 80 80" in done.stdout
+    assert worth_page.results("downstream")["crop"] == [41, 80, 80], "what the page shows is what the command makes"

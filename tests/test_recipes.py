@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import recipes
+from _volumes import Volume, cropped
 from command_line import succeed
 from napari_depth_interp import io
 from napari_depth_interp.evaluation.holdout import Protocol, make_trials
 from napari_depth_interp.metrics.objects import object_scores
-from napari_depth_interp.simulate import nuclei
+from napari_depth_interp.simulate import nuclei, simulate
 from napari_depth_interp.stack import Dataset
 from quick import QUICK
 
@@ -124,3 +126,20 @@ def test_trace(folder):
 def test_render(folder):
     succeed(*quickly(of("after-filling.md", "run", 1)), cwd=folder)
     assert io.read(folder / "dense.ome.zarr").voxels.shape[2] == 2 * 4 + 1
+
+
+def test_the_benefit_is_measured_against_the_recorded_stack(monkeypatch):
+    monkeypatch.setattr(recipes, "METHODS", ("nearest", "linear"))
+    volume = Volume("dendrites", cropped(simulate("dendrites").observed, (17, 40, 40), 4))
+    found = {row["contender"]: row for row in recipes.score(volume, 4)}
+    assert list(found) == ["recorded", "sparse", "nearest", "linear"]
+    assert found["linear"]["render"] > found["nearest"]["render"] > 10
+    assert 0 < found["sparse"]["trace"] < 1
+    assert found["recorded"]["register"] < 0.5 < found["nearest"]["register"]
+    dense = volume.dataset.voxels[0, 0].astype(float)
+    assert recipes._traced(dense > recipes._otsu(dense), dense) == 1
+    other = [{key: value for key, value in row.items() if key != "volume"} | {"volume": "b"} for row in found.values()]
+    rows = recipes.summary([*found.values(), *({**row, "register": 9.0} for row in other)])
+    [each] = [row for row in rows if (row["contender"], row["score"]) == ("linear", "register")]
+    assert (each["worst"], each["volumes"]) == (9.0, 2)
+    assert "| linear | " in recipes.table(rows, 4)

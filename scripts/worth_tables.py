@@ -1,0 +1,173 @@
+"""The tables of the page "What it is worth", of the summaries that the benchmarks write."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+from _downstream_tables import RECORDED, SPARSE, TOGETHER
+from _recipe_tables import table as recipe_table
+from peers import NAMES, adapter
+
+__all__ = [
+    "CLEAR", "ENOUGH", "OURS", "SPARSE", "counted", "f1_table", "images", "images_in_short", "in_short", "peer_table",
+    "recipe_table", "verdict", "verdicts",
+]  # fmt: skip
+
+Rows = Sequence[Mapping[str, Any]]
+
+OURS, BASELINE = "auto:fast", "linear"
+CLEAR = 0.02
+"""F1, or share of a count or volume, by which two contenders differ at least to be told apart."""
+ENOUGH = 6
+"""Images under which no signed-rank test can reach p < 0.05, however they differ."""
+_QUESTIONS = {"f1": "find objects", "count_error": "count", "volume_bias": "measure volumes", "surface": "outline"}
+_SHOWN = (
+    SPARSE,
+    "sparse, nearest",
+    "sparse, ITK contours",
+    BASELINE,
+    "cubic",
+    "demons",
+    "rife",
+    "flow",
+    OURS,
+    RECORDED,
+)
+
+
+def counted(rows: Rows) -> str:
+    """Return how often the table says what."""
+    said = Counter(verdict(row).partition(":")[0].replace("*", "") for row in _asked(rows))
+    words = ", ".join(f"{count} x *{words}*" for words, count in said.most_common())
+    chance = max(round(0.05 * said.total()), 1)
+    return f"Of {said.total()} fields: {words}. About {chance} of so many intervals would miss 0 by chance alone."
+
+
+def in_short(rows: Rows) -> str:
+    """Return a row per gap: F1 of the sparse, filled and recorded stack, and what filling does to each question.
+
+    Over all segmenters, each image counts with their mean.
+    """
+    own = [row for row in _real(rows) if row["segmenter"] == TOGETHER]
+    titles = " | ".join(f"to {words}" for words in _QUESTIONS.values())
+    lines = [
+        f"| every | images | F1, sparse itself | filled | recorded | worst image | p | {titles} |",
+        "|---" * 11 + "|",
+    ]
+    for every in sorted({row["every"] for row in own}):
+        cells = {(row["contender"], row["score"]): row for row in own if row["every"] == every}
+        f1 = [f"{cells[name, 'f1']['mean']:.2f}" for name in (SPARSE, OURS, RECORDED)]
+        ours = cells[OURS, "f1"]
+        p = "n/a" if ours["p"] is None else f"{ours['p']:.2f}"
+        said = [verdict(cells[OURS, name]) for name in _QUESTIONS]
+        lines.append(f"| {' | '.join(map(str, (every, ours['images'], *f1, _change(ours['worst'], 2), p, *said)))} |")
+    return "\n".join(lines)
+
+
+def images_in_short(rows: Rows) -> str:
+    """Return the few contenders that most would ask for."""
+    few = [row for row in rows if row["contender"] in (OURS, "flow", "demons", "rife", BASELINE)]
+    return peer_table(few)
+
+
+def peer_table(rows: Rows) -> str:
+    """Return contenders by mean gain, as Markdown."""
+    lines = [
+        "| | volumes | PSNR, dB | worst, dB | SSIM | LPIPS (lower is better) | gradient along z (1 is best) | CPU s |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        name = row["contender"]
+        title = adapter(name).TITLE if name in NAMES else f"`{name}` (ours)"
+        given = f", trained {row['seconds_given']:.0f} s" if row["seconds_given"] else ""
+        changes = [_change(row[key], 3) for key in ("ssim_change", "lpips_change")]
+        cells = [
+            title + given, row["volumes"], _change(row["gain"], 2), _change(row["worst"], 2), *changes,
+            f"{row['gradient_z']:.2f}", f"{row['cpu_seconds']:.1f}",
+        ]  # fmt: skip
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
+def _change(value: float | None, digits: int) -> str:
+    return "n/a" if value is None else f"{value:+.{digits}f}"
+
+
+def images(rows: Rows) -> int:
+    """Return how many images the summary is of."""
+    return max(int(row["images"]) for row in rows if row["real"])
+
+
+def _real(rows: Rows) -> list[Mapping[str, Any]]:
+    return [row for row in rows if row["real"]]
+
+
+def _asked(rows: Rows) -> list[Mapping[str, Any]]:
+    own = [row for row in _real(rows) if row["contender"] == OURS and row["score"] in _QUESTIONS]
+    return [row for row in own if row["segmenter"] != TOGETHER]
+
+
+def f1_table(rows: Rows, *, real: bool = True) -> str:
+    """Return F1 of each contender for each segmenter and gap, as Markdown."""
+    own = [row for row in rows if row["score"] == "f1" and row["real"] == real and row["segmenter"] != TOGETHER]
+    columns = list(dict.fromkeys((row["segmenter"], row["every"]) for row in own))
+    lines = ["| segmented | " + " | ".join(f"{name}, every {every}" for name, every in columns) + " |"]
+    lines.append("|---" * (len(columns) + 1) + "|")
+    names = [name for name in _SHOWN if any(row["contender"] == name for row in own)]
+    for name in names:  # one that failed on an image has no mean to compare
+        cells = []
+        for segmenter, every in columns:
+            found = [
+                row for row in own if (row["contender"], row["segmenter"], row["every"]) == (name, segmenter, every)
+            ]
+            cells.append(_f1_cell(found[0], name) if found else "")
+        lines.append(f"| {_titled(name)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _titled(name: str) -> str:
+    words = {SPARSE: "sparse stack itself", RECORDED: "*recorded dense stack*", OURS: f"**`{OURS}`**"}
+    return words.get(name, name)
+
+
+def _f1_cell(row: Mapping[str, Any], name: str) -> str:
+    return f"{row['mean']:.2f}" + ("" if name == SPARSE else f" ({row['difference']:+.2f})")
+
+
+def verdicts(rows: Rows) -> str:
+    """Return for each question, segmenter and gap whether to fill, as a table."""
+    own = _asked(rows)
+    columns = list(dict.fromkeys((row["segmenter"], row["every"]) for row in own))
+    lines = ["| to | " + " | ".join(f"{name}, every {every}" for name, every in columns) + " |"]
+    lines.append("|---" * (len(columns) + 1) + "|")
+    for name, words in _QUESTIONS.items():
+        cells = []
+        for segmenter, every in columns:
+            found = [
+                row for row in own if (row["score"], row["segmenter"], row["every"]) == (name, segmenter, every)
+            ]  # fmt: skip
+            cells.append(verdict(found[0]) if found else "")
+        lines.append(f"| {words} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def verdict(row: Mapping[str, Any]) -> str:
+    """Return fill, do not, or no clear gain, with the difference and its interval."""
+    if "difference" not in row:
+        return "n/a"
+    sign = 1 if row["score"] == "f1" else -1
+    low, high = sorted((sign * row["low"], sign * row["high"]))
+    mean = sign * row["difference"]
+    figures = f"{row['difference']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
+    leans = "" if row["images"] >= ENOUGH else "leans to "
+    if mean > CLEAR and low > 0:
+        return f"{leans}fill: {figures}"
+    if mean < -CLEAR and high < 0:
+        return f"{leans}**do not**: {figures}"
+    return f"no clear gain: {figures}"
