@@ -75,7 +75,7 @@ def test_a_section_is_looked_at_by_a_network_that_has_not_seen_its_labels(stack)
 
 def test_each_object_may_have_the_pixels_that_are_its_own(stack, learned):
     gap = gap_of(stack, 1)
-    found = learned.candidates(gap)
+    found = list(learned.candidates(gap))
     assert {(int(gap.names[each.object.thing.label]), each.section) for each in found} == {
         (name, section) for name in (5, 900) for section in range(EVERY - 1)
     }

@@ -1,4 +1,4 @@
-"""Any integers become 0, 1, 2 ... and back."""
+"""Identifiers counted 0, 1, 2 ..., whatever type holds them."""
 
 import numpy as np
 import pytest
@@ -6,24 +6,17 @@ import pytest
 from napari_depth_interp.metrics.identifiers import counted
 
 
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.int64])
-def test_names_bring_the_identifiers_back(dtype):
-    first, second = np.array([[7, 0], [3, 7]], dtype), np.array([100, 3], dtype)
+@pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "u4", "i8", "u8"])
+def test_all_types_are_counted_alike(dtype):
+    first, second = np.array([[0, 7], [200, 7]], dtype), np.array([9, 0, 200], dtype)
     names, numbers = counted(first, second)
-    assert names.tolist() == [0, 3, 7, 100]
-    assert names.dtype == dtype
-    for labels, found in zip((first, second), numbers, strict=True):
-        assert found.shape == labels.shape
-        np.testing.assert_array_equal(names[found], labels)
+    assert names.tolist() == [0, 7, 9, 200]
+    assert [each.tolist() for each in numbers] == [[[0, 1], [3, 1]], [2, 0, 3]]
+    assert names.dtype == first.dtype
+    assert {each.dtype for each in numbers} == {np.dtype(np.int32)}
 
 
-def test_background_is_first_where_it_is_missing_and_where_others_are_below_it():
-    names, (numbers,) = counted(np.array([-5, 2]))
-    assert names.tolist() == [0, -5, 2]
-    assert numbers.tolist() == [1, 2]
-
-
-def test_nothing_at_all():
-    names, (numbers,) = counted(np.zeros((0, 4), np.uint16))
-    assert names.tolist() == [0]
-    assert numbers.shape == (0, 4)
+def test_background_comes_first_beside_negative_ones_and_where_there_is_none():
+    assert counted(np.array([-3, 5, 0]))[0].tolist() == [0, -3, 5]
+    names, [numbers] = counted(np.array([65535, 1], np.uint16))
+    assert (names.tolist(), numbers.tolist()) == ([0, 1, 65535], [2, 1])

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import repeat
+
 import numpy as np
 from numpy.typing import NDArray
 
+from ..progress import Progress, Report, silent
 from .alignment import align, between
 from .distance import Distances, signed_distance
 from .gap import Gap
@@ -20,16 +24,20 @@ _DRIFT = 0.12
 """Typical error of an outline halfway through a gap, as a share of the gap's width in pixels."""
 
 
-def morph(thing: Thing, gap: Gap) -> list[Distances]:
+def morph(thing: Thing, gap: Gap, report: Report = silent) -> list[Distances]:
     """Return the score of an object on each wanted section, in its box: signed distances in pixels, positive inside."""
     distances = signed_distance(thing.below), signed_distance(thing.above)
-    areas = areas_of(thing, gap)
     if thing.ends:
         seen = distances[0] if thing.below.any() else distances[1]
-        return [with_area(seen, area) for area in areas]
-    way = align(thing.below, thing.above, distances)
-    blends = (between(distances, way, float(share)) for share in gap.shares)
-    return [with_area(*each) for each in zip(blends, areas, strict=True)]
+        blends: Iterable[Distances] = repeat(seen, len(gap.shares))
+    else:
+        way = align(thing.below, thing.above, distances)
+        blends = (between(distances, way, float(share)) for share in gap.shares)
+    found = []
+    for each, area in zip(blends, areas_of(thing, gap), strict=True):
+        found.append(with_area(each, area))
+        report(Progress(len(found) / len(gap.shares)))
+    return found
 
 
 def areas_of(thing: Thing, gap: Gap) -> Areas:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..progress import Progress, Report, silent
 from .distance import Box, Mask
 from .gap import Gap, Section
 
@@ -99,12 +100,16 @@ def _parts_of(section: Section) -> _Parts:
     return found
 
 
-def things(gap: Gap, margin: int) -> Iterator[Thing]:
+def things(gap: Gap, margin: int, report: Report = silent) -> Iterator[Thing]:
     """Yield the objects of a gap.
 
     Parts of one label belong together where they overlap; what then is left on both sides is paired by the
     distance of its centres, as small or moving objects do not overlap.
     """
+    for number, section in enumerate((gap.below, gap.above, gap.before, gap.after)):
+        if section is not None:
+            _parts_of(section)  # one by one, so that it can be cancelled in between
+        report(Progress((number + 1) / 4))
     first, second = _parts_of(gap.below), _parts_of(gap.above)
     before, after = _areas_beyond(first, gap.before), _areas_beyond(second, gap.after)
     for members in _groups(first, second):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..numerics.motion import moved
-from ..progress import Progress, Report, silent
+from ..progress import Progress, Report, part, silent
 from .distance import Contest, Distances, signed_distance
 from .gap import Gap
 from .morph import areas_of, morph, with_area
@@ -60,11 +60,11 @@ def _blended(below: list[Distances] | None, above: list[Distances] | None, row: 
 
 def scored(gap: Gap, paths: Paths, report: Report = silent) -> list[Scored]:
     """Return all objects of a gap with their scores."""
-    met = Succession.of(list(things(gap, MARGIN)), gap)
-    found = []
-    for thing in met.things:
-        found.append(_score(thing, gap, paths))
-        report(Progress(len(found) / len(met.things)))
+    met = Succession.of(list(things(gap, MARGIN, part(report, 0.0, 0.1))), gap)
+    found, count = list[Scored](), len(met.things)
+    for number, thing in enumerate(met.things):
+        inner = part(report, 0.1 + 0.9 * number / count, 0.1 + 0.9 * (number + 1) / count)
+        found.append(_score(thing, gap, paths, inner))
     shapes, flows = ({number: getattr(found[number], name) for number in met.first} for name in ("shape", "flow"))
     for number, each in enumerate(found):
         met.give_way(number, each.shape, shapes)
@@ -72,13 +72,13 @@ def scored(gap: Gap, paths: Paths, report: Report = silent) -> list[Scored]:
     return found
 
 
-def _score(thing: Thing, gap: Gap, paths: Paths) -> Scored:
+def _score(thing: Thing, gap: Gap, paths: Paths, report: Report) -> Scored:
     below, above = _brought(thing.below, paths.to_below, thing), _brought(thing.above, paths.to_above, thing)
-    flow = [
-        with_area(_blended(below, above, paths.row_of(gap, share), share), area)
-        for share, area in zip(gap.shares.tolist(), areas_of(thing, gap), strict=True)
-    ]
-    return Scored(thing, np.stack(morph(thing, gap)), np.stack(flow), below, above)
+    shape, flow = morph(thing, gap, part(report, 0.0, 0.5)), []
+    for share, area in zip(gap.shares.tolist(), areas_of(thing, gap), strict=True):
+        flow.append(with_area(_blended(below, above, paths.row_of(gap, share), share), area))
+        report(Progress(0.5 + 0.5 * len(flow) / len(gap.shares)))
+    return Scored(thing, np.stack(shape), np.stack(flow), below, above)
 
 
 def _brought(mask: NDArray[np.uint8], ways: list[NDArray[np.float32]], thing: Thing) -> list[Distances] | None:

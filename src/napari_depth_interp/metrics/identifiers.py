@@ -25,13 +25,25 @@ def counted(*labels: NDArray[Any]) -> tuple[NDArray[Any], list[NDArray[np.int32]
     """
     names = np.unique(np.concatenate([_identifiers(each) for each in labels]))
     names = np.concatenate([np.zeros(1, names.dtype), names[names != 0]])
+    return names, [_numbered(each, names) for each in labels]
+
+
+def _numbered(labels: NDArray[Any], names: NDArray[Any]) -> NDArray[np.int32]:
+    """Return the place of each identifier in ``names``."""
+    if _are_few(labels.dtype):  # looking up is faster than searching
+        places = np.zeros(np.iinfo(labels.dtype).max + 1, np.int32)
+        places[names] = np.arange(len(names))
+        return np.asarray(places[labels])
     order = np.argsort(names)
-    numbers = [order[np.searchsorted(names[order], each)].astype(np.int32) for each in labels]
-    return names, numbers
+    return order[np.searchsorted(names[order], labels)].astype(np.int32)
+
+
+def _are_few(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind == "u" and dtype.itemsize <= 2
 
 
 def _identifiers(labels: NDArray[Any]) -> NDArray[Any]:
     """Return the values that there are, each once."""
-    if labels.dtype.kind == "u" and labels.dtype.itemsize <= 2:  # counting is faster than sorting
+    if _are_few(labels.dtype):  # counting is faster than sorting
         return np.flatnonzero(np.bincount(labels.ravel())).astype(labels.dtype)
     return np.unique(labels)

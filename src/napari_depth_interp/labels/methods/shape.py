@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...method import MethodConfig, Runtime
-from ...progress import Progress, Report, silent
+from ...progress import Report, part, silent
 from ..crowd import with_crowd, without_crowd
 from ..distance import Contest
 from ..gap import Filled, Gap
@@ -32,17 +32,17 @@ class _Shape:
         """Let the objects compete with their outlines."""
         gap, crowd = without_crowd(gap)
         contest = Contest.empty(gap.shape)
-        met = Succession.of(list(things(gap, MARGIN)), gap)
+        met = Succession.of(list(things(gap, MARGIN, part(report, 0.0, 0.1))), gap)
         known: dict[int, NDArray[np.float32]] = {}
-        for number in met.order():
-            thing = met.things[number]
-            scores = np.stack(morph(thing, gap))
+        for done, number in enumerate(met.order()):
+            thing, count = met.things[number], len(met.things)
+            inner = part(report, 0.1 + 0.9 * done / count, 0.1 + 0.9 * (done + 1) / count)
+            scores = np.stack(morph(thing, gap, inner))
             if number in met.first:
                 known[number] = scores
             met.give_way(number, scores, known)
             for section, score in enumerate(scores):
                 contest.enter(section, thing.box, thing.label, score)
-            report(Progress((number + 1) / len(met.things)))
         return with_crowd(Filled(contest.winners(), confidence_of(contest.margin(), gap)), crowd, gap)
 
 
