@@ -144,7 +144,7 @@ def test_the_colour_bar_is_explained(qtbot, viewer, widget, tmp_path):
 
 
 def test_the_colour_bar_leaves_room_in_a_small_cell(qtbot, shown_viewer, tmp_path):
-    """As the canvas draws it: with words, at most a third of the cell's width and half of its height."""
+    """As the canvas draws it: with words, at most a third of the cell's width and a third of its height."""
     _, widget = shown_viewer.window.add_plugin_dock_widget(PLUGIN, "Depth interpolation")
     opened(widget, tmp_path / "a.tif")
     widget.compute.set_scoring(2)
@@ -159,7 +159,7 @@ def test_the_colour_bar_leaves_room_in_a_small_cell(qtbot, shown_viewer, tmp_pat
     rows, columns = shown_viewer.canvas.grid.actual_shape(shown_viewer.layers)
     drawn = canvas._layer_overlay_to_visual[shown_viewer.layers["a linear absolute error"].__wrapped__][bar]
     assert drawn.x_size <= width / columns / 3
-    assert drawn.y_size <= height / rows / 2
+    assert drawn.y_size <= height / rows / 3
     press(widget.runs, "Beside input")
     assert (bar.size, bar.font_size) == before
 

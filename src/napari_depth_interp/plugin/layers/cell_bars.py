@@ -7,7 +7,7 @@ from typing import Any
 
 from napari.layers import Layer
 
-_SHARE = 0.05, 0.3
+_SHARE = 0.04, 0.2
 """Width and height of a bar as shares of its cell."""
 _LEAST = 6.0, 40.0
 """Pixels in which a bar can be read."""
