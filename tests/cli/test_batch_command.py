@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import pytest
+import SimpleITK
 import tifffile
 
 from batches import NAMES, fill
@@ -112,6 +113,19 @@ def test_folders_of_what_only_begins_as_dicom(tmp_path):
     ]
     for done, (_, words) in zip(many([case for case, _ in cases]), cases, strict=True):
         assert words in check_failure(done, 1)
+
+
+def test_headers_with_voxels_beside_them_become_one_file(tmp_path, target):
+    """``.mhd`` and ``.nhdr`` are read, and written as ``.mha`` and ``.nrrd``."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    image = SimpleITK.GetImageFromArray(np.arange(60, dtype=np.uint8).reshape(3, 4, 5))
+    image.SetSpacing((1, 1, 4))
+    for name in ("a.mhd", "b.nhdr"):
+        SimpleITK.WriteImage(image, str(folder / name))
+    succeed("batch", folder, target, *LINEAR)
+    for name in ("a.mha", "b.nrrd"):
+        assert SimpleITK.ReadImage(str(target / name)).GetSpacing() == (1, 1, 2)
 
 
 def test_help_explains_every_option():

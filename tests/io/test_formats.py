@@ -85,7 +85,8 @@ def test_addresses():
 
 def test_names_of_results():
     names = {"a.tif": "a.tif", "a.czi": "a.ome.tif", "a.lif": "a.ome.tif", "a.mnc": "a.nii.gz", "a.hdr": "a.nii.gz",
-             "a.nrrd": "a.nrrd", "a.nii.gz": "a.nii.gz", "a.ims": "a.ome.tif"}  # fmt: skip
+             "a.nrrd": "a.nrrd", "a.nii.gz": "a.nii.gz", "a.ims": "a.ome.tif",
+             "a.mhd": "a.mha", "a.nhdr": "a.nrrd", "a.MHA": "a.MHA"}  # fmt: skip
     assert {name: io.result_name(name) for name in names} == names
     assert io.stem_of("a.b.ome.zarr") == "a.b"
 

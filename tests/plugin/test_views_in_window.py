@@ -143,6 +143,27 @@ def test_the_colour_bar_is_explained(qtbot, viewer, widget, tmp_path):
     assert "colour bar" not in viewer.canvas.overlays.text.text
 
 
+def test_the_colour_bar_leaves_room_in_a_small_cell(qtbot, shown_viewer, tmp_path):
+    """As the canvas draws it: with words, at most a third of the cell's width and a third of its height."""
+    _, widget = shown_viewer.window.add_plugin_dock_widget(PLUGIN, "Depth interpolation")
+    opened(widget, tmp_path / "a.tif")
+    widget.compute.set_scoring(2)
+    run(qtbot, widget, factor=2)
+    tick(widget.runs, "Error")
+    bar = shown_viewer.layers["a linear absolute error"].colorbar
+    before = bar.size, bar.font_size
+    press(widget.runs, "Beside input")
+    qtbot.wait(200)
+    canvas = shown_viewer.__wrapped__.window._qt_viewer.canvas
+    width, height = canvas.view.canvas.size
+    rows, columns = shown_viewer.canvas.grid.actual_shape(shown_viewer.layers)
+    drawn = canvas._layer_overlay_to_visual[shown_viewer.layers["a linear absolute error"].__wrapped__][bar]
+    assert drawn.x_size <= width / columns / 3
+    assert drawn.y_size <= height / rows / 3
+    press(widget.runs, "Beside input")
+    assert (bar.size, bar.font_size) == before
+
+
 def test_the_wheel_zooms_all_cells_together(qtbot, shown_viewer, tmp_path):
     _, widget = shown_viewer.window.add_plugin_dock_widget(PLUGIN, "Depth interpolation")
     opened(widget, tmp_path / "a.tif")

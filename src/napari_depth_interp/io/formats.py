@@ -122,9 +122,10 @@ def stem_of(name: str) -> str:
 def result_name(name: str) -> str:
     """Return what the result of a file is called: its own name where its format is written, else another suffix."""
     kind = format_of(name)
-    if kind is None or BY_KEY[kind].written:
+    if kind is None or name.lower().endswith(WRITTEN):
         return name
-    return stem_of(name) + BY_KEY[kind].result
+    found = BY_KEY[kind]
+    return stem_of(name) + (found.suffixes[0] if found.written else found.result)
 
 
 def _exists(path: Path) -> bool:

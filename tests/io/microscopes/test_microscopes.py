@@ -17,7 +17,7 @@ from pylibCZIrw import czi
 
 from microscope_files import czi_file, ims, lif, oif, with_time_stamps
 from napari_depth_interp import api, io
-from napari_depth_interp.errors import InputError, RequestError
+from napari_depth_interp.errors import InputError, MissingSpacingError, RequestError
 from napari_depth_interp.stack.lazy import is_lazy
 from real_files import real
 
@@ -246,6 +246,25 @@ class TestHdf5:
         with h5py.File(tmp_path / "b.h5", "w") as file:
             file["data"] = VOXELS[:, 0]
         assert io.read(tmp_path / "b.h5", axes="TZYX").voxels.shape == (2, 1, 3, 10, 12)
+
+    @pytest.mark.parametrize(
+        ("size", "words"),
+        [
+            ([-2, 0.5, 0.5], "('element_size_um') is not a positive number"),
+            ("2 um", "not three sizes"),
+            ([2, 1], "three"),
+        ],
+    )
+    def test_sizes_that_are_none_are_said(self, tmp_path, size, words):
+        with h5py.File(tmp_path / "a.h5", "w") as file:
+            file["data"] = VOXELS[0, 0]
+            file["data"].attrs["element_size_um"] = size
+        found = io.read(tmp_path / "a.h5")
+        assert found.grid.depths is None
+        with pytest.raises(MissingSpacingError) as caught:
+            api.interpolate(found, method="linear", factor=2)
+        assert words in str(caught.value)
+        assert "z spacing" in next(note for note in found.notes if words in note)
 
     @pytest.mark.parametrize(
         ("order", "shape"), [("TCZYX", (2, 2, 3, 10, 12)), ("TZYXC", (2, 3, 10, 12, 2)), ("ZYXC", (3, 10, 12, 2))]

@@ -327,6 +327,25 @@ def test_minc_as_nibabel_reads_it(name):
         np.testing.assert_array_equal(values, voxels[time][tuple(index)])
 
 
+@pytest.mark.parametrize("name", ["minc1-no-att.mnc", "minc2-no-att.mnc"])
+def test_minc_without_steps_has_no_spacing(name):
+    """nibabel has 1 mm there, as for a file that says so."""
+    assert nibabel.load(INSTALLED / name).header.get_zooms() == (1, 1, 1)
+    grid = io.read(INSTALLED / name).grid
+    assert (grid.depths, grid.pixel_size) == (None, None)
+
+
+@pytest.mark.parametrize("suffix", [".mgh", ".mgz"])
+def test_mgh_that_does_not_say_how_it_lies(tmp_path, suffix):
+    image = nibabel.MGHImage(np.zeros((5, 4, 3), np.uint8), np.eye(4))
+    for flag in (b"\0\1", b"\0\0"):
+        content = image.to_bytes()
+        content = content[:28] + flag + content[30:]
+        path = tmp_path / f"a{suffix}"
+        path.write_bytes(gzip.compress(content) if suffix == ".mgz" else content)
+        assert io.read(path).grid.spacing == (1 if flag[1] else None)
+
+
 def test_what_is_only_read_says_what_is_written(tmp_path):
     for name in ("a.mnc", "a.hdr", "a.nhdr", "a.czi"):
         with pytest.raises(OutputError, match=r"not written so; use one of .*\.nrrd"):

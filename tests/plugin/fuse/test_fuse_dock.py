@@ -2,6 +2,8 @@
 
 import shlex
 
+import dask
+import dask.array
 import nibabel
 import numpy as np
 import pytest
@@ -87,8 +89,33 @@ def test_says_why_it_failed_until_something_is_changed(qtbot, viewer, dock, tmp_
     assert "contrast" not in read(dock.bar, "message")
     viewer.layers.remove("negative")
     viewer.open(axial, plugin=PLUGIN)
-    assert "holds the same sections as 'axial'" in read(dock.stacks, "stacks summary")
-    assert not find(dock.bar, "run").isEnabled()
+    press(dock.bar, "run")  # the voxels are looked at by the job: it would hold the window
+    finish(qtbot, dock)
+    assert "holds the same sections as 'axial'" in read(dock.bar, "message")
+
+
+def test_nothing_is_read_to_say_what_would_be_fused(qtbot, viewer, dock):
+    seen = []
+
+    def noted(block):
+        seen.append(block.shape)
+        return block
+
+    voxels = np.random.default_rng(0).integers(0, 200, (8, 16, 16)).astype(np.float32)
+    with dask.config.set(scheduler="synchronous"):
+        for name, array in (("a", voxels), ("b", 0.9 * voxels + np.float32(5))):
+            lazy = dask.array.from_array(array).map_blocks(noted, dtype=np.float32, meta=array[:0])
+            viewer.add_image(lazy, name=name, scale=(2, 1, 1), units=("mm",) * 3, contrast_limits=(0, 200))
+        seen.clear()
+        tick_stack(dock, "a")
+        tick_stack(dock, "b")
+        enter(dock.options, "Voxel size", "2mm")
+        assert read(dock.stacks, "stacks summary") == "2 stacks become 8 x 8 x 8 voxels of 2 mm"
+        assert not seen
+        press(dock.bar, "run")
+        finish(qtbot, dock)
+        assert seen
+        assert len(viewer.layers) > 2, read(dock.bar, "message")
 
 
 def test_takes_transforms(qtbot, viewer, dock, tmp_path):

@@ -33,3 +33,19 @@ def test_a_change_of_pace_changes_it_little_by_little(speeds):
     jumps = np.abs(np.diff(told)) / np.maximum(told[:-1], 1.0)
     assert jumps[: len(jumps) * 9 // 10].max() < 0.15
     assert told[-1] < 1.0
+
+
+def test_a_quick_beginning_is_not_taken_for_the_whole():
+    """As ``auto`` works: 7 % at once, then 0.3 % a second; what is told must not grow."""
+    seconds = np.arange(0.1, 300, 0.1)
+    fractions = np.minimum(0.07 * seconds / 0.5, 0.07) + np.maximum(seconds - 0.5, 0) * (0.93 / 300)
+    told = [each for each in follow(fractions, seconds) if each is not None]
+    assert told[0] > 200
+    assert max(told) < 330
+    assert np.abs(np.array(told) - (300.5 - seconds[-len(told) :]))[100:].max() < 15
+
+
+def test_a_standstill_says_no_end_of_its_own():
+    seconds = np.arange(1.0, 200, 1.0)
+    told = follow(np.minimum(seconds / 100, 0.5), seconds)
+    assert all(each is None or 0 < each <= 25 * 200 for each in told)

@@ -124,7 +124,11 @@ def _calibration(found: Any, letters: str) -> Calibration:
             for axis, size in zip("zyx", numbers, strict=True):
                 if size and size > 0:
                     result.sizes[axis] = Length(size, known or unit)
+            if "z" not in result.sizes:
+                result.notes.append(f"the z spacing in the file ('{name}') is not a positive number; it was ignored")
             break
+        if value is not None:
+            result.notes.append(f"'{name}' in the file is not three sizes (z spacing, rows, columns); it was ignored")
     return result
 
 

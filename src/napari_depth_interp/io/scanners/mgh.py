@@ -40,8 +40,18 @@ def read(
         check_sizes(image.shape, image.get_data_dtype(), path)
         voxels = np.asarray(image.dataobj)
         voxels = voxels.astype(voxels.dtype.newbyteorder("="), copy=False).reshape(*voxels.shape[:3], -1, 1)
-        affine, step = np.asarray(image.affine, float), float(image.header["tr"]) / 1000  # a number in ms
+        affine, step = np.array(image.affine, float), float(image.header["tr"]) / 1000  # a number in ms
+        if not _is_placed(path):
+            affine[:3, :3] = np.nan  # FreeSurfer takes 1 mm there, and so does nibabel
         return place(path, "MGH", voxels, affine, axis=axis, axes=axes, time_step=step)
+
+
+def _is_placed(path: Path) -> bool:
+    """Return whether the header says that it gives voxel sizes and directions (``goodRASFlag``)."""
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    with gzip.open(path) if packed else path.open("rb") as file:
+        return any(file.read(30)[28:])
 
 
 def write(path: Path, dataset: Dataset, *, float_output: bool = False) -> None:

@@ -48,8 +48,8 @@ class Order:
     score: bool = False
     transforms: Path | None = None
 
-    def request(self) -> FusionRequest:
-        """Return the request.
+    def request(self, *, trusted: bool = False) -> FusionRequest:
+        """Return the request; a ``trusted`` one tells what would be fused, and no voxels are looked at.
 
         Raises
         ------
@@ -57,7 +57,12 @@ class Order:
             If it cannot be done.
         """
         return resolve_fusion(
-            self.datasets, self.settings, names=self.names, affines=self.affines, transforms=self.transforms
+            self.datasets,
+            self.settings,
+            names=self.names,
+            affines=self.affines,
+            transforms=self.transforms,
+            trusted=trusted,
         )
 
 

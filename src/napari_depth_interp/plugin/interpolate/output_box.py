@@ -132,7 +132,8 @@ class OutputBox(QWidget):
         if self._large and not self._estimated:
             free = size_in_words(free_memory())
             limit = size_in_words(LARGE_BYTES)
-            self._say(f"{size_in_words(size)} go to a file: at most {limit} and half of what is free ({free}) are held")
+            words = f"{size_in_words(size)} go to a file, as does all above {limit}"
+            self._say(f"{words}, or above half of the {free} that are free")
         elif not self._estimated:
             self._say("")
 

@@ -51,7 +51,7 @@ def save_order(viewer: napari.Viewer, run: Run, path: Path, *, overwrite: bool) 
 def save_task(order: Save, report: Report) -> list[Path]:
     """Write the files and return them."""
     report(Progress(0.0, f"saving {order.path.name}"))
-    io.write(order.path, order.result, overwrite=True, float_output=order.real)
+    io.write(order.path, io.loaded(order.result), overwrite=True, float_output=order.real)
     written = [order.path]
     if order.uncertainty is not None:
         report(Progress(0.5, "saving the uncertainty"))

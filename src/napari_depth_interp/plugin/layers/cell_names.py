@@ -1,4 +1,7 @@
-"""What stands in the cells of napari's grid: names that fit, not the beginning of long ones."""
+"""What stands in the cells of napari's grid: names that fit, not the beginning of long ones.
+
+napari 0.9 has no public way: the name overlay of a layer writes its whole name, text overlays belong to the canvas.
+"""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import numpy as np
 from napari.layers import Layer
 from qtpy.QtWidgets import QAbstractButton
 
+from .cell_bars import CellBars
 from .cell_names import forget, name_cells
 from .viewer_parts import camera_of, fit_to_view, grid_of, set_visible, size_of
 
@@ -39,7 +40,8 @@ class SideBySide:
         self._before: tuple[Visibility, dict[str, Any], dict[str, Any], Any] | None = None
         self._named: list[tuple[Layer, bool]] = []
         self._layers: list[Layer] = []
-        self._cell_width = 0.0
+        self._cell = 0.0, 0.0
+        self._bars = CellBars()
         self._button: QAbstractButton | None = None
         self._tip = ""
 
@@ -67,7 +69,8 @@ class SideBySide:
         grid.spacing = 2
         self._layers = list(layers)
         self._choose_columns()
-        name_cells(layers, self._cell_width)
+        name_cells(layers, self._cell[0])
+        self._bars.fit(layers, self._cell)
         for layer in layers:
             self._named.append((layer, layer.name_overlay.visible))
             layer.name_overlay.visible = True
@@ -90,7 +93,8 @@ class SideBySide:
 
     def _arrange(self, _event: Any = None) -> None:
         self._choose_columns()
-        name_cells(self._there(), self._cell_width)
+        name_cells(self._there(), self._cell[0])
+        self._bars.fit(self._there(), self._cell)
         self._fit_cells()
 
     def _fit_cells(self) -> None:
@@ -113,7 +117,7 @@ class SideBySide:
 
         columns = max(range(1, cells + 1), key=zoom)
         grid.shape = (-1, columns)
-        self._cell_width = canvas_width / columns
+        self._cell = canvas_width / columns, canvas_height / -(-cells // columns)
 
     def stop(self, own: Sequence[Layer] = ()) -> None:
         """Bring back the grid, the camera and the layers in view; ``own`` layers may be newer than that."""
@@ -122,6 +126,7 @@ class SideBySide:
         visibility, grid, camera, looked = self._before
         self._before = None
         self._layers = []
+        self._bars.restore()
         self._show_tip()
         for event in self._turned():
             event.disconnect(self._arrange)

@@ -72,7 +72,7 @@ def repair_task(order: Order, report: Report) -> RepairResult:
 def save_task(path: Path, dataset: Dataset, report: Report) -> Path:
     """Write a repaired stack."""
     report(Progress(0.0, f"saving {path.name}"))
-    io.write(path, dataset, overwrite=True)
+    io.write(path, io.loaded(dataset), overwrite=True)
     return path
 
 
