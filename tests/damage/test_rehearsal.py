@@ -113,6 +113,15 @@ def test_a_lost_section_is_made_from_a_corrected_one_beside_it():
     assert rms(result[8], SOUND[8]) < 0.97 * rms(far[8], SOUND[8])
 
 
+def test_a_lost_section_is_made_from_a_filled_one_beside_it():
+    stack, far = SOUND.copy(), SOUND.copy()
+    stack[8], stack[9, 20:45, 10:50] = 0, 0
+    result = repaired(stack, gaps=True)
+    assert [(each["index"], each["action"]) for each in result.sections] == [(8, "interpolate"), (9, "fill")]
+    far[8] = (2 * SOUND[7].astype(float) + SOUND[10]) / 3
+    assert rms(result[8], SOUND[8]) < 0.97 * rms(far[8], SOUND[8])
+
+
 def test_rows_that_end_at_black():
     rows = np.random.default_rng(3).normal(-300, 900, 72)[:, None]
     section = np.clip(SOUND[8] + rows, 0, None).astype("float32")

@@ -56,20 +56,26 @@ class Mending:
     def run(self, steps: Sequence[Step], report: Report) -> list[Step]:
         """Mend what the steps say; return what was done.
 
-        What is made anew beside corrected sections is made once more from these, which are nearer than others.
+        What is made anew beside sections that were corrected, filled in or left is made once more from these, which are
+        nearer than others.
         """
         damaged = {step.index for step in steps}
         todo = {step.index: step for step in steps if step.action not in ("leave", "remove")}
         own = {k for k, step in todo.items() if step.action == "correct"}
         late = {k for k, step in todo.items() if step.action in LOST and {k - 1, k + 1} & own}
         first = [step for k, step in todo.items() if k not in late]
-        share = 0.5 if late else 1.0
-        done = self._mend(self.dataset, first, damaged, part(report, 0.0, share))
-        kept = {k for k, step in done.items() if step.action in ("correct", "leave")}
-        late |= {k for k, step in done.items() if step.action == "interpolate" and {k - 1, k + 1} & kept}
-        done |= self._mend(
-            self._with_mended(), [todo[k] for k in sorted(late)], damaged - kept, part(report, share, 1.0)
-        )
+        done = self._mend(self.dataset, first, damaged, part(report, 0.0, 0.5 if late else 1.0))
+        used: dict[int, set[int]] = {}
+        while True:
+            kept = {k for k, step in done.items() if step.action in ("correct", "fill", "leave")}
+            made = {k for k, step in done.items() if step.action == "interpolate"}
+            again = late - set(done) | {k for k in made if ({k - 1, k + 1} & kept) - used.get(k, set())}
+            if not again:
+                break
+            done |= self._mend(
+                self._with_mended(), [todo[k] for k in sorted(again)], damaged - kept, part(report, 0.5, 1.0)
+            )
+            used |= {k: {k - 1, k + 1} & kept for k in again}
         return [done.get(step.index, step) for step in steps]
 
     def _with_mended(self) -> Dataset:
