@@ -28,7 +28,7 @@ _FEWEST = 4
 _CLEARLY = 0.94
 """Part of the squared error of a candidate under which that of a later one must be to be taken for better: around
 sections that are held out there are fewer others than in the whole stack, and so they speak for less smoothing."""
-_MISSED = 0.75
+_MISSED = 0.9
 """Part of the squared error without sections under which that with them must be for them to tell something."""
 _SMOOTH = 1.5
 _TINY = 1e-12
