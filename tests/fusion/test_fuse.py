@@ -133,6 +133,20 @@ class TestRegistration:
         assert np.allclose(again.motions[1], found.motions[1], atol=1e-9)
         assert np.array_equal(np.asarray(again), np.asarray(found))
 
+    @pytest.mark.parametrize(("noise", "told"), [(5.0, False), (200.0, True)])
+    def test_says_when_a_motion_is_known_too_badly(self, noise, told):
+        """In noise the turn is known to within less than needed for the finest detail."""
+        turn = Rotation.from_euler("xyz", [2, -2, 1.5], degrees=True).as_matrix()
+        there, centre = np.eye(4), np.full(3, 15.5)
+        there[:3, :3], there[:3, 3] = turn, centre - turn @ centre + [1.5, -1.0, 1.0]
+        arrays = [thick(2, noise=noise), thick(1, noise=noise, motion=there)]
+        affines = [affine_along(2), affine_along(1)]
+        found = ndi.fuse(*arrays, affines=affines, profile="box", threads=1, unchecked=True)
+        known = found.stacks[1]["registration"]
+        assert (known["angle_uncertainty"] > 0.3) == told
+        assert any("is registered to within" in each for each in found.warnings) == told
+        assert known["angle"] == pytest.approx(3.2, abs=0.3 if not told else 1.5)
+
     def test_finds_where_a_ball_is(self):
         """How it is turned cannot be seen."""
         away = np.square(np.indices((32, 32, 32)) - 15.5).sum(axis=0)

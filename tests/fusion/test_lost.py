@@ -89,7 +89,7 @@ def test_the_command_leaves_them_out_and_says_so(tmp_path):
     paths = write_stacks(tmp_path, 2)
     done = succeed("fuse", *paths, tmp_path / "good.nii.gz", "--profile", "box", "--threads", 1)
     assert "do not count" not in done.stderr
-    write_nifti(paths[1], spoil(thick(1), "noisy"), affine_along(1))
+    write_nifti(paths[1], spoil(thick(1), "displaced"), affine_along(1))
     done = succeed("fuse", *paths, tmp_path / "spoilt.nii.gz", "--profile", "box", "--threads", 1)
     assert "'coronal.nii.gz': sections 3, 4, 5 of 8 (counted from 0) do not show what the other stacks" in done.stderr
     good, spoilt = (rms(nibabel.load(tmp_path / f"{name}.nii.gz")) for name in ("good", "spoilt"))

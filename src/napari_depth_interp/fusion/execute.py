@@ -26,7 +26,13 @@ from .solvers import Solution
 from .trial import Solve, Taken, Trial, better_without, expected_error, predict_stack, run_trial
 from .views import View, Volume
 
-_SHARES = {"register": (0.0, 0.35), "trial": (0.35, 0.65), "solve": (0.65, 0.9), "score": (0.9, 1.0)}
+_SHARES = {
+    "register": (0.0, 0.35),
+    "lost": (0.35, 0.4),
+    "trial": (0.4, 0.65),
+    "solve": (0.65, 0.9),
+    "score": (0.9, 1.0),
+}
 
 
 def execute_fusion(request: FusionRequest, report: Report = silent, *, score: bool = False) -> FusionResult:
@@ -62,16 +68,21 @@ def solve_placed(
     """
     candidates = request.solver.candidates(request.config, request.runtime)
     trial = None
-    placed = _with_believed(placed, _volume_of(candidates[0]), unchecked=request.settings.unchecked)
-    problem = placed.problem
-    if not request.settings.unchecked and request.solver.name != "average":
-        trial = run_trial(problem, [_volume_of(each) for each in candidates], part(report, *_SHARES["trial"]))
+    unchecked, given = request.settings.unchecked, placed
+    placed = _with_believed(given, None if unchecked else _volume_of(candidates[0]), part(report, *_SHARES["lost"]))
+    if not unchecked and request.solver.name != "average":
+        volumes = [_volume_of(each) for each in candidates]
+        trial = run_trial(placed.problem, volumes, part(report, *_SHARES["trial"]))
     chosen = candidates[trial.chosen if trial else 0]
-    plain = average(problem)
     taken: Taken = trial.taken if trial else "volume"
-    volume, weighted = (plain if taken == "average" else alone(problem, 0)), problem
+    if taken == "first stack":  # stacks that lie elsewhere do not tell which of its sections are lost either
+        placed = _all_count(given)
+    problem = placed.problem
+    plain = average(problem)
     if taken == "volume":
         volume, weighted = chosen(problem, plain, part(report, *_SHARES["solve"]))
+    else:
+        volume, weighted = (plain if taken == "average" else alone(problem, 0)), problem
     left = _left_out(problem, chosen, part(report, *_SHARES["score"])) if score else {}
     stacks = [
         _stack_record(request, placed, weighted, trial, k, volume, left.get(k)) for k in range(len(problem.views))
@@ -79,12 +90,16 @@ def solve_placed(
     return _result(request, placed, volume, plain, trial, stacks, taken)
 
 
-def _with_believed(placed: Placed, solve: Solve, *, unchecked: bool) -> Placed:
+def _with_believed(placed: Placed, solve: Solve | None, report: Report) -> Placed:
     """Return the stacks with those sections that are told to be lost after all, if held-out sections speak for them."""
     if not any(each.any() for each in placed.lost):
         return placed
-    if unchecked or better_without(placed.whole, placed.lost, solve):
+    if solve is None or better_without(placed.whole, placed.lost, solve, report):
         return replace(placed, notes=(*placed.notes, *_lost_words(placed)))
+    return _all_count(placed)
+
+
+def _all_count(placed: Placed) -> Placed:
     return replace(placed, problem=placed.whole, lost=tuple(np.zeros_like(each) for each in placed.lost))
 
 

@@ -1,7 +1,8 @@
 """Registering all stacks to each other at once (groupwise): each to what the others show, the first one as well.
 
 Registering a stack to the others and the others to it are two looks at one motion, each with errors of its own. All
-looks are weighed by how sharply each tells the motion; the first stack then stays where it is.
+looks are weighed by how sharply each tells the motion and how well its parts agree; the first stack then stays where
+it is.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ Array = NDArray[np.float64]
 _ROUNDS, _SETTLED = 6, 0.02
 """Rounds at most; change in voxels under which none follows."""
 _QUICK = LeastSquaresConfig(smoothness=0.4, rounds=1, steps=10)
+_EVEN = 0.3
+"""Share of the covariance of what parts of a stack pull that is taken to be as its information, only larger: the parts
+are few."""
 _DAMPING = 1e-3
 """Share of the usual curvature that is added: what no stack tells stays as it is."""
 
@@ -113,15 +117,17 @@ def combined(frame: Frame, views: Sequence[View], fits: Sequence[Fit]) -> tuple[
     count, size = len(fits), frame.count
     steps = [frame.step(view.motion, fit.motion) for view, fit in zip(views, fits, strict=True)]
     looks = [_look(number, count, size) for number in range(count)]
-    normal = sum(look.T @ fit.information @ look for look, fit in zip(looks, fits, strict=True))
-    pull = sum(look.T @ fit.information @ step for look, fit, step in zip(looks, fits, steps, strict=True))
+    weights = [_weight(fit) for fit in fits]
+    normal = sum(look.T @ weight @ look for look, weight in zip(looks, weights, strict=True))
+    pull = sum(look.T @ weight @ step for look, weight, step in zip(looks, weights, steps, strict=True))
     unknown = (count - 1) * size
     damping = _DAMPING * np.trace(normal) / unknown * np.eye(unknown)
     if not np.trace(normal) > 0:
         return [np.zeros(size)] * count, [Known(), *[UNKNOWN] * (count - 1)]
     found = np.linalg.solve(normal + damping, pull)
     spread = np.linalg.inv(normal + damping)
-    parts = spread @ sum(look.T @ fit.disagreement @ look for look, fit in zip(looks, fits, strict=True)) @ spread
+    spreads = (weight @ _covariance(fit) @ weight for weight, fit in zip(weights, fits, strict=True))
+    parts = spread @ sum(look.T @ each @ look for look, each in zip(looks, spreads, strict=True)) @ spread
     contradiction = sum(float(np.square(look @ found - step).sum()) for look, step in zip(looks, steps, strict=True))
     alone = np.linalg.inv(sum(look.T @ look for look in looks))
     known = [Known()]
@@ -131,6 +137,21 @@ def combined(frame: Frame, views: Sequence[View], fits: Sequence[Fit]) -> tuple[
         told = fits[number].information.any() and np.isfinite(squares).all()
         known.append(_known(frame, squares) if told else UNKNOWN)
     return [np.zeros(size), *found.reshape(count - 1, size)], known
+
+
+def _covariance(fit: Fit) -> Array:
+    """Return the covariance of the motion of a fit, by how its parts disagree."""
+    inverse = np.linalg.pinv(fit.information)
+    return np.asarray(inverse @ fit.disagreement @ inverse)
+
+
+def _weight(fit: Fit) -> Array:
+    """Return the inverse of the covariance of a fit, in part of one that is only larger than its information says."""
+    if not (fit.information.any() and np.isfinite(fit.disagreement).all()):
+        return fit.information
+    ratio = float(np.trace(np.linalg.pinv(fit.information) @ fit.disagreement)) / len(fit.information)
+    mixed = (1 - _EVEN) * fit.disagreement + _EVEN * ratio * fit.information
+    return np.asarray(fit.information @ np.linalg.pinv(mixed) @ fit.information)
 
 
 def _known(frame: Frame, squares: Array) -> Known:

@@ -26,7 +26,7 @@ _TURNS = 2
 """How often the stacks are registered where lost sections are found on the way."""
 _NOTHING = 0.1
 """Voxels under which a motion need not be doubted."""
-_UNSURE, _UNSURE_ANGLE = 0.3, 0.3
+_UNSURE, _UNSURE_ANGLE = 0.3, 0.25
 """Voxels of the result, and degrees, beyond which what is not known of a motion is told."""
 
 

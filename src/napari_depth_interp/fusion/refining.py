@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial.transform import Rotation
 
 from .patches import Patches
-from .problem import Problem
+from .problem import Problem, upsampled
 from .views import Affine, Lattice, View, Volume
 
 Registration = Literal["none", "rigid", "affine"]
@@ -149,6 +149,7 @@ class _Comparison:
         self._view, self._others, self._lattice, self._frame = view, others.views, others.lattice, frame
         fine = _fine(volume, others.lattice.sizes, pixel)
         self._images = [fine, *(np.gradient(fine, axis=axis) for axis in range(3))]
+        self._told = _told(others)
         self._patches = Patches.of(view.voxels.shape)
         self._wanted = _fine(view.voxels, view.sizes, pixel).reshape(-1)[self._patches.index]
         self._indices = np.stack(np.unravel_index(self._patches.index, view.voxels.shape)).astype(np.float64)
@@ -193,10 +194,21 @@ class _Comparison:
         places = np.einsum("ij,jkl->ikl", to_lattice[:3, :3], world) + to_lattice[:3, 3][:, None, None]
         last = np.array(self._lattice.shape)[:, None, None] - 1
         inside = ((places >= 0) & (places <= last)).all(axis=(0, 2))
+        nearest = np.rint(places[:, inside]).astype(np.intp)
+        inside[inside] = self._told[tuple(nearest)].all(axis=1)
         world, places = world[:, inside], places[:, inside]
         values, *along = (map_coordinates(each, places, order=1, mode="nearest") for each in self._images)
         slope = np.einsum("ji,jkl->ikl", to_lattice[:3, :3], np.stack(along)) * weights
         return values @ weights, self._frame.slopes(slope, world), inside
+
+
+def _told(others: Problem) -> NDArray[np.bool_]:
+    """Return (Z, Y, X) where any of the stacks that a volume was made of reaches: elsewhere it only goes on evenly."""
+    found = np.zeros(others.lattice.shape, bool)
+    for view, count in zip(others.views, others.counts, strict=True):
+        values, reached = upsampled(view.with_voxels((count > 0).astype(np.float32)), others.lattice)
+        found |= reached & (values > 0.5)
+    return found
 
 
 def _without(drifts: Array, images: Array) -> Array:

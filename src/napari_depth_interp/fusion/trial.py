@@ -28,7 +28,7 @@ _FEWEST = 4
 _CLEARLY = 0.94
 """Part of the squared error of a candidate under which that of a later one must be to be taken for better: around
 sections that are held out there are fewer others than in the whole stack, and so they speak for less smoothing."""
-_MISSED = 0.75
+_MISSED = 0.9
 """Part of the squared error without sections under which that with them must be for them to tell something."""
 _SMOOTH = 1.5
 _TINY = 1e-12
@@ -147,7 +147,7 @@ def run_trial(problem: Problem, candidates: Sequence[Solve], report: Report = si
     return Trial(taken, comparison.scores(volume, plain), comparison.error_model(volume, plain), best[1])
 
 
-def better_without(whole: Problem, lost: Sequence[NDArray[np.bool_]], solve: Solve) -> bool:
+def better_without(whole: Problem, lost: Sequence[NDArray[np.bool_]], solve: Solve, report: Report = silent) -> bool:
     """Return whether sections that seem to be lost tell nothing of what is held out of the other stacks there.
 
     A section that is spoilt is given so little weight anyway that it seldom does harm; a good one is clearly missed.
@@ -158,6 +158,7 @@ def better_without(whole: Problem, lost: Sequence[NDArray[np.bool_]], solve: Sol
         In which all sections count.
     lost : sequence of (Z,) bool arrays
     solve : callable
+    report : callable
     """
     tried = middle(whole)
     kept = tried.without(lost)
@@ -167,11 +168,13 @@ def better_without(whole: Problem, lost: Sequence[NDArray[np.bool_]], solve: Sol
     if not comparison.any:
         return True
 
-    def error(problem: Problem) -> float:
+    def error(problem: Problem, inner: Report) -> float:
         left = problem.without(hidden)
-        return comparison.error(solve(left, average(left), silent))
+        return comparison.error(solve(left, average(left), inner))
 
-    return _MISSED * error(kept) <= error(tried)
+    words = "holding sections out"
+    without = error(kept, part(report, 0.0, 0.5, words))
+    return _MISSED * without <= error(tried, part(report, 0.5, 1.0, words))
 
 
 def _place(view: View, sections: NDArray[np.bool_], problem: Problem) -> Volume:
