@@ -10,13 +10,26 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
-from _downstream_tables import RECORDED, SPARSE, TOGETHER
+from _downstream_tables import LEAST, RECORDED, SPARSE, TOGETHER
 from _recipe_tables import table as recipe_table
 from peers import NAMES, adapter
 
 __all__ = [
-    "CLEAR", "ENOUGH", "OURS", "SPARSE", "counted", "f1_table", "images", "images_in_short", "in_short", "peer_table",
-    "recipe_table", "verdict", "verdicts",
+    "CLEAR",
+    "ENOUGH",
+    "LEAST",
+    "OURS",
+    "SPARSE",
+    "able_table",
+    "counted",
+    "f1_table",
+    "images",
+    "images_in_short",
+    "in_short",
+    "peer_table",
+    "recipe_table",
+    "verdict",
+    "verdicts",
 ]  # fmt: skip
 
 Rows = Sequence[Mapping[str, Any]]
@@ -25,7 +38,7 @@ OURS, BASELINE = "auto:fast", "linear"
 CLEAR = 0.02
 """F1, or share of a count or volume, by which two contenders differ at least to be told apart."""
 ENOUGH = 6
-"""Images under which no signed-rank test can reach p < 0.05, however they differ."""
+"""Places under which no signed-rank test can reach p < 0.05, however they differ."""
 _QUESTIONS = {"f1": "find objects", "count_error": "count", "volume_bias": "measure volumes", "surface": "outline"}
 _SHOWN = (
     SPARSE,
@@ -57,7 +70,7 @@ def in_short(rows: Rows) -> str:
     own = [row for row in _real(rows) if row["segmenter"] == TOGETHER]
     titles = " | ".join(f"to {words}" for words in _QUESTIONS.values())
     lines = [
-        f"| every | images | F1, sparse itself | filled | recorded | worst image | p | {titles} |",
+        f"| every | images (places) | F1, sparse itself | filled | recorded | worst image | p | {titles} |",
         "|---" * 11 + "|",
     ]
     for every in sorted({row["every"] for row in own}):
@@ -66,7 +79,9 @@ def in_short(rows: Rows) -> str:
         ours = cells[OURS, "f1"]
         p = "n/a" if ours["p"] is None else f"{ours['p']:.2f}"
         said = [verdict(cells[OURS, name]) for name in _QUESTIONS]
-        lines.append(f"| {' | '.join(map(str, (every, ours['images'], *f1, _change(ours['worst'], 2), p, *said)))} |")
+        count = f"{ours['images']} ({ours['places']})"
+        cells_of_row = [str(every), count, *f1, _change(ours["worst"], 2), p, *said]
+        lines.append(f"| {' | '.join(cells_of_row)} |")
     return "\n".join(lines)
 
 
@@ -111,6 +126,16 @@ def _real(rows: Rows) -> list[Mapping[str, Any]]:
 def _asked(rows: Rows) -> list[Mapping[str, Any]]:
     own = [row for row in _real(rows) if row["contender"] == OURS and row["score"] in _QUESTIONS]
     return [row for row in own if row["segmenter"] != TOGETHER]
+
+
+def able_table(recorded: Mapping[str, Mapping[str, float]]) -> str:
+    """Return F1 of each segmenter on each image as it was recorded; in bold what counts."""
+    segmenters = list(dict.fromkeys(name for each in recorded.values() for name in each))
+    lines = [f"| recorded | {' | '.join(segmenters)} |", "|---" * (len(segmenters) + 1) + "|"]
+    for image, each in recorded.items():
+        cells = [f"**{each[name]:.2f}**" if each[name] >= LEAST else f"{each[name]:.2f}" for name in segmenters]
+        lines.append(f"| {image} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def f1_table(rows: Rows, *, real: bool = True) -> str:
@@ -165,7 +190,7 @@ def verdict(row: Mapping[str, Any]) -> str:
     low, high = sorted((sign * row["low"], sign * row["high"]))
     mean = sign * row["difference"]
     figures = f"{row['difference']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
-    leans = "" if row["images"] >= ENOUGH else "leans to "
+    leans = "" if row["places"] >= ENOUGH else "leans to "
     if mean > CLEAR and low > 0:
         return f"{leans}fill: {figures}"
     if mean < -CLEAR and high < 0:
