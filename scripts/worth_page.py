@@ -84,24 +84,22 @@ def _short(peers: Mapping[str, Any], downstream: Mapping[str, Any]) -> str:
     date, _, machine = str(downstream["machine"]).partition("; ")
     return f"""# What it is worth
 
-*{date}, version {downstream["version"]} ({machine}). Written by `scripts/worth_page.py`: no figure was typed. One
-command makes it anew: `make worth` ([how](#reproduce-it)). Crops, one core, the preset fast.*
+*{date}, version {downstream["version"]} ({machine}); crops, preset fast. No figure was typed: `make worth` makes
+this page ([how](#reproduce-it)).*
 
-**Are hidden sections closer to what was recorded?** Every {peers["every"]}th section kept; {count} real
-volume{"" if count == 1 else "s"}; mean change against linear interpolation ([all programs](#all-programs)).
+**Are hidden sections closer to what was recorded?** Change against linear interpolation, mean of {count} real
+volume{"" if count == 1 else "s"}, every {peers["every"]}th section kept; LPIPS: lower is better
+([all programs](#all-programs)).
 
 {images_in_short(peers["summary"])}
 
-**Is the segmentation better?** Of {len(downstream["recorded"])} images with labels that people drew {_able(downstream)}
-can tell: some of three segmenters reaches F1 of {LEAST} there in the recorded stack ([which](#all-segmentations)). F1:
-objects whose overlap (IoU) with a drawn one is above 0.5. *Sparse itself*: segmented without filling, its labels
-brought to all sections afterwards. Then the difference that filling makes, with its 95 % interval over places
-([what the words mean](#so-fill-or-not)).
+**Is the segmentation better?** Of {len(downstream["recorded"])} images with labels that people drew,
+{_able(downstream)} can tell ([which](#all-segmentations)); mean of three segmenters. *Sparse itself*: segmented without filling. Then what
+filling changes, with its 95 % interval ([words](#so-fill-or-not)).
 
 {in_short(downstream["summary"])}
 
-**No clear gain means: do not fill**, as it takes time and adds sections that nobody recorded. Images of
-one place (repository) are alike and count as one, their mean. The places are few: look at the worst image, too.
+**No clear gain means: do not fill**: it takes time and adds sections that nobody recorded.
 """
 
 
@@ -115,12 +113,14 @@ what they reach with it. LPIPS above 0 is worse than linear interpolation.
 
 ## All segmentations
 
-What segmenters find in the recorded stack, F1. Only what is bold counts: who cannot find objects there can say nothing
-about filling.
+What segmenters find in the recorded stack, F1. Only what is bold ({LEAST} or more) counts: who cannot find objects
+there can say nothing about filling.
 
 {able_table(downstream["recorded"])}
 
-F1; in brackets the difference to the sparse stack itself.
+F1: objects whose overlap (IoU) with a drawn one is above 0.5. In brackets the difference to the *sparse stack itself*:
+segmented without filling, its labels brought to all sections afterwards. Images of one place (repository) are alike and
+count as one, their mean.
 
 {f1_table(downstream["summary"])}
 
