@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from _tools import markdown_table
 from napari_depth_interp.metrics.objects import OBJECT_METRICS
@@ -25,15 +26,27 @@ QUESTIONS = {
 TOGETHER = "all segmenters"
 """Beside each segmenter, their mean."""
 SPARSE, RECORDED = "sparse", "recorded"
+LEAST = 0.2
+"""F1 that a segmenter has to reach on the recorded stack: one that cannot find objects there can tell nothing."""
 _DRAWS = 2000
 
 
-def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return mean scores of each contender, and their differences to the sparse stack, paired over images.
+def summary(rows: Sequence[Mapping[str, Any]], places: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+    """Return mean scores of each contender, and their differences to the sparse stack, paired over places.
 
-    Crops of an image count as one: their mean. Intervals: 95 %, of the images drawn anew 2000 times. Of ``TOGETHER``
-    each image counts with its mean over the segmenters.
+    Crops of an image count as one: their mean. So do images of one place, which are alike, and for ``TOGETHER`` the
+    segmenters. Intervals: 95 %, of the places drawn anew 2000 times. Segmenters that find less than ``LEAST`` on an
+    image as it was recorded do not count there.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        A row per crop, segmenter and contender.
+    places : dict, optional
+        Where each image comes from; one that is not named is a place of its own.
     """
+    able = {pair for pair, f1 in recorded_f1(rows).items() if f1 >= LEAST}
+    rows = [row for row in rows if (row["source"], row["segmenter"]) in able]
     found = []
     apart = [(row["real"], row["every"], row["segmenter"], row["contender"]) for row in rows]
     together = [(real, every, TOGETHER, contender) for real, every, _, contender in apart]
@@ -42,13 +55,22 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         same = [row for row in same if segmenter in (TOGETHER, row["segmenter"])]
         about = {"real": real, "every": every, "segmenter": segmenter, "contender": contender}
         for score_name in QUESTIONS:
-            own, sparse = (_by_source(same, name, score_name) for name in (contender, "sparse"))
+            own, sparse = (_by_image(same, name, score_name) for name in (contender, SPARSE))
             if own:
-                found.append(about | {"score": score_name} | _compared(own, sparse, score_name))
+                found.append(about | {"score": score_name} | _compared(own, sparse, score_name, places or {}))
     return found
 
 
-def _by_source(rows: Sequence[Mapping[str, Any]], contender: str, name: str) -> dict[tuple[str, str], float]:
+def recorded_f1(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], float]:
+    """Return what each segmenter finds on each image as it was recorded, by image and segmenter."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for row in rows:
+        if row["contender"] == RECORDED:
+            found.setdefault((row["source"], row["segmenter"]), []).append(row["f1"])
+    return {pair: float(np.mean(each)) for pair, each in found.items()}
+
+
+def _by_image(rows: Sequence[Mapping[str, Any]], contender: str, name: str) -> dict[tuple[str, str], float]:
     """Return the mean over crops by image and segmenter."""
     values: dict[tuple[str, str], list[float]] = {}
     for row in rows:
@@ -58,26 +80,37 @@ def _by_source(rows: Sequence[Mapping[str, Any]], contender: str, name: str) -> 
 
 
 def _compared(
-    own: Mapping[tuple[str, str], float], sparse: Mapping[tuple[str, str], float], name: str
+    own: Mapping[tuple[str, str], float],
+    sparse: Mapping[tuple[str, str], float],
+    name: str,
+    places: Mapping[str, str],
 ) -> dict[str, Any]:
-    size = abs if name in OBJECT_METRICS and OBJECT_METRICS[name].better == "zero" else float
-    pairs: dict[str, list[tuple[float, float]]] = {}
-    for (source, segmenter), value in own.items():
-        if (source, segmenter) in sparse:
-            pairs.setdefault(source, []).append((size(value), size(sparse[source, segmenter])))
-    both = np.array([np.mean(each, axis=0) for each in pairs.values()])
-    images = len({source for source, _ in own})
-    result: dict[str, Any] = {"mean": float(np.mean(list(own.values()))), "images": images}
-    if len(both):
-        random = np.random.default_rng(0)
-        differences = both[:, 0] - both[:, 1]
-        drawn = random.choice(differences, (_DRAWS, len(both))).mean(1)
+    better = OBJECT_METRICS[name].better if name in OBJECT_METRICS else "lower"
+    size = abs if better == "zero" else float
+    images = _means({key: np.array([value]) for key, value in own.items()})
+    both = {key: np.array([size(value), size(sparse[key])]) for key, value in own.items() if key in sparse}
+    of_places = _means({(places.get(image, image), image): each for image, each in _means(both).items()})
+    values = _means({(places.get(image, image), image): each for image, each in images.items()})
+    result: dict[str, Any] = {
+        "mean": float(np.mean(list(values.values()))), "images": len(images), "places": len(values),
+    }  # fmt: skip
+    if both:
+        a, b = np.array(list(of_places.values())).T
+        drawn = np.random.default_rng(0).choice(a - b, (_DRAWS, len(a))).mean(1)
         low, high = np.percentile(drawn, [2.5, 97.5])
-        test = paired(both[:, 0].tolist(), both[:, 1].tolist())
-        worst = (np.min if name in OBJECT_METRICS and OBJECT_METRICS[name].better == "higher" else np.max)(differences)
+        test = paired(a.tolist(), b.tolist())
+        single = [float(each[0] - each[1]) for each in _means(both).values()]
         result |= {"difference": test["difference"], "low": float(low), "high": float(high), "p": test["p_value"]}
-        result["worst"] = float(worst)
+        result["worst"] = min(single) if better == "higher" else max(single)
     return result
+
+
+def _means(values: Mapping[tuple[str, str], NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Return the mean of each first key over its second ones."""
+    groups: dict[str, list[NDArray[np.float64]]] = {}
+    for (first, _), value in values.items():
+        groups.setdefault(first, []).append(value)
+    return {first: np.mean(each, axis=0) for first, each in groups.items()}
 
 
 def table(found: Sequence[Mapping[str, Any]], real: bool, every: int, segmenter: str) -> str:

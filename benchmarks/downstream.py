@@ -3,7 +3,8 @@
     python benchmarks/downstream.py --pairs FILE [--every 2 4 8] [--out DIR]
 
 FILE is JSON: a list of {"name", "image", "labels", "dark": true where objects are darker than what is around them,
-"crops": how many parts of the image to take}, paths relative to it. Without it simulated nuclei are segmented. Every
+"crops": how many parts of the image to take, "place": where it comes from}, paths relative to it (``labelled.py``
+writes one of public images). Without it simulated nuclei are segmented. Every
 k-th section is kept. What is segmented: what each method and installed peer made of them, the sparse stack as it is
 (its labels brought to all sections afterwards), and the recorded dense stack. By whom: a threshold, a watershed, a
 network trained on simulated tissue, and commands of the user's (``--segment NAME="CMD {in} {out}"``: Cellpose,
@@ -25,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import _network
-from _downstream_tables import figures, summary, table
+from _downstream_tables import figures, recorded_f1, summary, table
 from _tools import machine, remembered
 from _volumes import Question, Volume, cropped
 from napari_depth_interp import __version__, io
@@ -75,6 +76,11 @@ def from_pairs(file: Path, crop: Sequence[int], every: int) -> Iterator[Labelled
             seen, labels = (cropped(each, crop, every) for each in both)
             name = pair["name"] + (f" {part + 1}" if parts > 1 else "")
             yield Labelled(name, seen, labels.voxels[0, 0], pair["name"], bool(pair.get("dark")))
+
+
+def places_of(file: Path) -> dict[str, str]:
+    """Return where the images of a file come from, by name."""
+    return {pair["name"]: pair.get("place", pair["name"]) for pair in json.loads(file.read_text(encoding="utf-8"))}
 
 
 def segmenters_of(volume: Labelled, network: _network.Network, commands: Mapping[str, str]) -> dict[str, Segmenter]:
@@ -209,13 +215,17 @@ def main() -> None:
                 rows += remembered(args.out, about, partial(_asked, volume, every, setting, args.finished))
             except _Unfinished:
                 print(f"left out, not finished: {volume.name}, every {every}", file=sys.stderr)
-    found = summary(rows)
+    found = summary(rows, {} if args.pairs is None else places_of(args.pairs))
     print(machine())
     for real, every, segmenter in dict.fromkeys((row["real"], row["every"], row["segmenter"]) for row in found):
         print(f"\n{'Real' if real else 'Simulated'} images, every {every}th section kept, segmented by {segmenter}:\n")
         print(table(found, real, every, segmenter), flush=True)
     name = "downstream.json" if args.pairs is not None else "downstream-simulated.json"
-    about = {"machine": machine(), "version": __version__, "crop": list(args.crop), "every": args.every}
+    recorded: dict[str, dict[str, float]] = {}
+    for (image, segmenter), f1 in recorded_f1(rows).items():
+        recorded.setdefault(image, {})[segmenter] = f1
+    about = {"machine": machine(), "version": __version__, "crop": list(args.crop), "every": args.every,
+             "recorded": recorded}  # fmt: skip
     (args.out / name).write_text(json.dumps(about | {"summary": found, "rows": rows}, indent=1) + "\n", "utf-8")
     figures(found, args.out)
 

@@ -180,7 +180,8 @@ def written(folder: Path, out: Path) -> Iterator[dict[str, Any]]:
         files = [f"{stem}-{kind}.tif" for kind in ("image", "labels")]
         for name, dataset in zip(files, both, strict=True):
             io.write(out / name, dataset, overwrite=True)
-        yield {"name": source.name, "image": files[0], "labels": files[1], "dark": source.dark}
+        about = {"dark": source.dark, "place": source.repository}
+        yield {"name": source.name, "image": files[0], "labels": files[1]} | about
 
 
 def main() -> int:

@@ -2,8 +2,8 @@
 
 Every k-th section is kept; what is done with the filled stack is compared with what is done with the recorded one.
 
-- Trace: Otsu's threshold, its centreline; F1 of centrelines within 2 pixels. The sparse stack itself: its threshold,
-  brought to all sections as labels are.
+- Trace: centreline of what is above Otsu's threshold of the recorded stack; F1 of centrelines within 2 pixels. The
+  sparse stack itself: what is above it there, brought to all sections as labels are.
 - Render: PSNR of the view from the side, brightest voxel along y.
 - Register: the recorded stack is moved, and the sparse or filled one registered to it (SimpleITK, rigid); mean distance
   of the corners from where they belong, in pixels.

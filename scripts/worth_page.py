@@ -18,10 +18,11 @@ from typing import Any
 from worth_tables import (
     CLEAR,
     ENOUGH,
+    LEAST,
     OURS,
+    able_table,
     counted,
     f1_table,
-    images,
     images_in_short,
     in_short,
     peer_table,
@@ -83,22 +84,22 @@ def _short(peers: Mapping[str, Any], downstream: Mapping[str, Any]) -> str:
     date, _, machine = str(downstream["machine"]).partition("; ")
     return f"""# What it is worth
 
-*{date}, version {downstream["version"]} ({machine}). Written by `scripts/worth_page.py`: no figure was typed. One
-command makes it anew: `make worth` ([how](#reproduce-it)). Crops, one core, the preset fast.*
+*{date}, version {downstream["version"]} ({machine}); crops, preset fast. No figure was typed: `make worth` makes
+this page ([how](#reproduce-it)).*
 
-**Are hidden sections closer to what was recorded?** Every {peers["every"]}th section kept; {count} real
-volume{"" if count == 1 else "s"}; mean change against linear interpolation ([all programs](#all-programs)).
+**Are hidden sections closer to what was recorded?** Change against linear interpolation, mean of {count} real
+volume{"" if count == 1 else "s"}, every {peers["every"]}th section kept; LPIPS: lower is better
+([all programs](#all-programs)).
 
 {images_in_short(peers["summary"])}
 
-**Is the segmentation better?** {images(downstream["summary"])} images with labels that people drew, the mean of three
-segmenters. *Sparse itself*: segmented without filling, its labels brought to all sections afterwards. F1: objects whose
-overlap (IoU) with a drawn one is above 0.5; then the difference that filling makes, with its 95 % interval over images
-([all segmenters](#all-segmentations), [what the words mean](#so-fill-or-not)).
+**Is the segmentation better?** Of {len(downstream["recorded"])} images with labels that people drew,
+{_able(downstream)} can tell ([which](#all-segmentations)); mean of three segmenters. *Sparse itself*: segmented
+without filling. Then what filling changes, with its 95 % interval ([words](#so-fill-or-not)).
 
 {in_short(downstream["summary"])}
 
-**No clear gain means: do not fill**, as it takes time and adds sections that nobody recorded.
+**No clear gain means: do not fill**: it takes time and adds sections that nobody recorded.
 """
 
 
@@ -112,20 +113,27 @@ what they reach with it. LPIPS above 0 is worse than linear interpolation.
 
 ## All segmentations
 
-F1; in brackets the difference to the sparse stack itself.
+What segmenters find in the recorded stack, F1. Only what is bold ({LEAST} or more) counts: who cannot find objects
+there can say nothing about filling.
+
+{able_table(downstream["recorded"])}
+
+F1: objects whose overlap (IoU) with a drawn one is above 0.5. In brackets the difference to the *sparse stack itself*:
+segmented without filling, its labels brought to all sections afterwards. Images of one place (repository) are alike and
+count as one, their mean.
 
 {f1_table(downstream["summary"])}
 
 {_figures(downstream)}{_simulated()}## So: fill, or not?
 
-`{OURS}` against the sparse stack itself, difference and 95 % interval over images; of counts and volumes that of the
+`{OURS}` against the sparse stack itself, difference and 95 % interval over places; of counts and volumes that of the
 sizes of the errors, of outlines in pixels, so that below 0 is better. *Fill* and *do not*: the interval does not hold
-0 and the mean is beyond {CLEAR}; *leans*: so it is, of fewer than {ENOUGH} images, which prove nothing.
+0 and the mean is beyond {CLEAR}; *leans*: so it is, of fewer than {ENOUGH} places, which prove nothing.
 {counted(downstream["summary"])}
 
 {verdicts(downstream["summary"])}
 
-With so few images an interval is wide, and other tissue may say otherwise. Ask your own labels:
+With so few places an interval is wide, and other tissue may say otherwise. Ask your own labels:
 `depth-interp evaluate stack.tif --labels labels.tif --keep-every 4`
 ([how](evaluation.md#what-comes-after-segmentations)); [recipes](../how-to/segment.md).
 """
@@ -143,7 +151,7 @@ any volumes (TIFF, NIfTI); `LPIPS` the weights of AlexNet. What is not given kee
 clones simulated nuclei alone are segmented. It takes hours of one core and goes on where it was stopped. Images with
 labels:
 
-{_sources()}
+{_source_table(downstream)}
 
 Peers: {peers["machine"]}; version {peers["version"]}; {_versions(peers)}; crops of {_sizes(peers)}.
 Segmentations: {downstream["machine"]}; version {downstream["version"]}; crops of {_sizes(downstream)}.
@@ -151,12 +159,26 @@ All scores: `benchmarks/results`.
 """
 
 
-def _sources() -> str:
-    """Return the public images with labels, as Markdown."""
-    found = json.loads((ROOT / "benchmarks" / "labelled.json").read_text(encoding="utf-8"))
+def _able(downstream: Mapping[str, Any]) -> int:
+    """Return how many images some segmenter can be used on."""
+    return sum(max(each.values()) >= LEAST for each in downstream["recorded"].values())
+
+
+def _sources(downstream: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the public images with labels that were segmented."""
+    found: list[dict[str, Any]] = json.loads((ROOT / "benchmarks" / "labelled.json").read_text(encoding="utf-8"))
+    return [each for each in found if each["name"] in downstream["recorded"]]
+
+
+def _source_table(downstream: Mapping[str, Any]) -> str:
     lines = ["| image | what | from | licence |", "|---|---|---|---|"]
-    lines += [f"| {each['name']} | {each['what']} | {each['repository']} | {each['licence']} |" for each in found]
-    return "\n".join(lines)
+    return "\n".join(
+        lines
+        + [
+            f"| {each['name']} | {each['what']} | {each['repository']} | {each['licence']} |"
+            for each in _sources(downstream)
+        ]
+    )
 
 
 def _figures(downstream: Mapping[str, Any]) -> str:

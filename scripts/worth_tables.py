@@ -10,13 +10,26 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
-from _downstream_tables import RECORDED, SPARSE, TOGETHER
+from _downstream_tables import LEAST, RECORDED, SPARSE, TOGETHER
 from _recipe_tables import table as recipe_table
 from peers import NAMES, adapter
 
 __all__ = [
-    "CLEAR", "ENOUGH", "OURS", "SPARSE", "counted", "f1_table", "images", "images_in_short", "in_short", "peer_table",
-    "recipe_table", "verdict", "verdicts",
+    "CLEAR",
+    "ENOUGH",
+    "LEAST",
+    "OURS",
+    "SPARSE",
+    "able_table",
+    "counted",
+    "f1_table",
+    "images",
+    "images_in_short",
+    "in_short",
+    "peer_table",
+    "recipe_table",
+    "verdict",
+    "verdicts",
 ]  # fmt: skip
 
 Rows = Sequence[Mapping[str, Any]]
@@ -25,8 +38,9 @@ OURS, BASELINE = "auto:fast", "linear"
 CLEAR = 0.02
 """F1, or share of a count or volume, by which two contenders differ at least to be told apart."""
 ENOUGH = 6
-"""Images under which no signed-rank test can reach p < 0.05, however they differ."""
+"""Places under which no signed-rank test can reach p < 0.05, however they differ."""
 _QUESTIONS = {"f1": "find objects", "count_error": "count", "volume_bias": "measure volumes", "surface": "outline"}
+_ASKED_FOR = {OURS: "`auto`", "flow": "`flow`", "demons": "demons", "rife": "RIFE"}
 _SHOWN = (
     SPARSE,
     "sparse, nearest",
@@ -50,30 +64,38 @@ def counted(rows: Rows) -> str:
 
 
 def in_short(rows: Rows) -> str:
-    """Return a row per gap: F1 of the sparse, filled and recorded stack, and what filling does to each question.
+    """Return a column per gap: F1 of the sparse, filled and recorded stack, and what filling does to each question.
 
     Over all segmenters, each image counts with their mean.
     """
     own = [row for row in _real(rows) if row["segmenter"] == TOGETHER]
-    titles = " | ".join(f"to {words}" for words in _QUESTIONS.values())
-    lines = [
-        f"| every | images | F1, sparse itself | filled | recorded | worst image | p | {titles} |",
-        "|---" * 11 + "|",
-    ]
-    for every in sorted({row["every"] for row in own}):
-        cells = {(row["contender"], row["score"]): row for row in own if row["every"] == every}
-        f1 = [f"{cells[name, 'f1']['mean']:.2f}" for name in (SPARSE, OURS, RECORDED)]
-        ours = cells[OURS, "f1"]
-        p = "n/a" if ours["p"] is None else f"{ours['p']:.2f}"
-        said = [verdict(cells[OURS, name]) for name in _QUESTIONS]
-        lines.append(f"| {' | '.join(map(str, (every, ours['images'], *f1, _change(ours['worst'], 2), p, *said)))} |")
-    return "\n".join(lines)
+    gaps = sorted({row["every"] for row in own})
+    cells = {(row["every"], row["contender"], row["score"]): row for row in own}
+    ours = [cells[every, OURS, "f1"] for every in gaps]
+    f1 = [[f"{cells[every, name, 'f1']['mean']:.2f}" for name in (SPARSE, OURS, RECORDED)] for every in gaps]
+    lines = {
+        "images (places)": [f"{row['images']} ({row['places']})" for row in ours],
+        "F1: sparse itself, **filled**, recorded": [f"{a}, **{b}**, {c}" for a, b, c in f1],
+        "worst image": [_change(row["worst"], 2) for row in ours],
+    }
+    for score, words in _QUESTIONS.items():
+        lines[f"to {words}"] = [verdict(cells[every, OURS, score]) for every in gaps]
+    head = f"| every k-th section kept | {' | '.join(f'k = {every}' for every in gaps)} |"
+    return "\n".join(
+        [head, "|---" * (len(gaps) + 1) + "|"] + [f"| {title} | {' | '.join(row)} |" for title, row in lines.items()]
+    )
 
 
 def images_in_short(rows: Rows) -> str:
-    """Return the few contenders that most would ask for."""
-    few = [row for row in rows if row["contender"] in (OURS, "flow", "demons", "rife", BASELINE)]
-    return peer_table(few)
+    """Return the few contenders that most would ask for: mean gain over linear, and the worst one."""
+    lines = ["| | PSNR, dB | worst | SSIM | LPIPS | CPU s |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        if row["contender"] in _ASKED_FOR:
+            changes = [_change(row[key], 3) for key in ("ssim_change", "lpips_change")]
+            gains = [_change(row[key], 2) for key in ("gain", "worst")]
+            cells = [_ASKED_FOR[row["contender"]], *gains, *changes, f"{row['cpu_seconds']:.0f}"]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def peer_table(rows: Rows) -> str:
@@ -111,6 +133,16 @@ def _real(rows: Rows) -> list[Mapping[str, Any]]:
 def _asked(rows: Rows) -> list[Mapping[str, Any]]:
     own = [row for row in _real(rows) if row["contender"] == OURS and row["score"] in _QUESTIONS]
     return [row for row in own if row["segmenter"] != TOGETHER]
+
+
+def able_table(recorded: Mapping[str, Mapping[str, float]]) -> str:
+    """Return F1 of each segmenter on each image as it was recorded; in bold what counts."""
+    segmenters = list(dict.fromkeys(name for each in recorded.values() for name in each))
+    lines = [f"| recorded | {' | '.join(segmenters)} |", "|---" * (len(segmenters) + 1) + "|"]
+    for image, each in recorded.items():
+        cells = [f"**{each[name]:.2f}**" if each[name] >= LEAST else f"{each[name]:.2f}" for name in segmenters]
+        lines.append(f"| {image} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def f1_table(rows: Rows, *, real: bool = True) -> str:
@@ -165,7 +197,7 @@ def verdict(row: Mapping[str, Any]) -> str:
     low, high = sorted((sign * row["low"], sign * row["high"]))
     mean = sign * row["difference"]
     figures = f"{row['difference']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
-    leans = "" if row["images"] >= ENOUGH else "leans to "
+    leans = "" if row["places"] >= ENOUGH else "leans to "
     if mean > CLEAR and low > 0:
         return f"{leans}fill: {figures}"
     if mean < -CLEAR and high < 0:

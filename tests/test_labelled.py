@@ -90,7 +90,8 @@ def test_the_command_names_what_is_missing_and_writes_the_rest(tmp_path, clone, 
     there = source(tmp_path, "a.tif", "a.tif", dark=True)
     monkeypatch.setattr(labelled, "SOURCES", (there, replace(there, name="others", labels="b.tif")))
     assert list(labelled.written(tmp_path, tmp_path)) == json.loads(
-        '[{"name": "cells", "image": "cells-image.tif", "labels": "cells-labels.tif", "dark": true}]'
+        '[{"name": "cells", "image": "cells-image.tif", "labels": "cells-labels.tif", "dark": true,'
+        ' "place": "somebody/clone"}]'
     )
     assert capsys.readouterr().err.startswith("others: no ")
     assert io.read(tmp_path / "cells-labels.tif", labels=True).voxels.max() == 1
