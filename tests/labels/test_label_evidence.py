@@ -6,6 +6,7 @@ from scipy.stats import mannwhitneyu
 
 from napari_depth_interp.labels.candidates import FEATURES
 from napari_depth_interp.labels.evidence import Evidence
+from napari_depth_interp.labels.fusion import SURE, cut_of
 from napari_depth_interp.labels.learning import Learned
 from napari_depth_interp.labels.methods.learned import LearnedConfig
 from napari_depth_interp.labels.series import Series
@@ -111,3 +112,25 @@ def test_an_object_that_ends_is_missing_where_the_image_no_longer_shows_it(stack
     shown = [np.mean(gap.names[section][stack[0][12] == 900] == 900) for section in filled.labels]
     assert shown[0] > 0.8
     assert shown[2] < 0.2
+
+
+class TestCut:
+    """From which log-odds on pixels are taken into an object."""
+
+    def test_what_is_certain_is_cut_where_both_are_as_likely(self):
+        assert cut_of(np.repeat([40.0, -40.0], 50).astype(np.float32)) == pytest.approx(0, abs=1e-3)
+
+    def test_of_an_object_in_doubt_less_likely_pixels_are_taken(self):
+        in_doubt = np.full(100, np.log(0.3 / 0.7) / SURE, np.float32)
+        assert cut_of(in_doubt) < in_doubt[0]
+        assert cut_of(np.full(100, np.log(0.05 / 0.95) / SURE, np.float32)) > np.log(0.05 / 0.95) / SURE
+
+    def test_no_other_cut_has_a_higher_expected_dice(self):
+        odds = np.random.default_rng(0).normal(-1, 3, 500).astype(np.float32)
+        chances = 1 / (1 + np.exp(-SURE * odds))
+
+        def expected(cut):
+            taken = chances[odds > cut]
+            return 2 * taken.sum() / (taken.size + chances.sum())
+
+        assert expected(cut_of(odds)) >= max(expected(cut) for cut in np.linspace(-6, 6, 121)) - 1e-3

@@ -23,6 +23,10 @@ WIDTH = 32
 """Units in each hidden layer."""
 _OUTLINES = 1.0
 """Weight of the outlines' own score, in typical errors, beside the network's log-odds: it was trained on few kinds."""
+SURE = 0.5
+"""Log-odds of a voxel being right for each unit of both together; on experts' labels 0.4 to 0.85 fit best."""
+_LEAST = 0.2
+"""Pixels that are less likely an object's own are never taken."""
 
 
 @cache
@@ -55,14 +59,29 @@ def log_odds(network: RowClassifier, found: Sequence[Candidate]) -> list[NDArray
     return np.split(odds, np.cumsum([len(each.features) for each in found])[:-1])
 
 
+def cut_of(odds: NDArray[np.float32]) -> float:
+    """Return the log-odds from which on pixels are taken into an object so that its expected Dice is highest.
+
+    That is the probability of half the Dice that can be expected: an object that is certain has all pixels that are
+    more likely its own than not; of one that may be elsewhere or gone, less likely ones are worth taking, too.
+    """
+    chances = np.sort(1 / (1 + np.exp(-SURE * odds.astype(np.float64))))[::-1]
+    taken = np.cumsum(chances)
+    best = float(np.max(2 * taken / (np.arange(1, len(taken) + 1) + taken[-1])))
+    half = float(np.clip(best / 2, _LEAST, 0.5))
+    return float(np.log(half / (1 - half)) / SURE)
+
+
 def fused(network: RowClassifier, found: Iterable[Candidate], shape: tuple[int, int, int]) -> Contest:
-    """Let objects compete with their log-odds; the candidates of an object follow each other."""
+    """Let objects compete with their log-odds over their cut; the candidates of an object follow each other."""
     contest = Contest.empty(shape)
     for _, group in groupby(found, lambda each: id(each.object)):
         sections = list(group)
-        for each, odds in zip(sections, log_odds(network, sections), strict=True):
+        found_odds = log_odds(network, sections)
+        cut = cut_of(np.concatenate(found_odds))
+        for each, odds in zip(sections, found_odds, strict=True):
             thing = each.object.thing
             score = np.full(each.mask.shape, FAR, np.float32)
-            score[each.mask] = odds
+            score[each.mask] = odds - cut
             contest.enter(each.section, thing.box, thing.label, score)
     return contest

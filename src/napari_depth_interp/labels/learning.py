@@ -14,7 +14,7 @@ from ..progress import Report, part, silent
 from .candidates import Candidate, candidates
 from .crowd import with_crowd, without_crowd
 from .evidence import Evidence
-from .fusion import fused, ready
+from .fusion import SURE, fused, ready
 from .gap import Filled, Gap
 from .network import RowClassifier
 from .paths import Paths
@@ -23,9 +23,6 @@ from .series import Series
 
 if TYPE_CHECKING:
     from .methods.learned import LearnedConfig
-
-_SURE = 0.5
-"""Log-odds of a voxel being right for each unit that the winner is ahead; on experts' labels 0.4 to 0.85 fit best."""
 
 
 class Learned:
@@ -62,5 +59,5 @@ class Learned:
         gap, crowd = without_crowd(gap)
         with torch_on(self._single):
             contest = fused(self._network or ready(), self.candidates(gap, report), gap.shape)
-        confidence = 1 / (1 + np.exp(-_SURE * contest.margin()))
+        confidence = 1 / (1 + np.exp(-SURE * contest.margin()))
         return with_crowd(Filled(contest.winners(), confidence.astype(np.float32)), crowd, gap)

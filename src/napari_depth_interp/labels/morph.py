@@ -18,7 +18,7 @@ from .objects import Thing
 MARGIN = 6
 """Pixels around an object that its score is known on."""
 _TIE = 1e-3
-_SOONER = 0.3
+_SOONER = 0.2
 """By which share of the way sooner an object ends where another takes its place."""
 _DRIFT = 0.12
 """Typical error of an outline halfway through a gap, as a share of the gap's width in pixels."""
