@@ -1,12 +1,16 @@
 """Two-dimensional images as sections: natural order, channels and time by a pattern, colours, what makes no stack."""
 
+import os
+import shutil
+import subprocess
+
 import imagecodecs
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
-from command_line import depth_interp
+from command_line import MODULE, depth_interp
 from napari_depth_interp import api, io
 from napari_depth_interp.errors import InputError
 from napari_depth_interp.stack.lazy import is_lazy
@@ -112,6 +116,24 @@ def test_numbers_that_skip_are_said(tmp_path):
     for number, depth in enumerate((3, 7, 12, 30)):
         (places / f"s{number}.png").rename(places / f"z{depth}.png")
     assert not [note for note in io.read(places).notes if "skip" in note]
+
+
+def test_what_may_not_be_read_is_not_damaged(tmp_path):
+    """Root may read everything: without that right, in a process of its own."""
+    path = folder_of(tmp_path / "a")
+    (path / "s5.png").chmod(0)
+    words = [*MODULE, "run", path, tmp_path / "b.tif", "--method", "linear", "--factor", "2", "--z-spacing", "1um"]
+    everything = os.name == "nt" or os.geteuid() == 0
+    if everything and shutil.which("setpriv") is None:  # there is nobody who may not
+        assert io.read(path).voxels.shape[2] == 12
+        return
+    if everything:
+        words = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *words]
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert (
+        done.stderr == f"depth-interp: '{path / 's5.png'}' cannot be read: Permission denied; check the permissions\n"
+    )
 
 
 def test_grey_and_colour_are_told_apart(tmp_path):

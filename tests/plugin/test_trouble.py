@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from controls import enter, find, press, read, shows, tick
 from drive import choose, finish, run, said, sparse_tiff
-from qtpy.QtCore import QThreadPool
+from PIL import Image
+from qtpy.QtCore import Qt, QThreadPool
 
 PLUGIN = "napari-depth-interp"
 
@@ -247,3 +248,26 @@ def test_nothing_is_left_behind(qtbot, slow, make_napari_viewer, tmp_path):
             tick(widget.runs, part)
     tick(widget.runs, "Uncertainty")
     assert len(viewer.layers) == 1 + 4 + 4 + 5
+
+
+def test_tags_in_files_and_names_are_read_as_they_stand(qtbot, viewer, widget, tmp_path):
+    """A page that was downloaded instead of an image, and names with what looks like rich text."""
+    (tmp_path / "page.tif").write_text("<html><b>404</b></html>")
+    widget.stack.open_files([tmp_path / "page.tif"])
+    label = find(widget.stack, "summary")
+    assert "(it begins with b'<html><b')" in label.text()
+    assert label.textFormat() == Qt.TextFormat.PlainText
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(3):
+        Image.fromarray(np.full((9, 8), number, np.uint8)).save(folder / f"<b>{number}.png")
+    widget.stack.open_files([folder])
+    assert "from &lt;b&gt;0.png to &lt;b&gt;2.png" in label.text()
+    assert label.textFormat() == Qt.TextFormat.RichText
+    viewer.layers["images"].name = "<i>a</i>"
+    choose(widget, method="linear", factor=2, z_spacing="2um")
+    press(widget.bar, "run")
+    finish(qtbot, widget)
+    message = find(widget.bar, "message")
+    assert message.text().startswith("<i>a</i> linear: done in")
+    assert message.textFormat() == Qt.TextFormat.PlainText

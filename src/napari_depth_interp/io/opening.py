@@ -47,6 +47,10 @@ def decoding(path: Path, title: str) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise TooLargeError(f"'{path.name}' does not fit into memory; crop the image first") from error
+    except PermissionError as error:
+        raise InputError(
+            f"'{error.filename or path}' cannot be read: {error.strerror or error}; check the permissions"
+        ) from error
     except Exception as error:
         reason = " ".join(str(error).split())[:150] or type(error).__name__
         raise damaged(path, f"it cannot be read as {title} ({reason})") from error

@@ -28,8 +28,9 @@ PROBLEM_COLOUR = "#e0803a"
 PROBLEM = f"color: {PROBLEM_COLOUR};"
 
 
-def say(label: QLabel, text: str, *, problem: bool = False) -> None:
-    """Show a text in a label."""
+def say(label: QLabel, text: str, *, problem: bool = False, rich: bool = False) -> None:
+    """Show a text in a label; only ``rich`` text has tags, so that names of files may look like some."""
+    label.setTextFormat(Qt.TextFormat.RichText if rich else Qt.TextFormat.PlainText)
     label.setText(text)
     label.setStyleSheet(PROBLEM if problem else "")
 

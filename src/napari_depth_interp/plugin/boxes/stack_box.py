@@ -173,7 +173,7 @@ class StackBox(QGroupBox):
             self._layers.setCurrentIndex(self._layers.findData(layers[0].unique_id))
         if problems:
             show_warning("; ".join(problems))
-            self._show_problem("<br>".join(problems))
+            self._show_problem("\n".join(problems))
 
     # Building
 
@@ -368,7 +368,7 @@ class StackBox(QGroupBox):
                 self._show_problem(for_window(error))
         else:
             few = dataset.voxels.shape[2] < 2
-            say(self._info, describe_stack(dataset) + (FEW if few else ""), problem=few)
+            say(self._info, describe_stack(dataset) + (FEW if few else ""), problem=few, rich=True)
             missing = dataset.grid.depths is None and not self._place_only
             self._table.fill(dataset)
         if missing:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import numpy as np
 
 from ...errors import InputError
@@ -17,10 +19,10 @@ def invitation(some: bool) -> str:
 
 
 def describe_stack(dataset: Dataset) -> str:
-    """Return in one or two lines what a stack is."""
+    """Return in one or two lines of rich text what a stack is."""
     times, channels, sections, rows, columns = dataset.voxels.shape
     grid = dataset.grid
-    unit = grid.unit or "(no unit)"
+    unit = html.escape(grid.unit or "(no unit)")
     if grid.depths is None:
         spacing = "<b>z spacing unknown</b>"
     elif grid.is_even:
@@ -35,7 +37,7 @@ def describe_stack(dataset: Dataset) -> str:
     extra = (f", {times} time points" if times > 1 else "") + (f", {colours}" if channels > 1 else "")
     count = f"{sections} section{'' if sections == 1 else 's'}"
     lines = [f"{count} along z, {spacing}; {rows} x {columns} pixels{pixels}, {dataset.voxels.dtype}{extra}"]
-    return "<br>".join([*lines, *(f"<i>{note}</i>" for note in dataset.notes)])
+    return "<br>".join([*lines, *(f"<i>{html.escape(note, quote=False)}</i>" for note in dataset.notes)])
 
 
 def check_sections(dataset: Dataset) -> None:

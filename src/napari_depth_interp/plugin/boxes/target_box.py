@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,8 @@ class TargetBox(QGroupBox):
         unit = f" {dataset.grid.unit}" if dataset.grid.unit else ""
         distance = f"{step:.4g}{unit} apart"
         words = f"{sections} → {len(depths)} sections{pixels}, {distance}, {size_in_words(size)}"
-        say(self._summary, "<br>".join([words, *(f"<i>{note}</i>" for note in notes)]))
+        lines = [html.escape(words, quote=False), *(f"<i>{html.escape(note, quote=False)}</i>" for note in notes)]
+        say(self._summary, "<br>".join(lines), rich=True)
         self._summary.show()
         return int(size)
 

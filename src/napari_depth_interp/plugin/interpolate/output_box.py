@@ -144,7 +144,7 @@ class OutputBox(QWidget):
     def show_estimate(self, estimate: Estimate) -> None:
         """Show what a run will take."""
         self._estimated = True
-        self._say("<br>".join(estimate.describe()), problem=not estimate.fits)
+        self._say("\n".join(estimate.describe()), problem=not estimate.fits)
 
     def _say(self, text: str, *, problem: bool = False) -> None:
         say(self._words, text, problem=problem)

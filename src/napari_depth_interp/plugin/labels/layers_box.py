@@ -126,9 +126,9 @@ class LayersBox(QGroupBox):
         """Choose a layer."""
         self._layers.setCurrentIndex(self._layers.findData(layer.unique_id))
 
-    def say(self, text: str, *, problem: bool = False) -> None:
+    def say(self, text: str, *, problem: bool = False, rich: bool = False) -> None:
         """Say what the layer is."""
-        say(self._info, text, problem=problem)
+        say(self._info, text, problem=problem, rich=rich)
 
     # Following the layers
 
@@ -206,7 +206,7 @@ class LayersBox(QGroupBox):
                 self._viewer.add_layer(Labels(data, **kwargs))
         if problems:
             show_warning("; ".join(problems))
-            self.say("<br>".join(problems), problem=True)
+            self.say("\n".join(problems), problem=True)
 
 
 def _shape(layer: Image | Labels) -> tuple[int, ...]:

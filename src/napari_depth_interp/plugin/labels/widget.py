@@ -345,7 +345,7 @@ class InterpolateLabels(JobWidget):
             self.bar.set_ready(False, for_window(error))
             return False
         self._grid = dataset.grid
-        self.layers.say(describe_stack(dataset))
+        self.layers.say(describe_stack(dataset), rich=True)
         return True
 
     def _say_unusable(self) -> None:
