@@ -9,7 +9,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,13 +17,13 @@ from napari.types import LayerData
 from napari.utils import Colormap
 from numpy.typing import NDArray
 
-from ... import io
-from ...errors import DepthInterpError, InputError
+from ...errors import InputError
 from ...run.result import RECORD_KEY
 from ...stack import Dataset, Grid, to_tczyx, without_voxels
 from ...stack.colours import COLOUR_NAMES
 from ...stack.lazy import LazyVoxels, as_array
 from ...stack.units import convert, normalise_unit
+from .read_again import path_to_read_again, read_again
 from .turned import stretch_of, words_on_turn
 from .voxels import in_colour, stand_in, voxels_of
 
@@ -230,7 +229,7 @@ def grid_of(layer: Image | Labels) -> Grid:
     InputError
         As :func:`to_dataset`.
     """
-    if ORIGIN_KEY not in layer.metadata and _reread_path(layer) is not None:
+    if ORIGIN_KEY not in layer.metadata and path_to_read_again(layer) is not None:
         return (adopt_labels(layer) if isinstance(layer, Labels) else adopt(layer)).grid
     return _dataset_of(layer, read=False).grid
 
@@ -271,7 +270,7 @@ def adopt_labels(layer: Labels) -> Dataset:
 
 
 def _adopted(layer: Image | Labels, dataset: Dataset) -> Dataset:
-    if ORIGIN_KEY not in layer.metadata and _reread_path(layer) is not None:
+    if ORIGIN_KEY not in layer.metadata and path_to_read_again(layer) is not None:
         layer.metadata[ORIGIN_KEY] = without_voxels(dataset)
         place(layer, dataset)
     return dataset
@@ -288,7 +287,7 @@ def _origin(layer: Image | Labels, voxels: NDArray[Any]) -> Dataset:
     origin = layer.metadata.get(ORIGIN_KEY)
     if isinstance(origin, Dataset) and origin.voxels.shape == voxels.shape:
         return _moved(origin, layer)
-    from_file = _read_again(layer, voxels)
+    from_file = read_again(layer, voxels)
     return from_file if from_file is not None else _from_scale(layer, voxels)
 
 
@@ -334,45 +333,6 @@ def _lengths(layer: Image | Labels) -> tuple[_Lengths, _Lengths, str | None, tup
     z, y, x = (float(size) * factor for size, factor in zip(sizes, factors, strict=True))
     first, top, left = (float(place) * factor for place, factor in zip(layer.translate[-3:], factors, strict=True))
     return (z, y, x), (first, top, left), unit, tuple(each is not None for each in units)
-
-
-def _reread_path(layer: Image | Labels) -> Path | None:
-    """Return the file of a layer that another reader opened without its spacing."""
-    path = layer.source.path
-    unsaid = layer.scale[-3] == 1 and normalise_unit(layer.units[-3]) is None  # pixels may have a size all the same
-    if path is None or io.format_of(path) is None or not (unsaid or np.allclose(layer.scale, 1)):
-        return None
-    if not np.allclose(stretch_of(layer), 1):  # its sizes stand in its affine matrix
-        return None
-    return Path(path)
-
-
-def _read_again(layer: Image | Labels, voxels: NDArray[Any]) -> Dataset | None:
-    """Return what the file says about voxels that another reader has loaded."""
-    path = _reread_path(layer)
-    if path is None:
-        return None
-    try:
-        dataset = io.read(path)
-    except DepthInterpError:
-        return None
-    if not in_colour(layer) and dataset.voxels.shape[1] > 1 and dataset.voxels.size == voxels.size:
-        raise InputError(
-            f"'{layer.name}' holds {dataset.voxels.shape[1]} channels in one layer, because another reader opened it; "
-            "open or drop the file here: each channel then gets its own layer"
-        )
-    if dataset.voxels.shape[2:] != voxels.shape[2:] or dataset.voxels.shape[0] != voxels.shape[0]:
-        return None
-    shown, size = layer.scale[-2:], dataset.grid.pixel_size
-    if not np.allclose(shown, 1) and (size is None or not np.allclose(shown, size, rtol=1e-3)):
-        return None  # somebody has said otherwise since
-    note = f"spacing and unit were read again from {path.name}"
-    if in_colour(layer):
-        same = dataset.rgb and dataset.voxels.shape == voxels.shape
-        return replace(dataset, voxels=voxels, notes=(*dataset.notes, note)) if same else None
-    axes = "TZYX" if voxels.shape[0] > 1 else "ZYX"
-    bare = replace(dataset, voxels=voxels, axes=axes, channel_names=(), channel_colours=(), rgb=False)
-    return replace(bare, notes=(*dataset.notes, note))
 
 
 def _from_scale(layer: Image | Labels, voxels: NDArray[Any]) -> Dataset:
