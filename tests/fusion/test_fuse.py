@@ -53,15 +53,15 @@ class TestVolume:
         assert rms(both) < 0.8 * rms(average)
 
     def test_is_the_average_where_that_predicts_better(self):
-        """The files lie by two voxels, and nothing is registered."""
+        """The files lie by three voxels, and nothing is registered."""
         away = np.eye(4)
-        away[0, 3] = 2
+        away[0, 3] = 3
         arrays, affines = [thick(2), thick(1, motion=away)], [affine_along(2), affine_along(1)]
         found = ndi.fuse(*arrays, affines=affines, **STILL)
         average = ndi.fuse(*arrays, affines=affines, method="average", **STILL)
         assert np.array_equal(np.asarray(found), np.asarray(average))
         assert found.record["averaged"]
-        assert "the result is the average" in found.warnings[0]
+        assert any("the result is the average" in each for each in found.warnings)
 
     def test_is_the_first_stack_where_the_others_lie_elsewhere(self):
         away = np.eye(4)

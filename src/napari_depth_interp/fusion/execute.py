@@ -16,7 +16,9 @@ from ..run.history import input_record, versions
 from ..run.result import RECORD_KEY
 from ..system.devices import limited_threads
 from ..system.memory import PeakMemory
+from .configs import LeastSquaresConfig
 from .groupwise import Known
+from .least_squares import solve
 from .motion import displacement
 from .placing import Placed, place_stacks
 from .problem import Problem, alone, average, simulated, upsampled
@@ -69,7 +71,7 @@ def solve_placed(
     candidates = request.solver.candidates(request.config, request.runtime)
     trial = None
     unchecked, given = request.settings.unchecked, placed
-    placed = _with_believed(given, None if unchecked else _volume_of(candidates[0]), part(report, *_SHARES["lost"]))
+    placed = _with_believed(given, part(report, *_SHARES["lost"]), unchecked=unchecked)
     if not unchecked and request.solver.name != "average":
         volumes = [_volume_of(each) for each in candidates]
         trial = run_trial(placed.problem, volumes, part(report, *_SHARES["trial"]))
@@ -90,11 +92,11 @@ def solve_placed(
     return _result(request, placed, volume, plain, trial, stacks, taken)
 
 
-def _with_believed(placed: Placed, solve: Solve | None, report: Report) -> Placed:
+def _with_believed(placed: Placed, report: Report, *, unchecked: bool) -> Placed:
     """Return the stacks with those sections that are told to be lost after all, if held-out sections speak for them."""
     if not any(each.any() for each in placed.lost):
         return placed
-    if solve is None or better_without(placed.whole, placed.lost, solve, report):
+    if unchecked or better_without(placed.whole, placed.lost, _quick, report):
         return replace(placed, notes=(*placed.notes, *_lost_words(placed)))
     return _all_count(placed)
 
@@ -113,6 +115,10 @@ def _lost_words(placed: Placed) -> list[str]:
                 "what the other stacks show there, and do not count"
             )
     return words
+
+
+def _quick(problem: Problem, plain: Volume, report: Report) -> Volume:
+    return solve(problem, LeastSquaresConfig(), plain, report=report)[0]
 
 
 def _volume_of(solution: Solution) -> Solve:

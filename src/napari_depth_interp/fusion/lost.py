@@ -19,7 +19,7 @@ _WORSE, _UNUSUAL = (3.0, 6.0), 3.0
 robust standard deviations of its logarithm."""
 _ALIKE = 0.2
 """Share of its variance that the others must explain of most sections of a stack for any to be judged."""
-_NOTHING = 0.3
+_NOTHING = 0.2
 """Share of what sections usually show of the others' variance, under which a section shows nothing of it."""
 _BRIGHTER = 2.0
 """How many times as large the variance of a section may be by a drift of its contrast."""
@@ -96,7 +96,8 @@ def _excess(pair: Pair) -> NDArray[np.float64]:
     if np.median(explained / own) < _ALIKE:
         return found
     least = _NOTHING * float(np.median(explained / shown)) * shown
-    nothing = np.where(shown > np.median(unexplained), np.log(least / explained) / 2, -np.inf)
+    something = shown > max(np.median(unexplained), np.median(shown) / 2)
+    nothing = np.where(something, np.log(least / explained) / 2, -np.inf)
     unexplained /= np.clip(own / shown, 1, _BRIGHTER)
     expected = np.maximum(np.median(unexplained), np.median(unexplained / shown) * shown)
     excess = np.log(unexplained / expected)
