@@ -78,9 +78,9 @@ worth:
 	$(if $(CLONES),$(BIN)/python benchmarks/labelled.py $(CLONES) --out $(WORTH)/labelled)
 	$(if $(CLONES),$(BIN)/python benchmarks/downstream.py --pairs $(WORTH)/labelled/pairs.json --crop 41 80 80 --out $(WORTH)/segmentations)
 	$(if $(VOLUMES),$(BIN)/python benchmarks/peer_table.py --data $(VOLUMES) --train care=120 $(if $(LPIPS),--lpips-weights $(LPIPS)) --out $(WORTH)/peers)
-	$(BIN)/python benchmarks/recipes.py $(if $(VOLUMES),--data $(VOLUMES)) --out $(WORTH)/recipes
-	$(BIN)/python scripts/worth_page.py --simulated $(WORTH)/simulated/downstream-simulated.json --recipes $(WORTH)/recipes/recipes.json \
-	  $(if $(CLONES),--downstream $(WORTH)/segmentations/downstream.json) $(if $(VOLUMES),--peers $(WORTH)/peers/peers.json)
+	$(if $(VOLUMES),$(BIN)/python benchmarks/recipes.py --data $(VOLUMES) --crop 33 48 48 --out $(WORTH)/recipes)
+	$(BIN)/python scripts/worth_page.py --simulated $(WORTH)/simulated/downstream-simulated.json \
+	  $(if $(CLONES),--downstream $(WORTH)/segmentations/downstream.json) $(if $(VOLUMES),--peers $(WORTH)/peers/peers.json --recipes $(WORTH)/recipes/recipes.json)
 
 docs:
 	@scripts/bootstrap.sh docs
