@@ -3,7 +3,7 @@
     python benchmarks/downstream.py --pairs FILE [--every 2 4 8] [--out DIR]
 
 FILE is JSON: a list of {"name", "image", "labels", "dark": true where objects are darker than what is around them,
-"crops": how many parts of the image to take, "place": where it comes from}, paths relative to it (``labelled.py``
+"crops": how many parts of the image to take, "place": where it comes from}, paths relative to it (``public_labels.py``
 writes one of public images). Without it simulated nuclei are segmented. Every
 k-th section is kept. What is segmented: what each method and installed peer made of them, the sparse stack as it is
 (its labels brought to all sections afterwards), and the recorded dense stack. By whom: a threshold, a watershed, a

@@ -146,9 +146,9 @@ def _how(peers: Mapping[str, Any], downstream: Mapping[str, Any]) -> str:
 make worth CLONES=FOLDER VOLUMES=FOLDER LPIPS=FILE
 ```
 
-`CLONES` holds clones of the repositories that `benchmarks/labelled.json` names, with licences and checksums; `VOLUMES`
-any volumes (TIFF, NIfTI); `LPIPS` the weights of AlexNet. What is not given keeps the figures that are here. Without
-clones simulated nuclei alone are segmented. It takes hours of one core and goes on where it was stopped. Images with
+`CLONES` holds clones of the repositories that `benchmarks/public_labels.json` names, with licences and checksums;
+`VOLUMES` any volumes (TIFF, NIfTI); `LPIPS` the weights of AlexNet. What is not given keeps the figures that are here.
+Without clones simulated nuclei alone are segmented. It takes hours of one core and goes on where it was stopped. Images with
 labels:
 
 {_source_table(downstream)}
@@ -166,7 +166,7 @@ def _able(downstream: Mapping[str, Any]) -> int:
 
 def _sources(downstream: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the public images with labels that were segmented."""
-    found: list[dict[str, Any]] = json.loads((ROOT / "benchmarks" / "labelled.json").read_text(encoding="utf-8"))
+    found: list[dict[str, Any]] = json.loads((ROOT / "benchmarks" / "public_labels.json").read_text(encoding="utf-8"))
     return [each for each in found if each["name"] in downstream["recorded"]]
 
 

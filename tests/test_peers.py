@@ -188,7 +188,7 @@ def test_one_command_makes_the_page_anew():
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
     found = re.findall(r"python (benchmarks|scripts)/(\w+)\.py(.*)", done.stdout.replace("\\\n", " "))
     names = [name for _, name, _ in found]
-    assert names == ["make_peers", "downstream", "labelled", "downstream", "peer_table", "recipes", "worth_page"]
+    assert names == ["make_peers", "downstream", "public_labels", "downstream", "peer_table", "recipes", "worth_page"]
     for folder, name, options in found:
         source = (ROOT / folder / f"{name}.py").read_text(encoding="utf-8")
         for option in re.findall(r"--([a-z-]+)", options):

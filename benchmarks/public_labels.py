@@ -1,6 +1,6 @@
-"""Public images with labels that people drew, as ``downstream.py --pairs`` takes them; ``labelled.json`` names them.
+"""Public images with labels that people drew, for ``downstream.py --pairs``; ``public_labels.json`` names them.
 
-    python benchmarks/labelled.py FOLDER --out DIR
+    python benchmarks/public_labels.py FOLDER --out DIR
 
 FOLDER holds clones of the repositories named there, each under its own name; nothing is downloaded, and nothing of
 them is part of this program. Files that are not there are named, those whose SHA-256 differs are refused. DIR gets an

@@ -14,9 +14,9 @@ import pytest
 import tifffile
 from skimage.io import imsave
 
-import labelled
-from labelled import Source, SourceError, pair
+import public_labels
 from napari_depth_interp import io
+from public_labels import Source, SourceError, pair
 
 
 def source(folder, image, labels, **about):
@@ -88,21 +88,23 @@ def test_a_file_that_is_missing_or_another_is_refused(tmp_path, clone):
 def test_the_command_names_what_is_missing_and_writes_the_rest(tmp_path, clone, monkeypatch, capsys):
     tifffile.imwrite(clone / "a.tif", np.ones((3, 4, 4), np.uint8))
     there = source(tmp_path, "a.tif", "a.tif", dark=True)
-    monkeypatch.setattr(labelled, "SOURCES", (there, replace(there, name="others", labels="b.tif")))
-    assert list(labelled.written(tmp_path, tmp_path)) == json.loads(
+    monkeypatch.setattr(public_labels, "SOURCES", (there, replace(there, name="others", labels="b.tif")))
+    assert list(public_labels.written(tmp_path, tmp_path)) == json.loads(
         '[{"name": "cells", "image": "cells-image.tif", "labels": "cells-labels.tif", "dark": true,'
         ' "place": "somebody/clone"}]'
     )
     assert capsys.readouterr().err.startswith("others: no ")
     assert io.read(tmp_path / "cells-labels.tif", labels=True).voxels.max() == 1
-    words = [sys.executable, labelled.__file__, tmp_path / "empty", "--out", tmp_path / "out"]
+    words = [sys.executable, public_labels.__file__, tmp_path / "empty", "--out", tmp_path / "out"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=100)
     assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == len(json.loads(Path(labelled.__file__).with_suffix(".json").read_text()))
+    assert len(done.stderr.splitlines()) == len(
+        json.loads(Path(public_labels.__file__).with_suffix(".json").read_text())
+    )
 
 
 def test_every_source_says_where_it_is_and_under_which_licence():
-    for each in labelled.SOURCES:
+    for each in public_labels.SOURCES:
         assert each.licence
         assert len(each.commit) == 40
         assert all(len(sha256) == 64 for sha256 in each.sha256)
