@@ -148,8 +148,8 @@ make worth CLONES=FOLDER VOLUMES=FOLDER LPIPS=FILE
 
 `CLONES` holds clones of the repositories that `benchmarks/public_labels.json` names, with licences and checksums;
 `VOLUMES` any volumes (TIFF, NIfTI); `LPIPS` the weights of AlexNet. What is not given keeps the figures that are here.
-Without clones simulated nuclei alone are segmented. It takes hours of one core and goes on where it was stopped. Images with
-labels:
+Without clones simulated nuclei alone are segmented. It takes hours of one core and goes on where it was stopped.
+Images with labels:
 
 {_source_table(downstream)}
 
