@@ -81,3 +81,31 @@ def test_threads_are_the_cores_this_process_may_use(monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert default_threads() == 1
+
+
+LOADING = """
+import importlib.machinery, importlib.util, shutil, sys, threading
+from pathlib import Path
+from napari_depth_interp.system import devices
+
+source = Path(importlib.util.find_spec("markupsafe._speedups").origin)
+
+def load():
+    for number in range(200):  # each copy is loaded anew
+        copy = shutil.copy(source, f"{number}{source.name}")
+        loader = importlib.machinery.ExtensionFileLoader("_speedups", copy)
+        loader.create_module(importlib.util.spec_from_loader("_speedups", loader))
+
+sys.setswitchinterval(1e-6)
+thread = threading.Thread(target=load, daemon=True)
+thread.start()
+while thread.is_alive():
+    devices._thread_pools.cache_clear()
+    with devices.limited_threads(1):
+        pass
+"""
+
+
+def test_threads_can_be_limited_while_another_one_imports(tmp_path):
+    """As a run begins while the window still imports torch; with threadpoolctl before 3.7 both waited for ever."""
+    subprocess.run([sys.executable, "-c", LOADING], cwd=tmp_path, check=True, timeout=60)
