@@ -1,7 +1,6 @@
 """The dock "Interpolate labels" in the real viewer, with labels in it."""
 
 import pytest
-
 from labelled import drawn, open_dock, settled
 
 

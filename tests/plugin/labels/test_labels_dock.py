@@ -9,11 +9,11 @@ import pytest
 import tifffile
 from controls import find, pick, press, read
 from drive import said
+from labelled import PLUGIN, disc, drawn, finish, open_dock, settled
 from napari.layers import Image, Labels
 from qtpy.QtCore import Qt
 
 import napari_depth_interp as ndi
-from labelled import PLUGIN, disc, drawn, finish, open_dock, settled
 from napari_depth_interp import io
 from napari_depth_interp.labels.method import LabelFindings
 from napari_depth_interp.labels.methods import registry

@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 from controls import press, read
+from labelled import finish, open_dock, settled
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QMainWindow, QWidget
 from vispy.app.backends._qt import QtBaseCanvasBackend
-
-from labelled import finish, open_dock, settled
 
 CTRL, SHIFT, LEFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier, Qt.MouseButton.LeftButton
 
