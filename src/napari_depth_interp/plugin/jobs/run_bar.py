@@ -68,7 +68,7 @@ class _TwoLines(QLabel):
         self.setText(_start(words, max(most, 1)))
 
     def _holds(self, text: str) -> bool:
-        flags = Qt.TextFlag.TextWordWrap.value
+        flags = _number(Qt.TextFlag.TextWordWrap)
         lines = self.fontMetrics().boundingRect(0, 0, max(self.width(), 1), 10_000, flags, text)
         return bool(lines.height() < 2.5 * self.fontMetrics().lineSpacing())
 
@@ -81,6 +81,11 @@ class _TwoLines(QLabel):
     def _room(self) -> int:
         self._measure.ensurePolished()
         return self._measure.heightForWidth(self.maximumWidth())
+
+
+def _number(flag: Any) -> int:
+    """Return a flag as the number that metrics of fonts want; Qt 5 has nothing else."""
+    return int(getattr(flag, "value", flag))
 
 
 def _start(words: Sequence[str], count: int) -> str:
@@ -101,7 +106,7 @@ class _Shrinking(QPushButton):
 
     def initStyleOption(self, option: Any) -> None:  # noqa: N802
         super().initStyleOption(option)
-        room, flag = max(self.width() - _FRAME - option.iconSize.width(), 0), Qt.TextFlag.TextShowMnemonic.value
+        room, flag = max(self.width() - _FRAME - option.iconSize.width(), 0), _number(Qt.TextFlag.TextShowMnemonic)
         option.text = self.fontMetrics().elidedText(option.text, Qt.TextElideMode.ElideRight, room, flag)
 
 
