@@ -15,20 +15,19 @@ from napari_depth_interp.stack.profile import Profile
 from thick_stacks import affine_along, specimen, thick, write_nifti, write_stacks
 
 GONE = (3, 4, 5)
-RNG = np.random.default_rng(8)
 SPOILT = {
-    "black": lambda section: 0 * section,
-    "of read noise": lambda section: 100 + 5 * RNG.normal(size=section.shape),
-    "dark": lambda section: 0.3 * section,
-    "displaced": lambda section: np.roll(section, 8, 1),
-    "noisy": lambda section: section + 600 * RNG.normal(size=section.shape),
+    "black": lambda section, _rng: 0 * section,
+    "of read noise": lambda section, rng: 100 + 5 * rng.normal(size=section.shape),
+    "dark": lambda section, _rng: 0.3 * section,
+    "displaced": lambda section, _rng: np.roll(section, 8, 1),
+    "noisy": lambda section, rng: section + 600 * rng.normal(size=section.shape),
 }
 
 
 def spoil(array, how, numbers=GONE):
-    found = array.copy()
+    found, rng = array.copy(), np.random.default_rng(8)
     for number in numbers:
-        found[number] = SPOILT[how](array[number])
+        found[number] = SPOILT[how](array[number], rng)
     return found.astype(np.float32)
 
 

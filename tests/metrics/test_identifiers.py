@@ -20,3 +20,10 @@ def test_background_comes_first_beside_negative_ones_and_where_there_is_none():
     assert counted(np.array([-3, 5, 0]))[0].tolist() == [0, -3, 5]
     names, [numbers] = counted(np.array([65535, 1], np.uint16))
     assert (names.tolist(), numbers.tolist()) == ([0, 1, 65535], [2, 1])
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i8"])
+def test_nothing_at_all(dtype):
+    names, [numbers] = counted(np.zeros((0, 4), dtype))
+    assert names.tolist() == [0]
+    assert numbers.shape == (0, 4)
