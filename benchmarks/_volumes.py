@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ from napari_depth_interp.evaluation.evaluate import plan_of
 from napari_depth_interp.evaluation.holdout import Protocol, Trial, make_trials
 from napari_depth_interp.evaluation.truth import Restored, Truth
 from napari_depth_interp.metrics import structure, volume
-from napari_depth_interp.metrics.perceptual import Lpips
 from napari_depth_interp.metrics.pooled import Pooled
 from napari_depth_interp.run.execute import execute
 from napari_depth_interp.run.request import resolve
@@ -25,6 +24,9 @@ from napari_depth_interp.run.settings import Settings
 from napari_depth_interp.simulate import SPECIMENS, simulate
 from napari_depth_interp.stack import Dataset
 from peers import FOLDER, Filled, Job, run
+
+if TYPE_CHECKING:  # brings torch, whose 450 MB would stand in what linear interpolation is measured to take
+    from napari_depth_interp.metrics.perceptual import Lpips
 
 HOUNSFIELD = (-1000.0, 1000.0)
 
