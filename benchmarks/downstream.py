@@ -6,9 +6,9 @@ FILE is JSON: a list of {"name", "image", "labels", "dark": true where objects a
 "crops": how many parts of the image to take, "place": where it comes from}, paths relative to it (``public_labels.py``
 writes one of public images). Without it simulated nuclei are segmented. Every
 k-th section is kept. What is segmented: what each method and installed peer made of them, the sparse stack as it is
-(its labels brought to all sections afterwards), and the recorded dense stack. By whom: a threshold, a watershed, a
-network trained on simulated tissue, and commands of the user's (``--segment NAME="CMD {in} {out}"``: Cellpose,
-StarDist). Figures and downstream.json go to --out.
+(its labels brought to all sections afterwards), and the recorded dense stack. By whom: a threshold, a watershed of what
+it finds, a watershed between walls, a network trained on simulated tissue, and commands of the user's
+(``--segment NAME="CMD {in} {out}"``: Cellpose, StarDist). Figures and downstream.json go to --out.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ import _network
 from _downstream_tables import figures, recorded_f1, summary, table
 from _tools import machine, remembered
 from _volumes import Question, Volume, cropped
+from _walls import between_walls
 from napari_depth_interp import __version__, io
 from napari_depth_interp.evaluation.downstream import bring_labels
 from napari_depth_interp.evaluation.segmenters import Segmenter, command_segmenter, default_segmenters
@@ -40,6 +41,7 @@ from peers import FOLDER, Job, PeerError, installed, run
 
 OURS = ("linear", "cubic", "flow", "auto:fast")
 PEERS = ("demons", "rife")
+SEGMENTERS = ("otsu", "watershed", "walls", "network")
 SPARSE = {"sparse": "shape", "sparse, nearest": "nearest"}
 """What the sparse stack's labels are brought to all sections by."""
 SPARSE_BY_ITK, RECORDED = "sparse, ITK contours", "recorded"
@@ -90,7 +92,10 @@ def segmenters_of(volume: Labelled, network: _network.Network, commands: Mapping
     sizes = np.bincount(volume.labels.ravel())[1:]
     step = _step(volume.dataset)
     radius = float((0.75 * np.median(sizes[sizes > 0]) * step / np.pi) ** (1 / 3))
-    found = dict(classical) | {"network": _network.segmenter(network, radius)}
+    found = dict(classical) | {
+        "walls": partial(between_walls, radius=radius),
+        "network": _network.segmenter(network, radius),
+    }
     found |= {name: command_segmenter(command) for name, command in commands.items()}
     return {name: _bright(each) for name, each in found.items()} if volume.dark else found
 
@@ -210,7 +215,8 @@ def main() -> None:
     for volume in simulated() if args.pairs is None else from_pairs(args.pairs, args.crop, largest):
         for every in args.every:
             about = {"volume": volume.name, "every": every, "shape": volume.dataset.voxels.shape, "commands": commands,
-                     "peers": [*setting.peers, *setting.labellers], "version": __version__}  # fmt: skip
+                     "segmenters": SEGMENTERS, "peers": [*setting.peers, *setting.labellers],
+                     "version": __version__}  # fmt: skip
             try:
                 rows += remembered(args.out, about, partial(_asked, volume, every, setting, args.finished))
             except _Unfinished:

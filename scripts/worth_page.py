@@ -94,7 +94,7 @@ volume{"" if count == 1 else "s"}, every {peers["every"]}th section kept; LPIPS:
 {images_in_short(peers["summary"])}
 
 **Is the segmentation better?** Of {len(downstream["recorded"])} images with labels that people drew,
-{_able(downstream)} can tell ([which](#all-segmentations)); mean of three segmenters. *Sparse itself*: segmented
+{_able(downstream)} can tell ([which](#all-segmentations)); mean of four segmenters. *Sparse itself*: segmented
 without filling. Then what filling changes, with its 95 % interval ([words](#so-fill-or-not)).
 
 {in_short(downstream["summary"])}

@@ -44,7 +44,7 @@ def default_segmenters(drawn: NDArray[Any], stack: Dataset) -> Mapping[str, Segm
     from ..metrics.identifiers import counted
 
     _, [numbers] = counted(drawn)
-    volumes = np.bincount(numbers.ravel())[1:] * np.prod(_sampling(stack))
+    volumes = np.bincount(numbers.ravel())[1:] * np.prod(voxel_size(stack))
     radius = float((0.75 * np.median(volumes) / np.pi) ** (1 / 3)) if len(volumes) else 1.0
     return {"otsu": partial(otsu, radius=radius), "watershed": partial(watershed, radius=radius)}
 
@@ -61,7 +61,7 @@ def otsu(stack: Dataset, radius: float) -> NDArray[Any]:
     from scipy.ndimage import gaussian_filter
     from scipy.ndimage import label as connected
 
-    sampling = _sampling(stack)
+    sampling = voxel_size(stack)
     blur = max(_SMOOTH * radius, _BLUR)
     image = gaussian_filter(stack.voxels[0, 0].astype(np.float32), [blur / step for step in sampling])
     parts, count = connected(above_otsu(image))
@@ -81,7 +81,7 @@ def watershed(stack: Dataset, radius: float) -> NDArray[Any]:
     from skimage.feature import peak_local_max
     from skimage.segmentation import watershed as flooded
 
-    sampling = np.asarray(_sampling(stack))
+    sampling = np.asarray(voxel_size(stack))
     parts = otsu(stack, radius)
     mask = parts > 0
     if not mask.any():
@@ -94,7 +94,7 @@ def watershed(stack: Dataset, radius: float) -> NDArray[Any]:
     return np.asarray(flooded(-depth, seeds, mask=mask), np.int32)
 
 
-def _sampling(stack: Dataset) -> Sequence[float]:
+def voxel_size(stack: Dataset) -> Sequence[float]:
     """Return the size of a voxel (z, y, x) in pixels of a section; a cube where it is not known."""
     grid = stack.grid
     if grid.pixel_size is None or grid.spacing is None:
