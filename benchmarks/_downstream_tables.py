@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,8 @@ def summary(rows: Sequence[Mapping[str, Any]], places: Mapping[str, str] | None 
     """Return mean scores of each contender, and their differences to the sparse stack, paired over places.
 
     Crops of an image count as one: their mean. So do images of one place, which are alike, and for ``TOGETHER`` the
-    segmenters. Intervals: 95 %, of the places drawn anew 2000 times. Segmenters that find less than ``LEAST`` on an
-    image as it was recorded do not count there.
+    segmenters. Intervals: 95 %, of the places drawn anew 2000 times. Segmenters that find less than ``LEAST`` on a
+    crop as it was recorded do not count there.
 
     Parameters
     ----------
@@ -45,8 +46,9 @@ def summary(rows: Sequence[Mapping[str, Any]], places: Mapping[str, str] | None 
     places : dict, optional
         Where each image comes from; one that is not named is a place of its own.
     """
-    able = {pair for pair, f1 in recorded_f1(rows).items() if f1 >= LEAST}
-    rows = [row for row in rows if (row["source"], row["segmenter"]) in able]
+    key = itemgetter("source", "volume", "segmenter")
+    able = {key(row) for row in rows if row["contender"] == RECORDED and row["f1"] >= LEAST}
+    rows = [row for row in rows if key(row) in able]
     found = []
     apart = [(row["real"], row["every"], row["segmenter"], row["contender"]) for row in rows]
     together = [(real, every, TOGETHER, contender) for real, every, _, contender in apart]

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import _network
-from _downstream_tables import figures, recorded_f1, summary, table
+from _downstream_tables import LEAST, RECORDED, figures, recorded_f1, summary, table
 from _tools import machine, remembered
 from _volumes import Question, Volume, cropped
 from _walls import between_walls
@@ -44,7 +44,7 @@ PEERS = ("demons", "rife")
 SEGMENTERS = ("otsu", "watershed", "walls", "network")
 SPARSE = {"sparse": "shape", "sparse, nearest": "nearest"}
 """What the sparse stack's labels are brought to all sections by."""
-SPARSE_BY_ITK, RECORDED = "sparse, ITK contours", "recorded"
+SPARSE_BY_ITK = "sparse, ITK contours"
 _SIMULATED, _SHAPE, _VOXEL = (100, 101, 102, 103), (65, 80, 80), (0.5, 0.5, 0.5)
 
 
@@ -116,23 +116,28 @@ def _step(dataset: Dataset) -> float:
 
 
 def contenders(question: Question, folder: Path, peers: Sequence[str]) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Yield (name, what makes the dense stack) of methods, peers and the recorded stack."""
+    """Yield (name, what makes the dense stack) of methods and peers."""
     for name in OURS:
         yield name, lambda name=name: question.ours(name).voxels  # type: ignore[misc]
     for name in peers:
         yield name, lambda name=name: question.peer(name, 0.0, folder).voxels  # type: ignore[misc]
-    yield RECORDED, lambda: question.volume.dataset.voxels[0, 0]
 
 
 def score(volume: Labelled, every: int, setting: Setting) -> list[dict[str, Any]]:
-    """Return a row per contender and segmenter."""
+    """Return a row per contender and segmenter; of segmenters that fail on the recorded stack, only that."""
     question = Question.of(volume, every)
     segmenters = segmenters_of(volume, setting.network, setting.commands)
-    rows = []
-    for name, make in contenders(question, setting.folder, setting.peers):
+    recorded = replace(question.trial.visible, voxels=volume.dataset.voxels, grid=volume.dataset.grid)
+    rows = [
+        _row(volume, segment(recorded), RECORDED, segmenter) | {"resolution_z": None}
+        for segmenter, segment in segmenters.items()
+    ]
+    able = {row["segmenter"] for row in rows if row["f1"] >= LEAST}
+    segmenters = {name: each for name, each in segmenters.items() if name in able}
+    for name, make in contenders(question, setting.folder, setting.peers) if able else ():
         print(f"{volume.name}, every {every}: {name}", file=sys.stderr, flush=True)
         dense = replace(question.trial.visible, voxels=make()[None, None], grid=volume.dataset.grid)
-        resolution = None if name == RECORDED else _resolution_z(question, dense.voxels[0, 0])
+        resolution = _resolution_z(question, dense.voxels[0, 0])
         for segmenter, segment in segmenters.items():
             rows.append(_row(volume, segment(dense), name, segmenter) | {"resolution_z": resolution})
     for segmenter, segment in segmenters.items():
