@@ -148,7 +148,7 @@ def able_table(recorded: Mapping[str, Mapping[str, float]]) -> str:
 def f1_table(rows: Rows, *, real: bool = True) -> str:
     """Return F1 of each contender for each segmenter and gap, as Markdown."""
     own = [row for row in rows if row["score"] == "f1" and row["real"] == real and row["segmenter"] != TOGETHER]
-    columns = list(dict.fromkeys((row["segmenter"], row["every"]) for row in own))
+    columns = _columns(own)
     lines = ["| segmented | " + " | ".join(f"{name}, every {every}" for name, every in columns) + " |"]
     lines.append("|---" * (len(columns) + 1) + "|")
     names = [name for name in _SHOWN if any(row["contender"] == name for row in own)]
@@ -163,6 +163,13 @@ def f1_table(rows: Rows, *, real: bool = True) -> str:
     return "\n".join(lines)
 
 
+def _columns(rows: Rows) -> list[tuple[str, int]]:
+    """Return segmenters and gaps, all segmenters of a gap beside each other."""
+    segmenters = list(dict.fromkeys(row["segmenter"] for row in rows))
+    columns = {(row["segmenter"], row["every"]) for row in rows}
+    return sorted(columns, key=lambda each: (each[1], segmenters.index(each[0])))
+
+
 def _titled(name: str) -> str:
     words = {SPARSE: "sparse stack itself", RECORDED: "*recorded dense stack*", OURS: f"**`{OURS}`**"}
     return words.get(name, name)
@@ -175,7 +182,7 @@ def _f1_cell(row: Mapping[str, Any], name: str) -> str:
 def verdicts(rows: Rows) -> str:
     """Return for each question, segmenter and gap whether to fill, as a table."""
     own = _asked(rows)
-    columns = list(dict.fromkeys((row["segmenter"], row["every"]) for row in own))
+    columns = _columns(own)
     lines = ["| to | " + " | ".join(f"{name}, every {every}" for name, every in columns) + " |"]
     lines.append("|---" * (len(columns) + 1) + "|")
     for name, words in _QUESTIONS.items():
