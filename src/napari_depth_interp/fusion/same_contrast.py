@@ -1,0 +1,130 @@
+"""Whether stacks that lie over each other show one contrast: told from what neither noise nor blur can explain.
+
+Noise and small displacements count least in what is seen coarsely, uneven brightness in what is seen finely; stacks of
+one contrast go together nearly perfectly in one of both, whereas what another contrast shows of its own stays in both.
+And a line tells the grey values of the one from those of the other nearly as well as a bent one does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import RequestError
+from .contrast import Pair, compared_coarsely
+from .problem import noise_of
+from .views import Lattice, View, Volume
+
+_COARSE = 2.5
+"""Standard deviation of the blur under which stacks are seen coarsely, in thicknesses."""
+_TOGETHER = 0.88
+"""Correlation, noise aside, that stacks of one contrast have at least, seen finely or coarsely."""
+_BENT, _LEFT = 1.6, 0.05
+"""How many times as much a line may leave unexplained as a bent one, and the share of the variance under which what it
+leaves does not count."""
+_PIECES = 6
+"""Pieces of the bent line, with equally many voxels each."""
+_RELIABLE = 0.1
+"""Least share of the variance that is believed to be no noise."""
+_TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How the grey values of two stacks go together.
+
+    Attributes
+    ----------
+    together : float
+        Correlation, noise aside, of what is seen finely or coarsely: the larger one.
+    straight, bent : float
+        Share of the variance that a line, and a bent one, do not explain.
+    """
+
+    together: float
+    straight: float
+    bent: float
+
+
+def likeness(view: View, other: View, lattice: Lattice) -> Likeness:
+    """Return how the grey values of a stack go with those of another one, which lies over it and is matched.
+
+    Parameters
+    ----------
+    view, other : View
+        Numbers or NaN, which does not count.
+    lattice : Lattice
+        Of the volume.
+    """
+    pair = compared_coarsely(view, other, lattice)
+    noise = compared_coarsely(_noise_like(view, 0), _noise_like(other, 1), lattice)
+    ours, theirs = (each[pair.there].astype(np.float64) for each in (pair.ours, pair.theirs))
+    bent = min(_left_by_pieces(ours, theirs), _left_by_pieces(theirs, ours))
+    together = max(_correlation(pair, noise, each) for each in (Pair.fine, _coarse))
+    return Likeness(together, 1 - float(np.corrcoef(ours, theirs)[0, 1]) ** 2, bent)
+
+
+def check_same_contrast(views: Sequence[View], lattice: Lattice) -> None:
+    """Refuse stacks that show another contrast than the first one.
+
+    Parameters
+    ----------
+    views : sequence of View
+        As registered, with matched grey values; NaN does not count.
+    lattice : Lattice
+        Of the volume.
+
+    Raises
+    ------
+    RequestError
+    """
+    for view in views[1:]:
+        found = likeness(view, views[0], lattice)
+        if found.together < _TOGETHER:
+            why = f"noise and blur aside their grey values correlate by {found.together:.2f} only"
+        elif found.straight > max(_LEFT, _BENT * found.bent):
+            why = (
+                f"a line leaves {found.straight:.0%} of their grey values unexplained, and a bent one "
+                f"{found.bent:.0%} only"
+            )
+        else:
+            continue
+        raise RequestError(
+            f"'{view.name}' shows another contrast than '{views[0].name}', or does not lie over it: {why}; only stacks "
+            "of one contrast can be fused: give --transforms, or fuse them as they are with --unchecked"
+        )
+
+
+def _noise_like(view: View, seed: int) -> View:
+    """Return a stack of noise as strong as that of another one."""
+    noise = np.random.default_rng(seed).normal(0, noise_of(view.voxels), view.voxels.shape)
+    return view.with_voxels(np.where(np.isfinite(view.voxels), noise, np.nan))
+
+
+def _coarse(pair: Pair, values: Volume) -> Volume:
+    return pair.coarse(values, _COARSE)
+
+
+def _correlation(pair: Pair, noise: Pair, seen: Callable[[Pair, Volume], Volume]) -> float:
+    """Return how what is seen of both goes together, without what noise as strong as theirs takes off that."""
+    there = pair.there & noise.there
+    ours, theirs = (seen(pair, each)[there] for each in (pair.ours, pair.theirs))
+    shares = [
+        max(_RELIABLE, 1 - float(seen(noise, each)[there].var()) / max(float(values.var()), _TINY))
+        for each, values in ((noise.ours, ours), (noise.theirs, theirs))
+    ]
+    return float(np.corrcoef(ours, theirs)[0, 1]) / math.sqrt(math.prod(shares))
+
+
+def _left_by_pieces(values: NDArray[np.float64], by: NDArray[np.float64]) -> float:
+    """Return the share of the variance of grey values that others leave by a bent line."""
+    knots = np.unique(np.quantile(by, np.linspace(0, 1, _PIECES + 1)))
+    design = np.stack([np.interp(by, knots, each) for each in np.eye(len(knots))], axis=1)
+    normal = design.T @ design
+    normal += _TINY * np.trace(normal) * np.eye(len(normal))
+    rest = values - design @ np.linalg.solve(normal, design.T @ values)
+    return float(rest.var() / max(float(values.var()), _TINY))
