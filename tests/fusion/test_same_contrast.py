@@ -81,18 +81,8 @@ def test_a_bent_relation_is_told_from_a_line():
 def test_the_command_refuses_and_can_be_told_to_go_on(tmp_path):
     (axial,) = write_stacks(tmp_path, 1)
     stain = write_nifti(tmp_path / "stain.nii.gz", ANOTHER["a second stain"](), affine_along(1))
-    words = (
-        "fuse",
-        axial,
-        stain,
-        tmp_path / "out.nii.gz",
-        "--profile",
-        "box",
-        "--registration",
-        "none",
-        "--threads",
-        1,
-    )
+    output = tmp_path / "out.nii.gz"
+    words = ("fuse", axial, stain, output, "--profile", "box", "--registration", "none", "--threads", 1)
     refused = depth_interp(*words)
     assert refused.returncode == 2
     assert "'stain.nii.gz' shows another contrast than 'axial.nii.gz', or does not lie over it" in refused.stderr
