@@ -14,7 +14,7 @@ Lost = tuple[NDArray[np.bool_], ...]
 """Which sections of each stack are lost, (Z,) True."""
 _FEWEST, _MOST = 4, 0.5
 """Sections that a stack must have to be judged; the share of them beyond which nobody knows which ones are lost."""
-_WORSE, _UNUSUAL = (3.0, 6.0), 3.0
+_WORSE, _UNUSUAL = (4.0, 6.0), 3.0
 """How many times the expected variance a section must leave unexplained, at least and at most; between these, so many
 robust standard deviations of its logarithm."""
 _ALIKE = 0.2
@@ -25,6 +25,8 @@ _BRIGHTER = 2.0
 """How many times as large the variance of a section may be by a drift of its contrast."""
 _EMPTY = 0.05
 """The same within a stack: of the usual standard deviation of its sections."""
+_END = 1.0
+"""By how much more the logarithm must be at both ends of what is seen of a stack: the others have their rims there."""
 _PASSES = 4
 _FLOOR = 1e-8
 
@@ -104,6 +106,7 @@ def _excess(pair: Pair) -> NDArray[np.float64]:
     usual = float(np.median(excess))
     spread = usual - float(np.quantile(excess, 0.16))  # those that are lost lie above
     unlike = excess - usual - np.clip(_UNUSUAL * spread, *np.log(_WORSE))
+    unlike[[0, -1]] -= _END
     found[seen] = np.maximum(unlike, nothing)
     return found
 

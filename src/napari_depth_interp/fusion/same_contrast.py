@@ -7,20 +7,18 @@ And a line tells the grey values of the one from those of the other nearly as we
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RequestError
-from .contrast import Pair, compared_coarsely
-from .problem import noise_of
-from .views import Lattice, View, Volume
+from .contrast import compared_coarsely, noise_beside
+from .views import Lattice, View
 
 _COARSE = 2.5
-"""Standard deviation of the blur under which stacks are seen coarsely, in thicknesses."""
+"""Standard deviation of the blur with which stacks are seen coarsely, in thicknesses."""
 _TOGETHER = 0.88
 """Correlation, noise aside, that stacks of one contrast have at least, seen finely or coarsely."""
 _BENT, _LEFT = 1.6, 0.05
@@ -28,8 +26,6 @@ _BENT, _LEFT = 1.6, 0.05
 leaves does not count."""
 _PIECES = 6
 """Pieces of the bent line, with equally many voxels each."""
-_RELIABLE = 0.1
-"""Least share of the variance that is believed to be no noise."""
 _TINY = 1e-12
 
 
@@ -61,10 +57,10 @@ def likeness(view: View, other: View, lattice: Lattice) -> Likeness:
         Of the volume.
     """
     pair = compared_coarsely(view, other, lattice)
-    noise = compared_coarsely(_noise_like(view, 0), _noise_like(other, 1), lattice)
+    noise = noise_beside(view, other, lattice)
     ours, theirs = (each[pair.there].astype(np.float64) for each in (pair.ours, pair.theirs))
     bent = min(_left_by_pieces(ours, theirs), _left_by_pieces(theirs, ours))
-    together = max(_correlation(pair, noise, each) for each in (Pair.fine, _coarse))
+    together = max(pair.without_noise(noise, coarser) for coarser in (0.0, _COARSE))
     return Likeness(together, 1 - float(np.corrcoef(ours, theirs)[0, 1]) ** 2, bent)
 
 
@@ -97,27 +93,6 @@ def check_same_contrast(views: Sequence[View], lattice: Lattice) -> None:
             f"'{view.name}' shows another contrast than '{views[0].name}', or does not lie over it: {why}; only stacks "
             "of one contrast can be fused: give --transforms, or fuse them as they are with --unchecked"
         )
-
-
-def _noise_like(view: View, seed: int) -> View:
-    """Return a stack of noise as strong as that of another one."""
-    noise = np.random.default_rng(seed).normal(0, noise_of(view.voxels), view.voxels.shape)
-    return view.with_voxels(np.where(np.isfinite(view.voxels), noise, np.nan))
-
-
-def _coarse(pair: Pair, values: Volume) -> Volume:
-    return pair.coarse(values, _COARSE)
-
-
-def _correlation(pair: Pair, noise: Pair, seen: Callable[[Pair, Volume], Volume]) -> float:
-    """Return how what is seen of both goes together, without what noise as strong as theirs takes off that."""
-    there = pair.there & noise.there
-    ours, theirs = (seen(pair, each)[there] for each in (pair.ours, pair.theirs))
-    shares = [
-        max(_RELIABLE, 1 - float(seen(noise, each)[there].var()) / max(float(values.var()), _TINY))
-        for each, values in ((noise.ours, ours), (noise.theirs, theirs))
-    ]
-    return float(np.corrcoef(ours, theirs)[0, 1]) / math.sqrt(math.prod(shares))
 
 
 def _left_by_pieces(values: NDArray[np.float64], by: NDArray[np.float64]) -> float:
