@@ -57,7 +57,7 @@ def test_the_ends_of_a_stack_need_more(end):
     for how in SPOILT:
         views = as_views([thick(2), spoil(thick(1), how, (end,))])
         assert numbers(lost_sections(views, isotropic(views[0]))) == [[], [end]]
-    noise = 112 * np.random.default_rng(8).normal(size=thick(1)[0].shape).astype(np.float32)
+    noise = 106 * np.random.default_rng(8).normal(size=thick(1)[0].shape).astype(np.float32)
     for number, found in ((4, [4]), (end, [])):
         noisy = thick(1).copy()
         noisy[number] += noise
