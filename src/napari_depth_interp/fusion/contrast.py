@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -180,7 +181,7 @@ class Pair:
         ours, theirs = (self.fine(each)[self.there] for each in (self.ours, self.theirs))
         return float(np.corrcoef(ours, theirs)[0, 1])
 
-    def without_noise(self, noise: Pair, coarser: float = 0.0) -> float:
+    def without_noise(self, noise: Pair, coarser: float = 0.0, reach: float = 0.0) -> float:
         """Return the correlation, seen so much coarser, less what noise takes off it.
 
         Parameters
@@ -188,20 +189,37 @@ class Pair:
         noise : Pair
             The same of noise alone.
         coarser : float
+            Blur, in thicknesses, beside that of :meth:`fine`.
+        reach : float
+            How many thicknesses the other stack may lie beside it: the largest correlation counts.
         """
         there = self.there & noise.there
         (ours, theirs), (our_noise, their_noise) = (
-            [each.coarse(values, coarser)[there] for values in (each.ours, each.theirs)] for each in (self, noise)
+            [each.coarse(values, coarser) for values in (each.ours, each.theirs)] for each in (self, noise)
         )
         shares = [
-            max(_RELIABLE, 1 - float(rest.var()) / max(float(values.var()), _TINY))
+            max(_RELIABLE, 1 - float(rest[there].var()) / max(float(values[there].var()), _TINY))
             for values, rest in ((ours, our_noise), (theirs, their_noise))
         ]
-        return float(np.corrcoef(ours, theirs)[0, 1]) / math.sqrt(math.prod(shares))
+        steps = [1.0, *np.maximum(1.0, self.wide[1:] / _WIDE / 2)]  # sections, and half the thickness within them
+        along = [np.unique(np.rint(np.arange(-n, n + 1) * step).astype(int))
+                 for n, step in zip((round(reach / 2), *[round(2 * reach)] * 2), steps, strict=True)]  # fmt: skip
+        found = [_correlation(ours, theirs, there, shift) for shift in product(*along)]
+        return max(found) / math.sqrt(math.prod(shares))
 
     def fine(self, values: Volume) -> Volume:
         """Return values without their slow changes across a section."""
         return values - _blurred(values, self.there, self.wide)
+
+
+def _correlation(ours: Volume, theirs: Volume, there: NDArray[np.bool_], shift: Sequence[int]) -> float:
+    """Return how two images go together of which the second one is shifted by so many voxels."""
+    here = tuple(slice(max(0, n), size + min(0, n)) for n, size in zip(shift, ours.shape, strict=True))
+    away = tuple(slice(max(0, -n), size + min(0, -n)) for n, size in zip(shift, ours.shape, strict=True))
+    both = there[here] & there[away]
+    if both.sum() < _FEWEST:
+        return 0.0
+    return float(np.corrcoef(ours[here][both], theirs[away][both])[0, 1])
 
 
 def _applied(views: Sequence[View], matches: Sequence[Match]) -> list[View]:
@@ -229,14 +247,14 @@ def compared_all(views: Sequence[View], lattice: Lattice) -> list[Pair]:
     return [compared(*each, coarse) for each in _partners([_thin(view) for view in views], False)]
 
 
-def compared_coarsely(view: View, other: View, lattice: Lattice) -> Pair:
+def compared_thinned(view: View, other: View, lattice: Lattice) -> Pair:
     """Return two stacks beside each other as :func:`compared` does, on fewer voxels where there are many."""
     return compared(_thin(view), [_thin(other)], _coarse(lattice))
 
 
 def noise_beside(view: View, other: View, lattice: Lattice) -> Pair:
     """Return the same of two stacks of noise, as strong as theirs is estimated to be."""
-    return compared_coarsely(_noise_like(view, 0), _noise_like(other, 1), lattice)
+    return compared_thinned(_noise_like(view, 0), _noise_like(other, 1), lattice)
 
 
 def _noise_like(view: View, seed: int) -> View:
@@ -284,7 +302,7 @@ def _check_overlap(pair: Pair, name: str, other: str) -> None:
 
 def _check_contrast(before: Pair, view: View, first: View, lattice: Lattice) -> None:
     """Refuse what gains and offsets have not made alike; what it is, is told from how it was before."""
-    after, name, other = compared_coarsely(view, first, lattice), view.name, first.name
+    after, name, other = compared_thinned(view, first, lattice), view.name, first.name
     correlation = after.correlation
     if correlation >= _ALIKE or after.without_noise(noise_beside(view, first, lattice)) >= _ALIKE:
         return

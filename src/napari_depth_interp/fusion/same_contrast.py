@@ -14,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RequestError
-from .contrast import compared_coarsely, noise_beside
+from .contrast import compared_thinned, noise_beside
 from .views import Lattice, View
 
 _COARSE = 2.5
 """Standard deviation of the blur with which stacks are seen coarsely, in thicknesses."""
 _TOGETHER = 0.88
 """Correlation, noise aside, that stacks of one contrast have at least, seen finely or coarsely."""
+_BESIDE = 1.5
+"""Thicknesses within which stacks are sought that do not lie over each other: those are judged by held-out sections."""
 _BENT, _LEFT = 1.6, 0.05
 """How many times as much a line may leave unexplained as a bent one, and the share of the variance under which what it
 leaves does not count."""
@@ -36,7 +38,7 @@ class Likeness:
     Attributes
     ----------
     together : float
-        Correlation, noise aside, of what is seen finely or coarsely: the larger one.
+        Correlation, noise aside, of what is seen finely or coarsely, perhaps some voxels beside: the largest one.
     straight, bent : float
         Share of the variance that a line, and a bent one, do not explain.
     """
@@ -56,11 +58,13 @@ def likeness(view: View, other: View, lattice: Lattice) -> Likeness:
     lattice : Lattice
         Of the volume.
     """
-    pair = compared_coarsely(view, other, lattice)
+    pair = compared_thinned(view, other, lattice)
     noise = noise_beside(view, other, lattice)
     ours, theirs = (each[pair.there].astype(np.float64) for each in (pair.ours, pair.theirs))
     bent = min(_left_by_pieces(ours, theirs), _left_by_pieces(theirs, ours))
     together = max(pair.without_noise(noise, coarser) for coarser in (0.0, _COARSE))
+    if together < _TOGETHER:
+        together = max(pair.without_noise(noise, coarser, _BESIDE) for coarser in (0.0, _COARSE))
     return Likeness(together, 1 - float(np.corrcoef(ours, theirs)[0, 1]) ** 2, bent)
 
 
