@@ -13,9 +13,9 @@ from napari_depth_interp.stack.profile import Profile
 from thick_stacks import affine_along, specimen, thick, write_nifti, write_stacks
 
 
-def shifted(voxels):
+def shifted(voxels, axis=0):
     found = np.eye(4)
-    found[0, 3] = voxels
+    found[axis, 3] = voxels
     return found
 
 
@@ -38,6 +38,7 @@ ONE = {
     "gamma below one": lambda: thick(1, volume=1000 * (specimen() / 1000) ** 0.7),
     "gamma above one": lambda: thick(1, volume=1000 * (specimen() / 1000) ** 1.4),
     "displaced by two voxels": lambda: thick(1, motion=shifted(2)),
+    "displaced by a thickness": lambda: thick(1, motion=shifted(4, axis=1)),
     "with a lost section": lambda: np.where(np.arange(8)[:, None, None] == 4, np.nan, thick(1)),
 }
 ANOTHER = {"a second stain": lambda: thick(1, volume=second_stain(200)), "folded": lambda: thick(1, volume=folded(500))}
