@@ -19,6 +19,13 @@ def shifted(voxels, axis=0):
     return found
 
 
+def with_noise(stack):
+    """Return a stack of which a section was lost, and nobody noticed: its drift is then told wrongly."""
+    found = stack.copy()
+    found[3] = np.random.default_rng(6).normal(900, 100, found[3].shape)
+    return found
+
+
 def second_stain(strength):
     """Return the specimen with other structures in it as well."""
     other = gaussian_filter(np.random.default_rng(4).normal(size=specimen().shape), 2.0)
@@ -37,6 +44,7 @@ ONE = {
     "drifting": lambda: thick(1) * np.linspace(0.7, 1.3, 8)[:, None, None],
     "gamma below one": lambda: thick(1, volume=1000 * (specimen() / 1000) ** 0.7),
     "gamma above one": lambda: thick(1, volume=1000 * (specimen() / 1000) ** 1.4),
+    "with a section of noise alone": lambda: with_noise(thick(1)),
     "displaced by two voxels": lambda: thick(1, motion=shifted(2)),
     "displaced by a thickness": lambda: thick(1, motion=shifted(4, axis=1)),
     "with a lost section": lambda: np.where(np.arange(8)[:, None, None] == 4, np.nan, thick(1)),
@@ -60,7 +68,7 @@ def matched_pair(second):
 def test_one_contrast_is_taken_for_one(how):
     views = matched_pair(ONE[how])[0]
     check_same_contrast(views, LATTICE)
-    assert likeness(*views[::-1], LATTICE).together > 0.95
+    assert likeness(*views[::-1], LATTICE).together > (0.9 if "alone" in how else 0.95)
 
 
 @pytest.mark.parametrize("how", ANOTHER)

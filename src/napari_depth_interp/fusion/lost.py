@@ -21,6 +21,8 @@ _ALIKE = 0.2
 """Share of its variance that the others must explain of most sections of a stack for any to be judged."""
 _NOTHING = 0.2
 """Share of what sections usually show of the others' variance, under which a section shows nothing of it."""
+_CLEAR = 6.0
+"""Times what usually differs, or half of what is usually shown, above which there is something to see in a section."""
 _BRIGHTER = 2.0
 """How many times as large the variance of a section may be by a drift of its contrast."""
 _EMPTY = 0.05
@@ -98,7 +100,8 @@ def _excess(pair: Pair) -> NDArray[np.float64]:
     if np.median(explained / own) < _ALIKE:
         return found
     least = _NOTHING * float(np.median(explained / shown)) * shown
-    something = shown > max(np.median(unexplained), np.median(shown) / 2)
+    usually = float(np.median(unexplained))
+    something = shown > max(usually, min(_CLEAR * usually, float(np.median(shown)) / 2))
     nothing = np.where(something, np.log(least / explained) / 2, -np.inf)
     unexplained /= np.clip(own / shown, 1, _BRIGHTER)
     expected = np.maximum(np.median(unexplained), np.median(unexplained / shown) * shown)

@@ -60,7 +60,12 @@ def likeness(view: View, other: View, lattice: Lattice) -> Likeness:
     """
     pair = compared_thinned(view, other, lattice)
     noise = noise_beside(view, other, lattice)
-    ours, theirs = (each[pair.there].astype(np.float64) for each in (pair.ours, pair.theirs))
+    level = np.where(pair.there, pair.ours - pair.theirs, 0).sum(axis=(1, 2)) / np.maximum(
+        pair.there.sum(axis=(1, 2)), 1
+    )
+    ours, theirs = (
+        each[pair.there].astype(np.float64) for each in (pair.ours - level[:, None, None], pair.theirs)
+    )  # a drift that is told wrongly, as by lost sections, bends nothing
     bent = min(_left_by_pieces(ours, theirs), _left_by_pieces(theirs, ours))
     together = max(pair.without_noise(noise, coarser) for coarser in (0.0, _COARSE))
     if together < _TOGETHER:
