@@ -201,10 +201,13 @@ class Pair:
             max(_RELIABLE, 1 - float(rest[there].var()) / max(float(values[there].var()), _TINY))
             for values, rest in ((ours, our_noise), (theirs, their_noise))
         ]
-        steps = [1.0, *np.maximum(1.0, self.wide[1:] / _WIDE / 2)]  # sections, and half the thickness within them
-        along = [np.unique(np.rint(np.arange(-n, n + 1) * step).astype(int))
-                 for n, step in zip((round(reach / 2), *[round(2 * reach)] * 2), steps, strict=True)]  # fmt: skip
-        found = [_correlation(ours, theirs, there, shift) for shift in product(*along)]
+        half = [max(1, round(each)) for each in self.wide[1:] / _WIDE / 2]  # of a thickness, in pixels
+        along, *within = (
+            [k * step for k in range(-n, n + 1)]
+            for n, step in zip((round(reach / 2), *[round(2 * reach)] * 2), (1, *half), strict=True)
+        )
+        shifts = product(along, *within)
+        found = [_correlation(ours, theirs, there, shift) for shift in shifts]
         return max(found) / math.sqrt(math.prod(shares))
 
     def fine(self, values: Volume) -> Volume:
