@@ -148,15 +148,15 @@ def make_case(truth: Volume, count: int, kind: str, thickness: int, seed: int) -
     centre = (np.array(truth.shape) - 1) / 2
     case = Case(truth, [], [], [])
     for axis in range(count):
-        affine = _along(axis, centre, size, thickness)
-        motion = _motion(rng, centre) if axis else np.eye(4)
-        case.stacks.append(_seen(coefficients, motion @ affine, size, thickness, kind, rng))
+        affine = along(axis, centre, size, thickness)
+        motion = random_motion(rng, centre) if axis else np.eye(4)
+        case.stacks.append(seen_along(coefficients, motion @ affine, size, thickness, kind, rng))
         case.affines.append(affine)
         case.motions.append(motion)
     return case
 
 
-def _along(axis: int, centre: NDArray[np.float64], size: int, thickness: int) -> NDArray[np.float64]:
+def along(axis: int, centre: NDArray[np.float64], size: int, thickness: int) -> NDArray[np.float64]:
     """Return the affine of a stack whose sections lie along an axis, in the middle of the truth."""
     order = [axis, *(other for other in range(3) if other != axis)]
     steps, counts = np.array([thickness, 1, 1]), np.array([size // thickness, size, size])
@@ -166,7 +166,8 @@ def _along(axis: int, centre: NDArray[np.float64], size: int, thickness: int) ->
     return affine
 
 
-def _motion(rng: np.random.Generator, centre: NDArray[np.float64]) -> NDArray[np.float64]:
+def random_motion(rng: np.random.Generator, centre: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a motion of the world about a centre, as large as the module says."""
     directions = rng.normal(size=(2, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     shift, angle = np.array([_LARGEST_SHIFT, _LARGEST_ANGLE]) * rng.uniform(0.4, 1, 2)
@@ -176,9 +177,9 @@ def _motion(rng: np.random.Generator, centre: NDArray[np.float64]) -> NDArray[np
     return motion
 
 
-def _seen(
+def seen_along(
     coefficients: NDArray[Any], to_truth: NDArray[np.float64], size: int, thickness: int, kind: str,
-    rng: np.random.Generator,
+    rng: np.random.Generator, *, noise: float = _NOISE, drift: float = _DRIFT,
 ) -> Volume:  # fmt: skip
     """Return what a stack sees of the truth, with drift and noise."""
     count = size // thickness
@@ -192,10 +193,10 @@ def _seen(
         moved = to_truth[:3, :3] @ (places + np.array([[offset], [0], [0]])) + to_truth[:3, 3:]
         total += weight * map_coordinates(coefficients, moved, order=3, prefilter=False, mode="nearest")
     slow = gaussian_filter1d(rng.normal(size=count), count / 5, mode="wrap")
-    drift = 1 + _DRIFT * (slow - slow.mean()) / max(float(np.abs(slow - slow.mean()).max()), 1e-9)
+    brightness = 1 + drift * (slow - slow.mean()) / max(float(np.abs(slow - slow.mean()).max()), 1e-9)
     gain = 1 + _GAIN * rng.uniform(-1, 1)
-    stack = total.reshape(count, size, size) * gain * drift[:, None, None]
-    return np.asarray(stack + _NOISE * rng.normal(size=stack.shape), np.float32)
+    stack = total.reshape(count, size, size) * gain * brightness[:, None, None]
+    return np.asarray(stack + noise * rng.normal(size=stack.shape), np.float32)
 
 
 def score(volume: Volume, truth: Volume) -> tuple[float, float]:

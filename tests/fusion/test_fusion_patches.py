@@ -33,3 +33,15 @@ def test_whitening_makes_noise_white_and_of_variance_one():
     assert np.corrcoef(smooth[:, :-1].ravel(), smooth[:, 1:].ravel())[0, 1] > 0.7
     assert abs(below) < 0.3
     assert np.allclose(np.roll(white[0], 1, axis=2), white[1])  # all images get the same filter
+
+
+def test_detail_is_what_changes_within_a_section_of_what_is_known():
+    patches = Patches.of((4, 40, 30))
+    rng = np.random.default_rng(1)
+    there = np.ones((4, 40, 30), bool)
+    there[:, 25:] = False
+    slow = np.broadcast_to(np.arange(4.0)[:, None, None] + 10, there.shape)  # another brightness in each section
+    fine = rng.normal(size=there.shape)
+    found = patches.detail(np.stack([slow[there], fine[there]]), there.ravel(), np.array([6.0, 6.0]))
+    assert np.allclose(found[0], 0)  # also at the rim of what is known
+    assert np.corrcoef(found[1], fine[there])[0, 1] > 0.95

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import binary_dilation, gaussian_filter
 from scipy.spatial.transform import Rotation
 
 from napari_depth_interp.fusion.contrast import matched
 from napari_depth_interp.fusion.groupwise import combined, register_groupwise
 from napari_depth_interp.fusion.problem import Problem, average
-from napari_depth_interp.fusion.refining import Fit, Frame, distance, refine
+from napari_depth_interp.fusion.refining import Fit, Frame, _told, distance, refine
 from napari_depth_interp.fusion.views import View, isotropic
 from napari_depth_interp.stack.profile import Profile
 from thick_stacks import affine_along, thick
@@ -83,6 +83,23 @@ def test_the_first_stack_looks_as_well(views, lattice):
     assert np.allclose(alone, frame.step(MOTIONS[1], fits[1].motion), atol=0.05)  # then only its own look counts
     assert 0 < known.distance < 1
     assert 0 < known.angle < 5
+
+
+def test_what_lies_where_no_other_stack_reaches_does_not_count(views, lattice):
+    """Volumes go on somehow there, and what is taken off as a change of the brightness must not be of that."""
+    comparable, _ = matched([view.moved(motion) for view, motion in zip(views[:2], MOTIONS, strict=False)], lattice)
+    cut = comparable[1].voxels.copy()
+    cut[5:] = np.nan
+    others = Problem.of([comparable[1].with_voxels(cut)], lattice)
+    volume = average(others)
+    far = ~binary_dilation(_told(others), iterations=4)
+    assert 0.05 < far.mean() < 0.5
+    frame = Frame.of(lattice, "rigid")
+    as_it_is, otherwise = (
+        refine(comparable[0], others, np.where(far, each, volume).astype(np.float32), frame).motion
+        for each in (volume, 5.0)
+    )
+    assert distance(comparable[0], as_it_is, otherwise) < 1e-6
 
 
 def test_what_nothing_tells_stays_where_it_is(views, lattice):

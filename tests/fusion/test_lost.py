@@ -51,6 +51,29 @@ def test_neighbouring_sections_are_found(how, count):
     assert numbers(lost_sections(views, isotropic(views[0]))) == [[], list(GONE), []][:count]
 
 
+@pytest.mark.parametrize("end", [0, 7])
+def test_the_ends_of_a_stack_need_more(end):
+    """The others have their rims there; what is lost altogether is found nevertheless."""
+    for how in SPOILT:
+        views = as_views([thick(2), spoil(thick(1), how, (end,))])
+        assert numbers(lost_sections(views, isotropic(views[0]))) == [[], [end]]
+    noise = 106 * np.random.default_rng(8).normal(size=thick(1)[0].shape).astype(np.float32)
+    for number, found in ((4, [4]), (end, [])):
+        noisy = thick(1).copy()
+        noisy[number] += noise
+        views = as_views([thick(2), noisy])
+        assert numbers(lost_sections(views, isotropic(views[0]))) == [[], found]
+
+
+def test_a_dark_section_is_found_where_less_is_to_be_seen_than_usual():
+    faint = specimen().copy()
+    faint[:, 16:20] = 400 + 0.6 * (faint[:, 16:20] - 400)
+    coronal = thick(1, volume=faint)
+    for second, found in ((coronal, []), (spoil(coronal, "dark", (4,)), [4])):
+        views = as_views([thick(2, volume=faint), second])
+        assert numbers(lost_sections(views, isotropic(views[0]))) == [[], found]
+
+
 def test_nothing_is_lost_where_brightness_drifts():
     arrays = [thick(axis) for axis in (2, 1)]
     arrays[1] *= np.linspace(0.7, 1.3, len(arrays[1]), dtype=np.float32)[:, None, None]

@@ -149,6 +149,7 @@ def _summary(stacks: Sequence[Path], output: Path, result: FusionResult) -> dict
         "stacks": result.stacks,
         "seed": record["seed"],
         "seconds": result.seconds,
+        "peak_memory_mb": result.peak_memory_mb,
         "warnings": list(result.warnings),
     }
 

@@ -84,6 +84,14 @@ def check_overlap(views: Sequence[View], lattice: Lattice) -> None:
             )
 
 
+def needed_memory(views: Sequence[View], lattice: Lattice) -> int:
+    """Return the bytes that a fusion is reckoned to take at most, the libraries included."""
+    voxels = int(np.prod(lattice.shape, dtype=object))
+    stacks = sum(view.voxels.nbytes for view in views)
+    matrices = len(views) * min(voxels, _LARGEST_BLOCK) * _MATRIX_BYTES
+    return voxels * _BYTES + 6 * stacks + matrices + _FIXED_BYTES
+
+
 def check_memory(views: Sequence[View], lattice: Lattice) -> None:
     """Refuse what does not fit into the memory.
 
@@ -91,13 +99,10 @@ def check_memory(views: Sequence[View], lattice: Lattice) -> None:
     ------
     DepthInterpError
     """
-    voxels = int(np.prod(lattice.shape, dtype=object))
     if min(lattice.shape) < _FEWEST:
         raise RequestError(f"the result would have {' x '.join(map(str, lattice.shape))} voxels; ask for smaller ones")
-    stacks = sum(view.voxels.nbytes for view in views)
-    matrices = len(views) * min(voxels, _LARGEST_BLOCK) * _MATRIX_BYTES
     check_fits(
-        voxels * _BYTES + 6 * stacks + matrices + _FIXED_BYTES,
+        needed_memory(views, lattice),
         f"fusing into {' x '.join(map(str, lattice.shape))} voxels",
         "ask for larger voxels with --spacing, or for a smaller grid with --like",
     )

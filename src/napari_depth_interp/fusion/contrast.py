@@ -6,21 +6,25 @@ stacks have in common that do not show the same thing at all.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, median_filter
 
 from ..errors import RequestError
-from .problem import Problem, simulated, upsampled
+from .problem import Problem, noise_of, simulated, upsampled
 from .views import Lattice, View, Volume
 
 _FEWEST = 500
 """Voxels that two stacks must both see to be compared."""
 _ALIKE = 0.6
-"""Correlation under which two stacks do not show the same contrast."""
+"""Correlation, noise aside, under which two stacks do not show the same contrast."""
+_RELIABLE = 0.3
+"""Least share of the variance that is believed to be no noise."""
 _RELATED = 0.35
 """Share of the variance that grey values of the one explain of the other, above which they show the same thing."""
 _BINS = 32
@@ -85,9 +89,10 @@ def matched(views: Sequence[View], lattice: Lattice) -> tuple[list[View], list[M
                 _check_overlap(pair, view.name, views[0].name)
             first = first or pairs
             total = [before.then(find(pair, k)) for k, (before, pair) in enumerate(zip(total, pairs, strict=True))]
-    for before, (view, others) in zip(first[1:], _partners(_applied(thinned, total), True)[1:], strict=True):
-        _check_contrast(before, compared(view, others, coarse), view.name, views[0].name)
-    return _applied(views, total), total
+    found = _applied(views, total)
+    for before, view in zip(first[1:], found[1:], strict=True):
+        _check_contrast(before, view, found[0], lattice)
+    return found, total
 
 
 def _partners(views: Sequence[View], with_first: bool) -> list[tuple[View, list[View]]]:
@@ -163,15 +168,61 @@ class Pair:
     there: NDArray[np.bool_]
     wide: NDArray[np.float64]
 
+    def coarse(self, values: Volume, times: float) -> Volume:
+        """Return values blurred once more, so many times as much, without changes that are slow beside that."""
+        if not times:
+            return self.fine(values)
+        blurred = _blurred(values, self.there, self.wide / _WIDE * times)
+        return blurred - _blurred(blurred, self.there, self.wide * times)
+
     @property
     def correlation(self) -> float:
         """How both go together, slow changes of the brightness aside."""
         ours, theirs = (self.fine(each)[self.there] for each in (self.ours, self.theirs))
         return float(np.corrcoef(ours, theirs)[0, 1])
 
+    def without_noise(self, noise: Pair, coarser: float = 0.0, reach: float = 0.0) -> float:
+        """Return the correlation, seen so much coarser, less what noise takes off it.
+
+        Parameters
+        ----------
+        noise : Pair
+            The same of noise alone.
+        coarser : float
+            Blur, in thicknesses, beside that of :meth:`fine`.
+        reach : float
+            How many thicknesses the other stack may lie beside it: the largest correlation counts.
+        """
+        there = self.there & noise.there
+        (ours, theirs), (our_noise, their_noise) = (
+            [each.coarse(values, coarser) for values in (each.ours, each.theirs)] for each in (self, noise)
+        )
+        shares = [
+            max(_RELIABLE, 1 - float(rest[there].var()) / max(float(values[there].var()), _TINY))
+            for values, rest in ((ours, our_noise), (theirs, their_noise))
+        ]
+        half = [max(1, round(each)) for each in self.wide[1:] / _WIDE / 2]  # of a thickness, in pixels
+        along, *within = (
+            [k * step for k in range(-n, n + 1)]
+            for n, step in zip((round(reach / 2), *[round(2 * reach)] * 2), (1, *half), strict=True)
+        )
+        shifts = product(along, *within)
+        found = [_correlation(ours, theirs, there, shift) for shift in shifts]
+        return max(found) / math.sqrt(math.prod(shares))
+
     def fine(self, values: Volume) -> Volume:
         """Return values without their slow changes across a section."""
         return values - _blurred(values, self.there, self.wide)
+
+
+def _correlation(ours: Volume, theirs: Volume, there: NDArray[np.bool_], shift: Sequence[int]) -> float:
+    """Return how two images go together of which the second one is shifted by so many voxels."""
+    here = tuple(slice(max(0, n), size + min(0, n)) for n, size in zip(shift, ours.shape, strict=True))
+    away = tuple(slice(max(0, -n), size + min(0, -n)) for n, size in zip(shift, ours.shape, strict=True))
+    both = there[here] & there[away]
+    if both.sum() < _FEWEST:
+        return 0.0
+    return float(np.corrcoef(ours[here][both], theirs[away][both])[0, 1])
 
 
 def _applied(views: Sequence[View], matches: Sequence[Match]) -> list[View]:
@@ -197,6 +248,21 @@ def compared_all(views: Sequence[View], lattice: Lattice) -> list[Pair]:
     """Return each stack beside the mean of the others as it would see it, blurred alike."""
     coarse = _coarse(lattice)
     return [compared(*each, coarse) for each in _partners([_thin(view) for view in views], False)]
+
+
+def compared_thinned(view: View, other: View, lattice: Lattice) -> Pair:
+    """Return two stacks beside each other as :func:`compared` does, on fewer voxels where there are many."""
+    return compared(_thin(view), [_thin(other)], _coarse(lattice))
+
+
+def noise_beside(view: View, other: View, lattice: Lattice) -> Pair:
+    """Return the same of two stacks of noise, as strong as theirs is estimated to be."""
+    return compared_thinned(_noise_like(view, 0), _noise_like(other, 1), lattice)
+
+
+def _noise_like(view: View, seed: int) -> View:
+    noise = np.random.default_rng(seed).normal(0, noise_of(view.voxels), view.voxels.shape)
+    return view.with_voxels(np.where(np.isfinite(view.voxels), noise, np.nan))
 
 
 def agreement(views: Sequence[View], number: int, lattice: Lattice) -> float:
@@ -237,10 +303,11 @@ def _check_overlap(pair: Pair, name: str, other: str) -> None:
         )
 
 
-def _check_contrast(before: Pair, after: Pair, name: str, other: str) -> None:
+def _check_contrast(before: Pair, view: View, first: View, lattice: Lattice) -> None:
     """Refuse what gains and offsets have not made alike; what it is, is told from how it was before."""
+    after, name, other = compared_thinned(view, first, lattice), view.name, first.name
     correlation = after.correlation
-    if correlation >= _ALIKE:
+    if correlation >= _ALIKE or after.without_noise(noise_beside(view, first, lattice)) >= _ALIKE:
         return
     ours, theirs = before.ours[before.there], before.theirs[before.there]
     if max(_explained(ours, theirs), _explained(theirs, ours)) >= _RELATED:

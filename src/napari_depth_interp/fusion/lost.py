@@ -14,17 +14,21 @@ Lost = tuple[NDArray[np.bool_], ...]
 """Which sections of each stack are lost, (Z,) True."""
 _FEWEST, _MOST = 4, 0.5
 """Sections that a stack must have to be judged; the share of them beyond which nobody knows which ones are lost."""
-_WORSE, _UNUSUAL = (3.0, 6.0), 3.0
+_WORSE, _UNUSUAL = (4.0, 6.0), 3.0
 """How many times the expected variance a section must leave unexplained, at least and at most; between these, so many
 robust standard deviations of its logarithm."""
 _ALIKE = 0.2
 """Share of its variance that the others must explain of most sections of a stack for any to be judged."""
 _NOTHING = 0.2
 """Share of what sections usually show of the others' variance, under which a section shows nothing of it."""
+_CLEAR = 6.0
+"""Times what usually differs, or half of what is usually shown, above which there is something to see in a section."""
 _BRIGHTER = 2.0
 """How many times as large the variance of a section may be by a drift of its contrast."""
 _EMPTY = 0.05
 """The same within a stack: of the usual standard deviation of its sections."""
+_END = 1.0
+"""By how much more the logarithm must be at both ends of what is seen of a stack: the others have their rims there."""
 _PASSES = 4
 _FLOOR = 1e-8
 
@@ -96,7 +100,8 @@ def _excess(pair: Pair) -> NDArray[np.float64]:
     if np.median(explained / own) < _ALIKE:
         return found
     least = _NOTHING * float(np.median(explained / shown)) * shown
-    something = shown > max(np.median(unexplained), np.median(shown) / 2)
+    usually = float(np.median(unexplained))
+    something = shown > max(usually, min(_CLEAR * usually, float(np.median(shown)) / 2))
     nothing = np.where(something, np.log(least / explained) / 2, -np.inf)
     unexplained /= np.clip(own / shown, 1, _BRIGHTER)
     expected = np.maximum(np.median(unexplained), np.median(unexplained / shown) * shown)
@@ -104,6 +109,7 @@ def _excess(pair: Pair) -> NDArray[np.float64]:
     usual = float(np.median(excess))
     spread = usual - float(np.quantile(excess, 0.16))  # those that are lost lie above
     unlike = excess - usual - np.clip(_UNUSUAL * spread, *np.log(_WORSE))
+    unlike[[0, -1]] -= _END
     found[seen] = np.maximum(unlike, nothing)
     return found
 

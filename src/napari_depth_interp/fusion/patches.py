@@ -49,6 +49,23 @@ class Patches:
         index = (corners @ [rows * columns, columns, 1])[:, None, None] + inner
         return cls((len(corners), high, wide), index.ravel().astype(np.int64))
 
+    def detail(self, images: Array, there: NDArray[np.bool_], wide: Array) -> Array:
+        """Return images (K, M), known where (N,) True, without what changes slowly within the sections.
+
+        Nothing but what is known counts for that, so that two images of which other parts are known stay comparable.
+
+        Parameters
+        ----------
+        images : (K, M) array
+        there : (N,) bool array, M of them True
+        wide : (2,) array
+            Standard deviation of what is taken off, in pixels along y and x.
+        """
+        whole = np.zeros((len(images) + 1, len(there)))
+        whole[0, there], whole[1:, there] = 1.0, images
+        slow = gaussian_filter(whole.reshape(-1, *self.shape), (0, 0, *wide), mode="constant").reshape(whole.shape)
+        return np.asarray(images - slow[1:, there] / np.maximum(slow[0, there], _TINY))
+
     def whitened(self, images: Array) -> Array:
         """Return images (K, N) filtered so that the first one, what is left to explain, has white noise of variance 1.
 

@@ -18,6 +18,7 @@ from .problem import Problem, filled, upsampled
 from .refining import distance
 from .registering import register_all, within_range
 from .request import FusionRequest
+from .same_contrast import check_same_contrast
 from .views import View
 
 _LITTLE = 0.05
@@ -91,6 +92,8 @@ def place_stacks(request: FusionRequest, report: Report = silent) -> Placed:
         known = [fit.known for fit in fits]
     lost = lost_sections(views, lattice)
     comparable, matches = matched(_without(views, lost), lattice)
+    if not request.settings.unchecked:
+        check_same_contrast(comparable, lattice)
     after = tuple(agreement(comparable, k, lattice) for k in range(len(views)))
     alike = [view.with_voxels(match.apply(view.voxels)) for view, match in zip(views, matches, strict=True)]
     whole = Problem.of(alike, lattice)

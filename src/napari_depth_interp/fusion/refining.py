@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import expm
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import map_coordinates
 from scipy.spatial.transform import Rotation
 
 from .patches import Patches
@@ -24,7 +24,7 @@ from .views import Affine, Lattice, View, Volume
 Registration = Literal["none", "rigid", "affine"]
 Array = NDArray[np.float64]
 _WIDE = 9.0
-"""Standard deviation in pixels of what is taken off before images are compared: brightness drifts."""
+"""Standard deviation in pixels of what is taken off within sections where images are compared: brightness drifts."""
 _STEPS, _SMALL, _LONGEST = 6, 0.005, 2.0
 """Steps at most; voxels of a step after which none follows, and of the longest one."""
 _HUBER = 1.5
@@ -145,13 +145,12 @@ class _Comparison:
     """A stack beside what is seen of a volume where the stack would be under a motion."""
 
     def __init__(self, view: View, others: Problem, volume: Volume, frame: Frame) -> None:
-        pixel = float(view.sizes.min())
         self._view, self._others, self._lattice, self._frame = view, others.views, others.lattice, frame
-        fine = _fine(volume, others.lattice.sizes, pixel)
-        self._images = [fine, *(np.gradient(fine, axis=axis) for axis in range(3))]
+        self._images = [volume, *(np.gradient(volume, axis=axis) for axis in range(3))]
         self._told = _told(others)
         self._patches = Patches.of(view.voxels.shape)
-        self._wanted = _fine(view.voxels, view.sizes, pixel).reshape(-1)[self._patches.index]
+        self._wide = _WIDE * view.sizes[1:].min() / view.sizes[1:]
+        self._wanted = view.voxels.reshape(-1)[self._patches.index]
         self._indices = np.stack(np.unravel_index(self._patches.index, view.voxels.shape)).astype(np.float64)
         shape = np.array(view.voxels.shape)
         parts = np.minimum(self._indices / shape[:, None] * _PARTS, _PARTS - 1).astype(int)
@@ -162,7 +161,8 @@ class _Comparison:
         seen, slopes, inside = self._seen(motion)
         if inside.sum() < _FEWEST:
             return None
-        found = _without(self._drifts(motion, seen, inside), np.vstack([self._wanted[inside], slopes]))
+        images = self._patches.detail(np.vstack([seen, self._wanted[inside], slopes]), inside, self._wide)
+        found = _without(self._drifts(motion, images[0], inside), images[1:])
         usual = max(1.4826 * float(np.median(np.abs(found[0]))), _TINY)
         found[0] = found[0].clip(-_HUBER * usual, _HUBER * usual)
         whole = np.zeros((len(found), len(inside)))
@@ -216,10 +216,6 @@ def _without(drifts: Array, images: Array) -> Array:
     normal = drifts.T @ drifts
     normal += (_TINY + 1e-6 * np.trace(normal) / len(normal)) * np.eye(len(normal))
     return np.asarray(images - (drifts @ np.linalg.solve(normal, drifts.T @ images.T)).T)
-
-
-def _fine(voxels: Volume, sizes: Array, pixel: float) -> Volume:
-    return np.asarray(voxels - gaussian_filter(voxels, _WIDE * pixel / sizes, mode="nearest"), np.float32)
 
 
 def _cross(vector: Array) -> Array:

@@ -47,7 +47,8 @@ class FuseSettings(StackSettings):
         False,
         title="Hold no sections out",
         description="Leave out the check on held-out sections, which chooses how smooth the result is, takes the "
-        "average of the stacks instead where that predicts better, and learns the uncertainty. Takes half the time.",
+        "average of the stacks instead where that predicts better, and learns the uncertainty. Takes half the time. "
+        "Grey values that look like those of another contrast are not refused then either.",
     )
     dtype: Literal["keep", "float32"] = Field(
         "keep",

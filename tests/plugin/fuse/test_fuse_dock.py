@@ -7,10 +7,11 @@ import dask.array
 import nibabel
 import numpy as np
 import pytest
-from controls import column_texts, enter, find, pick, press, read
+from controls import column_texts, enter, find, pick, press, read, tick
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
+from scipy.ndimage import gaussian_filter
 
 from napari_depth_interp.fusion.motion import save
 from thick_stacks import affine_along, specimen, thick, write_nifti, write_stacks
@@ -92,6 +93,21 @@ def test_says_why_it_failed_until_something_is_changed(qtbot, viewer, dock, tmp_
     press(dock.bar, "run")  # the voxels are looked at by the job: it would hold the window
     finish(qtbot, dock)
     assert "holds the same sections as 'axial'" in read(dock.bar, "message")
+
+
+def test_a_second_stain_is_refused_and_fused_where_that_is_wanted(qtbot, viewer, dock, tmp_path):
+    (axial,) = write_stacks(tmp_path, 1)
+    stain = gaussian_filter(np.random.default_rng(4).normal(size=specimen().shape), 2.0)
+    both = thick(1, volume=specimen() + np.float32(200 / stain.std()) * stain)
+    viewer.open([axial, write_nifti(tmp_path / "stain.nii.gz", both, affine_along(1))], plugin=PLUGIN)
+    press(dock.bar, "run")
+    finish(qtbot, dock)
+    assert "'stain' shows another contrast than 'axial', or does not lie over it" in read(dock.bar, "message")
+    assert "or fuse them as they are with 'Hold no sections out'" in read(dock.bar, "message")
+    tick(dock.options, "Hold no sections out")
+    press(dock.bar, "run")
+    finish(qtbot, dock)
+    assert viewer.layers.selection.active.name == "axial fused"
 
 
 def test_nothing_is_read_to_say_what_would_be_fused(qtbot, viewer, dock):

@@ -33,6 +33,7 @@ _FIELDS = {
     "uncertainty": "'Also write the uncertainty'",
     "gaps": "'Also several in a row'",
     "transforms": "'Transforms'",
+    "unchecked": "'Hold no sections out'",
     "sections": "the list of 'Suspected sections'",
     "remove": "'Leave a gap'",
     "methods": "the list of methods",
