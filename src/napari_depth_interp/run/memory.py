@@ -25,7 +25,7 @@ DRAWN = 2**25
 """Voxels of these blocks together."""
 WRITING_BYTES = 150 * 10**6
 """What writing takes beside the tiles: chunks on their way through the compressor."""
-_PLAIN_BYTES, _TORCH_BYTES = 250 * 10**6, 900 * 10**6
+PLAIN_BYTES, _TORCH_BYTES = 250 * 10**6, 900 * 10**6
 """What a process takes with the libraries of a method that trains nothing; of one that does, with its network, too."""
 _STEP = 2**28
 """Bytes in which the memory that a process has already is counted: sizes of tiles shall not vary with every run."""
@@ -136,5 +136,5 @@ def _together(request: Request) -> int:
 
 def _base(request: Request) -> int:
     """Return what the process has already, or will have once the libraries are loaded."""
-    libraries = _TORCH_BYTES if request.spec.training is not None else _PLAIN_BYTES
+    libraries = _TORCH_BYTES if request.spec.training is not None else PLAIN_BYTES
     return max(libraries, math.ceil(resident_memory() / _STEP) * _STEP)
