@@ -35,8 +35,8 @@ class RepairSettings(StackSettings):
     )
     gaps: bool = Field(
         False,
-        description="Also make anew two or more neighbouring sections; without it they are left as they are, because "
-        "the error grows with the width of the gap.",
+        description="Also make anew two or more neighbouring sections, and repair neighbours of which one may well be "
+        "sound; without it they are left as they are, because the error grows with the width of the gap.",
     )
     remove: Annotated[str | None, Option("12,40-41")] = Field(
         None,
