@@ -54,6 +54,12 @@ class TestNeighboursInDoubt:
         assert actions(result) == {8: "correct", 9: "correct"}
         assert all(rms(result[k], SOUND[k]) < 0.2 * rms(stack[k], SOUND[k]) for k in (8, 9))
 
+    def test_a_constant_section_is_no_sound_one_however_much_sections_differ(self):
+        stack = np.random.default_rng(0).normal(size=(24, 32, 32))
+        stack[8] = 0
+        told = [surely_damaged(Dataset.from_array(stack).counted(), (0, 0, k), {8, 9}) for k in (8, 9)]
+        assert told == [True, False]
+
     @pytest.mark.parametrize(("gain", "sure"), [(1.0, False), (1.5, True)])
     def test_how_sure(self, gain, sure):
         stack = SOUND.astype(float)

@@ -22,7 +22,7 @@ _OFF, _UNEVEN = 1.0, 2.0
 
 
 def surely_damaged(dataset: Dataset, spot: Spot, damaged: Collection[int]) -> bool:
-    """Return whether a section lies much further from linear interpolation than sound sections nearby do.
+    """Return whether a section is constant, or much further from linear interpolation than sound ones nearby.
 
     Parameters
     ----------
@@ -33,6 +33,8 @@ def surely_damaged(dataset: Dataset, spot: Spot, damaged: Collection[int]) -> bo
         Sections that may not be sound, this one among them; there are others on both sides.
     """
     case = case_of(dataset, spot, damaged)
+    if case.section.min() == case.section.max():
+        return True
     expected = _expected(dataset, spot, damaged, case, np.ones(case.section.shape, bool))
     return expected is not None and difference(case.section, case.plain) > _SURELY * expected
 
