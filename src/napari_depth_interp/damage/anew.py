@@ -21,6 +21,7 @@ from ..run.result import Result
 from ..run.settings import Settings
 from ..stack import Acquisition, Dataset
 from ..stack.lazy import some_sections
+from ..system.memory import give_back
 from .cases import case_of, difference, section_of
 from .detect import Place
 from .memory import held_bytes
@@ -98,6 +99,7 @@ def made_anew(
     targets = sorted(wanted | hidden)
     kept = [k for k in range(count) if k not in damaged and k not in hidden]
     depths = _depths(dataset)[targets].tolist()
+    give_back()  # what looking for damage, or an earlier round, has left: the run counts it
     request = resolve(_part(dataset, place, kept), _run_settings(dataset, settings), depths=depths)
     with _made(request, report, folder, held_bytes(settings)) as result:
         rows = {k: row for row, k in enumerate(targets)}
