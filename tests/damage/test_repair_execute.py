@@ -11,6 +11,7 @@ from napari_depth_interp.damage import memory
 from napari_depth_interp.damage.execute import execute_repair
 from napari_depth_interp.damage.result import RepairResult
 from napari_depth_interp.damage.settings import make_repair_settings
+from napari_depth_interp.damage.voxels import RepairedVoxels
 from napari_depth_interp.errors import InputError, RequestError, TooLargeError
 from napari_depth_interp.progress import Cancelled
 from napari_depth_interp.run.outputs import Target
@@ -245,6 +246,18 @@ class TestHistoryAndFiles:
         assert any("anew.ome.zarr" in name or "/zarr.json" in name for name in seen)
         assert [each.name for each in tmp_path.iterdir()] == ["out.ome.tif"]
         assert (np.asarray(result) == np.asarray(repaired(stack))).all()
+
+    def test_of_a_part_of_many_sections_no_whole_ones_are_held(self):
+        stack, _, _ = damaged("missing")
+        mended = {(0, 0, 5): np.full(stack.shape[1:], 7, stack.dtype)}
+        voxels = RepairedVoxels(stack[None, None], mended, range(len(stack)))
+        part = voxels._part(0, 0, 4, (slice(3, 9), slice(2, 4)))
+        assert part.base is None
+        block = voxels[0:1, 0:1, 4:6, 3:9, 2:4]
+        assert block.shape == (1, 1, 2, 6, 2)
+        assert (block[0, 0, 0] == part).all()
+        assert (part == stack[4, 3:9, 2:4]).all()
+        assert (block[0, 0, 1] == 7).all()
 
     def test_with_less_memory_the_same_is_made_and_more_waits_in_files(self):
         stack, _, _ = damaged("missing", "brightness")
