@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..progress import Report, part
 from ..stack import Dataset
 from ..stack.lazy import LazyVoxels, as_array
+from ..system.memory import give_back
 from .anew import Anew, made_anew
 from .cases import Case, Spot, case_of
 from .detect import LIKE_SHIFT, Place
@@ -119,7 +120,11 @@ class Mending:
             return {}
         with made_anew(dataset, self.place, damaged, wanted, self.settings, report, self.folder) as anew:
             self.warnings += [each for each in anew.warnings if each not in self.warnings]
-            return {step.index: self._mended(dataset, step, anew, damaged) for step in steps}
+            done = {}
+            for step in steps:
+                done[step.index] = self._mended(dataset, step, anew, damaged)
+                give_back()  # a repair takes many times the memory of a section, for a moment
+            return done
 
     def _mended(self, dataset: Dataset, step: Step, anew: Anew, damaged: set[int]) -> Step:
         """Repair one section in all channels of its place; return what was done."""

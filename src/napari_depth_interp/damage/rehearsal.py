@@ -84,14 +84,15 @@ def verdict(dataset: Dataset, spot: Spot, kind: str, damaged: Collection[int], c
         What the remedy makes of it.
     """
     window = window_of(case.section.shape)
-    inflict = INJURIES[kind](case.whole())
-    shift = measured_shift(case.whole()) if kind == "shift" else np.zeros(2)
+    middle = case.cut(*window).whole()  # of large sections a part is enough, and takes less memory
+    inflict = INJURIES[kind](middle)
+    shift = measured_shift(middle) if kind == "shift" else np.zeros(2)
     shares, anew, own, ways, astray = [], [], [], [], []
     for each in sound_cases(dataset, spot, damaged):
-        sound = each.whole()
+        sound = each.cut(*window).whole()
         truth, plain = sound.section, sound.plain
-        tried = replace(sound, section=inflict(truth), part=case.part).cut(*window)
-        made, truth, plain = REMEDIES[kind](tried), truth[window], plain[window]
+        tried = replace(sound, section=inflict(truth), part=middle.part)
+        made = REMEDIES[kind](tried)
         shares.append(best_share(plain, made, truth))
         change = max(tried.change, float(np.finfo(np.float32).tiny))
         anew.append(difference(plain, truth) / change)
