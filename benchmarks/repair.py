@@ -91,11 +91,12 @@ class Shift:
 
 @dataclass(eq=False)
 class Tally:
-    """What was judged and repaired; and errors of shifts that were found, in pixels."""
+    """What was judged and repaired; kinds of damaged sections that were found and left; shifts that were found."""
 
     sections: list[Section] = field(default_factory=list)
     gains: list[Gain] = field(default_factory=list)
     shifts: list[Shift] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
 
 
 def volumes(folder: Path | None, only: list[str]) -> Iterator[Volume]:
@@ -153,7 +154,10 @@ def look(volume: Volume, number: int, tally: Tally, given: argparse.Namespace) -
         return
     for entry in result.sections:
         k = entry["index"]
-        if k in truth and entry["action"] != "leave":
+        if k in truth and entry["action"] == "leave":
+            tally.left.append(truth[k])
+            print(volume.name, volume.bed, k, truth[k], "left:", entry["reason"], file=sys.stderr)
+        elif k in truth:
             plain = (volume.voxels[k - 1].astype(np.float64) + volume.voxels[k + 1]) / 2
             plain = stored(plain, volume.voxels[k])
             scores = [psnr(each, volume, k) for each in (voxels[k], plain, np.asarray(result[k]))]
@@ -294,10 +298,11 @@ def report_gains(tally: Tally) -> None:
             means = [np.mean([getattr(each, name) for each in chosen]) for name in ("left", "linear", "repaired")]
             gains = np.array([each.gain for each in chosen])
             below = int((gains < -0.1).sum())
-            row = [kind, len(chosen), *(f"{each:.1f}" for each in means), f"{gains.mean():+.2f}"]
+            left = sum(kind in (each, "all") for each in tally.left)
+            row = [kind, len(chosen), left, *(f"{each:.1f}" for each in means), f"{gains.mean():+.2f}"]
             rows.append([*row, f"{np.median(gains):+.2f}", f"{gains.min():+.2f}", below])
-    header = ["kind", "sections", "left, dB", "linear, dB", "repaired, dB", "over linear", "median", "worst"]
-    print("\n" + markdown_table([*header, "0.1 dB below linear"], rows))
+    header = ["kind", "repaired", "left as they are", "left, dB", "linear, dB", "repaired, dB", "over linear"]
+    print("\n" + markdown_table([*header, "median", "worst", "0.1 dB below linear"], rows))
     for key in (lambda each: each.volume, lambda each: each.bed):
         mean, name = min((float(np.mean([each.gain for each in own])), name) for name, own in groups(tally.gains, key))
         print(f"least over linear on average: {name}, {mean:+.2f} dB")

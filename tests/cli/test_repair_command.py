@@ -112,10 +112,16 @@ class TestWhatDoesNotFit:
             (["--sections", "99"], "section 99 was named"),
             (["--kinds", "mould"], "choose kinds out of missing"),
             (["--method", "srcnn"], "no sections between others"),
+            (["--memory", "much"], "is no size of memory"),
         ],
     )
     def test_is_said_in_one_line(self, broken, out, options, words):
         assert words in fail(2, "repair", broken, out, *options)
+        assert not out.exists()
+
+    @pytest.mark.parametrize(("size", "words"), [("50MB", "to repair this stack takes"), ("255MB", "linear on this")])
+    def test_too_little_memory(self, broken, out, size, words):
+        assert words in fail(1, "repair", broken, out, *PLAIN, "--memory", size)
         assert not out.exists()
 
     def test_no_output(self, broken):
@@ -134,7 +140,7 @@ class TestWhatDoesNotFit:
 
 def test_help_names_every_option():
     text = succeed("repair", "--help").stdout
-    for option in ("--sections", "--kinds", "--gaps", "--remove", "--dry-run", "--csv", "--mask", "--json", "--method"):
+    for option in ("--sections", "--kinds", "--gaps", "--remove", "--dry-run", "--csv", "--mask", "--memory", "--json"):
         assert option in text
 
 

@@ -7,10 +7,12 @@ import tifffile
 from damaged_stacks import EVERY, asked, damaged, rms, tissue
 from displaced_stacks import displaced, tissue_like
 from napari_depth_interp import io
-from napari_depth_interp.damage import anew
+from napari_depth_interp.damage import memory
 from napari_depth_interp.damage.execute import execute_repair
 from napari_depth_interp.damage.result import RepairResult
-from napari_depth_interp.errors import InputError, RequestError
+from napari_depth_interp.damage.settings import make_repair_settings
+from napari_depth_interp.damage.voxels import RepairedVoxels
+from napari_depth_interp.errors import InputError, RequestError, TooLargeError
 from napari_depth_interp.progress import Cancelled
 from napari_depth_interp.run.outputs import Target
 from napari_depth_interp.stack import Dataset
@@ -232,7 +234,7 @@ class TestHistoryAndFiles:
 
     def test_many_repaired_sections_wait_in_files_beside_the_result(self, tmp_path, monkeypatch):
         stack, _, truth = damaged("missing", "brightness", "blur")
-        monkeypatch.setattr(anew, "LARGE_BYTES", 1)
+        monkeypatch.setattr(memory, "LARGE_BYTES", 1)
         seen = []
 
         def look(_progress):
@@ -244,6 +246,32 @@ class TestHistoryAndFiles:
         assert any("anew.ome.zarr" in name or "/zarr.json" in name for name in seen)
         assert [each.name for each in tmp_path.iterdir()] == ["out.ome.tif"]
         assert (np.asarray(result) == np.asarray(repaired(stack))).all()
+
+    def test_of_a_part_of_many_sections_no_whole_ones_are_held(self):
+        stack, _, _ = damaged("missing")
+        mended = {(0, 0, 5): np.full(stack.shape[1:], 7, stack.dtype)}
+        voxels = RepairedVoxels(stack[None, None], mended, range(len(stack)))
+        part = voxels._part(0, 0, 4, (slice(3, 9), slice(2, 4)))
+        assert part.base is None
+        block = voxels[0:1, 0:1, 4:6, 3:9, 2:4]
+        assert block.shape == (1, 1, 2, 6, 2)
+        assert (block[0, 0, 0] == part).all()
+        assert (part == stack[4, 3:9, 2:4]).all()
+        assert (block[0, 0, 1] == 7).all()
+
+    def test_with_less_memory_the_same_is_made_and_more_waits_in_files(self):
+        stack, _, _ = damaged("missing", "brightness")
+        plain, limited = repaired(stack), repaired(stack, memory="8GB")
+        assert (np.asarray(plain) == np.asarray(limited)).all()
+        assert plain.record == limited.record
+        sizes = [memory.held_bytes(make_repair_settings(memory=each)) for each in (None, "600MB", "1TB")]
+        assert sizes == [2**28, 75 * 10**6, 2**28]
+
+    @pytest.mark.parametrize(("size", "shape"), [("100MB", (8, 64, 64)), ("1GB", (6, 4000, 4000))])
+    def test_sections_that_are_too_large_for_the_memory_are_refused_before_they_are_read(self, size, shape):
+        lazy = Dataset.from_array(np.broadcast_to(np.uint16(7), shape))
+        with pytest.raises(TooLargeError, match=rf"to repair this stack takes .* and --memory gives it {size[:-2]}"):
+            asked(lazy, memory=size)
 
     @pytest.mark.parametrize("after", [0.0, 0.5, 0.9])
     def test_cancelling_leaves_nothing(self, tmp_path, after):

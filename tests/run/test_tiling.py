@@ -1,5 +1,6 @@
 """Tiles along z, the limit of the memory, and blocks that are learned from."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -111,6 +112,14 @@ def test_a_limit_that_is_too_small_is_refused_with_what_is_needed(method):
         TooLargeError, match=rf"{method} on this stack needs .* of memory, and --memory gives it 100 MB"
     ):
         execute(asked)
+
+
+@pytest.mark.parametrize(("already", "fits"), [(280, True), (490, False)])
+def test_what_the_process_has_already_is_counted_exactly_where_a_run_is_refused(monkeypatch, already, fits):
+    monkeypatch.setattr(memory, "resident_memory", lambda: already * 10**6)
+    asked = request(huge(216, 1408, 1408), "linear", memory="500MB")
+    with nullcontext() if fits else pytest.raises(TooLargeError, match="needs 5.. MB of memory"):
+        check_memory(asked, memory_of(asked), CHUNKS)
 
 
 @pytest.mark.parametrize("text", ["8", "8 parsecs", "-1GB", "1kB", "nanGB"])

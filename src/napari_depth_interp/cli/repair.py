@@ -58,8 +58,8 @@ def repair(
 ) -> None:
     """Find damaged, missing, shifted or flickering sections and repair them."""
     from ..damage.execute import execute_repair, summary
+    from ..damage.memory import held_bytes
     from ..damage.table import write_table
-    from ..io import LARGE_BYTES
     from ..run.outputs import choose_target
 
     if not dry_run:
@@ -74,7 +74,7 @@ def repair(
         sections, warnings = summary(list(request.steps)), [*request.dataset.notes, *request.examination.notes]
     else:
         _check_grid(output, request)
-        target = choose_target(request, output, overwrite=overwrite, streamed_from=LARGE_BYTES)
+        target = choose_target(request, output, overwrite=overwrite, streamed_from=held_bytes(settings))
         with reporting(request.method) as report:
             result = execute_repair(request, report, target=target)
         if target is None:

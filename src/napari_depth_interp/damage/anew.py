@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..io import LARGE_BYTES
 from ..progress import Report
 from ..run.execute import execute
 from ..run.outputs import Target, result_bytes
@@ -22,8 +21,10 @@ from ..run.result import Result
 from ..run.settings import Settings
 from ..stack import Acquisition, Dataset
 from ..stack.lazy import some_sections
+from ..system.memory import give_back
 from .cases import case_of, difference, section_of
 from .detect import Place
+from .memory import held_bytes
 from .plan import runs
 from .rehearsal import WHOLE, best_share
 from .settings import RepairSettings
@@ -98,8 +99,9 @@ def made_anew(
     targets = sorted(wanted | hidden)
     kept = [k for k in range(count) if k not in damaged and k not in hidden]
     depths = _depths(dataset)[targets].tolist()
+    give_back()  # what looking for damage, or an earlier round, has left: the run counts it
     request = resolve(_part(dataset, place, kept), _run_settings(dataset, settings), depths=depths)
-    with _made(request, report, folder) as result:
+    with _made(request, report, folder, held_bytes(settings)) as result:
         rows = {k: row for row, k in enumerate(targets)}
 
         def drawn(k: int) -> _Drawn:
@@ -107,19 +109,20 @@ def made_anew(
             return _drawn(dataset, place, k, made, {*damaged, *hidden, k})
 
         shares = {width: _share(dataset, place, drawn, found) for width, found in trials.items()}
-        errors = {
+        measured = {
             width: _error(dataset, place, partial(_at, drawn, shares[width]), found)
             for width, found in trials.items()
             if found
         }
+        errors = {width: error for width, error in measured.items() if error is not None}
         notes = [_note(settings.method, share) for share in set(shares.values()) if share < 1]
         yield Anew(drawn, shares, errors, widths, (*result.warnings, *notes))
 
 
 @contextmanager
-def _made(request: Request, report: Report, folder: Path | None) -> Iterator[Result]:
+def _made(request: Request, report: Report, folder: Path | None, held: int) -> Iterator[Result]:
     """Run a request into memory, or into a file that lasts as long as the context where the result is large."""
-    if folder is None or result_bytes(request) <= LARGE_BYTES:
+    if folder is None or result_bytes(request) <= held:
         yield execute(request, report)
         return
     with TemporaryDirectory(dir=folder) as inner:
@@ -133,7 +136,7 @@ def _depths(dataset: Dataset) -> NDArray[np.float64]:
 
 def _run_settings(dataset: Dataset, settings: RepairSettings) -> Settings:
     """Return the settings of the run: real values where they are exact, NaN filled for the computation."""
-    given = {"method", "preset", "parameters", "device", "threads", "seed"}
+    given = {"method", "preset", "parameters", "device", "threads", "seed", "memory"}
     small = dataset.voxels.dtype.kind in "iu" and dataset.voxels.dtype.itemsize <= 2
     return Settings(**settings.model_dump(include=given), dtype="float32" if small else "keep", nan="fill")
 
@@ -225,8 +228,10 @@ def _note(method: str, share: float) -> str:
     )
 
 
-def _error(dataset: Dataset, place: Place, made: Callable[[int], NDArray[Any]], trials: list[list[int]]) -> float:
-    """Return the error of trials over the difference of the sections around them; 0 if these are all equal."""
+def _error(
+    dataset: Dataset, place: Place, made: Callable[[int], NDArray[Any]], trials: list[list[int]]
+) -> float | None:
+    """Return the error of trials over the difference of the sections around them; None: only those are equal."""
     errors, changes = [], []
     for run in trials:
         for channel in place.channels:
@@ -236,4 +241,7 @@ def _error(dataset: Dataset, place: Place, made: Callable[[int], NDArray[Any]], 
             truths = (section_of(dataset, (place.time, channel, k)) for channel in place.channels)
             errors += [difference(row, truth) for row, truth in zip(made(k), truths, strict=True)]
     change = float(np.sqrt(np.mean(np.square(changes))))
-    return float(np.sqrt(np.mean(np.square(errors)))) / change if change > 0 else 0.0
+    error = float(np.sqrt(np.mean(np.square(errors))))
+    if change > 0:
+        return error / change
+    return 0.0 if error == 0 else None

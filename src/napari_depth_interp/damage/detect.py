@@ -27,7 +27,7 @@ _OVER: Mapping[str, float] = {"shift": 3.5, "partial": 3.0, "stripes": 2.5, "bri
 """Thresholds over what all but that share of the sections reach; other kinds have a threshold of their own."""
 _LIKE_BLUR = ("stripes", "brightness")
 """Kinds that a strong blur looks like, too: they explain a section unless its blur is further above the threshold."""
-_LIKE_SHIFT = ("partial", "stripes", "blur")
+LIKE_SHIFT = ("partial", "stripes", "blur")
 """Kinds that a shift may be taken for: what comes in at the edges is black, and moving between pixels blurs."""
 _FURTHER = 1.5
 """Scores of a section are divided by this where a neighbour is damaged, and it was compared with the next one."""
@@ -154,7 +154,7 @@ class _Judged:
 
     def _exactly(self, k: int, damaged: Collection[int], kind: str | None, found: Survey) -> tuple[str | None, Survey]:
         """Ask more exactly whether a section is shifted that seems to be something else that a shift looks like."""
-        if kind not in _LIKE_SHIFT:
+        if kind not in LIKE_SHIFT:
             return kind, found
         asked = k, frozenset(damaged)
         if asked not in self.shifts:

@@ -72,6 +72,8 @@ class Damage:
     detail : str
         What was found, in plain words with numbers.
     time, channel : int
+    told : bool
+        Said by the user, not found.
     """
 
     index: int
@@ -82,6 +84,7 @@ class Damage:
     detail: str = ""
     time: int = 0
     channel: int = 0
+    told: bool = False
 
     @property
     def severity(self) -> float:

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from ..progress import Report, part
 from ..stack import Dataset
 from ..stack.lazy import LazyVoxels, as_array
+from ..system.memory import give_back
 from .anew import Anew, made_anew
 from .cases import Case, Spot, case_of
-from .detect import Place
-from .plan import LOST, Step
+from .detect import LIKE_SHIFT, Place
+from .doubt import lies_oddly, surely_damaged
+from .plan import CHANGES, LOST, Step, runs
 from .rehearsal import Verdict, verdict
 from .remedies import REMEDIES
 from .settings import RepairSettings
@@ -44,6 +46,8 @@ class Mending:
     mended : mapping of (time, channel, section) -> (Y, X) array
         What has been repaired, in the type of the stack.
     warnings : list of str
+    sound : set of int
+        Sections that were left because they lie as sound ones do.
     """
 
     dataset: Dataset
@@ -52,6 +56,7 @@ class Mending:
     folder: Path | None = None
     mended: Mended = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    sound: set[int] = field(default_factory=set)
 
     def run(self, steps: Sequence[Step], report: Report) -> list[Step]:
         """Mend what the steps say; return what was done.
@@ -76,7 +81,33 @@ class Mending:
                 self._with_mended(), [todo[k] for k in sorted(again)], damaged - kept, part(report, 0.5, 1.0)
             )
             used |= {k: {k - 1, k + 1} & kept for k in again}
-        return [done.get(step.index, step) for step in steps]
+        return self._judgeable([done.get(step.index, step) for step in steps], damaged)
+
+    def _judgeable(self, steps: list[Step], damaged: set[int]) -> list[Step]:
+        """Leave neighbours of which one may well be sound; what was named, or where gaps are asked for, is repaired."""
+        if self.settings.gaps or self.settings.sections != "auto":
+            return steps
+        sure = {step.index for step in steps if step.action == "remove" or step.damage.told}
+        sure |= {step.index for step in steps if step.index in self.sound}
+        left: dict[int, int] = {}
+        for run in runs(damaged):
+            if len(run) > 1 and run[0] > 0 and run[-1] + 1 < self.dataset.voxels.shape[2]:
+                doubt = next((k for k in run if k not in sure and not self._surely(k, damaged)), None)
+                left |= {} if doubt is None else dict.fromkeys(run, doubt)
+        return [self._left(step, left[step.index]) if step.index in left else step for step in steps]
+
+    def _surely(self, k: int, damaged: set[int]) -> bool:
+        spots = [(self.place.time, channel, k) for channel in self.place.channels]
+        return any(surely_damaged(self.dataset, spot, damaged) for spot in spots)
+
+    def _left(self, step: Step, doubt: int) -> Step:
+        if step.action not in CHANGES:
+            return step
+        for channel in self.place.channels:
+            self.mended.pop((self.place.time, channel, step.index), None)
+        which = "it" if doubt == step.index else f"section {doubt} beside it"
+        why = f"{which} may well be sound, so that neighbours cannot be judged by each other; --gaps repairs them"
+        return replace(step, action="leave", error=None, reason=f"{step.reason}; {why}")
 
     def _with_mended(self) -> Dataset:
         voxels = RepairedVoxels(self.dataset.voxels, self.mended, range(self.dataset.voxels.shape[2]))
@@ -89,7 +120,11 @@ class Mending:
             return {}
         with made_anew(dataset, self.place, damaged, wanted, self.settings, report, self.folder) as anew:
             self.warnings += [each for each in anew.warnings if each not in self.warnings]
-            return {step.index: self._mended(dataset, step, anew, damaged) for step in steps}
+            done = {}
+            for step in steps:
+                done[step.index] = self._mended(dataset, step, anew, damaged)
+                give_back()  # a repair takes many times the memory of a section, for a moment
+            return done
 
     def _mended(self, dataset: Dataset, step: Step, anew: Anew, damaged: set[int]) -> Step:
         """Repair one section in all channels of its place; return what was done."""
@@ -103,6 +138,10 @@ class Mending:
             values = [case.anew for case in made]
         else:
             values = [_remedied(case, step.damage.kind) for case in made]
+        if self._lies_oddly(dataset, step, made, values, damaged):
+            why = "even so it lies further off its neighbours than sound sections do, and so it was made anew"
+            values = [case.anew for case in made]
+            step = replace(step, action="interpolate", reason=f"{step.reason}; {why}")
         if step.action == "correct" or (step.action == "fill" and step.damage.kind == "saturated"):
             values, step = self._judged(dataset, step, made, values, damaged)
         for spot in spots:  # of an earlier round
@@ -114,6 +153,17 @@ class Mending:
             }
         known = [each for each in errors if each is not None]
         return replace(step, error=float(np.mean(known)) if known and step.action in LOST else None)
+
+    def _lies_oddly(
+        self, dataset: Dataset, step: Step, made: Sequence[Case], values: list[NDArray[Any]], damaged: set[int]
+    ) -> bool:
+        """Whether a section was found to be torn, striped or blurred, and seems to be shifted, too."""
+        if step.action not in ("fill", "correct") or step.damage.told or step.damage.kind not in LIKE_SHIFT:
+            return False
+        spots = [(self.place.time, channel, step.index) for channel in self.place.channels]
+        return any(
+            lies_oddly(dataset, spot, damaged, case, each) for spot, case, each in zip(spots, made, values, strict=True)
+        )
 
     def _kept(self, section: NDArray[Any], spot: Spot) -> NDArray[Any] | InFile:
         if self.folder is None:
@@ -134,6 +184,7 @@ class Mending:
             return values, step if all(each.tried for each in told) else _untried(step)
         if share < _LEAST_NEAR and step.damage.kind != "blur" and all(each.lies_well for each in told):
             why = "but it lies no further from its neighbours than sound sections do, and a correction would do harm"
+            self.sound.add(step.index)
             return [], replace(step, action="leave", reason=f"{step.reason}; {why}")
         if share < _LEAST:
             why = "a correction would be further from the truth than a section made anew, and so it was made anew"

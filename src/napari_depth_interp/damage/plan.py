@@ -109,14 +109,14 @@ def _named(k: int, place: Place, examination: Examination) -> Damage:
     """Return what stands for damage where there is none to be seen; its score is that of the worst kind."""
     over = [values[k] / examination.thresholds[name] for name, values in examination.scores.items()]
     score = max((float(each) for each in over if np.isfinite(each)), default=0.0)
-    return Damage(k, NAMED, max(score, 0.0), 1.0, None, "named by the user", place.time, place.channels[0])
+    return Damage(k, NAMED, max(score, 0.0), 1.0, None, "named by the user", place.time, place.channels[0], told=True)
 
 
 def _masked(k: int, place: Place, part: NDArray[np.bool_]) -> Damage:
     """Return the damage that a given mask shows."""
     limit = KINDS["partial"].floor
     words = f"{100 * part.mean():.1f} % of the area is in the mask"
-    return Damage(k, "partial", float(part.mean()), limit, part, words, place.time, place.channels[0])
+    return Damage(k, "partial", float(part.mean()), limit, part, words, place.time, place.channels[0], told=True)
 
 
 def _step(damage: Damage, place: Place) -> Step:

@@ -6,7 +6,7 @@ measured where everything is known. So each repair is drawn towards the section 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -83,15 +83,16 @@ def verdict(dataset: Dataset, spot: Spot, kind: str, damaged: Collection[int], c
     repaired : (Y, X) array
         What the remedy makes of it.
     """
-    window = _window(case.section.shape)
-    inflict = INJURIES[kind](case.whole())
-    shift = measured_shift(case.whole()) if kind == "shift" else np.zeros(2)
+    window = window_of(case.section.shape)
+    middle = case.cut(*window).whole()  # of large sections a part is enough, and takes less memory
+    inflict = INJURIES[kind](middle)
+    shift = measured_shift(middle) if kind == "shift" else np.zeros(2)
     shares, anew, own, ways, astray = [], [], [], [], []
-    for index in _nearby(spot[2], dataset.voxels.shape[2], damaged):
-        sound = case_of(dataset, (*spot[:2], index), {*damaged, index}).whole()
+    for each in sound_cases(dataset, spot, damaged):
+        sound = each.cut(*window).whole()
         truth, plain = sound.section, sound.plain
-        tried = replace(sound, section=inflict(truth), part=case.part).cut(*window)
-        made, truth, plain = REMEDIES[kind](tried), truth[window], plain[window]
+        tried = replace(sound, section=inflict(truth), part=middle.part)
+        made = REMEDIES[kind](tried)
         shares.append(best_share(plain, made, truth))
         change = max(tried.change, float(np.finfo(np.float32).tiny))
         anew.append(difference(plain, truth) / change)
@@ -136,20 +137,23 @@ def best_share(plain: Image, made: Image, truth: Image) -> float:
     return float(np.clip((way[known] * whole[known]).sum() / size, 0, 1)) if size > _SAME * far else 1.0
 
 
-def _window(shape: Sequence[int]) -> tuple[slice, slice]:
+def window_of(shape: Sequence[int]) -> tuple[slice, slice]:
+    """Return the rows and columns in the middle that something is tried on."""
     starts = [max(0, (size - _LARGEST) // 2) for size in shape]
     return slice(starts[0], starts[0] + _LARGEST), slice(starts[1], starts[1] + _LARGEST)
 
 
-def _nearby(index: int, count: int, damaged: Collection[int]) -> list[int]:
-    """Return the nearest sound sections between sound ones that lie as those of ``index`` do."""
+def sound_cases(dataset: Dataset, spot: Spot, damaged: Collection[int]) -> Iterator[Case]:
+    """Yield the nearest sound sections between sound ones that lie as far away as those around a damaged one do."""
+    (*place, index), count = spot, dataset.voxels.shape[2]
     below, above = around(index, count, damaged)
     assert below is not None
     assert above is not None
     steps = (0, below - index, above - index)
     places = sorted(range(max(0, index - _FARTHEST), min(count, index + _FARTHEST + 1)), key=lambda k: abs(k - index))
     fits = (k for k in places if all(0 <= k + step < count and k + step not in damaged for step in steps))
-    return list(islice((k for k in fits if around(k, count, {*damaged, k}) == (k + steps[1], k + steps[2])), _TRIED))
+    for k in islice(fits, _TRIED):
+        yield case_of(dataset, (place[0], place[1], k), {*damaged, *range(k + steps[1] + 1, k + steps[2])})
 
 
 Injury = Callable[[Image], Image]

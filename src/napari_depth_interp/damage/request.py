@@ -19,6 +19,7 @@ from ..run.inputs import placed
 from ..stack import Dataset
 from .detect import examine
 from .examination import Examination
+from .memory import check_memory
 from .plan import CHANGES, Step, plan
 from .settings import RepairSettings
 
@@ -88,7 +89,7 @@ class RepairRequest:
         return {
             "versions": versions(),
             "method": self.method,
-            "repair": self.settings.model_dump(mode="json", exclude_defaults=True),
+            "repair": self.settings.model_dump(mode="json", exclude_defaults=True, exclude={"memory"}),
             "seed": self.settings.seed,
             "dtype": "keep",
             "depths": [float(z) for z in depths],
@@ -125,6 +126,8 @@ def resolve_repair(
     RequestError
         If sections are named that there are not, the method makes no sections between others, the mask has another
         size, or sections are to be removed whose depths are not known.
+    TooLargeError
+        If a section takes more memory than was given.
     """
     spec = registry.get(settings.method)
     if spec.enhances or spec.enlarges > 1 or not spec.keeps_observed:
@@ -135,6 +138,7 @@ def resolve_repair(
         raise RequestError(
             "without known depths a removed section would leave no gap behind; add --z-spacing, as in --z-spacing 2um"
         )
+    check_memory(dataset, settings)
     found = examine(dataset, settings, report) if examination is None else examination
     dataset = dataset.counted()
     steps = plan(dataset, found, settings, _checked(mask, dataset))

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from ..method import Preset
-from ..run.settings import DEFAULT_METHOD, Option, StackSettings, checked, chosen_targets
+from ..run.settings import DEFAULT_METHOD, MemorySize, Option, StackSettings, checked, chosen_targets
 from .kinds import KINDS
 
 
@@ -35,8 +35,8 @@ class RepairSettings(StackSettings):
     )
     gaps: bool = Field(
         False,
-        description="Also make anew two or more neighbouring sections; without it they are left as they are, because "
-        "the error grows with the width of the gap.",
+        description="Also make anew two or more neighbouring sections, and repair neighbours of which one may well be "
+        "sound; without it they are left as they are, because the error grows with the width of the gap.",
     )
     remove: Annotated[str | None, Option("12,40-41")] = Field(
         None,
@@ -55,6 +55,12 @@ class RepairSettings(StackSettings):
         le=10,
         description="How easily a section is called damaged: all thresholds are divided by this number; 2 finds "
         "weaker damage, and more that is none.",
+    )
+    memory: MemorySize = Field(
+        None,
+        description="Memory that the process may take, such as 600MB: sections are made anew in parts as small as that "
+        "needs, and what is many waits in temporary files beside the result. Default: what is free, and no more than "
+        "helps.",
     )
     device: str = Field("auto", description="Where to compute: auto, cpu, cuda, cuda:N or mps.")
 

@@ -65,14 +65,19 @@ class RepairedVoxels:
         place = time, channel, self.kept[row]
         return np.asarray(self.mended[place] if place in self.mended else self.voxels[place])
 
+    def _part(self, time: int, channel: int, row: int, plane: tuple[Any, ...]) -> NDArray[Any]:
+        """Return a copy of a part of a section, so that no whole ones are held for a block of many."""
+        place = time, channel, self.kept[row]
+        if place in self.mended:
+            return np.array(np.asarray(self.mended[place])[plane])
+        return np.array(self.voxels[(*place, *plane)])
+
     def __getitem__(self, key: Any, /) -> Any:
         """Return a block; the key has a whole number or a slice for each axis."""
         places = [range(size)[item] for item, size in zip(key[:3], self.shape, strict=False)]
         times, channels, rows = ([each] if isinstance(each, int) else list(each) for each in places)
+        plane = tuple(key[3:])
         block = np.stack(
-            [
-                np.stack([np.stack([self.section(t, c, row)[tuple(key[3:])] for row in rows]) for c in channels])
-                for t in times
-            ]
+            [np.stack([np.stack([self._part(t, c, row, plane) for row in rows]) for c in channels]) for t in times]
         )
         return block[tuple(0 if isinstance(each, int) else slice(None) for each in places)]

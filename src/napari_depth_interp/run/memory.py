@@ -25,7 +25,7 @@ DRAWN = 2**25
 """Voxels of these blocks together."""
 WRITING_BYTES = 150 * 10**6
 """What writing takes beside the tiles: chunks on their way through the compressor."""
-_PLAIN_BYTES, _TORCH_BYTES = 250 * 10**6, 900 * 10**6
+PLAIN_BYTES, _TORCH_BYTES = 250 * 10**6, 900 * 10**6
 """What a process takes with the libraries of a method that trains nothing; of one that does, with its network, too."""
 _STEP = 2**28
 """Bytes in which the memory that a process has already is counted: sizes of tiles shall not vary with every run."""
@@ -54,6 +54,8 @@ class Memory:
         Voxels of a stack that is learned from as a whole, and of the blocks of a larger one.
     bytes_per_voxel : float
         What a tile takes for each of its voxels.
+    rounding : int
+        Bytes that are held only because what the process has already is counted in large steps.
     """
 
     limit: int
@@ -62,6 +64,7 @@ class Memory:
     learned_from: int
     drawn: int
     bytes_per_voxel: float
+    rounding: int = 0
 
     @property
     def left(self) -> int:
@@ -79,7 +82,8 @@ def memory_of(request: Request, held: int = 0) -> Memory:
     held : int
         Bytes of the result, if it is made in memory.
     """
-    base = _base(request)
+    already, libraries = resident_memory(), _TORCH_BYTES if request.spec.training is not None else PLAIN_BYTES
+    base = max(libraries, math.ceil(already / _STEP) * _STEP)
     limit = request.memory or base + int(_FREE * free_memory())
     held += base + input_bytes(request)
     left = max(0, limit - held)
@@ -91,7 +95,13 @@ def memory_of(request: Request, held: int = 0) -> Memory:
     learned = int(left / 4 / (_LEARNING_FLOATS if cost is None else max(_LEARNING_FLOATS, cost.floats)))
     learned = max(_FEWEST_LEARNED, learned // _together(request))
     return Memory(
-        limit, held, max(1, tiles), min(LEARNED_FROM, learned), min(DRAWN, learned // 2), per_voxel * _together(request)
+        limit,
+        held,
+        max(1, tiles),
+        min(LEARNED_FROM, learned),
+        min(DRAWN, learned // 2),
+        per_voxel * _together(request),
+        base - max(libraries, already),
     )
 
 
@@ -108,7 +118,7 @@ def check_memory(
     if request.memory is None:
         return
     largest = largest_tile(request, chunk_grid, within, memory.tiles)
-    needed = memory.held + int(largest * memory.bytes_per_voxel)
+    needed = memory.held - memory.rounding + int(largest * memory.bytes_per_voxel)
     if needed > memory.limit:
         raise TooLargeError(
             f"{request.spec.name} on this stack needs {size_in_words(needed)} of memory, and --memory gives it "
@@ -132,9 +142,3 @@ def input_bytes(request: Request) -> int:
 def _together(request: Request) -> int:
     """Return how many channels are made at once."""
     return request.dataset.voxels.shape[1] if request.shares_fit else 1
-
-
-def _base(request: Request) -> int:
-    """Return what the process has already, or will have once the libraries are loaded."""
-    libraries = _TORCH_BYTES if request.spec.training is not None else _PLAIN_BYTES
-    return max(libraries, math.ceil(resident_memory() / _STEP) * _STEP)

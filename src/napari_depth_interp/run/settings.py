@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ..errors import RequestError
 from ..method import Preset
@@ -42,6 +42,14 @@ class Option:
     note: str = ""
 
 
+def _size(value: str | None) -> str | None:
+    if value is not None:
+        parse_size(value)
+    return value
+
+
+MemorySize = Annotated[str | None, Option("SIZE"), AfterValidator(_size)]
+"""A size of memory in words, such as 8GB."""
 _LENGTH = Option("LENGTH")
 _REPEATABLE = "Repeatable."
 
@@ -165,7 +173,7 @@ class Settings(StackSettings):
         title="Missing values",
         description="Voxels that are not a number: refuse the stack, or fill them for the computation only.",
     )
-    memory: Annotated[str | None, Option("SIZE")] = Field(
+    memory: MemorySize = Field(
         None,
         description="Memory that the process may take, such as 8GB: tiles, and what is learned from, are made as small "
         "as that needs. Default: what is free, and no more than helps.",
@@ -177,13 +185,6 @@ class Settings(StackSettings):
     def _length(cls, value: str | None) -> str | None:
         if value not in (None, NO_THICKNESS, ESTIMATE):
             parse_length(value)
-        return value
-
-    @field_validator("memory")
-    @classmethod
-    def _size(cls, value: str | None) -> str | None:
-        if value is not None:
-            parse_size(value)
         return value
 
     @field_validator("exclude", mode="before")

@@ -198,9 +198,14 @@ class _SomeSections:
         if wanted.ndim == 0:
             return np.asarray(self._voxels[(*key[:axis], int(wanted), *key[axis + 1 :])])
         runs = np.split(wanted, np.flatnonzero(np.diff(wanted) > 1) + 1)
-        spans = [slice(int(run[0]), int(run[-1]) + 1) for run in runs]
-        blocks = [np.asarray(self._voxels[(*key[:axis], span, *key[axis + 1 :])]) for span in spans]
-        return np.concatenate(blocks, axis=sum(isinstance(each, slice) for each in key[:axis]))
+        before = (slice(None),) * sum(isinstance(each, slice) for each in key[:axis])
+        sizes = [len(range(size)[each]) for each, size in zip(key, self.shape, strict=True) if isinstance(each, slice)]
+        found, filled = np.empty(sizes, self.dtype), 0
+        for run in runs:  # one after the other, so that they are not held twice
+            span = slice(int(run[0]), int(run[-1]) + 1)
+            found[(*before, slice(filled, filled + len(run)))] = self._voxels[(*key[:axis], span, *key[axis + 1 :])]
+            filled += len(run)
+        return found
 
 
 class _PartInMemory:
