@@ -118,7 +118,7 @@ def test_a_limit_that_is_too_small_is_refused_with_what_is_needed(method):
 def test_what_the_process_has_already_is_counted_exactly_where_a_run_is_refused(monkeypatch, already, fits):
     monkeypatch.setattr(memory, "resident_memory", lambda: already * 10**6)
     asked = request(huge(216, 1408, 1408), "linear", memory="500MB")
-    with nullcontext() if fits else pytest.raises(TooLargeError, match="needs 5.. MB of memory"):
+    with nullcontext() if fits else pytest.raises(TooLargeError, match=r"needs 5.. MB of memory"):
         check_memory(asked, memory_of(asked), CHUNKS)
 
 
