@@ -20,6 +20,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -30,6 +31,7 @@ from numpy.typing import NDArray
 
 from _tools import machine, markdown_table
 from napari_depth_interp.labels import fusion, learning
+from napari_depth_interp.labels.method import ExplainsLabels
 from napari_depth_interp.labels.methods import registry
 from napari_depth_interp.labels.series import Series
 from napari_depth_interp.method import Runtime
@@ -79,24 +81,29 @@ def by_itk(labels: Volume, kept: NDArray[np.intp]) -> Volume:
     return np.asarray(itk.array_from_image(interpolator.GetOutput()))
 
 
-def ours(name: str, image: Volume | None, step: float) -> Fill:
-    """Return what fills labels in by one of our methods."""
+@dataclass
+class Ours:
+    """One of our methods, and which Dice it expected when it last filled labels in; None: it did not say."""
 
-    def fill(labels: Volume, kept: NDArray[np.intp]) -> Volume:
-        depths = np.arange(len(labels), dtype=np.float64) * step
-        scaling = Scaling(0.0, 1.0) if image is None else Scaling.of(image)
-        series = Series(labels[kept], depths[kept], 1.0, image, depths, scaling)
-        spec = registry.get(name)
+    name: str
+    image: Volume | None
+    step: float
+    expected: float | None = None
+
+    def __call__(self, labels: Volume, kept: NDArray[np.intp]) -> Volume:
+        depths = np.arange(len(labels), dtype=np.float64) * self.step
+        scaling = Scaling(0.0, 1.0) if self.image is None else Scaling.of(self.image)
+        series = Series(labels[kept], depths[kept], 1.0, self.image, depths, scaling)
+        spec = registry.get(self.name)
         method = spec.create(spec.config(), Runtime("cpu", 1, 0))
         method.prepare(series, report=silent)
+        self.expected = method.findings().expected_dice if isinstance(method, ExplainsLabels) else None
         found = labels.copy()
         for i in range(len(kept) - 1):
             between = slice(kept[i] + 1, kept[i + 1])
             gap, names = series.gap(i, i + 1, depths[between])
             found[between] = names[method.fill(gap).labels]
         return found
-
-    return fill
 
 
 def objects_f1(truth: Volume, found: Volume) -> float:
@@ -133,9 +140,12 @@ def compare(folder: Path, every: list[int], weights: Path | None, itk: bool) -> 
                 base = max(base, score) if method in ("nearest", "plain") else base
                 gains.setdefault((method, k), []).append(score - base)
                 f1 = objects_f1(labels[hidden], found[hidden])
-                rows.append([name, k, method, f"{score:.3f}", f"{score - base:+.3f}", f"{f1:.2f}", f"{seconds:.1f}"])
+                known = fill.expected if isinstance(fill, Ours) else None
+                expected = "" if known is None else f"{known:.3f}"
+                gain = f"{score - base:+.3f}"
+                rows.append([name, k, method, f"{score:.3f}", gain, expected, f"{f1:.2f}", f"{seconds:.1f}"])
                 print(*rows[-1], file=sys.stderr, flush=True)
-    print(markdown_table(["volume", "every", "method", "mean Dice", "gain", "object F1", "CPU s"], rows))
+    print(markdown_table(["volume", "every", "method", "mean Dice", "gain", "expected", "object F1", "CPU s"], rows))
     summary = [[m, k, f"{np.mean(g):+.3f}", f"{min(g):+.3f}"] for (m, k), g in gains.items()]
     print(markdown_table(["method", "every", "mean gain", "worst gain"], summary))
 
@@ -145,8 +155,8 @@ def methods_for(image: Volume, step: float, itk: bool) -> dict[str, Fill]:
     found: dict[str, Fill] = {"nearest": nearest, "plain": plain}
     if itk:
         found["ITK"] = by_itk
-    found |= {f"{each} (labels)": ours(each, None, step) for each in FROM_LABELS}
-    return found | {each: ours(each, image, step) for each in FROM_IMAGE}
+    found |= {f"{each} (labels)": Ours(each, None, step) for each in FROM_LABELS}
+    return found | {each: Ours(each, image, step) for each in FROM_IMAGE}
 
 
 def speed(itk: bool) -> None:
@@ -157,7 +167,7 @@ def speed(itk: bool) -> None:
         kept = np.arange(0, 64, 7)
         sparse = np.zeros_like(labels)
         sparse[kept] = labels[kept]
-        methods: dict[str, Fill] = {"shape": ours("shape", None, 2.0), "plain": plain}
+        methods: dict[str, Fill] = {"shape": Ours("shape", None, 2.0), "plain": plain}
         if itk:
             methods["ITK"] = by_itk
         for name, fill in methods.items():

@@ -6,7 +6,7 @@ from scipy.stats import mannwhitneyu
 
 from napari_depth_interp.labels.candidates import FEATURES
 from napari_depth_interp.labels.evidence import Evidence
-from napari_depth_interp.labels.fusion import SURE, cut_of
+from napari_depth_interp.labels.fusion import cut_of
 from napari_depth_interp.labels.learning import Learned
 from napari_depth_interp.labels.methods.learned import LearnedConfig
 from napari_depth_interp.labels.series import Series
@@ -114,6 +114,34 @@ def test_an_object_that_ends_is_missing_where_the_image_no_longer_shows_it(stack
     assert shown[2] < 0.2
 
 
+def test_it_is_known_how_well_the_image_tells_outlines(stack, learned):
+    labels, image = stack
+    noise = np.random.default_rng(1).normal(0.4, 0.2, image.shape).astype(np.float32)
+    blind = Learned(LearnedConfig(steps=60), Runtime(seed=0, threads=1))
+    blind.prepare(series_of(labels, noise), report=silent)
+    told = [
+        {each.told for each in method.candidates(gap_of((labels, seen), 1))}
+        for method, seen in ((learned, image), (blind, noise))
+    ]
+    assert [len(each) for each in told] == [1, 1]  # of all objects of the gap together
+    assert max(told[1]) < 0.2 < 0.5 < min(told[0]) <= 1
+
+
+def test_what_is_sure_is_right_more_often_than_what_is_not(stack, learned):
+    sure, right = [], []
+    for below in range(COUNT // EVERY):
+        gap = gap_of(stack, below)
+        filled = learned.fill(gap)
+        truth = stack[0][below * EVERY + 1 : (below + 1) * EVERY]
+        sure.append(filled.confidence)
+        right.append(gap.names[filled.labels] == truth)
+    sure, right = np.concatenate(sure), np.concatenate(right)
+    assert 0 <= sure.min() <= sure.max() <= 1
+    rates = [right[(sure >= low) & (sure < high)].mean() for low, high in ((0, 0.8), (0.8, 0.97), (0.97, 1.01))]
+    assert rates == sorted(rates)
+    assert rates[0] < 0.95 < 0.995 < rates[2]
+
+
 class TestCut:
     """From which log-odds on pixels are taken into an object."""
 
@@ -121,13 +149,13 @@ class TestCut:
         assert cut_of(np.repeat([40.0, -40.0], 50).astype(np.float32)) == pytest.approx(0, abs=1e-3)
 
     def test_of_an_object_in_doubt_less_likely_pixels_are_taken(self):
-        in_doubt = np.full(100, np.log(0.3 / 0.7) / SURE, np.float32)
+        in_doubt = np.full(100, np.log(0.3 / 0.7), np.float32)
         assert cut_of(in_doubt) < in_doubt[0]
-        assert cut_of(np.full(100, np.log(0.05 / 0.95) / SURE, np.float32)) > np.log(0.05 / 0.95) / SURE
+        assert cut_of(np.full(100, np.log(0.05 / 0.95), np.float32)) > np.log(0.05 / 0.95)
 
     def test_no_other_cut_has_a_higher_expected_dice(self):
         odds = np.random.default_rng(0).normal(-1, 3, 500).astype(np.float32)
-        chances = 1 / (1 + np.exp(-SURE * odds))
+        chances = 1 / (1 + np.exp(-odds))
 
         def expected(cut):
             taken = chances[odds > cut]

@@ -30,6 +30,12 @@ def test_what_ends_shrinks_to_nothing_at_its_end(beyond):
     assert 0.1 <= end <= 0.95
 
 
+@pytest.mark.parametrize("beyond", [None, 0.0])
+def test_what_is_on_one_section_only_is_kept_as_long_as_the_nearest_section_would_be(beyond):
+    assert end_of(20.0, beyond, 80.0) == 0.5
+    assert end_of(20.0, 400.0, 80.0) < 0.5
+
+
 def test_shrinking_and_small_objects_end_sooner():
     assert end_of(200.0, 800.0, 20.0) < end_of(200.0, 200.0, 20.0)
     assert end_of(50.0, 50.0, 20.0) < end_of(500.0, 500.0, 20.0)

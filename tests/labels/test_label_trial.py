@@ -1,10 +1,11 @@
 """Sections hidden from methods for labels."""
 
 import numpy as np
+import pytest
 
 from label_stacks import cone
 from napari_depth_interp.labels.series import Series
-from napari_depth_interp.labels.trial import hide_sections, mean_dice
+from napari_depth_interp.labels.trial import ahead, dice_of, hide_sections, mean_dice
 
 LABELS = cone(7, label=5).astype(np.int64)
 SERIES = Series(LABELS, np.arange(7.0) * 2, 1.0)
@@ -30,7 +31,7 @@ def test_what_no_section_around_holds_cannot_be_found_and_is_not_asked_for():
     labels[3, :4, :4] = 8
     _, hidden = hide_sections(Series(labels, np.arange(7.0), 1.0), 9)
     assert (hidden[1].truth[:4, :4] == -1).all()
-    assert mean_dice([(np.where(hidden[1].truth == 1, 1, 0), hidden[1])]) == 1
+    assert mean_dice(dice_of([(np.where(hidden[1].truth == 1, 1, 0), hidden[1])])) == 1
 
 
 def test_dice_by_hand():
@@ -38,5 +39,16 @@ def test_dice_by_hand():
     truth = hidden[0].truth
     half = np.where(np.arange(truth.shape[1]) < 24, truth, 0)
     expected = 2 * half.sum() / (half.sum() + truth.sum())
-    assert mean_dice([(half, hidden[0])]) == expected
-    assert mean_dice([]) == 0
+    assert mean_dice(dice_of([(half, hidden[0])])) == expected
+    assert mean_dice({}) == 0
+
+
+def test_a_lead_counts_only_beyond_its_error():
+    one, other = {(0, 1): 0.8, (0, 2): 0.9, (1, 1): 0.7}, {(0, 1): 0.6, (0, 2): 0.9}  # rightly without the last one
+    lead, error = ahead(one, other)
+    assert lead == pytest.approx((0.2 + 0 - 0.3) / 3)
+    assert error > abs(lead)
+    lead, error = ahead({(0, label): 0.9 for label in range(20)}, {(0, label): 0.8 for label in range(20)})
+    assert lead == pytest.approx(0.1)
+    assert error < 0.01
+    assert ahead({}, {}) == (0, np.inf)

@@ -24,6 +24,8 @@ _CORE = 0.4
 """The inner part of an object, which shows whether it is still there: deeper than this share of the deepest."""
 SHAPE, FLOW = 0, 1
 """Columns of both scores, in typical errors."""
+ENDS, SIZE = 11, 17
+"""Columns of whether the object ends, and of the logarithm of its radius in typical errors."""
 FEATURES = 19
 
 
@@ -39,12 +41,15 @@ class Candidate:
     mask : (y, x) bool array
         Which pixels of the object's box.
     features : (pixels, FEATURES) float32 array
+    told : float
+        What the image tells of outlines that are known, in this gap; see :func:`told_of`.
     """
 
     object: Scored
     section: int
     mask: NDArray[np.bool_]
     features: NDArray[np.float32]
+    told: float = 0.0
 
 
 def candidates(
@@ -52,15 +57,50 @@ def candidates(
 ) -> Iterator[Candidate]:
     """Yield the pixels that each object may have on each wanted section."""
     rows = [paths.row_of(gap, float(share)) for share in gap.shares]
+    told = told_of(gap, objects, looks)
     for number, each in enumerate(objects):
-        name = int(gap.names[each.thing.label]) if gap.names is not None else each.thing.label
-        inside = [look.of(name)[each.thing.box] for look in looks]
+        inside = _inside(each, gap, looks)
         presence = _Presence.of(each, gap, paths, inside)
         report(Progress(number / len(objects)))
         for section, row in enumerate(rows):
             made = _features(each, gap, contest, section, row, looks, inside, presence)
             if made is not None:
-                yield Candidate(each, section, *made)
+                yield Candidate(each, section, *made, told)
+
+
+def told_of(gap: Gap, objects: Sequence[Scored], looks: Sequence[Look]) -> float:
+    """Return what the image tells of outlines that are known and not learned from: those on the annotated sections.
+
+    Asked are pixels no farther from them than outlines typically are off in the gap: where these are wrong by a pixel
+    only, an image that tells objects a few pixels apart is of no use. Pixels of other objects are not asked.
+
+    Returns
+    -------
+    float
+        Share of what there is to know, at most 1; below 0 the image misleads, and at 0 there is nothing to know.
+    """
+    reach = max(float(typical_error(gap).max(initial=0.0)), 1.0)
+    missed, inner, asked = 0.0, 0, 0
+    for each in objects:
+        inside = _inside(each, gap, looks)
+        for distances, end, section in ((each.below, 0, gap.below), (each.above, -1, gap.above)):
+            if distances is not None:
+                within = distances[end] > 0
+                near = (within | (section[each.thing.box] == 0)) & (np.abs(distances[end]) < reach)
+                missed += float(np.logaddexp(0, np.where(within, -inside[end], inside[end])[near]).sum())
+                inner += int(np.count_nonzero(within & near))
+                asked += int(np.count_nonzero(near))
+    if not 0 < inner < asked:
+        return 0.0
+    share = inner / asked
+    return 1 - missed / asked / float(-share * np.log(share) - (1 - share) * np.log(1 - share))
+
+
+def _inside(scored: Scored, gap: Gap, looks: Sequence[Look]) -> list[NDArray[np.float32]]:
+    """Return the log-odds of being inside the object, section by section, in its box."""
+    label = scored.thing.label
+    name = label if gap.names is None else int(gap.names[label])
+    return [look.of(name)[scored.thing.box] for look in looks]
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -15,16 +16,21 @@ from numpy.typing import NDArray
 
 from ..io.files import replacing
 from ..models.weights import read
-from .candidates import FEATURES, FLOW, SHAPE, Candidate
-from .distance import FAR, Contest
+from .candidates import ENDS, FEATURES, FLOW, SHAPE, SIZE, Candidate
+from .distance import FAR, Box, Contest
+from .gap import Filled
 from .network import RowClassifier, logits_of
 
 WIDTH = 32
 """Units in each hidden layer."""
-_OUTLINES = 1.0
-"""Weight of the outlines' own score, in typical errors, beside the network's log-odds: it was trained on few kinds."""
-SURE = 0.5
-"""Log-odds of a voxel being right for each unit of both together; on experts' labels 0.4 to 0.85 fit best."""
+_LEARNED, _ALWAYS, _LARGE, _BLIND = 0.8, 0.5, 1.6, 1.5
+"""Weights of the network's log-odds, and of the outlines' own score beside them: always, and where more is due."""
+_CLEAR, _TELLING = 0.8, 0.25
+"""Share of what there is to know of known outlines from which on an image leaves nothing to outlines, and little."""
+_SURE = 0.7
+"""Share of the log-odds that the confidence is made of, so that it is right on kinds that the network has not seen."""
+_MOST = 20.0
+"""Log-odds beyond which nothing gets surer."""
 _LEAST = 0.2
 """Pixels that are less likely an object's own are never taken."""
 
@@ -51,12 +57,22 @@ def save(path: Path, network: RowClassifier, about: Mapping[str, Any]) -> None:
         save_file(tensors, temporary, metadata={"made": json.dumps(dict(about))})
 
 
-def log_odds(network: RowClassifier, found: Sequence[Candidate]) -> list[NDArray[np.float32]]:
-    """Return for each candidate the log-odds of its pixels to belong to its object."""
-    rows = np.concatenate([each.features for each in found])
+def log_odds(network: RowClassifier, rows: NDArray[np.float32], told: float) -> NDArray[np.float32]:
+    """Return the log-odds of candidates' pixels (N, FEATURES) to belong to their object."""
     learned = logits_of(network, torch.from_numpy(rows)).numpy()[:, 0]
-    odds = learned + _OUTLINES * (rows[:, SHAPE] + rows[:, FLOW]) / 2
-    return np.split(odds, np.cumsum([len(each.features) for each in found])[:-1])
+    outlines = (rows[:, SHAPE] + rows[:, FLOW]) / 2
+    return np.asarray(_LEARNED * learned + _weight_of_outlines(rows, told) * outlines, np.float32)
+
+
+def _weight_of_outlines(rows: NDArray[np.float32], told: float) -> NDArray[np.float32]:
+    """Return how much the outlines' own score counts beside the network, which was trained on few kinds.
+
+    More for what goes through the gap, where the image tells little of outlines that are known, and where the object is
+    large against the typical error of outlines.
+    """
+    doubt, blind = (float(np.clip(1 - told / share, 0, 1)) for share in (_CLEAR, _TELLING))
+    large = np.clip(np.exp(rows[:, SIZE]) / 2 - 1, 0, 2)
+    return np.asarray(_ALWAYS + (1 - rows[:, ENDS]) * (_LARGE * doubt * large + _BLIND * blind), np.float32)
 
 
 def cut_of(odds: NDArray[np.float32]) -> float:
@@ -65,23 +81,49 @@ def cut_of(odds: NDArray[np.float32]) -> float:
     That is the probability of half the Dice that can be expected: an object that is certain has all pixels that are
     more likely its own than not; of one that may be elsewhere or gone, less likely ones are worth taking, too.
     """
-    chances = np.sort(1 / (1 + np.exp(-SURE * odds.astype(np.float64))))[::-1]
+    chances = np.sort(1 / (1 + np.exp(-odds.astype(np.float64))))[::-1]
     taken = np.cumsum(chances)
     best = float(np.max(2 * taken / (np.arange(1, len(taken) + 1) + taken[-1])))
     half = float(np.clip(best / 2, _LEAST, 0.5))
-    return float(np.log(half / (1 - half)) / SURE)
+    return float(np.log(half / (1 - half)))
 
 
-def fused(network: RowClassifier, found: Iterable[Candidate], shape: tuple[int, int, int]) -> Contest:
+def fused(network: RowClassifier, found: Iterable[Candidate], shape: tuple[int, int, int]) -> Filled:
     """Let objects compete with their log-odds over their cut; the candidates of an object follow each other."""
-    contest = Contest.empty(shape)
+    contest, chances = Contest.empty(shape), _Chances.empty(shape)
     for _, group in groupby(found, lambda each: id(each.object)):
         sections = list(group)
-        found_odds = log_odds(network, sections)
-        cut = cut_of(np.concatenate(found_odds))
-        for each, odds in zip(sections, found_odds, strict=True):
+        rows = np.concatenate([each.features for each in sections])
+        odds = log_odds(network, rows, sections[0].told)
+        cut = cut_of(odds)
+        parts = np.split(odds, np.cumsum([len(each.features) for each in sections])[:-1])
+        for each, part in zip(sections, parts, strict=True):
             thing = each.object.thing
             score = np.full(each.mask.shape, FAR, np.float32)
-            score[each.mask] = odds - cut
-            contest.enter(each.section, thing.box, thing.label, score)
-    return contest
+            score[each.mask] = part
+            chances.enter(each.section, thing.box, score, score - cut > contest.best[each.section][thing.box])
+            contest.enter(each.section, thing.box, thing.label, score - np.float32(cut))
+    labels = contest.winners()
+    return Filled(labels, chances.of(labels > 0))
+
+
+@dataclass(frozen=True)
+class _Chances:
+    """Odds of what leads, and those of all objects together; those of the background are 1."""
+
+    leading: NDArray[np.float32]
+    together: NDArray[np.float32]
+
+    @classmethod
+    def empty(cls, shape: tuple[int, int, int]) -> _Chances:
+        return cls(np.zeros(shape, np.float32), np.zeros(shape, np.float32))
+
+    def enter(self, section: int, box: Box, score: NDArray[np.float32], leads: NDArray[np.bool_]) -> None:
+        """Add an object's log-odds in a box of one section, and where it leads now."""
+        odds = np.exp(_SURE * np.minimum(score, _MOST))
+        self.together[section][box] += odds
+        self.leading[section][box][leads] = odds[leads]
+
+    def of(self, taken: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Return the probability of what leads where it is taken, elsewhere that of the background."""
+        return np.asarray(np.where(taken, self.leading, 1) / (1 + self.together), np.float32)

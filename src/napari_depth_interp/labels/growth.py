@@ -17,6 +17,8 @@ def end_of(area: float, beyond: float | None, width: float) -> float:
     Objects that are shrinking end sooner, and so do those that are small against the gap. The rule is a straight
     line, fitted to experts' labels of cells, nuclei, a lumen and neurites at gaps of 2, 4 and 8 sections; for labels
     left out of the fit it is 0.14 to 0.20 of the gap away from where they end, where a half is 0.25 away.
+    What is on one annotated section only, or may go on beyond the last one, is kept to half of the gap at least: how
+    small it is there says little of how tall it is, as the section may only graze it.
 
     Parameters
     ----------
@@ -29,12 +31,12 @@ def end_of(area: float, beyond: float | None, width: float) -> float:
     """
     size = np.log(np.clip(np.sqrt(area / np.pi) / width, 0.1, 3.0))
     if beyond is None:
-        base = 0.62
+        base, soonest = 0.62, 0.5
     elif beyond <= 0:
-        base = 0.72
+        base, soonest = 0.72, 0.5
     else:
-        base = 0.31 + 0.35 * np.sqrt(min(area / beyond, 1.5))
-    return float(np.clip(base + 0.18 * size, 0.1, 0.95))
+        base, soonest = 0.31 + 0.35 * np.sqrt(min(area / beyond, 1.5)), 0.1
+    return float(np.clip(base + 0.18 * size, soonest, 0.95))
 
 
 def ending_areas(area: float, beyond: float | None, end: float, ways: ArrayLike, last: float) -> Areas:

@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..method import Runtime
 from ..nn.runtime import torch_on
 from ..progress import Report, part, silent
 from .candidates import Candidate, candidates
 from .crowd import with_crowd, without_crowd
 from .evidence import Evidence
-from .fusion import SURE, fused, ready
+from .fusion import fused, ready
 from .gap import Filled, Gap
 from .network import RowClassifier
 from .paths import Paths
@@ -58,6 +56,5 @@ class Learned:
         """Return the sections of a gap."""
         gap, crowd = without_crowd(gap)
         with torch_on(self._single):
-            contest = fused(self._network or ready(), self.candidates(gap, report), gap.shape)
-        confidence = 1 / (1 + np.exp(-SURE * contest.margin()))
-        return with_crowd(Filled(contest.winners(), confidence.astype(np.float32)), crowd, gap)
+            filled = fused(self._network or ready(), self.candidates(gap, report), gap.shape)
+        return with_crowd(filled, crowd, gap)

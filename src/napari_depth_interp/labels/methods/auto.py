@@ -9,13 +9,15 @@ from ...progress import Progress, Report, part, silent
 from ..gap import Filled, Gap
 from ..method import LabelFindings, LabelMethod, LabelMethodSpec
 from ..series import Series
-from ..trial import HiddenSection, hide_sections, mean_dice
+from ..trial import HiddenSection, Key, ahead, dice_of, hide_sections, mean_dice
 from ..windows import fullest
 
 _ENOUGH = 5
 """Annotated sections from which on some can be left out."""
-_LEAD = 0.03
-"""By how much another method must be ahead in Dice: in gaps twice as wide not all are as good as in these."""
+_SURE = 2.0
+"""Standard errors by which another method must be ahead of the usual one."""
+_LEFT = 0.35
+"""Which part of the loss in Dice of sections in the middle of gaps twice as wide is there in these gaps; measured."""
 _BELIEVED = 0.3
 """At a lower Dice the wide gaps say nothing about the narrow ones."""
 
@@ -41,11 +43,11 @@ class _Auto:
     def prepare(self, series: Series, *, report: Report = silent) -> None:
         """Try the methods on annotated sections, and prepare the best one on all."""
         names = _candidates(series)
-        dice = self._try(names, series, part(report, 0.0, 0.6)) if len(series) >= _ENOUGH else {}
-        best = _winner(names, dice)
+        scores = self._try(names, series, part(report, 0.0, 0.6)) if len(series) >= _ENOUGH else {}
+        best, dice = _winner(names, scores), {name: mean_dice(each) for name, each in scores.items()}
         self._chosen = self._create(best)
         self._chosen.prepare(series, report=part(report, 0.6, 1.0))
-        expected = None if best not in dice else 1 - (1 - dice[best]) / 2
+        expected = None if best not in dice else 1 - _LEFT * (1 - dice[best])
         self._findings = LabelFindings(expected, dice, (_in_words(best, dice),))
 
     def fill(self, gap: Gap, *, report: Report = silent) -> Filled:
@@ -63,13 +65,13 @@ class _Auto:
         spec = registry.get(name)
         return spec.create(spec.config(), self._runtime)
 
-    def _try(self, names: list[str], series: Series, report: Report) -> dict[str, float]:
+    def _try(self, names: list[str], series: Series, report: Report) -> dict[str, dict[Key, float]]:
         visible, hidden = hide_sections(fullest(series), self._config.tried)
-        dice = {}
+        scores = {}
         for number, name in enumerate(names):
             inner = part(report, number / len(names), (number + 1) / len(names))
-            dice[name] = _dice_of(self._create(name), visible, hidden, inner)
-        return dice
+            scores[name] = _scores_of(self._create(name), visible, hidden, inner)
+        return scores
 
 
 def _candidates(series: Series) -> list[str]:
@@ -77,21 +79,24 @@ def _candidates(series: Series) -> list[str]:
     return ["shape", "nearest"] if series.image is None else ["learned", "flow", "shape", "nearest"]
 
 
-def _dice_of(method: LabelMethod, visible: Series, hidden: list[HiddenSection], report: Report) -> float:
+def _scores_of(method: LabelMethod, visible: Series, hidden: list[HiddenSection], report: Report) -> dict[Key, float]:
     method.prepare(visible, report=part(report, 0.0, 0.5))
     found = []
     for number, each in enumerate(hidden):
         inner = part(report, 0.5 + number / len(hidden) / 2, 0.5 + (number + 1) / len(hidden) / 2)
         found.append((method.fill(each.gap, report=inner).labels[0], each))
         inner(Progress(1.0))
-    return mean_dice(found)
+    return dice_of(found)
 
 
-def _winner(names: list[str], dice: dict[str, float]) -> str:
-    """Return the best method; the usual one unless another is clearly ahead."""
-    best = max(dice, key=lambda name: dice[name], default=names[0])
-    clear = best in dice and dice[best] > dice[names[0]] + _LEAD and dice[best] > _BELIEVED
-    return best if clear else names[0]
+def _winner(names: list[str], scores: dict[str, dict[Key, float]]) -> str:
+    """Return the method that will do best; the usual one unless another is ahead by more than chance."""
+    best, most = names[0], 0.0
+    for name, each in scores.items():
+        lead, error = ahead(each, scores[names[0]])
+        if lead > max(most, _SURE * error) and mean_dice(each) > _BELIEVED:
+            best, most = name, lead
+    return best
 
 
 def _in_words(best: str, dice: dict[str, float]) -> str:
