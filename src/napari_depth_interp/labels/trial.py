@@ -68,7 +68,7 @@ def mean_dice(scores: Mapping[Key, float]) -> float:
 
 
 def ahead(one: Mapping[Key, float], other: Mapping[Key, float]) -> tuple[float, float]:
-    """Return by how much one method is ahead of another in Dice, and the standard error of that.
+    """Return by how much one method is ahead of another in Dice, and the standard error of that; one label tells none.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def ahead(one: Mapping[Key, float], other: Mapping[Key, float]) -> tuple[float, 
         From :func:`dice_of`. A label that one of them rightly leaves out has a Dice of 1.
     """
     keys = sorted(one.keys() | other.keys())
-    if not keys:
+    if len(keys) < 2:
         return 0.0, np.inf
     leads = np.array([one.get(key, 1.0) - other.get(key, 1.0) for key in keys])
-    return float(leads.mean()), float(leads.std() / np.sqrt(len(keys)))
+    return float(leads.mean()), float(leads.std(ddof=1) / np.sqrt(len(keys)))
