@@ -204,11 +204,12 @@ def test_names_fit_their_cells_however_these_are_turned(qtbot, shown_viewer, tmp
     def words():
         return canvas._layer_overlay_to_visual[source][source.name_overlay].node.text
 
-    lengths = []
-    for button in ("Beside input", "YZ", "XZ"):  # below each other, beside each other, below
-        press(widget.runs, button)
-        qtbot.wait(50)
-        lengths.append(len(words()))
-        assert "…" in words()
-    assert lengths[0] > lengths[1] < lengths[2]
+    press(widget.runs, "Beside input")  # below each other
+    qtbot.waitUntil(lambda: "…" in words())
+    below = len(words())
+    press(widget.runs, "YZ")  # beside each other
+    qtbot.waitUntil(lambda: "…" in words() and len(words()) < below)
+    beside = len(words())
+    press(widget.runs, "XZ")  # below each other
+    qtbot.waitUntil(lambda: "…" in words() and len(words()) > beside)
     window._qt_window.resize(900, 650)
