@@ -75,7 +75,7 @@ class Cost:
     wall, cpu : float
         Seconds of all, with the start of the processes; CPU seconds of all processes together.
     blocks_wall, blocks_cpu : float
-        Seconds from the first block that was there to the last; CPU seconds of the workers in this time.
+        Seconds from when blocks were first given out to the last one; CPU seconds of the workers in this time.
     quarters : list of float
         Largest memory of a worker in each quarter of the run, in MB.
     client : float
@@ -154,7 +154,7 @@ def run(source: Path, output: Path, workers: int, settings: Mapping[str, Any]) -
     marks: list[float] = []
 
     def report(progress: Progress) -> None:
-        if 0.0 < progress.fraction < 0.999:
+        if progress.message.endswith(" blocks") and progress.fraction < 0.999:  # given out: what learns has learned
             marks.append(time.perf_counter())
 
     with watch.looking():

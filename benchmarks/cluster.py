@@ -1,10 +1,10 @@
 """One volume over several processes: how much faster, how much memory, whether seams are seen, what 10 TB would take.
 
 - ``linear``: a simulated OME-Zarr of 8 bits made four times denser by one worker and by two. Efficiency is the time of
-  one over twice the time of two, from the first block that is there to the last (without the start of the processes);
-  beside the wall clock it is given in CPU seconds of the workers, which other people's work on the machine changes
-  less. The memory of every worker is watched; a part across the borders of blocks is compared with
-  a run in memory.
+  one over twice the time of two, from when blocks are first given out to the last one (without the start of the
+  scheduler, and without learning, which one process does); beside the wall clock it is given in CPU seconds of the
+  workers, which other people's work on the machine changes less. The memory of every worker is watched; a part across
+  the borders of blocks is compared with a run in memory.
 - ``auto``: fast, on a smaller volume whose truth is known, by two workers and undivided in memory: PSNR of both, and
   their difference along the borders of blocks and elsewhere.
 - ``graph``: 10^5 blocks of a result of 10 TB in which nothing is computed: seconds for each, memory of the process that
