@@ -11,18 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter
-from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
-from napari_depth_interp.evaluation.segmenters import voxel_size
+from napari_depth_interp.evaluation.segmenters import middles_of, voxel_size
 from napari_depth_interp.stack import Dataset
 
 _FINE, _COARSE = 0.12, 0.5
 """Blur of the image and of what it is compared with, as shares of an object's radius."""
 _BLUR = 0.7
 """Pixels that the image is blurred by at least."""
-_ROUND, _APART = 0.25, 0.6
-"""Shares of the radius: blur of the distances to walls, least distance of the middles of objects."""
+_ROUND = 0.25
+"""Blur of the distances to walls, as a share of the radius."""
 _SMALLEST, _LARGEST = 0.05, 20.0
 """Objects smaller or larger than so many typical ones are none: grains, and what is around the tissue."""
 
@@ -43,11 +42,7 @@ def between_walls(stack: Dataset, radius: float) -> NDArray[Any]:
     if not inside.any():
         return np.zeros(voxels.shape, np.int32)
     depth = gaussian_filter(distance_transform_edt(inside, sampling=step), _ROUND * radius / step)
-    footprint = np.ones(2 * np.maximum(np.floor(_APART * radius / step), 1).astype(int) + 1, bool)
-    places = peak_local_max(depth, footprint=footprint, labels=inside.astype(int), exclude_border=False)
-    seeds = np.zeros(voxels.shape, np.int32)
-    seeds[tuple(places.T)] = np.arange(1, len(places) + 1)
-    found = watershed(-fine, seeds)
+    found = watershed(-fine, middles_of(depth, inside.astype(int), radius, step))
     sizes = np.bincount(found.ravel()) * step.prod() / (4 / 3 * np.pi * radius**3)
     right = (sizes > _SMALLEST) & (sizes < _LARGEST)
     right[0] = False

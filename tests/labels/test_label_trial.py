@@ -51,4 +51,4 @@ def test_a_lead_counts_only_beyond_its_error():
     lead, error = ahead({(0, label): 0.9 for label in range(20)}, {(0, label): 0.8 for label in range(20)})
     assert lead == pytest.approx(0.1)
     assert error < 0.01
-    assert ahead({}, {}) == (0, np.inf)
+    assert ahead({}, {}) == ahead({(0, 1): 0.9}, {(0, 1): 0.1}) == (0, np.inf)  # one label tells nothing

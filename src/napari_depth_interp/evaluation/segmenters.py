@@ -78,7 +78,6 @@ def watershed(stack: Dataset, radius: float) -> NDArray[Any]:
     Distances are in pixels of a section, also along z, so that sections far apart are no reason to cut.
     """
     from scipy.ndimage import distance_transform_edt, gaussian_filter
-    from skimage.feature import peak_local_max
     from skimage.segmentation import watershed as flooded
 
     sampling = np.asarray(voxel_size(stack))
@@ -87,11 +86,30 @@ def watershed(stack: Dataset, radius: float) -> NDArray[Any]:
     if not mask.any():
         return parts
     depth = gaussian_filter(distance_transform_edt(mask, sampling=sampling), _ROUND * radius / sampling)
+    return np.asarray(flooded(-depth, middles_of(depth, parts, radius, sampling), mask=mask), np.int32)
+
+
+def middles_of(
+    depth: NDArray[Any], parts: NDArray[Any], radius: float, sampling: NDArray[np.float64]
+) -> NDArray[np.int32]:
+    """Return the middles of objects, numbered from 1: the deepest voxels around, in each part.
+
+    Parameters
+    ----------
+    depth, parts : (Z, Y, X) array
+        How far inside an object a voxel is; parts in which middles are looked for, 0 for none.
+    radius : float
+        Of a typical object, in pixels of a section.
+    sampling : (3,) array
+        Size of a voxel, in pixels of a section.
+    """
+    from skimage.feature import peak_local_max
+
     footprint = np.ones(2 * np.maximum(np.floor(_APART * radius / sampling), 1).astype(int) + 1, bool)
     places = peak_local_max(depth, footprint=footprint, labels=parts, exclude_border=False)
-    seeds = np.zeros(mask.shape, np.int32)
-    seeds[tuple(places.T)] = np.arange(1, len(places) + 1)
-    return np.asarray(flooded(-depth, seeds, mask=mask), np.int32)
+    middles = np.zeros(depth.shape, np.int32)
+    middles[tuple(places.T)] = np.arange(1, len(places) + 1)
+    return middles
 
 
 def voxel_size(stack: Dataset) -> Sequence[float]:
