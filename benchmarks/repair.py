@@ -77,6 +77,7 @@ class Gain:
 class Shift:
     """A shift that was found: error (pixels) against what was put in, and how far the sound section lay off already.
 
+    ``alone`` is the error of what was put in by itself: how far the section lay off before is taken from what is found.
     ``expected`` is the error that the repair itself expects, of which it warns where it is more than 0.3 pixel; not a
     number where it was not repaired. ``corrected`` says that it was undone, and the section neither made anew nor left.
     """
@@ -85,6 +86,7 @@ class Shift:
     bed: str
     error: float
     before: float
+    alone: float
     expected: float = float("nan")
     corrected: bool = False
 
@@ -145,11 +147,13 @@ def look(volume: Volume, number: int, tally: Tally, given: argparse.Namespace) -
     for k, by in made.moved.items():
         if found.get(k) == "shift":
             measured, before = (shift_of(each, k, found) for each in (voxels, volume.voxels))
-            error, lay = (float(np.linalg.norm(each)) for each in (measured - by, before))
+            error, lay, alone = (
+                float(np.linalg.norm(each)) for each in (measured - by, before, measured - before - by)
+            )
             expected = done.get(k, {}).get("expected_shift_error")
             expected = float("nan") if expected is None else expected
             corrected = done.get(k, {}).get("action") == "correct"
-            tally.shifts.append(Shift(volume.name, volume.bed, error, lay, expected, corrected))
+            tally.shifts.append(Shift(volume.name, volume.bed, error, lay, alone, expected, corrected))
     if result is None:
         return
     for entry in result.sections:
@@ -201,7 +205,9 @@ def report_shifts(shifts: Sequence[Shift]) -> None:
     parts = [("all", list(shifts)), ("said to be exact", exact), ("warned of", warned)]
     parts.append(("warned of, undone", [each for each in warned if each.corrected]))
     for name, own in [*groups(shifts, lambda each: each.volume), *(part for part in parts if part[1])]:
-        errors, before = (np.array([getattr(each, what) for each in own]) for what in ("error", "before"))
+        errors, before, alone = (
+            np.array([getattr(each, what) for each in own]) for what in ("error", "before", "alone")
+        )
         worst = max(own, key=lambda each: each.error)
         row = [
             name,
@@ -210,9 +216,13 @@ def report_shifts(shifts: Sequence[Shift]) -> None:
             f"{(errors <= 0.3).mean():.2f}",
             f"{worst.error:.2f} {worst.bed}",
         ]
-        rows.append([*row, f"{np.median(before):.2f}", f"{before.max():.2f}"])
+        row += [f"{np.median(before):.2f}", f"{before.max():.2f}"]
+        rows.append([*row, f"{np.median(alone):.2f}", f"{(alone <= 0.3).mean():.2f}", f"{alone.max():.2f}"])
     header = ["volume", "shifts", "error, px", "within 0.3 px", "worst", "before, px", "worst before"]
+    header += ["less before, px", "within 0.3 px", "worst"]
     print("\n" + markdown_table(header, rows))
+    undone = [each for each in shifts if each.corrected]
+    print(verdict(all(each.alone <= 0.3 for each in undone), "what was put in and undone is found within 0.3 px"))
     print(verdict(all(each.error <= 0.3 for each in exact), "shifts within 0.3 px where nothing is said"))
 
 

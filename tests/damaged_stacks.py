@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, shift
+from skimage.draw import line
 
 from napari_depth_interp.damage.request import resolve_repair
 from napari_depth_interp.damage.settings import make_repair_settings
@@ -17,6 +18,19 @@ def tissue(count=24, size=72, dtype="uint16", seed=0):
     fine = gaussian_filter(random.normal(size=(count, size, size)), (3, 1.5, 1.5))
     image = 2400 + 500 * coarse / coarse.std() + 150 * fine / fine.std() + random.normal(0, 12, coarse.shape)
     return np.clip(image, 0, None).astype(dtype)
+
+
+def fibres(seed, count=16, size=64):
+    """Sections so far apart that each shows others of a few bright fibres."""
+    random = np.random.default_rng(seed)
+    image = np.zeros((count, size, size))
+    for section in image:
+        for _ in range(5):
+            (y, x), (y2, x2) = random.integers(0, size, 2), random.integers(0, size, 2)
+            rows, columns = line(y, x, y2, x2)
+            section[rows, columns] = 1
+    image = 200 + 2500 * gaussian_filter(image, (0, 1, 1)) + random.normal(0, 8, image.shape)
+    return np.clip(image, 0, None).astype("uint16")
 
 
 def black(stack, k):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import shift
 
-from damaged_stacks import asked, damaged, rms, tissue
+from damaged_stacks import asked, damaged, fibres, rms, tissue
 from napari_depth_interp import io
 from napari_depth_interp.damage.cases import case_of
 from napari_depth_interp.damage.execute import execute_repair
@@ -66,6 +66,17 @@ def test_a_method_that_is_worse_than_linear_gives_way_to_it():
     result = repaired(stack, method="nearest")
     assert rms(result[5], sound[5]) <= 1.012 * rms(plain_of(sound, 5), sound[5])
     assert any("nearest" in warning and "linear interpolation" in warning for warning in result.warnings)
+
+
+@pytest.mark.parametrize("seed", [43, 49])
+def test_a_shift_that_looks_like_stripes_where_neighbours_tell_nothing_is_left(seed):
+    stack = fibres(seed)
+    stack[7] = shift(stack[7].astype(float), (5, -4), order=1, mode="nearest")
+    result = repaired(stack)
+    [entry] = [each for each in result.sections if each["index"] == 7]
+    assert (entry["kind"], entry["action"]) == ("stripes", "leave")
+    assert "no further from its neighbours" in entry["reason"]
+    assert (np.asarray(result[7]) == stack[7]).all()
 
 
 @pytest.mark.parametrize(("unevenness", "exact"), [(0.0, True), (0.5, False)])

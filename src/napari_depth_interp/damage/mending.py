@@ -29,6 +29,8 @@ _EXACT = 0.3
 _LEAST, _LEAST_NEAR = 0.1, 0.5
 """A correction that deserves less of the way than this is none; the same where the section lies no further from its
 neighbours than sound ones do, and so may be sound."""
+_TONES = ("brightness", "stripes")
+"""Kinds of damage that something else, such as a shift, may be taken for where neighbours tell little."""
 
 
 @dataclass(eq=False)
@@ -180,12 +182,12 @@ class Mending:
         ]
         share = min(each.share for each in told)
         step = _placed(step, told)
-        if share >= 1:
-            return values, step if all(each.tried for each in told) else _untried(step)
-        if share < _LEAST_NEAR and step.damage.kind != "blur" and all(each.lies_well for each in told):
-            why = "but it lies no further from its neighbours than sound sections do, and a correction would do harm"
+        if _may_be_sound(step.damage.kind, told, share):
+            why = "but it lies no further from its neighbours than sound sections do, and a correction may do harm"
             self.sound.add(step.index)
             return [], replace(step, action="leave", reason=f"{step.reason}; {why}")
+        if share >= 1:
+            return values, step if all(each.tried for each in told) else _untried(step)
         if share < _LEAST:
             why = "a correction would be further from the truth than a section made anew, and so it was made anew"
             step = replace(step, action="interpolate", reason=f"{step.reason}; {why}")
@@ -196,6 +198,16 @@ class Mending:
             for case, each in zip(made, values, strict=True)
         ]
         return blended, replace(step, reason=f"{step.reason}; {why}")
+
+
+def _may_be_sound(kind: str, told: Sequence[Verdict], share: float) -> bool:
+    """Return whether a section lies as sound ones do, and a correction promises too little to be made all the same.
+
+    How blurred a section is can be seen in it alone, so that one is corrected or made anew.
+    """
+    if kind == "blur" or not all(each.lies_well for each in told):
+        return False
+    return share < _LEAST_NEAR or (kind in _TONES and not all(each.clearly for each in told))
 
 
 def _untried(step: Step) -> Step:

@@ -20,6 +20,8 @@ from .views import Image, smoothed
 
 _TRIED = 4
 """Sound sections that a repair is tried on, at most."""
+_PLACED = 12
+"""Sound sections that tell how exactly the place of a shifted one is known, at most."""
 _FARTHEST = 30
 """Sections further away say little."""
 _LARGEST = 512
@@ -36,6 +38,8 @@ _LIES_WELL = 1.5
 """How many times the square of what is expected a section as recorded may lie from the one made anew, to be left."""
 _HARM = 1.25
 """Error that a repair leaves on a sound section, over that of linear interpolation, from which it is done to none."""
+_CLEARLY = 0.4
+"""Error that a repair leaves on the worst sound section, over that of linear interpolation, which it clearly beats."""
 _ASTRAY = 0.5
 """Share of a shift by which one of a sound section was found wrongly, at most, for it to be believed."""
 _SLACK = 1.25
@@ -67,6 +71,11 @@ class Verdict:
     shift_error: float | None = None
     tried: bool = True
 
+    @property
+    def clearly(self) -> bool:
+        """Whether the repair was clearly better than linear interpolation on all sections that it was tried on."""
+        return self.own is None or self.anew is None or self.own <= _CLEARLY * self.anew
+
 
 def verdict(dataset: Dataset, spot: Spot, kind: str, damaged: Collection[int], case: Case, repaired: Image) -> Verdict:
     """Judge the repair of a section.
@@ -86,8 +95,8 @@ def verdict(dataset: Dataset, spot: Spot, kind: str, damaged: Collection[int], c
     window = window_of(case.section.shape)
     middle = case.cut(*window).whole()  # of large sections a part is enough, and takes less memory
     inflict = INJURIES[kind](middle)
-    shift = measured_shift(middle) if kind == "shift" else np.zeros(2)
-    shares, anew, own, ways, astray = [], [], [], [], []
+    astray = _astray(dataset, spot, damaged, middle) if kind == "shift" else []
+    shares, anew, own, ways = [], [], [], []
     for each in sound_cases(dataset, spot, damaged):
         sound = each.cut(*window).whole()
         truth, plain = sound.section, sound.plain
@@ -98,8 +107,6 @@ def verdict(dataset: Dataset, spot: Spot, kind: str, damaged: Collection[int], c
         anew.append(difference(plain, truth) / change)
         own.append(difference(made, truth) / change)
         ways.append(difference(made, plain) / change)
-        if kind == "shift":
-            astray.append(float(np.linalg.norm(measured_shift(tried) - shift)))
     moved, before = difference(repaired, case.anew), difference(case.section, case.anew)
     if not shares:
         return Verdict(1.0 if moved < before else 0.0, tried=False)
@@ -109,10 +116,21 @@ def verdict(dataset: Dataset, spot: Spot, kind: str, damaged: Collection[int], c
     if share < WHOLE:  # what was put in is damage as it was told; a real one is not quite that
         share *= share
     share *= harmless(max(made / plain if plain > 0 else 1.0 for made, plain in zip(own, anew, strict=True)))
-    if moved >= before or (astray and max(astray) > _ASTRAY * np.linalg.norm(shift)):
+    if moved >= before or (astray and max(astray[:_TRIED]) > _ASTRAY * np.linalg.norm(measured_shift(middle))):
         share = 0.0
     well = before**2 <= _LIES_WELL * expected**2
     return Verdict(1.0 if share >= WHOLE else share, expected, error, well, max(astray, default=None))
+
+
+def _astray(dataset: Dataset, spot: Spot, damaged: Collection[int], case: Case) -> list[float]:
+    """Return by how many pixels sound sections, shifted as this one is, are brought back wrongly, the nearest first."""
+    window, inflict, shift = window_of(case.section.shape), _shift(case), measured_shift(case)
+    found = []
+    for each in sound_cases(dataset, spot, damaged, _PLACED):
+        sound = each.cut(*window).whole()
+        tried = replace(sound, section=inflict(sound.section), part=case.part)
+        found.append(float(np.linalg.norm(measured_shift(tried) - shift)))
+    return found
 
 
 def harmless(ratio: float) -> float:
@@ -143,16 +161,16 @@ def window_of(shape: Sequence[int]) -> tuple[slice, slice]:
     return slice(starts[0], starts[0] + _LARGEST), slice(starts[1], starts[1] + _LARGEST)
 
 
-def sound_cases(dataset: Dataset, spot: Spot, damaged: Collection[int]) -> Iterator[Case]:
+def sound_cases(dataset: Dataset, spot: Spot, damaged: Collection[int], count: int = _TRIED) -> Iterator[Case]:
     """Yield the nearest sound sections between sound ones that lie as far away as those around a damaged one do."""
-    (*place, index), count = spot, dataset.voxels.shape[2]
-    below, above = around(index, count, damaged)
+    (*place, index), last = spot, dataset.voxels.shape[2]
+    below, above = around(index, last, damaged)
     assert below is not None
     assert above is not None
     steps = (0, below - index, above - index)
-    places = sorted(range(max(0, index - _FARTHEST), min(count, index + _FARTHEST + 1)), key=lambda k: abs(k - index))
-    fits = (k for k in places if all(0 <= k + step < count and k + step not in damaged for step in steps))
-    for k in islice(fits, _TRIED):
+    places = sorted(range(max(0, index - _FARTHEST), min(last, index + _FARTHEST + 1)), key=lambda k: abs(k - index))
+    fits = (k for k in places if all(0 <= k + step < last and k + step not in damaged for step in steps))
+    for k in islice(fits, count):
         yield case_of(dataset, (place[0], place[1], k), {*damaged, *range(k + steps[1] + 1, k + steps[2])})
 
 
