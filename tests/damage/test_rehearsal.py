@@ -68,15 +68,23 @@ def test_a_method_that_is_worse_than_linear_gives_way_to_it():
     assert any("nearest" in warning and "linear interpolation" in warning for warning in result.warnings)
 
 
-@pytest.mark.parametrize("seed", [43, 49])
-def test_a_shift_that_looks_like_stripes_where_neighbours_tell_nothing_is_left(seed):
-    stack = fibres(seed)
-    stack[7] = shift(stack[7].astype(float), (5, -4), order=1, mode="nearest")
-    result = repaired(stack)
-    [entry] = [each for each in result.sections if each["index"] == 7]
-    assert (entry["kind"], entry["action"]) == ("stripes", "leave")
-    assert "no further from its neighbours" in entry["reason"]
-    assert (np.asarray(result[7]) == stack[7]).all()
+class TestNeighboursThatShowOtherThings:
+    @pytest.fixture
+    def shifted(self):
+        stack = fibres(43)
+        stack[7] = shift(stack[7].astype(float), (5, -4), order=1, mode="nearest")
+        return stack
+
+    def test_a_shift_that_looks_like_stripes_is_left(self, shifted):
+        [entry] = repaired(shifted).sections
+        assert (entry["index"], entry["kind"], entry["action"]) == (7, "stripes", "leave")
+        assert "so little in common" in entry["reason"]
+
+    def test_a_section_that_is_named_is_repaired(self, shifted):
+        result = repaired(shifted, sections="7")
+        [entry] = result.sections
+        assert entry["action"] == "correct"
+        assert (np.asarray(result[7]) != shifted[7]).any()
 
 
 @pytest.mark.parametrize(("unevenness", "exact"), [(0.0, True), (0.5, False)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from ..system.memory import give_back
 from .anew import Anew, made_anew
 from .cases import Case, Spot, case_of
 from .detect import LIKE_SHIFT, Place
-from .doubt import lies_oddly, surely_damaged
+from .doubt import lies_oddly, little_in_common, surely_damaged
 from .plan import CHANGES, LOST, Step, runs
 from .rehearsal import Verdict, verdict
 from .remedies import REMEDIES
@@ -29,8 +29,6 @@ _EXACT = 0.3
 _LEAST, _LEAST_NEAR = 0.1, 0.5
 """A correction that deserves less of the way than this is none; the same where the section lies no further from its
 neighbours than sound ones do, and so may be sound."""
-_TONES = ("brightness", "stripes")
-"""Kinds of damage that something else, such as a shift, may be taken for where neighbours tell little."""
 
 
 @dataclass(eq=False)
@@ -96,19 +94,18 @@ class Mending:
             if len(run) > 1 and run[0] > 0 and run[-1] + 1 < self.dataset.voxels.shape[2]:
                 doubt = next((k for k in run if k not in sure and not self._surely(k, damaged)), None)
                 left |= {} if doubt is None else dict.fromkeys(run, doubt)
-        return [self._left(step, left[step.index]) if step.index in left else step for step in steps]
+        return [self._left(step, _neighbours(step, left)) if step.index in left else step for step in steps]
 
     def _surely(self, k: int, damaged: set[int]) -> bool:
         spots = [(self.place.time, channel, k) for channel in self.place.channels]
         return any(surely_damaged(self.dataset, spot, damaged) for spot in spots)
 
-    def _left(self, step: Step, doubt: int) -> Step:
+    def _left(self, step: Step, why: str) -> Step:
+        """Leave a section as it was recorded, with the reason."""
         if step.action not in CHANGES:
             return step
         for channel in self.place.channels:
             self.mended.pop((self.place.time, channel, step.index), None)
-        which = "it" if doubt == step.index else f"section {doubt} beside it"
-        why = f"{which} may well be sound, so that neighbours cannot be judged by each other; --gaps repairs them"
         return replace(step, action="leave", error=None, reason=f"{step.reason}; {why}")
 
     def _with_mended(self) -> Dataset:
@@ -135,6 +132,9 @@ class Mending:
             replace(case_of(dataset, spot, damaged, row), part=step.damage.part)
             for spot, row in zip(spots, anew.section(step.index), strict=True)
         ]
+        if self._cannot_be_told(step, made):
+            why = "the sections beside it have so little in common that this cannot be judged; --sections repairs it"
+            return self._left(step, why)
         errors = [anew.error(step.index, case.change) for case in made]
         if step.action == "interpolate":
             values = [case.anew for case in made]
@@ -155,6 +155,12 @@ class Mending:
             }
         known = [each for each in errors if each is not None]
         return replace(step, error=float(np.mean(known)) if known and step.action in LOST else None)
+
+    def _cannot_be_told(self, step: Step, made: Sequence[Case]) -> bool:
+        """Whether neighbours that show other things say that a section is damaged; one that was named is repaired."""
+        if step.action != "correct" or step.damage.told or self.settings.sections != "auto":
+            return False
+        return any(little_in_common(case) for case in made)
 
     def _lies_oddly(
         self, dataset: Dataset, step: Step, made: Sequence[Case], values: list[NDArray[Any]], damaged: set[int]
@@ -182,12 +188,12 @@ class Mending:
         ]
         share = min(each.share for each in told)
         step = _placed(step, told)
-        if _may_be_sound(step.damage.kind, told, share):
-            why = "but it lies no further from its neighbours than sound sections do, and a correction may do harm"
-            self.sound.add(step.index)
-            return [], replace(step, action="leave", reason=f"{step.reason}; {why}")
         if share >= 1:
             return values, step if all(each.tried for each in told) else _untried(step)
+        if share < _LEAST_NEAR and step.damage.kind != "blur" and all(each.lies_well for each in told):
+            why = "but it lies no further from its neighbours than sound sections do, and a correction would do harm"
+            self.sound.add(step.index)
+            return [], replace(step, action="leave", reason=f"{step.reason}; {why}")
         if share < _LEAST:
             why = "a correction would be further from the truth than a section made anew, and so it was made anew"
             step = replace(step, action="interpolate", reason=f"{step.reason}; {why}")
@@ -200,14 +206,10 @@ class Mending:
         return blended, replace(step, reason=f"{step.reason}; {why}")
 
 
-def _may_be_sound(kind: str, told: Sequence[Verdict], share: float) -> bool:
-    """Return whether a section lies as sound ones do, and a correction promises too little to be made all the same.
-
-    How blurred a section is can be seen in it alone, so that one is corrected or made anew.
-    """
-    if kind == "blur" or not all(each.lies_well for each in told):
-        return False
-    return share < _LEAST_NEAR or (kind in _TONES and not all(each.clearly for each in told))
+def _neighbours(step: Step, doubts: Mapping[int, int]) -> str:
+    """Return why a section is left that has a neighbour which may well be sound, or may be so itself."""
+    which = "it" if doubts[step.index] == step.index else f"section {doubts[step.index]} beside it"
+    return f"{which} may well be sound, so that neighbours cannot be judged by each other; --gaps repairs them"
 
 
 def _untried(step: Step) -> Step:

@@ -163,7 +163,7 @@ def _parts(moved: int, size: int) -> tuple[slice, slice]:
     return slice(max(0, -moved), size - max(0, moved)), slice(max(0, moved), size - max(0, -moved))
 
 
-def correlation(first: Image, second: Image) -> float:
+def correlation(first: NDArray[np.floating[Any]], second: NDArray[np.floating[Any]]) -> float:
     """Return Pearson's correlation; 0 where one of them is constant."""
     x, y = first - first.mean(), second - second.mean()
     size = float(np.sqrt(np.vdot(x, x) * np.vdot(y, y)))

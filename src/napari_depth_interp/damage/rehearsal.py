@@ -38,8 +38,6 @@ _LIES_WELL = 1.5
 """How many times the square of what is expected a section as recorded may lie from the one made anew, to be left."""
 _HARM = 1.25
 """Error that a repair leaves on a sound section, over that of linear interpolation, from which it is done to none."""
-_CLEARLY = 0.4
-"""Error that a repair leaves on the worst sound section, over that of linear interpolation, which it clearly beats."""
 _ASTRAY = 0.5
 """Share of a shift by which one of a sound section was found wrongly, at most, for it to be believed."""
 _SLACK = 1.25
@@ -70,11 +68,6 @@ class Verdict:
     lies_well: bool = False
     shift_error: float | None = None
     tried: bool = True
-
-    @property
-    def clearly(self) -> bool:
-        """Whether the repair was clearly better than linear interpolation on all sections that it was tried on."""
-        return self.own is None or self.anew is None or self.own <= _CLEARLY * self.anew
 
 
 def verdict(dataset: Dataset, spot: Spot, kind: str, damaged: Collection[int], case: Case, repaired: Image) -> Verdict:
