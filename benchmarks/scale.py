@@ -130,7 +130,7 @@ def run(job: Job) -> tuple[float, float, tuple[int, ...]]:
     from napari_depth_interp.run.outputs import Target
 
     if job.whole:
-        tiling.WHOLE_BYTES = 2**40
+        tiling.MARGIN_BYTES = 2**40
     start = time.perf_counter()
     result = execute(_request(job), target=Target(job.output, overwrite=True))
     return time.perf_counter() - start, peak_memory_mb(), result.dataset.voxels.shape
@@ -303,7 +303,7 @@ def computed_over_kept(job: Job) -> float:
     from napari_depth_interp.run.memory import memory_of
 
     request = _request(job)
-    return tiling.share_of_margins(request, io.chunks_of(job.output), memory_of(request).tiles)
+    return tiling.share_of_margins(request, io.chunks_of(job.output), memory_of(request).room)
 
 
 def draw(path: Path, voxels: NDArray[np.float64], seconds: NDArray[np.float64], runs: Sequence[Run]) -> None:
