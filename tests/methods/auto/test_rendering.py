@@ -3,14 +3,16 @@
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from napari_depth_interp.method import Runtime
+from napari_depth_interp.method import Runtime, Sections
 from napari_depth_interp.methods import registry
 from napari_depth_interp.methods.auto import rendering
-from napari_depth_interp.methods.auto.rendering import some_at_a_time
+from napari_depth_interp.methods.auto.rendering import Candidate, rendered, some_at_a_time
+from napari_depth_interp.progress import silent
 from napari_depth_interp.stack import Acquisition, Grid, Stack
 
 SPEC = registry.get("auto")
@@ -63,12 +65,47 @@ def test_progress_grows_to_its_end(stack):
     assert len(heard) > 5
 
 
+class Plain:
+    """Interpolates along z, and remembers how many sections it was asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def sections_at(self, stack, z, *, report):
+        self.asked.append(len(z))
+        return Sections(np.zeros((len(z), *stack.voxels.shape[1:]), np.float32))
+
+
+def test_two_floats_for_each_voxel_however_many_methods_there_are():
+    """Networks are asked for all sections at once, the others for some at a time."""
+    stack = Stack(np.zeros((181, 64, 64), np.uint16), Grid(4.0 * np.arange(181), (1.0, 1.0), "um"))
+    z = [4.0 * gap + share for gap in range(180) for share in (1, 2, 3)]
+    parts = [Candidate(Plain(), spec, spec.config()) for spec in map(registry.get, ("section_sr", "cubic", "nearest"))]
+    linear = Candidate(Plain(), registry.get("linear"), registry.get("linear").config())
+    place = (slice(0, 64), slice(0, 64))
+
+    def mix(seen, plain, others, at):
+        return Sections(plain + sum(others), np.zeros_like(plain))
+
+    tracemalloc.start()
+    try:
+        made = rendered(linear, parts, stack, [stack], z, place, mix, 1, silent)[0]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert made.values.shape == made.uncertainty.shape == (540, 64, 64)
+    assert peak < 2.6 * 4 * made.values.size
+    assert parts[0].method.asked == [540]
+    assert parts[1].method.asked == parts[2].method.asked == linear.method.asked
+    assert max(linear.method.asked) == 24
+
+
 @pytest.mark.parametrize("name", ["auto", "section_sr", "flow"])
 def test_no_tile_takes_more_than_is_reckoned_for_it(name):
     """In a process of its own, as its memory is looked at."""
     program = f"""
         import numpy as np
-        from napari_depth_interp.method import Runtime
+        from napari_depth_interp.method import Runtime, Sections
         from napari_depth_interp.methods import registry
         from napari_depth_interp.stack import Grid, Stack
         from napari_depth_interp.system.memory import PeakMemory, give_back, resident_memory
@@ -94,4 +131,5 @@ def test_no_tile_takes_more_than_is_reckoned_for_it(name):
         [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=300, check=True
     )
     took, reckoned = map(float, done.stdout.split())
-    assert took < reckoned + 60e6  # what a network takes whatever the tile, of the part that is held for libraries
+    network = 0 if name == "flow" else 60e6  # whatever the tile: of the part that is held for libraries
+    assert took < reckoned + network
