@@ -37,7 +37,7 @@ _BLUR = 3.0
 """Pixels: over how large a neighbourhood it is judged whether warping helps."""
 _MARGIN = 64
 """Pixels around a tile: motion is found on coarse images first, so it depends on more than the tile, but hardly."""
-_OF_A_GAP = 90.0
+_OF_A_GAP = 80.0
 """Floats for each pixel of a section while the motion at one gap is found and used, and of those that are kept."""
 _EDGE = 1.0
 """Pixels: how softly flow gives way to the fallback."""

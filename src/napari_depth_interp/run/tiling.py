@@ -308,15 +308,20 @@ def largest_tile(
 def share_of_margins(
     request: Request, chunk_grid: Chunks | None = None, room: Room | None = None, within: Region | None = None
 ) -> float:
-    """Return how many times more is computed than kept, because tiles have margins along y, x and z."""
+    """Return how many times more is computed than kept, because tiles have margins; of a mixture, the mean."""
+    jobs = list(tiles(request, request.dataset.stack(), chunk_grid, within, room))
+    return float(np.mean(margins_of(request, jobs)))
+
+
+def margins_of(request: Request, jobs: Sequence[Tile]) -> list[float]:
+    """Return how many times more is computed than kept along y, x and z, by each method that a mixture is made of."""
     stack = request.dataset.stack()
-    jobs = list(tiles(request, stack, chunk_grid, within, room))
-    kept, computed = 0.0, 0.0
-    for job in jobs:
-        deep = max(1, len(job.targets))
-        kept += deep * _area(job.rows, job.columns)
-        computed += deep * float(np.mean([_seen_by(each, request, stack, job) for each in _margins(request)]))
-    return computed / kept
+    weights = [max(1, len(job.targets)) for job in jobs]
+    kept = sum(deep * _area(job.rows, job.columns) for deep, job in zip(weights, jobs, strict=True))
+    return [
+        sum(deep * _seen_by(each, request, stack, job) for deep, job in zip(weights, jobs, strict=True)) / kept
+        for each in _margins(request)
+    ]
 
 
 def _seen_by(margin: _Margin, request: Request, stack: Stack, job: Tile) -> float:

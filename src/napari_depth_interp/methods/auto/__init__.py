@@ -82,7 +82,7 @@ def names_in(candidates: str) -> list[str]:
 SMOOTHED = 6
 """Pixels over which the expected errors are smoothed, on each side."""
 _LOOKED_AT = 4_000_000
-_SOME_SECTIONS = 150.0
+_SOME_SECTIONS = 100.0
 """Floats for each pixel of a section: those of all candidates for the sections that are mixed at a time (measured)."""
 
 
