@@ -29,8 +29,9 @@ _COPIES = 2
 _DEEP = 4
 """Files along z that are a block of a method that needs margins; up to twice as many if the memory is told."""
 _SHARE = 0.07
-"""Share of the limit of the memory that the voxels of a block may take; twice that where margins along z are wide and
-no voxel has an uncertainty, too."""
+"""Share of the limit of the memory that the voxels of a block of one layer of files may take."""
+_DEEP_SHARE = 0.085
+"""The same of a deeper block; twice that where margins along z are wide and no voxel has an uncertainty, too."""
 MEMORY = "memory.json"
 """Name of the file, in the hidden folder of a run, that says how the memory is divided."""
 
@@ -64,9 +65,8 @@ def _deep(request: Request, size: Shape) -> int:
     one = math.prod(size) * _bytes_each(request)
     if request.memory is None:
         return _DEEP
-    share = _SHARE if request.spec.gives_uncertainty or (request.z_reach or 0) < 2 else 2 * _SHARE
-    fitting = [n for n in (2 * _DEEP, _DEEP, _DEEP // 2) if n * one <= request.memory * share]
-    return fitting[0] if fitting else 1
+    share = _DEEP_SHARE if request.spec.gives_uncertainty or (request.z_reach or 0) < 2 else 2 * _DEEP_SHARE
+    return max(1, min(2 * _DEEP, int(request.memory * share / one)))
 
 
 def _bytes_each(request: Request) -> int:
