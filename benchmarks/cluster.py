@@ -180,7 +180,7 @@ def _speed(one: Cost, two: Cost) -> tuple[str, ...]:
 
 def _in_memory(source: Path, settings: Mapping[str, Any]) -> tuple[float, float, NDArray[Any]]:
     """Return CPU seconds, peak MB and the result of a run in one tile."""
-    tiling.WHOLE_BYTES = 2**40
+    tiling.MARGIN_BYTES = 2**40
     request = resolve(io.read(source), make_settings(**settings, threads=1))
     voxels = np.asarray(execute(request).dataset.voxels[0, 0])
     return time.process_time(), peak_memory_mb(), voxels

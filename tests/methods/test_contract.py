@@ -72,6 +72,7 @@ def in_small_tiles():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiling, "TILE_BYTES", 36 * 4 * 40)
         patch.setattr(tiling, "WHOLE_BYTES", 36 * 4 * 40 * 20)
+        patch.setattr(tiling, "MARGIN_BYTES", 2 * 36 * 4 * 40 * 20)
         yield
 
 

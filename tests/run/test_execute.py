@@ -59,7 +59,7 @@ class TestTiles:
         whole, tiled = BoxBlur(), BoxBlur()
         fields = {"tiling": Tiling(halo=2), "gives_uncertainty": True}
         expected = execute(request_for(monkeypatch, whole, noise, fields=fields))
-        monkeypatch.setattr(tiling, "WHOLE_BYTES", 8 * 7 * 16 * 16)
+        monkeypatch.setattr(tiling, "MARGIN_BYTES", 2 * 8 * 7 * 16 * 16)
         got = execute(request_for(monkeypatch, tiled, noise, fields=fields))
         assert len(whole.tiles) == 1
         assert len(tiled.tiles) > 4
@@ -87,7 +87,7 @@ class TestTiles:
 
     def test_prepared_once_on_the_whole_stack(self, monkeypatch, noise):
         method = BoxBlur()
-        monkeypatch.setattr(tiling, "WHOLE_BYTES", 8 * 7 * 16 * 16)
+        monkeypatch.setattr(tiling, "MARGIN_BYTES", 2 * 8 * 7 * 16 * 16)
         execute(request_for(monkeypatch, method, noise, fields={"tiling": Tiling(halo=2)}))
         assert method.prepared == [(6, 60, 7)]
 
@@ -99,8 +99,7 @@ class TestTiles:
                 names.add(threading.current_thread().name)
                 return super().sections_at(stack, z, report=report)
 
-        monkeypatch.setattr(tiling, "TILE_BYTES", 8 * 7 * 16 * 32)
-        monkeypatch.setattr(tiling, "WHOLE_BYTES", 8 * 7 * 16 * 32)
+        monkeypatch.setattr(tiling, "MARGIN_BYTES", 2 * 8 * 7 * 16 * 32)
         fields = {"tiling": Tiling(halo=2, parallel=True)}
         execute(request_for(monkeypatch, Watched(), noise, fields=fields, threads=2))
         assert threading.main_thread().name not in names

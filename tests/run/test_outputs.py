@@ -28,6 +28,7 @@ def small_tiles(monkeypatch):
     """Many tiles in y and x, and along z."""
     monkeypatch.setattr(tiling, "TILE_BYTES", 2**17)
     monkeypatch.setattr(tiling, "WHOLE_BYTES", 2**17)
+    monkeypatch.setattr(tiling, "MARGIN_BYTES", 2**20)
     monkeypatch.setattr(tiling, "PORTION", 8)
 
 
@@ -206,7 +207,7 @@ class TestTiles:
         voxels = np.broadcast_to(np.arange(shape[0], dtype=np.uint16)[:, None, None], shape)
         request = resolve(Dataset.from_array(voxels, z_spacing=1.0), make_settings(method=method, factor=2, threads=1))
         monkeypatch.setattr(tiling, "TILE_BYTES", budget)
-        monkeypatch.setattr(tiling, "WHOLE_BYTES", budget)
+        monkeypatch.setattr(tiling, "MARGIN_BYTES", 16 * budget)
         return request, list(tiling.tiles(request, request.dataset.stack(), chunk_grid))
 
     @pytest.mark.parametrize("chunk_grid", [None, (8, 256, 256)])

@@ -1,5 +1,6 @@
 """Tiles along z, the limit of the memory, and blocks that are learned from."""
 
+import math
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import pytest
 from napari_depth_interp.errors import RequestError, TooLargeError
 from napari_depth_interp.methods.auto.method import Auto
 from napari_depth_interp.run import memory, tiling
+from napari_depth_interp.run.block_making import block_bytes, blocks_of, memory_for_blocks, region_of
 from napari_depth_interp.run.execute import execute
 from napari_depth_interp.run.memory import check_memory, memory_of
 from napari_depth_interp.run.prepared import prepare
@@ -46,7 +48,7 @@ def test_tiles_along_z_give_what_the_whole_gives(monkeypatch, deep, method, unev
         deep = replace(deep, grid=replace(deep.grid, depths=gaps.cumsum()))
     asked = request(deep, method, dtype="float32", parameters=quick(method))
     whole = execute(asked).dataset.voxels
-    monkeypatch.setattr(tiling, "WHOLE_BYTES", 24 * 22 * 4 * 40)
+    monkeypatch.setattr(tiling, "MARGIN_BYTES", 2 * 24 * 22 * 4 * (125 if method == "flow" else 40))
     monkeypatch.setattr(tiling, "PORTION", 16)
     spans = {(job.span.start, job.span.stop) for job in tiling.tiles(asked, deep.stack())}
     assert len(spans) > 3
@@ -98,11 +100,38 @@ def test_hardly_more_is_computed_than_kept(monkeypatch, shape, limit, method):
     monkeypatch.setattr(memory, "resident_memory", lambda: 500 * 10**6)  # as of a program that has just begun
     asked = request(huge(*shape), method, memory=limit)
     division = memory_of(asked)
-    assert division.held + tiling.largest_tile(asked, CHUNKS, voxels=division.tiles) * division.bytes_per_voxel < (
+    assert division.held + tiling.largest_tile(asked, CHUNKS, room=division.room) * division.bytes_per_voxel < (
         asked.memory
     )
-    assert tiling.share_of_margins(asked, CHUNKS, division.tiles) <= (1.4 if limit == "4GB" else 1.3)
+    assert tiling.share_of_margins(asked, CHUNKS, division.room) <= (1.35 if limit == "4GB" else 1.2)
     check_memory(asked, division, CHUNKS)
+
+
+@pytest.mark.parametrize("method", ["auto", "flow", "section_sr"])
+def test_hardly_more_is_computed_than_kept_in_blocks(monkeypatch, method):
+    monkeypatch.setattr(memory, "resident_memory", lambda: 500 * 10**6)
+    asked = request(huge(500, 2048, 2048), method, memory="8GB")
+    blocks = blocks_of(asked)
+    middle = region_of(blocks[blocks.count(0) // 2], 1)
+    division = memory_for_blocks(asked, block_bytes(asked, blocks[0], 1))
+    assert tiling.share_of_margins(asked, None, division.room, middle) <= 1.25
+    check_memory(asked, division, None, middle)
+
+
+@pytest.mark.parametrize(("threads", "method"), [(1, "flow"), (16, "flow"), (16, "auto")])
+def test_what_each_thread_holds_is_counted(monkeypatch, threads, method):
+    """Motion takes many images for each thread: with more of them tiles have fewer pixels."""
+    monkeypatch.setattr(memory, "resident_memory", lambda: 500 * 10**6)
+    settings = make_settings(method=method, factor=4, threads=threads, memory="4GB")
+    asked = resolve(huge(500, 2048, 2048), settings)
+    division = memory_of(asked)
+    pixels = max(math.prod(part.stop - part.start for part in each.padded) for each in _tiles(asked, division))
+    assert division.held + pixels * threads * 290 < asked.memory  # bytes, measured
+    check_memory(asked, division)
+
+
+def _tiles(asked, division):
+    return list(tiling.tiles(asked, asked.dataset.stack(), None, None, division.room))
 
 
 @pytest.mark.parametrize("method", ["auto", "linear"])

@@ -73,15 +73,18 @@ class Tiling:
         (:class:`~napari_depth_interp.stack.lazy.LazyVoxels`), and is given blocks of a large one
         (:class:`~napari_depth_interp.method.preparation.LearnsFromBlocks`); otherwise the whole stack is read first.
         ``sections_at`` gets arrays always.
-    floats : float
+    floats : float or function of the config
         Floats that are held at once for each voxel that ``sections_at`` sees or makes.
+    images : function of the config and the number of threads, or None
+        Floats that are held at once for each pixel of a section beside these, however many sections there are.
     """
 
     halo: int | Callable[[Any], int | None] | None = None
     z_reach: int | Callable[[Any, Acquisition], int | None] | None = None
     parallel: bool = False
     lazy: bool | Callable[[Any], bool] = False
-    floats: float = 2.0
+    floats: float | Callable[[Any], float] = 2.0
+    images: Callable[[Any, int], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -260,6 +263,14 @@ class MethodSpec:
         """Return the observed sections that a tile needs beyond those at its gaps; None: all sections."""
         reach = self.tiling.z_reach
         return reach(config, acquisition) if callable(reach) else reach
+
+    def floats(self, config: MethodConfig) -> float:
+        """Return the floats that are held at once for each voxel of a tile."""
+        return self.tiling.floats(config) if callable(self.tiling.floats) else self.tiling.floats
+
+    def images(self, config: MethodConfig, threads: int) -> float:
+        """Return the floats that are held for each pixel of a tile beside these, however many sections it has."""
+        return self.tiling.images(config, threads) if self.tiling.images is not None else 0.0
 
     def takes_lazy(self, config: MethodConfig) -> bool:
         """Return whether ``prepare`` takes voxels that are still in their file."""

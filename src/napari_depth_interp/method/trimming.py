@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
+import numpy as np
+
 from ..progress import Report
 from ..stack import Stack
 from .work import Method, Sections, sections_of
@@ -49,6 +51,14 @@ def inside(place: Place, around: Place) -> Place:
         slice(each.start - outer.start, each.stop - outer.start) for each, outer in zip(place, around, strict=True)
     )
     return high, wide
+
+
+def cropped_around(stack: Stack, z: Sequence[float], reach: int | None) -> Stack:
+    """Return the sections at the gaps in which depths lie, and so many on each side; None: all."""
+    if reach is None or not len(z):
+        return stack
+    first, last = np.searchsorted(stack.depths, (min(z), max(z)))
+    return stack.crop(slice(max(0, int(first) - 1 - reach), int(last) + 1 + reach), slice(None))
 
 
 def cut(made: Sections, place: Place) -> Sections:

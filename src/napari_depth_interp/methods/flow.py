@@ -37,6 +37,8 @@ _BLUR = 3.0
 """Pixels: over how large a neighbourhood it is judged whether warping helps."""
 _MARGIN = 64
 """Pixels around a tile: motion is found on coarse images first, so it depends on more than the tile, but hardly."""
+_OF_A_GAP = 80.0
+"""Floats for each pixel of a section while the motion at one gap is found and used, and of those that are kept."""
 _EDGE = 1.0
 """Pixels: how softly flow gives way to the fallback."""
 
@@ -276,6 +278,11 @@ def _reach(config: FlowConfig, acquisition: Acquisition) -> int | None:
     return fallback.z_reach(fallback.config(), acquisition)
 
 
+def _images(_config: FlowConfig, threads: int) -> float:
+    """Return what the motion at one gap takes for each pixel, in each thread."""
+    return _OF_A_GAP * threads
+
+
 FLOW = MethodSpec(
     name="flow",
     title="Optical flow",
@@ -286,6 +293,6 @@ FLOW = MethodSpec(
     cost="seconds for small images, minutes for stacks of thousands of pixels per side",
     acquisitions=frozenset({"slice"}),
     training=None,
-    tiling=Tiling(halo=_MARGIN, z_reach=_reach, lazy=True, floats=8.0),
+    tiling=Tiling(halo=_MARGIN, z_reach=_reach, lazy=True, floats=1.5, images=_images),
     shares_fit=True,
 )

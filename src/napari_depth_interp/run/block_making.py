@@ -21,7 +21,7 @@ from .outputs import MemoryOutput, Outputs, Place
 from .preparing import Learned
 from .request import Request
 from .sharing import Group, groups_of
-from .tiling import Region, needed_region, tile_voxels
+from .tiling import Region, needed_region, usual_room
 
 _AT_ONCE = 4
 """Tiles that together take the memory that tiles take usually, whatever the number of threads."""
@@ -29,7 +29,9 @@ _COPIES = 2
 _DEEP = 4
 """Files along z that are a block of a method that needs margins; up to twice as many if the memory is told."""
 _SHARE = 0.07
-"""Share of the limit of the memory that the voxels of a block may take."""
+"""Share of the limit of the memory that the voxels of a block of one layer of files may take."""
+_DEEP_SHARE = 0.085
+"""The same of a deeper block; twice that where margins along z are wide and no voxel has an uncertainty, too."""
 MEMORY = "memory.json"
 """Name of the file, in the hidden folder of a run, that says how the memory is divided."""
 
@@ -63,8 +65,8 @@ def _deep(request: Request, size: Shape) -> int:
     one = math.prod(size) * _bytes_each(request)
     if request.memory is None:
         return _DEEP
-    fitting = [n for n in (2 * _DEEP, _DEEP, _DEEP // 2) if n * one <= request.memory * _SHARE]
-    return fitting[0] if fitting else 1
+    share = _DEEP_SHARE if request.spec.gives_uncertainty or (request.z_reach or 0) < 2 else 2 * _DEEP_SHARE
+    return max(1, min(2 * _DEEP, int(request.memory * share / one)))
 
 
 def _bytes_each(request: Request) -> int:
@@ -93,7 +95,7 @@ def memory_for_blocks(request: Request, held: int) -> Memory:
     memory, threads = memory_of(request, held), request.runtime.threads
     if not request.spec.tiling.parallel:
         return memory
-    return replace(memory, tiles=threads * max(1, min(tile_voxels(request) // _AT_ONCE, memory.tiles // threads)))
+    return replace(memory, tiles=threads * max(1, min(usual_room(request).voxels // _AT_ONCE, memory.tiles // threads)))
 
 
 def of_one_tile(request: Request, memory: Memory) -> int:

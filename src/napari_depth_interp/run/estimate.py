@@ -143,7 +143,7 @@ def memory_needed(request: Request, target: Target | None = None) -> int:
     cost = request.spec.training_cost
     memory = memory_of(request, 0 if target else result_bytes(request))
     chunk_grid = None if target is None else io.chunks_of(target.path)
-    tiles = largest_tile(request, chunk_grid, voxels=memory.tiles) * memory.bytes_per_voxel
+    tiles = largest_tile(request, chunk_grid, room=memory.room) * memory.bytes_per_voxel
     together = request.dataset.voxels.shape[1] if request.shares_fit else 1
     prepared = 0.0 if cost is None else together * _learned_from(request, memory) * 4 * cost.floats
     needed = max(tiles, prepared) + (cost.megabytes * 1e6 if cost is not None else 0) + input_bytes(request)

@@ -147,5 +147,5 @@ def _worker_bytes(request: Request, block: Block, images: int) -> int:
     channels, stored = len(block.channels), request.dataset.voxels.dtype.itemsize
     held = block_bytes(request, block, images) + _seen(request, block) * channels * stored
     memory = memory_for_blocks(request, held)
-    largest = largest_tile(request, None, region_of(block, request.spec.enlarges), memory.tiles)
+    largest = largest_tile(request, None, region_of(block, request.spec.enlarges), memory.room)
     return int(memory.held + largest * memory.bytes_per_voxel)

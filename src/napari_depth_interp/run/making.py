@@ -68,8 +68,8 @@ def make_tiles(
 ) -> None:
     """Compute the result of channels that share a method tile by tile, or a part of it."""
     request, stack = runs[0].request, runs[0].observed
-    jobs = list(tiles(request, stack, runs[0].chunk_grid, within, memory.tiles))
-    threads = workers(request, jobs, memory.tiles)
+    jobs = list(tiles(request, stack, runs[0].chunk_grid, within, memory.room))
+    threads = workers(request, jobs, memory.room)
     parallel = threads > 1
 
     def work(job: Tile) -> None:

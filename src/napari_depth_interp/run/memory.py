@@ -17,7 +17,7 @@ from ..stack.lazy import is_lazy
 from ..system.amounts import size_in_words
 from ..system.memory import free_memory, resident_memory
 from .request import Request
-from .tiling import Chunks, Region, largest_tile, tile_voxels
+from .tiling import Chunks, Region, Room, largest_tile, usual_room
 
 LEARNED_FROM = 2**26
 """Voxels of a stack that is learned from as a whole, where the memory allows it; of larger ones, blocks."""
@@ -54,6 +54,8 @@ class Memory:
         Voxels of a stack that is learned from as a whole, and of the blocks of a larger one.
     bytes_per_voxel : float
         What a tile takes for each of its voxels.
+    beside : int
+        Sections that a tile counts beside its own, for what a method holds whatever the tile's depth.
     rounding : int
         Bytes that are held only because what the process has already is counted in large steps.
     """
@@ -64,7 +66,13 @@ class Memory:
     learned_from: int
     drawn: int
     bytes_per_voxel: float
+    beside: int = 0
     rounding: int = 0
+
+    @property
+    def room(self) -> Room:
+        """What tiles are divided by."""
+        return Room(self.tiles, self.beside)
 
     @property
     def left(self) -> int:
@@ -87,8 +95,9 @@ def memory_of(request: Request, held: int = 0) -> Memory:
     limit = request.memory or base + int(_FREE * free_memory())
     held += base + input_bytes(request)
     left = max(0, limit - held)
-    per_voxel = np.dtype(working_dtype(request.dataset.voxels.dtype)).itemsize * request.spec.tiling.floats
-    usual = tile_voxels(request) * (request.runtime.threads if request.spec.tiling.parallel else 1)
+    per_voxel = np.dtype(working_dtype(request.dataset.voxels.dtype)).itemsize * request.spec.floats(request.config)
+    room = usual_room(request)
+    usual = room.voxels * (request.runtime.threads if request.spec.tiling.parallel else 1)
     most = int(left / per_voxel / _together(request))
     tiles = min(_MOST * usual if request.memory is not None and request.tile_halo else usual, most)
     cost = request.spec.training_cost
@@ -101,6 +110,7 @@ def memory_of(request: Request, held: int = 0) -> Memory:
         min(LEARNED_FROM, learned),
         min(DRAWN, learned // 2),
         per_voxel * _together(request),
+        room.beside,
         base - max(libraries, already),
     )
 
@@ -117,7 +127,7 @@ def check_memory(
     """
     if request.memory is None:
         return
-    largest = largest_tile(request, chunk_grid, within, memory.tiles)
+    largest = largest_tile(request, chunk_grid, within, memory.room)
     needed = memory.held - memory.rounding + int(largest * memory.bytes_per_voxel)
     if needed > memory.limit:
         raise TooLargeError(

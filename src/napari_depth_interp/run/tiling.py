@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,7 +17,9 @@ from .request import Request
 TILE_BYTES = 96 * 2**20
 """Voxels of all tiles together, input and output, as floats."""
 WHOLE_BYTES = 512 * 2**20
-"""The same for methods that need whole sections, or margins around tiles: they compute much anew in every tile."""
+"""The same for methods that need whole sections: they compute much anew in every tile."""
+MARGIN_BYTES = 2500 * 10**6
+"""What tiles with margins take altogether, with what a method holds beside their voxels."""
 PORTION = 64
 """Target sections of one tile, for methods that need only some observed sections for them and no margins."""
 _ASKED = 16
@@ -49,6 +52,22 @@ class Tile:
         deep = self.sections.stop - self.sections.start + len(self.targets) * enlarges**2
         rows, columns = (each.stop - each.start for each in self.padded)
         return int(deep * rows * columns)
+
+
+@dataclass(frozen=True)
+class Room:
+    """Memory for the tiles that are computed at once.
+
+    Attributes
+    ----------
+    voxels : int
+        Of all these tiles, as floats.
+    beside : int
+        Sections that a tile counts beside its own, for what a method holds for each pixel whatever the tile's depth.
+    """
+
+    voxels: int
+    beside: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,20 +104,20 @@ def tiles(
     stack: Stack,
     chunk_grid: Chunks | None = None,
     within: Region | None = None,
-    voxels: int | None = None,
+    room: Room | None = None,
 ) -> Iterator[Tile]:
     """Divide the work so that the tiles of all threads together stay within the memory for tiles.
 
     ``chunk_grid``: sections, rows and columns of which tiles are multiples where possible. ``within``: the part of the
-    result that is wanted; all of it. ``voxels``: of the tiles of all threads, as floats; as many as usual.
+    result that is wanted; all of it. ``room``: for the tiles of all threads; the usual one.
     """
     _, height, width = stack.voxels.shape
     region = within or (slice(0, len(request.depths)), slice(0, height), slice(0, width))
     halo = request.tile_halo
     number = 0
-    budget = tile_voxels(request) if voxels is None else voxels
-    budget //= request.runtime.threads if request.spec.tiling.parallel else 1
-    for span, rows, columns in _portions(request, stack, region, budget, chunk_grid):
+    room = room or usual_room(request)
+    each = replace(room, voxels=room.voxels // (request.runtime.threads if request.spec.tiling.parallel else 1))
+    for span, rows, columns in _portions(request, stack, region, each, chunk_grid):
         targets, sections = _new_in(request, span), _needed_sections(request, stack, span)
         for top in range(region[1].start, region[1].stop, rows):
             for left in range(region[2].start, region[2].stop, columns):
@@ -110,17 +129,17 @@ def tiles(
 
 
 def _portions(
-    request: Request, stack: Stack, region: Region, budget: int, chunk_grid: Chunks | None
+    request: Request, stack: Stack, region: Region, room: Room, chunk_grid: Chunks | None
 ) -> Iterator[tuple[slice, int, int]]:
     """Divide the result along z, and say how many rows and columns of each part are a tile."""
     halo = request.tile_halo
     if request.z_reach is not None and halo:
-        sizes = _with_margins(request, stack, region, budget, chunk_grid)
+        sizes = _with_margins(request, stack, region, room, chunk_grid)
         for span in _spans(region[0], sizes.deep):
             yield span, sizes.rows, sizes.columns
         return
-    for span in _spans(region[0], _depth_of_portions(request, stack, region, budget, chunk_grid)):
-        pixels = max(1, budget // _depth_of(request, stack, span))
+    for span in _spans(region[0], _depth_of_portions(request, stack, region, room, chunk_grid)):
+        pixels = max(1, room.voxels // (_depth_of(request, stack, span) + room.beside))
         weights = [(each.halo, 1.0) for each in _margins(request)]
         found = _in_plane(pixels, halo, region, stack.voxels.shape, chunk_grid, weights)
         yield span, found.rows, found.columns
@@ -142,35 +161,35 @@ def _largest_depth(request: Request, stack: Stack, spans: list[slice]) -> int:
     return max(_depth_of(request, stack, span) for span in some)
 
 
-def _with_margins(request: Request, stack: Stack, region: Region, budget: int, chunk_grid: Chunks | None) -> _Sizes:
+def _with_margins(request: Request, stack: Stack, region: Region, room: Room, chunk_grid: Chunks | None) -> _Sizes:
     """Return tiles of which the margins cost least, among all divisions along z."""
     whole, step = region[0].stop - region[0].start, 1 if chunk_grid is None else chunk_grid[0]
     found = []
     for deep in _depths_to_try(whole, step):
         spans = _spans(region[0], deep)
-        pixels = max(1, budget // _largest_depth(request, stack, spans))
+        pixels = max(1, room.voxels // (_largest_depth(request, stack, spans) + room.beside))
         weights = [(each.halo, _anew_along_z(request, stack, spans, each.reach)) for each in _margins(request)]
         sizes = _in_plane(pixels, request.tile_halo, region, stack.voxels.shape, chunk_grid, weights)
         found.append(replace(sizes, deep=deep))
-    fitting = [each for each in found if _fits(request, stack, region, each, budget)] or found[-1:]
+    fitting = [each for each in found if _fits(request, stack, region, each, room)] or found[-1:]
     return min(fitting, key=lambda each: each.cost)
 
 
 def _depths_to_try(whole: int, step: int) -> list[int]:
-    """Return numbers of sections, multiples of a step, from all to few: each about four fifths of the one before."""
-    tried, deep = [], whole
-    while deep > step:
-        tried.append(max(step, deep // step * step) if deep < whole else whole)
-        deep = min(deep - 1, deep * 4 // 5)
-    return [*dict.fromkeys(tried), min(step, whole)]
+    """Return numbers of sections, multiples of a step, from all to few: each divides the whole into even parts."""
+    tried, parts = [whole], 1
+    while tried[-1] > step:
+        parts = max(parts + 1, parts * 5 // 4)
+        tried.append(min(whole, -(-whole // (parts * step)) * step))
+    return [*dict.fromkeys(tried)]
 
 
-def _fits(request: Request, stack: Stack, region: Region, sizes: _Sizes, budget: int) -> bool:
+def _fits(request: Request, stack: Stack, region: Region, sizes: _Sizes, room: Room) -> bool:
     halo = request.tile_halo or 0
     _, height, width = stack.voxels.shape
     rows, columns = _wider(sizes.rows, sizes.columns, halo)
-    deep = _largest_depth(request, stack, _spans(region[0], sizes.deep))
-    return bool(min(height, rows) * min(width, columns) * deep <= budget)
+    deep = _largest_depth(request, stack, _spans(region[0], sizes.deep)) + room.beside
+    return bool(min(height, rows) * min(width, columns) * deep <= room.voxels)
 
 
 def _anew_along_z(request: Request, stack: Stack, spans: list[slice], reach: int) -> float:
@@ -257,10 +276,14 @@ def _within(kept: slice, padded: slice) -> slice:
     return slice(kept.start - padded.start, kept.stop - padded.start)
 
 
-def tile_voxels(request: Request) -> int:
-    """Return how many voxels, as floats, the tiles of all threads have usually."""
-    memory = TILE_BYTES if request.tile_halo == 0 else WHOLE_BYTES
-    return int(memory // np.dtype(working_dtype(request.dataset.voxels.dtype)).itemsize)
+def usual_room(request: Request) -> Room:
+    """Return the room that the tiles of all threads have usually."""
+    size = np.dtype(working_dtype(request.dataset.voxels.dtype)).itemsize
+    if request.tile_halo:
+        floats = request.spec.floats(request.config)
+        beside = math.ceil(request.spec.images(request.config, request.runtime.threads) / floats)
+        return Room(int(MARGIN_BYTES / (size * floats)), beside)
+    return Room((TILE_BYTES if request.tile_halo == 0 else WHOLE_BYTES) // size)
 
 
 def _new_in(request: Request, span: slice) -> NDArray[np.intp]:
@@ -273,25 +296,32 @@ def largest_tile(
     request: Request,
     chunk_grid: Chunks | None = None,
     within: Region | None = None,
-    voxels: int | None = None,
+    room: Room | None = None,
 ) -> int:
     """Return how many voxels, as floats, a run holds in the tiles that it computes at once."""
-    jobs = list(tiles(request, request.dataset.stack(), chunk_grid, within, voxels))
-    return workers(request, jobs, voxels) * max(job.count_voxels(request.spec.enlarges) for job in jobs)
+    room = room or usual_room(request)
+    jobs = list(tiles(request, request.dataset.stack(), chunk_grid, within, room))
+    largest = max(job.count_voxels(request.spec.enlarges) + room.beside * _area(*job.padded) for job in jobs)
+    return workers(request, jobs, room) * largest
 
 
 def share_of_margins(
-    request: Request, chunk_grid: Chunks | None = None, voxels: int | None = None, within: Region | None = None
+    request: Request, chunk_grid: Chunks | None = None, room: Room | None = None, within: Region | None = None
 ) -> float:
-    """Return how many times more is computed than kept, because tiles have margins along y, x and z."""
+    """Return how many times more is computed than kept, because tiles have margins; of a mixture, the mean."""
+    jobs = list(tiles(request, request.dataset.stack(), chunk_grid, within, room))
+    return float(np.mean(margins_of(request, jobs)))
+
+
+def margins_of(request: Request, jobs: Sequence[Tile]) -> list[float]:
+    """Return how many times more is computed than kept along y, x and z, by each method that a mixture is made of."""
     stack = request.dataset.stack()
-    jobs = list(tiles(request, stack, chunk_grid, within, voxels))
-    kept, computed = 0.0, 0.0
-    for job in jobs:
-        deep = max(1, len(job.targets))
-        kept += deep * _area(job.rows, job.columns)
-        computed += deep * float(np.mean([_seen_by(each, request, stack, job) for each in _margins(request)]))
-    return computed / kept
+    weights = [max(1, len(job.targets)) for job in jobs]
+    kept = sum(deep * _area(job.rows, job.columns) for deep, job in zip(weights, jobs, strict=True))
+    return [
+        sum(deep * _seen_by(each, request, stack, job) for deep, job in zip(weights, jobs, strict=True)) / kept
+        for each in _margins(request)
+    ]
 
 
 def _seen_by(margin: _Margin, request: Request, stack: Stack, job: Tile) -> float:
@@ -307,14 +337,14 @@ def _area(rows: slice, columns: slice) -> int:
     return int((rows.stop - rows.start) * (columns.stop - columns.start))
 
 
-def _depth_of_portions(request: Request, stack: Stack, region: Region, budget: int, chunk_grid: Chunks | None) -> int:
+def _depth_of_portions(request: Request, stack: Stack, region: Region, room: Room, chunk_grid: Chunks | None) -> int:
     """Return how many sections of the result a tile has that needs no margins, or all sections."""
     count, deep = region[0].stop - region[0].start, 1 if chunk_grid is None else chunk_grid[0]
     if request.z_reach is not None:
         size = PORTION
     elif request.tile_halo is None:
         _, height, width = stack.voxels.shape
-        size = (budget // (height * width) - len(stack.depths)) // request.spec.enlarges**2
+        size = (room.voxels // (height * width) - len(stack.depths)) // request.spec.enlarges**2
     else:
         size = count
     return max(deep, size // deep * deep)
@@ -340,10 +370,10 @@ def needed_region(request: Request, stack: Stack, within: Region) -> Region:
     return _needed_sections(request, stack, within[0]), rows, columns
 
 
-def workers(request: Request, jobs: list[Tile], voxels: int | None = None) -> int:
+def workers(request: Request, jobs: list[Tile], room: Room | None = None) -> int:
     """Return how many tiles may be computed at once: fewer than threads where a single one of each is too much."""
     if not request.spec.tiling.parallel:
         return 1
     largest = max(job.count_voxels() for job in jobs)
-    most = tile_voxels(request) if voxels is None else voxels
+    most = (room or usual_room(request)).voxels
     return max(1, min(request.runtime.threads, len(jobs), most // largest))

@@ -34,7 +34,10 @@ class Scaling:
 
     def apply(self, voxels: NDArray[Any]) -> NDArray[np.float32]:
         """Return the voxels at about 0 to 1."""
-        return ((voxels.astype(np.float64) - self.offset) / self.scale).astype(np.float32)
+        scaled = np.empty(voxels.shape, np.float32)
+        for each, made in zip(voxels, scaled, strict=True) if voxels.ndim > 2 else [(voxels, scaled)]:
+            made[...] = (each.astype(np.float64) - self.offset) / self.scale  # 64 bits for one section at a time
+        return scaled
 
     def as_json(self) -> dict[str, float]:
         """Return the numbers as JSON holds them."""

@@ -82,6 +82,8 @@ def names_in(candidates: str) -> list[str]:
 SMOOTHED = 6
 """Pixels over which the expected errors are smoothed, on each side."""
 _LOOKED_AT = 4_000_000
+_SOME_SECTIONS = 100.0
+"""Floats for each pixel of a section: those of all candidates for the sections that are mixed at a time (measured)."""
 
 
 def spec_of(name: str) -> MethodSpec:
@@ -118,6 +120,18 @@ def _z_reach(config: AutoConfig, acquisition: Acquisition) -> int | None:
     return None if None in known else max(reach for reach in known if reach is not None)
 
 
+def _floats(config: AutoConfig) -> float:
+    """Return two, for the mixture and how wrong it is, and one for each candidate asked at once beyond the first."""
+    from .rendering import sees_far
+
+    return 1.0 + max(1, sum(sees_far(spec, each) for spec, each in config.parts()))
+
+
+def _images(config: AutoConfig, threads: int) -> float:
+    """Return what the candidates take that make some sections at a time, and those sections."""
+    return _SOME_SECTIONS + max((spec.images(each, threads) for spec, each in config.parts()), default=0.0)
+
+
 def _takes_lazy(config: AutoConfig) -> bool:
     """Return whether all candidates take a stack that is still in its file."""
     return all(spec.takes_lazy(each) for spec, each in config.parts())
@@ -144,7 +158,7 @@ AUTO = MethodSpec(
     cost="15 s (fast), 35 s (balanced) or 6 min (best) for 192 x 192 x 31 sections on two quiet cores",
     presets={"fast": {"effort": "fast"}, "balanced": {}, "best": {"effort": "best", "candidates": BOTH_SIZES}},
     training=TrainingSpec(TrainingCost(AutoConfig.most_steps, AutoConfig.limited, looked_at=_LOOKED_AT)),
-    tiling=Tiling(halo=_halo, z_reach=_z_reach, lazy=_takes_lazy, floats=9.0),
+    tiling=Tiling(halo=_halo, z_reach=_z_reach, lazy=_takes_lazy, floats=_floats, images=_images),
     acquisitions=frozenset({"slice", "projection", "thick"}),
     gives_uncertainty=True,
     shares_fit=_can_share,

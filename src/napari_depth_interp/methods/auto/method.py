@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...errors import RequestError
 from ...method import Drafts, Explains, Findings, Method, Refits, Runtime, Sections, StretchesZ
 from ...method.preparation import Keeps, State, images_of, prepare_on
-from ...method.trimming import Place, cut, grown, inside, kept_sections
+from ...method.trimming import Place, cut, grown, inside
 from ...numerics.axial import FWHM, matching_blur
 from ...progress import Progress, Report, part, silent
 from ...stack import Stack
@@ -23,6 +23,7 @@ from ...stack.thinning import spread_over
 from . import SMOOTHED, candidate_config, names_in, spec_of
 from .decision import decide
 from .expectation import mismatch
+from .rendering import Candidate, rendered
 from .trials import Answer, Known, Question, answers, change_between, gaps_of, hidden_rows, left_out, looked_at
 from .uncertainty import ErrorModel, mixed, peaks_of
 
@@ -194,19 +195,14 @@ class Auto:
         shape = guide.voxels.shape[1:]
         kept = self._kept or (slice(0, shape[0]), slice(0, shape[1]))
         wide = grown(kept, SMOOTHED, shape)
-        seen = [each.crop(slice(None), *wide) for each in channels]
-        plain = [self._linear.sections_at(each, z, report=silent).values for each in seen]
-        others: list[list[NDArray[Any]]] = [[] for _ in channels]
-        for number, (name, method) in enumerate(self._candidates.items()):
-            inner = part(report, number / len(self._candidates), (number + 1) / len(self._candidates))
-            needed = grown(wide, spec_of(name).halo(candidate_config(self._config, name)), shape)
-            parts = [each.crop(slice(None), *needed) for each in (guide, *channels)]
-            made = kept_sections(method, parts[0], parts[1:], z, inside(wide, needed), report=inner)
-            for found, sections in zip(others, made, strict=True):
-                found.append(sections.values)
+        candidates = [self._candidate(name, method) for name, method in self._candidates.items()]
+        linear = self._candidate("linear", self._linear)
+        mixed_ones = rendered(linear, candidates, guide, channels, z, wide, self._mixed, self._runtime.threads, report)
         report(Progress(1.0))
-        mixed_ones = [self._mixed(*each, z) for each in zip(seen, plain, others, strict=True)]
         return [cut(each, inside(kept, wide)) for each in mixed_ones]
+
+    def _candidate(self, name: str, method: Method) -> Candidate:
+        return Candidate(method, spec_of(name), candidate_config(self._config, name))
 
     def _mixed(self, stack: Stack, values: NDArray[Any], others: list[NDArray[Any]], z: Sequence[float]) -> Sections:
         """Turn linear ``values`` into the mixture with ``others``; say how wrong it probably is."""

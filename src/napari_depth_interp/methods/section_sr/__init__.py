@@ -145,7 +145,7 @@ SECTION_SR = MethodSpec(
         "sharp": {"sharpness": 2.0},
     },
     training=TrainingSpec(TrainingCost(steps_without_model, limit_training_steps, looked_at=LOOKED_AT)),
-    tiling=Tiling(halo=reach, z_reach=_z_reach, lazy=True, floats=3.5),
+    tiling=Tiling(halo=reach, z_reach=_z_reach, lazy=True),
     acquisitions=frozenset({"slice", "projection", "thick"}),
     shares_fit=True,
     devices=("cpu", "cuda", "mps"),

@@ -25,17 +25,18 @@ def shares_of_xz(sections: NDArray[np.float32], pixel_size: tuple[float, float])
     -------
     (N-1, Y, X) array, 0 to 1; 0.5 where nothing changes
     """
-    along_y, along_x = (_squared_gradients(sections, axis, size) for axis, size in zip((1, 2), pixel_size, strict=True))
-    strong_y, strong_x = (np.sqrt(each[1:] + each[:-1]) for each in (along_y, along_x))
-    return np.asarray((strong_x + _FLAT) / (strong_x + strong_y + 2 * _FLAT), np.float32)
+    below, shares = None, np.empty((max(0, len(sections) - 1), *sections.shape[1:]), np.float32)
+    for number, section in enumerate(sections):  # gradients of two sections at a time are in memory
+        above = [_squared_gradients(section, axis, size) for axis, size in enumerate(pixel_size)]
+        if below is not None:
+            strong_y, strong_x = (np.sqrt(up + down) for up, down in zip(above, below, strict=True))
+            shares[number - 1] = (strong_x + _FLAT) / (strong_x + strong_y + 2 * _FLAT)
+        below = above
+    return shares
 
 
-def _squared_gradients(sections: NDArray[np.float32], axis: int, size: float) -> NDArray[np.float32]:
+def _squared_gradients(section: NDArray[np.float32], axis: int, size: float) -> NDArray[np.float32]:
     from scipy.ndimage import gaussian_filter
 
-    order = [int(axis == 1), int(axis == 2)]
-    found = np.empty_like(sections)
-    for section, each in zip(sections, found, strict=True):
-        edges = gaussian_filter(section, _EDGE, order=order) / size
-        gaussian_filter(np.square(edges), _EDGE, output=each)
-    return found
+    edges = gaussian_filter(section, _EDGE, order=[int(axis == 0), int(axis == 1)]) / size
+    return np.asarray(gaussian_filter(np.square(edges), _EDGE), np.float32)

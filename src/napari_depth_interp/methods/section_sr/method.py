@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ...method import Findings, Method, Runtime, Sections
 from ...method.preparation import State, images_of, prepare_on
+from ...method.trimming import cropped_around
 from ...nn.kept import arrays_of, filled
 from ...nn.runtime import torch_on
 from ...numerics.axial import FWHM, matching_blur
@@ -268,18 +269,12 @@ class SectionSR:
         return back_projected(lambda at, inner: self._render(stack, at, inner), stack, z, report)
 
     def _render(self, stack: Stack, z: NDArray[np.float64], report: Report) -> NDArray[Any]:
-        stack = self._needed(stack, z)
+        stack = cropped_around(stack, z.tolist(), rows_beyond(self._config))  # what the network sees
         values = self._linear.sections_at(stack, z.tolist(), report=silent).values
         with torch_on(self._runtime) as device:
             both = self._shares_of_xz(stack)
             self._add(values, stack, z.tolist(), self.scale, both, device, report, flips=self._flips)
         return values
-
-    def _needed(self, stack: Stack, z: NDArray[np.float64]) -> Stack:
-        """Return the sections that the network sees when it makes those at depths ``z``."""
-        reach = rows_beyond(self._config)
-        first, last = np.searchsorted(stack.depths, (z.min(), z.max()))
-        return stack.crop(slice(max(0, int(first) - 1 - reach), int(last) + 1 + reach), slice(None))
 
     def _add(
         self,
@@ -300,7 +295,6 @@ class SectionSR:
         voxels = torch.from_numpy(scaled)
         span = values.dtype.type(self._scaling.scale)
         for number, axis in enumerate(axes):
-            share = None if both is None else (both if axis == 1 else 1 - both)
             inner = part(report, number / len(axes), (number + 1) / len(axes))
             planes = voxels.movedim(axis, 0).to(device)
             found = corrections(self._network, planes, targets, flips=flips, each_chunk=fractions(inner))
@@ -308,7 +302,10 @@ class SectionSR:
                 # (p, K, X) belongs to rows of the image, (p, K, Y) to columns
                 place = (slice(None), where) if axis == 1 else (slice(None), slice(None), where)
                 added = correction.transpose(1, 0, 2) if axis == 1 else correction.transpose(1, 2, 0)
-                values[place] += span * (added if share is None else added * share[place][targets.gap_of])
+                if both is not None:
+                    share = both[place] if axis == 1 else 1 - both[place]
+                    added = added * share[targets.gap_of]
+                values[place] += span * added
 
     def _all_gaps(self, stack: Stack) -> NDArray[np.float64] | None:
         """Return the gaps of the prepared stack if this is a part of it, so that parts are treated alike."""
