@@ -36,7 +36,8 @@ def score(question: Question, name: str, lpips: Lpips | None, folder: Path, seco
     except PeerError as error:
         return about | {"failed": str(error)}
     print(f"{about}: {filled.cpu_seconds:.1f} s", file=sys.stderr, flush=True)
-    return about | question.scores(filled, lpips) | {"version": filled.version, "seconds_given": seconds}
+    made = {"version": filled.version, "seconds_given": seconds, "default_seconds": filled.default_seconds}
+    return about | question.scores(filled, lpips) | made
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -61,6 +62,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "cpu_seconds": _mean(row["cpu_seconds"] for row in own),
                 "version": own[0]["version"],
                 "seconds_given": own[0]["seconds_given"],
+                "default_seconds": _mean(row.get("default_seconds") for row in own),
             }
         )
     return sorted(found, key=lambda each: -each["gain"])

@@ -1,4 +1,6 @@
-"""Write docs/explanation/what-it-is-worth.md from what the benchmarks left in benchmarks/results; no figure is typed.
+"""Write the pages of its worth from what the benchmarks left in benchmarks/results; no figure is typed.
+
+docs/explanation/what-it-is-worth.md is one screen; worth-tables.md beside it has all figures.
 
     python scripts/worth_page.py [--peers FILE] [--downstream FILE] [--simulated FILE] [--recipes FILE]
 
@@ -22,27 +24,36 @@ from worth_tables import (
     OURS,
     able_table,
     counted,
+    default_times,
     f1_table,
+    hurts,
     images_in_short,
     in_short,
     peer_table,
+    questions_table,
     verdicts,
 )
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "explanation" / "what-it-is-worth.md"
+TABLES = PAGE.with_name("worth-tables.md")
 IMAGES = ROOT / "docs" / "images"
 FIGURES = {
     "f1": "F1 against the gap",
     "count_error": "Count error against the gap",
     "volume_bias": "Volume bias against the gap",
     "surface": "Surface distance against the gap",
+    "splits": "Objects cut apart against the gap",
+    "merges": "Objects stuck together against the gap",
+    "false_objects": "Objects that nobody drew against the gap",
+    "resolution_z": "Resolution along z against the gap",
 }
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six")
 
 
 def main() -> None:
-    """Write the page."""
+    """Write both pages."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     files = {"peers": "peers", "downstream": "downstream", "simulated": "downstream-simulated", "recipes": "recipes"}
     for option, name in files.items():
@@ -57,6 +68,7 @@ def main() -> None:
             for figure in FIGURES if option == "downstream" else ():
                 shutil.copyfile(given.with_name(f"{figure}.png"), IMAGES / f"worth-{figure}.png")
     PAGE.write_text(page(), encoding="utf-8")
+    TABLES.write_text(tables(), encoding="utf-8")
 
 
 def _rounded(value: Any) -> Any:
@@ -74,40 +86,59 @@ def results(name: str) -> dict[str, Any]:
 
 
 def page() -> str:
-    """Return the whole page."""
+    """Return the page of one screen: the answers."""
     peers, downstream = results("peers"), results("downstream")
-    return "\n".join(part(peers, downstream) for part in (_short, _all, _how))
-
-
-def _short(peers: Mapping[str, Any], downstream: Mapping[str, Any]) -> str:
     count = max(each["volumes"] for each in peers["summary"])
     date, _, machine = str(downstream["machine"]).partition("; ")
-    return f"""# What it is worth
+    return f"""<div class="one-screen" markdown>
+
+# What it is worth
 
 *{date}, version {downstream["version"]} ({machine}); crops, preset fast. No figure was typed: `make worth` makes
-this page ([how](#reproduce-it)).*
+this page anew ([how](worth-tables.md#reproduce-it)).*
+
+<div class="beside" markdown>
+<div markdown>
 
 **Are hidden sections closer to what was recorded?** Change against linear interpolation, mean of {count} real
 volume{"" if count == 1 else "s"}, every {peers["every"]}th section kept; LPIPS: lower is better
-([all programs](#all-programs)).
+([all programs](worth-tables.md#all-programs)).
 
 {images_in_short(peers["summary"])}
 
+**Where it hurts**
+
+{hurts(peers["summary"], downstream["summary"])}
+
+</div>
+<div markdown>
+
 **Is the segmentation better?** Of {len(downstream["recorded"])} images with labels that people drew,
-{_able(downstream)} can tell ([which](#all-segmentations)); mean of four segmenters. *Sparse itself*: segmented
-without filling. Then what filling changes, with its 95 % interval ([words](#so-fill-or-not)).
+{_able(downstream)} can tell ([which](worth-tables.md#all-segmentations)); mean of {_segmenters(downstream)} segmenters.
+*Sparse itself*: segmented without filling. Then what filling changes, with its 95 % interval
+([words](worth-tables.md#so-fill-or-not)).
 
 {in_short(downstream["summary"])}
 
 **No clear gain means: do not fill**: it takes time and adds sections that nobody recorded.
+
+</div>
+</div>
+</div>
 """
 
 
-def _all(peers: Mapping[str, Any], downstream: Mapping[str, Any]) -> str:
-    return f"""## All programs
+def tables() -> str:
+    """Return the page with all figures, and how to make them anew."""
+    peers, downstream = results("peers"), results("downstream")
+    return f"""# What it is worth: all figures
 
-Programs that train were given the seconds named, on one volume: far less than their default, so this says nothing of
-what they reach with it. LPIPS above 0 is worse than linear interpolation.
+The answers are on [one screen](what-it-is-worth.md).
+
+## All programs
+
+Programs that train were given the seconds named, on fewer volumes: far less than their default, so this says nothing of
+what they reach with it. {default_times(peers["summary"])}LPIPS above 0 is worse than linear interpolation.
 
 {peer_table(peers["summary"])}
 
@@ -124,6 +155,11 @@ count as one, their mean.
 
 {f1_table(downstream["summary"])}
 
+The other questions, mean of all segmenters. Counts, volumes: error as a share; splits, merges, false objects (that
+nobody drew): per object; outlines and resolution along z (Fourier ring correlation of planes along z): pixels.
+
+{questions_table(downstream["summary"])}
+
 {_figures(downstream)}{_simulated()}## So: fill, or not?
 
 `{OURS}` against the sparse stack itself, difference and 95 % interval over places; of counts and volumes that of the
@@ -136,7 +172,8 @@ sizes of the errors, of outlines in pixels, so that below 0 is better. *Fill* an
 With so few places an interval is wide, and other tissue may say otherwise. Ask your own labels:
 `depth-interp evaluate stack.tif --labels labels.tif --keep-every 4`
 ([how](evaluation.md#what-comes-after-segmentations)); [recipes](../how-to/segment.md).
-"""
+
+{_how(peers, downstream)}"""
 
 
 def _how(peers: Mapping[str, Any], downstream: Mapping[str, Any]) -> str:
@@ -162,6 +199,11 @@ All scores: `benchmarks/results`.
 def _able(downstream: Mapping[str, Any]) -> int:
     """Return how many images some segmenter can be used on."""
     return sum(max(each.values()) >= LEAST for each in downstream["recorded"].values())
+
+
+def _segmenters(downstream: Mapping[str, Any]) -> str:
+    """Return the number of segmenters in words."""
+    return _NUMBERS[max(len(each) for each in downstream["recorded"].values())]
 
 
 def _sources(downstream: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -47,6 +47,7 @@ def stand_in(folder, name, modules=(), programs=()):
     venv.create(folder / name, with_pip=False)
     inside = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder / name)}))
     for module, text in dict(modules).items():
+        (inside / module).parent.mkdir(parents=True, exist_ok=True)
         (inside / f"{module}.py").write_text(text, encoding="utf-8")
     (inside / "shared.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
     for program, text in dict(programs).items():
@@ -106,27 +107,77 @@ dense = voxels[:, :, below] * (1 - (places - below)) + voxels[:, :, below + 1] *
 nibabel.save(nibabel.Nifti1Image(dense, np.diag([1.0, 1.0, 1.0, 1.0])), folder / RESULT)
 """
 """A program for NIfTI files that makes voxels cubes, as SMORE and ECLARE do; here by linear interpolation."""
+RAMP = np.arange(4, dtype=np.float32)[:, None, None] * np.full((1, 5, 6), 30, np.float32)
+DENSE_RAMP = np.arange(10)[:, None, None] * np.full((1, 5, 6), 10.0)
 
 
-@pytest.mark.parametrize(
-    ("name", "program", "words"),
-    [
-        ("smore", "ssmore-train", {"IN": "-i", "OUT": "-o", "RESULT": "results/epoch-1.nii.gz"}),
-        ("eclare", "run-eclare", {"IN": "--in-fpath", "OUT": "--out-dir", "RESULT": "stack_eclare.nii.gz"}),
-    ][: 2 if os.name == "posix" else 1],
-)
-def test_programs_for_nifti_files_are_started_as_their_documentation_says(tmp_path, monkeypatch, name, program, words):
-    text = SMOOTHER
-    for word, value in words.items():
+SLOW = """
+import time
+
+import torch
+
+
+class WDSR(torch.nn.Conv2d):
+    def __init__(self, n_resblocks, num_channels, scale):
+        super().__init__(1, 1, 3)
+
+    def forward(self, image):
+        time.sleep(0.05)
+        return super().forward(image)
+"""
+"""A network that takes 50 ms of a batch, in place of that of ECLARE."""
+
+
+def smoother(flag_in, flag_out, result, told=""):
+    text = SMOOTHER + told
+    for word, value in {"IN": flag_in, "OUT": flag_out, "RESULT": result}.items():
         text = text.replace(word, repr(value))
-    stand_in(tmp_path, name, programs={program: text})
-    python = peers.python_of(name, tmp_path)
-    words = f"{python.as_posix()} {python.with_name(program).as_posix()} -i {{in}} -o {{folder}}"
+    return text
+
+
+def smore_as_the_user_says(folder, monkeypatch):
+    stand_in(folder, "smore", programs={"ssmore-train": smoother("-i", "-o", "results/epoch-1.nii.gz")})
+    python = peers.python_of("smore", folder)
+    words = f"{python.as_posix()} {python.with_name('ssmore-train').as_posix()} -i {{in}} -o {{folder}}"
     monkeypatch.setenv("SMORE_COMMAND", words)
-    stack = np.arange(4, dtype=np.float32)[:, None, None] * np.full((1, 5, 6), 30, np.float32)
-    found = peers.run(name, stack, peers.Job(factor=3, gap=3.0, seconds=4.0), tmp_path)
-    np.testing.assert_allclose(found.voxels, np.arange(10)[:, None, None] * np.full((1, 5, 6), 10.0), atol=1)
-    np.testing.assert_allclose(found.voxels[::3], stack, atol=1)
+    return peers.run("smore", RAMP, peers.Job(factor=3, gap=3.0, seconds=4.0), folder)
+
+
+def eclare_for(folder, seconds):
+    """Return what it made, and the number of patches and the batch that it was told."""
+    told = """
+numbers = [int(sys.argv[sys.argv.index(flag) + 1]) for flag in ("--n-patches", "--batch-size") if flag in sys.argv]
+(Path(sys.argv[0]).parent / "told").write_text(repr(numbers))
+"""
+    program = smoother("--in-fpath", "--out-dir", "stack_eclare.nii.gz", told)
+    stand_in(folder, "eclare", {"eclare/models/wdsr": SLOW}, {"run-eclare": program})
+    found = peers.run("eclare", RAMP, peers.Job(factor=3, gap=3.0, seconds=seconds), folder)
+    return found, json.loads(peers.python_of("eclare", folder).with_name("told").read_text(encoding="utf-8"))
+
+
+def eclare_by_default(folder, monkeypatch):
+    found, numbers = eclare_for(folder, 0.0)
+    assert not numbers
+    return found
+
+
+def eclare_as_long_as_it_is_given(folder, monkeypatch):
+    seconds = 4.0
+    found, (patches, batch) = eclare_for(folder, seconds)
+    assert found.default_seconds > 1_000_000 / batch * 0.05
+    assert 1 <= patches / batch <= seconds / 0.05
+    assert patches / seconds == pytest.approx(1_000_000 / found.default_seconds, rel=0.2)
+    return found
+
+
+STARTED = [smore_as_the_user_says, eclare_by_default, eclare_as_long_as_it_is_given]
+
+
+@pytest.mark.parametrize("started", STARTED[: len(STARTED) if os.name == "posix" else 1])
+def test_programs_for_nifti_files_are_started_as_their_documentation_says(tmp_path, monkeypatch, started):
+    found = started(tmp_path, monkeypatch)
+    np.testing.assert_allclose(found.voxels, DENSE_RAMP, atol=1)
+    np.testing.assert_allclose(found.voxels[::3], RAMP, atol=1)
 
 
 @pytest.mark.parametrize(("name", "variable"), [("film", "FILM_MODEL"), ("smore", "SMORE_COMMAND")])
@@ -159,9 +210,9 @@ def test_every_adapter_says_where_its_program_comes_from(name):
 
 
 def test_no_figure_of_the_page_was_typed():
-    text = worth_page.PAGE.read_text(encoding="utf-8")
-    assert text == worth_page.page(), "run scripts/worth_page.py"
-    drawn = re.findall(r"images/(worth-.*?\.png)", text)
+    for file, made in ((worth_page.PAGE, worth_page.page), (worth_page.TABLES, worth_page.tables)):
+        assert file.read_text(encoding="utf-8") == made(), "run scripts/worth_page.py"
+    drawn = re.findall(r"images/(worth-.*?\.png)", worth_page.tables())
     assert len(drawn) == len(worth_page.FIGURES)
     assert all((worth_page.IMAGES / name).exists() for name in drawn)
 
@@ -171,12 +222,13 @@ def test_simulated_images_stand_beside_the_real_ones_and_count_for_nothing(tmp_p
     for name in kept:
         (tmp_path / f"{name}.json").write_bytes((worth_page.RESULTS / f"{name}.json").read_bytes())
     monkeypatch.setattr(worth_page, "RESULTS", tmp_path)
-    before = worth_page.page()
+    before, short = worth_page.tables(), worth_page.page()
     row = {"real": False, "every": 4, "segmenter": "otsu", "score": "f1", "images": 3, "difference": 0.25}
     rows = [row | {"contender": "sparse", "mean": 0.5}, row | {"contender": worth_tables.OURS, "mean": 0.75}]
     found = {"machine": "somewhere", "summary": rows}
     (tmp_path / "downstream-simulated.json").write_text(json.dumps(found), encoding="utf-8")
-    after = worth_page.page()
+    after = worth_page.tables()
+    assert worth_page.page() == short
     assert "3 simulated images (somewhere)" in after
     assert "| **`auto:fast`** | 0.75 (+0.25) |" in after
     assert after.split("## So: fill, or not?")[1] == before.split("## So: fill, or not?")[1]
