@@ -2,8 +2,8 @@
 
 Run by ``make docs``. Wrong is: an error or warning in the console, anything that is not found or comes from
 the internet, a picture that does not show, a page wider than the screen (1280 and 390 pixels), one that is to be seen
-at once and is longer than a screen of 1280 x 800, an equation or a table that was left as text. Needs Chromium on the path, or
-its path in CHROMIUM.
+at once and is longer than a screen of 1280 x 800, an equation or a table that was left as text. Needs Chromium on the
+path, or its path in CHROMIUM.
 """
 
 from __future__ import annotations
