@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 import sysconfig
 import venv
 from pathlib import Path
@@ -11,9 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import napari_depth_interp as ndi
+import peer_table
 import peers
 import worth_page
 import worth_tables
+from napari_depth_interp.stack import Dataset, Grid
 
 ROOT = Path(__file__).parents[1]
 
@@ -135,11 +139,15 @@ def smoother(flag_in, flag_out, result, told=""):
     return text
 
 
-def smore_as_the_user_says(folder, monkeypatch):
+def smore_is_there(folder, monkeypatch):
     stand_in(folder, "smore", programs={"ssmore-train": smoother("-i", "-o", "results/epoch-1.nii.gz")})
     python = peers.python_of("smore", folder)
     words = f"{python.as_posix()} {python.with_name('ssmore-train').as_posix()} -i {{in}} -o {{folder}}"
     monkeypatch.setenv("SMORE_COMMAND", words)
+
+
+def smore_as_the_user_says(folder, monkeypatch):
+    smore_is_there(folder, monkeypatch)
     return peers.run("smore", RAMP, peers.Job(factor=3, gap=3.0, seconds=4.0), folder)
 
 
@@ -178,6 +186,34 @@ def test_programs_for_nifti_files_are_started_as_their_documentation_says(tmp_pa
     found = started(tmp_path, monkeypatch)
     np.testing.assert_allclose(found.voxels, DENSE_RAMP, atol=1)
     np.testing.assert_allclose(found.voxels[::3], RAMP, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "trained"), [(["--train-first", "2"], "ab"), (["--train-on", "c"], "c"), ([], "a")]
+)
+def test_programs_that_train_are_run_on_the_volumes_that_are_asked_for(tmp_path, monkeypatch, options, trained):
+    monkeypatch.setattr(peer_table, "OURS", ("linear",))
+    (tmp_path / "volumes").mkdir()
+    voxels = np.random.default_rng(0).integers(0, 255, (1, 1, 9, 12, 12), np.uint8)
+    for name in "abc":
+        ndi.write(tmp_path / "volumes" / f"{name}.tif", Dataset(voxels, Grid(np.arange(9.0), (1.0, 1.0), "um")))
+    smore_is_there(tmp_path, monkeypatch)
+    words = [
+        "--data",
+        str(tmp_path / "volumes"),
+        "--folder",
+        str(tmp_path),
+        "--train",
+        "smore=5",
+        "--out",
+        str(tmp_path),
+    ]
+    monkeypatch.setattr(sys, "argv", ["peer_table.py", *words, *options])
+    peer_table.main()
+    found = json.loads((tmp_path / "peers.json").read_text(encoding="utf-8"))
+    rows = {row["volume"]: row for row in found["rows"] if row["contender"] == "smore"}
+    assert "".join(rows) == trained
+    assert all(row["seconds_given"] == 5 and row["psnr"] > 0 for row in rows.values())
 
 
 @pytest.mark.parametrize(("name", "variable"), [("film", "FILM_MODEL"), ("smore", "SMORE_COMMAND")])
@@ -247,3 +283,35 @@ def test_one_command_makes_the_page_anew():
             assert f'"--{option}"' in source or (name == "worth_page" and f'"{option}":' in source), option
     assert "--crop 41 80 80" in done.stdout
     assert worth_page.results("downstream")["crop"] == [41, 80, 80], "what the page shows is what the command makes"
+
+
+def test_the_page_says_where_filling_hurts_and_what_a_default_would_take():
+    field = {"real": True, "contender": worth_tables.OURS, "segmenter": "otsu", "every": 4, "places": 9}
+    gain = field | {"score": "f1", "difference": 0.3, "low": 0.2, "high": 0.4}
+    none = field | {"score": "surface", "difference": 0.1, "low": -0.2, "high": 0.4}
+    volumes = field | {"score": "volume_bias", "segmenter": worth_tables.TOGETHER, "difference": 0.25}
+    ours = {"contender": worth_tables.OURS, "lpips_change": 0.05, "gradient_z": 0.7}
+    eclare = {"contender": "eclare", "default_seconds": 54_000.0}
+    linear = {"contender": worth_tables.BASELINE, "gradient_z": 0.6, "default_seconds": None}
+    lines = worth_tables.hurts([eclare, ours, linear], [gain, none, volumes]).splitlines()
+    assert "*no clear gain* in 1 of 2 fields" in lines[0]
+    assert "+0.25 (k = 4)" in lines[1]
+    assert "LPIPS +0.050; gradient along z 0.70 of the recorded one (linear 0.60)" in lines[2]
+    assert (
+        worth_tables.default_times([eclare, ours, linear])
+        == "By the pace seen here, that would take 15 hours (ECLARE). "
+    )
+    assert worth_tables.default_times([ours]) == ""
+
+
+def test_every_question_has_its_row():
+    filled = {"real": True, "every": 8, "segmenter": worth_tables.TOGETHER, "contender": worth_tables.OURS, "mean": 0.5}
+    change = {"difference": 0.2, "low": 0.1, "high": 0.3}
+    rows = [filled | change | {"score": "merges"}]
+    rows += [
+        {**filled, "contender": name, "score": "merges", "mean": mean}
+        for name, mean in (("sparse", 0.3), ("recorded", 1))
+    ]
+    table = worth_tables.questions_table(rows)
+    assert "| Are objects stuck together? (merges) | 0.30, **0.50**, 1.00 (+0.20; +0.10 to +0.30) |" in table
+    assert len(table.splitlines()) == 2 + len(worth_page.FIGURES)
