@@ -4,7 +4,7 @@
 
 FILE is JSON: a list of {"name", "image", "labels", "dark": true where objects are darker than what is around them,
 "crops": how many parts of the image to take, "place": where it comes from}, paths relative to it (``public_labels.py``
-writes one of public images). Without it simulated nuclei are segmented. Every
+writes one of public images). Without it simulated nuclei and cells are segmented. Every
 k-th section is kept. What is segmented: what each method and installed peer made of them, the sparse stack as it is
 (its labels brought to all sections afterwards), and the recorded dense stack. By whom: a threshold, a watershed of what
 it finds, a watershed between walls, a network trained on simulated tissue, and commands of the user's
@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import _network
+from _cells import cells
 from _downstream_tables import LEAST, RECORDED, figures, recorded_f1, summary, table
 from _tools import machine, remembered
 from _volumes import Question, Volume, cropped
@@ -45,7 +46,8 @@ SEGMENTERS = ("otsu", "watershed", "walls", "network")
 SPARSE = {"sparse": "shape", "sparse, nearest": "nearest"}
 """What the sparse stack's labels are brought to all sections by."""
 SPARSE_BY_ITK = "sparse, ITK contours"
-_SIMULATED, _SHAPE, _VOXEL = (100, 101, 102, 103), (65, 80, 80), (0.5, 0.5, 0.5)
+_NUCLEI, _CELLS = (100, 101, 102, 103), (200, 201, 202, 203)
+_SHAPE, _VOXEL = (65, 80, 80), (0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +60,15 @@ class Labelled(Volume):
 
 
 def simulated() -> Iterator[Labelled]:
-    """Yield nuclei that the network has not learned from."""
-    for seed in _SIMULATED:
+    """Yield nuclei that the network has not learned from, and cells with walls between them."""
+    for seed in _NUCLEI:
         made, objects = nuclei(shape=_SHAPE, voxel_size=_VOXEL, seed=seed)
         name = f"nuclei {seed} (simulated)"
         yield Labelled(name, made.observed, objects, name, real=False)
+    for seed in _CELLS:
+        image, objects = cells(_SHAPE, _VOXEL, seed)
+        name = f"cells {seed} (simulated)"
+        yield Labelled(name, image, objects, name, dark=True, real=False)
 
 
 def from_pairs(file: Path, crop: Sequence[int], every: int) -> Iterator[Labelled]:

@@ -185,7 +185,7 @@ make worth CLONES=FOLDER VOLUMES=FOLDER LPIPS=FILE
 
 `CLONES` holds clones of the repositories that `benchmarks/public_labels.json` names, with licences and checksums;
 `VOLUMES` any volumes (TIFF, NIfTI); `LPIPS` the weights of AlexNet. What is not given keeps the figures that are here.
-Without clones simulated nuclei alone are segmented. It takes hours of one core and goes on where it was stopped.
+Without clones simulated tissue alone is segmented. It takes hours of one core and goes on where it was stopped.
 Images with labels:
 
 {_source_table(downstream)}
@@ -230,19 +230,31 @@ def _figures(downstream: Mapping[str, Any]) -> str:
 
 
 def _simulated() -> str:
-    """Return the same table of simulated nuclei, where it was made: nothing of real tissue follows from it."""
+    """Return the same table of simulated tissue, where it was made: nothing of real tissue follows from it."""
     if not (RESULTS / "downstream-simulated.json").exists():
         return ""
     found = results("downstream-simulated")
-    count = max(int(row["images"]) for row in found["summary"])
-    return f"""### The same with simulated nuclei
+    return f"""### The same with simulated tissue
 
-{count} simulated images ({found["machine"]}): the truth is known without doubt, and the
-tissue is simpler than any real one.
+{len(found["recorded"])} simulated images, of nuclei apart and of cells with stained walls between them
+({found["machine"]}): the truth is known without doubt, and the tissue is simpler than any real one. A segmenter counts on the images where it can
+find objects in the recorded stack: {_able_on(found["recorded"])}.
 
 {f1_table(found["summary"], real=False)}
 
 """
+
+
+def _able_on(recorded: Mapping[str, Mapping[str, float]]) -> str:
+    """Return on how many images of which tissue each segmenter counts."""
+    found: dict[str, dict[str, int]] = {}
+    for image, each in recorded.items():
+        for segmenter, f1 in each.items():
+            tissues = found.setdefault(segmenter, {})
+            tissue = image.split()[0]
+            tissues[tissue] = tissues.get(tissue, 0) + (f1 >= LEAST)
+    words = {name: " and ".join(f"{n} of {tissue}" for tissue, n in each.items() if n) for name, each in found.items()}
+    return ", ".join(f"{name} on {each or 'none'}" for name, each in words.items())
 
 
 def _versions(peers: Mapping[str, Any]) -> str:

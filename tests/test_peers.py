@@ -261,11 +261,13 @@ def test_simulated_images_stand_beside_the_real_ones_and_count_for_nothing(tmp_p
     before, short = worth_page.tables(), worth_page.page()
     row = {"real": False, "every": 4, "segmenter": "otsu", "score": "f1", "images": 3, "difference": 0.25}
     rows = [row | {"contender": "sparse", "mean": 0.5}, row | {"contender": worth_tables.OURS, "mean": 0.75}]
-    found = {"machine": "somewhere", "summary": rows}
+    recorded = {f"{tissue} {n}": {"otsu": 0.5, "walls": 0.1} for tissue in ("nuclei", "cells") for n in (1, 2)}
+    found = {"machine": "somewhere", "summary": rows, "recorded": recorded}
     (tmp_path / "downstream-simulated.json").write_text(json.dumps(found), encoding="utf-8")
     after = worth_page.tables()
     assert worth_page.page() == short
-    assert "3 simulated images (somewhere)" in after
+    assert "4 simulated images" in after
+    assert "otsu on 2 of nuclei and 2 of cells, walls on none." in after
     assert "| **`auto:fast`** | 0.75 (+0.25) |" in after
     assert after.split("## So: fill, or not?")[1] == before.split("## So: fill, or not?")[1]
 
