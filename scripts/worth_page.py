@@ -149,7 +149,7 @@ there can say nothing about filling.
 
 {able_table(downstream["recorded"])}
 
-F1: objects whose overlap (IoU) with a drawn one is above 0.5. In brackets the difference to the *sparse stack itself*:
+{_unable(downstream)}F1: objects whose overlap (IoU) with a drawn one is above 0.5. In brackets the difference to the *sparse stack itself*:
 segmented without filling, its labels brought to all sections afterwards. Images of one place (repository) are alike and
 count as one, their mean.
 
@@ -199,6 +199,13 @@ All scores: `benchmarks/results`.
 def _able(downstream: Mapping[str, Any]) -> int:
     """Return how many images some segmenter can be used on."""
     return sum(max(each.values()) >= LEAST for each in downstream["recorded"].values())
+
+
+def _unable(downstream: Mapping[str, Any]) -> str:
+    """Return a sentence about the images that no segmenter can be used on; nothing if there is none."""
+    lost = [image for image, each in downstream["recorded"].items() if max(each.values()) < LEAST]
+    names = " and of ".join(f"*{each}*" for each in lost)
+    return f"Of {names} nothing is said: no segmenter here finds them in the recorded stack.\n\n" if lost else ""
 
 
 def _segmenters(downstream: Mapping[str, Any]) -> str:
