@@ -149,9 +149,9 @@ there can say nothing about filling.
 
 {able_table(downstream["recorded"])}
 
-{_unable(downstream)}F1: objects whose overlap (IoU) with a drawn one is above 0.5. In brackets the difference to the *sparse stack itself*:
-segmented without filling, its labels brought to all sections afterwards. Images of one place (repository) are alike and
-count as one, their mean.
+{_unable(downstream)}F1: objects whose overlap (IoU) with a drawn one is above 0.5. In brackets the difference
+to the *sparse stack itself*: segmented without filling, its labels brought to all sections afterwards.
+Images of one place (repository) are alike and count as one, their mean.
 
 {f1_table(downstream["summary"])}
 
@@ -244,8 +244,8 @@ def _simulated() -> str:
     return f"""### The same with simulated tissue
 
 {len(found["recorded"])} simulated images, of nuclei apart and of cells with stained walls between them
-({found["machine"]}): the truth is known without doubt, and the tissue is simpler than any real one. A segmenter counts on the images where it can
-find objects in the recorded stack: {_able_on(found["recorded"])}.
+({found["machine"]}): the truth is known without doubt, and the tissue is simpler than any real one.
+A segmenter counts on the images where it can find objects in the recorded stack: {_able_on(found["recorded"])}.
 
 {f1_table(found["summary"], real=False)}
 
