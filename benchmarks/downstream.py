@@ -51,8 +51,8 @@ MEMBRANES = "membranes"
 SPARSE = {"sparse": "shape", "sparse, nearest": "nearest"}
 """What the sparse stack's labels are brought to all sections by."""
 SPARSE_BY_ITK = "sparse, ITK contours"
-_NUCLEI, _CELLS = (100, 101, 102, 103), (200, 201, 202, 203)
-_SHAPE, _VOXEL = (65, 80, 80), (0.5, 0.5, 0.5)
+_NUCLEI, _CELLS = (100, 101, 102, 103), (200, 201)
+_SHAPE, _CELLS_SHAPE, _VOXEL = (65, 80, 80), (33, 56, 56), (0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ def simulated() -> Iterator[Labelled]:
         name = f"nuclei {seed} (simulated)"
         yield Labelled(name, made.observed, objects, name, real=False)
     for seed in _CELLS:
-        image, objects = cells(_SHAPE, _VOXEL, seed)
+        image, objects = cells(_CELLS_SHAPE, _VOXEL, seed)
         name = f"cells {seed} (simulated)"
         yield Labelled(name, image, objects, name, dark=True, real=False)
 

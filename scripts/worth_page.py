@@ -164,7 +164,8 @@ nobody drew): per object; outlines and resolution along z (Fourier ring correlat
 
 `{OURS}` against the sparse stack itself, difference and 95 % interval over places; of counts and volumes that of the
 sizes of the errors, of outlines in pixels, so that below 0 is better. *Fill* and *do not*: the interval does not hold
-0 and the mean is beyond {CLEAR}; *leans*: so it is, of fewer than {ENOUGH} places, which prove nothing.
+0 and the mean is beyond {CLEAR}; *leans*: so it is, of fewer than {ENOUGH} places, which prove nothing; nor does
+*one place*.
 {counted(downstream["summary"])}
 
 {verdicts(downstream["summary"])}
@@ -210,13 +211,15 @@ def _unable(downstream: Mapping[str, Any]) -> str:
 
 def _segmenters(downstream: Mapping[str, Any]) -> str:
     """Return the number of segmenters in words."""
-    return _NUMBERS[max(len(each) for each in downstream["recorded"].values())]
+    counts = {len(each) for each in downstream["recorded"].values()}
+    return ("up to " if len(counts) > 1 else "") + _NUMBERS[max(counts)]
 
 
 def _sources(downstream: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the public images with labels that were segmented."""
+    """Return the public images with labels that were segmented, and what a segmenter among them learned from."""
     found: list[dict[str, Any]] = json.loads((ROOT / "benchmarks" / "public_labels.json").read_text(encoding="utf-8"))
-    return [each for each in found if each["name"] in downstream["recorded"]]
+    taught = any("membranes" in each for each in downstream["recorded"].values())
+    return [each for each in found if each["name"] in downstream["recorded"] or (taught and each.get("teaches"))]
 
 
 def _source_table(downstream: Mapping[str, Any]) -> str:

@@ -199,9 +199,15 @@ def able_table(recorded: Mapping[str, Mapping[str, float]]) -> str:
     segmenters = list(dict.fromkeys(name for each in recorded.values() for name in each))
     lines = [f"| recorded | {' | '.join(segmenters)} |", "|---" * (len(segmenters) + 1) + "|"]
     for image, each in recorded.items():
-        cells = [f"**{each[name]:.2f}**" if each[name] >= LEAST else f"{each[name]:.2f}" for name in segmenters]
+        cells = [_able_cell(each.get(name)) for name in segmenters]
         lines.append(f"| {image} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _able_cell(f1: float | None) -> str:
+    if f1 is None:
+        return "not asked"
+    return f"**{f1:.2f}**" if f1 >= LEAST else f"{f1:.2f}"
 
 
 def f1_table(rows: Rows, *, real: bool = True) -> str:
@@ -256,9 +262,11 @@ def verdicts(rows: Rows) -> str:
 
 
 def verdict(row: Mapping[str, Any]) -> str:
-    """Return fill, do not, or no clear gain, with the difference and its interval."""
+    """Return fill, do not, or no clear gain, with the difference and its interval; of one place the difference."""
     if "difference" not in row:
         return "n/a"
+    if row["places"] < 2:  # an interval over places says nothing of one
+        return f"one place: {row['difference']:+.2f}"
     sign = 1 if row["score"] == "f1" else -1
     low, high = sorted((sign * row["low"], sign * row["high"]))
     mean = sign * row["difference"]
