@@ -185,7 +185,8 @@ make worth CLONES=FOLDER VOLUMES=FOLDER LPIPS=FILE
 ```
 
 `CLONES` holds clones of the repositories that `benchmarks/public_labels.json` names, with licences and checksums;
-`VOLUMES` any volumes (TIFF, NIfTI); `LPIPS` the weights of AlexNet. What is not given keeps the figures that are here.
+`VOLUMES` any volumes (TIFF, NIfTI), of which `TRAIN_ON="NAME NAME"` are those for programs that train (the first three
+by default); `LPIPS` the weights of AlexNet. What is not given keeps the figures that are here.
 Without clones simulated tissue alone is segmented. It takes hours of one core and goes on where it was stopped.
 Images with labels:
 

@@ -288,6 +288,9 @@ def test_one_command_makes_the_page_anew():
         for option in re.findall(r"--([a-z-]+)", options):
             assert f'"--{option}"' in source or (name == "worth_page" and f'"{option}":' in source), option
     assert "--crop 41 80 80" in done.stdout
+    assert "eclare=120 --train-first 3 " in done.stdout
+    named = subprocess.run([*words, "TRAIN_ON=a b"], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert "eclare=120 --train-on a b " in named.stdout
     assert worth_page.results("downstream")["crop"] == [41, 80, 80], "what the page shows is what the command makes"
 
 
