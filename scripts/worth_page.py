@@ -149,6 +149,9 @@ there can say nothing about filling.
 
 {able_table(downstream["recorded"])}
 
+*membranes* is asked of neurites alone: a network that learned membranes in a stack of another place. In a sparse stack
+it sees the sections, in a dense one planes along all axes.
+
 {_unable(downstream)}F1: objects whose overlap (IoU) with a drawn one is above 0.5. In brackets the difference
 to the *sparse stack itself*: segmented without filling, its labels brought to all sections afterwards.
 Images of one place (repository) are alike and count as one, their mean.

@@ -65,7 +65,7 @@ def counted(rows: Rows) -> str:
     """Return how often the table says what."""
     said = Counter(verdict(row).partition(":")[0].replace("*", "") for row in _asked(rows))
     words = ", ".join(f"{count} x *{words}*" for words, count in said.most_common())
-    chance = max(round(0.05 * said.total()), 1)
+    chance = max(round(0.05 * (said.total() - said["one place"])), 1)
     return f"Of {said.total()} fields: {words}. About {chance} of so many intervals would miss 0 by chance alone."
 
 
@@ -94,7 +94,7 @@ def in_short(rows: Rows) -> str:
 
 def hurts(peers: Rows, rows: Rows) -> str:
     """Return what speaks against filling, as a list: fields without gain, volumes, looks and time."""
-    asked = _asked(rows)
+    asked = [row for row in _asked(rows) if row["places"] > 1]
     none = sum(verdict(row).startswith("no clear gain") for row in asked)
     volumes = sorted((row for row in _real(rows) if (row["segmenter"], row["contender"], row["score"]) ==
                       (TOGETHER, OURS, "volume_bias")), key=lambda row: row["every"])  # fmt: skip
@@ -151,7 +151,7 @@ def images_in_short(rows: Rows) -> str:
             changes = [_change(row[key], 3) for key in ("ssim_change", "lpips_change")]
             gains = [_change(row[key], 2) for key in ("gain", "worst")]
             title = _ASKED_FOR[row["contender"]]
-            title += f" ({row['volumes']} volumes)" if row["seconds_given"] else ""
+            title += f" ({row['volumes']} of them)" if row["seconds_given"] else ""
             cells = [title, *gains, *changes, f"{row['cpu_seconds']:.0f}"]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -297,12 +297,13 @@ def test_one_command_makes_the_page_anew():
 def test_the_page_says_where_filling_hurts_and_what_a_default_would_take():
     field = {"real": True, "contender": worth_tables.OURS, "segmenter": "otsu", "every": 4, "places": 9}
     gain = field | {"score": "f1", "difference": 0.3, "low": 0.2, "high": 0.4}
+    single = gain | {"places": 1}
     none = field | {"score": "surface", "difference": 0.1, "low": -0.2, "high": 0.4}
     volumes = field | {"score": "volume_bias", "segmenter": worth_tables.TOGETHER, "difference": 0.25}
     ours = {"contender": worth_tables.OURS, "lpips_change": 0.05, "gradient_z": 0.7}
     eclare = {"contender": "eclare", "default_seconds": 54_000.0}
     linear = {"contender": worth_tables.BASELINE, "gradient_z": 0.6, "default_seconds": None}
-    lines = worth_tables.hurts([eclare, ours, linear], [gain, none, volumes]).splitlines()
+    lines = worth_tables.hurts([eclare, ours, linear], [gain, none, single, volumes]).splitlines()
     assert "*no clear gain* in 1 of 2 fields" in lines[0]
     assert "+0.25 (k = 4)" in lines[1]
     assert "LPIPS +0.050; gradient along z 0.70 of the recorded one (linear 0.60)" in lines[2]
