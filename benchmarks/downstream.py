@@ -51,7 +51,7 @@ MEMBRANES = "membranes"
 SPARSE = {"sparse": "shape", "sparse, nearest": "nearest"}
 """What the sparse stack's labels are brought to all sections by."""
 SPARSE_BY_ITK = "sparse, ITK contours"
-_NUCLEI, _CELLS = (100, 101, 102, 103), (200,)
+_NUCLEI, _CELLS = (100, 101, 102, 103), (200, 201)
 _SHAPE, _CELLS_SHAPE, _VOXEL = (65, 80, 80), (33, 56, 56), (0.5, 0.5, 0.5)
 
 
