@@ -70,14 +70,14 @@ benchmarks:
 	scripts/with-display.sh $(BIN)/python benchmarks/gui_latency.py
 
 WORTH = worth-output
-# Hours of one core; it goes on where it was stopped. CLONES, VOLUMES and LPIPS: see the page "What it is worth".
+# Hours of one core; it goes on where it was stopped. CLONES, VOLUMES, TRAIN_ON and LPIPS: see the page "What it is worth".
 worth:
 	@scripts/bootstrap.sh test
-	$(BIN)/python benchmarks/make_peers.py --share-torch zoom sitk_bspline sitk_lanczos demons rife care contours
+	$(BIN)/python benchmarks/make_peers.py --share-torch zoom sitk_bspline sitk_lanczos demons rife care eclare contours
 	$(BIN)/python benchmarks/downstream.py --out $(WORTH)/simulated
 	$(if $(CLONES),$(BIN)/python benchmarks/public_labels.py $(CLONES) --out $(WORTH)/labelled)
 	$(if $(CLONES),$(BIN)/python benchmarks/downstream.py --pairs $(WORTH)/labelled/pairs.json --crop 41 80 80 --out $(WORTH)/segmentations)
-	$(if $(VOLUMES),$(BIN)/python benchmarks/peer_table.py --data $(VOLUMES) --train care=120 $(if $(LPIPS),--lpips-weights $(LPIPS)) --out $(WORTH)/peers)
+	$(if $(VOLUMES),$(BIN)/python benchmarks/peer_table.py --data $(VOLUMES) --train care=120 eclare=120 $(if $(TRAIN_ON),--train-on $(TRAIN_ON),--train-first 3) $(if $(LPIPS),--lpips-weights $(LPIPS)) --out $(WORTH)/peers)
 	$(if $(VOLUMES),$(BIN)/python benchmarks/recipes.py --data $(VOLUMES) --crop 33 48 48 --out $(WORTH)/recipes)
 	$(BIN)/python scripts/worth_page.py --simulated $(WORTH)/simulated/downstream-simulated.json \
 	  $(if $(CLONES),--downstream $(WORTH)/segmentations/downstream.json) $(if $(VOLUMES),--peers $(WORTH)/peers/peers.json --recipes $(WORTH)/recipes/recipes.json)

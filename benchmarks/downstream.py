@@ -3,11 +3,13 @@
     python benchmarks/downstream.py --pairs FILE [--every 2 4 8] [--out DIR]
 
 FILE is JSON: a list of {"name", "image", "labels", "dark": true where objects are darker than what is around them,
-"crops": how many parts of the image to take, "place": where it comes from}, paths relative to it (``public_labels.py``
-writes one of public images). Without it simulated nuclei are segmented. Every
+"crops": how many parts of the image to take, "place": where it comes from, "membranes": true for neurites in electron
+microscopy, "teaches": true for the membranes that a network for them learns from}, paths relative to it
+(``public_labels.py`` writes one of public images). Without it simulated nuclei and cells are segmented. Every
 k-th section is kept. What is segmented: what each method and installed peer made of them, the sparse stack as it is
 (its labels brought to all sections afterwards), and the recorded dense stack. By whom: a threshold, a watershed of what
-it finds, a watershed between walls, a network trained on simulated tissue, and commands of the user's
+it finds, a watershed between walls, a network trained on simulated tissue, of neurites one that learned membranes in
+another stack, and commands of the user's
 (``--segment NAME="CMD {in} {out}"``: Cellpose, StarDist). Figures and downstream.json go to --out.
 """
 
@@ -25,7 +27,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import _membranes
 import _network
+from _cells import cells
 from _downstream_tables import LEAST, RECORDED, figures, recorded_f1, summary, table
 from _tools import machine, remembered
 from _volumes import Question, Volume, cropped
@@ -42,34 +46,46 @@ from peers import FOLDER, Job, PeerError, installed, run
 OURS = ("linear", "cubic", "flow", "auto:fast")
 PEERS = ("demons", "rife")
 SEGMENTERS = ("otsu", "watershed", "walls", "network")
+MEMBRANES = "membranes"
+"""One more, for neurites in electron microscopy."""
 SPARSE = {"sparse": "shape", "sparse, nearest": "nearest"}
 """What the sparse stack's labels are brought to all sections by."""
 SPARSE_BY_ITK = "sparse, ITK contours"
-_SIMULATED, _SHAPE, _VOXEL = (100, 101, 102, 103), (65, 80, 80), (0.5, 0.5, 0.5)
+_NUCLEI, _CELLS = (100, 101, 102, 103), (200, 201)
+_SHAPE, _CELLS_SHAPE, _VOXEL = (65, 80, 80), (33, 56, 56), (0.5, 0.5, 0.5)
 
 
 @dataclass(frozen=True, eq=False)
 class Labelled(Volume):
-    """A crop with labels; ``source`` is the image it was cut from, ``real`` whether somebody recorded and drew it."""
+    """A crop with labels; ``source`` is the image it was cut from, ``real`` whether somebody recorded and drew it.
+
+    ``membranes``: its objects are neurites in electron microscopy.
+    """
 
     source: str = ""
     dark: bool = False
     real: bool = True
+    membranes: bool = False
 
 
 def simulated() -> Iterator[Labelled]:
-    """Yield nuclei that the network has not learned from."""
-    for seed in _SIMULATED:
+    """Yield nuclei that the network has not learned from, and cells with walls between them."""
+    for seed in _NUCLEI:
         made, objects = nuclei(shape=_SHAPE, voxel_size=_VOXEL, seed=seed)
         name = f"nuclei {seed} (simulated)"
         yield Labelled(name, made.observed, objects, name, real=False)
+    for seed in _CELLS:
+        image, objects = cells(_CELLS_SHAPE, _VOXEL, seed)
+        name = f"cells {seed} (simulated)"
+        yield Labelled(name, image, objects, name, dark=True, real=False)
 
 
 def from_pairs(file: Path, crop: Sequence[int], every: int) -> Iterator[Labelled]:
     """Yield crops of the pairs of image and labels that a file names, side by side along y."""
     for pair in json.loads(file.read_text(encoding="utf-8")):
-        image = io.read(file.parent / pair["image"], axis="z")
-        drawn = io.read(file.parent / pair["labels"], axis="z", labels=True)
+        if pair.get("teaches"):
+            continue
+        image, drawn = _read(file, pair)
         parts = int(pair.get("crops", 1))
         width = image.voxels.shape[3] // parts
         for part in range(parts):
@@ -77,7 +93,23 @@ def from_pairs(file: Path, crop: Sequence[int], every: int) -> Iterator[Labelled
             both = [replace(each, voxels=each.voxels[:, :, :, rows]) for each in (image, drawn)]
             seen, labels = (cropped(each, crop, every) for each in both)
             name = pair["name"] + (f" {part + 1}" if parts > 1 else "")
-            yield Labelled(name, seen, labels.voxels[0, 0], pair["name"], bool(pair.get("dark")))
+            dark, membranes = bool(pair.get("dark")), bool(pair.get("membranes"))
+            yield Labelled(name, seen, labels.voxels[0, 0], pair["name"], dark, membranes=membranes)
+
+
+def _read(file: Path, pair: Mapping[str, Any]) -> tuple[Dataset, Dataset]:
+    image = io.read(file.parent / pair["image"], axis="z")
+    return image, io.read(file.parent / pair["labels"], axis="z", labels=True)
+
+
+def taught(file: Path | None, out: Path) -> _membranes.Membranes | None:
+    """Return the network that learned from the membranes that a file names; None if it names none."""
+    pairs = [] if file is None else json.loads(file.read_text(encoding="utf-8"))
+    teachers = [pair for pair in pairs if pair.get("teaches")]
+    if file is None or not teachers:
+        return None
+    image, drawn = _read(file, teachers[0])
+    return _membranes.trained(out, image.voxels[0, 0], drawn.voxels[0, 0])
 
 
 def places_of(file: Path) -> dict[str, str]:
@@ -85,7 +117,7 @@ def places_of(file: Path) -> dict[str, str]:
     return {pair["name"]: pair.get("place", pair["name"]) for pair in json.loads(file.read_text(encoding="utf-8"))}
 
 
-def segmenters_of(volume: Labelled, network: _network.Network, commands: Mapping[str, str]) -> dict[str, Segmenter]:
+def segmenters_of(volume: Labelled, setting: Setting) -> dict[str, Segmenter]:
     """Return the frozen segmenters: told the size of the objects and whether they are dark, and nothing else."""
     assert volume.labels is not None
     classical = default_segmenters(volume.labels, volume.dataset)
@@ -94,9 +126,11 @@ def segmenters_of(volume: Labelled, network: _network.Network, commands: Mapping
     radius = float((0.75 * np.median(sizes[sizes > 0]) * step / np.pi) ** (1 / 3))
     found = dict(classical) | {
         "walls": partial(between_walls, radius=radius),
-        "network": _network.segmenter(network, radius),
+        "network": _network.segmenter(setting.network, radius),
     }
-    found |= {name: command_segmenter(command) for name, command in commands.items()}
+    if volume.membranes and setting.membranes is not None:
+        found[MEMBRANES] = partial(_membranes.between_membranes, network=setting.membranes)
+    found |= {name: command_segmenter(command) for name, command in setting.commands.items()}
     return {name: _bright(each) for name, each in found.items()} if volume.dark else found
 
 
@@ -126,7 +160,7 @@ def contenders(question: Question, folder: Path, peers: Sequence[str]) -> Iterat
 def score(volume: Labelled, every: int, setting: Setting) -> list[dict[str, Any]]:
     """Return a row per contender and segmenter; of segmenters that fail on the recorded stack, only that."""
     question = Question.of(volume, every)
-    segmenters = segmenters_of(volume, setting.network, setting.commands)
+    segmenters = segmenters_of(volume, setting)
     recorded = replace(question.trial.visible, voxels=volume.dataset.voxels, grid=volume.dataset.grid)
     rows = [
         _row(volume, segment(recorded), RECORDED, segmenter) | {"resolution_z": None}
@@ -181,6 +215,7 @@ class Setting:
     """What all volumes are asked alike."""
 
     network: _network.Network
+    membranes: _membranes.Membranes | None
     commands: Mapping[str, str]
     folder: Path
     peers: Sequence[str]
@@ -212,15 +247,16 @@ def main() -> None:
     there = installed(args.folder)
     commands = dict(each.split("=", 1) for each in args.segment)
     setting = Setting(
-        _network.trained(args.out), commands, args.folder, [name for name in PEERS if name in there],
-        [name for name in ("contours",) if name in there],
+        _network.trained(args.out), taught(args.pairs, args.out), commands, args.folder,
+        [name for name in PEERS if name in there], [name for name in ("contours",) if name in there],
     )  # fmt: skip
     rows = []
     largest = max(args.every)
     for volume in simulated() if args.pairs is None else from_pairs(args.pairs, args.crop, largest):
+        segmenters = [*SEGMENTERS, MEMBRANES] if volume.membranes and setting.membranes else SEGMENTERS
         for every in args.every:
             about = {"volume": volume.name, "every": every, "shape": volume.dataset.voxels.shape, "commands": commands,
-                     "segmenters": SEGMENTERS, "peers": [*setting.peers, *setting.labellers],
+                     "segmenters": segmenters, "peers": [*setting.peers, *setting.labellers],
                      "version": __version__}  # fmt: skip
             try:
                 rows += remembered(args.out, about, partial(_asked, volume, every, setting, args.finished))

@@ -2,7 +2,7 @@
 
 ``make_peers.py`` installs the others, each into an environment of its own; those that are there take part. Without
 ``--data`` the simulated specimens are filled. Programs that train take hours by default: ``--train NAME=SECONDS`` gives
-them a time, and they are run on the first volume alone unless ``--train-on`` names others.
+them a time, and they are run on the first volume alone unless ``--train-first`` or ``--train-on`` says otherwise.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def score(question: Question, name: str, lpips: Lpips | None, folder: Path, seco
     except PeerError as error:
         return about | {"failed": str(error)}
     print(f"{about}: {filled.cpu_seconds:.1f} s", file=sys.stderr, flush=True)
-    return about | question.scores(filled, lpips) | {"version": filled.version, "seconds_given": seconds}
+    made = {"version": filled.version, "seconds_given": seconds, "default_seconds": filled.default_seconds}
+    return about | question.scores(filled, lpips) | made
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -61,6 +62,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "cpu_seconds": _mean(row["cpu_seconds"] for row in own),
                 "version": own[0]["version"],
                 "seconds_given": own[0]["seconds_given"],
+                "default_seconds": _mean(row.get("default_seconds") for row in own),
             }
         )
     return sorted(found, key=lambda each: -each["gain"])
@@ -106,9 +108,9 @@ def main() -> None:
     parser.add_argument("--peers", nargs="+", metavar="NAME", help="default: all that are installed")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="environments of the peers")
     parser.add_argument("--train", nargs="+", default=[], metavar="NAME=SECONDS", help="time for peers that train")
-    parser.add_argument(
-        "--train-on", nargs="+", default=[], metavar="NAME", help="volumes for them; default: the first"
-    )
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument("--train-first", type=int, default=1, metavar="N", help="that many volumes for them; default 1")
+    chosen.add_argument("--train-on", nargs="+", default=[], metavar="NAME", help="volumes for them, by name")
     parser.add_argument("--lpips-weights", type=Path, metavar="FILE", help="AlexNet's weights, for LPIPS")
     parser.add_argument("--out", type=Path, metavar="DIR", help="keep what is finished here, and peers.json")
     args = parser.parse_args()
@@ -120,7 +122,7 @@ def main() -> None:
     rows = []
     for number, volume in enumerate(volumes(args.data, args.crop, args.every, args.volumes)):
         question = Question.of(volume, args.every)
-        here = volume.name in args.train_on or (not args.train_on and number == 0)
+        here = volume.name in args.train_on if args.train_on else number < args.train_first
         for name in [*OURS, *peers]:
             trains = name not in OURS and getattr(adapter(name), "TRAINS", False)
             if not trains or (here and name in budget):

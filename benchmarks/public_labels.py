@@ -57,6 +57,10 @@ class Source:
         Pixels along y and x that become one.
     mask : bool
         The labels are a mask; its connected parts are the objects.
+    membranes : bool
+        Electron microscopy whose objects lie between membranes: the network that finds membranes is asked, too.
+    teaches : bool
+        Not judged: its labels are the membranes that this network learns from.
     """
 
     name: str
@@ -76,6 +80,8 @@ class Source:
     smallest: int = 0
     binned: int = 1
     mask: bool = False
+    membranes: bool = False
+    teaches: bool = False
 
 
 SOURCES = tuple(Source(**each) for each in json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8")))
@@ -100,8 +106,7 @@ def pair(source: Source, folder: Path) -> tuple[Dataset, Dataset]:
             (source.image, source.labels), source.sha256, source.data_sets, strict=True
         )
     )
-    if source.mask:
-        labels = connected(labels > 0)
+    labels = connected(labels > 0) if source.mask else labels.astype(np.int64)
     block = (1, source.binned, source.binned)
     if source.binned > 1:
         image = np.rint(block_reduce(image, block, np.mean)).astype(image.dtype)
@@ -181,6 +186,7 @@ def written(folder: Path, out: Path) -> Iterator[dict[str, Any]]:
         for name, dataset in zip(files, both, strict=True):
             io.write(out / name, dataset, overwrite=True)
         about = {"dark": source.dark, "place": source.repository}
+        about |= {key: True for key in ("membranes", "teaches") if getattr(source, key)}
         yield {"name": source.name, "image": files[0], "labels": files[1]} | about
 
 

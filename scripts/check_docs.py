@@ -1,8 +1,9 @@
 """Open every page of the built documentation in headless Chromium and list what is wrong with it.
 
 Run by ``make docs``. Wrong is: an error or warning in the console, anything that is not found or comes from
-the internet, a picture that does not show, a page wider than the screen (1280 and 390 pixels), an equation or a
-table that was left as text. Needs Chromium on the path, or its path in CHROMIUM.
+the internet, a picture that does not show, a page wider than the screen (1280 and 390 pixels), one that is to be seen
+at once and is longer than a screen of 1280 x 800, an equation or a table that was left as text. Needs Chromium on the
+path, or its path in CHROMIUM.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-WIDTHS = (1280, 390)
+WIDTHS, HEIGHT = (1280, 390), 800
 _BROKEN = "Array.from(document.images).filter(i => i.offsetParent && !i.naturalWidth).map(i => i.src)"
 _WIDTH = "document.documentElement.scrollWidth"
+_END = "document.querySelector('.one-screen')?.getBoundingClientRect().bottom ?? 0"
 _TEXT = "document.querySelector('article').innerText"
 _LEFT_OVER = ("<!-- table", "\\(", "--8<--", ":class:", ":func:", "| --- |")
 
@@ -64,10 +66,11 @@ def check(page: Any, address: str) -> list[str]:
     for event, handler in handlers.items():
         page.on(event, handler)
     for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 800})
+        page.set_viewport_size({"width": width, "height": HEIGHT})
         page.goto(address, wait_until="networkidle")
-        wide = page.evaluate(_WIDTH)
+        wide, end = page.evaluate(_WIDTH), page.evaluate(_END)
         problems += [f"{wide} pixels wide on a screen of {width}"] if wide > width else []
+        problems += [f"{end:.0f} pixels long, not one screen"] if end > HEIGHT and width == WIDTHS[0] else []
     problems += [f"picture does not show: {source}" for source in page.evaluate(_BROKEN)]
     text = page.evaluate(_TEXT)
     problems += [f"left as text: {words}" for words in _LEFT_OVER if words in text]
@@ -78,7 +81,7 @@ def check(page: Any, address: str) -> list[str]:
 
 def search_works(page: Any, address: str) -> bool:
     """Type a word into the search box and see whether it is found."""
-    page.set_viewport_size({"width": 1280, "height": 800})
+    page.set_viewport_size({"width": WIDTHS[0], "height": HEIGHT})
     page.goto(f"{address}/index.html", wait_until="networkidle")
     page.click("input[name=query]")  # loads the index, in a worker
     page.wait_for_function("document.querySelector('.md-search-result__meta').innerText.includes('start')")

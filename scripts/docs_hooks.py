@@ -42,7 +42,10 @@ SECTIONS = {
         ],
     ),
     "Methods": (METHODS, ["index"]),
-    "Explanation": ("explanation", ["what-it-is-worth", "evaluation", "uncertainty", "design", "benchmarks"]),
+    "Explanation": (
+        "explanation",
+        ["what-it-is-worth", "worth-tables", "evaluation", "uncertainty", "design", "benchmarks"],
+    ),
     "Reference": (
         "reference",
         ["words", "window", "cli", "settings", "api", "formats", "report", "metrics", "manifest"],
@@ -116,6 +119,8 @@ def _position(order: list[str]) -> Callable[[str], tuple[int, str]]:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Put in tables that come from the code, and bring links out of docs/ home."""
     uri = page.file.src_uri
+    if 'class="one-screen"' in markdown:
+        page.meta["hide"] = ["navigation", "toc"]
     markdown = _LINK.sub(lambda match: _at_home(match[1], uri), markdown)
     markdown = re.sub(r"<!-- table: (\w+) -->", lambda match: str(getattr(tables, match[1])()), markdown)
     if uri.startswith(f"{METHODS}/") and not uri.endswith("index.md"):

@@ -10,7 +10,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
-from _downstream_tables import LEAST, RECORDED, SPARSE, TOGETHER
+from _downstream_tables import LEAST, QUESTIONS, RECORDED, SPARSE, TOGETHER
 from _recipe_tables import table as recipe_table
 from peers import NAMES, adapter
 
@@ -22,11 +22,14 @@ __all__ = [
     "SPARSE",
     "able_table",
     "counted",
+    "default_times",
     "f1_table",
+    "hurts",
     "images",
     "images_in_short",
     "in_short",
     "peer_table",
+    "questions_table",
     "recipe_table",
     "verdict",
     "verdicts",
@@ -40,7 +43,10 @@ CLEAR = 0.02
 ENOUGH = 6
 """Places under which no signed-rank test can reach p < 0.05, however they differ."""
 _QUESTIONS = {"f1": "find objects", "count_error": "count", "volume_bias": "measure volumes", "surface": "outline"}
-_ASKED_FOR = {OURS: "`auto`", "flow": "`flow`", "demons": "demons", "rife": "RIFE"}
+_ASKED_FOR = {
+    OURS: "`auto`", "flow": "`flow`", "demons": "demons", "rife": "RIFE", "cubic": "`cubic`", "care": "CARE",
+    "eclare": "ECLARE",
+}  # fmt: skip
 _SHOWN = (
     SPARSE,
     "sparse, nearest",
@@ -59,7 +65,7 @@ def counted(rows: Rows) -> str:
     """Return how often the table says what."""
     said = Counter(verdict(row).partition(":")[0].replace("*", "") for row in _asked(rows))
     words = ", ".join(f"{count} x *{words}*" for words, count in said.most_common())
-    chance = max(round(0.05 * said.total()), 1)
+    chance = max(round(0.05 * (said.total() - said["one place"])), 1)
     return f"Of {said.total()} fields: {words}. About {chance} of so many intervals would miss 0 by chance alone."
 
 
@@ -86,6 +92,57 @@ def in_short(rows: Rows) -> str:
     )
 
 
+def hurts(peers: Rows, rows: Rows) -> str:
+    """Return what speaks against filling, as a list: fields without gain, volumes, looks and time."""
+    asked = [row for row in _asked(rows) if row["places"] > 1]
+    none = sum(verdict(row).startswith("no clear gain") for row in asked)
+    volumes = sorted((row for row in _real(rows) if (row["segmenter"], row["contender"], row["score"]) ==
+                      (TOGETHER, OURS, "volume_bias")), key=lambda row: row["every"])  # fmt: skip
+    changes = ", ".join(_change(row["difference"], 2) for row in volumes)
+    gaps = ", ".join(str(row["every"]) for row in volumes)
+    own, linear = (next(row for row in peers if row["contender"] == name) for name in (OURS, BASELINE))
+    lines = [
+        f"Mostly nothing is gained: *no clear gain* in {none} of {len(asked)} fields (segmenter, gap, question).",
+        f"Volumes: their error changes by {changes} (k = {gaps}); above 0 is worse.",
+        f"Looks: LPIPS {_change(own['lpips_change'], 3)}; gradient along z {own['gradient_z']:.2f} of the recorded one "
+        f"(linear {linear['gradient_z']:.2f}): sections look smooth.",
+    ]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def default_times(rows: Rows) -> str:
+    """Return how long programs that train would train by default, by the pace that was seen."""
+    told = [
+        f"{row['default_seconds'] / 3600:.0f} hours ({adapter(row['contender']).TITLE})"
+        for row in rows
+        if row.get("default_seconds")
+    ]
+    return f"By the pace seen here, that would take {' and '.join(told)}. " if told else ""
+
+
+def questions_table(rows: Rows) -> str:
+    """Return a row per question, a column per gap: sparse, filled, recorded, and the change with its interval."""
+    own = [row for row in _real(rows) if row["segmenter"] == TOGETHER]
+    cells = {(row["every"], row["contender"], row["score"]): row for row in own}
+    gaps = sorted({row["every"] for row in own})
+    head = f"| sparse itself, **filled**, recorded | {' | '.join(f'k = {every}' for every in gaps)} |"
+    lines = [head, "|---" * (len(gaps) + 1) + "|"]
+    for score, title in QUESTIONS.items():
+        shown = [_three(cells, every, score) for every in gaps]
+        lines.append(f"| {title} | {' | '.join(shown)} |")
+    return "\n".join(lines)
+
+
+def _three(cells: Mapping[tuple[int, str, str], Mapping[str, Any]], every: int, score: str) -> str:
+    means = []
+    for name in (SPARSE, OURS, RECORDED):
+        row = cells.get((every, name, score))
+        means.append(("**{:.2f}**" if name == OURS else "{:.2f}").format(row["mean"]) if row else "n/a")
+    ours = cells.get((every, OURS, score), {})
+    change = f" ({ours['difference']:+.2f}; {ours['low']:+.2f} to {ours['high']:+.2f})" if "low" in ours else ""
+    return ", ".join(means) + change
+
+
 def images_in_short(rows: Rows) -> str:
     """Return the few contenders that most would ask for: mean gain over linear, and the worst one."""
     lines = ["| | PSNR, dB | worst | SSIM | LPIPS | CPU s |", "|---|---|---|---|---|---|"]
@@ -93,7 +150,9 @@ def images_in_short(rows: Rows) -> str:
         if row["contender"] in _ASKED_FOR:
             changes = [_change(row[key], 3) for key in ("ssim_change", "lpips_change")]
             gains = [_change(row[key], 2) for key in ("gain", "worst")]
-            cells = [_ASKED_FOR[row["contender"]], *gains, *changes, f"{row['cpu_seconds']:.0f}"]
+            title = _ASKED_FOR[row["contender"]]
+            title += f" ({row['volumes']} of them)" if row["seconds_given"] else ""
+            cells = [title, *gains, *changes, f"{row['cpu_seconds']:.0f}"]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -140,9 +199,15 @@ def able_table(recorded: Mapping[str, Mapping[str, float]]) -> str:
     segmenters = list(dict.fromkeys(name for each in recorded.values() for name in each))
     lines = [f"| recorded | {' | '.join(segmenters)} |", "|---" * (len(segmenters) + 1) + "|"]
     for image, each in recorded.items():
-        cells = [f"**{each[name]:.2f}**" if each[name] >= LEAST else f"{each[name]:.2f}" for name in segmenters]
+        cells = [_able_cell(each.get(name)) for name in segmenters]
         lines.append(f"| {image} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _able_cell(f1: float | None) -> str:
+    if f1 is None:
+        return "not asked"
+    return f"**{f1:.2f}**" if f1 >= LEAST else f"{f1:.2f}"
 
 
 def f1_table(rows: Rows, *, real: bool = True) -> str:
@@ -197,9 +262,11 @@ def verdicts(rows: Rows) -> str:
 
 
 def verdict(row: Mapping[str, Any]) -> str:
-    """Return fill, do not, or no clear gain, with the difference and its interval."""
+    """Return fill, do not, or no clear gain, with the difference and its interval; of one place the difference."""
     if "difference" not in row:
         return "n/a"
+    if row["places"] < 2:  # an interval over places says nothing of one
+        return f"one place: {row['difference']:+.2f}"
     sign = 1 if row["score"] == "f1" else -1
     low, high = sorted((sign * row["low"], sign * row["high"]))
     mean = sign * row["difference"]

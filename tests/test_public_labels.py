@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 from skimage.io import imsave
 
 import public_labels
@@ -75,6 +76,15 @@ def test_sections_in_files_of_their_own_are_binned_and_a_mask_becomes_objects(tm
     assert objects.voxels[0, 0].tolist() == [[[1, 0, 0, 2]] * 2, [[1, 0, 0, 0]] * 2]
 
 
+def test_membranes_are_a_class_and_no_objects(tmp_path, clone):
+    membranes = np.zeros((6, 6), bool)
+    membranes[:, 1] = membranes[:, 4] = True
+    tifffile.imwrite(clone / "a.tif", np.ones((6, 6), np.uint8))
+    Image.fromarray(membranes).save(clone / "a.png")
+    _, drawn = pair(source(tmp_path, "a.tif", "a.png", teaches=True), tmp_path)
+    np.testing.assert_array_equal(drawn.voxels[0, 0, 0], membranes)
+
+
 def test_a_file_that_is_missing_or_another_is_refused(tmp_path, clone):
     tifffile.imwrite(clone / "a.tif", np.zeros((2, 4, 4), np.uint8))
     asked = source(tmp_path, "a.tif", "a.tif")
@@ -87,11 +97,11 @@ def test_a_file_that_is_missing_or_another_is_refused(tmp_path, clone):
 
 def test_the_command_names_what_is_missing_and_writes_the_rest(tmp_path, clone, monkeypatch, capsys):
     tifffile.imwrite(clone / "a.tif", np.ones((3, 4, 4), np.uint8))
-    there = source(tmp_path, "a.tif", "a.tif", dark=True)
+    there = source(tmp_path, "a.tif", "a.tif", dark=True, membranes=True)
     monkeypatch.setattr(public_labels, "SOURCES", (there, replace(there, name="others", labels="b.tif")))
     assert list(public_labels.written(tmp_path, tmp_path)) == json.loads(
         '[{"name": "cells", "image": "cells-image.tif", "labels": "cells-labels.tif", "dark": true,'
-        ' "place": "somebody/clone"}]'
+        ' "place": "somebody/clone", "membranes": true}]'
     )
     assert capsys.readouterr().err.startswith("others: no ")
     assert io.read(tmp_path / "cells-labels.tif", labels=True).voxels.max() == 1

@@ -1,8 +1,12 @@
 """The segmenter of the benchmarks for cells that touch, known by the walls between them."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.spatial import cKDTree
+from skimage.segmentation import find_boundaries
 
+import _cells
 from _walls import between_walls
 from napari_depth_interp.metrics.objects import object_scores
 from napari_depth_interp.stack import Dataset, Grid
@@ -27,6 +31,23 @@ def test_cells_that_fill_the_space_are_told_apart_by_their_walls():
     scores = object_scores(drawn, between_walls(stack, RADIUS), stack.grid.depths, (1.0, 1.0))
     assert scores["drawn"] == 64
     assert scores["f1"] > 0.9
+
+
+def test_simulated_cells_are_darker_than_their_walls_and_are_found_by_them():
+    stack, drawn = _cells.cells((48, 56, 56), (0.5, 0.5, 0.5), 7)
+    voxels = stack.voxels[0, 0]
+    walls = find_boundaries(drawn)
+    assert voxels[walls].mean() > 2 * voxels[~walls].mean()
+    sizes = np.bincount(drawn.ravel())[1:]
+    assert sizes.min() > 0
+    bright = replace(stack, voxels=voxels.max() - stack.voxels)
+    radius = (0.75 * np.median(sizes) / np.pi) ** (1 / 3)
+    scores = object_scores(drawn, between_walls(bright, radius), stack.grid.depths, stack.grid.pixel_size)
+    assert scores["f1"] > 0.7
+    again, same = _cells.cells((48, 56, 56), (0.5, 0.5, 0.5), 7)
+    np.testing.assert_array_equal(again.voxels, stack.voxels)
+    np.testing.assert_array_equal(same, drawn)
+    assert (_cells.cells((48, 56, 56), (0.5, 0.5, 0.5), 8)[1] != drawn).any()
 
 
 def test_an_image_of_one_value_has_no_objects():

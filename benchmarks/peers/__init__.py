@@ -58,12 +58,24 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """What an adapter of a program that trains returns: (Z, Y, X), and the seconds of its default by the pace seen."""
+
+    voxels: NDArray[Any]
+    default_seconds: float | None
+
+
+@dataclass(frozen=True)
 class Filled:
-    """What a peer made, (Z, Y, X), its processor seconds (its imports included), and its version."""
+    """What a peer made, (Z, Y, X), its processor seconds (its imports included), and its version.
+
+    ``default_seconds`` is what the training of a program that trains would take by default, by the pace seen.
+    """
 
     voxels: NDArray[Any]
     cpu_seconds: float
     version: str
+    default_seconds: float | None = None
 
 
 class PeerError(Exception):
@@ -125,4 +137,4 @@ def run(name: str, stack: NDArray[Any], job: Job, folder: Path = FOLDER, limit: 
         if done.returncode:
             raise PeerError(f"{name}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
         about = json.loads((Path(work) / "about.json").read_text(encoding="utf-8"))
-        return Filled(np.load(Path(work) / "out.npy", allow_pickle=False), about["cpu_seconds"], about["version"])
+        return Filled(np.load(Path(work) / "out.npy", allow_pickle=False), **about)

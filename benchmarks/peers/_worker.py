@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+sys.path.pop(0)  # this folder, whose files are called like the programs
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from peers import Job, adapter
+from peers import Job, Trained, adapter
 
 
 def _cpu_seconds() -> float:
@@ -33,13 +34,15 @@ def main(name: str, folder: Path) -> None:
     module, stack = adapter(name), np.load(folder / "in.npy", allow_pickle=False)
     job = Job(**json.loads((folder / "job.json").read_text(encoding="utf-8")))
     before = _cpu_seconds()
-    filled = module.fill_labels(stack, job) if hasattr(module, "fill_labels") else module.fill(stack, job)
+    made = module.fill_labels(stack, job) if hasattr(module, "fill_labels") else module.fill(stack, job)
     spent = _cpu_seconds() - before
+    filled = made.voxels if isinstance(made, Trained) else made
     wanted = (job.count(len(stack)), *stack.shape[1:])
     if filled.shape != wanted:
         raise SystemExit(f"{name} made {filled.shape}, wanted {wanted}")
     np.save(folder / "out.npy", filled, allow_pickle=False)
     about = {"cpu_seconds": spent, "version": _version(module.REQUIRES[0])}
+    about |= {"default_seconds": made.default_seconds} if isinstance(made, Trained) else {}
     (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
 
 

@@ -1,6 +1,6 @@
 """CARE, isotropic (CSBDeep): a network trained on sections that are coarsened along one axis as z is.
 
-``seconds`` ends its training; without it is the program's default of 100 epochs of 400 steps, days of one core.
+``seconds`` ends its training; without it is the program's default of 100 epochs of 400 steps.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from . import Job
+from . import Job, Trained
 
 TITLE = "CARE, isotropic"
 SOURCE, LICENCE = "https://pypi.org/project/csbdeep", "BSD-3-Clause"
@@ -22,18 +22,20 @@ TRAINS = True
 _PATCH, _PATCHES_OF_A_STACK = 32, 1024
 """Pixels along a side; the default of 128 does not fit into small stacks."""
 _HELD_BACK = 0.1
-_STEPS_OF_AN_EPOCH = 10
+_STEPS_OF_AN_EPOCH, _STEPS_BY_DEFAULT = 10, 40_000
 
 
-def fill(stack: NDArray[Any], job: Job) -> NDArray[Any]:
+def fill(stack: NDArray[Any], job: Job) -> Trained:
     """Return the dense stack."""
     with TemporaryDirectory() as folder:
-        model = _trained(stack.astype(np.float32), job, folder)
+        model, pace = _trained(stack.astype(np.float32), job, folder)
         wanted = job.count(len(stack))
-        return np.asarray(model.predict(stack.astype(np.float32), "ZYX", wanted / len(stack)))
+        voxels = np.asarray(model.predict(stack.astype(np.float32), "ZYX", wanted / len(stack)))
+        return Trained(voxels, None if pace is None else pace * _STEPS_BY_DEFAULT)
 
 
-def _trained(stack: NDArray[Any], job: Job, folder: str) -> Any:
+def _trained(stack: NDArray[Any], job: Job, folder: str) -> tuple[Any, float | None]:
+    """Return the model, and the seconds of a step, if there was more than one."""
     data, models = import_module("csbdeep.data"), import_module("csbdeep.models")
     raw = data.RawData.from_arrays([stack], [stack], axes="ZYX")
     coarsened = data.anisotropic_distortions(subsample=job.gap, psf=None, subsample_axis="X")
@@ -47,19 +49,28 @@ def _trained(stack: NDArray[Any], job: Job, folder: str) -> Any:
     config = models.Config("SYXC", n_channel_in=1, n_channel_out=1, train_tensorboard=False, **budget)
     model = models.IsotropicCARE(config, "own", basedir=folder)
     model.prepare_for_training()
-    if job.seconds:
-        model.callbacks.append(_until(time.monotonic() + job.seconds))
+    clock = _clock(time.monotonic() + (job.seconds or float("inf")))
+    model.callbacks.append(clock)
     model.train(x[:split], y[:split], validation_data=(x[split:], y[split:]))
-    return model
+    return model, clock.pace()
 
 
-def _until(end: float) -> Any:
-    """Return what stops a training at a time."""
+def _clock(end: float) -> Any:
+    """Return what stops a training at a time, and knows how long a step took."""
     keras: Any = import_module("tensorflow").keras
 
-    class Until(keras.callbacks.Callback):  # type: ignore[misc]
+    class Clock(keras.callbacks.Callback):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.ends: list[float] = []
+
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            if time.monotonic() > end:
+            self.ends.append(time.monotonic())
+            if self.ends[-1] > end:
                 self.model.stop_training = True
 
-    return Until()
+        def pace(self) -> float | None:
+            steps = np.diff(self.ends)  # the first, for which all is compiled, is not counted
+            return float(np.median(steps)) if len(steps) else None
+
+    return Clock()
