@@ -163,9 +163,9 @@ class Auto:
 
     def ask(self, blocks: Sequence[Stack], report: Report = silent) -> Known:
         """Return what the candidates make of known sections: all that the mixture and what is said of it rest on."""
-        doubled = list(self._left_out(blocks, 2, part(report, 0.0, 0.4)))
-        rows = self._hidden_rows(blocks, part(report, 0.4, 0.7))
-        wider = list(self._left_out(blocks, 4, part(report, 0.7, 0.9)))
+        doubled = list(self._left_out(blocks, 2, part(report, 0.0, 0.5)))
+        rows = self._hidden_rows(blocks, part(report, 0.5, 0.8))
+        wider = list(self._left_out(blocks, 4, part(report, 0.8, 0.9))) if rows is None else []
         here = [answer for each in blocks for answer in self._in_gaps(each, len(blocks))]
         report(Progress(1.0))
         return Known(doubled, wider, rows, here, middles=not blocks[0].acquisition.is_projection)
