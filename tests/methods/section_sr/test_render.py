@@ -6,14 +6,22 @@ import torch
 from test_network import random_net
 
 from napari_depth_interp.methods.section_sr.network import BASES, interpolate
-from napari_depth_interp.methods.section_sr.render import Targets, corrections
+from napari_depth_interp.methods.section_sr.render import PLAIN, Targets, corrections, flips_of
 
 DEPTHS = np.array([0.0, 2.0, 5.0, 6.0])
 
 
-def added(network, planes, targets, flips=1):
+def added(network, planes, targets, flips=PLAIN):
     """All corrections (P, K, X)."""
     return np.concatenate([found for _, found in corrections(network, planes, targets, flips=flips, each_chunk=print)])
+
+
+def test_two_kinds_of_planes_share_the_mirrored_versions_and_one_has_them_all():
+    every = {(), (2,), (3,), (2, 3)}
+    shared = flips_of([1, 2])
+    assert [len(each) for each in shared.values()] == [2, 2]
+    assert set(shared[1]) | set(shared[2]) == every
+    assert set(flips_of([2])[2]) == every
 
 
 class TestTargets:
@@ -39,7 +47,7 @@ class TestCorrections:
 
     def test_observed_and_held_sections_get_none(self):
         targets = Targets.at(DEPTHS, [-1.0, 0.0, 2.0, 5.0, 6.0, 7.0], 1.0, 1.0)
-        assert np.abs(added(random_net(), self.planes, targets, flips=4)).max() == 0
+        assert np.abs(added(random_net(), self.planes, targets, flips=flips_of([1])[1])).max() == 0
 
     def test_even_sections_get_what_the_network_says(self):
         network = random_net()
@@ -67,9 +75,9 @@ class TestCorrections:
     def test_flipped_planes_give_flipped_corrections(self, axis):
         network, depths = random_net(), np.arange(4) * 3.0
         z = np.array([1.0, 4.0, 8.5])
-        plain = added(network, self.planes, Targets.at(depths, z, 1.0, 1.0), flips=4)
+        plain = added(network, self.planes, Targets.at(depths, z, 1.0, 1.0), flips=flips_of([1])[1])
         turned = z if axis == 2 else 9 - z
-        mirrored = added(network, self.planes.flip(axis), Targets.at(depths, turned, 1.0, 1.0), flips=4)
+        mirrored = added(network, self.planes.flip(axis), Targets.at(depths, turned, 1.0, 1.0), flips=flips_of([1])[1])
         expected = plain[:, :, ::-1] if axis == 2 else plain
         np.testing.assert_allclose(mirrored, expected, atol=0.02 * np.abs(plain).max())
 
@@ -79,7 +87,7 @@ class TestCorrections:
         network, targets, done = random_net(), Targets.at(DEPTHS, [1.0, 4.0], 1.0, 1.0), []
         whole = added(network, self.planes, targets)
         monkeypatch.setattr(render, "_CHUNK_BYTES", 2 * 4 * 6 * 4 * 9)  # two planes
-        parts = list(corrections(network, self.planes, targets, flips=1, each_chunk=done.append))
+        parts = list(corrections(network, self.planes, targets, flips=PLAIN, each_chunk=done.append))
         assert [(where.start, where.stop) for where, _ in parts] == [(0, 2), (2, 4), (4, 5)]
         np.testing.assert_allclose(
             np.concatenate([found for _, found in parts]), whole, atol=1e-3 * np.abs(whole).max()

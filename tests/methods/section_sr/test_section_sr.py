@@ -125,7 +125,8 @@ class TestSections:
         mirrored = [40 - depth for depth in z] if turned.voxels[0, 0, 0] == sparse.voxels[-1, 0, 0] else z
         again = trained.sections_at(turned, mirrored).values
         expected = found if mirrored != z else turn(found)
-        np.testing.assert_allclose(again, expected, atol=8)  # bfloat16 of what is added, out of 1000
+        added = found - sections(sparse, z, method="linear")
+        assert np.std(again - expected) < 0.2 * np.std(added)  # each kind of planes is seen in two of four versions
 
     def test_the_stack_is_not_changed(self, sparse, trained):
         """It is read-only, too: writing would raise."""

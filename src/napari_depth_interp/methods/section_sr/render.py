@@ -17,9 +17,21 @@ from .network import RowNet, Told, mixing, unflip
 
 _CHUNK_BYTES = 12 * 2**20
 """Memory of the features of the planes that are computed at once, roughly; more falls out of a CPU's caches."""
-_FLIPS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))
+Flip = tuple[int, ...]
+PLAIN: tuple[Flip, ...] = ((),)
+"""The planes as they are: axes of (P, 1, N, X) tensors that are mirrored."""
+_FLIPS: tuple[Flip, ...] = ((), (2, 3), (2,), (3,))
 _GAP_CLASS = 0.25
 """Gaps whose logarithms differ by less are treated alike."""
+
+
+def flips_of(axes: Sequence[int]) -> dict[int, tuple[Flip, ...]]:
+    """Return the mirrored versions of the planes along each axis that are averaged: two of XZ and the other two of YZ.
+
+    Both kinds of planes are averaged as well, so all four take part. A single kind is seen in all four.
+    """
+    each = len(_FLIPS) // len(axes)
+    return {axis: _FLIPS[number * each : (number + 1) * each] for number, axis in enumerate(axes)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +73,7 @@ def corrections(
     planes: Tensor,
     targets: Targets,
     *,
-    flips: int,
+    flips: Sequence[Flip],
     each_chunk: Callable[[float], None],
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
     """Yield (some planes, what linear interpolation misses there).
@@ -70,8 +82,8 @@ def corrections(
     ----------
     planes : (P, N, X) tensor
         XZ or YZ planes: rows are observed sections.
-    flips : int
-        1, 2 or 4 flipped versions are averaged.
+    flips : sequence of axes
+        Mirrored versions that are averaged.
 
     Yields
     ------
@@ -113,11 +125,11 @@ def _gap_classes(network: RowNet, targets: Targets, device: torch.device) -> lis
     return [_GapClass(*each) for each in zip(gaps, told, sent(device, *members), strict=True)]
 
 
-def _bases(network: RowNet, rows: Tensor, classes: Sequence[_GapClass], flips: int) -> Tensor:
+def _bases(network: RowNet, rows: Tensor, classes: Sequence[_GapClass], flips: Sequence[Flip]) -> Tensor:
     """Return (P, bases, N-1, X). Where gaps differ, the network runs once for each class of gaps."""
     bases = None
     for one in classes:
-        found = _averaged(network, rows, one, _FLIPS[:flips])
+        found = _averaged(network, rows, one, flips)
         if bases is None:
             bases = found
         else:
@@ -126,7 +138,7 @@ def _bases(network: RowNet, rows: Tensor, classes: Sequence[_GapClass], flips: i
     return bases
 
 
-def _averaged(network: RowNet, rows: Tensor, at: _GapClass, flips: Sequence[tuple[int, ...]]) -> Tensor:
+def _averaged(network: RowNet, rows: Tensor, at: _GapClass, flips: Sequence[Flip]) -> Tensor:
     total: Tensor | None = None
     for each in flips:
         turned = rows.flip(each) if each else rows
