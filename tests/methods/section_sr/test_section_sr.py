@@ -115,18 +115,28 @@ class TestSections:
         found = trained.sections_at(sparse, z.tolist()).values
         np.testing.assert_allclose(found, trained.sections_at(sparse, np.sort(z)).values[[2, 0, 3, 1]], atol=0.01)
 
-    @pytest.mark.parametrize(
-        "turn", [lambda v: v.swapaxes(1, 2), lambda v: v[:, ::-1], lambda v: v[:, :, ::-1], lambda v: v[::-1]]
-    )
-    def test_turned_stacks_give_turned_sections(self, sparse, trained, turn):
+    def test_swapped_axes_give_swapped_sections(self, sparse, trained):
         z = [2.0, 17.0, 38.0]
+        again = trained.sections_at(stack_of(sparse.voxels.swapaxes(1, 2).copy()), z).values
+        expected = trained.sections_at(sparse, z).values.swapaxes(1, 2)
+        np.testing.assert_allclose(again, expected, atol=8)  # bfloat16 of what is added, out of 1000
+
+    @pytest.mark.parametrize(
+        ("turn", "share"),
+        [
+            (np.s_[::-1, ::-1, ::-1], 0.02),  # planes turned by half, which they are seen as well: rounding is left
+            (np.s_[::-1, :, :], 0.25),
+            (np.s_[:, ::-1], 0.25),
+            (np.s_[:, :, ::-1], 0.25),
+        ],
+    )
+    def test_turned_stacks_give_nearly_turned_sections(self, sparse, trained, turn, share):
+        z = np.array([2.0, 17.0, 38.0])
+        again = trained.sections_at(stack_of(sparse.voxels[turn].copy()), 40 - z if turn[0] == np.s_[::-1] else z)
         found = trained.sections_at(sparse, z).values
-        turned = stack_of(turn(sparse.voxels).copy())
-        mirrored = [40 - depth for depth in z] if turned.voxels[0, 0, 0] == sparse.voxels[-1, 0, 0] else z
-        again = trained.sections_at(turned, mirrored).values
-        expected = found if mirrored != z else turn(found)
         added = found - sections(sparse, z, method="linear")
-        assert np.std(again - expected) < 0.2 * np.std(added)  # each kind of planes is seen in two of four versions
+        within = found[(slice(None), *turn[1:])]
+        assert np.std(again.values - within) < share * np.std(added)
 
     def test_the_stack_is_not_changed(self, sparse, trained):
         """It is read-only, too: writing would raise."""

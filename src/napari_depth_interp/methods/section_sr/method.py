@@ -31,7 +31,7 @@ from .fusion import shares_of_xz
 from .middles import NARROW, middles
 from .network import RowNet
 from .patches import Patches, gaussian, widest_gap
-from .render import PLAIN, Targets, corrections, flips_of
+from .render import PLAIN, TURNED, Flip, Targets, corrections
 
 if TYPE_CHECKING:
     from . import SectionSRConfig
@@ -80,7 +80,7 @@ class SectionSR:
         self._network: RowNet | None = None
         self._why = ""
         self._pixel = 1.0
-        self._flips = config.flips
+        self._flips = TURNED if config.flips else PLAIN
         self.scale = config.scale or 1.0
         self.axial_blur = config.axial_blur or 0.0
 
@@ -238,7 +238,7 @@ class SectionSR:
     def draft(self) -> SectionSR:
         """Return the same network, without the average over mirrored versions."""
         same = copy.copy(self)
-        same._flips = False
+        same._flips = PLAIN
         return same
 
     def findings(self) -> Findings:
@@ -291,11 +291,10 @@ class SectionSR:
         device: torch.device,
         report: Report,
         *,
-        flips: bool,
+        flips: Sequence[Flip],
     ) -> None:
         assert self._network is not None
         axes = self._usable_axes(stack)
-        versions = flips_of(axes) if flips else dict.fromkeys(axes, PLAIN)
         depths, scaled = _with_ends(stack, self._scaling.apply(stack.voxels))
         targets = Targets.at(depths, z, self._pixel, scale, self._all_gaps(stack))
         voxels = torch.from_numpy(scaled)
@@ -304,7 +303,7 @@ class SectionSR:
             share = None if both is None else (both if axis == 1 else 1 - both)
             inner = part(report, number / len(axes), (number + 1) / len(axes))
             planes = voxels.movedim(axis, 0).to(device)
-            found = corrections(self._network, planes, targets, flips=versions[axis], each_chunk=fractions(inner))
+            found = corrections(self._network, planes, targets, flips=flips, each_chunk=fractions(inner))
             for where, correction in found:
                 # (p, K, X) belongs to rows of the image, (p, K, Y) to columns
                 place = (slice(None), where) if axis == 1 else (slice(None), slice(None), where)
@@ -358,7 +357,7 @@ class SectionSR:
             both, z = self._shares_of_xz(made.seen), stack.depths[few].tolist()
             for number, octave in enumerate(octaves):
                 values = self._linear.sections_at(made.seen, z, report=silent).values
-                self._add(values, made.seen, z, float(2**octave), both, device, silent, flips=False)
+                self._add(values, made.seen, z, float(2**octave), both, device, silent, flips=PLAIN)
                 errors[number] += float(np.square((values - stack.voxels[few]) / self._scaling.scale).sum())
                 report(Progress((done + (number + 1) / len(octaves)) / len(asked)))
         return errors

@@ -19,19 +19,11 @@ _CHUNK_BYTES = 12 * 2**20
 """Memory of the features of the planes that are computed at once, roughly; more falls out of a CPU's caches."""
 Flip = tuple[int, ...]
 PLAIN: tuple[Flip, ...] = ((),)
-"""The planes as they are: axes of (P, 1, N, X) tensors that are mirrored."""
-_FLIPS: tuple[Flip, ...] = ((), (2, 3), (2,), (3,))
+TURNED: tuple[Flip, ...] = ((), (2, 3))
+"""The planes as they are, and turned by half beside it: axes of (P, 1, N, X) tensors that are mirrored. Of two versions
+these come nearest to the average of all four."""
 _GAP_CLASS = 0.25
 """Gaps whose logarithms differ by less are treated alike."""
-
-
-def flips_of(axes: Sequence[int]) -> dict[int, tuple[Flip, ...]]:
-    """Return the mirrored versions of the planes along each axis that are averaged: two of XZ and the other two of YZ.
-
-    Both kinds of planes are averaged as well, so all four take part. A single kind is seen in all four.
-    """
-    each = len(_FLIPS) // len(axes)
-    return {axis: _FLIPS[number * each : (number + 1) * each] for number, axis in enumerate(axes)}
 
 
 @dataclass(frozen=True, eq=False)
