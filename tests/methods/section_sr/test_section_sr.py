@@ -369,34 +369,6 @@ def test_through_the_front_door(sparse):
     assert found.expected_gain_db is None
 
 
-@pytest.fixture(scope="module")
-def projected():
-    truth = blobs((42, 48, 48), sigma=4.0)
-    means = truth.reshape(7, 6, 48, 48).mean(axis=1)
-    return Stack(means, Grid(6.0 * np.arange(7) + 2.5, (1.0, 1.0), "um"), Acquisition(6)), truth
-
-
-@pytest.fixture(scope="module")
-def found(projected):
-    return sections(projected[0], np.arange(42.0).tolist(), **LEARNED)
-
-
-class TestProjections:
-    """Images that are means of six sections: training rows are averaged alike."""
-
-    def test_it_finds_sections_better_than_back_projected_cubic(self, projected, found):
-        cubic = sections(projected[0], np.arange(42.0).tolist(), method="cubic")
-        errors = [float(np.sqrt(np.mean((values - projected[1]) ** 2))) for values in (found, cubic)]
-        assert errors[0] < 0.96 * errors[1]
-
-    def test_averages_are_the_projections(self, projected, found):
-        np.testing.assert_allclose(found.reshape(7, 6, 48, 48).mean(axis=1), projected[0].voxels, atol=1e-2)
-
-    def test_any_depth_also_in_the_outer_halves(self, projected, found):
-        method = prepared(projected[0], **TINY)
-        assert np.isfinite(method.sections_at(projected[0], [0.0, 0.7, 20.3, 41.0]).values).all()
-
-
 class TestAxialBlur:
     """Every fourth section is seen."""
 
