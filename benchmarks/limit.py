@@ -79,7 +79,7 @@ def rendering(network: RowNet) -> float:
     targets = render.Targets.at(depths, between, 1.0, 1.0)
 
     def work() -> None:
-        for _ in render.corrections(network, planes, targets, flips=1, each_chunk=lambda _: None):
+        for _ in render.corrections(network, planes, targets, flips=render.PLAIN, each_chunk=lambda _: None):
             pass
 
     return per_pixel(network) * planes.numel() / least(work, 4)

@@ -74,9 +74,19 @@ def test_half_precision_is_nearly_the_same_and_ends_with_its_block():
     assert torch.equal(torch.nn.functional.conv2d(image, weights), exact)
 
 
-def test_half_precision_only_where_the_processor_has_it(monkeypatch):
+@pytest.mark.parametrize(
+    ("taken", "wide", "native", "dtype"),
+    [
+        (False, False, False, torch.float32),
+        (True, True, True, torch.bfloat16),
+        (True, True, False, torch.float32),  # torch takes it and emulates it, at half the speed of single precision
+        (True, False, False, torch.bfloat16),  # as ARM and later AVX2 have it
+    ],
+)
+def test_half_precision_only_where_the_processor_has_it(monkeypatch, taken, wide, native, dtype):
     image, weights = torch.randn(1, 2, 4, 4), torch.randn(2, 2, 3, 3)
-    for native, dtype in ((False, torch.float32), (True, torch.bfloat16)):
-        monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda native=native: native)
-        with half_precision(torch.device("cpu")):
-            assert torch.nn.functional.conv2d(image, weights).dtype == dtype
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: taken)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_supported", lambda: wide)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
+    with half_precision(torch.device("cpu")):
+        assert torch.nn.functional.conv2d(image, weights).dtype == dtype

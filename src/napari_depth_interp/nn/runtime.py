@@ -46,7 +46,7 @@ def half_precision(device: torch.device) -> torch.autocast:
 
 def _half(device: torch.device) -> torch.dtype | None:
     if device.type == "cpu":
-        return torch.bfloat16 if torch.ops.mkldnn._is_mkldnn_bf16_supported() else None
+        return torch.bfloat16 if _cpu_has_bfloat16() else None
     module = torch.get_device_module(device)
     if not hasattr(module, "is_bf16_supported"):  # Apple's
         return None
@@ -54,3 +54,13 @@ def _half(device: torch.device) -> torch.dtype | None:
         return torch.bfloat16
     has_units = module.get_device_capability(device) >= _WITH_UNITS
     return torch.float16 if has_units and not torch.is_grad_enabled() else None
+
+
+def _cpu_has_bfloat16() -> bool:
+    """Return whether the processor itself computes in bfloat16.
+
+    Torch takes it on all that have AVX-512. Those without the instructions for it emulate it, slower than single
+    precision.
+    """
+    emulates = torch.cpu._is_avx512_supported() and not torch.cpu._is_avx512_bf16_supported()
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and not emulates

@@ -388,3 +388,11 @@ class TestDrafts:
         plain = method._linear.sections_at(stack, z).values
         weight = method._weights[0]
         np.testing.assert_allclose(method.sections_at(stack, z).values, plain + weight * (made - plain), rtol=1e-4)
+
+
+@pytest.mark.parametrize(("shape", "has_rows"), [((17, 24, 24), True), ((17, 4, 4), False)])
+def test_sections_at_four_times_the_gap_are_asked_only_where_no_rows_can_be_hidden(shape, has_rows):
+    stack = dataset_of(np.random.default_rng(0).random(shape), z_spacing=2.0).stack()
+    known = prepared(stack, candidates="cubic").ask([stack])
+    assert (known.rows is not None) == has_rows
+    assert bool(known.wider) != has_rows

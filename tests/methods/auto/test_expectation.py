@@ -52,10 +52,22 @@ class TestExpect:
         rows = evidence([0.7])
         less, same, more = (expect(evidence([left]), (rows, evidence([0.6])), ALL).gain_db for left in (0.8, 0.6, 0.4))
         assert same == pytest.approx(1.2 * rows.gain_db(ALL))
-        assert less - same == pytest.approx(0.25 * 10 * np.log10(0.6 / 0.8))
-        assert more - same == pytest.approx(0.25 * 10 * np.log10(0.6 / 0.4))
+        assert less - same == pytest.approx(0.35 * 10 * np.log10(0.6 / 0.8))
+        assert more - same == pytest.approx(0.35 * 10 * np.log10(0.6 / 0.4))
         far = expect(evidence([1e-4]), (rows, evidence([0.6])), ALL).gain_db
-        assert far - same == pytest.approx(0.25 * 3)
+        assert far - same == pytest.approx(0.35 * 3)
+
+    def test_less_added_along_z_than_on_rows_is_less_to_expect(self):
+        """As where sections differ by noise, which rows of smooth images do not have."""
+        rows = evidence([0.4]), evidence([0.6])
+        little, some, alike, more = (
+            expect(evidence([0.6]), rows, ALL, added).gain_db for added in (0.1, 0.4, 1.0, 2.0)
+        )
+        assert 0 < little < some < alike == more
+        assert alike == expect(evidence([0.6]), rows, ALL).gain_db
+        worse = Evidence(np.full((2, 1, 1), 1.0), np.zeros((2, 1)), np.ones(2))
+        losses = (expect(worse, (worse, worse), ALL, added).gain_db for added in (0.1, 1.0))
+        assert len(set(losses)) == 1
 
     def test_sections_unlike_rows_and_large_gains_are_less_sure(self):
         rows = evidence([0.5]), evidence([0.5])

@@ -42,4 +42,4 @@ def decide(known: Known, names: Sequence[str], caution: float, scale: float, exa
     fitted = fit(doubled if rows is None else doubled.with_rows(rows[0]), proven(names), caution)
     added = added_along_z(fitted, doubled, rows, Evidence.of(known.here, scale)) if known.middles else 1.0
     weights = bounded(fitted, doubled, rows, exact, wider=wider, added=added)
-    return Decision(weights, expect(doubled, rows, weights), ErrorModel.of(known, weights))
+    return Decision(weights, expect(doubled, rows, weights, added), ErrorModel.of(known, weights))

@@ -14,9 +14,11 @@ from .blend import Evidence, rows_are_like
 
 _MORE = 1.2
 """Gain along z over that on hidden rows blurred as sections are, at the same gap."""
-_ALONG_Z, _UNLIKE_GAIN = 0.25, (-1.5, 3.0)
+_ALONG_Z, _UNLIKE_GAIN = 0.35, (-1.5, 3.0)
 """Part of the gain that left-out sections have more than rows hidden at the same doubled gap, which is added, and
 bounds of that difference, dB."""
+_BY_ADDED = 0.5
+"""Power of what is added along z, relative to rows, with which the removed share of the error goes."""
 _OFF, _APART, _LARGE = 0.15, 0.15, 0.2
 """Standard deviation of the true gain about the expected one: dB; of it for each dB by which left-out sections and
 rows hidden at the same gap differ; and for each dB expected."""
@@ -35,11 +37,17 @@ class Expectation:
     std_db: float
 
 
-def expect(left_out: Evidence, rows: tuple[Evidence, Evidence] | None, weights: NDArray[np.float64]) -> Expectation:
+def expect(
+    left_out: Evidence,
+    rows: tuple[Evidence, Evidence] | None,
+    weights: NDArray[np.float64],
+    added: float = 1.0,
+) -> Expectation:
     """Return the gain to expect at the real gap.
 
-    Hidden rows, blurred as sections are, tell it at the real gap; left-out sections beside rows hidden at the same
-    doubled gap tell by how much z differs from XY, and how sure that is. Constants: benchmarks/proving_ground.py.
+    Hidden rows, blurred as sections are, tell it at the real gap, less what is added less along z than there;
+    left-out sections beside rows hidden at the same doubled gap tell by how much z differs from XY, and how sure that
+    is. Constants: benchmarks/proving_ground.py.
 
     Parameters
     ----------
@@ -49,17 +57,26 @@ def expect(left_out: Evidence, rows: tuple[Evidence, Evidence] | None, weights: 
         From rows hidden in XY at the real and at the doubled gap; None where images are too small.
     weights : (C,) array
         The mixture.
+    added : float
+        See :func:`.blend.added_along_z`.
     """
     doubled = left_out.gain_db(weights)
     if rows is None:
         gain, apart = doubled, 0.5 * abs(doubled)
     else:
         more = doubled - rows[1].gain_db(weights)
-        gain, apart = _MORE * rows[0].gain_db(weights) + _ALONG_Z * float(np.clip(more, *_UNLIKE_GAIN)), abs(more)
+        real, apart = _less_added(rows[0].gain_db(weights), added), abs(more)
+        gain = _MORE * real + _ALONG_Z * float(np.clip(more, *_UNLIKE_GAIN))
         gain = gain if rows_are_like(left_out, rows[0]) else max(gain, doubled)
     errors = left_out.errors(weights) / max(float(left_out.error.mean()), _TINY)
     scatter = 4.34 * float(errors.std()) / max(float(errors.mean()), _TINY) / np.sqrt(left_out.sections)
     return Expectation(gain, float(np.hypot(scatter, _OFF + _APART * apart + _LARGE * max(gain, 0.0))))
+
+
+def _less_added(gain: float, added: float) -> float:
+    """Return the gain on rows with the share of linear's error that it removes smaller, where less is added along z."""
+    removed = 1 - 10 ** (-gain / 10)
+    return gain if removed <= 0 else float(-10 * np.log10(1 - removed * min(1.0, added) ** _BY_ADDED))
 
 
 def mismatch(blocks: Sequence[Stack]) -> tuple[str, ...]:

@@ -56,9 +56,10 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """Everything that known sections tell: left-out ones at the doubled and at four times the gap, and hidden rows.
+    """Everything that known sections tell: left-out ones at the doubled gap, and hidden rows.
 
-    ``rows`` were hidden at the real and at the doubled gap; None where images are too small. ``here`` are the middles
+    ``rows`` were hidden at the real and at the doubled gap; None where images are too small: then ``wider`` has
+    sections left out at four times the gap, else it is empty. ``here`` are the middles
     of some real gaps, whose truth is not known (NaN); ``middles``: left-out sections are middles of gaps as well.
     """
 

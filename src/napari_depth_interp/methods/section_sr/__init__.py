@@ -83,8 +83,8 @@ class SectionSRConfig(MethodConfig):
     flips: bool = Field(
         default=True,
         title="Average flips",
-        description="Average the results of four mirrored versions. A little better; rendering takes four times as "
-        "long, training as long as before.",
+        description="Average the results of the planes as they are and turned by half. A little better; rendering "
+        "takes twice as long, training as long as before.",
     )
     start: Literal["ready", "scratch"] = Field(
         default="ready",

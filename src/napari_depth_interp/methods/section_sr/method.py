@@ -32,7 +32,7 @@ from .fusion import shares_of_xz
 from .middles import NARROW, middles
 from .network import RowNet
 from .patches import Patches, gaussian, widest_gap
-from .render import Targets, corrections
+from .render import PLAIN, TURNED, Flip, Targets, corrections
 
 if TYPE_CHECKING:
     from . import SectionSRConfig
@@ -81,7 +81,7 @@ class SectionSR:
         self._network: RowNet | None = None
         self._why = ""
         self._pixel = 1.0
-        self._flips = 4 if config.flips else 1
+        self._flips = TURNED if config.flips else PLAIN
         self.scale = config.scale or 1.0
         self.axial_blur = config.axial_blur or 0.0
 
@@ -239,7 +239,7 @@ class SectionSR:
     def draft(self) -> SectionSR:
         """Return the same network, without the average over mirrored versions."""
         same = copy.copy(self)
-        same._flips = 1
+        same._flips = PLAIN
         return same
 
     def findings(self) -> Findings:
@@ -286,7 +286,7 @@ class SectionSR:
         device: torch.device,
         report: Report,
         *,
-        flips: int,
+        flips: Sequence[Flip],
     ) -> None:
         assert self._network is not None
         axes = self._usable_axes(stack)
@@ -354,7 +354,7 @@ class SectionSR:
             both, z = self._shares_of_xz(made.seen), stack.depths[few].tolist()
             for number, octave in enumerate(octaves):
                 values = self._linear.sections_at(made.seen, z, report=silent).values
-                self._add(values, made.seen, z, float(2**octave), both, device, silent, flips=1)
+                self._add(values, made.seen, z, float(2**octave), both, device, silent, flips=PLAIN)
                 errors[number] += float(np.square((values - stack.voxels[few]) / self._scaling.scale).sum())
                 report(Progress((done + (number + 1) / len(octaves)) / len(asked)))
         return errors

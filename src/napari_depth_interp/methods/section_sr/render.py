@@ -17,7 +17,11 @@ from .network import RowNet, Told, mixing, unflip
 
 _CHUNK_BYTES = 12 * 2**20
 """Memory of the features of the planes that are computed at once, roughly; more falls out of a CPU's caches."""
-_FLIPS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))
+Flip = tuple[int, ...]
+PLAIN: tuple[Flip, ...] = ((),)
+TURNED: tuple[Flip, ...] = ((), (2, 3))
+"""The planes as they are, and turned by half beside it: axes of (P, 1, N, X) tensors that are mirrored. Of two versions
+these come nearest to the average of all four."""
 _GAP_CLASS = 0.25
 """Gaps whose logarithms differ by less are treated alike."""
 
@@ -61,7 +65,7 @@ def corrections(
     planes: Tensor,
     targets: Targets,
     *,
-    flips: int,
+    flips: Sequence[Flip],
     each_chunk: Callable[[float], None],
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
     """Yield (some planes, what linear interpolation misses there).
@@ -70,8 +74,8 @@ def corrections(
     ----------
     planes : (P, N, X) tensor
         XZ or YZ planes: rows are observed sections.
-    flips : int
-        1, 2 or 4 flipped versions are averaged.
+    flips : sequence of axes
+        Mirrored versions that are averaged.
 
     Yields
     ------
@@ -113,11 +117,11 @@ def _gap_classes(network: RowNet, targets: Targets, device: torch.device) -> lis
     return [_GapClass(*each) for each in zip(gaps, told, sent(device, *members), strict=True)]
 
 
-def _bases(network: RowNet, rows: Tensor, classes: Sequence[_GapClass], flips: int) -> Tensor:
+def _bases(network: RowNet, rows: Tensor, classes: Sequence[_GapClass], flips: Sequence[Flip]) -> Tensor:
     """Return (P, bases, N-1, X). Where gaps differ, the network runs once for each class of gaps."""
     bases = None
     for one in classes:
-        found = _averaged(network, rows, one, _FLIPS[:flips])
+        found = _averaged(network, rows, one, flips)
         if bases is None:
             bases = found
         else:
@@ -126,7 +130,7 @@ def _bases(network: RowNet, rows: Tensor, classes: Sequence[_GapClass], flips: i
     return bases
 
 
-def _averaged(network: RowNet, rows: Tensor, at: _GapClass, flips: Sequence[tuple[int, ...]]) -> Tensor:
+def _averaged(network: RowNet, rows: Tensor, at: _GapClass, flips: Sequence[Flip]) -> Tensor:
     total: Tensor | None = None
     for each in flips:
         turned = rows.flip(each) if each else rows
