@@ -41,8 +41,9 @@ def score(question: Question, name: str, lpips: Lpips | None, folder: Path, seco
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return for each contender the means over volumes, gains over linear on the same ones, and the worst gain."""
+    """Return for each contender the means over its volumes, gains over linear and of ours on them, the worst gain."""
     linear = {row["volume"]: row for row in rows if row["contender"] == BASELINE}
+    ours = {row["volume"]: row["psnr"] for row in rows if row["contender"] == OURS[-1]}
     found = []
     for name in dict.fromkeys(row["contender"] for row in rows):
         own = [row for row in rows if row["contender"] == name and "failed" not in row]
@@ -57,6 +58,9 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "volumes": len(own),
                 "gain": float(np.mean(gains)),
                 "worst": float(np.min(gains)),
+                "ours_there": _mean(
+                    ours[row["volume"]] - linear[row["volume"]]["psnr"] for row in own if row["volume"] in ours
+                ),
                 **means,
                 "gradient_z": _mean(row["gradient_z"] for row in own),
                 "cpu_seconds": _mean(row["cpu_seconds"] for row in own),

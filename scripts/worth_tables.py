@@ -160,8 +160,9 @@ def images_in_short(rows: Rows) -> str:
 def peer_table(rows: Rows) -> str:
     """Return contenders by mean gain, as Markdown."""
     lines = [
-        "| | volumes | PSNR, dB | worst, dB | SSIM | LPIPS (lower is better) | gradient along z (1 is best) | CPU s |",
-        "|---|---|---|---|---|---|---|---|",
+        "| | volumes | PSNR, dB | `auto` on the same | worst, dB | SSIM | LPIPS (lower is better) "
+        "| gradient along z (1 is best) | CPU s |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         name = row["contender"]
@@ -169,7 +170,7 @@ def peer_table(rows: Rows) -> str:
         given = f", trained {row['seconds_given']:.0f} s" if row["seconds_given"] else ""
         changes = [_change(row[key], 3) for key in ("ssim_change", "lpips_change")]
         cells = [
-            title + given, row["volumes"], _change(row["gain"], 2), _change(row["worst"], 2), *changes,
+            title + given, row["volumes"], *(_change(row[key], 2) for key in ("gain", "ours_there", "worst")), *changes,
             f"{row['gradient_z']:.2f}", f"{row['cpu_seconds']:.1f}",
         ]  # fmt: skip
         lines.append(f"| {' | '.join(map(str, cells))} |")

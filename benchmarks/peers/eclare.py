@@ -52,4 +52,5 @@ def _seconds_of_a_patch(gap: float) -> float:
         optimiser.zero_grad()
         (seen**2).mean().backward()
         optimiser.step()
-    return (time.process_time() - started) / (_TIMED * _BATCH * torch.get_num_threads())
+    threads = int(torch.get_num_threads())
+    return (time.process_time() - started) / (_TIMED * _BATCH * threads)
