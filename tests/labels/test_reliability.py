@@ -32,9 +32,9 @@ def series_of(labels, image=None):
 
 
 def test_outlines_are_trusted_where_they_move_evenly_and_less_where_they_jump():
-    even, jumping, wild = (outline_error(series_of(discs(jump))) for jump in (0, 3, 9))
+    even, jumping, wild = (outline_error(series_of(discs(jump))) for jump in (0, 1, 9))
     assert 0.5 <= even < 0.75
-    assert even + 0.3 < jumping < wild <= 1.6
+    assert even + 0.1 < jumping < wild == 1
 
 
 def test_one_label_for_all_objects_is_judged_as_a_whole():
@@ -68,4 +68,4 @@ def test_learned_counts_distances_in_the_error_of_the_stack():
         method.prepare(series, report=silent)
         gap, _ = series.gap(0, 1, [APART / 2])  # the same in both
         spreads.append(np.mean([np.abs(each.features[:, SHAPE]).mean() for each in method.candidates(gap)]))
-    assert spreads[0] > 1.3 * spreads[1]
+    assert spreads[0] > 1.2 * spreads[1]

@@ -24,6 +24,8 @@ _CORE = 0.4
 """The inner part of an object, which shows whether it is still there: deeper than this share of the deepest."""
 SHAPE, FLOW = 0, 1
 """Columns of both scores, in typical errors."""
+TOUCHING = 8
+"""Column of the log-odds of being where two objects touch."""
 ENDS, SIZE = 11, 17
 """Columns of whether the object ends, and of the logarithm of its radius in typical errors."""
 FEATURES = 19

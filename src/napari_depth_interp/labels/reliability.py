@@ -22,7 +22,7 @@ _MOST = 200
 """Labels that are looked at on each of them."""
 _USUAL, _DOUBT = 0.6, 3
 """Error of a usual stack in gaps twice as wide, in typical errors, and how many labels that is worth."""
-_LEAST, _LARGEST = 0.5, 1.6
+_LEAST = 0.5
 _CLIPPED = 5.0
 """Typical errors beyond which a pixel of an outline is not found any worse."""
 
@@ -36,7 +36,8 @@ def outline_error(series: Series) -> float:
     Returns
     -------
     float
-        From 0.5, for smooth objects that the sections show well, to 1.6; 1 where nothing is known.
+        From 0.5, for smooth objects that the sections show well, to 1; that is also where nothing is known and where
+        outlines are worse than usual.
     """
     seen = fullest(series)
     tried = spread_over(np.arange(1, len(seen) - 1), _TRIED).tolist()
@@ -44,7 +45,7 @@ def outline_error(series: Series) -> float:
     if not found:
         return 1.0
     certain = len(found) / (len(found) + _DOUBT)
-    return float(np.clip((np.mean(found) / _USUAL) ** certain, _LEAST, _LARGEST))
+    return float(np.clip((np.mean(found) / _USUAL) ** certain, _LEAST, 1.0))
 
 
 def _errors(series: Series, index: int) -> Iterator[float]:
