@@ -37,6 +37,15 @@ def test_pixels_in_dispute_go_to_the_object_on_their_side_of_the_wall():
     assert found.dtype == contest.labels.dtype
 
 
+def test_an_object_that_is_sure_of_no_pixel_is_not_swallowed_by_its_neighbour():
+    contest, touching = contest_and_touching()
+    score = np.full((SIZE, SIZE), -5, np.float32)
+    score[10:16, 2:8] = 7.15  # ahead of the first object by 0.4 to 1 log-odds
+    contest.enter(0, np.s_[0:SIZE, 0:SIZE], 3, score)
+    before, after = contest.winners() == 3, settled(contest, touching) == 3
+    assert 0.3 * before.sum() < after.sum() <= before.sum() == 36
+
+
 def test_background_stays_background_and_what_is_sure_stays_as_it_is():
     contest, touching = contest_and_touching()
     found = settled(contest, touching)

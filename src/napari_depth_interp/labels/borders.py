@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from .distance import Contest
 
 _LEAD = 1.5
-"""Objects that are ahead of any other by so much in log-odds keep their pixels."""
+"""Where an object is ahead of any other by so much in log-odds it keeps its pixels."""
+_CORE = 0.5
+"""An object that is nowhere so far ahead keeps those where it is ahead by this share of its largest lead."""
 _SMOOTH = 0.7
 """Standard deviation of the Gaussian that smooths what the image says, in pixels."""
 
@@ -30,7 +32,7 @@ def settled(contest: Contest, touching: NDArray[np.float32]) -> NDArray[np.int32
 
     labels = contest.winners()
     for section, best in enumerate(contest.best):
-        disputed = (best > 0) & (best - contest.second[section] < _LEAD)
+        disputed = _disputed(labels[section], best - contest.second[section])
         if not disputed.any() or np.ptp(touching[section]) == 0:
             continue
         around = cv2.dilate(disputed.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
@@ -39,3 +41,13 @@ def settled(contest: Contest, touching: NDArray[np.float32]) -> NDArray[np.int32
         flooded = watershed(barrier, np.where(disputed, 0, labels[section]), mask=near)
         np.copyto(labels[section], flooded, where=flooded > 0, casting="same_kind")
     return labels
+
+
+def _disputed(labels: NDArray[np.int32], lead: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return (Y, X) the pixels of objects that are not far ahead there; each object keeps some."""
+    from scipy.ndimage import maximum
+
+    names, numbers = np.unique(labels, return_inverse=True)
+    largest = maximum(lead, numbers.reshape(labels.shape), np.arange(len(names)))
+    needed = np.minimum(_LEAD, _CORE * np.asarray(largest, np.float32))[numbers.reshape(labels.shape)]
+    return np.asarray((labels > 0) & (lead < needed))
