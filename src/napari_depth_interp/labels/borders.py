@@ -45,9 +45,6 @@ def settled(contest: Contest, touching: NDArray[np.float32]) -> NDArray[np.int32
 
 def _disputed(labels: NDArray[np.int32], lead: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Return (Y, X) the pixels of objects that are not far ahead there; each object keeps some."""
-    from scipy.ndimage import maximum
-
-    names, numbers = np.unique(labels, return_inverse=True)
-    largest = maximum(lead, numbers.reshape(labels.shape), np.arange(len(names)))
-    needed = np.minimum(_LEAD, _CORE * np.asarray(largest, np.float32))[numbers.reshape(labels.shape)]
-    return np.asarray((labels > 0) & (lead < needed))
+    largest = np.zeros(int(labels.max(initial=0)) + 1, np.float32)
+    np.maximum.at(largest, labels, lead)
+    return np.asarray((labels > 0) & (lead < np.minimum(_LEAD, _CORE * largest)[labels]))
