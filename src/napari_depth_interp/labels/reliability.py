@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..stack.thinning import spread_over
+from .crowd import without_crowd
 from .distance import FAR, Box
 from .gap import Gap
 from .morph import MARGIN, morph, typical_error
@@ -19,7 +20,7 @@ from .windows import fullest
 _TRIED = 6
 """Annotated sections that are left out, at most."""
 _MOST = 200
-"""Labels that are looked at on each of them."""
+"""Labels that are looked at on each of them; with so many of them known, no other section is left out."""
 _USUAL, _DOUBT = 0.6, 3
 """Error of a usual stack in gaps twice as wide, in typical errors, and how many labels that is worth."""
 _LEAST = 0.5
@@ -41,7 +42,10 @@ def outline_error(series: Series) -> float:
     """
     seen = fullest(series)
     tried = spread_over(np.arange(1, len(seen) - 1), _TRIED).tolist()
-    found = [error for index in tried for error in _errors(seen, index)]
+    found = list[float]()
+    for index in tried:
+        if len(found) < _MOST:
+            found += _errors(seen, index)
     if not found:
         return 1.0
     certain = len(found) / (len(found) + _DOUBT)
@@ -53,6 +57,7 @@ def _errors(series: Series, index: int) -> Iterator[float]:
     import cv2
 
     gap, names = series.gap(index - 1, index + 1, series.depths[[index]])
+    gap, _ = without_crowd(gap)
     section, typical = series.section(index), float(typical_error(gap)[0])
     by_label = defaultdict[int, list[Thing]](list)
     for thing in things(gap, MARGIN):
