@@ -24,6 +24,8 @@ _CORE = 0.4
 """The inner part of an object, which shows whether it is still there: deeper than this share of the deepest."""
 SHAPE, FLOW = 0, 1
 """Columns of both scores, in typical errors."""
+TOUCHING = 8
+"""Column of the log-odds of being where two objects touch."""
 ENDS, SIZE = 11, 17
 """Columns of whether the object ends, and of the logarithm of its radius in typical errors."""
 FEATURES = 19
@@ -53,9 +55,19 @@ class Candidate:
 
 
 def candidates(
-    gap: Gap, objects: Sequence[Scored], contest: Contest, paths: Paths, looks: Sequence[Look], report: Report
+    gap: Gap,
+    objects: Sequence[Scored],
+    contest: Contest,
+    paths: Paths,
+    looks: Sequence[Look],
+    report: Report,
+    *,
+    off: float = 1.0,
 ) -> Iterator[Candidate]:
-    """Yield the pixels that each object may have on each wanted section."""
+    """Yield the pixels that each object may have on each wanted section.
+
+    ``off`` is how far outlines of this stack are off, as a multiple of the typical error: features count in that.
+    """
     rows = [paths.row_of(gap, float(share)) for share in gap.shares]
     told = told_of(gap, objects, looks)
     for number, each in enumerate(objects):
@@ -63,7 +75,7 @@ def candidates(
         presence = _Presence.of(each, gap, paths, inside)
         report(Progress(number / len(objects)))
         for section, row in enumerate(rows):
-            made = _features(each, gap, contest, section, row, looks, inside, presence)
+            made = _features(each, gap, contest, section, row, looks, inside, presence, off)
             if made is not None:
                 yield Candidate(each, section, *made, told)
 
@@ -149,6 +161,7 @@ def _features(
     looks: Sequence[Look],
     inside: Sequence[NDArray[np.float32]],
     presence: _Presence,
+    off: float,
 ) -> tuple[NDArray[np.bool_], NDArray[np.float32]] | None:
     box, share, error = scored.thing.box, float(gap.shares[section]), float(typical_error(gap)[section])
     below = None if scored.below is None else scored.below[row]
@@ -160,7 +173,7 @@ def _features(
         return None
 
     def limited(values: NDArray[np.float32], unit: float) -> NDArray[np.float32]:
-        return np.asarray(np.clip(values[mask] / unit, -_LIMIT, _LIMIT), np.float32)
+        return np.asarray(np.clip(values[mask] / (off * unit), -_LIMIT, _LIMIT), np.float32)
 
     away = [0.5 + 0.24 * gap.width * part for part in (share, 1 - share)]
     sides = [limited(each, unit) for each, unit in zip((below, above), away, strict=True) if each is not None]
@@ -170,7 +183,7 @@ def _features(
         limited(scored.mean[section], error) - limited(rival, error),
         inside[row][mask], looks[row].smooth[box][mask], looks[row].touching[box][mask],
         inside[row - 1][mask], inside[row + 1][mask],
-        *_of_object(scored, gap, section, row, presence),
+        *_of_object(scored, gap, section, row, presence, off),
     ]  # fmt: skip
     return mask, np.stack(np.broadcast_arrays(*columns), axis=-1).astype(np.float32)
 
@@ -182,7 +195,7 @@ def _rival(scored: Scored, contest: Contest, section: int) -> NDArray[np.float32
     return np.asarray(np.where(leads, contest.second[section][box], contest.best[section][box]))
 
 
-def _of_object(scored: Scored, gap: Gap, section: int, row: int, presence: _Presence) -> list[float]:
+def _of_object(scored: Scored, gap: Gap, section: int, row: int, presence: _Presence, off: float) -> list[float]:
     """Return the features that all pixels of an object have in common on one section."""
     thing, share = scored.thing, float(gap.shares[section])
     way, beyond_end = 2 * min(share, 1 - share), 0.0
@@ -190,7 +203,7 @@ def _of_object(scored: Scored, gap: Gap, section: int, row: int, presence: _Pres
         way = share if scored.above is None else 1 - share
         beyond_end = min(way / end_in(thing, gap), 3.0)
     radius = max(float(each[end].max()) for each, end in ((scored.below, 0), (scored.above, -1)) if each is not None)
-    now, error = float(presence.now[row]), float(typical_error(gap)[section])
+    now, error = float(presence.now[row]), off * float(typical_error(gap)[section])
     return [
         float(thing.ends), way, beyond_end, now, float(presence.least[row]), now - presence.where_seen,
         float(np.log(radius / error + 0.05)), presence.where_seen,

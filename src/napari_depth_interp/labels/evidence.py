@@ -30,7 +30,7 @@ _MANY = 6
 """More labels than this are objects of one kind; up to so many, each is taken to look different."""
 _FEW = 400
 """Pixels that a label needs among those drawn to be learned for itself."""
-_LIMIT = 6.0
+LIMIT = 6.0
 """Largest log-odds that are believed."""
 _HALVED = 4
 """Annotated sections from which on every second one is kept from a network, to see how it does there."""
@@ -168,9 +168,9 @@ class Evidence:
     def _look(self, logits: Map) -> Look:
         import cv2
 
-        inside = np.clip(-self._slope * _odds(logits, [0]) + self._offset, -_LIMIT, _LIMIT).astype(np.float32)
+        inside = np.clip(-self._slope * _odds(logits, [0]) + self._offset, -LIMIT, LIMIT).astype(np.float32)
         if self._names:
-            touching = np.full(inside.shape, -_LIMIT, np.float32)
+            touching = np.full(inside.shape, -LIMIT, np.float32)
             own = {name: self._slope * _odds(logits, [number + 1]) for number, name in enumerate(self._names)}
         else:
             touching, own = _odds(logits, [TOUCHING]), {}
@@ -215,7 +215,7 @@ def _odds(logits: Map, classes: list[int]) -> Map:
     """Return the log-odds of belonging to one of the classes."""
     rest = np.delete(logits, classes, axis=-1)
     odds = np.logaddexp.reduce(logits[..., classes], axis=-1) - np.logaddexp.reduce(rest, axis=-1)
-    return np.asarray(np.clip(odds, -_LIMIT, _LIMIT), np.float32)
+    return np.asarray(np.clip(odds, -LIMIT, LIMIT), np.float32)
 
 
 def _touches(section: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from ..io.files import replacing
 from ..models.weights import read
-from .candidates import ENDS, FEATURES, FLOW, SHAPE, SIZE, Candidate
+from .borders import settled
+from .candidates import ENDS, FEATURES, FLOW, SHAPE, SIZE, TOUCHING, Candidate
 from .distance import FAR, Box, Contest
+from .evidence import LIMIT
 from .gap import Filled
 from .network import RowClassifier, logits_of
 
@@ -89,8 +91,11 @@ def cut_of(odds: NDArray[np.float32]) -> float:
 
 
 def fused(network: RowClassifier, found: Iterable[Candidate], shape: tuple[int, int, int]) -> Filled:
-    """Let objects compete with their log-odds over their cut; the candidates of an object follow each other."""
-    contest, chances = Contest.empty(shape), _Chances.empty(shape)
+    """Let objects compete with their log-odds over their cut; the candidates of an object follow each other.
+
+    Between objects that are about as likely, the border runs where the image shows that they touch.
+    """
+    contest, chances, touching = Contest.empty(shape), _Chances.empty(shape), np.full(shape, -LIMIT, np.float32)
     for _, group in groupby(found, lambda each: id(each.object)):
         sections = list(group)
         rows = np.concatenate([each.features for each in sections])
@@ -103,7 +108,9 @@ def fused(network: RowClassifier, found: Iterable[Candidate], shape: tuple[int, 
             score[each.mask] = part
             chances.enter(each.section, thing.box, score, score - cut > contest.best[each.section][thing.box])
             contest.enter(each.section, thing.box, thing.label, score - np.float32(cut))
-    labels = contest.winners()
+            touching[each.section][thing.box][each.mask] = each.features[:, TOUCHING]
+    labels = settled(contest, touching)
+    chances.give_up(labels != contest.winners(), contest)
     return Filled(labels, chances.of(labels > 0))
 
 
@@ -123,6 +130,10 @@ class _Chances:
         odds = np.exp(_SURE * np.minimum(score, _MOST))
         self.together[section][box] += odds
         self.leading[section][box][leads] = odds[leads]
+
+    def give_up(self, lost: NDArray[np.bool_], contest: Contest) -> None:
+        """Count the odds of the second where the leader lost its pixels."""
+        self.leading[lost] *= np.exp(_SURE * (contest.second - contest.best)[lost])
 
     def of(self, taken: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Return the probability of what leads where it is taken, elsewhere that of the background."""

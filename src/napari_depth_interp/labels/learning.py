@@ -16,6 +16,7 @@ from .fusion import fused, ready
 from .gap import Filled, Gap
 from .network import RowClassifier
 from .paths import Paths
+from .reliability import outline_error
 from .scores import contest_of, scored
 from .series import Series
 
@@ -39,9 +40,11 @@ class Learned:
         self._single = replace(runtime, device="cpu", threads=1)  # networks so small lose more than they gain by more
         self._network = network
         self._evidence = Evidence(config.steps, runtime.seed)
+        self._off = 1.0
 
     def prepare(self, series: Series, *, report: Report = silent) -> None:
-        """Learn what objects look like."""
+        """Learn what objects look like, and how well outlines alone tell where they are."""
+        self._off = outline_error(series)
         with torch_on(self._single):
             self._evidence.fit(series, report)
 
@@ -50,7 +53,8 @@ class Learned:
         paths = Paths.of(gap, self._config.smoothness, part(report, 0.0, 0.2))
         objects = scored(gap, paths, part(report, 0.2, 0.4))
         looks = self._evidence.looks(gap, part(report, 0.4, 0.6))
-        yield from candidates(gap, objects, contest_of(objects, gap.shape), paths, looks, part(report, 0.6, 1.0))
+        contest, inner = contest_of(objects, gap.shape), part(report, 0.6, 1.0)
+        yield from candidates(gap, objects, contest, paths, looks, inner, off=self._off)
 
     def fill(self, gap: Gap, *, report: Report = silent) -> Filled:
         """Return the sections of a gap."""
