@@ -101,8 +101,8 @@ this page anew ([how](worth-tables.md#reproduce-it)).*
 <div markdown>
 
 **Are hidden sections closer to what was recorded?** Change against linear interpolation, mean of {count} real
-volume{"" if count == 1 else "s"}, every {peers["every"]}th section kept; LPIPS: lower is better
-([all programs](worth-tables.md#all-programs)).
+volume{"" if count == 1 else "s"} (or as many as in brackets), every {peers["every"]}th section kept; LPIPS: lower is
+better ([all programs](worth-tables.md#all-programs)).
 
 {images_in_short(peers["summary"])}
 

@@ -151,7 +151,7 @@ def images_in_short(rows: Rows) -> str:
             changes = [_change(row[key], 3) for key in ("ssim_change", "lpips_change")]
             gains = [_change(row[key], 2) for key in ("gain", "worst")]
             title = _ASKED_FOR[row["contender"]]
-            title += f" ({row['volumes']} of them)" if row["seconds_given"] else ""
+            title += f" ({row['volumes']})" if row["seconds_given"] else ""
             cells = [title, *gains, *changes, f"{row['cpu_seconds']:.0f}"]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
