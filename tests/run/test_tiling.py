@@ -48,10 +48,10 @@ def test_tiles_along_z_give_what_the_whole_gives(monkeypatch, deep, method, unev
         deep = replace(deep, grid=replace(deep.grid, depths=gaps.cumsum()))
     asked = request(deep, method, dtype="float32", parameters=quick(method))
     whole = execute(asked).dataset.voxels
-    monkeypatch.setattr(tiling, "MARGIN_BYTES", 2 * 24 * 22 * 4 * (125 if method == "flow" else 40))
+    monkeypatch.setattr(tiling, "MARGIN_BYTES", 2 * 24 * 22 * 4 * (110 if method == "flow" else 40))
     monkeypatch.setattr(tiling, "PORTION", 16)
     spans = {(job.span.start, job.span.stop) for job in tiling.tiles(asked, deep.stack())}
-    assert len(spans) >= 3
+    assert len(spans) > 3
     np.testing.assert_allclose(execute(asked).dataset.voxels, whole, rtol=1e-5)
 
 

@@ -20,14 +20,14 @@ _TWICE = 2.0
 """Square of the distance of what was not lost, over that of sound sections, from which it is worth less than these."""
 _OFF, _UNEVEN = 1.0, 2.0
 """Pixels that a section is off its neighbours, and how many times further than sound ones, if it is shifted, too."""
-
 _SIGMA, _ALIKE = 1.5, 0.4
 """Smoothing against noise, in pixels, and the correlation of both neighbours below which they have little in common."""
 
 
 def little_in_common(case: Case) -> bool:
     """Return whether the neighbours of a section show other things, so that they hardly tell what lies between."""
-    below, above = (smoothed(each, _SIGMA).astype(np.float64) for each in (case.whole().below, case.whole().above))
+    middle = case.cut(*window_of(case.section.shape)).whole()  # of large sections a part is enough
+    below, above = (smoothed(each, _SIGMA).astype(np.float64) for each in (middle.below, middle.above))
     return correlation(below, above) < _ALIKE
 
 

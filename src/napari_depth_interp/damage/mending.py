@@ -133,7 +133,7 @@ class Mending:
             for spot, row in zip(spots, anew.section(step.index), strict=True)
         ]
         if self._cannot_be_told(step, made):
-            why = "the sections beside it have so little in common that this cannot be judged; --sections repairs it"
+            why = "the sections beside it have so little in common that this cannot be judged; name it to repair it"
             return self._left(step, why)
         errors = [anew.error(step.index, case.change) for case in made]
         if step.action == "interpolate":
