@@ -1,9 +1,13 @@
-"""One network for all stacks that weighs outlines against what the image says (scripts/train_label_fusion.py)."""
+"""Networks for all stacks that weigh outlines against what the image says (scripts/train_label_fusion.py).
+
+There are two: the second one also knows what the first said around a pixel, on the sections beside, and of other
+objects.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -22,6 +26,7 @@ from .distance import FAR, Box, Contest
 from .evidence import LIMIT
 from .gap import Filled
 from .network import RowClassifier, logits_of
+from .review import ADDED, Review, expected_dice
 
 WIDTH = 32
 """Units in each hidden layer."""
@@ -37,33 +42,62 @@ _LEAST = 0.2
 """Pixels that are less likely an object's own are never taken."""
 
 
+@dataclass(frozen=True, eq=False)
+class Networks:
+    """The network of the first weighing, on features of candidates, and that of the second, on a review's, too."""
+
+    first: RowClassifier
+    second: RowClassifier
+
+
 @cache
-def ready() -> RowClassifier:
-    """Return the network with the weights that the package brings."""
+def ready() -> Networks:
+    """Return the networks with the weights that the package brings."""
     return load(Path(__file__).with_name("fusion.safetensors"))
 
 
-def load(path: Path) -> RowClassifier:
-    """Return the network with the weights of a file."""
-    network = RowClassifier(FEATURES, 1, WIDTH)
-    network.load_state_dict(read(path))
-    return network.eval()
+def load(path: Path) -> Networks:
+    """Return the networks with the weights of a file."""
+    made, weights = Networks(RowClassifier(FEATURES, 1, WIDTH), RowClassifier(FEATURES + ADDED, 1, WIDTH)), read(path)
+    for name, network in vars(made).items():
+        network.load_state_dict(
+            {each.removeprefix(f"{name}."): weights[each] for each in weights if each.startswith(f"{name}.")}
+        )
+        network.eval()
+    return made
 
 
-def save(path: Path, network: RowClassifier, about: Mapping[str, Any]) -> None:
+def save(path: Path, networks: Networks, about: Mapping[str, Any]) -> None:
     """Write weights, with how they were made."""
     from safetensors.torch import save_file
 
-    tensors = {name: each.detach().contiguous() for name, each in network.state_dict().items()}
+    tensors = {
+        f"{name}.{each}": values.detach().contiguous()
+        for name, network in vars(networks).items()
+        for each, values in network.state_dict().items()
+    }
     with replacing(path, overwrite=True) as temporary:
         save_file(tensors, temporary, metadata={"made": json.dumps(dict(about))})
 
 
 def log_odds(network: RowClassifier, rows: NDArray[np.float32], told: float) -> NDArray[np.float32]:
-    """Return the log-odds of candidates' pixels (N, FEATURES) to belong to their object."""
+    """Return the log-odds of candidates' pixels to belong to their object; their (N, FEATURES) features come first."""
     learned = logits_of(network, torch.from_numpy(rows)).numpy()[:, 0]
     outlines = (rows[:, SHAPE] + rows[:, FLOW]) / 2
     return np.asarray(_LEARNED * learned + _weight_of_outlines(rows, told) * outlines, np.float32)
+
+
+def review_of(network: RowClassifier, found: Iterable[Candidate], shape: tuple[int, int, int]) -> Review:
+    """Return what the network of the first weighing says of the candidates of a gap."""
+    return Review.of(found, lambda sections: _weighed(network, sections, [each.features for each in sections]), shape)
+
+
+def _weighed(
+    network: RowClassifier, sections: Sequence[Candidate], features: Sequence[NDArray[np.float32]]
+) -> list[NDArray[np.float32]]:
+    """Return the log-odds of an object's candidates, section by section."""
+    odds = log_odds(network, np.concatenate(features), sections[0].told)
+    return np.split(odds, np.cumsum([len(each) for each in features])[:-1])
 
 
 def _weight_of_outlines(rows: NDArray[np.float32], told: float) -> NDArray[np.float32]:
@@ -83,25 +117,25 @@ def cut_of(odds: NDArray[np.float32]) -> float:
     That is the probability of half the Dice that can be expected: an object that is certain has all pixels that are
     more likely its own than not; of one that may be elsewhere or gone, less likely ones are worth taking, too.
     """
-    chances = np.sort(1 / (1 + np.exp(-odds.astype(np.float64))))[::-1]
-    taken = np.cumsum(chances)
-    best = float(np.max(2 * taken / (np.arange(1, len(taken) + 1) + taken[-1])))
-    half = float(np.clip(best / 2, _LEAST, 0.5))
+    half = float(np.clip(expected_dice(odds) / 2, _LEAST, 0.5))
     return float(np.log(half / (1 - half)))
 
 
-def fused(network: RowClassifier, found: Iterable[Candidate], shape: tuple[int, int, int]) -> Filled:
+def fused(networks: Networks, found: Callable[[], Iterable[Candidate]], shape: tuple[int, int, int]) -> Filled:
     """Let objects compete with their log-odds over their cut; the candidates of an object follow each other.
 
-    Between objects that are about as likely, the border runs where the image shows that they touch.
+    ``found`` is asked for the candidates twice, as their features together would take much memory.
+    What counts is the mean of both weighings. Between objects that are about as likely, the border runs where the image
+    shows that they touch.
     """
+    review = review_of(networks.first, found(), shape)
     contest, chances, touching = Contest.empty(shape), _Chances.empty(shape), np.full(shape, -LIMIT, np.float32)
-    for _, group in groupby(found, lambda each: id(each.object)):
+    for _, group in groupby(found(), lambda each: id(each.object)):
         sections = list(group)
-        rows = np.concatenate([each.features for each in sections])
-        odds = log_odds(network, rows, sections[0].told)
-        cut = cut_of(odds)
-        parts = np.split(odds, np.cumsum([len(each.features) for each in sections])[:-1])
+        rows = [np.concatenate([each.features, review.features(each)], axis=1) for each in sections]
+        again = _weighed(networks.second, sections, rows)
+        parts = [(review.odds(each) + part) / 2 for each, part in zip(sections, again, strict=True)]
+        cut = cut_of(np.concatenate(parts))
         for each, part in zip(sections, parts, strict=True):
             thing = each.object.thing
             score = np.full(each.mask.shape, FAR, np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,8 @@ from ..progress import Report, part, silent
 from .candidates import Candidate, candidates
 from .crowd import with_crowd, without_crowd
 from .evidence import Evidence
-from .fusion import fused, ready
+from .fusion import Networks, fused, ready
 from .gap import Filled, Gap
-from .network import RowClassifier
 from .paths import Paths
 from .reliability import outline_error
 from .scores import contest_of, scored
@@ -31,14 +30,14 @@ class Learned:
     ----------
     config : LearnedConfig
     runtime : Runtime
-    network : RowClassifier, optional
-        That weighs outlines against the image. Default: the one that the package brings.
+    networks : Networks, optional
+        That weigh outlines against the image. Default: those that the package brings.
     """
 
-    def __init__(self, config: LearnedConfig, runtime: Runtime, network: RowClassifier | None = None) -> None:
+    def __init__(self, config: LearnedConfig, runtime: Runtime, networks: Networks | None = None) -> None:
         self._config = config
         self._single = replace(runtime, device="cpu", threads=1)  # networks so small lose more than they gain by more
-        self._network = network
+        self._networks = networks
         self._evidence = Evidence(config.steps, runtime.seed)
         self._off = 1.0
 
@@ -50,15 +49,21 @@ class Learned:
 
     def candidates(self, gap: Gap, report: Report = silent) -> Iterator[Candidate]:
         """Yield the pixels that each object of a gap may have, with their features."""
-        paths = Paths.of(gap, self._config.smoothness, part(report, 0.0, 0.2))
-        objects = scored(gap, paths, part(report, 0.2, 0.4))
-        looks = self._evidence.looks(gap, part(report, 0.4, 0.6))
-        contest, inner = contest_of(objects, gap.shape), part(report, 0.6, 1.0)
-        yield from candidates(gap, objects, contest, paths, looks, inner, off=self._off)
+        yield from self._looked_at(gap, part(report, 0.0, 0.6))(part(report, 0.6, 1.0))
+
+    def _looked_at(self, gap: Gap, report: Report) -> Callable[[Report], Iterator[Candidate]]:
+        """Look at a gap; return what yields its candidates, as often as it is called."""
+        paths = Paths.of(gap, self._config.smoothness, part(report, 0.0, 0.3))
+        objects = scored(gap, paths, part(report, 0.3, 0.6))
+        looks = self._evidence.looks(gap, part(report, 0.6, 1.0))
+        contest = contest_of(objects, gap.shape)
+        return lambda inner: candidates(gap, objects, contest, paths, looks, inner, off=self._off)
 
     def fill(self, gap: Gap, *, report: Report = silent) -> Filled:
         """Return the sections of a gap."""
         gap, crowd = without_crowd(gap)
         with torch_on(self._single):
-            filled = fused(self._network or ready(), self.candidates(gap, report), gap.shape)
+            found = self._looked_at(gap, part(report, 0.0, 0.6))
+            times = iter((part(report, 0.6, 0.8), part(report, 0.8, 1.0)))
+            filled = fused(self._networks or ready(), lambda: found(next(times)), gap.shape)
         return with_crowd(filled, crowd, gap)
