@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from label_stacks import cone
+from napari_depth_interp.labels.methods.auto import _winner as winner
 from napari_depth_interp.labels.series import Series
 from napari_depth_interp.labels.trial import ahead, dice_of, hide_sections, mean_dice
 
@@ -52,3 +53,15 @@ def test_a_lead_counts_only_beyond_its_error():
     assert lead == pytest.approx(0.1)
     assert error < 0.01
     assert ahead({}, {}) == ahead({(0, 1): 0.9}, {(0, 1): 0.1}) == (0, np.inf)  # one label tells nothing
+
+
+def test_the_usual_method_stays_unless_another_is_ahead_by_more_than_a_standard_error():
+    rng = np.random.default_rng(0)
+    usual = {(0, label): 0.7 for label in range(16)}
+    noise = rng.normal(size=16)
+    noise = (noise - noise.mean()) / noise.std(ddof=1) * 0.08  # a standard error of 0.02
+    for lead, best in ((0.015, "learned"), (0.025, "shape"), (-0.05, "learned")):
+        other = {(0, label): 0.7 + lead + value for label, value in enumerate(noise)}
+        assert winner(["learned", "shape"], {"learned": usual, "shape": other}) == best
+    blind = dict.fromkeys(usual, 0.2)
+    assert winner(["learned", "shape"], {"learned": dict.fromkeys(usual, 0.1), "shape": blind}) == "learned"
