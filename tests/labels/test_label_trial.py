@@ -55,12 +55,12 @@ def test_a_lead_counts_only_beyond_its_error():
     assert ahead({}, {}) == ahead({(0, 1): 0.9}, {(0, 1): 0.1}) == (0, np.inf)  # one label tells nothing
 
 
-def test_the_usual_method_stays_unless_another_is_ahead_by_more_than_a_standard_error():
+def test_the_usual_method_stays_unless_another_is_ahead_by_more_than_chance():
     rng = np.random.default_rng(0)
     usual = {(0, label): 0.7 for label in range(16)}
     noise = rng.normal(size=16)
     noise = (noise - noise.mean()) / noise.std(ddof=1) * 0.08  # a standard error of 0.02
-    for lead, best in ((0.015, "learned"), (0.025, "shape"), (-0.05, "learned")):
+    for lead, best in ((0.025, "learned"), (0.035, "shape"), (-0.05, "learned")):
         other = {(0, label): 0.7 + lead + value for label, value in enumerate(noise)}
         assert winner(["learned", "shape"], {"learned": usual, "shape": other}) == best
     blind = dict.fromkeys(usual, 0.2)

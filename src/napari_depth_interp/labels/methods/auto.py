@@ -14,7 +14,7 @@ from ..windows import fullest
 
 _ENOUGH = 5
 """Annotated sections from which on some can be left out."""
-_SURE = 1.0
+_SURE = 1.5
 """Standard errors by which another method must be ahead of the usual one."""
 _LEFT = 0.35
 """Which part of the loss in Dice of sections in the middle of gaps twice as wide is there in these gaps; measured."""
