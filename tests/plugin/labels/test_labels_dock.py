@@ -480,6 +480,28 @@ class TestFiles:
         settled(qtbot, dock)
         assert np.array_equal(dock.layers.layer.data, drawn())
 
+    def test_a_label_file_that_was_opened_as_an_image_is_offered(self, qtbot, viewer, dock, tmp_path):
+        offer = find(dock.layers, "take_labels")
+        io.write(tmp_path / "seg.tif", Dataset(drawn()[None, None], Grid(np.arange(9.0) * 2, (0.5, 0.5), "um")))
+        grey = np.random.default_rng(0).integers(0, 255, (9, 24, 24), "uint8")
+        viewer.add_image(grey, name="grey")
+        assert not offer.isVisible()
+        viewer.open(str(tmp_path / "seg.tif"), plugin=PLUGIN)
+        viewer.add_image(grey, name="other")
+        assert isinstance(viewer.layers["seg"], Image)
+        assert offer.text() == "Use 'seg' as labels"
+        qtbot.mouseClick(offer, Qt.MouseButton.LeftButton)
+        settled(qtbot, dock)
+        assert [each.name for each in viewer.layers] == ["grey", "seg", "other"]
+        layer = dock.layers.layer
+        assert isinstance(layer, Labels)
+        assert layer.name == "seg"
+        assert np.array_equal(layer.data, drawn())
+        assert layer.scale.tolist() == [2, 0.5, 0.5]
+        assert not offer.isVisible()
+        run(qtbot, dock)
+        assert sections_with_labels(layer) == list(range(9))
+
     def test_grey_values_are_refused(self, viewer, dock, tmp_path):
         path = tmp_path / "grey.tif"
         io.write(path, Dataset(np.full((1, 1, 3, 8, 8), 0.5, "float32"), Grid(np.arange(3.0), (1.0, 1.0), "um")))

@@ -21,13 +21,15 @@ from ..layers import REAL_KEY
 from ..layers.label_layers import to_label_layers
 from ..layers.watch import LayerListWatch
 from ..qt_helpers import growing_form, let_shrink, pin_button, say
+from .labels_offer import LabelsOffer
 
 PREVIEW_KEY = "depth_interp_preview"
 """True in the metadata of a layer that is looked at and not worked on."""
 
 _FILES = "Label images (*.tif *.tiff *.btf *.nii *.nii.gz)"
 _NONE = (
-    "Select an image and add labels with the third button over napari's list of layers; draw on two sections or more."
+    "Open a label file, or select an image and add labels with the third button over napari's list of layers; draw on "
+    "two sections or more."
 )
 
 
@@ -67,6 +69,7 @@ class LayersBox(QGroupBox):
         self._pin = pin_button()
         self._open = QPushButton("Open…")
         self._open.setToolTip("<qt>Open a TIFF or NIfTI file as labels. Files may be dropped on this dock, too.</qt>")
+        self._offer = LabelsOffer(self._viewer)
         self._info = QLabel()
         self._info.setObjectName("summary")
         self._info.setWordWrap(True)
@@ -81,6 +84,7 @@ class LayersBox(QGroupBox):
         layout = QVBoxLayout(self)
         layout.addLayout(row)
         layout.addWidget(self._info)
+        layout.addWidget(self._offer)
         layout.addLayout(form)
         self._layers.currentIndexChanged.connect(self._layer_chosen)
         self._images.activated.connect(self._image_chosen)
@@ -136,6 +140,7 @@ class LayersBox(QGroupBox):
         layer = self._viewer.layers.selection.active
         if not self._pin.isChecked() and isinstance(layer, Labels) and PREVIEW_KEY not in layer.metadata:
             self.choose(layer)
+        self._offer.follow(self.layer)
 
     def _refresh(self) -> None:
         chosen = self._layers.currentData()
@@ -151,6 +156,7 @@ class LayersBox(QGroupBox):
         else:
             self._show_images()
             self.changed.emit()
+        self._offer.follow(self.layer)
 
     def _layer_chosen(self, _index: int = 0) -> None:
         self._show_images()
