@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
-from napari_depth_interp.numerics.axial import FWHM, matching_blur, rows_as_sections
+from napari_depth_interp.numerics.axial import FWHM, matching_blur, overlapping_thickness, rows_as_sections
 
 GAP = 8
 
@@ -68,3 +68,29 @@ class TestRowsAsSections:
         found = rows_as_sections(images.astype(np.float32), 1, 4.0)
         assert found[:, :, :40].std() < 0.05
         assert found[:, :, 60:].std() == pytest.approx(0.5, rel=0.2)
+
+
+class TestOverlappingThickness:
+    @staticmethod
+    def threes(sigma, structure=0.0):
+        """Noise that is smoothed along z by ``sigma`` sections, over structure that goes on from section to section."""
+        rng = np.random.default_rng(0)
+        noise = gaussian_filter(rng.standard_normal((40, 48, 48)), (sigma, 0, 0))
+        grains = gaussian_filter(rng.standard_normal((40, 48, 48)), (1, 2, 2))
+        made = noise / noise.std() + structure * grains / grains.std()
+        return np.stack([made[z : z + 3] for z in range(0, 36, 3)])
+
+    @pytest.mark.parametrize("sigma", [0.6, 0.7, 0.8])
+    def test_the_thickness_that_shares_the_noise_is_found(self, sigma):
+        assert overlapping_thickness(self.threes(sigma)) == pytest.approx(FWHM * sigma, rel=0.2)
+
+    def test_sections_with_noise_of_their_own_are_thin(self):
+        assert overlapping_thickness(self.threes(0.0)) == 0
+        assert overlapping_thickness(self.threes(0.0, structure=1.0)) == 0
+
+    def test_structure_that_goes_on_is_no_noise(self):
+        assert overlapping_thickness(self.threes(0.0, structure=20.0)) == 0
+
+    @pytest.mark.parametrize("shape", [(0, 3, 9, 9), (2, 3, 2, 9), (2, 3, 9, 9)])
+    def test_nothing_is_found_where_nothing_is(self, shape):
+        assert overlapping_thickness(np.zeros(shape)) == 0

@@ -104,6 +104,44 @@ def grains(thickness):
     return Dataset.from_array(made[::6], z_spacing=3.0, pixel_size=(0.5, 0.5), unit="um")
 
 
+class TestOverlap:
+    @staticmethod
+    def noisy(sigma):
+        """Noise on large grains, smoothed along z by ``sigma`` sections."""
+        rng = np.random.default_rng(0)
+        grains = gaussian_filter(rng.standard_normal((13, 64, 64)), (2, 4, 4))
+        made = gaussian_filter(grains / grains.std() + rng.standard_normal((13, 64, 64)), (sigma, 0, 0))
+        return Dataset.from_array(made, z_spacing=3.0, pixel_size=(0.5, 0.5), unit="um")
+
+    def test_sections_that_share_their_noise_are_thick(self):
+        request = asked(self.noisy(0.6))
+        assert request.dataset.acquisition.profile.thickness == pytest.approx(3 * 2.355 * 0.6, rel=0.2)
+        assert request.notes[0].startswith("the sections seem to be ")
+        assert request.dataset.grid.thickness is None
+        again = resolve(request.dataset, make_settings(factor=2, method="section_sr"))
+        assert again.dataset.acquisition == request.dataset.acquisition
+
+    @pytest.mark.parametrize("settings", [{"thickness": "none"}, {"method": "cubic"}])
+    def test_not_where_it_is_refused_or_of_no_use(self, settings):
+        request = asked(self.noisy(0.6), **settings)
+        assert request.dataset.acquisition == Acquisition()
+        assert request.notes == ()
+
+    def test_sections_with_noise_of_their_own_are_thin(self):
+        assert asked(self.noisy(0.0)).dataset.acquisition == Acquisition()
+
+    def test_new_sections_are_nearer_to_the_truth(self):
+        dense, few = self.noisy(1.2), {"training_steps": 60, "channels": 8, "blocks": 1}
+        kept = replace(dense, voxels=dense.voxels[:, :, ::2], grid=replace(dense.grid, depths=dense.grid.depths[::2]))
+
+        def error(method, **settings):
+            made = execute(asked(kept, method=method, **settings)).dataset.voxels[0, 0, 1::2]
+            return float(np.mean((made - dense.voxels[0, 0, 1::2]) ** 2))
+
+        thick, thin = (error("section_sr", parameters=few, **told) for told in ({}, {"thickness": "none"}))
+        assert thick < error("linear") < thin
+
+
 class TestEstimate:
     def test_a_thickness_is_found_and_said(self):
         request = asked(grains(4.0), thickness="estimate")

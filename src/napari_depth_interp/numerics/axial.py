@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 
 from ..stack.profile import FWHM, Profile, ProfileKind
 
-__all__ = ["FWHM", "matching_blur", "matching_thickness", "rows_as_sections"]
+__all__ = ["FWHM", "matching_blur", "matching_thickness", "overlapping_thickness", "rows_as_sections"]
 
 _SHARES = (0.0, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0, 1.3, 1.8, 2.5, 3.5)
 """Blurs that are tried: full widths at half maximum over the distance of sections."""
@@ -26,6 +26,14 @@ _THICKEST = 1.5
 """Gaps beyond which nothing is gained: a Gaussian as wide (FWHM) leaves little that sections miss between them."""
 _EXACT = 0.01
 """Error of a thickness that is found, as a share of the gap."""
+_SHARED, _CERTAIN = 0.05, 6.0
+"""Correlation of the noise of neighbouring sections from which on they overlap, and how many of its standard errors
+that must be."""
+_CORRELATIONS = np.linspace(0.0, 0.625, 126)[1:]
+"""Of neighbouring sections after a Gaussian blur; that of sections two apart is its fourth power, and the difference
+grows no further."""
+_MOSTLY_NOISE = 0.3
+"""Share of noise in what changes from section to section, from which on what they share is noise, not structure."""
 _TINY = 1e-12
 
 Images = NDArray[np.float32]
@@ -106,6 +114,41 @@ def matching_thickness(voxels: NDArray[Any], gap: float, kind: ProfileKind) -> f
     return high if too_sharp(high) > 0 else float(brentq(too_sharp, low, high, xtol=_EXACT))
 
 
+def overlapping_thickness(sections: NDArray[Any]) -> float:
+    """Return how thick sections must be for neighbours to share as much noise as they do; 0 where they share none.
+
+    Sections of their own have noise of their own. Those that were averaged, smoothed or resampled along z share it with
+    the sections between them: these are then nearer to linear interpolation than left-out sections, which lie
+    farther apart, can tell. Signs are compared, as strong edges would outweigh the noise.
+
+    Parameters
+    ----------
+    sections : (N, 3, Y, X) array
+        Threes of consecutive sections, evenly spaced.
+
+    Returns
+    -------
+    float
+        Full width at half maximum of a Gaussian profile over the distance of the sections. 0 too where most of
+        what changes from section to section is structure.
+    """
+    threes = sections.astype(np.float32)
+    if not len(threes) or min(threes.shape[2:]) < 3:
+        return 0.0
+    noise = float(np.mean([_noise(each) ** 2 for each in threes]))
+    change = float(np.mean([_change(each, 0, 1, 0.0) for each in threes]))
+    signs = np.sign([_response(each) for each in threes])
+    counted = (signs != 0).all(axis=1).sum()
+    if not counted or noise < _MOSTLY_NOISE * change:
+        return 0.0
+    near, far = (float(np.sin(math.pi / 2 * (signs[:, 0] * signs[:, n]).sum() / counted)) for n in (1, 2))
+    beyond = near - max(0.0, far)
+    if beyond <= max(_SHARED, _CERTAIN * math.pi / 2 / math.sqrt(counted)):
+        return 0.0
+    shared = float(np.interp(beyond, _CORRELATIONS - _CORRELATIONS**4, _CORRELATIONS))  # structure is in both alike
+    return FWHM / math.sqrt(-4 * math.log(shared))
+
+
 def rows_as_sections(images: Images, axis: int, sigma: float) -> Images:
     """Return images blurred along an axis by ``sigma`` pixels, with the noise that they had before.
 
@@ -126,8 +169,12 @@ def _kept(sigma: float) -> float:
 
 def _mask(images: Images) -> Images:
     """Return the absolute response to a mask that straight edges do not pass, 6 times the noise."""
+    return np.asarray(np.abs(_response(images)))
+
+
+def _response(images: Images) -> Images:
     rows = images[:, :-2] - 2 * images[:, 1:-1] + images[:, 2:]
-    return np.asarray(np.abs(rows[:, :, :-2] - 2 * rows[:, :, 1:-1] + rows[:, :, 2:]))
+    return np.asarray(rows[:, :, :-2] - 2 * rows[:, :, 1:-1] + rows[:, :, 2:])
 
 
 def _noise(images: Images) -> float:

@@ -127,7 +127,7 @@ class Settings(StackSettings):
         description="How thick one section is, such as 3mm, below, equal to or above the distance of the sections: "
         "section_sr and auto then learn from rows as thick, and make sections as thick as those observed. estimate: as "
         "the images tell, from how sections and rows change with their distance. none: sections are thin, whatever the "
-        "file says. Default: as the file says; thin if it says nothing.",
+        "file says. Default: as the file says; if it says nothing thin, unless noisy neighbours share their noise.",
     )
     profile: ProfileKind | None = Field(
         None,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import RequestError
 from ..method import MethodSpec
-from ..numerics.axial import matching_thickness
+from ..numerics.axial import matching_thickness, overlapping_thickness
 from ..stack import Acquisition, Dataset, Grid
 from ..stack.profile import Profile, ProfileKind
 from .settings import ESTIMATE, NO_THICKNESS, Settings
@@ -20,6 +20,10 @@ from .targets import in_unit
 _USUAL: ProfileKind = "gaussian"
 _LOOKED_AT = 1_500_000
 """Voxels of a channel in which the thickness is looked for: of larger stacks, the middle of the images."""
+
+
+_THREES, _SIDE = 8, 256
+"""Threes of consecutive sections that are looked at where nothing is said, and pixels along a side of their middle."""
 
 
 def with_thickness(dataset: Dataset, settings: Settings) -> Dataset:
@@ -58,13 +62,16 @@ def with_thickness(dataset: Dataset, settings: Settings) -> Dataset:
 def estimated(dataset: Dataset, settings: Settings) -> Dataset:
     """Return the dataset with slices as thick as its images tell, where the settings ask for that.
 
-    What the file says of the thickness stays as it is.
+    Where neither they nor the file say anything, sections are thick if neighbours share their noise. What the file says
+    of the thickness stays as it is.
 
     Raises
     ------
     RequestError
         If no pixel size is known, with which distances along z could be compared, or sections are unevenly spaced.
     """
+    if settings.thickness is None and dataset.acquisition == Acquisition():
+        return _overlapping(dataset)
     if settings.thickness != ESTIMATE:
         return dataset
     if dataset.grid.pixel_size is None:
@@ -80,6 +87,24 @@ def estimated(dataset: Dataset, settings: Settings) -> Dataset:
     thickness = min(float(np.median(found)) * gap, _extent(dataset.grid))
     profile = Profile(kind, thickness) if thickness > 0 else None
     return replace(dataset, acquisition=Acquisition(profile=profile))
+
+
+def _overlapping(dataset: Dataset) -> Dataset:
+    """Return the dataset with slices so thick that neighbours share as much noise as they do."""
+    count, *sizes = dataset.voxels.shape[2:]
+    if count < 3 or dataset.grid.pixel_size is None or not dataset.grid.is_even:
+        return dataset
+    rows, columns = (slice(max(0, (size - _SIDE) // 2), (size + _SIDE) // 2) for size in sizes)
+    firsts = np.unique(np.linspace(0, count - 3, _THREES).round().astype(int))
+    found = []
+    for channel in range(dataset.voxels.shape[1]):
+        some = dataset.voxels[0, channel][:, rows, columns]
+        threes = np.stack([np.asarray(some[first : first + 3], np.float32) for first in firsts.tolist()])
+        found.append(overlapping_thickness(np.nan_to_num(threes)))
+    thickness = float(np.median(found)) * float(np.median(np.diff(dataset.stack().depths)))
+    if not thickness:
+        return dataset
+    return replace(dataset, acquisition=Acquisition(profile=Profile(_USUAL, thickness)))
 
 
 def _looked_at(dataset: Dataset) -> Iterator[NDArray[np.float32]]:
@@ -99,7 +124,8 @@ def thickness_notes(dataset: Dataset, settings: Settings, spec: MethodSpec) -> l
         return []
     if profile is not None and "thick" in spec.acquisitions:
         words = f"{profile.thickness:.4g} {dataset.grid.unit or ''}".rstrip()
-        seem = "seem to be" if settings.thickness == ESTIMATE else "are"
+        told = settings.thickness not in (None, ESTIMATE) or dataset.grid.thickness is not None
+        seem = "are" if told and settings.thickness != ESTIMATE else "seem to be"
         return [f"the sections {seem} {words} thick ({profile.kind} profile), and new ones are made as thick"]
     if settings.thickness == ESTIMATE and "thick" in spec.acquisitions:
         return ["the images do not tell that sections are thick; they are taken to be thin"]
