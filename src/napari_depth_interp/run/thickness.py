@@ -22,7 +22,7 @@ _LOOKED_AT = 1_500_000
 """Voxels of a channel in which the thickness is looked for: of larger stacks, the middle of the images."""
 
 
-_THREES, _SIDE = 8, 256
+_THREES, _SIDE = 4, 96
 """Threes of consecutive sections that are looked at where nothing is said, and pixels along a side of their middle."""
 
 
