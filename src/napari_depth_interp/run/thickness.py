@@ -22,8 +22,8 @@ _LOOKED_AT = 1_500_000
 """Voxels of a channel in which the thickness is looked for: of larger stacks, the middle of the images."""
 
 
-_THREES, _SIDE = 4, 96
-"""Threes of consecutive sections that are looked at where nothing is said, and pixels along a side of their middle."""
+_RUNS, _RUN, _SIDE = 2, 6, 96
+"""Where nothing is said: how many runs of so many sections are looked at, and pixels along a side of their middle."""
 
 
 def with_thickness(dataset: Dataset, settings: Settings) -> Dataset:
@@ -95,12 +95,14 @@ def _overlapping(dataset: Dataset) -> Dataset:
     if count < 3 or dataset.grid.pixel_size is None or not dataset.grid.is_even:
         return dataset
     rows, columns = (slice(max(0, (size - _SIDE) // 2), (size + _SIDE) // 2) for size in sizes)
-    firsts = np.unique(np.linspace(0, count - 3, _THREES).round().astype(int))
+    run = min(count, _RUN)
+    firsts = np.unique(np.linspace(0, count - run, _RUNS).round().astype(int))
     found = []
     for channel in range(dataset.voxels.shape[1]):
         some = dataset.voxels[0, channel][:, rows, columns]
-        threes = np.stack([np.asarray(some[first : first + 3], np.float32) for first in firsts.tolist()])
-        found.append(overlapping_thickness(np.nan_to_num(threes)))
+        runs = [np.nan_to_num(np.asarray(some[first : first + run], np.float32)) for first in firsts.tolist()]
+        threes = np.stack([each[z : z + 3] for each in runs for z in range(run - 2)])
+        found.append(overlapping_thickness(threes))
     thickness = float(np.median(found)) * float(np.median(np.diff(dataset.stack().depths)))
     if not thickness:
         return dataset
