@@ -20,8 +20,6 @@ from .targets import in_unit
 _USUAL: ProfileKind = "gaussian"
 _LOOKED_AT = 1_500_000
 """Voxels of a channel in which the thickness is looked for: of larger stacks, the middle of the images."""
-
-
 _RUNS, _RUN, _SIDE = 2, 6, 96
 """Where nothing is said: how many runs of so many sections are looked at, and pixels along a side of their middle."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import napari
@@ -45,7 +46,7 @@ class LabelsOffer(QPushButton):
         if self._layer is not None:
             self.setText(f"Use '{elided(self._layer.name, _CHARACTERS)}' as labels")
             self.setToolTip(
-                f"<qt>The image '{self._layer.name}' looks like labels: whole numbers, and areas of one value. It "
+                f"<qt>The image '{escape(self._layer.name)}' looks like labels: whole numbers, and areas of one value. It "
                 "becomes a Labels layer, in the same place in the list.</qt>"
             )
 
