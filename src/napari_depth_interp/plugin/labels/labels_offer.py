@@ -46,8 +46,8 @@ class LabelsOffer(QPushButton):
         if self._layer is not None:
             self.setText(f"Use '{elided(self._layer.name, _CHARACTERS)}' as labels")
             self.setToolTip(
-                f"<qt>The image '{escape(self._layer.name)}' looks like labels: whole numbers, and areas of one value. It "
-                "becomes a Labels layer, in the same place in the list.</qt>"
+                f"<qt>The image '{escape(self._layer.name)}' looks like labels: whole numbers, and areas of one value. "
+                "It becomes a Labels layer, in the same place in the list.</qt>"
             )
 
     def _looks(self, layer: Image) -> bool:
