@@ -8,7 +8,7 @@ from controls import find, press, read
 from drive import choose, finish, opened, run, sparse_tiff
 from napari.settings import get_settings
 from napari.utils.action_manager import action_manager
-from qtpy.QtCore import QMimeData, QPoint, QPointF, Qt, QThreadPool, QUrl
+from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QThreadPool, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent, QWheelEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import (
@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
     QMainWindow,
     QPushButton,
     QScrollArea,
+    QSpinBox,
     QTableWidget,
     QWidget,
 )
@@ -29,6 +30,7 @@ from napari_depth_interp.methods import registry
 from napari_depth_interp.plugin.boxes.method_choice import MethodChoice
 from napari_depth_interp.plugin.folding import Fold
 from napari_depth_interp.plugin.shortcuts import SHORTCUTS
+from napari_depth_interp.plugin.wheel import WheelGuard
 from napari_depth_interp.progress import Progress
 
 PLUGIN = "napari-depth-interp"
@@ -171,6 +173,22 @@ class TestWheel:
         before = factor.value()
         turn_wheel(factor, 1)
         assert factor.value() == before + 1
+
+    def test_guards_what_is_put_in_by_an_event_of_another_kind(self, shown_viewer, monkeypatch):
+        widget, added = within_reach(shown_viewer), QSpinBox()
+        taken_for = QEvent(QEvent.Type.ChildAdded)  # as PyQt hands on one that lies where an older event lay
+        event_filter = WheelGuard.eventFilter
+        monkeypatch.setattr(
+            WheelGuard,
+            "eventFilter",
+            lambda self, watched, event: event_filter(
+                self, watched, taken_for if event.type() == QEvent.Type.ChildAdded else event
+            ),
+        )
+        added.setParent(widget)
+        added.show()
+        turn_wheel(added)
+        assert added.value() == 0
 
     def test_guards_the_form_of_a_method_chosen_later(self, shown_viewer):
         widget = within_reach(shown_viewer)

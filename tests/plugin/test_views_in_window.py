@@ -212,4 +212,6 @@ def test_names_fit_their_cells_however_these_are_turned(qtbot, shown_viewer, tmp
     beside = len(words())
     press(widget.runs, "XZ")  # below each other
     qtbot.waitUntil(lambda: "…" in words() and len(words()) > beside)
-    window._qt_window.resize(900, 650)
+    wide = len(words())
+    window._qt_window.resize(900, 650)  # the names follow the canvas
+    qtbot.waitUntil(lambda: "…" in words() and len(words()) < wide)

@@ -43,6 +43,12 @@ class WheelGuard(QObject):
                 each.installEventFilter(self)
             _focus_by_click(each)
 
+    def _watch_newest(self, parent: QObject) -> None:
+        """Guard what was just put in: asked of its parent, as PyQt may take the event for an older one's wrapper."""
+        children = parent.children()
+        if children and isinstance(children[-1], QWidget):
+            self._watch_all(children[-1])
+
     def eventFilter(self, watched: Any, event: Any) -> bool:  # noqa: N802
         """Hand the wheel on to what the control lies in, unless the control has the focus."""
         kind = event.type()
@@ -50,8 +56,8 @@ class WheelGuard(QObject):
             if kind == QEvent.Type.Show:
                 self._waits = False
                 self._watch_all(watched)
-        elif kind == QEvent.Type.ChildAdded and isinstance(event.child(), QWidget):
-            self._watch_all(event.child())
+        elif kind == QEvent.Type.ChildAdded:
+            self._watch_newest(watched)
         elif kind == QEvent.Type.Polish and isinstance(watched, QWidget):
             _focus_by_click(watched)  # it may have been made only in part when it was added
         elif kind == QEvent.Type.Wheel and _is_edited(watched) and not _has_focus(watched):

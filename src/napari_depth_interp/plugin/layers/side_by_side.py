@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QAbstractButton
 
 from .cell_bars import CellBars
 from .cell_names import forget, name_cells
-from .viewer_parts import camera_of, fit_to_view, grid_of, set_visible, size_of
+from .viewer_parts import camera_of, fit_to_view, grid_of, resized, set_visible, size_of
 
 
 class Visibility:
@@ -62,15 +62,15 @@ class SideBySide:
             )
             for event in self._turned():
                 event.connect(self._arrange)
+            for event in resized(self._viewer):
+                event.connect(self._refit)
         self._unname()
         for layer in self._viewer.layers:
             set_visible(layer, layer in layers)
         grid.stride = together if self._fit(layers, together) else 1
         grid.spacing = 2
         self._layers = list(layers)
-        self._choose_columns()
-        name_cells(layers, self._cell[0])
-        self._bars.fit(layers, self._cell)
+        self._lay_out()
         for layer in layers:
             self._named.append((layer, layer.name_overlay.visible))
             layer.name_overlay.visible = True
@@ -92,10 +92,20 @@ class SideBySide:
         return [layer for layer in self._layers if layer in self._viewer.layers]
 
     def _arrange(self, _event: Any = None) -> None:
+        self._lay_out()
+        self._fit_cells()
+
+    def _refit(self, _event: Any = None) -> None:
+        """Follow the canvas as it grows or shrinks; what is zoomed to stays, unless the cells change places."""
+        before = grid_of(self._viewer).shape
+        self._lay_out()
+        if grid_of(self._viewer).shape != before:
+            self._fit_cells()
+
+    def _lay_out(self) -> None:
         self._choose_columns()
         name_cells(self._there(), self._cell[0])
         self._bars.fit(self._there(), self._cell)
-        self._fit_cells()
 
     def _fit_cells(self) -> None:
         if layers := self._there():
@@ -130,6 +140,8 @@ class SideBySide:
         self._show_tip()
         for event in self._turned():
             event.disconnect(self._arrange)
+        for event in resized(self._viewer):
+            event.disconnect(self._refit)
         self._unname()
         for name, value in grid.items():  # first whether there are cells at all: each change would arrange them anew
             setattr(grid_of(self._viewer), name, value)

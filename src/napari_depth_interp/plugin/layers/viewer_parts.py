@@ -33,6 +33,11 @@ def size_of(viewer: napari.Viewer) -> tuple[float, float]:
     return float(height), float(width)
 
 
+def resized(viewer: napari.Viewer) -> list[Any]:
+    """Return the events that tell that the canvas has another size; before napari 0.9 there is none."""
+    return [viewer.canvas.events.size] if hasattr(viewer, "canvas") else []
+
+
 def set_visible(layer: Layer, on: bool) -> None:
     """Show or hide a layer; napari arranges the canvas anew even for one that is so already."""
     if layer.visible != on:
