@@ -1,12 +1,14 @@
-"""How well outlines alone tell where objects are: on discs that move evenly, that jump, and that are seen once."""
+"""What can be believed of a stack: outlines of discs that move evenly, that jump or are seen once; and their motion."""
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from napari_depth_interp.labels.candidates import SHAPE
 from napari_depth_interp.labels.learning import Learned
+from napari_depth_interp.labels.methods import registry
 from napari_depth_interp.labels.methods.learned import LearnedConfig
-from napari_depth_interp.labels.reliability import outline_error
+from napari_depth_interp.labels.reliability import motion_share, outline_error
 from napari_depth_interp.labels.series import Series
 from napari_depth_interp.method import Runtime
 from napari_depth_interp.progress import silent
@@ -69,3 +71,55 @@ def test_learned_counts_distances_in_the_error_of_the_stack():
         gap, _ = series.gap(0, 1, [APART / 2])  # the same in both
         spreads.append(np.mean([np.abs(each.features[:, SHAPE]).mean() for each in method.candidates(gap)]))
     assert spreads[0] > 1.2 * spreads[1]
+
+
+def drifting(step, image_step):
+    """Return a series of four discs that move by ``step`` pixels from section to section, the image by another step.
+
+    Every second section is annotated. The image shows the discs, with a texture that moves alike.
+    """
+    sections, (y, x) = np.arange(2 * COUNT - 1), np.mgrid[:SIZE, : SIZE + 64]
+    texture = gaussian_filter(np.random.default_rng(0).normal(size=(SIZE, SIZE + 64)), 2)
+    seen = 0.5 + texture / np.ptp(texture)
+    labels = np.zeros((len(sections), SIZE, SIZE), np.int64)
+    for label, (row, column) in enumerate(CENTRES, 1):
+        disc = np.hypot(y - row, x - column - 16) < 9
+        seen[disc] += 0.5
+        for z in sections:
+            labels[z][disc[:, 16 - round(step * z) :][:, :SIZE]] = label
+    image = np.stack([seen[:, 16 - round(image_step * z) :][:, :SIZE] for z in sections]).astype(np.float32)
+    depths = sections * APART / 2
+    return Series(labels[::2], depths[::2], 1.0, image, depths), labels, depths
+
+
+@pytest.mark.parametrize("step", [0, 0.5, -1])
+def test_motion_of_objects_is_believed(step):
+    assert motion_share(drifting(step, step)[0], 40.0) == 1
+
+
+def test_motion_that_is_not_that_of_the_objects_is_not():
+    assert motion_share(drifting(0, -1)[0], 40.0) < 0.2
+    assert motion_share(drifting(0.5, -0.5)[0], 40.0) < 0.2
+
+
+def test_motion_is_believed_where_nothing_is_known_and_less_is_held_against_it_by_few():
+    series = drifting(0, -1)[0]
+    several = motion_share(series, 40.0)
+    series.labels[series.labels > 1] = 0
+    assert several < motion_share(series, 40.0) < 0.6
+    series.labels[::2] = 0
+    assert motion_share(series, 40.0) == 1
+
+
+@pytest.mark.parametrize("name", ["flow", "learned"])
+def test_an_image_that_moves_by_itself_does_not_carry_outlines_away(name):
+    series, labels, depths = drifting(0, -1)
+    spec = registry.get(name)
+    misled, warned = (spec.create(spec.config(), Runtime(seed=0, threads=1)) for _ in range(2))
+    missed = []
+    for method, prepared in ((misled, series.subset([0, 1])), (warned, series)):
+        method.prepare(prepared, report=silent)
+        gap, names = series.gap(3, 4, depths[[7]])
+        missed.append(np.count_nonzero(names[method.fill(gap).labels[0]] != labels[7]))
+    assert missed[1] <= missed[0]
+    assert missed[1] < 0.02 * np.count_nonzero(labels[7])

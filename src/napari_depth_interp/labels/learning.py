@@ -15,7 +15,7 @@ from .evidence import Evidence
 from .fusion import Networks, fused, ready
 from .gap import Filled, Gap
 from .paths import Paths
-from .reliability import outline_error
+from .reliability import motion_share, outline_error
 from .scores import contest_of, scored
 from .series import Series
 
@@ -39,13 +39,14 @@ class Learned:
         self._single = replace(runtime, device="cpu", threads=1)  # networks so small lose more than they gain by more
         self._networks = networks
         self._evidence = Evidence(config.steps, runtime.seed)
-        self._off = 1.0
+        self._off = self._share = 1.0
 
     def prepare(self, series: Series, *, report: Report = silent) -> None:
-        """Learn what objects look like, and how well outlines alone tell where they are."""
+        """Learn what objects look like, and how well outlines alone and the image's motion tell where they are."""
         self._off = outline_error(series)
+        self._share = motion_share(series, self._config.smoothness, part(report, 0.0, 0.3))
         with torch_on(self._single):
-            self._evidence.fit(series, report)
+            self._evidence.fit(series, part(report, 0.3, 1.0))
 
     def candidates(self, gap: Gap, report: Report = silent) -> Iterator[Candidate]:
         """Yield the pixels that each object of a gap may have, with their features."""
@@ -53,7 +54,7 @@ class Learned:
 
     def _looked_at(self, gap: Gap, report: Report) -> Callable[[Report], Iterator[Candidate]]:
         """Look at a gap; return what yields its candidates, as often as it is called."""
-        paths = Paths.of(gap, self._config.smoothness, part(report, 0.0, 0.3))
+        paths = Paths.of(gap, self._config.smoothness, part(report, 0.0, 0.3), share=self._share)
         objects = scored(gap, paths, part(report, 0.3, 0.6))
         looks = self._evidence.looks(gap, part(report, 0.6, 1.0))
         contest = contest_of(objects, gap.shape)

@@ -28,14 +28,17 @@ class Paths:
         Which of the gap's image sections these are.
     to_below, to_above : list of (Y, X, 2) arrays
         From each of them to the two annotated sections.
+    share : float
+        Which share of them is believed, 0 to 1.
     """
 
     places: NDArray[np.intp]
     to_below: list[Displacement]
     to_above: list[Displacement]
+    share: float = 1.0
 
     @classmethod
-    def of(cls, gap: Gap, smoothness: float, report: Report = silent) -> Paths:
+    def of(cls, gap: Gap, smoothness: float, report: Report = silent, *, share: float = 1.0) -> Paths:
         """Find the motion from section to section, both ways, and put it together."""
         assert gap.image is not None
         first, last = gap.place_in_image(0.0), gap.place_in_image(1.0)
@@ -52,7 +55,7 @@ class Paths:
                 step = motion(one, other, finest_scale=scale, refinements=_REFINEMENTS, smoothness=smoothness)
                 to_above.append(step + moved(to_above[-1], step))
                 report(Progress(0.5 + 0.5 * (len(to_above) - 1) / (len(images) - 1)))
-        return cls(np.arange(first, last + 1), to_below, to_above[::-1])
+        return cls(np.arange(first, last + 1), to_below, to_above[::-1], share)
 
     def row_of(self, gap: Gap, share: float) -> int:
         """Return which of these sections lies at a share of the gap."""

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from ..numerics.motion import moved
 from ..progress import Progress, Report, part, silent
-from .distance import Contest, Distances, signed_distance
+from .distance import Contest, Distances, Mask, signed_distance
 from .gap import Gap
 from .morph import areas_of, morph, with_area
 from .objects import Thing, things
-from .paths import Paths
+from .paths import Displacement, Paths
 from .succession import Succession
 
 MARGIN = 10
@@ -28,10 +28,11 @@ class Scored:
     ----------
     thing : Thing
     shape, flow : (n, y, x) float32 array
-        From its outlines alone, and moved as the image moves; both have the area that its neighbours suggest.
+        From its outlines alone, and moved as the image moves as far as that is believed, mixed with the former as far
+        as it is not; both have the area that its neighbours suggest.
     below, above : list of (y, x) arrays or None
-        Signed distances on the two annotated sections, brought to every section of the image in between by its motion;
-        None where the object is not on that section.
+        Signed distances on the two annotated sections, brought to every section of the image in between by what is
+        believed of its motion; None where the object is not on that section.
     """
 
     thing: Thing
@@ -73,19 +74,31 @@ def scored(gap: Gap, paths: Paths, report: Report = silent) -> list[Scored]:
 
 
 def _score(thing: Thing, gap: Gap, paths: Paths, report: Report) -> Scored:
-    below, above = _brought(thing.below, paths.to_below, thing), _brought(thing.above, paths.to_above, thing)
-    shape, flow = morph(thing, gap, part(report, 0.0, 0.5)), []
+    shape, flow = np.stack(morph(thing, gap, part(report, 0.0, 0.5))), list[Distances]()
+    below, above = _sides(thing, paths, 1.0)
     for share, area in zip(gap.shares.tolist(), areas_of(thing, gap), strict=True):
         flow.append(with_area(_blended(below, above, paths.row_of(gap, share), share), area))
         report(Progress(0.5 + 0.5 * len(flow) / len(gap.shares)))
-    return Scored(thing, np.stack(shape), np.stack(flow), below, above)
+    if paths.share == 1:
+        return Scored(thing, shape, np.stack(flow), below, above)
+    believed = np.float32(paths.share)
+    return Scored(thing, shape, believed * np.stack(flow) + (1 - believed) * shape, *_sides(thing, paths, paths.share))
 
 
-def _brought(mask: NDArray[np.uint8], ways: list[NDArray[np.float32]], thing: Thing) -> list[Distances] | None:
+def _sides(thing: Thing, paths: Paths, share: float) -> tuple[list[Distances] | None, list[Distances] | None]:
+    """Return the signed distances on both annotated sections, brought to all sections by a share of the motion."""
+    below, above = (
+        _brought(thing.below, paths.to_below, thing, share),
+        _brought(thing.above, paths.to_above, thing, share),
+    )
+    return below, above
+
+
+def _brought(mask: Mask, ways: list[Displacement], thing: Thing, share: float) -> list[Distances] | None:
     if not mask.any():
         return None
     distances = signed_distance(mask)
-    return [moved(distances, np.ascontiguousarray(way[thing.box])) for way in ways]
+    return [moved(distances, np.ascontiguousarray(way[thing.box]) * np.float32(share)) for way in ways]
 
 
 def contest_of(objects: list[Scored], shape: tuple[int, int, int]) -> Contest:

@@ -11,6 +11,7 @@ from ..gap import Filled, Gap
 from ..method import LabelMethodSpec
 from ..morph import confidence_of
 from ..paths import Paths
+from ..reliability import motion_share
 from ..scores import contest_of, scored
 from ..series import Series
 
@@ -30,15 +31,16 @@ class LabelFlowConfig(MethodConfig):
 
 class _Flow:
     def __init__(self, config: LabelFlowConfig, runtime: Runtime) -> None:
-        self._config = config
+        self._config, self._share = config, 1.0
 
     def prepare(self, series: Series, *, report: Report = silent) -> None:
-        """Learn nothing."""
+        """Find out how far the motion of the image is that of the objects."""
+        self._share = motion_share(series, self._config.smoothness, report)
 
     def fill(self, gap: Gap, *, report: Report = silent) -> Filled:
         """Let the objects compete with the mean of both scores."""
         gap, crowd = without_crowd(gap)
-        paths = Paths.of(gap, self._config.smoothness, part(report, 0.0, 0.5))
+        paths = Paths.of(gap, self._config.smoothness, part(report, 0.0, 0.5), share=self._share)
         contest = contest_of(scored(gap, paths, part(report, 0.5, 1.0)), gap.shape)
         return with_crowd(Filled(contest.winners(), confidence_of(contest.margin(), gap)), crowd, gap)
 
