@@ -100,8 +100,8 @@ class TestFinding:
         QTest.qWait(100)
         assert words.text() == "2 to make anew, 1 to fill in part, 1 to leave out"
         words.setText(f"{words.text()} of the four sections")
-        QTest.qWait(100)
-        assert 1.5 * words.fontMetrics().height() < words.height() < 2.5 * words.fontMetrics().height()
+        line = words.fontMetrics().height()
+        qtbot.waitUntil(lambda: 1.5 * line < words.height() < 2.5 * line)
         assert len(rows(dock)) == 4
         assert table(dock).verticalScrollBar().maximum() == 0
         window.resize(900, 650)
