@@ -176,8 +176,9 @@ def eclare_as_long_as_it_is_given(folder, monkeypatch):
     seconds = 4.0
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     found, (patches, batch) = eclare_for(folder, seconds)
-    assert found.default_seconds > 1_000_000 / batch * 0.05
-    assert 1 <= patches / batch <= seconds / 0.05
+    pace = 0.05 / 4  # processor clocks of busy virtual machines run unevenly
+    assert found.default_seconds > 1_000_000 / batch * pace
+    assert 1 <= patches / batch <= seconds / pace
     assert patches / seconds == pytest.approx(1_000_000 / found.default_seconds, rel=0.2)
     return found
 
