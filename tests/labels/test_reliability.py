@@ -111,6 +111,12 @@ def test_motion_is_believed_where_nothing_is_known_and_less_is_held_against_it_b
     assert motion_share(series, 40.0) == 1
 
 
+def test_an_object_that_fills_the_image_says_nothing_of_its_motion():
+    series = drifting(0, -1)[0]
+    series.labels[:] = 5
+    assert motion_share(series, 40.0) == 1
+
+
 @pytest.mark.parametrize("name", ["flow", "learned"])
 def test_an_image_that_moves_by_itself_does_not_carry_outlines_away(name):
     series, labels, depths = drifting(0, -1)

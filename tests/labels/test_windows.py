@@ -122,6 +122,17 @@ def test_what_looks_for_itself_looks_at_the_fullest_part(monkeypatch):
     assert warnings_of(series) == warnings_of(chosen)
 
 
+def test_a_smaller_part_is_looked_at_where_gaps_hold_many_sections_of_the_image(monkeypatch):
+    monkeypatch.setattr(windows, "_TRIED", 40)
+    monkeypatch.setattr(windows, "_LEAST", 10)
+    monkeypatch.setattr(windows, "_VOXELS", 40**2 * 4)
+    labels = np.zeros((3, 120, 120), np.int64)
+    labels[:, 62:70, 102:110] = 3
+    series = Series(labels, np.arange(3.0) * 8, 1.0)
+    assert [fullest(series, images).shape for images in (4, 16, 10**6)] == [(40, 40), (20, 20), (10, 10)]
+    assert fullest(series, 16).section(1).any()
+
+
 def test_large_sections_are_learned_from_on_labels(monkeypatch):
     monkeypatch.setattr(evidence, "_AT_ONCE", 60 * 60)
     monkeypatch.setattr(evidence, "_WINDOW", 40)

@@ -114,8 +114,8 @@ def motion_share(series: Series, smoothness: float, report: Report = silent) -> 
     float
         From 0 to 1, which is also where nothing is known.
     """
-    seen = fullest(series)
-    tried = spread_over(np.arange(len(seen) - 1), _TRIED).tolist()
+    tried = spread_over(np.arange(len(series) - 1), _TRIED).tolist()
+    seen = fullest(series, max((series.images_in(below) for below in tried), default=0))
     found = list[list[float]]()
     for number, below in enumerate(tried):
         inner = part(report, number / len(tried), (number + 1) / len(tried))
@@ -124,7 +124,7 @@ def motion_share(series: Series, smoothness: float, report: Report = silent) -> 
         if passing:
             paths = Paths.of(gap, smoothness, inner)
             for index in spread_over(np.arange(len(passing)), _MOST).tolist():
-                found.append(_off_when_moved(passing[index], gap, paths))
+                found += _off_when_moved(passing[index], gap, paths)
     off = np.mean(found, axis=0) if found else np.zeros(len(_SHARES))
     if off[-1] <= max(_FINE, off.min() + _WORSE):
         return 1.0
@@ -132,8 +132,11 @@ def motion_share(series: Series, smoothness: float, report: Report = silent) -> 
     return 1 - certain * (1 - float(_SHARES[np.argmin(off)]))
 
 
-def _off_when_moved(thing: Thing, gap: Gap, paths: Paths) -> list[float]:
-    """Return by how far an object's outlines miss each other when shares of the motion are done, in typical errors."""
+def _off_when_moved(thing: Thing, gap: Gap, paths: Paths) -> Iterator[list[float]]:
+    """Yield by how far an object's outlines miss each other when shares of the motion are done, in typical errors.
+
+    Both ways, in the middle; an object that fills the image on a section has no outline there to be missed.
+    """
     typical = float(typical_error(gap).max())
     below, above = signed_distance(thing.below), signed_distance(thing.above)
     found = []
@@ -142,5 +145,7 @@ def _off_when_moved(thing: Thing, gap: Gap, paths: Paths) -> list[float]:
         (above, below, thing.below, paths.to_above[0]),
     ):
         edge, step = _edge(mask), np.ascontiguousarray(way[thing.box])
-        found.append([_missed(moved(start, step * np.float32(share)) - goal, edge, typical) for share in _SHARES])
-    return [float(each) for each in np.mean(found, axis=0)]
+        if edge.any():
+            found.append([_missed(moved(start, step * np.float32(share)) - goal, edge, typical) for share in _SHARES])
+    if found:
+        yield [float(each) for each in np.mean(found, axis=0)]

@@ -60,12 +60,15 @@ def _spans(size: int, side: int) -> list[slice]:
     return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
-def fullest(series: Series) -> Series:
-    """Return a series of large sections within the window where most labels are; a smaller one as it is."""
-    rows, columns = series.shape
-    if rows * columns <= _TRIED**2:
+def fullest(series: Series, images: int = 0) -> Series:
+    """Return a series of large sections within the window where most labels are; a smaller one as it is.
+
+    The window is smaller where many sections of the image, ``images``, are looked at for a gap.
+    """
+    (rows, columns), side = series.shape, min(_TRIED, max(isqrt(_VOXELS // max(images, 1)), _LEAST))
+    if rows * columns <= side**2:
         return series
-    grid = list(product(*(_spans(size, _TRIED) for size in (rows, columns))))
+    grid = list(product(*(_spans(size, side) for size in (rows, columns))))
     counts = np.zeros(len(grid), np.int64)
     for number in np.unique(np.linspace(0, len(series) - 1, 5).round().astype(int)).tolist():
         section: NDArray[np.bool_] = series.section(number) != 0
