@@ -17,6 +17,7 @@ from .gap import Gap
 from .morph import MARGIN, morph, typical_error
 from .objects import Thing, things
 from .paths import Paths
+from .scores import MARGIN as MOVING
 from .series import Series
 from .windows import fullest
 
@@ -33,8 +34,6 @@ _SHARES = np.linspace(0, 1, 5)
 """Shares of the image's motion that are tried."""
 _FINE, _WORSE = 0.5, 0.1
 """Typical errors that outlines may be missed by after the whole motion, at all or more than after less of it."""
-_MOVING = 10
-"""Pixels around an object that its outline may move within."""
 
 
 def outline_error(series: Series) -> float:
@@ -120,7 +119,7 @@ def motion_share(series: Series, smoothness: float, report: Report = silent) -> 
     for number, below in enumerate(tried):
         inner = part(report, number / len(tried), (number + 1) / len(tried))
         gap, _ = without_crowd(seen.gap(below, below + 1, [seen.depths[below : below + 2].mean()])[0])
-        passing = [each for each in things(gap, _MOVING) if not each.ends]
+        passing = [each for each in things(gap, MOVING) if not each.ends]
         if passing:
             paths = Paths.of(gap, smoothness, inner)
             for index in spread_over(np.arange(len(passing)), _MOST).tolist():
